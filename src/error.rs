@@ -1,0 +1,101 @@
+//! Failures as a person reads them, and the exit codes.
+
+use std::error::Error;
+use std::fmt;
+
+/// The exit code of the process: part of the interface, listed in `docs/exit-codes.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: everything passed, or there was nothing to do.
+    Passed,
+    /// 1: the gate failed for a reason that is not a target's own exit code.
+    Failed,
+    /// A make target failed; its own code is kept (GNU make gives 2).
+    Target(u8),
+    /// 64: an input, a flag, the Makefile or the configuration is wrong. Nothing was changed.
+    Usage,
+    /// 69: an outside system refused or could not be reached.
+    Unavailable,
+    /// 124: a target ran into its time limit.
+    TimedOut,
+    /// 128 + n: the run was interrupted by signal n.
+    Interrupted(u8),
+}
+
+impl Exit {
+    /// The code that the process ends with.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Failed => 1,
+            Self::Target(code) => code,
+            Self::Usage => 64,
+            Self::Unavailable => 69,
+            Self::TimedOut => 124,
+            Self::Interrupted(signal) => 128_u8.saturating_add(signal),
+        }
+    }
+}
+
+/// What an error of an edge knows besides its message.
+pub trait Help: Error {
+    /// What the reader can do about it, in the imperative; may span lines (YAML to paste).
+    fn help(&self) -> Option<String>;
+
+    /// The exit code that this error leads to.
+    fn exit(&self) -> Exit;
+}
+
+/// An error on its way to the reader: what failed, why, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What failed: lowercase, no trailing period.
+    pub what: String,
+    /// Why, outermost first.
+    pub causes: Vec<String>,
+    /// What the reader can do.
+    pub help: Option<String>,
+    /// The exit code.
+    pub exit: Exit,
+}
+
+impl Failure {
+    /// Bad input: names the input, says what was expected; nothing has been changed.
+    pub fn usage(what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { what: what.into(), causes: Vec::new(), help: Some(help.into()), exit: Exit::Usage }
+    }
+
+    /// Says in front what was being done when this failed; the old message becomes a cause.
+    #[must_use]
+    pub fn context(mut self, what: impl Into<String>) -> Self {
+        let cause = std::mem::replace(&mut self.what, what.into());
+        self.causes.insert(0, cause);
+        self
+    }
+}
+
+impl<E: Help> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut causes = Vec::new();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            causes.push(cause.to_string());
+            source = cause.source();
+        }
+        Self { what: error.to_string(), causes, help: error.help(), exit: error.exit() }
+    }
+}
+
+/// The one rendering: `error: …`, `caused by: …`, `help: …`.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.what)?;
+        for cause in &self.causes {
+            write!(f, "\ncaused by: {cause}")?;
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\nhelp: {}", help.replace('\n', "\n      "))?;
+        }
+        Ok(())
+    }
+}

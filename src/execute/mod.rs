@@ -1,0 +1,1 @@
+//! Runs a plan with the edges and emits events.

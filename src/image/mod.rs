@@ -1,0 +1,1 @@
+//! Packs a directory into an OCI image, and unpacks one, without Docker.

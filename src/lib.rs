@@ -1,0 +1,22 @@
+//! The path-to-production gate. `docs/architecture.md` is the map of this crate.
+
+pub mod context;
+pub mod environment;
+pub mod error;
+pub mod execute;
+pub mod git;
+pub mod github;
+pub mod image;
+pub mod inputs;
+pub mod make;
+pub mod oci;
+pub mod output;
+pub mod plan;
+pub mod process;
+pub mod registry;
+pub mod report;
+pub mod retry;
+pub mod secret;
+pub mod version;
+pub mod workspace;
+pub mod world;

@@ -1,0 +1,1 @@
+//! The edge to the make program: what a Makefile defines, and where.

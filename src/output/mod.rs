@@ -1,0 +1,1 @@
+//! Pure: the workflow-command protocol and masking. The only place that escapes.

@@ -1,0 +1,1 @@
+//! Pure: what will run, in which order, and what not and why.

@@ -1,0 +1,1 @@
+//! Child processes, each in a group of its own.

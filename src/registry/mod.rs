@@ -1,0 +1,1 @@
+//! The embedded OCI registry that local runs and tests use.

@@ -1,0 +1,1 @@
+//! The listeners: log, annotations, summary and JSON report. Nothing else prints.

@@ -1,0 +1,1 @@
+//! Pure: version tags and which version a commit gets.

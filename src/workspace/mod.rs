@@ -1,0 +1,1 @@
+//! The copy of the workspace, artifacts and the private files of targets.
