@@ -25,7 +25,7 @@ impl Default for Policy {
             attempts: 6,
             base: Duration::from_millis(200),
             cap: Duration::from_secs(10),
-            patience: Duration::from_secs(120),
+            patience: Duration::from_mins(2),
         }
     }
 }
