@@ -1,5 +1,6 @@
 //! The path-to-production gate. `docs/architecture.md` is the map of this crate.
 
+pub mod cli;
 pub mod context;
 pub mod environment;
 pub mod error;
@@ -10,6 +11,7 @@ pub mod image;
 pub mod inputs;
 pub mod make;
 pub mod oci;
+pub mod outcome;
 pub mod output;
 pub mod plan;
 pub mod process;
