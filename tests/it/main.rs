@@ -1,3 +1,5 @@
 //! x
 #[test]
 fn t() {}
+
+mod make;
