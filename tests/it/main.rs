@@ -1,3 +1,5 @@
-//! x
-#[test]
-fn t() {}
+//! The integration tests: one binary, real programs, loopback servers.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod act;
+mod support;
