@@ -184,7 +184,7 @@ impl<'text> Reader<'text> {
 
     fn map(&mut self, depth: usize) -> Result<Content, YamlError> {
         let mut entries: Vec<(String, Node)> = Vec::new();
-        let mut merged = Vec::new();
+        let mut inherited = Vec::new();
         loop {
             let (event, span) = self.inside()?;
             if matches!(event, Event::MappingEnd) {
@@ -198,7 +198,7 @@ impl<'text> Reader<'text> {
             let (event, span) = self.inside()?;
             let value = self.node(event, span, depth + 1)?;
             if merges {
-                merged.extend(to_merge(value)?);
+                inherited.extend(to_merge(value)?);
             } else if entries.iter().any(|(known, _)| *known == name) {
                 return Err(error(key.line, format!("the key {name:?} is there twice")));
             } else {
@@ -206,7 +206,7 @@ impl<'text> Reader<'text> {
             }
         }
         // What a map says itself wins over what it merges, and an earlier merge over a later one.
-        for (name, value) in merged {
+        for (name, value) in inherited {
             if !entries.iter().any(|(known, _)| *known == name) {
                 entries.push((name, value));
             }
@@ -268,7 +268,8 @@ mod tests {
 
     #[test]
     fn json_is_read() {
-        let node = parse("{\n\t\"a\": {\"n\": 12, \"s\": \"\\ud83d\\ude00/\\/\"},\n\t\"l\": [true]\n}").unwrap();
+        let node =
+            parse("{\n\t\"a\": {\"n\": 12, \"s\": \"\\ud83d\\ude00/\\/\"},\n\t\"l\": [true]\n}").unwrap();
         assert_eq!(at(&node, &["a", "n"]).text(), Some("12"));
         assert_eq!(at(&node, &["a", "s"]).text(), Some("😀//"));
         assert_eq!(at(&node, &["l"]).items().unwrap()[0].text(), Some("true"));
@@ -299,11 +300,11 @@ mod tests {
 
     #[test]
     fn a_small_text_cannot_grow_without_bound() {
-        let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
-        for level in 1..10 {
+        let level = |level: usize| {
             let before = format!("*a{},", level - 1).repeat(10);
-            bomb.push_str(&format!("a{level}: &a{level} [{before}]\n"));
-        }
+            format!("a{level}: &a{level} [{before}]\n")
+        };
+        let bomb = format!("a0: &a0 [x]\n{}", (1..10).map(level).collect::<String>());
         assert!(problem(&bomb).contains("more than 100000 values"));
         assert!(problem(&"- ".repeat(100)).contains("nested more than 64 deep"));
         assert!(problem(&"[".repeat(5000)).starts_with("line 1: "));

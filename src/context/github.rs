@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::error::Failure;
 use crate::plan::Facts;
+use crate::version::Commit;
 use crate::world::Env;
 
 /// The job, from `GITHUB_*` and `RUNNER_*`.
@@ -78,14 +79,14 @@ impl Job {
     }
 
     /// The facts that tagging and promotion are decided from; all commits are full ids.
-    pub fn facts(&self, event_sha: String, head: String, named: Option<String>) -> Facts {
+    pub fn facts(&self, event_sha: Commit, head: Commit, named: Option<Commit>) -> Facts {
         Facts {
             event: self.event.clone(),
             git_ref: self.git_ref.clone(),
             event_sha,
             head,
             named,
-            pull_request_head: self.text("/pull_request/head/sha").map(str::to_owned),
+            pull_request_head: self.text("/pull_request/head/sha").and_then(|sha| sha.parse().ok()),
             fork: self.is_fork(),
         }
     }

@@ -124,19 +124,19 @@ mod tests {
 
     #[test]
     fn values_of_several_lines() {
-        let text = "KEY<<EOF\n-----BEGIN-----\n\n  a=b<<c\nEOF \n EOF\nEOF\nNEXT=1\nNONE<<X\nX\nEQ<<a=b\nv\na=b";
-        let expected = [
-            ("KEY", "-----BEGIN-----\n\n  a=b<<c\nEOF \n EOF"),
-            ("NEXT", "1"),
-            ("NONE", ""),
-            ("EQ", "v"),
-        ];
+        let text =
+            "KEY<<EOF\n-----BEGIN-----\n\n  a=b<<c\nEOF \n EOF\nEOF\nNEXT=1\nNONE<<X\nX\nEQ<<a=b\nv\na=b";
+        let expected =
+            [("KEY", "-----BEGIN-----\n\n  a=b<<c\nEOF \n EOF"), ("NEXT", "1"), ("NONE", ""), ("EQ", "v")];
         assert_eq!(read(text), pairs(&expected));
     }
 
     #[test]
     fn line_ends_of_windows_are_no_part_of_values() {
-        assert_eq!(read("A=1\r\nK<<E\r\nx\r\ny\r\nE\r\nB=2\r\n"), pairs(&[("A", "1"), ("K", "x\ny"), ("B", "2")]));
+        assert_eq!(
+            read("A=1\r\nK<<E\r\nx\r\ny\r\nE\r\nB=2\r\n"),
+            pairs(&[("A", "1"), ("K", "x\ny"), ("B", "2")])
+        );
         assert_eq!(read("K<<E\nx\r\nE\n"), pairs(&[("K", "x\r")]), "meant, where the text itself has LF");
     }
 

@@ -204,9 +204,8 @@ mod tests {
     #[test]
     fn the_input_wins_over_the_file_key_by_key() {
         let file = "environments:\n  dev: {region: a, project-id: b}\n  prod: {region: c}\n";
-        let both = Environments::parse("dev: {region: x}")
-            .unwrap()
-            .or(Settings::parse(file).unwrap().environments);
+        let both =
+            Environments::parse("dev: {region: x}").unwrap().or(Settings::parse(file).unwrap().environments);
         assert_eq!(text(&both, "dev", Key::Region).as_deref(), Some("x (environments[dev].region)"));
         assert_eq!(
             text(&both, "dev", Key::ProjectId).as_deref(),

@@ -20,5 +20,5 @@ pub use key::Key;
 pub use resolve::{Sources, Values};
 pub use target::{Target, target_variables};
 pub use value::{Given, Origin, Paths, Stage, Value};
-pub use variables::{Entry, From, TABLE, Variable, Variables, inherited, runtime};
+pub use variables::{ComesFrom, Entry, TABLE, Variable, Variables, inherited, runtime};
 pub use vars::{Matrix, MatrixEntry, Vars};

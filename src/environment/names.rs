@@ -89,12 +89,7 @@ fn check(key: Key, value: &Value) -> Result<(), EnvironmentError> {
         }
         _ => return Ok(()),
     };
-    Err(EnvironmentError::Malformed {
-        key,
-        text: value.text.clone(),
-        origin: value.origin.clone(),
-        problem,
-    })
+    Err(EnvironmentError::Malformed { key, text: value.text.clone(), origin: value.origin.clone(), problem })
 }
 
 /// A label after RFC 1123, as Kubernetes wants the names of namespaces.

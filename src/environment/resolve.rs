@@ -31,7 +31,8 @@ pub struct Values {
     pub environment: Option<Value>,
     /// Whether it is the job's own environment.
     pub own: bool,
-    values: Given,
+    #[serde(rename = "values")]
+    known: Given,
 }
 
 impl Sources {
@@ -49,7 +50,7 @@ impl Sources {
 
     /// The values of the job's own environment: inputs, its entry, `vars`, make's database.
     pub fn own(&self) -> Result<Values, EnvironmentError> {
-        Ok(Values { environment: self.environment.clone(), own: true, values: complete(self.own_given())? })
+        Ok(Values { environment: self.environment.clone(), own: true, known: complete(self.own_given())? })
     }
 
     /// The values of the environment `name`, which a promotion reads from or writes to: what the
@@ -66,7 +67,7 @@ impl Sources {
             shared.retain(|key, _| key.shared());
             fill(&mut given, &shared);
         }
-        Ok(Values { environment: Some(name.clone()), own, values: complete(given)? })
+        Ok(Values { environment: Some(name.clone()), own, known: complete(given)? })
     }
 
     fn own_given(&self) -> Given {
@@ -89,7 +90,7 @@ fn fill(given: &mut Given, later: &Given) {
 impl Values {
     /// The value, where it is known.
     pub fn get(&self, key: Key) -> Option<&Value> {
-        self.values.get(&key)
+        self.known.get(&key)
     }
 
     /// Its text.

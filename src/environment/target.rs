@@ -1,10 +1,10 @@
 //! The variables of one target, as far as they are known before it starts.
 
 use super::env_vars::EnvVars;
+use super::key::Key;
 use super::resolve::Values;
 use super::value::{Origin, Paths, Stage, Value};
-use super::variables::{From, TABLE, Variable, Variables};
-use super::Key;
+use super::variables::{ComesFrom, TABLE, Variable, Variables};
 use crate::secret::Secret;
 
 /// What the variables of a target are made of.
@@ -25,7 +25,7 @@ pub struct Target<'a> {
 }
 
 /// Every variable of [`TABLE`] whose value is known, and those of `env-vars`. The ones that are
-/// made when the target starts ([`From::Run`]) are added by whoever starts it.
+/// made when the target starts ([`ComesFrom::Run`]) are added by whoever starts it.
 pub fn target_variables(target: &Target) -> Variables {
     let mut variables = Variables::default();
     for entry in TABLE {
@@ -43,25 +43,27 @@ pub fn target_variables(target: &Target) -> Variables {
     variables
 }
 
-fn variable(from: From, target: &Target) -> Option<Variable> {
+fn variable(from: ComesFrom, target: &Target) -> Option<Variable> {
     let shown = |value: &Value| Variable::plain(&value.text, value.origin.clone());
     let values = target.values;
     match from {
-        From::Value(key) => values.get(key).map(shown),
-        From::Environment => values.environment.as_ref().or_else(|| values.get(Key::Dplatform)).map(shown),
-        From::Version => target.version.map(shown),
-        From::Path(stage) => Some(shown(target.paths.of(stage))),
-        From::PathInRegistry(stage) => in_registry(stage, target),
-        From::GithubToken => target
+        ComesFrom::Value(key) => values.get(key).map(shown),
+        ComesFrom::Environment => {
+            values.environment.as_ref().or_else(|| values.get(Key::Dplatform)).map(shown)
+        }
+        ComesFrom::Version => target.version.map(shown),
+        ComesFrom::Path(stage) => Some(shown(target.paths.of(stage))),
+        ComesFrom::PathInRegistry(stage) => in_registry(stage, target),
+        ComesFrom::GithubToken => target
             .github_token
             .map(|token| Variable::secret(token.clone(), Origin::Input("github-token".to_owned()))),
-        From::Source(key) => target.source?.get(key).map(shown),
-        From::SourceEnvironment => target.source?.environment.as_ref().map(shown),
-        From::DestinationEnvironment => {
+        ComesFrom::Source(key) => target.source?.get(key).map(shown),
+        ComesFrom::SourceEnvironment => target.source?.environment.as_ref().map(shown),
+        ComesFrom::DestinationEnvironment => {
             target.source?;
             values.environment.as_ref().map(shown)
         }
-        From::Run => None,
+        ComesFrom::Run => None,
     }
 }
 
@@ -73,11 +75,14 @@ fn in_registry(stage: Stage, target: &Target) -> Option<Variable> {
 
 /// Whether the job's own variable of that name would be wrong here: it speaks of the job's
 /// environment, and the target runs in another one.
-fn speaks_of_another(from: From, target: &Target) -> bool {
+fn speaks_of_another(from: ComesFrom, target: &Target) -> bool {
     match from {
-        From::Value(_) | From::Environment | From::PathInRegistry(_) => !target.values.own,
-        From::Source(_) | From::SourceEnvironment | From::DestinationEnvironment => target.source.is_some(),
-        From::Version | From::Path(_) | From::GithubToken | From::Run => false,
+        ComesFrom::Value(key) => !target.values.own && !key.shared(),
+        ComesFrom::Environment | ComesFrom::PathInRegistry(_) => !target.values.own,
+        ComesFrom::Source(_) | ComesFrom::SourceEnvironment | ComesFrom::DestinationEnvironment => {
+            target.source.is_some()
+        }
+        ComesFrom::Version | ComesFrom::Path(_) | ComesFrom::GithubToken | ComesFrom::Run => false,
     }
 }
 
@@ -129,7 +134,45 @@ mod tests {
             github_token: Some(&Secret::new("ghs_s3cret")),
             env_vars: &env_vars,
         });
-        insta::assert_snapshot!(shown(&variables), @"");
+        insta::assert_snapshot!(shown(&variables), @r#"
+        BASE_DOMAIN=dev.acme.io (vars.BASE_DOMAIN)
+        CLOUDSDK_CORE_PROJECT=acme-dev (vars.PROJECT_ID)
+        CLOUDSDK_PROJECT=acme-dev (vars.PROJECT_ID)
+        DB_PASSWORD=*** (input env-vars)
+        DPLATFORM=dev-cluster (vars.DPLATFORM)
+        EXTENDED_TEST_PATH=extended-test (default)
+        FAST_FEEDBACK_PATH=test (default)
+        GCLOUD_PROJECT=acme-dev (vars.PROJECT_ID)
+        GCP_PROJECT=acme-dev (vars.PROJECT_ID)
+        GITHUB_TOKEN=*** (input github-token)
+        GOOGLE_CLOUD_PROJECT=acme-dev (vars.PROJECT_ID)
+        INTERNAL_SERVICES_DOMAIN=internal.acme.io (vars.INTERNAL_SERVICES_DOMAIN)
+        P2P_APP_NAME=basket (Makefile P2P_APP_NAME)
+        P2P_NAMESPACE_EXTENDED=shop-basket-extended (derived from base-namespace)
+        P2P_NAMESPACE_FUNCTIONAL=shop-basket-functional (derived from base-namespace)
+        P2P_NAMESPACE_INTEGRATION=shop-basket-integration (derived from base-namespace)
+        P2P_NAMESPACE_NFT=shop-basket-nft (derived from base-namespace)
+        P2P_NAMESPACE_PROD=shop-basket-prod (derived from base-namespace)
+        P2P_REGISTRY=europe-west2-docker.pkg.dev/acme-dev/tenant/shop (derived from region, project-id and tenant-name)
+        P2P_REGISTRY_EXTENDED_TEST=europe-west2-docker.pkg.dev/acme-dev/tenant/shop/extended-test (derived from region, project-id and tenant-name)
+        P2P_REGISTRY_EXTENDED_TEST_PATH=extended-test (default)
+        P2P_REGISTRY_FAST_FEEDBACK=europe-west2-docker.pkg.dev/acme-dev/tenant/shop/test (derived from region, project-id and tenant-name)
+        P2P_REGISTRY_FAST_FEEDBACK_PATH=test (default)
+        P2P_REGISTRY_PROD=europe-west2-docker.pkg.dev/acme-dev/tenant/shop/prod (derived from region, project-id and tenant-name)
+        P2P_REGISTRY_PROD_PATH=prod (default)
+        P2P_TENANT_NAME=shop (input tenant-name)
+        P2P_VERSION=1.2.4 (next patch after v1.2.3)
+        PLATFORM_ENVIRONMENT=gcp-dev (input environment)
+        PROD_PATH=prod (default)
+        PROJECT_ID=acme-dev (vars.PROJECT_ID)
+        PROJECT_NUMBER=123 (vars.PROJECT_NUMBER)
+        REGION=europe-west2 (vars.REGION)
+        REGISTRY=europe-west2-docker.pkg.dev/acme-dev/tenant/shop (derived from region, project-id and tenant-name)
+        SERVICE_ACCOUNT=p2p-shop@acme-dev.iam.gserviceaccount.com (derived from tenant-name and project-id)
+        TENANT_NAME=shop (input tenant-name)
+        VERSION=1.2.4 (next patch after v1.2.3)
+        WORKLOAD_IDENTITY_PROVIDER=projects/123/locations/global/workloadIdentityPools/p2p-shop/providers/p2p-shop (derived from project-number and tenant-name)
+        "#);
         assert_eq!(variables.get("DB_PASSWORD").unwrap().expose(), "s3cret");
         assert_eq!(variables.get("GITHUB_TOKEN").unwrap().expose(), "ghs_s3cret");
 
@@ -152,7 +195,47 @@ mod tests {
             github_token: None,
             env_vars: &EnvVars::default(),
         });
-        insta::assert_snapshot!(shown(&variables), @"");
+        insta::assert_snapshot!(shown(&variables), @r#"
+        CLOUDSDK_CORE_PROJECT=acme-prod (environments[gcp-prod].project-id)
+        CLOUDSDK_PROJECT=acme-prod (environments[gcp-prod].project-id)
+        DEST_GITHUB_ENV=gcp-prod (input dest-environment)
+        EXTENDED_TEST_PATH=extended-test (default)
+        FAST_FEEDBACK_PATH=test (default)
+        GCLOUD_PROJECT=acme-prod (environments[gcp-prod].project-id)
+        GCP_PROJECT=acme-prod (environments[gcp-prod].project-id)
+        GOOGLE_CLOUD_PROJECT=acme-prod (environments[gcp-prod].project-id)
+        P2P_APP_NAME=basket (Makefile P2P_APP_NAME)
+        P2P_NAMESPACE_EXTENDED=shop-basket-extended (derived from base-namespace)
+        P2P_NAMESPACE_FUNCTIONAL=shop-basket-functional (derived from base-namespace)
+        P2P_NAMESPACE_INTEGRATION=shop-basket-integration (derived from base-namespace)
+        P2P_NAMESPACE_NFT=shop-basket-nft (derived from base-namespace)
+        P2P_NAMESPACE_PROD=shop-basket-prod (derived from base-namespace)
+        P2P_REGISTRY=europe-west1-docker.pkg.dev/acme-prod/tenant/shop (derived from region, project-id and tenant-name)
+        P2P_REGISTRY_EXTENDED_TEST=europe-west1-docker.pkg.dev/acme-prod/tenant/shop/extended-test (derived from region, project-id and tenant-name)
+        P2P_REGISTRY_EXTENDED_TEST_PATH=extended-test (default)
+        P2P_REGISTRY_FAST_FEEDBACK=europe-west1-docker.pkg.dev/acme-prod/tenant/shop/test (derived from region, project-id and tenant-name)
+        P2P_REGISTRY_FAST_FEEDBACK_PATH=test (default)
+        P2P_REGISTRY_PROD=europe-west1-docker.pkg.dev/acme-prod/tenant/shop/prod (derived from region, project-id and tenant-name)
+        P2P_REGISTRY_PROD_PATH=prod (default)
+        P2P_TENANT_NAME=shop (input tenant-name)
+        PLATFORM_ENVIRONMENT=gcp-prod (input dest-environment)
+        PROD_PATH=prod (default)
+        PROJECT_ID=acme-prod (environments[gcp-prod].project-id)
+        REGION=europe-west1 (environments[gcp-prod].region)
+        REGISTRY=europe-west1-docker.pkg.dev/acme-prod/tenant/shop (derived from region, project-id and tenant-name)
+        SERVICE_ACCOUNT=deploy@acme-prod (environments[gcp-prod].service-account)
+        SOURCE_GITHUB_ENV=gcp-dev (input environment)
+        SOURCE_PROJECT_ID=acme-dev (vars.PROJECT_ID)
+        SOURCE_REGISTRY=europe-west2-docker.pkg.dev/acme-dev/tenant/shop (derived from region, project-id and tenant-name)
+        SOURCE_SERVICE_ACCOUNT=p2p-shop@acme-dev.iam.gserviceaccount.com (derived from tenant-name and project-id)
+        SOURCE_WORKLOAD_IDENTITY_PROVIDER=projects/123/locations/global/workloadIdentityPools/p2p-shop/providers/p2p-shop (derived from project-number and tenant-name)
+        TENANT_NAME=shop (input tenant-name)
+        BASE_DOMAIN is removed
+        DPLATFORM is removed
+        INTERNAL_SERVICES_DOMAIN is removed
+        PROJECT_NUMBER is removed
+        WORKLOAD_IDENTITY_PROVIDER is removed
+        "#);
     }
 
     #[test]

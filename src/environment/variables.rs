@@ -14,7 +14,7 @@ use crate::world::Env;
 
 /// What gives a variable its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum ComesFrom {
     /// A value of the environment; in a promotion, of the destination.
     Value(Key),
     /// The environment's name.
@@ -43,10 +43,10 @@ pub struct Entry {
     /// Its name.
     pub name: &'static str,
     /// Where its value comes from.
-    pub from: From,
+    pub from: ComesFrom,
 }
 
-/// Names of the variables that are set when a target starts ([`From::Run`]).
+/// Names of the variables that are set when a target starts ([`ComesFrom::Run`]).
 pub mod runtime {
     /// A kubeconfig for this target alone.
     pub const KUBECONFIG: &str = "KUBECONFIG";
@@ -92,71 +92,71 @@ pub mod runtime {
 
 /// Every variable that is ours. `env-vars` cannot name one of them.
 pub const TABLE: &[Entry] = &[
-    row("REGISTRY", From::Value(Key::Registry)),
-    row("P2P_REGISTRY", From::Value(Key::Registry)),
-    row("VERSION", From::Version),
-    row("P2P_VERSION", From::Version),
-    row("TENANT_NAME", From::Value(Key::TenantName)),
-    row("P2P_TENANT_NAME", From::Value(Key::TenantName)),
-    row("P2P_APP_NAME", From::Value(Key::AppName)),
-    row("FAST_FEEDBACK_PATH", From::Path(Stage::FastFeedback)),
-    row("EXTENDED_TEST_PATH", From::Path(Stage::ExtendedTest)),
-    row("PROD_PATH", From::Path(Stage::Prod)),
-    row("P2P_REGISTRY_FAST_FEEDBACK_PATH", From::Path(Stage::FastFeedback)),
-    row("P2P_REGISTRY_EXTENDED_TEST_PATH", From::Path(Stage::ExtendedTest)),
-    row("P2P_REGISTRY_PROD_PATH", From::Path(Stage::Prod)),
-    row("P2P_REGISTRY_FAST_FEEDBACK", From::PathInRegistry(Stage::FastFeedback)),
-    row("P2P_REGISTRY_EXTENDED_TEST", From::PathInRegistry(Stage::ExtendedTest)),
-    row("P2P_REGISTRY_PROD", From::PathInRegistry(Stage::Prod)),
-    row("P2P_NAMESPACE_FUNCTIONAL", From::Value(Key::NamespaceFunctional)),
-    row("P2P_NAMESPACE_NFT", From::Value(Key::NamespaceNft)),
-    row("P2P_NAMESPACE_INTEGRATION", From::Value(Key::NamespaceIntegration)),
-    row("P2P_NAMESPACE_EXTENDED", From::Value(Key::NamespaceExtended)),
-    row("P2P_NAMESPACE_PROD", From::Value(Key::NamespaceProd)),
-    row("BASE_DOMAIN", From::Value(Key::BaseDomain)),
-    row("INTERNAL_SERVICES_DOMAIN", From::Value(Key::InternalServicesDomain)),
-    row("DPLATFORM", From::Value(Key::Dplatform)),
-    row("PLATFORM_ENVIRONMENT", From::Environment),
-    row("PROJECT_ID", From::Value(Key::ProjectId)),
-    row("PROJECT_NUMBER", From::Value(Key::ProjectNumber)),
-    row("REGION", From::Value(Key::Region)),
-    row("SERVICE_ACCOUNT", From::Value(Key::ServiceAccount)),
-    row("WORKLOAD_IDENTITY_PROVIDER", From::Value(Key::WorkloadIdentityProvider)),
-    row("CLOUDSDK_CORE_PROJECT", From::Value(Key::ProjectId)),
-    row("CLOUDSDK_PROJECT", From::Value(Key::ProjectId)),
-    row("GCLOUD_PROJECT", From::Value(Key::ProjectId)),
-    row("GCP_PROJECT", From::Value(Key::ProjectId)),
-    row("GOOGLE_CLOUD_PROJECT", From::Value(Key::ProjectId)),
-    row("GITHUB_TOKEN", From::GithubToken),
-    row("SOURCE_REGISTRY", From::Source(Key::Registry)),
-    row("SOURCE_PROJECT_ID", From::Source(Key::ProjectId)),
-    row("SOURCE_SERVICE_ACCOUNT", From::Source(Key::ServiceAccount)),
-    row("SOURCE_WORKLOAD_IDENTITY_PROVIDER", From::Source(Key::WorkloadIdentityProvider)),
-    row("SOURCE_GITHUB_ENV", From::SourceEnvironment),
-    row("DEST_GITHUB_ENV", From::DestinationEnvironment),
-    row(runtime::SOURCE_AUTH_OVERRIDE, From::Run),
-    row(runtime::DEST_AUTH_OVERRIDE, From::Run),
-    row(runtime::SOURCE_ACCESS_TOKEN, From::Run),
-    row(runtime::DEST_ACCESS_TOKEN, From::Run),
-    row(runtime::KUBECONFIG, From::Run),
-    row(runtime::KUBE_CONFIG_PATH, From::Run),
-    row(runtime::GOOGLE_APPLICATION_CREDENTIALS, From::Run),
-    row(runtime::CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE, From::Run),
-    row(runtime::GOOGLE_GHA_CREDS_PATH, From::Run),
-    row(runtime::PWD, From::Run),
-    row(runtime::GITHUB_WORKSPACE, From::Run),
-    row(runtime::DOCKER_CONFIG, From::Run),
-    row(runtime::REGISTRY_AUTH_FILE, From::Run),
-    row(runtime::P2P_BIN, From::Run),
-    row(runtime::GITHUB_OUTPUT, From::Run),
-    row(runtime::GITHUB_ENV, From::Run),
-    row(runtime::GITHUB_PATH, From::Run),
-    row(runtime::GITHUB_STATE, From::Run),
-    row(runtime::GITHUB_STEP_SUMMARY, From::Run),
-    row(runtime::GITHUB_ARTIFACTS, From::Run),
+    row("REGISTRY", ComesFrom::Value(Key::Registry)),
+    row("P2P_REGISTRY", ComesFrom::Value(Key::Registry)),
+    row("VERSION", ComesFrom::Version),
+    row("P2P_VERSION", ComesFrom::Version),
+    row("TENANT_NAME", ComesFrom::Value(Key::TenantName)),
+    row("P2P_TENANT_NAME", ComesFrom::Value(Key::TenantName)),
+    row("P2P_APP_NAME", ComesFrom::Value(Key::AppName)),
+    row("FAST_FEEDBACK_PATH", ComesFrom::Path(Stage::FastFeedback)),
+    row("EXTENDED_TEST_PATH", ComesFrom::Path(Stage::ExtendedTest)),
+    row("PROD_PATH", ComesFrom::Path(Stage::Prod)),
+    row("P2P_REGISTRY_FAST_FEEDBACK_PATH", ComesFrom::Path(Stage::FastFeedback)),
+    row("P2P_REGISTRY_EXTENDED_TEST_PATH", ComesFrom::Path(Stage::ExtendedTest)),
+    row("P2P_REGISTRY_PROD_PATH", ComesFrom::Path(Stage::Prod)),
+    row("P2P_REGISTRY_FAST_FEEDBACK", ComesFrom::PathInRegistry(Stage::FastFeedback)),
+    row("P2P_REGISTRY_EXTENDED_TEST", ComesFrom::PathInRegistry(Stage::ExtendedTest)),
+    row("P2P_REGISTRY_PROD", ComesFrom::PathInRegistry(Stage::Prod)),
+    row("P2P_NAMESPACE_FUNCTIONAL", ComesFrom::Value(Key::NamespaceFunctional)),
+    row("P2P_NAMESPACE_NFT", ComesFrom::Value(Key::NamespaceNft)),
+    row("P2P_NAMESPACE_INTEGRATION", ComesFrom::Value(Key::NamespaceIntegration)),
+    row("P2P_NAMESPACE_EXTENDED", ComesFrom::Value(Key::NamespaceExtended)),
+    row("P2P_NAMESPACE_PROD", ComesFrom::Value(Key::NamespaceProd)),
+    row("BASE_DOMAIN", ComesFrom::Value(Key::BaseDomain)),
+    row("INTERNAL_SERVICES_DOMAIN", ComesFrom::Value(Key::InternalServicesDomain)),
+    row("DPLATFORM", ComesFrom::Value(Key::Dplatform)),
+    row("PLATFORM_ENVIRONMENT", ComesFrom::Environment),
+    row("PROJECT_ID", ComesFrom::Value(Key::ProjectId)),
+    row("PROJECT_NUMBER", ComesFrom::Value(Key::ProjectNumber)),
+    row("REGION", ComesFrom::Value(Key::Region)),
+    row("SERVICE_ACCOUNT", ComesFrom::Value(Key::ServiceAccount)),
+    row("WORKLOAD_IDENTITY_PROVIDER", ComesFrom::Value(Key::WorkloadIdentityProvider)),
+    row("CLOUDSDK_CORE_PROJECT", ComesFrom::Value(Key::ProjectId)),
+    row("CLOUDSDK_PROJECT", ComesFrom::Value(Key::ProjectId)),
+    row("GCLOUD_PROJECT", ComesFrom::Value(Key::ProjectId)),
+    row("GCP_PROJECT", ComesFrom::Value(Key::ProjectId)),
+    row("GOOGLE_CLOUD_PROJECT", ComesFrom::Value(Key::ProjectId)),
+    row("GITHUB_TOKEN", ComesFrom::GithubToken),
+    row("SOURCE_REGISTRY", ComesFrom::Source(Key::Registry)),
+    row("SOURCE_PROJECT_ID", ComesFrom::Source(Key::ProjectId)),
+    row("SOURCE_SERVICE_ACCOUNT", ComesFrom::Source(Key::ServiceAccount)),
+    row("SOURCE_WORKLOAD_IDENTITY_PROVIDER", ComesFrom::Source(Key::WorkloadIdentityProvider)),
+    row("SOURCE_GITHUB_ENV", ComesFrom::SourceEnvironment),
+    row("DEST_GITHUB_ENV", ComesFrom::DestinationEnvironment),
+    row(runtime::SOURCE_AUTH_OVERRIDE, ComesFrom::Run),
+    row(runtime::DEST_AUTH_OVERRIDE, ComesFrom::Run),
+    row(runtime::SOURCE_ACCESS_TOKEN, ComesFrom::Run),
+    row(runtime::DEST_ACCESS_TOKEN, ComesFrom::Run),
+    row(runtime::KUBECONFIG, ComesFrom::Run),
+    row(runtime::KUBE_CONFIG_PATH, ComesFrom::Run),
+    row(runtime::GOOGLE_APPLICATION_CREDENTIALS, ComesFrom::Run),
+    row(runtime::CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE, ComesFrom::Run),
+    row(runtime::GOOGLE_GHA_CREDS_PATH, ComesFrom::Run),
+    row(runtime::PWD, ComesFrom::Run),
+    row(runtime::GITHUB_WORKSPACE, ComesFrom::Run),
+    row(runtime::DOCKER_CONFIG, ComesFrom::Run),
+    row(runtime::REGISTRY_AUTH_FILE, ComesFrom::Run),
+    row(runtime::P2P_BIN, ComesFrom::Run),
+    row(runtime::GITHUB_OUTPUT, ComesFrom::Run),
+    row(runtime::GITHUB_ENV, ComesFrom::Run),
+    row(runtime::GITHUB_PATH, ComesFrom::Run),
+    row(runtime::GITHUB_STATE, ComesFrom::Run),
+    row(runtime::GITHUB_STEP_SUMMARY, ComesFrom::Run),
+    row(runtime::GITHUB_ARTIFACTS, ComesFrom::Run),
 ];
 
-const fn row(name: &'static str, from: From) -> Entry {
+const fn row(name: &'static str, from: ComesFrom) -> Entry {
     Entry { name, from }
 }
 
@@ -247,7 +247,7 @@ impl Variables {
     /// Sets the version: it may change after planning, when another run took the tag first.
     #[must_use]
     pub fn with_version(mut self, version: &str, origin: &Origin) -> Self {
-        for entry in TABLE.iter().filter(|entry| entry.from == From::Version) {
+        for entry in TABLE.iter().filter(|entry| entry.from == ComesFrom::Version) {
             self.insert(entry.name, Variable::plain(version, origin.clone()));
         }
         self

@@ -40,11 +40,8 @@ const EXPECTED_MATRIX: &str = r#"write {"include": [{"deploy_env": "gcp-dev"}]},
 impl Vars {
     /// Reads the JSON text. Names that mean nothing to us are left out, whatever they hold.
     pub fn parse(text: &str) -> Result<Self, EnvironmentError> {
-        let wrong = |place: String, problem: String| EnvironmentError::Vars {
-            place,
-            problem,
-            expected: EXPECTED,
-        };
+        let wrong =
+            |place: String, problem: String| EnvironmentError::Vars { place, problem, expected: EXPECTED };
         // The message of serde_json holds no value: line and column only, and what was expected.
         let json = serde_json::from_str(text)
             .map_err(|error| wrong("input vars".to_owned(), format!("no JSON: {error}")))?;

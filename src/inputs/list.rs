@@ -157,9 +157,21 @@ inputs! {
         service_account("service-account"): Option<String>;
         /// The workload identity provider that trusts this repository.
         workload_identity_provider("workload-identity-provider"): Option<String>;
+        /// The name of the cluster. Default: `dplatform`.
+        cluster_name("cluster-name"): Option<String>;
         /// The namespace that the targets' subnamespaces are named after. Default: the tenant, or
         /// `<tenant>-<app>`.
         base_namespace("base-namespace"): Option<String>;
+        /// The namespace of `p2p-functional`. Default: the base namespace with `-functional`.
+        namespace_functional("namespace-functional"): Option<String>;
+        /// The namespace of `p2p-nft`. Default: the base namespace with `-nft`.
+        namespace_nft("namespace-nft"): Option<String>;
+        /// The namespace of `p2p-integration`. Default: the base namespace with `-integration`.
+        namespace_integration("namespace-integration"): Option<String>;
+        /// The namespace of `p2p-extended-test`. Default: the base namespace with `-extended`.
+        namespace_extended("namespace-extended"): Option<String>;
+        /// The namespace of `p2p-prod`. Default: the base namespace with `-prod`.
+        namespace_prod("namespace-prod"): Option<String>;
         /// A kubeconfig: a path, or the content itself.
         kubeconfig("kubeconfig"): Option<Secret>;
         /// The context of the kubeconfig to use. Default: its current one.

@@ -178,30 +178,12 @@ choices! {
         Native = "native",
     }
 
-    /// A stage that images are promoted to.
-    Stage {
-        /// From fast feedback.
-        ExtendedTest = "extended-test",
-        /// From extended test.
-        Prod = "prod",
-    }
-
     /// How `plan` prints.
     OutputFormat {
         /// For a person.
         Text = "text",
         /// For a program.
         Json = "json",
-    }
-}
-
-impl Stage {
-    /// The make target that promotes to this stage.
-    pub fn target(self) -> &'static str {
-        match self {
-            Self::ExtendedTest => "p2p-promote-to-extended-test",
-            Self::Prod => "p2p-promote-to-prod",
-        }
     }
 }
 

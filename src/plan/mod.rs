@@ -6,14 +6,14 @@ mod standing;
 mod text;
 
 pub use build::{Known, plan};
-pub use standing::{Barred, Facts, Line, Standing, standing};
+pub use standing::{Barred, Facts, Standing, standing};
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::environment::Variables;
-use crate::inputs::{Command, Stage};
+use crate::environment::{Origin, Stage, Values, Variables};
+use crate::inputs::Command;
 
 /// Where a run takes place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -41,7 +41,7 @@ pub struct Plan {
     /// The version.
     pub version: Version,
     /// The values of the job's own environment, each with where it came from.
-    pub environment: crate::environment::Values,
+    pub environment: Values,
     /// The images to record and promote.
     pub images: Images,
     /// The directory make runs in, relative to the workspace.
@@ -183,7 +183,9 @@ impl Plan {
                 Job::Version | Job::Images { .. } => None,
             };
             if let Some(target) = target {
-                target.variables = target.variables.with_version(&settled.version);
+                let origin = Origin::Run(settled.because.clone());
+                let variables = std::mem::take(&mut target.variables);
+                target.variables = variables.with_version(&settled.version, &origin);
             }
         }
         self.version = settled;

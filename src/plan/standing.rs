@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::version::Prefix;
+use crate::version::{Commit, Kind, Prefix};
 
 /// The facts of the event that the decision is made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -14,27 +14,15 @@ pub struct Facts {
     /// `GITHUB_REF`.
     pub git_ref: String,
     /// `GITHUB_SHA`, peeled to the commit where it names an annotated tag.
-    pub event_sha: String,
+    pub event_sha: Commit,
     /// The commit that is checked out.
-    pub head: String,
+    pub head: Commit,
     /// The commit that the input `checkout-version` names.
-    pub named: Option<String>,
+    pub named: Option<Commit>,
     /// `pull_request.head.sha` of the event.
-    pub pull_request_head: Option<String>,
+    pub pull_request_head: Option<Commit>,
     /// Whether the pull request comes from another repository.
     pub fork: bool,
-}
-
-/// What the version of a commit is made from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Line {
-    /// The main branch: the next patch, or the tag that the commit carries.
-    Main,
-    /// A version tag was pushed: the number in it.
-    Tag(String),
-    /// Anything else: the previous version and the commit under test.
-    Elsewhere,
 }
 
 /// Why a commit is neither tagged nor promoted.
@@ -47,16 +35,21 @@ pub enum Barred {
     /// The ref is neither the main branch nor a version tag.
     Ref(String),
     /// HEAD is neither the event's commit nor the one that `checkout-version` names.
-    Head { head: String, event_sha: String },
+    Head {
+        /// What is checked out.
+        head: Commit,
+        /// What the event is about.
+        event_sha: Commit,
+    },
 }
 
 /// Where a commit stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// What its version is made from.
-    pub line: Line,
+    pub kind: Kind,
     /// The commit under test: a pull request's own head, not the merge commit.
-    pub commit: String,
+    pub commit: Commit,
     /// Whether images may be promoted (and, on the main branch, a tag created).
     pub barred: Option<Barred>,
 }
@@ -77,19 +70,19 @@ pub fn standing(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
     } else {
         None
     };
-    let number = facts.git_ref.strip_prefix("refs/tags/").and_then(|tag| prefix.number_of(tag));
-    let (line, barred) = match (barred, number) {
-        (Some(barred), _) => (Line::Elsewhere, Some(barred)),
+    let tagged = facts.git_ref.strip_prefix("refs/tags/").and_then(|tag| prefix.version(tag));
+    let (kind, barred) = match (barred, tagged) {
+        (Some(barred), _) => (Kind::Elsewhere, Some(barred)),
         // Another commit than the tag's own must not take the tag's number.
-        (None, Some(number)) if own => (Line::Tag(number), None),
-        (None, _) if facts.git_ref == main_branch => (Line::Main, None),
-        (None, _) => (Line::Elsewhere, Some(Barred::Ref(facts.git_ref.clone()))),
+        (None, Some(version)) if own => (Kind::VersionTag(version), None),
+        (None, _) if facts.git_ref == main_branch => (Kind::MainBranch, None),
+        (None, _) => (Kind::Elsewhere, Some(Barred::Ref(facts.git_ref.clone()))),
     };
-    Standing { line, commit: commit_under_test(facts), barred }
+    Standing { kind, commit: commit_under_test(facts), barred }
 }
 
 /// A pull request's own head. `pull_request_target` checks out the base unless told otherwise.
-fn commit_under_test(facts: &Facts) -> String {
+fn commit_under_test(facts: &Facts) -> Commit {
     match (&facts.pull_request_head, facts.event.as_str()) {
         (Some(head), "pull_request") => head.clone(),
         _ => facts.head.clone(),

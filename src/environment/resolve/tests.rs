@@ -5,10 +5,7 @@ use crate::environment::Settings;
 use crate::error::Help;
 
 fn inputs(pairs: &[(Key, &str)]) -> Given {
-    pairs
-        .iter()
-        .map(|(key, text)| (*key, Value::new(*text, Origin::Input(key.name().to_owned()))))
-        .collect()
+    pairs.iter().map(|(key, text)| (*key, Value::new(*text, Origin::Input(key.name().to_owned())))).collect()
 }
 
 fn named(name: &str) -> Value {
@@ -32,24 +29,44 @@ fn platform() -> Sources {
 fn shown(values: &Values) -> String {
     let lines: Vec<String> = Key::ALL
         .into_iter()
-        .filter_map(|key| {
-            values.get(key).map(|value| format!("{key} = {} ({})", value.text, value.origin))
-        })
+        .filter_map(|key| values.get(key).map(|value| format!("{key} = {} ({})", value.text, value.origin)))
         .collect();
     lines.join("\n")
 }
 
 #[test]
 fn the_names_of_the_contract_are_derived() {
-    insta::assert_snapshot!(shown(&platform().own().unwrap()), @r"
-    ");
+    insta::assert_snapshot!(shown(&platform().own().unwrap()), @r#"
+    tenant-name = shop (input tenant-name)
+    app-name = basket (input app-name)
+    project-id = acme-dev (vars.PROJECT_ID)
+    project-number = 123 (vars.PROJECT_NUMBER)
+    region = europe-west2 (vars.REGION)
+    dplatform = gcp-dev (vars.DPLATFORM)
+    cluster-name = gcp-dev (derived from dplatform)
+    base-domain = dev.acme.io (vars.BASE_DOMAIN)
+    registry = europe-west2-docker.pkg.dev/acme-dev/tenant/shop (derived from region, project-id and tenant-name)
+    service-account = p2p-shop@acme-dev.iam.gserviceaccount.com (derived from tenant-name and project-id)
+    workload-identity-provider = projects/123/locations/global/workloadIdentityPools/p2p-shop/providers/p2p-shop (derived from project-number and tenant-name)
+    kube-context = gke_acme-dev_europe-west2_gcp-dev (derived from project-id, region and cluster-name)
+    base-namespace = shop-basket (derived from tenant-name and app-name)
+    namespace-functional = shop-basket-functional (derived from base-namespace)
+    namespace-nft = shop-basket-nft (derived from base-namespace)
+    namespace-integration = shop-basket-integration (derived from base-namespace)
+    namespace-extended = shop-basket-extended (derived from base-namespace)
+    namespace-prod = shop-basket-prod (derived from base-namespace)
+    "#);
 }
 
 #[test]
 fn the_first_source_wins() {
     let mut sources = Sources {
         environment: Some(named("dev")),
-        inputs: inputs(&[(Key::Region, "from-input"), (Key::TenantName, "t-input"), (Key::AppName, "a-input")]),
+        inputs: inputs(&[
+            (Key::Region, "from-input"),
+            (Key::TenantName, "t-input"),
+            (Key::AppName, "a-input"),
+        ]),
         environments: Environments::parse(
             "dev: {region: from-entry, tenant-name: t-entry, app-name: a-entry, base-domain: entry.io}",
         )
@@ -145,16 +162,19 @@ fn another_environment_never_borrows() {
     );
     let error = prod.require(Key::Registry).unwrap_err();
     assert_eq!(error.to_string(), "the registry of environment gcp-prod is not known: it needs region");
-    insta::assert_snapshot!(error.help().unwrap(), @"");
+    insta::assert_snapshot!(error.help().unwrap(), @r#"
+    say it in .p2p.yaml; what the job's own environment has is never taken for another one:
+    environments:
+      gcp-prod:
+        region: …
+    "#);
     assert_eq!(
         prod.require(Key::KubeContext).unwrap_err().to_string(),
         "the kube-context of environment gcp-prod is not known: it needs region and dplatform"
     );
 
-    let explicit = Given::from([(
-        Key::Region,
-        Value::new("europe-west1", Origin::Input("dest-region".to_owned())),
-    )]);
+    let explicit =
+        Given::from([(Key::Region, Value::new("europe-west1", Origin::Input("dest-region".to_owned())))]);
     let prod = sources.of(&named("gcp-prod"), &explicit).unwrap();
     assert_eq!(prod.text(Key::Registry), Some("europe-west1-docker.pkg.dev/acme-prod/tenant/shop"));
 }
@@ -187,7 +207,13 @@ fn what_is_missing_of_the_own_says_how_to_give_it() {
     let own = Sources::default().own().unwrap();
     let error = own.require(Key::Registry).unwrap_err();
     assert_eq!(error.to_string(), "the registry is not known: it needs region, project-id and tenant-name");
-    insta::assert_snapshot!(error.help().unwrap(), @"");
+    insta::assert_snapshot!(error.help().unwrap(), @r#"
+    give the input registry, or region, project-id and tenant-name; or say it in .p2p.yaml:
+    environments:
+      NAME:
+        region: …
+        project-id: …
+    "#);
     assert_eq!(
         own.require(Key::TenantName).unwrap_err().help().unwrap(),
         "give the input tenant-name; the Makefile may say them as P2P_TENANT_NAME and P2P_APP_NAME"

@@ -1,0 +1,225 @@
+//! Unpacking a layer over what is in a directory already ("Image Layer Filesystem Changeset").
+
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, BufReader, Read, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+use tar::{Archive, Entry, EntryType};
+
+use super::error::UnpackError;
+use super::place;
+
+const WHITEOUT: &[u8] = b".wh.";
+const OPAQUE: &[u8] = b".wh..wh..opq";
+
+/// How much of a file is held at a time.
+const PIECE: usize = 64 * 1024;
+
+/// Unpacks a layer, gzip or plain tar by its first bytes, into `destination`, which is made where it is
+/// missing. Layers of an image are unpacked one after the other, the lowest first.
+///
+/// Whiteouts remove what lower layers brought. Permissions are kept except set-user-ID and
+/// set-group-ID, because everything belongs to the current user here; times and owners are not kept.
+/// Nothing outside of `destination` is written, whatever the layer holds. Nothing else may write to
+/// `destination` meanwhile.
+pub fn unpack(layer: impl Read, destination: &Path) -> Result<(), UnpackError> {
+    let mut layer = BufReader::new(layer);
+    let mut magic = Vec::with_capacity(4);
+    layer.by_ref().take(4).read_to_end(&mut magic).map_err(broken)?;
+    let whole = BufReader::new(io::Cursor::new(magic.clone()).chain(layer));
+    match magic.as_slice() {
+        [0x1f, 0x8b, ..] => archive(MultiGzDecoder::new(whole), destination),
+        [0x28, 0xb5, 0x2f, 0xfd] => Err(UnpackError::Compression { compression: "zstd" }),
+        [0x42, 0x5a, 0x68, _] => Err(UnpackError::Compression { compression: "bzip2" }),
+        _ => archive(whole, destination),
+    }
+}
+
+fn archive(bytes: impl Read, destination: &Path) -> Result<(), UnpackError> {
+    fs::create_dir_all(destination).map_err(failed(destination))?;
+    let mut layer = Layer { root: destination, brought: HashSet::new(), modes: BTreeMap::new() };
+    let mut archive = Archive::new(bytes);
+    for entry in archive.entries().map_err(broken)? {
+        layer.entry(&mut entry.map_err(broken)?)?;
+    }
+    // What follows the last entry belongs to the layer too: a broken checksum shows only at the end.
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(broken)?;
+    // Last, and the deepest first: a directory may be closed to its owner.
+    for (path, mode) in layer.modes.iter().rev() {
+        fs::set_permissions(path, Permissions::from_mode(*mode)).map_err(failed(path))?;
+    }
+    Ok(())
+}
+
+/// A layer on its way.
+struct Layer<'a> {
+    root: &'a Path,
+    /// What this layer brought, which its own whiteouts do not concern.
+    brought: HashSet<PathBuf>,
+    /// The modes that its directories get in the end.
+    modes: BTreeMap<PathBuf, u32>,
+}
+
+impl Layer<'_> {
+    fn entry(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<(), UnpackError> {
+        let kind = entry.header().entry_type();
+        // What `git archive` puts in front: about no file.
+        if kind == EntryType::XGlobalHeader {
+            return Ok(());
+        }
+        let name = entry.path().map_err(broken)?.into_owned();
+        let unsafe_because = |why| UnpackError::Unsafe { entry: name.to_string_lossy().into_owned(), why };
+        if name.as_os_str().as_bytes().contains(&0) {
+            return Err(unsafe_because("has a zero byte in its name"));
+        }
+        let components = place::components(&name).map_err(unsafe_because)?;
+        let mode = entry.header().mode().map_err(broken)? & 0o1777;
+        let Some((last, parents)) = components.split_last() else {
+            // The destination is the caller's; its mode stays.
+            return Ok(());
+        };
+        let parent = place::directory(self.root, parents).map_err(failed(&self.root.join(&name)))?;
+        if last.as_bytes() == OPAQUE {
+            return self.clear(&parent);
+        }
+        let path = parent.join(last);
+        if let Some(hidden) = last.as_bytes().strip_prefix(WHITEOUT) {
+            // Other names that begin so are marks of AUFS and mean nothing here.
+            if hidden.starts_with(WHITEOUT) {
+                return Ok(());
+            }
+            if matches!(hidden, b"" | b"." | b"..") {
+                return Err(unsafe_because("removes what is no file in its directory"));
+            }
+            let hidden = parent.join(OsStr::from_bytes(hidden));
+            return if self.brought.contains(&hidden) { Ok(()) } else { self.remove(&hidden) };
+        }
+        match kind {
+            EntryType::Directory => self.directory(&path, mode)?,
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                self.file(&path, mode, entry)?;
+            }
+            EntryType::Symlink | EntryType::Link => {
+                let target = entry.link_name().map_err(broken)?;
+                let target = target.ok_or_else(|| unsafe_because("is a link to nothing"))?.into_owned();
+                if kind == EntryType::Symlink {
+                    self.remove(&path)?;
+                    symlink(&target, &path).map_err(failed(&path))?;
+                } else {
+                    let components = place::components(&target)
+                        .map_err(|_| unsafe_because("is a hard link to a file outside"))?;
+                    self.link(&components, &path).map_err(failed(&path))?;
+                }
+            }
+            other => {
+                return Err(UnpackError::Unsupported {
+                    entry: name.to_string_lossy().into_owned(),
+                    kind: described(other),
+                });
+            }
+        }
+        // Directories on the way there are this layer's too, even without an entry of their own.
+        let inside = path.ancestors().take_while(|path| *path != self.root);
+        self.brought.extend(inside.map(Path::to_owned));
+        Ok(())
+    }
+
+    fn directory(&mut self, path: &Path, mode: u32) -> Result<(), UnpackError> {
+        if !fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
+            self.remove(path)?;
+            fs::create_dir(path).map_err(failed(path))?;
+        }
+        self.modes.insert(path.to_owned(), mode);
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path, mode: u32, entry: &mut Entry<'_, impl Read>) -> Result<(), UnpackError> {
+        self.remove(path)?;
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(failed(path))?;
+        let mut left = entry.size();
+        // Not `io::copy`, which does not tell a bad layer from a full disk.
+        let mut buffer = vec![0; PIECE];
+        loop {
+            let piece = match entry.read(&mut buffer) {
+                Ok(count) => buffer.get(..count).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(broken(error)),
+            };
+            if piece.is_empty() {
+                break;
+            }
+            left = left.saturating_sub(piece.len() as u64);
+            file.write_all(piece).map_err(failed(path))?;
+        }
+        if left > 0 {
+            return Err(broken(io::ErrorKind::UnexpectedEof.into()));
+        }
+        file.set_permissions(Permissions::from_mode(mode)).map_err(failed(path))
+    }
+
+    /// A hard link never follows a symbolic one, so it cannot reach a file outside.
+    fn link(&mut self, target: &[std::ffi::OsString], path: &Path) -> io::Result<()> {
+        let (last, parents) = target.split_last().ok_or(io::ErrorKind::IsADirectory)?;
+        let target = place::directory(self.root, parents)?.join(last);
+        if target == path {
+            return Ok(());
+        }
+        self.remove(path).map_err(io::Error::other)?;
+        fs::hard_link(target, path)
+    }
+
+    /// Removes what lower layers brought into a directory.
+    fn clear(&mut self, directory: &Path) -> Result<(), UnpackError> {
+        for entry in fs::read_dir(directory).map_err(failed(directory))? {
+            let path = entry.map_err(failed(directory))?.path();
+            if !self.brought.contains(&path) {
+                self.remove(&path)?;
+            } else if fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
+                self.clear(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes whatever is there, with all that is known about it.
+    fn remove(&mut self, path: &Path) -> Result<(), UnpackError> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {
+                fs::remove_dir_all(path).map_err(failed(path))?;
+                // A mode set later by such a path would follow whatever link stands there by then.
+                self.brought.retain(|known| !known.starts_with(path));
+                self.modes.retain(|known, _| !known.starts_with(path));
+            }
+            Ok(_) => {
+                fs::remove_file(path).map_err(failed(path))?;
+                self.brought.remove(path);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(UnpackError::Write { path: path.to_owned(), source }),
+        }
+        Ok(())
+    }
+}
+
+fn broken(source: io::Error) -> UnpackError {
+    UnpackError::Read { source }
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> UnpackError {
+    let path = path.to_owned();
+    move |source| UnpackError::Write { path, source }
+}
+
+fn described(kind: EntryType) -> String {
+    match kind {
+        EntryType::Char | EntryType::Block => "a device".to_owned(),
+        EntryType::Fifo => "a pipe".to_owned(),
+        other => format!("of type {:?}", char::from(other.as_byte())),
+    }
+}
