@@ -21,6 +21,7 @@ pub mod registry;
 pub mod report;
 pub mod retry;
 pub mod secret;
+pub mod tagging;
 pub mod version;
 pub mod workspace;
 pub mod world;
