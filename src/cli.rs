@@ -74,7 +74,9 @@ pub fn command() -> Command {
         .disable_help_subcommand(true)
         .args(SPECS.iter().filter_map(flag))
         .subcommand(Command::new("fast-feedback").about("Run the whole fast-feedback gate"))
-        .subcommand(Command::new("version").about("Compute the version, and create its tag on the main branch"))
+        .subcommand(
+            Command::new("version").about("Compute the version, and create its tag on the main branch"),
+        )
         .subcommand(
             Command::new("run")
                 .about("Run make targets in the prepared environment")
@@ -116,11 +118,9 @@ fn flag(spec: &'static Spec) -> Option<Arg> {
     };
     let arg = Arg::new(spec.name).long(spec.name).help(help).help_heading(spec.section).global(true);
     Some(match spec.kind {
-        Kind::Bool => arg
-            .value_name("BOOL")
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true"),
+        Kind::Bool => {
+            arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
+        }
         Kind::Choice(words) => arg.value_name(words.join("|")),
         Kind::Words => arg.value_name("NAMES"),
         Kind::Globs => arg.value_name("GLOBS"),

@@ -73,6 +73,11 @@ impl Job {
         self.payload.get("pull_request").is_some_and(Value::is_object)
     }
 
+    /// Where git reads and writes the repository.
+    pub fn git_url(&self) -> String {
+        format!("{}/{}", self.server_url, self.repository)
+    }
+
     /// The page of this run.
     pub fn url(&self) -> String {
         format!("{}/{}/actions/runs/{}", self.server_url, self.repository, self.run_id)

@@ -67,7 +67,8 @@ impl Value for Duration {
 
     fn parse(text: &str) -> Result<Self, String> {
         let expected = || {
-            "expected a whole number of minutes, or one with a unit: `90s`, `45m`, `2h`; more than 0".to_owned()
+            "expected a whole number of minutes, or one with a unit: `90s`, `45m`, `2h`; more than 0"
+                .to_owned()
         };
         let text = text.trim();
         let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));

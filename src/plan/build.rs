@@ -1,6 +1,6 @@
 //! From what is known to the plan.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::{Action, Images, Job, Names, Place, Plan, Promotion, Standing, Step, Target, Version};
 use crate::environment::{
@@ -38,7 +38,7 @@ pub struct Known<'a> {
     /// What the Makefile defines; none where the command needs none.
     pub makefile: Option<&'a Makefile>,
     /// The files that git tracks, of those that hold a promotion's recipe.
-    pub tracked: &'a dyn Fn(&Path) -> bool,
+    pub tracked: &'a [PathBuf],
     /// The values of the job's own environment; of a promotion, where the images come from.
     pub values: &'a Values,
     /// The values of the environment that is promoted to, for a command that promotes.
@@ -200,7 +200,8 @@ impl Planner<'_> {
             inputs::Promotion::Make => Ok(true),
             inputs::Promotion::Auto => Ok(match state {
                 State::Defined { recipes } => {
-                    !recipes.is_empty() && recipes.iter().all(|place| (self.known.tracked)(&place.file))
+                    !recipes.is_empty()
+                        && recipes.iter().all(|place| self.known.tracked.contains(&place.file))
                 }
                 State::Empty | State::Missing => false,
             }),
@@ -212,7 +213,8 @@ impl Planner<'_> {
         let missing: Vec<_> =
             targets.iter().copied().filter(|name| self.state(name) == State::Missing).collect();
         if !missing.is_empty() {
-            let there: Vec<_> = self.known.makefile.iter().flat_map(|makefile| makefile.p2p_targets()).collect();
+            let there: Vec<_> =
+                self.known.makefile.iter().flat_map(|makefile| makefile.p2p_targets()).collect();
             let there = match there.as_slice() {
                 [] => "it defines no target that begins with `p2p-`".to_owned(),
                 there => format!("it defines {}", quoted(there)),
@@ -280,7 +282,8 @@ impl Planner<'_> {
     fn record(&mut self) {
         let known = self.known;
         let Some(registry) = known.values.text(Key::Registry) else {
-            self.warnings.push("no registry is known, so the images of the build are not recorded".to_owned());
+            self.warnings
+                .push("no registry is known, so the images of the build are not recorded".to_owned());
             return;
         };
         let repository = format!("{registry}/{}", known.paths.of(Stage::FastFeedback).text);
@@ -314,7 +317,8 @@ impl Planner<'_> {
         let listed =
             self.known.inputs.image_names.is_some() || matches!(self.state(IMAGES), State::Defined { .. });
         let native = self.steps.iter().any(|step| {
-            step.action == Action::Run && matches!(&step.job, Job::Promote(promotion) if promotion.by.is_none())
+            step.action == Action::Run
+                && matches!(&step.job, Job::Promote(promotion) if promotion.by.is_none())
         });
         Images {
             names: self.image_names(),

@@ -37,7 +37,8 @@ impl fmt::Display for Plan {
         writeln!(f, "\nvalues of the environment:\n{}", indented(&self.environment.to_string()))?;
         for step in &self.steps {
             if let (Action::Run, Some(target)) = (&step.action, step.target()) {
-                let at = target.namespace.as_ref().map_or(String::new(), |name| format!(" (namespace {name})"));
+                let at =
+                    target.namespace.as_ref().map_or(String::new(), |name| format!(" (namespace {name})"));
                 writeln!(f, "\nvariables of {}{at}:", target.target)?;
                 writeln!(f, "{}", indented(&target.variables.to_string()))?;
             }

@@ -114,7 +114,8 @@ impl Screen {
     /// Begins a stop region where one is due. Each has a token of its own: whoever reads the log
     /// knows the old ones. Without randomness there is none, and [`Console::print`] sees to it.
     fn enter(&mut self) {
-        if self.github && self.group
+        if self.github
+            && self.group
             && let Ok(token) = StopToken::new()
         {
             self.write(&[token.begin().as_bytes()]);

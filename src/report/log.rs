@@ -83,11 +83,17 @@ impl Log {
         let line = match outcome.result {
             Verdict::Success => format!("\n✓ {} of {version} passed in {took}", outcome.plan.command),
             Verdict::Failure => {
-                let failed: Vec<_> =
-                    outcome.steps.iter().filter(|step| !step.status.passes()).map(|step| &*step.name).collect();
+                let failed: Vec<_> = outcome
+                    .steps
+                    .iter()
+                    .filter(|step| !step.status.passes())
+                    .map(|step| &*step.name)
+                    .collect();
                 format!("\n✗ {} of {version} failed in {took}: {}", outcome.plan.command, failed.join(", "))
             }
-            Verdict::Cancelled => format!("\n✗ {} of {version} was interrupted after {took}", outcome.plan.command),
+            Verdict::Cancelled => {
+                format!("\n✗ {} of {version} was interrupted after {took}", outcome.plan.command)
+            }
         };
         self.console.say(&line);
     }
@@ -120,10 +126,9 @@ impl Listener for Log {
             Event::Recorded(image) => {
                 self.console.say(&format!("  {} is {}", image.reference, image.digest));
             }
-            Event::Promoted(promoted) => self.console.say(&format!(
-                "  {} → {} ({})",
-                promoted.source, promoted.destination, promoted.digest
-            )),
+            Event::Promoted(promoted) => self
+                .console
+                .say(&format!("  {} → {} ({})", promoted.source, promoted.destination, promoted.digest)),
             Event::Ended(outcome) => self.over(outcome),
             Event::Mask(_) | Event::Said(..) | Event::Annotated(_) | Event::Summarised(..) => {}
         }

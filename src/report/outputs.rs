@@ -23,7 +23,12 @@ pub struct Outputs {
 
 impl Outputs {
     /// Outputs to `GITHUB_OUTPUT` and subjects to `GITHUB_ARTIFACTS`, where there are such files.
-    pub fn new(console: Console, outputs: Option<PathBuf>, subjects: Option<PathBuf>, report: PathBuf) -> Self {
+    pub fn new(
+        console: Console,
+        outputs: Option<PathBuf>,
+        subjects: Option<PathBuf>,
+        report: PathBuf,
+    ) -> Self {
         Self { console, outputs, subjects, report }
     }
 

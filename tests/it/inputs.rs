@@ -83,7 +83,8 @@ fn every_input_is_documented() {
     for spec in SPECS {
         if spec.section != section {
             section = spec.section;
-            writeln!(wanted, "\n## {section}\n\n| input | type | default | meaning |\n|---|---|---|---|").unwrap();
+            writeln!(wanted, "\n## {section}\n\n| input | type | default | meaning |\n|---|---|---|---|")
+                .unwrap();
         }
         let kind = match spec.kind {
             Kind::Text => "text".to_owned(),
