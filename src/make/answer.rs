@@ -11,6 +11,8 @@ use super::makefile::{Origin, Variable};
 pub(super) struct Answer<'a> {
     pub(super) files: Vec<PathBuf>,
     pub(super) variables: BTreeMap<String, Variable>,
+    /// The variable that make was expanding when it stopped.
+    pub(super) expanding: Option<String>,
     /// Whether the last line came: all of the Makefile has been read.
     pub(super) complete: bool,
     /// What make printed after it.
@@ -21,14 +23,21 @@ impl<'a> Answer<'a> {
     /// Reads the last answer: make starts over when it has remade an include.
     pub(super) fn parse(output: &'a [u8], marker: &str) -> Option<Self> {
         let begin = memchr::memmem::rfind(output, format!("{marker} files").as_bytes())?;
-        let mut answer = Self { files: Vec::new(), variables: BTreeMap::new(), complete: false, rest: b"" };
+        let mut answer = Self {
+            files: Vec::new(),
+            variables: BTreeMap::new(),
+            expanding: None,
+            complete: false,
+            rest: b"",
+        };
         let mut variable: Option<(String, Origin, Vec<&[u8]>)> = None;
         let mut rest = &output[begin..];
         while !answer.complete && !rest.is_empty() {
             let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let line = &rest[..end];
             rest = rest.get(end + 1..).unwrap_or_default();
-            let Some(told) = line.strip_prefix(marker.as_bytes()) else {
+            let Some(told) = line.strip_prefix(marker.as_bytes()).filter(|told| told.starts_with(b" "))
+            else {
                 if let Some((_, _, lines)) = &mut variable {
                     lines.push(line);
                 }
@@ -48,6 +57,7 @@ impl<'a> Answer<'a> {
             }
             answer.complete = told == b" end";
         }
+        answer.expanding = variable.map(|(name, ..)| name);
         answer.rest = rest;
         Some(answer)
     }
@@ -95,7 +105,9 @@ mod tests {
         assert_eq!(told("Z"), Some(("1\n2", Origin::Environment)));
         assert_eq!(told("W"), Some(("", Origin::File)));
         assert_eq!(told("E"), None);
-        assert!(!Answer::parse(b"M files a\n", "M").unwrap().complete);
+        let stopped = Answer::parse(b"M files a\nM variable X file\n", "M").unwrap();
+        assert!(!stopped.complete);
+        assert_eq!(stopped.expanding.as_deref(), Some("X"));
         assert!(Answer::parse(b"", "M").is_none());
     }
 }

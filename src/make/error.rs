@@ -40,6 +40,14 @@ pub enum MakeError {
         /// The file and line that they name.
         place: Option<Place>,
     },
+    /// A variable that we asked for has a value that ends make when it is expanded.
+    #[error("the variable {name} of the Makefile cannot be expanded: {message}")]
+    Variable {
+        /// Its name.
+        name: String,
+        /// make's own words.
+        message: String,
+    },
     /// make read everything, but its answer holds no database. Remedy: GNU make 3.81 or later.
     #[error("`make` gave no database of its rules: {detail}")]
     NotUnderstood {
@@ -86,6 +94,9 @@ impl Help for MakeError {
                 `working-directory` to the directory that has one; the checkout step must run before"
                 .to_owned(),
             Self::Broken { message, .. } => help_for(message).to_owned(),
+            Self::Variable { name, .. } => {
+                format!("give its value as an input, or in the environment as `{name}`")
+            }
             Self::TimedOut { .. } => "a `$(shell …)` of the Makefile probably waits for something \
                 (a download, a password); run `make -n` by hand to see it"
                 .to_owned(),
@@ -107,9 +118,20 @@ impl Help for MakeError {
             Self::NoDirectory { .. }
             | Self::NoMakefile { .. }
             | Self::Broken { .. }
+            | Self::Variable { .. }
             | Self::BadImageName { .. } => Exit::Usage,
             Self::TimedOut { .. } => Exit::TimedOut,
             Self::ImagesFailed { .. } => Exit::Failed,
+        }
+    }
+}
+
+impl MakeError {
+    /// Says that it was variable `name` whose value make stumbled over.
+    pub(super) fn of_variable(self, name: String) -> Self {
+        match self {
+            Self::Broken { message, .. } => Self::Variable { name, message },
+            other => other,
         }
     }
 }

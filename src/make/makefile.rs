@@ -125,9 +125,7 @@ impl Resolver<'_> {
         let has_recipe = rules.iter().any(|rule| rule.recipe.as_ref().is_some_and(|recipe| !recipe.blank));
         let pattern = self.pattern_for(name, &rules);
         let state = if has_prerequisites || has_recipe || pattern.is_some_and(|rule| !rule.recipe.blank) {
-            let mut recipes = Vec::new();
-            self.recipes(name, &mut HashSet::new(), &mut recipes);
-            State::Defined { recipes }
+            State::Defined { recipes: self.recipes(name) }
         } else if rules.is_empty() && pattern.is_none() {
             State::Missing
         } else {
@@ -148,31 +146,40 @@ impl Resolver<'_> {
         rules.into_iter().flatten().filter(|rule| rule.target).collect()
     }
 
-    /// Collects where the recipes stand that making `name` runs first of all.
-    fn recipes<'a>(&'a self, name: &'a [u8], seen: &mut HashSet<&'a [u8]>, places: &mut Vec<Place>) {
-        if !seen.insert(name) {
-            return;
-        }
-        let rules = self.explicit(name);
-        let add = |place: &Place, places: &mut Vec<Place>| {
-            if !places.contains(place) {
-                places.push(place.clone());
+    /// Where the recipes stand that making `name` brings. A list of what is still to look at takes
+    /// the place of recursion: chains of prerequisites can be long.
+    fn recipes(&self, name: &[u8]) -> Vec<Place> {
+        let mut places = Vec::new();
+        let (mut seen, mut taken) = (HashSet::new(), HashSet::new());
+        let mut open = vec![Step::Target(name)];
+        while let Some(step) = open.pop() {
+            match step {
+                Step::Recipe(place) if taken.insert(place) => places.push(place.clone()),
+                Step::Target(name) if seen.insert(name) => {
+                    let mut steps = self.steps(name);
+                    steps.reverse();
+                    open.append(&mut steps);
+                }
+                _ => {}
             }
-        };
-        let pattern = self.pattern_for(name, &rules);
-        if let Some(pattern) = pattern {
-            add(&pattern.recipe.place, places);
         }
+        places
+    }
+
+    /// The recipes of a target itself, or the prerequisites that it has instead.
+    fn steps(&self, name: &[u8]) -> Vec<Step<'_>> {
+        let rules = self.explicit(name);
+        if let Some(pattern) = self.pattern_for(name, &rules) {
+            return vec![Step::Recipe(&pattern.recipe.place)];
+        }
+        let mut steps = Vec::new();
         for rule in rules {
             match &rule.recipe {
-                Some(recipe) if !recipe.blank => add(&recipe.place, places),
-                _ if pattern.is_some() => {}
-                _ => rule
-                    .prerequisites
-                    .iter()
-                    .for_each(|prerequisite| self.recipes(prerequisite, seen, places)),
+                Some(recipe) if !recipe.blank => steps.push(Step::Recipe(&recipe.place)),
+                _ => steps.extend(rule.prerequisites.iter().map(|name| Step::Target(name))),
             }
         }
+        steps
     }
 
     /// The pattern rule that brings the recipe of `name`: never for a phony target, nor for one that
@@ -205,6 +212,12 @@ impl Resolver<'_> {
     fn path(&self, name: &[u8]) -> PathBuf {
         self.directory.join(OsStr::from_bytes(name))
     }
+}
+
+/// What is still to look at.
+enum Step<'a> {
+    Target(&'a [u8]),
+    Recipe(&'a Place),
 }
 
 /// What `%` stands for. A pattern without a slash is matched against the file name alone.

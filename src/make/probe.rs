@@ -70,7 +70,11 @@ pub async fn probe(request: ProbeRequest<'_>) -> Result<Makefile, MakeError> {
     let read = answer.as_ref().filter(|answer| answer.complete);
     let forgiven = || read.is_some_and(|answer| has_catch_all(request.directory, &answer.files));
     if !captured.status.success() && !forgiven() {
-        return Err(broken(&captured.stderr));
+        let error = broken(&captured.stderr);
+        return Err(match answer.and_then(|answer| answer.expanding) {
+            Some(name) => error.of_variable(name),
+            None => error,
+        });
     }
     let Some(answer) = answer.filter(|answer| answer.complete) else {
         return Err(MakeError::NotUnderstood { detail: "it did not read our probe".to_owned() });
@@ -118,18 +122,21 @@ impl Words {
     fn text(&self, variables: &[&str]) -> String {
         let Self { marker, goal } = self;
         let mut text = format!(
-            ".RECIPEPREFIX :=\n.DEFAULT:\n%:\noverride MAKEFLAGS := -pr\n.PHONY: {goal}\n{goal}: ;\n\
+            ".RECIPEPREFIX :=\n.DEFAULT:\n%:\n.PHONY: {goal}\n{goal}: ;\n\
+             {marker}-a := $$(error\n{marker}-b := $${{error\n\
              $(info {marker} files $(MAKEFILE_LIST))\n"
         );
         for name in variables {
+            let value = format!("$(value {name})");
             let _ = writeln!(
                 text,
                 "$(info {marker} variable {name} $(origin {name}))\
                  $(if $(filter undefined,$(origin {name})),,\
-                 $(if $(findstring $$(error,$(value {name})),$(info {marker} unset),$(info $({name}))))"
+                 $(if $(findstring $({marker}-a),{value})$(findstring $({marker}-b),{value}),\
+                 $(info {marker} unset),$(info $({name}))))"
             );
         }
-        let _ = writeln!(text, "$(info {marker} end)");
+        let _ = writeln!(text, "override MAKEFLAGS := -pr\n$(info {marker} end)");
         text
     }
 }

@@ -1,6 +1,9 @@
 //! A corpus of Makefiles, read by the real GNU make.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -25,7 +28,7 @@ impl Corpus {
         fs::create_dir(root.path().join("scratch")).unwrap();
         let path = std::env::var_os("PATH").unwrap();
         let env = Env::from_iter([("PATH", path), ("HOME", root.path().into())]);
-        Self { directory, env, root }
+        Self { root, env, directory }
     }
 
     #[must_use]
@@ -360,7 +363,7 @@ async fn a_broken_makefile_is_told_in_makes_own_words_with_the_place() {
         ("include nope.mk\n", "nope.mk: No such file or directory", Some(at("Makefile", 1))),
         ("a: ; x\na:: ; y\n", "has both : and :: entries", Some(at("Makefile", 2))),
         ("include sub.mk\n", "sub.mk:2: *** missing separator", Some(at("sub.mk", 2))),
-        ("include x.mk\nx.mk:\n\t@false\n", "x.mk", Some(at("Makefile", 1))),
+        ("include x.mk\nx.mk:\n\t@false\n", "x.mk", Some(at("Makefile", 3))),
         ("$(shell echo noise: 7 >&2)\nA B\n", "missing separator", Some(at("Makefile", 2))),
     ];
     for (text, message, place) in cases {
@@ -436,7 +439,6 @@ async fn carriage_returns_and_bytes_that_are_no_utf8() {
         b".PHONY: p2p-build\r\nP2P_APP_NAME = shop\r\nNOTE = caf\xe9\r\np2p-build: caf\xe9\r\ncaf\xe9: ; echo \xff\r\n\
           include caf\xe9.mk\r\n",
     );
-    use std::os::unix::ffi::OsStrExt;
     let include = PathBuf::from(std::ffi::OsStr::from_bytes(b"caf\xe9.mk"));
     fs::write(corpus.directory.join(&include), "p2p-nft: ; echo\n").unwrap();
     let makefile = corpus.ask(&["p2p-build"], &["P2P_APP_NAME", "NOTE"]).await.unwrap();
@@ -451,12 +453,13 @@ async fn carriage_returns_and_bytes_that_are_no_utf8() {
 async fn variables_are_expanded_and_their_origin_told() {
     let corpus = Corpus::new(
         "P2P_TENANT_NAME ?= from-file\nP2P_APP_NAME ?= $(P2P_TENANT_NAME)-app  # a comment\nEMPTY =\n\
-         REQUIRED ?= $(error say REQUIRED)\ndefine LINES\none\ntwo\nendef\np2p-build: ; echo\n",
+         REQUIRED ?= $(error say REQUIRED)\nBRACED ?= $(or $(X),${error say BRACED})\ndefine LINES\none\ntwo\nendef\np2p-build: ; echo\n",
     )
     .env("P2P_TENANT_NAME", "acme")
     .env("FROM_ENV", "$(shell touch ran)x")
     .env("MAKEFLAGS", " --warn-undefined-variables -- GIVEN=yes");
-    let names = ["P2P_TENANT_NAME", "P2P_APP_NAME", "EMPTY", "UNDEFINED", "REQUIRED", "LINES", "GIVEN"];
+    let names =
+        ["P2P_TENANT_NAME", "P2P_APP_NAME", "EMPTY", "UNDEFINED", "REQUIRED", "BRACED", "LINES", "GIVEN"];
     let makefile = corpus.ask(&[], &names).await.unwrap();
     let told = |name: &str| makefile.variable(name).map(|it| (it.value.as_str(), it.origin));
     assert_eq!(told("P2P_TENANT_NAME"), Some(("acme", Origin::Environment)));
@@ -464,10 +467,22 @@ async fn variables_are_expanded_and_their_origin_told() {
     assert_eq!(told("EMPTY"), Some(("", Origin::File)));
     assert_eq!(told("UNDEFINED"), None);
     assert_eq!(told("REQUIRED"), None, "expanding it would end make");
+    assert_eq!(told("BRACED"), None);
     assert_eq!(told("LINES"), Some(("one\ntwo", Origin::File)));
     assert_eq!(told("GIVEN"), Some(("yes", Origin::Make)));
     assert_eq!(told("FROM_ENV"), None, "nobody asked");
     assert!(!corpus.has("ran"));
+}
+
+#[tokio::test]
+async fn a_variable_that_cannot_be_expanded_is_named() {
+    let corpus =
+        Corpus::new("need = $(error say $(1))\nP2P_APP_NAME = $(call need,app)\np2p-build: ; echo\n");
+    assert!(corpus.ask(&[], &["P2P_TENANT_NAME"]).await.is_ok());
+    let error = corpus.ask(&[], &["P2P_TENANT_NAME", "P2P_APP_NAME"]).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("the variable P2P_APP_NAME of the Makefile cannot be expanded: "), "{text}");
+    assert!(text.contains("say app"), "{text}");
 }
 
 #[tokio::test]
