@@ -25,7 +25,9 @@ fn add(merged: &mut LoginFile, file: &LoginFile, name: impl Fn(&str) -> String) 
     // earlier file's login.
     let known: BTreeSet<String> = merged.auths.keys().map(|key| host_of_key(key).to_owned()).collect();
     for (key, helper) in &file.helpers {
-        if !known.contains(host_of_key(key)) {
+        // An empty name is docker's word for none; skopeo would look for a program of no name.
+        let named = helper.as_str().is_some_and(|helper| !helper.is_empty());
+        if named && !known.contains(host_of_key(key)) {
             merged.helpers.entry(name(key)).or_insert_with(|| helper.clone());
         }
     }
@@ -144,7 +146,7 @@ mod tests {
         let first = file(json!({"auths": {"a.example/team": {"auth": "1"}, "b.example": {"auth": "1"}}}));
         let second = file(json!({
             "auths": {"b.example": {"auth": "2"}, "c.example": {"auth": "2"}},
-            "credHelpers": {"a.example": "late", "d.example": "helper"}
+            "credHelpers": {"a.example": "late", "d.example": "helper", "e.example": ""}
         }));
         let docker = file(json!({
             "auths": {

@@ -13,7 +13,8 @@ pub(super) const CONFIG: &str = "config.json";
 /// Adds the logins. The docker CLI asks `credHelpers[host]` first, then `credsStore`, and reads
 /// `auths` only where neither is named. So a helper for a host of ours goes; and where there is a
 /// `credsStore`, which keeps serving the other hosts, an empty helper says for ours that there is
-/// none (docker/cli, `getConfiguredCredentialStore`).
+/// none (docker/cli, `getConfiguredCredentialStore`). skopeo and its kin would stumble over the empty
+/// one; they read the auth file instead.
 pub(super) fn log_in(config: &mut LoginFile, logins: &[Login]) {
     config.helpers.retain(|key, _| !logins.iter().any(|login| canonical(login.host()) == host_of_key(key)));
     if config.has_store() {
