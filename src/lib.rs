@@ -16,6 +16,7 @@ pub mod oci;
 pub mod outcome;
 pub mod output;
 pub mod plan;
+pub mod private;
 pub mod process;
 pub mod registry;
 pub mod report;

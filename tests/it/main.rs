@@ -5,3 +5,6 @@ mod act;
 mod inputs;
 mod make;
 mod support;
+//! The parts of the gate against the real programs around it.
+
+mod logins;
