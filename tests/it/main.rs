@@ -3,4 +3,5 @@
 
 mod act;
 mod dist;
+mod lint;
 mod support;
