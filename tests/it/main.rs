@@ -4,6 +4,8 @@
 mod act;
 mod inputs;
 mod make;
+mod dist;
+mod lint;
 mod support;
 //! The parts of the gate against the real programs around it.
 

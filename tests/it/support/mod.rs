@@ -2,5 +2,6 @@
 //! No test lives here, and nothing here knows what a single test asserts.
 
 pub(crate) mod act;
+pub(crate) mod release;
 pub(crate) mod repository;
 pub(crate) mod tools;
