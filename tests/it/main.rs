@@ -1,3 +1,5 @@
-//! x
-#[test]
-fn t() {}
+//! The one integration test binary: real processes and real parts.
+
+mod output;
+mod process;
+mod support;
