@@ -10,3 +10,8 @@ mod support;
 //! The parts of the gate against the real programs around it.
 
 mod logins;
+//! The one integration test binary: real processes and real parts.
+
+mod output;
+mod process;
+mod support;
