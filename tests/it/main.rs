@@ -3,3 +3,12 @@
 
 mod image;
 mod registry;
+mod act;
+mod inputs;
+mod make;
+mod dist;
+mod lint;
+mod support;
+//! The parts of the gate against the real programs around it.
+
+mod logins;

@@ -1,0 +1,7 @@
+//! What the tests share: programs they drive, repositories they run on, workflows they run.
+//! No test lives here, and nothing here knows what a single test asserts.
+
+pub(crate) mod act;
+pub(crate) mod release;
+pub(crate) mod repository;
+pub(crate) mod tools;
