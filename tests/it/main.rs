@@ -1,6 +1,8 @@
 //! The one integration test binary: the product against real parts.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod image;
+mod registry;
 mod act;
 mod inputs;
 mod make;
