@@ -92,7 +92,7 @@ pub fn command() -> Command {
                 .about("Print what a command would do")
                 .arg(targets("The command to plan, with its arguments; fast-feedback if none", "COMMAND")),
         )
-        .subcommand(crate::image::cli::command())
+        .subcommand(crate::images::command())
 }
 
 /// What flags cannot say: the secrets, and the inputs of the download script.
