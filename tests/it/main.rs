@@ -3,3 +3,4 @@
 fn t() {}
 
 mod make;
+mod workspace;

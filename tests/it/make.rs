@@ -364,6 +364,7 @@ async fn a_broken_makefile_is_told_in_makes_own_words_with_the_place() {
         ("a: ; x\na:: ; y\n", "has both : and :: entries", Some(at("Makefile", 2))),
         ("include sub.mk\n", "sub.mk:2: *** missing separator", Some(at("sub.mk", 2))),
         ("include x.mk\nx.mk:\n\t@false\n", "x.mk", Some(at("Makefile", 3))),
+        ("include x.mk\nx.mk:\n\t@false\n%: ; true\n", "x.mk", Some(at("Makefile", 3))),
         ("$(shell echo noise: 7 >&2)\nA B\n", "missing separator", Some(at("Makefile", 2))),
     ];
     for (text, message, place) in cases {
