@@ -17,3 +17,4 @@ mod logins;
 mod output;
 mod process;
 mod support;
+mod workspace;
