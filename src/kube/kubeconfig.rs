@@ -107,7 +107,8 @@ impl Kubeconfig {
         let mut context = find(&self.contexts, wanted)
             .cloned()
             .ok_or_else(|| KubeError::NoContext { wanted: wanted.to_owned(), known: known() })?;
-        let named = |kind: &'static str, list: &[Named]| match context.value.get(kind).and_then(Json::as_str) {
+        let named = |kind: &'static str, list: &[Named]| match context.value.get(kind).and_then(Json::as_str)
+        {
             // A context without a user is anonymous, or its cluster knows us by other means.
             None | Some("") if kind == "user" => Ok(Vec::new()),
             name => {

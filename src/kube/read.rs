@@ -29,8 +29,7 @@ pub(super) fn parse(text: &str, place: &str, directory: &Path) -> Result<Kubecon
     }
     let list = |lists: &str, kind: &str| -> Result<Vec<Named>, KubeError> {
         let Some(node) = root.get(lists).filter(|node| !node.is_null()) else { return Ok(Vec::new()) };
-        let items =
-            node.items().ok_or_else(|| wrong(node.line, &format!("{lists} must be a list")))?.iter();
+        let items = node.items().ok_or_else(|| wrong(node.line, &format!("{lists} must be a list")))?.iter();
         items
             .map(|item| {
                 let name = item.get("name").and_then(Node::text);
