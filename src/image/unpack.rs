@@ -223,3 +223,203 @@ fn described(kind: EntryType) -> String {
         other => format!("of type {:?}", char::from(other.as_byte())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use tar::{Builder, Header};
+
+    /// An entry under any name at all, which the archive crate's own functions would refuse.
+    fn raw(kind: EntryType, name: &str, target: &str, content: &[u8]) -> Vec<u8> {
+        let mut header = Header::new_gnu();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.as_old_mut().linkname[..target.len()].copy_from_slice(target.as_bytes());
+        header.set_entry_type(kind);
+        header.set_mode(if kind == EntryType::Directory { 0o755 } else { 0o644 });
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        let mut archive = Builder::new(Vec::new());
+        archive.append(&header, content).unwrap();
+        let mut bytes = archive.into_inner().unwrap();
+        bytes.truncate(bytes.len() - 1024);
+        bytes
+    }
+
+    fn file(name: &str, content: &str) -> Vec<u8> {
+        raw(EntryType::Regular, name, "", content.as_bytes())
+    }
+
+    fn dir(name: &str) -> Vec<u8> {
+        raw(EntryType::Directory, name, "", b"")
+    }
+
+    fn link(kind: EntryType, name: &str, target: &str) -> Vec<u8> {
+        raw(kind, name, target, b"")
+    }
+
+    fn tar(entries: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = entries.concat();
+        bytes.extend([0; 1024]);
+        bytes
+    }
+
+    /// Unpacks into `image` of a new directory, whose other content must stay as it is.
+    struct Place(tempfile::TempDir);
+
+    impl Place {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            fs::write(directory.path().join("outside"), "untouched").unwrap();
+            fs::create_dir(directory.path().join("neighbour")).unwrap();
+            Self(directory)
+        }
+
+        fn image(&self) -> PathBuf {
+            self.0.path().join("image")
+        }
+
+        fn layer(&self, entries: &[Vec<u8>]) -> Result<(), UnpackError> {
+            let result = unpack(tar(entries).as_slice(), &self.image());
+            let mut around: Vec<_> =
+                fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            around.sort();
+            assert_eq!(around, ["image", "neighbour", "outside"]);
+            assert_eq!(fs::read_to_string(self.0.path().join("outside")).unwrap(), "untouched");
+            let neighbour = self.0.path().join("neighbour");
+            assert_eq!(fs::read_dir(&neighbour).unwrap().count(), 0);
+            assert_eq!(fs::metadata(neighbour).unwrap().permissions().mode() & 0o7777, 0o755);
+            result
+        }
+
+        fn read(&self, name: &str) -> Option<String> {
+            fs::read_to_string(self.image().join(name)).ok()
+        }
+    }
+
+    #[test]
+    fn names_that_lead_outside_are_refused() {
+        for name in ["../outside", "a/../../outside", "/outside", "..", ".wh...", ".wh..", ".wh."] {
+            let result = Place::new().layer(&[file(name, "x")]);
+            assert!(matches!(result, Err(UnpackError::Unsafe { .. })), "{name}: {result:?}");
+        }
+        for target in ["../outside", "/outside", "a/../../outside"] {
+            let result = Place::new().layer(&[link(EntryType::Link, "a", target)]);
+            assert!(matches!(result, Err(UnpackError::Unsafe { .. })), "{target}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn links_lead_nowhere_outside() {
+        let place = Place::new();
+        let up = link(EntryType::Symlink, "up", "..");
+        place.layer(&[up.clone(), file("up/outside", "inside"), file("up/neighbour/x", "inside")]).unwrap();
+        assert_eq!(place.read("outside").as_deref(), Some("inside"));
+        assert_eq!(place.read("neighbour/x").as_deref(), Some("inside"));
+        // The file itself is a link: it is replaced, not written through.
+        let through = link(EntryType::Symlink, "l", "../outside");
+        place.layer(&[through.clone(), file("l", "own")]).unwrap();
+        assert_eq!(place.read("l").as_deref(), Some("own"));
+        // A hard link to a symbolic link is another symbolic link, and replaced likewise.
+        place.layer(&[through, link(EntryType::Link, "h", "l"), file("h", "own")]).unwrap();
+        assert_eq!(place.read("h").as_deref(), Some("own"));
+        // Whiteouts and modes do not go through links either.
+        place.layer(&[up.clone(), file("up/.wh.outside", ""), file("up/.wh..wh..opq", "")]).unwrap();
+        assert_eq!(place.read("outside"), None);
+        let mut closed = dir("d/neighbour");
+        closed[100..107].copy_from_slice(b"0000700");
+        let mut header = Header::from_byte_slice(&closed[..512]).clone();
+        header.set_cksum();
+        place.layer(&[dir("d"), header.as_bytes().to_vec(), link(EntryType::Symlink, "d", "..")]).unwrap();
+    }
+
+    #[test]
+    fn links_inside_an_image_work_as_in_a_container() {
+        let place = Place::new();
+        place.layer(&[dir("usr/lib"), link(EntryType::Symlink, "lib", "/usr/lib"), dir("run")]).unwrap();
+        place.layer(&[file("lib/a", "1"), link(EntryType::Link, "b", "lib/a")]).unwrap();
+        assert_eq!(place.read("usr/lib/a").as_deref(), Some("1"));
+        assert_eq!(place.read("b").as_deref(), Some("1"));
+        assert!(fs::symlink_metadata(place.image().join("lib")).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn whiteouts_concern_lower_layers_alone() {
+        let place = Place::new();
+        place
+            .layer(&[file("a/old", ""), file("a/kept/x", ""), file("b", ""), dir("c"), file("c/x", "")])
+            .unwrap();
+        let upper = [
+            file("a/new/deep", "new"),
+            file("a/.wh..wh..opq", ""),
+            file(".wh.b", ""),
+            file(".wh.c", ""),
+            file(".wh.absent", ""),
+            file(".wh..wh.plnk", ""),
+        ];
+        place.layer(&upper).unwrap();
+        let mut left: Vec<_> = walkdir::WalkDir::new(place.image())
+            .min_depth(1)
+            .into_iter()
+            .map(|entry| entry.unwrap().path().strip_prefix(place.image()).unwrap().display().to_string())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["a", "a/new", "a/new/deep"]);
+    }
+
+    #[test]
+    fn what_a_later_layer_brings_replaces_what_is_there() {
+        let place = Place::new();
+        place.layer(&[file("a/x", ""), file("b", "old"), link(EntryType::Symlink, "c", "a")]).unwrap();
+        place.layer(&[file("a", "file"), file("b/x", "in"), dir("c")]).unwrap_err();
+        let place = Place::new();
+        place.layer(&[file("a/x", ""), file("b", "old"), link(EntryType::Symlink, "c", "a")]).unwrap();
+        place.layer(&[file("a", "file"), dir("b"), file("b/x", "in"), dir("c")]).unwrap();
+        assert_eq!(place.read("a").as_deref(), Some("file"));
+        assert_eq!(place.read("b/x").as_deref(), Some("in"));
+        assert!(fs::symlink_metadata(place.image().join("c")).unwrap().is_dir());
+    }
+
+    #[test]
+    fn set_user_id_is_dropped_and_other_modes_are_kept() {
+        let place = Place::new();
+        for (mode, expected) in [("0006755", 0o755), ("0001777", 0o1777), ("0000400", 0o400)] {
+            let mut bytes = file("f", "");
+            bytes[100..107].copy_from_slice(mode.as_bytes());
+            let mut header = Header::from_byte_slice(&bytes[..512]).clone();
+            header.set_cksum();
+            place.layer(&[header.as_bytes().to_vec()]).unwrap();
+            assert_eq!(
+                fs::metadata(place.image().join("f")).unwrap().permissions().mode() & 0o7777,
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn bad_layers_are_told_apart() {
+        let place = Place::new();
+        let whole = tar(&[file("a", &"x".repeat(4000))]);
+        let mut zipped = GzEncoder::new(Vec::new(), Compression::default());
+        io::Write::write_all(&mut zipped, &whole).unwrap();
+        let zipped = zipped.finish().unwrap();
+        unpack(zipped.as_slice(), &place.image()).unwrap();
+        assert_eq!(place.read("a").unwrap().len(), 4000);
+        let mut checksum = zipped.clone();
+        let end = checksum.len() - 6;
+        checksum[end] ^= 1;
+        for bad in [&zipped[..zipped.len() - 20], &whole[..2000], &checksum, b"this is no archive".as_slice()]
+        {
+            let result = unpack(bad, &place.image());
+            assert!(matches!(result, Err(UnpackError::Read { .. })), "{result:?}");
+        }
+        let zstd = unpack([0x28, 0xb5, 0x2f, 0xfd, 0].as_slice(), &place.image());
+        assert!(matches!(zstd, Err(UnpackError::Compression { compression: "zstd" })));
+        let device = place.layer(&[link(EntryType::Char, "null", "")]);
+        assert!(matches!(device, Err(UnpackError::Unsupported { .. })));
+        unpack([].as_slice(), &place.image()).unwrap();
+    }
+}

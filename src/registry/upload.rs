@@ -1,6 +1,7 @@
 //! One upload on its way: bytes go through the hash into a file, and nothing else holds them.
 
 use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -23,8 +24,10 @@ const WAITING: usize = 8;
 pub(super) struct Upload {
     /// Where its blob will be.
     pub(super) repository: Repository,
-    /// `None` once it is finished.
+    /// `None` once it is finished. Locked for as long as a body comes, so never where others wait.
     sink: Mutex<Option<Sink>>,
+    /// The sink's size.
+    size: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -56,12 +59,12 @@ impl Upload {
     /// Begins an upload.
     pub(super) fn begin(store: &Store, repository: Repository) -> io::Result<Self> {
         let sink = Sink { file: store.new_file()?, hasher: Sha256::new(), size: 0 };
-        Ok(Self { repository, sink: Mutex::new(Some(sink)) })
+        Ok(Self { repository, sink: Mutex::new(Some(sink)), size: AtomicU64::new(0) })
     }
 
-    /// How many bytes have come; `None` once it is finished.
-    pub(super) fn size(&self) -> Option<u64> {
-        self.sink.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|sink| sink.size)
+    /// How many bytes have come, also while more are coming.
+    pub(super) fn size(&self) -> u64 {
+        self.size.load(Ordering::Relaxed)
     }
 
     /// Appends a body. `range` is what the client says the chunk is, both ends inclusive. Of a body that
@@ -116,8 +119,10 @@ impl Upload {
                 *guard = None;
                 return Err(error.into());
             }
+            self.size.store(sink.size, Ordering::Relaxed);
             if expected.is_some_and(|expected| sink.size - start > expected) {
                 sink.rewind(before, start)?;
+                self.size.store(start, Ordering::Relaxed);
                 return Err(Refusal::bad("SIZE_INVALID", "the chunk is longer than its Content-Range"));
             }
         }

@@ -90,7 +90,7 @@ impl Uploads {
 
     /// `GET`: how far it got.
     pub(super) fn status(&self, repository: &Repository, id: &str) -> Result<Answer, Refusal> {
-        let size = self.get(repository, id)?.size().ok_or_else(unknown)?;
+        let size = self.get(repository, id)?.size();
         Ok(progress(StatusCode::NO_CONTENT, repository, id, size))
     }
 
@@ -134,9 +134,7 @@ async fn append(
         if refusal.status != StatusCode::RANGE_NOT_SATISFIABLE {
             return refusal;
         }
-        refusal
-            .header(LOCATION, location(repository, id))
-            .header(RANGE, received(upload.size().unwrap_or_default()))
+        refusal.header(LOCATION, location(repository, id)).header(RANGE, received(upload.size()))
     })
 }
 

@@ -1,6 +1,8 @@
 //! The one integration test binary: the product against real parts.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod image;
+mod registry;
 mod act;
 mod inputs;
 mod make;
@@ -10,3 +12,8 @@ mod support;
 //! The parts of the gate against the real programs around it.
 
 mod logins;
+//! The one integration test binary: real processes and real parts.
+
+mod output;
+mod process;
+mod support;
