@@ -1,12 +1,14 @@
 //! Which source gives each value of an environment, first match wins (contract §4).
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::environments::Environments;
 use super::error::EnvironmentError;
 use super::key::Key;
 use super::names::complete;
-use super::value::{Given, Origin, Value};
+use super::value::{Given, Origin, Value, write_table};
 use super::vars::Vars;
 
 /// Everything that can give a value.
@@ -135,6 +137,15 @@ impl Values {
             }
         }
         if lacking.is_empty() { vec![key] } else { lacking }
+    }
+}
+
+/// One value a line with where it came from, as `p2p plan` shows them.
+impl fmt::Display for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.environment.iter().map(|value| ("environment", value));
+        let values = Key::ALL.iter().filter_map(|key| Some((key.name(), self.get(*key)?)));
+        write_table(f, name.chain(values).map(|(name, value)| (name, value.text.as_str(), &value.origin)))
     }
 }
 

@@ -112,16 +112,6 @@ mod tests {
         }
     }
 
-    fn shown(variables: &Variables) -> String {
-        let set = variables
-            .set
-            .iter()
-            .map(|(name, variable)| format!("{name}={} ({})", variable.shown(), variable.origin));
-        set.chain(variables.unset.iter().map(|name| format!("{name} is removed")))
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
-
     #[test]
     fn a_target_has_the_table_of_the_contract() {
         let own = sources().own().unwrap();
@@ -134,7 +124,7 @@ mod tests {
             github_token: Some(&Secret::new("ghs_s3cret")),
             env_vars: &env_vars,
         });
-        insta::assert_snapshot!(shown(&variables), @r#"
+        insta::assert_snapshot!(variables, @r#"
         BASE_DOMAIN=dev.acme.io (vars.BASE_DOMAIN)
         CLOUDSDK_CORE_PROJECT=acme-dev (vars.PROJECT_ID)
         CLOUDSDK_PROJECT=acme-dev (vars.PROJECT_ID)
@@ -195,7 +185,7 @@ mod tests {
             github_token: None,
             env_vars: &EnvVars::default(),
         });
-        insta::assert_snapshot!(shown(&variables), @r#"
+        insta::assert_snapshot!(variables, @r#"
         CLOUDSDK_CORE_PROJECT=acme-prod (environments[gcp-prod].project-id)
         CLOUDSDK_PROJECT=acme-prod (environments[gcp-prod].project-id)
         DEST_GITHUB_ENV=gcp-prod (input dest-environment)

@@ -87,6 +87,21 @@ impl Serialize for Origin {
     }
 }
 
+/// `name  value  (origin)` a line, the names in a column.
+pub(super) fn write_table<'a>(
+    f: &mut fmt::Formatter<'_>,
+    rows: impl Iterator<Item = (&'a str, &'a str, &'a Origin)> + Clone,
+) -> fmt::Result {
+    let width = rows.clone().map(|(name, ..)| name.len()).max().unwrap_or(0);
+    for (position, (name, text, origin)) in rows.enumerate() {
+        if position > 0 {
+            f.write_str("\n")?;
+        }
+        write!(f, "{name:width$}  {text}  ({origin})")?;
+    }
+    Ok(())
+}
+
 /// A quality gate, and the registry path that holds what awaits or passed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::fmt;
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::key::Key;
-use super::value::{Origin, Stage};
+use super::value::{Origin, Stage, write_table};
 use crate::secret::Secret;
 use crate::world::Env;
 
@@ -277,6 +278,19 @@ impl Variables {
             env.set(name, variable.expose());
         }
         env
+    }
+}
+
+/// One variable a line with where it came from, as `p2p plan` shows them.
+impl fmt::Display for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set = self.set.iter();
+        write_table(f, set.map(|(name, variable)| (name.as_str(), variable.shown(), &variable.origin)))?;
+        if !self.unset.is_empty() {
+            let names: Vec<&str> = self.unset.iter().copied().collect();
+            write!(f, "\nnot inherited: {}", names.join(", "))?;
+        }
+        Ok(())
     }
 }
 
