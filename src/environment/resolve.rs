@@ -89,19 +89,6 @@ fn fill(given: &mut Given, later: &Given) {
     }
 }
 
-/// One value a line, with where it came from.
-impl std::fmt::Display for Values {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(name) = &self.environment {
-            writeln!(f, "{:<27}{}  ({})", "environment", name.text, name.origin)?;
-        }
-        for (key, value) in &self.values {
-            writeln!(f, "{:<27}{}  ({})", key.name(), value.text, value.origin)?;
-        }
-        Ok(())
-    }
-}
-
 impl Values {
     /// The value, where it is known.
     pub fn get(&self, key: Key) -> Option<&Value> {

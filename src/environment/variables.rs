@@ -232,19 +232,6 @@ pub struct Variables {
     pub unset: BTreeSet<&'static str>,
 }
 
-/// One variable a line, with where it came from; secrets are `***`.
-impl std::fmt::Display for Variables {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (name, variable) in &self.set {
-            writeln!(f, "{name}={}  ({})", variable.shown(), variable.origin)?;
-        }
-        for name in &self.unset {
-            writeln!(f, "{name} is removed: it speaks of another environment")?;
-        }
-        Ok(())
-    }
-}
-
 impl Variables {
     /// A variable that is set.
     pub fn get(&self, name: &str) -> Option<&Variable> {

@@ -23,7 +23,7 @@ impl Copied {
     /// Copies the workspace; where it cannot be, says why.
     pub(super) async fn make(site: &Site, globs: &[String]) -> Result<Self, String> {
         let from = site.paths.workspace.clone();
-        let root = site.paths.scratch.join("nft").join(from.file_name().unwrap_or("workspace".as_ref()));
+        let root = site.paths.scratch.join("nft-workspace");
         let directory = site.paths.directory.clone();
         let globs = ArtifactGlobs::parse(globs.iter().map(String::as_str)).map_err(|error| error.to_string())?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -95,9 +95,6 @@ fn make(
     globs: &ArtifactGlobs,
     directory: &std::path::Path,
 ) -> Result<(Counted, Snapshot), WorkspaceError> {
-    if let Some(parent) = to.parent() {
-        std::fs::create_dir_all(parent).map_err(WorkspaceError::io("create", parent))?;
-    }
     let counted = copy_workspace(from, to, options)?;
     Ok((counted, Snapshot::take(globs, directory)?))
 }

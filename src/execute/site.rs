@@ -121,7 +121,7 @@ impl Private {
         let directory =
             tempfile::tempdir_in(scratch).map_err(|error| unwritable(scratch, &error))?;
         let at = directory.path();
-        let logins = Logins::create(at, &UserFiles::of(&site.env, rustix::process::getuid().as_raw()), &site.logins)?;
+        let logins = Logins::create(at, &UserFiles::of(&site.env), &site.logins)?;
         let kubeconfig =
             site.kubeconfig.for_target(site.kube_context.as_deref(), target.namespace.as_deref())?;
         kubeconfig.write(&at.join("kubeconfig"))?;
