@@ -1,1 +1,32 @@
-//! The edge to OCI registries.
+//! Registries over the OCI distribution API: names, credentials, reading, writing, copying.
+//! Everything that speaks HTTP to a registry is here; nothing here knows the gate, prints or
+//! reads the environment.
+
+mod blob;
+mod challenge;
+mod client;
+mod copy;
+mod credentials;
+mod digest;
+mod docker_config;
+mod error;
+mod manifest;
+mod manifests;
+mod reference;
+mod referrers;
+mod route;
+mod token;
+mod transport;
+mod upload;
+
+pub use blob::BlobReader;
+pub use client::{Client, Settings};
+pub use copy::{
+    Attached, AttachedState, CopyOptions, CopyReport, How, Listener, OnExisting, Progress, Tally,
+};
+pub use credentials::{Credentials, Keyring, Origin};
+pub use digest::{Digest, Hasher};
+pub use error::{Answer, Asked, OciError};
+pub use manifest::{Contents, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};
+pub use reference::{Reference, ReferenceError, Repository, Which};
+pub use upload::Content;

@@ -5,3 +5,6 @@ pub(crate) mod act;
 pub(crate) mod release;
 pub(crate) mod repository;
 pub(crate) mod tools;
+//! What several tests share.
+
+pub(crate) mod runner_reader;

@@ -1,0 +1,282 @@
+//! Reading blobs: checked while they stream, resumed where a connection broke.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{CONTENT_RANGE, HeaderValue, RANGE};
+use reqwest::{Method, Response, StatusCode};
+
+use super::client::Client;
+use super::digest::Hasher;
+use super::error::{Again, Asked, OciError, Trouble};
+use super::manifest::Descriptor;
+use super::reference::Repository;
+use super::route::{Call, Route};
+use super::transport::{Pulse, next_chunk};
+
+/// After so many bytes a broken connection counts as a new trouble, not as the next failure of
+/// the same request.
+const PROGRESS: u64 = 1024 * 1024;
+
+/// Is told how many bytes of a blob have come so far.
+pub(super) type Meter = Arc<dyn Fn(u64) + Send + Sync>;
+
+impl Client {
+    /// A blob as a stream of pieces, at most a few hundred KiB each. Nothing of it is kept.
+    /// The last piece comes only once digest and size of the whole are right.
+    ///
+    /// # Errors
+    /// When the registry does not have it, cannot be asked, or refuses.
+    pub async fn blob(&self, repository: &Repository, blob: &Descriptor) -> Result<BlobReader, OciError> {
+        let route = Route::pull(self, repository);
+        let what = route.asked(&Method::GET, &call(blob, 0).to).text;
+        let open = || BlobReader::open(&route, blob, Pulse::new(), None);
+        self.patiently(&what, open).await
+    }
+
+    /// A whole blob in memory, for configurations and other small ones.
+    ///
+    /// # Errors
+    /// As [`Client::blob`], and when it is larger than `limit` bytes.
+    pub async fn blob_bytes(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        limit: u64,
+    ) -> Result<Bytes, OciError> {
+        if blob.size > limit {
+            let route = Route::pull(self, repository);
+            return Err(route.mismatch(
+                format!("blob {}", blob.digest),
+                format!("at most {limit} bytes"),
+                format!("{} bytes", blob.size),
+            ));
+        }
+        let mut reader = self.blob(repository, blob).await?;
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = reader.chunk().await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
+    }
+
+    /// Whether a repository has a blob.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked, or refuses.
+    pub async fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, OciError> {
+        let route = Route::pull(self, repository);
+        let call = Call::new(Method::HEAD, format!("blobs/{}", blob.digest));
+        let what = route.asked(&call.method, &call.to).text;
+        self.patiently(&what, || route.has_blob(blob)).await
+    }
+}
+
+impl Route {
+    /// Whether the blob is here; one request, one try.
+    pub(super) async fn has_blob(&self, blob: &Descriptor) -> Result<bool, Trouble> {
+        let call = Call::new(Method::HEAD, format!("blobs/{}", blob.digest));
+        let response = self.once(&call).await?;
+        match response.status() {
+            status if status.is_success() => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(self.refuse(&call, response).await),
+        }
+    }
+}
+
+/// A blob on its way from a registry.
+pub struct BlobReader {
+    route: Route,
+    blob: Descriptor,
+    pulse: Pulse,
+    meter: Option<Meter>,
+    response: Option<Response>,
+    hasher: Option<Hasher>,
+    received: u64,
+    /// Bytes at the start of this answer that we have already.
+    skip: u64,
+    failed: u32,
+    failed_at: u64,
+}
+
+impl fmt::Debug for BlobReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlobReader")
+            .field("blob", &self.blob)
+            .field("received", &self.received)
+            .finish_non_exhaustive()
+    }
+}
+
+impl BlobReader {
+    /// Asks for the blob; one try.
+    pub(super) async fn open(
+        route: &Route,
+        blob: &Descriptor,
+        pulse: Pulse,
+        meter: Option<Meter>,
+    ) -> Result<Self, Trouble> {
+        let mut reader = Self {
+            route: route.clone(),
+            blob: blob.clone(),
+            pulse,
+            meter,
+            response: None,
+            hasher: Some(Hasher::like(&blob.digest)),
+            received: 0,
+            skip: 0,
+            failed: 0,
+            failed_at: 0,
+        };
+        reader.request().await?;
+        Ok(reader)
+    }
+
+    /// The next piece, or `None` after the last. Resumes by itself after broken connections.
+    ///
+    /// # Errors
+    /// When the blob is not what its digest and size say, or the registry fails for good.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, OciError> {
+        self.advance().await.map_err(|trouble| trouble.error)
+    }
+
+    /// Whether all has come, and was right.
+    pub(super) fn is_done(&self) -> bool {
+        self.hasher.is_none()
+    }
+
+    pub(super) async fn advance(&mut self) -> Result<Option<Bytes>, Trouble> {
+        loop {
+            match self.read().await {
+                Ok(chunk) => return Ok(chunk),
+                Err(Trouble { error, again: Again::After(after) }) => {
+                    self.response = None;
+                    if self.received >= self.failed_at + PROGRESS {
+                        self.failed = 0;
+                    }
+                    self.failed += 1;
+                    self.failed_at = self.received;
+                    // The upload at the other end waits with us.
+                    self.pulse.beat(self.route.client.settings().policy.patience);
+                    let what = self.route.asked(&Method::GET, &call(&self.blob, 0).to).text;
+                    let waited = self.route.client.wait(&what, &error, self.failed, after).await;
+                    self.pulse.beat(Duration::ZERO);
+                    if waited.is_none() {
+                        return Err(error.into());
+                    }
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<Option<Bytes>, Trouble> {
+        if self.hasher.is_none() {
+            return Ok(None);
+        }
+        loop {
+            if self.response.is_none() {
+                self.request().await?;
+            }
+            let asked = self.route.asked(&Method::GET, &call(&self.blob, 0).to);
+            let Some(response) = &mut self.response else { continue };
+            let Some(mut chunk) = next_chunk(&self.route.client, &asked, response).await? else {
+                return self.end(&asked.text);
+            };
+            if self.skip > 0 {
+                let known = self.skip.min(chunk.len() as u64);
+                self.skip -= known;
+                let _ = chunk.split_to(usize::try_from(known).unwrap_or(chunk.len()));
+            }
+            if chunk.is_empty() {
+                continue;
+            }
+            self.received += chunk.len() as u64;
+            if self.received > self.blob.size {
+                return Err(self.damaged(format!("more than {} bytes", self.blob.size)));
+            }
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(&chunk);
+            }
+            if self.received == self.blob.size {
+                self.check()?;
+            }
+            self.pulse.beat(Duration::ZERO);
+            if let Some(meter) = &self.meter {
+                meter(self.received);
+            }
+            return Ok(Some(chunk));
+        }
+    }
+
+    /// The answer ended. That is right only where nothing is missing.
+    fn end(&mut self, asked: &str) -> Result<Option<Bytes>, Trouble> {
+        if self.received == self.blob.size {
+            self.check()?;
+            return Ok(None);
+        }
+        let reason = format!("it ended after {} of {} bytes", self.received, self.blob.size);
+        let asked = Asked { repository: self.route.repository.clone(), text: asked.to_owned() };
+        let error = OciError::Unreachable { asked: Box::new(asked), reason, tls: false };
+        Err(Trouble { error, again: Again::After(None) })
+    }
+
+    /// Compares the digest, once; afterwards the blob is at its end.
+    fn check(&mut self) -> Result<(), Trouble> {
+        let Some(hasher) = self.hasher.take() else { return Ok(()) };
+        let found = hasher.finish();
+        if found == self.blob.digest { Ok(()) } else { Err(self.damaged(found.to_string())) }
+    }
+
+    fn damaged(&self, found: String) -> Trouble {
+        let blob = &self.blob;
+        let expected =
+            if found.contains(':') { blob.digest.to_string() } else { format!("{} bytes", blob.size) };
+        self.route.mismatch(format!("blob {}", blob.digest), expected, found).into()
+    }
+
+    /// Asks for what is missing.
+    async fn request(&mut self) -> Result<(), Trouble> {
+        let call = call(&self.blob, self.received);
+        let response = self.route.once(&call).await?;
+        self.skip = match response.status() {
+            StatusCode::PARTIAL_CONTENT if starts_at(&response) == Some(self.received) => 0,
+            // No ranges here: what we have comes once more.
+            StatusCode::OK => self.received,
+            StatusCode::NOT_FOUND => {
+                return Err(self.route.missing(format!("blob {}", self.blob.digest)).into());
+            }
+            StatusCode::PARTIAL_CONTENT => {
+                return Err(self.route.nonsense(&call, "it is another part than the one asked for").into());
+            }
+            _ => return Err(self.route.refuse(&call, response).await),
+        };
+        let expected = self.blob.size.saturating_sub(self.received) + self.skip;
+        if let Some(length) = response.content_length()
+            && length != expected
+        {
+            return Err(self.damaged(format!("{} bytes", length + self.received - self.skip)));
+        }
+        self.response = Some(response);
+        Ok(())
+    }
+}
+
+fn call(blob: &Descriptor, from: u64) -> Call {
+    let mut call = Call::new(Method::GET, format!("blobs/{}", blob.digest));
+    if from > 0
+        && let Ok(range) = HeaderValue::from_str(&format!("bytes={from}-"))
+    {
+        call.headers.insert(RANGE, range);
+    }
+    call
+}
+
+/// The first byte of a partial answer: `Content-Range: bytes 100-199/200`.
+fn starts_at(response: &Response) -> Option<u64> {
+    let range = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
+    range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
+}

@@ -1,0 +1,293 @@
+//! One HTTP client for all registries, with what it learned about each of them.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use reqwest::Url;
+use tokio::sync::OnceCell;
+
+use super::credentials::{Found, Keyring};
+use super::error::{Again, OciError, Trouble};
+use super::reference::Repository;
+use super::token::Tokens;
+use crate::retry::{self, Policy, Watcher};
+
+/// How long a connection may take to be made.
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+
+/// What a client starts from.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who we are, where.
+    pub keyring: Keyring,
+    /// Registries (`host[:port]`) that are spoken to without TLS. Those on loopback always are.
+    pub insecure_registries: Vec<String>,
+    /// How patiently a request is repeated.
+    pub policy: Policy,
+    /// Who is told of each repetition.
+    pub watcher: Watcher,
+    /// A connection on which nothing moves for so long is given up and the request repeated.
+    pub stall: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            keyring: Keyring::default(),
+            insecure_registries: Vec::new(),
+            policy: Policy::default(),
+            watcher: Watcher::default(),
+            stall: Duration::from_mins(1),
+        }
+    }
+}
+
+/// Speaks the OCI distribution API. Clones share connections, tokens and what was learned.
+///
+/// Which scheme: plain HTTP to loopback (`localhost`, `127.0.0.0/8`, `[::1]`, any port) and to
+/// the registries that the settings list; HTTPS to all others. Nothing is tried out, so that
+/// credentials never go out unprotected by accident.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    tokens: Tokens,
+    outside: OnceLock<Result<reqwest::Client, String>>,
+    loopback: OnceLock<Result<reqwest::Client, String>>,
+    found: Mutex<HashMap<Repository, Arc<OnceCell<Found>>>>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("settings", &self.shared.settings).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client. Nothing is contacted, and no certificates are read before they are needed.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                settings,
+                tokens: Tokens::default(),
+                outside: OnceLock::new(),
+                loopback: OnceLock::new(),
+                found: Mutex::new(HashMap::new()),
+            }),
+        }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    pub(super) fn tokens(&self) -> &Tokens {
+        &self.shared.tokens
+    }
+
+    /// The credentials for a repository; looked up once.
+    pub(super) async fn found(&self, repository: &Repository) -> Result<Found, OciError> {
+        let cell = {
+            let mut all = self.shared.found.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry(repository.clone()).or_default())
+        };
+        cell.get_or_try_init(|| self.settings().keyring.find(repository)).await.cloned()
+    }
+
+    /// Scheme, host and port of a repository's registry.
+    pub(super) fn base(&self, repository: &Repository) -> Result<Url, OciError> {
+        let host = repository.api_host();
+        let scheme = if self.plain(host) { "http" } else { "https" };
+        Url::parse(&format!("{scheme}://{host}/"))
+            .map_err(|error| OciError::Setup(format!("{host} is no host: {error}")))
+    }
+
+    /// Whether a registry, `host[:port]`, is spoken to without TLS.
+    fn plain(&self, host: &str) -> bool {
+        let listed = &self.settings().insecure_registries;
+        listed.iter().any(|listed| listed == host) || is_loopback(without_port(host))
+    }
+
+    /// Whether credentials may be sent to this URL.
+    pub(super) fn trusts(&self, url: &Url) -> bool {
+        url.scheme() == "https" || (url.scheme() == "http" && self.plain(&authority(url)))
+    }
+
+    /// The HTTP client for a URL. That for loopback knows neither certificates nor proxies.
+    pub(super) fn http(&self, url: &Url) -> Result<&reqwest::Client, OciError> {
+        let made = if url.scheme() == "http" && is_loopback(url.host_str().unwrap_or_default()) {
+            self.shared.loopback.get_or_init(|| {
+                let provider = Arc::new(rustls::crypto::ring::default_provider());
+                let tls = rustls::ClientConfig::builder_with_provider(provider)
+                    .with_safe_default_protocol_versions()
+                    .map_err(|error| error.to_string())?
+                    .with_root_certificates(rustls::RootCertStore::empty())
+                    .with_no_client_auth();
+                build(builder().no_proxy().tls_backend_preconfigured(tls))
+            })
+        } else {
+            self.shared.outside.get_or_init(|| {
+                // Whoever came first installed the same provider.
+                let _ = rustls::crypto::ring::default_provider().install_default();
+                build(builder())
+            })
+        };
+        made.as_ref().map_err(|reason| OciError::Setup(reason.clone()))
+    }
+
+    /// Repeats `attempt` as the policy says while its failures are worth it.
+    pub(super) async fn patiently<T, F, Fut>(&self, what: &str, mut attempt: F) -> Result<T, OciError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, Trouble>>,
+    {
+        let mut failed = 0;
+        let mut damaged = false;
+        loop {
+            let Trouble { error, again } = match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(trouble) => trouble,
+            };
+            failed += 1;
+            let after = match again {
+                Again::No => return Err(error),
+                Again::Once if damaged => return Err(error),
+                Again::Once => {
+                    damaged = true;
+                    None
+                }
+                Again::After(after) => after,
+            };
+            self.wait(what, &error, failed, after).await.ok_or(error)?;
+        }
+    }
+
+    /// Waits after try number `failed`, and tells the watcher; `None` when it was the last.
+    pub(super) async fn wait(
+        &self,
+        what: &str,
+        why: &OciError,
+        failed: u32,
+        after: Option<Duration>,
+    ) -> Option<Duration> {
+        let Settings { policy, watcher, .. } = self.settings();
+        let wait = policy.wait(failed, after, retry::random())?;
+        watcher.again(retry::Again {
+            what: what.to_owned(),
+            why: why.to_string(),
+            attempt: failed,
+            of: policy.attempts,
+            wait,
+        });
+        tokio::time::sleep(wait).await;
+        Some(wait)
+    }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("p2p/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_LIMIT)
+        // Followed by hand: what may be sent along depends on where it goes.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
+    builder.build().map_err(|error| chain(&error))
+}
+
+/// An error and its causes on one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// `host[:port]` of a URL; the scheme's own port is left out.
+pub(super) fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => name,
+        _ => host,
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_loopback_and_listed_registries_only() {
+        let settings =
+            Settings { insecure_registries: vec!["registry.lan:5000".into()], ..Settings::default() };
+        let client = Client::new(settings);
+        let base = |name: &str| client.base(&name.parse().unwrap()).unwrap().to_string();
+        assert_eq!(base("localhost:5000/a"), "http://localhost:5000/");
+        assert_eq!(base("127.9.9.9:80/a"), "http://127.9.9.9/");
+        assert_eq!(base("[::1]:5000/a"), "http://[::1]:5000/");
+        assert_eq!(base("registry.lan:5000/a"), "http://registry.lan:5000/");
+        assert_eq!(base("registry.lan/a"), "https://registry.lan/");
+        assert_eq!(base("10.0.0.1:5000/a"), "https://10.0.0.1:5000/");
+        assert_eq!(base("localhost.example/a"), "https://localhost.example/");
+        assert_eq!(base("alpine"), "https://registry-1.docker.io/");
+        let trusts = |url: &str| client.trusts(&Url::parse(url).unwrap());
+        assert!(trusts("https://auth.example/token") && trusts("http://127.0.0.1:1/token"));
+        assert!(trusts("http://registry.lan:5000/token"));
+        assert!(!trusts("http://registry.lan/token") && !trusts("http://auth.example/token"));
+        assert!(!trusts("ftp://localhost/"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn damage_is_tried_again_once_and_the_rest_as_the_policy_says() {
+        let told = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&told);
+        let watcher = Watcher::new(move |_| *count.lock().unwrap() += 1);
+        let client = Client::new(Settings { watcher, ..Settings::default() });
+        for (again, tries) in [
+            (Again::No, 1),
+            (Again::Once, 2),
+            (Again::After(None), 6),
+            (Again::After(Some(Duration::from_mins(1))), 6),
+            (Again::After(Some(Duration::from_hours(1))), 1),
+        ] {
+            let mut tried = 0;
+            *told.lock().unwrap() = 0;
+            let result: Result<(), _> = client
+                .patiently("it", || {
+                    tried += 1;
+                    async move { Err(Trouble { error: OciError::Setup("x".into()), again }) }
+                })
+                .await;
+            result.unwrap_err();
+            assert_eq!((tried, *told.lock().unwrap()), (tries, tries - 1), "{again:?}");
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! The copy itself: walk the image, bring blobs over as they are found, then children before
+//! parents, the tag last, and read it back.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::{join, try_join_all};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::attached::Attachment;
+use super::blobs::Mounts;
+use super::{CopyOptions, CopyReport, How, OnExisting, Progress, Tally};
+use crate::oci::client::Client;
+use crate::oci::digest::Digest;
+use crate::oci::error::OciError;
+use crate::oci::manifest::{Contents, Descriptor, Manifest};
+use crate::oci::reference::{Reference, Repository, Which};
+use crate::oci::route::Route;
+
+/// Deeper than any honest image.
+const DEEPEST: usize = 16;
+
+impl Client {
+    /// Copies an image, byte for byte: indexes with all platforms, manifests, blobs. Blobs come
+    /// first, then children before their parents, the tags last, and each tag is read back. A
+    /// copy that is cut off leaves no tag, and what it brought over need not be moved again.
+    ///
+    /// Blobs are mounted within one registry, streamed between two, and never held in memory.
+    /// With no tags, the image is written under its digest alone. Where every tag has the digest
+    /// already, that is all that is asked for.
+    ///
+    /// Dropping the future stops the copy.
+    ///
+    /// # Errors
+    /// The first failure. A tag of the destination that holds another digest is one, by default.
+    pub async fn copy(
+        &self,
+        source: &Repository,
+        digest: &Digest,
+        destination: &Repository,
+        tags: &[String],
+        options: &CopyOptions,
+    ) -> Result<CopyReport, OciError> {
+        let tags = tags.iter().map(|tag| destination.tag(tag)).collect::<Result<Vec<Reference>, _>>()?;
+        let together = source.registry() == destination.registry();
+        let job = Job::new(self, source, destination, options, together).await?;
+        let (held, root) = job.look(digest, &tags).await;
+        let denied = |error: Option<&OciError>| error.is_some_and(OciError::is_denied);
+        if together && (denied(held.as_ref().err()) || denied(root.as_ref().err())) {
+            // A token for both repositories at once may be more than we have a right to.
+            let job = Job::new(self, source, destination, options, false).await?;
+            let (held, root) = job.look(digest, &tags).await;
+            return job.run(digest, &tags, &held?, root).await;
+        }
+        job.run(digest, &tags, &held?, root).await
+    }
+}
+
+/// One copy under way.
+pub(super) struct Job {
+    pub(super) source: Route,
+    pub(super) destination: Route,
+    pub(super) options: CopyOptions,
+    pub(super) mounts: Mounts,
+    permits: Arc<Semaphore>,
+    counts: Mutex<Counts>,
+    manifests: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    found: Tally,
+    moved: Tally,
+    mounted: Tally,
+    skipped: Tally,
+    foreign: Tally,
+}
+
+/// How an image is walked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Walk {
+    /// Bring blobs over, and see which manifests are missing.
+    pub(super) whole: bool,
+    /// Look for what refers to the manifests.
+    pub(super) attached: bool,
+}
+
+/// An image, walked.
+pub(super) struct Graph {
+    pub(super) root: Manifest,
+    /// The manifests below the root that the destination lacks, those without children first.
+    levels: Vec<Vec<Manifest>>,
+    pub(super) attached: Vec<Attachment>,
+}
+
+/// What a task of the walk brings back.
+enum Step {
+    Manifest {
+        manifest: Manifest,
+        present: bool,
+        depth: usize,
+    },
+    /// An entry of an index that is a blob.
+    Blob(Descriptor),
+    Copied {
+        blob: Descriptor,
+        how: Option<How>,
+    },
+    Attached(Vec<Attachment>),
+}
+
+impl Job {
+    async fn new(
+        client: &Client,
+        source: &Repository,
+        destination: &Repository,
+        options: &CopyOptions,
+        together: bool,
+    ) -> Result<Arc<Self>, OciError> {
+        let mut from = Route::pull(client, source);
+        let mut to = Route::push(client, destination);
+        if together {
+            // A mount needs rights to both, and one token for all is one request less.
+            to.scope = to.scope.and(source, &["pull"]);
+            if client.found(source).await?.credentials == client.found(destination).await?.credentials {
+                from.scope = to.scope.clone();
+            }
+        }
+        let mounts = Mounts::new((together && source != destination).then(|| source.clone()));
+        Ok(Arc::new(Self {
+            source: from,
+            destination: to,
+            options: options.clone(),
+            mounts,
+            permits: Arc::new(Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS))),
+            counts: Mutex::default(),
+            manifests: AtomicU64::new(0),
+        }))
+    }
+
+    /// What the tags hold now and, at the same time, the image's manifest.
+    async fn look(
+        &self,
+        digest: &Digest,
+        tags: &[Reference],
+    ) -> (Result<Vec<Option<Digest>>, OciError>, Result<Manifest, OciError>) {
+        let held = try_join_all(tags.iter().map(|tag| async move {
+            Ok(self.destination.resolve(&tag.which()).await?.map(|descriptor| descriptor.digest))
+        }));
+        let root = Which::Digest(digest.clone());
+        join(held, self.source.manifest(&root)).await
+    }
+
+    async fn run(
+        self: &Arc<Self>,
+        digest: &Digest,
+        tags: &[Reference],
+        held: &[Option<Digest>],
+        root: Result<Manifest, OciError>,
+    ) -> Result<CopyReport, OciError> {
+        if self.options.on_existing == OnExisting::Fail {
+            for (tag, held) in tags.iter().zip(held) {
+                if let Some(holds) = held.as_ref().filter(|held| *held != digest) {
+                    return Err(OciError::Taken {
+                        reference: Box::new(tag.clone()),
+                        holds: holds.clone(),
+                        wanted: digest.clone(),
+                    });
+                }
+            }
+        }
+        let missing: Vec<&Reference> = tags
+            .iter()
+            .zip(held)
+            .filter(|(_, held)| held.as_ref() != Some(digest))
+            .map(|(tag, _)| tag)
+            .collect();
+        let unchanged = missing.is_empty() && !tags.is_empty();
+        let include_referrers =
+            self.options.include_referrers && self.source.repository != self.destination.repository;
+        if unchanged && !include_referrers {
+            return Ok(self.report(digest, true, Vec::new()));
+        }
+        let root = root?;
+        // Within one repository everything is there; only names are new.
+        let whole = !unchanged && self.source.repository != self.destination.repository;
+        let graph = self.walk(root, Walk { whole, attached: include_referrers }).await?;
+        self.push_children(&graph).await?;
+        let attached = if graph.attached.is_empty() {
+            Vec::new()
+        } else {
+            if !unchanged {
+                // What refers to it should find it; the tag still comes last.
+                self.push(&graph.root, &Which::Digest(digest.clone())).await?;
+            }
+            self.copy_attached(graph.attached.clone()).await?
+        };
+        if tags.is_empty() {
+            self.push(&graph.root, &Which::Digest(digest.clone())).await?;
+        }
+        for tag in &missing {
+            self.push(&graph.root, &tag.which()).await?;
+        }
+        try_join_all(missing.iter().map(|tag| self.check_tag(tag, digest))).await?;
+        Ok(self.report(digest, unchanged, attached))
+    }
+
+    async fn check_tag(&self, tag: &Reference, digest: &Digest) -> Result<(), OciError> {
+        let found = self.destination.read_back(&tag.which()).await?;
+        if found.as_ref() == Some(digest) {
+            return Ok(());
+        }
+        Err(OciError::Moved { reference: Box::new(tag.clone()), expected: digest.clone(), found })
+    }
+
+    /// Walks an image from its root, brings its blobs over on the way, and returns the manifests
+    /// that are still to be written.
+    pub(super) async fn walk(self: &Arc<Self>, root: Manifest, walk: Walk) -> Result<Graph, OciError> {
+        let mut tasks: JoinSet<Result<Step, OciError>> = JoinSet::new();
+        let mut seen = HashSet::from([root.digest.clone()]);
+        let mut blobs = HashSet::new();
+        let mut nodes: HashMap<Digest, (Manifest, Vec<Digest>)> = HashMap::new();
+        let mut attached = Vec::new();
+        let mut queue = vec![Step::Manifest { manifest: root.clone(), present: false, depth: 0 }];
+        loop {
+            let step = match queue.pop() {
+                Some(step) => step,
+                None => match tasks.join_next().await {
+                    // A task ends without a result only when it panicked: pass that on.
+                    Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    Some(Err(_)) => continue,
+                    Some(Ok(step)) => step?,
+                    None => break,
+                },
+            };
+            match step {
+                Step::Manifest { manifest, present, depth } => {
+                    let contents = self.contents(&manifest, depth)?;
+                    if walk.attached {
+                        self.spawn_search(&mut tasks, manifest.digest.clone());
+                    }
+                    for child in &contents.manifests {
+                        if seen.insert(child.digest.clone()) {
+                            self.spawn_manifest(&mut tasks, child.clone(), depth + 1, walk);
+                        }
+                    }
+                    if walk.whole {
+                        self.blobs(&mut tasks, &mut blobs, contents.blobs, present);
+                    }
+                    if walk.whole && !present {
+                        let children = contents.manifests.into_iter().map(|child| child.digest).collect();
+                        nodes.insert(manifest.digest.clone(), (manifest, children));
+                    }
+                }
+                Step::Blob(blob) => {
+                    if walk.whole {
+                        self.blobs(&mut tasks, &mut blobs, vec![blob], false);
+                    }
+                }
+                Step::Copied { blob, how } => self.count(&blob, how),
+                Step::Attached(found) => attached.extend(found),
+            }
+        }
+        let levels = levels(&root.digest, nodes);
+        Ok(Graph { root, levels, attached })
+    }
+
+    fn contents(&self, manifest: &Manifest, depth: usize) -> Result<Contents, OciError> {
+        if depth > DEEPEST {
+            let reason = format!("indexes are nested more than {DEEPEST} deep");
+            return Err(self.source.unsupported(&manifest.digest, reason));
+        }
+        manifest.contents().map_err(|reason| self.source.unsupported(&manifest.digest, reason))
+    }
+
+    fn spawn_search(self: &Arc<Self>, tasks: &mut JoinSet<Result<Step, OciError>>, subject: Digest) {
+        let job = Arc::clone(self);
+        tasks.spawn(async move {
+            let _permit = job.permits.acquire().await;
+            job.find_attached(&subject).await.map(Step::Attached)
+        });
+    }
+
+    fn spawn_manifest(
+        self: &Arc<Self>,
+        tasks: &mut JoinSet<Result<Step, OciError>>,
+        child: Descriptor,
+        depth: usize,
+        walk: Walk,
+    ) {
+        let job = Arc::clone(self);
+        tasks.spawn(async move {
+            let _permit = job.permits.acquire().await;
+            let which = Which::Digest(child.digest.clone());
+            let there = async {
+                if walk.whole && child.is_manifest() {
+                    job.destination.resolve(&which).await
+                } else {
+                    Ok(None)
+                }
+            };
+            let (there, read) = join(there, job.source.manifest(&which)).await;
+            match read {
+                // Unknown types are manifests if the registry has them as such, else blobs.
+                Err(error) if error.is_not_found() && !child.is_manifest() => Ok(Step::Blob(child)),
+                Err(error) => Err(error),
+                Ok(manifest) => {
+                    // An index may be there without its children; a manifest has its blobs.
+                    let index = manifest.contents().is_ok_and(|contents| contents.index);
+                    let present = there?.is_some() && !index;
+                    Ok(Step::Manifest { manifest, present, depth })
+                }
+            }
+        });
+    }
+
+    /// Brings new blobs over, the largest first: they take longest.
+    fn blobs(
+        self: &Arc<Self>,
+        tasks: &mut JoinSet<Result<Step, OciError>>,
+        seen: &mut HashSet<Digest>,
+        mut blobs: Vec<Descriptor>,
+        present: bool,
+    ) {
+        blobs.retain(|blob| !seen.contains(&blob.digest));
+        blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size));
+        for blob in blobs {
+            // A blob may be listed twice in one manifest.
+            if !seen.insert(blob.digest.clone()) {
+                continue;
+            }
+            if present || blob.is_foreign() {
+                self.count(&blob, present.then_some(How::Skipped));
+                continue;
+            }
+            self.found(blob.size);
+            let job = Arc::clone(self);
+            tasks.spawn(async move {
+                let _permit = job.permits.acquire().await;
+                let how = job.copy_blob(&blob).await?;
+                Ok(Step::Copied { blob, how })
+            });
+        }
+    }
+
+    fn found(&self, size: u64) {
+        let found = {
+            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            counts.found.add(size);
+            counts.found
+        };
+        self.options.listener.tell(Progress::Found { blobs: found.blobs, bytes: found.bytes });
+    }
+
+    fn count(&self, blob: &Descriptor, how: Option<How>) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        match how {
+            Some(How::Moved) => counts.moved.add(blob.size),
+            Some(How::Mounted) => counts.mounted.add(blob.size),
+            Some(How::Skipped) => counts.skipped.add(blob.size),
+            None => counts.foreign.add(blob.size),
+        }
+    }
+
+    /// Writes all but the root, children before parents.
+    pub(super) async fn push_children(self: &Arc<Self>, graph: &Graph) -> Result<(), OciError> {
+        for level in &graph.levels {
+            try_join_all(level.iter().map(|manifest| async {
+                let _permit = self.permits.acquire().await;
+                self.push(manifest, &Which::Digest(manifest.digest.clone())).await
+            }))
+            .await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn push(&self, manifest: &Manifest, which: &Which) -> Result<(), OciError> {
+        self.destination.push_manifest(manifest, which).await?;
+        self.manifests.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn report(&self, digest: &Digest, unchanged: bool, attached: Vec<super::Attached>) -> CopyReport {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        CopyReport {
+            digest: digest.clone(),
+            unchanged,
+            manifests: self.manifests.load(Ordering::Relaxed),
+            moved: counts.moved,
+            mounted: counts.mounted,
+            skipped: counts.skipped,
+            foreign: counts.foreign,
+            attached,
+        }
+    }
+}
+
+/// Sorts manifests so that none comes before its children; the root is left out.
+fn levels(root: &Digest, mut nodes: HashMap<Digest, (Manifest, Vec<Digest>)>) -> Vec<Vec<Manifest>> {
+    nodes.remove(root);
+    let mut levels = Vec::new();
+    while !nodes.is_empty() {
+        let (ready, rest): (HashMap<_, _>, HashMap<_, _>) = {
+            let waiting: HashSet<Digest> = nodes.keys().cloned().collect();
+            nodes
+                .into_iter()
+                .partition(|(_, (_, children))| !children.iter().any(|child| waiting.contains(child)))
+        };
+        // Digests cannot form a circle.
+        if ready.is_empty() {
+            break;
+        }
+        levels.push(ready.into_values().map(|(manifest, _)| manifest).collect());
+        nodes = rest;
+    }
+    levels
+}

@@ -1,0 +1,243 @@
+//! Manifests, indexes and the descriptors in them: enough to walk an image, never to rewrite it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::digest::Digest;
+
+/// Image index, `application/vnd.oci.image.index.v1+json`.
+pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// Image manifest, `application/vnd.oci.image.manifest.v1+json`.
+pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Docker's manifest list.
+pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+/// Docker's manifest, schema 2.
+pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+/// The artifact manifest of OCI 1.1's release candidates; some registries still hold it.
+const OCI_ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
+
+/// What we ask registries for: every kind of manifest, whatever else there is as a last resort.
+pub(super) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
+     application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.docker.distribution.manifest.v2+json, \
+     application/vnd.oci.artifact.manifest.v1+json, */*;q=0.1";
+
+/// The most bytes that a manifest may have. Registries refuse more than 4 MiB.
+pub(super) const LARGEST_MANIFEST: u64 = 16 * 1024 * 1024;
+
+/// Points at a manifest or a blob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// What the content is.
+    #[serde(default)]
+    pub media_type: String,
+    /// The digest of the content.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Where else the content is; set for foreign layers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
+    /// What an artifact is, in lists of referrers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
+    /// Annotations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Descriptor {
+    /// Points at content in this registry.
+    pub fn new(media_type: impl Into<String>, digest: Digest, size: u64) -> Self {
+        Self {
+            media_type: media_type.into(),
+            digest,
+            size,
+            urls: Vec::new(),
+            artifact_type: None,
+            annotations: BTreeMap::new(),
+        }
+    }
+
+    /// Whether this names a manifest or an index by its type.
+    pub(super) fn is_manifest(&self) -> bool {
+        let known = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, OCI_ARTIFACT];
+        known.contains(&self.media_type.as_str())
+    }
+
+    /// Layers that may not be pushed to registries: Windows base layers, for one. Like skopeo
+    /// and crane we leave them where they are.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.media_type.starts_with("application/vnd.oci.image.layer.nondistributable.")
+            || self.media_type.starts_with("application/vnd.docker.image.rootfs.foreign.")
+    }
+}
+
+/// A manifest or index as its registry holds it, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its own word about its type, else the registry's.
+    pub media_type: String,
+    /// The digest of `bytes`.
+    pub digest: Digest,
+    /// The exact bytes.
+    pub bytes: Bytes,
+}
+
+/// What a manifest points at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Configuration and layers.
+    pub blobs: Vec<Descriptor>,
+    /// The manifests of an index. An index may name blobs too (build caches do).
+    pub manifests: Vec<Descriptor>,
+    /// The manifest that this one is about; not a part of it.
+    pub subject: Option<Descriptor>,
+    /// Whether it is an index.
+    pub index: bool,
+    /// What it is as an artifact: its `artifactType`, else its configuration's media type.
+    pub artifact_type: Option<String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// The fields of all kinds of manifests that matter here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    schema_version: Option<u64>,
+    media_type: Option<String>,
+    config: Option<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+    blobs: Option<Vec<Descriptor>>,
+    manifests: Option<Vec<Descriptor>>,
+    subject: Option<Descriptor>,
+    artifact_type: Option<String>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+impl Manifest {
+    /// Wraps bytes that came with the `Content-Type` `served`; the document's own `mediaType`
+    /// is believed first.
+    pub fn new(bytes: Bytes, served: Option<&str>) -> Self {
+        let own = serde_json::from_slice::<Fields>(&bytes).ok();
+        let served = served
+            .and_then(|text| text.split(';').next())
+            .map(str::trim)
+            .filter(|text| text.starts_with("application/vnd."));
+        let media_type = match (&own, served) {
+            (Some(Fields { media_type: Some(own), .. }), _) if !own.is_empty() => own.clone(),
+            (_, Some(served)) => served.to_owned(),
+            (Some(Fields { manifests: Some(_), .. }), None) => OCI_INDEX.to_owned(),
+            _ => OCI_MANIFEST.to_owned(),
+        };
+        Self { media_type, digest: Digest::of(&bytes), bytes }
+    }
+
+    /// The descriptor of this manifest.
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor::new(self.media_type.clone(), self.digest.clone(), self.bytes.len() as u64)
+    }
+
+    /// What it points at.
+    ///
+    /// # Errors
+    /// A reason, when it is no manifest that we can copy whole: not JSON, Docker's schema 1
+    /// (its digest is not that of its bytes), or both image and index at once (CVE-2021-41190).
+    pub fn contents(&self) -> Result<Contents, String> {
+        let fields: Fields = serde_json::from_slice(&self.bytes)
+            .map_err(|error| format!("it is no valid manifest: {error}"))?;
+        if fields.schema_version == Some(1) {
+            return Err("it is a manifest of Docker's schema 1, which is obsolete".to_owned());
+        }
+        if fields.manifests.is_some() && (fields.layers.is_some() || fields.config.is_some()) {
+            return Err("it claims to be an image and an index at once".to_owned());
+        }
+        let index = fields.manifests.is_some();
+        let artifact_type = fields
+            .artifact_type
+            .filter(|text| !text.is_empty())
+            .or_else(|| fields.config.as_ref().map(|config| config.media_type.clone()));
+        let mut blobs: Vec<Descriptor> = fields.config.into_iter().collect();
+        blobs.extend(fields.layers.unwrap_or_default());
+        blobs.extend(fields.blobs.unwrap_or_default());
+        let manifests = fields.manifests.unwrap_or_default();
+        Ok(Contents {
+            blobs,
+            manifests,
+            subject: fields.subject,
+            index,
+            artifact_type,
+            annotations: fields.annotations.unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use serde_json::json;
+
+    use super::*;
+
+    fn manifest(value: &serde_json::Value, served: Option<&str>) -> Manifest {
+        Manifest::new(value.to_string().into(), served)
+    }
+
+    fn descriptor(text: &str, media_type: &str) -> serde_json::Value {
+        json!({"mediaType": media_type, "digest": Digest::of(text).as_str(), "size": text.len()})
+    }
+
+    #[test]
+    fn finds_what_images_and_indexes_hold() {
+        let image = manifest(
+            &json!({"schemaVersion": 2, "config": descriptor("c", "application/vnd.oci.image.config.v1+json"),
+                "layers": [descriptor("l", "x/y")], "subject": descriptor("s", OCI_MANIFEST)}),
+            Some("application/vnd.oci.image.manifest.v1+json; charset=utf-8"),
+        );
+        assert_eq!(image.media_type, OCI_MANIFEST);
+        let contents = image.contents().unwrap();
+        assert!(!contents.index && contents.manifests.is_empty());
+        assert_eq!(
+            contents.blobs.iter().map(|b| b.digest.clone()).collect::<Vec<_>>(),
+            [Digest::of("c"), Digest::of("l")]
+        );
+        assert_eq!(contents.subject.unwrap().digest, Digest::of("s"));
+
+        let index = manifest(&json!({"manifests": [descriptor("m", OCI_MANIFEST)]}), Some("text/plain"));
+        assert_eq!(index.media_type, OCI_INDEX);
+        let contents = index.contents().unwrap();
+        assert!(contents.index && contents.manifests[0].is_manifest());
+    }
+
+    #[test]
+    fn the_document_is_believed_before_the_header() {
+        let value = json!({"mediaType": DOCKER_MANIFEST, "config": descriptor("c", "x/y"), "layers": []});
+        assert_eq!(manifest(&value, Some(OCI_INDEX)).media_type, DOCKER_MANIFEST);
+        let unknown = json!({"layers": []});
+        assert_eq!(
+            manifest(&unknown, Some("application/vnd.acme.v1+json")).media_type,
+            "application/vnd.acme.v1+json"
+        );
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_copied_whole() {
+        manifest(&json!({"schemaVersion": 1, "fsLayers": []}), None).contents().unwrap_err();
+        manifest(&json!({"manifests": [], "layers": []}), None).contents().unwrap_err();
+        manifest(&json!({"layers": [{"digest": "md5:1", "size": 1}]}), None).contents().unwrap_err();
+        Manifest::new("<html>".into(), None).contents().unwrap_err();
+    }
+
+    #[test]
+    fn knows_foreign_layers() {
+        let foreign = |media_type: &str| Descriptor::new(media_type, Digest::of(""), 0).is_foreign();
+        assert!(foreign("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"));
+        assert!(foreign("application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"));
+        assert!(!foreign("application/vnd.oci.image.layer.v1.tar+gzip"));
+    }
+}

@@ -1,0 +1,266 @@
+//! The way to one repository: its URLs, the rights to ask for, 401s and redirects.
+
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION};
+use reqwest::{Method, Request, Response, StatusCode, Url};
+use tokio::time::Instant;
+
+use super::challenge::{Challenge, Scope};
+use super::client::Client;
+use super::credentials::{Found, Origin};
+use super::error::{Again, Asked, OciError, Trouble};
+use super::reference::Repository;
+use super::token::Pass;
+use super::transport::{Pulse, execute, execute_streaming, refusal, retry_after};
+use crate::retry;
+
+/// The most redirects that are followed.
+const REDIRECTS: usize = 10;
+
+/// A repository, and with which rights it is spoken to.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    pub(super) client: Client,
+    pub(super) repository: Repository,
+    pub(super) scope: Scope,
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone)]
+pub(super) enum To {
+    /// Below `/v2/<name>/`, with its query.
+    Path(String),
+    /// A place that the registry named, and how errors call it.
+    Place(Url, String),
+}
+
+/// A request that can be sent again.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) to: To,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Call {
+    pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method, to: To::Path(path.into()), headers: HeaderMap::new(), body: Bytes::new() }
+    }
+}
+
+impl Route {
+    pub(super) fn pull(client: &Client, repository: &Repository) -> Self {
+        let scope = Scope::pull(repository);
+        Self { client: client.clone(), repository: repository.clone(), scope }
+    }
+
+    pub(super) fn push(client: &Client, repository: &Repository) -> Self {
+        let scope = Scope::push(repository);
+        Self { client: client.clone(), repository: repository.clone(), scope }
+    }
+
+    /// How errors call a request.
+    pub(super) fn asked(&self, method: &Method, to: &To) -> Asked {
+        let registry = self.repository.registry();
+        let text = match to {
+            To::Path(path) => {
+                let path = path.split('?').next().unwrap_or_default();
+                format!("{method} /v2/{}/{path} at {registry}", self.repository.name())
+            }
+            To::Place(_, words) => format!("{method} {words} at {registry}"),
+        };
+        Asked { repository: self.repository.clone(), text }
+    }
+
+    fn url(&self, to: &To) -> Result<Url, OciError> {
+        match to {
+            To::Place(url, _) => Ok(url.clone()),
+            To::Path(path) => {
+                let base = self.client.base(&self.repository)?;
+                let joined = base.join(&format!("/v2/{}/{path}", self.repository.name()));
+                joined.map_err(|error| OciError::Setup(format!("{path} is no path: {error}")))
+            }
+        }
+    }
+
+    /// Sends a call, patiently. Answers that are no success and not transient are `Ok` too.
+    pub(super) async fn send(&self, call: &Call) -> Result<Response, OciError> {
+        let what = self.asked(&call.method, &call.to).text;
+        self.client.patiently(&what, || self.once(call)).await
+    }
+
+    /// Sends a call once: logs in where that is asked for, follows redirects. Transient answers
+    /// are trouble, all others are `Ok`.
+    pub(super) async fn once(&self, call: &Call) -> Result<Response, Trouble> {
+        let asked = self.asked(&call.method, &call.to);
+        let url = self.url(&call.to)?;
+        let found = self.client.found(&self.repository).await?;
+        let began = Instant::now();
+        let mut scope = self.scope.clone();
+        let mut pass = self.pass(&found, &scope, &url).await?;
+        loop {
+            let response = self.follow(call, &asked, url.clone(), &pass).await?;
+            if response.status() == StatusCode::UNAUTHORIZED
+                && let Some(next) = self.log_in(&response, &found, &mut scope, &pass, began, &url).await?
+            {
+                pass = next;
+                continue;
+            }
+            if retry::transient(response.status().as_u16()) {
+                return Err(refusal(&asked, response, &found.origin).await);
+            }
+            return Ok(response);
+        }
+    }
+
+    /// Sends a body that streams, once. A 401 makes the next try log in again.
+    pub(super) async fn stream(
+        &self,
+        url: Url,
+        words: &str,
+        headers: HeaderMap,
+        body: reqwest::Body,
+        pulse: &Pulse,
+    ) -> Result<Response, Trouble> {
+        let found = self.client.found(&self.repository).await?;
+        let began = Instant::now();
+        let mut pass = self.pass(&found, &self.scope, &url).await?;
+        let mut request = Request::new(Method::PUT, url.clone());
+        *request.headers_mut() = headers;
+        authorize(&mut request, &mut pass);
+        *request.body_mut() = Some(body);
+        let asked = self.asked(&Method::PUT, &To::Place(url.clone(), words.to_owned()));
+        let response = execute_streaming(&self.client, &asked, request, pulse).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let mut scope = self.scope.clone();
+            let again = self.log_in(&response, &found, &mut scope, &pass, began, &url).await?;
+            let trouble = refusal(&asked, response, &found.origin).await;
+            return Err(match again {
+                Some(_) => Trouble { again: Again::After(None), ..trouble },
+                None => trouble,
+            });
+        }
+        Ok(response)
+    }
+
+    /// The error that an unwelcome answer is.
+    pub(super) async fn refuse(&self, call: &Call, response: Response) -> Trouble {
+        refusal(&self.asked(&call.method, &call.to), response, &self.origin().await).await
+    }
+
+    pub(super) async fn origin(&self) -> Origin {
+        self.client.found(&self.repository).await.map_or(Origin::Anonymous, |found| found.origin)
+    }
+
+    /// An answer that breaks the protocol.
+    pub(super) fn nonsense(&self, call: &Call, reason: impl Into<String>) -> OciError {
+        OciError::Nonsense { asked: Box::new(self.asked(&call.method, &call.to)), reason: reason.into() }
+    }
+
+    /// What to show at `url`: nothing, unless it is the registry itself.
+    async fn pass(&self, found: &Found, scope: &Scope, url: &Url) -> Result<Pass, Trouble> {
+        if same_origin(&self.client.base(&self.repository)?, url) {
+            self.client.tokens().pass(&self.client, &self.repository, found, scope).await
+        } else {
+            Ok(Pass { header: None, issued: None })
+        }
+    }
+
+    /// After a 401: a better pass to try again with, or `None` when there is none.
+    async fn log_in(
+        &self,
+        response: &Response,
+        found: &Found,
+        scope: &mut Scope,
+        refused: &Pass,
+        began: Instant,
+        url: &Url,
+    ) -> Result<Option<Pass>, Trouble> {
+        let Some(challenge) = Challenge::of(response.headers()) else { return Ok(None) };
+        if !same_origin(&self.client.base(&self.repository)?, response.url()) {
+            return Ok(None);
+        }
+        match (refused.issued, &refused.header) {
+            // Shown, and it was fresh: these are all our rights.
+            (Some(issued), _) if issued >= began => return Ok(None),
+            (Some(issued), _) => {
+                self.client.tokens().forget(&self.repository, found, scope, issued).await;
+            }
+            (None, Some(_)) => return Ok(None),
+            (None, None) => {}
+        }
+        if let Challenge::Bearer { scope: wanted, .. } = &challenge {
+            *scope = scope.union(wanted);
+        }
+        self.client.tokens().learn(&self.repository, challenge);
+        let pass = self.pass(found, scope, url).await?;
+        Ok(Some(pass).filter(|pass| pass.header.is_some()))
+    }
+
+    /// Sends, and follows redirects of reading requests; credentials stay with the registry.
+    async fn follow(&self, call: &Call, asked: &Asked, url: Url, pass: &Pass) -> Result<Response, Trouble> {
+        let base = self.client.base(&self.repository)?;
+        let reading = call.method == Method::GET || call.method == Method::HEAD;
+        let mut at = url;
+        for _ in 0..=REDIRECTS {
+            let mut request = Request::new(call.method.clone(), at.clone());
+            *request.headers_mut() = call.headers.clone();
+            if same_origin(&base, &at) {
+                authorize(&mut request, &mut pass.clone());
+            }
+            if !call.body.is_empty() {
+                *request.body_mut() = Some(call.body.clone().into());
+            }
+            let response = execute(&self.client, asked, request).await?;
+            if !reading || !response.status().is_redirection() {
+                return Ok(response);
+            }
+            let Some(next) = location(&response) else { return Ok(response) };
+            if at.scheme() == "https" && !self.client.trusts(&next) {
+                let reason = format!("it redirects to {} without TLS", next.host_str().unwrap_or_default());
+                return Err(OciError::Nonsense { asked: Box::new(asked.clone()), reason }.into());
+            }
+            at = next;
+        }
+        let reason = format!("it redirects more than {REDIRECTS} times");
+        Err(OciError::Nonsense { asked: Box::new(asked.clone()), reason }.into())
+    }
+
+    /// Where an upload goes on. A registry behind a proxy may not know that it is spoken to over
+    /// TLS: on its own host our scheme and port are right.
+    pub(super) fn upload_place(&self, response: &Response) -> Result<Option<Url>, OciError> {
+        let Some(mut place) = location(response) else { return Ok(None) };
+        let base = self.client.base(&self.repository)?;
+        if base.scheme() == "https" && place.scheme() == "http" && base.host_str() == place.host_str() {
+            // Setting the scheme of a hierarchical URL to another such scheme cannot fail.
+            let _ = place.set_scheme("https");
+            let _ = place.set_port(base.port());
+        }
+        if !self.client.trusts(&place) {
+            let to = format!("{}://{}", place.scheme(), super::client::authority(&place));
+            return Err(OciError::Insecure { registry: self.repository.registry().to_owned(), to });
+        }
+        Ok(Some(place))
+    }
+}
+
+/// `Retry-After` of an answer, for callers that decide themselves.
+pub(super) fn again_after(response: &Response) -> Again {
+    Again::After(retry_after(response.headers()))
+}
+
+fn authorize(request: &mut Request, pass: &mut Pass) {
+    if let Some(header) = &pass.header {
+        request.headers_mut().insert(AUTHORIZATION, header.clone());
+    }
+}
+
+fn location(response: &Response) -> Option<Url> {
+    let text = response.headers().get(LOCATION)?.to_str().ok()?;
+    response.url().join(text).ok()
+}
+
+fn same_origin(one: &Url, other: &Url) -> bool {
+    one.origin() == other.origin()
+}
