@@ -1,5 +1,5 @@
 //! What the tests share: programs they drive, repositories they run on, workflows they run.
-//! No test lives here, and nothing here knows what a single test asserts.
+//! Nothing here knows p2p, or what a single test asserts.
 
 pub(crate) mod act;
 pub(crate) mod release;
