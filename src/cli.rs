@@ -31,8 +31,8 @@ impl Flags {
         match spec.name {
             "command" => self.command.clone(),
             "target" if !self.targets.is_empty() => Some(self.targets.join("\n")),
-            _ if spec.is_secret() => None,
-            name => self.matches.get_one::<String>(name).cloned(),
+            // Inputs without a flag are unknown to clap.
+            name => self.matches.try_get_one::<String>(name).ok().flatten().cloned(),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::plan::{Place, Plan};
 use crate::process::Signals;
 use crate::registry;
 use crate::report::{self, Annotations, Console, Json, Listener, Log, Outputs, Reporter, Summary};
-use crate::retry::Watcher;
+use crate::retry::{Policy, Watcher};
 use crate::secret::Secret;
 use crate::workspace::KeptFile;
 use crate::world::{Env, World};
@@ -58,7 +58,7 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
     let request = Request::new(inputs)?;
     let signals = Signals::listen()?;
     let job = if console.is_github() { Some(Job::read(&world.env)?) } else { None };
-    let mut git = Git::new(&world.env);
+    let git = Git::new(&world.env);
     let toplevel = match job {
         Some(_) => None,
         None => git.toplevel(&world.directory.join(&request.inputs.working_directory)).await.ok(),
@@ -67,7 +67,7 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
     let report_path = paths.logs.join("report.json");
     let reporter = reporter(world, console, &report_path);
     let watcher = watcher(&reporter);
-    git.watcher = watcher.clone();
+    let git = git.retrying(Policy::default(), watcher.clone());
     let mut stop = signals.stop();
     let prepared = async {
         let server = embedded(&request, job.as_ref(), &paths).await?;
@@ -192,8 +192,8 @@ fn edges(
     let oci = Client::new(Settings { keyring, watcher: watcher.clone(), ..Settings::default() });
     let remote = match &context.job {
         Some(job) if plan.version.create => {
-            let mut github = GitHub::new(&job.api_url, &job.repository, inputs.github_token.clone())?;
-            github.watcher = watcher;
+            let github = GitHub::new(&job.api_url, &job.repository, inputs.github_token.clone())?
+                .retrying(Policy::default(), watcher);
             Some(Remote {
                 github,
                 url: job.git_url(),
