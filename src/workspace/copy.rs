@@ -12,7 +12,7 @@ use super::links::{Move, is_git_file};
 use super::remove::remove_tree;
 use super::scan::{Entry, Tree, scan};
 
-/// More threads than this gain nothing on a runner's disk.
+/// The most threads that copy at once: they overlap waits for the disk, which is the limit.
 const MOST_THREADS: usize = 4;
 
 /// How to copy.
