@@ -11,6 +11,8 @@ mod lint;
 mod support;
 //! The parts of the gate against the real programs around it.
 
+mod environment;
+mod kube;
 mod logins;
 //! The one integration test binary: real processes and real parts.
 
