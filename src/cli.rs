@@ -37,8 +37,13 @@ impl Flags {
     }
 }
 
-/// Parses the arguments (without the program's name). `bare` is what stands for no command.
+/// Parses the arguments (without the program's name). `default_command`: the environment names a
+/// command, so the arguments need not.
 pub fn parse(args: &[OsString], default_command: bool) -> Asked {
+    // With a value it is the input of that name, so clap's own flag cannot be.
+    if matches!(args, [only] if only == "--version" || only == "-V") {
+        return Asked::Said(format!("p2p {}", env!("CARGO_PKG_VERSION")), true);
+    }
     let name = std::iter::once(OsString::from("p2p"));
     let command = command().subcommand_required(!default_command).arg_required_else_help(!default_command);
     let matches = match command.try_get_matches_from(name.chain(args.iter().cloned())) {
@@ -67,7 +72,7 @@ pub fn command() -> Command {
         Arg::new("targets").value_name(names).help(help).num_args(1..)
     };
     Command::new("p2p")
-        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(true)
         .about("The path-to-production gate: version, build, test and promote with make targets")
         .after_help(after_help())
         .max_term_width(100)
@@ -92,7 +97,7 @@ pub fn command() -> Command {
                 .about("Print what a command would do")
                 .arg(targets("The command to plan, with its arguments; fast-feedback if none", "COMMAND")),
         )
-        .subcommand(crate::image::cli::command())
+        .subcommand(crate::images::command())
 }
 
 /// What flags cannot say: the secrets, and the inputs of the download script.

@@ -202,6 +202,16 @@ impl Context {
         })
     }
 
+    /// The registry of the job's own environment; of a promotion, the source's.
+    pub fn own_registry(&self) -> Option<&str> {
+        self.values.text(Key::Registry)
+    }
+
+    /// The registry that is promoted to, where it is known.
+    pub fn destination_registry(&self) -> Option<&str> {
+        self.destination.as_ref().ok()?.text(Key::Registry)
+    }
+
     /// The `env-vars` input, whose values are masked.
     pub fn env_vars(&self) -> &EnvVars {
         &self.env_vars
@@ -314,9 +324,10 @@ async fn read_makefile(
         env_vars,
     });
     let targets: Vec<_> = request.targets.iter().map(String::as_str).collect();
+    let env = variables.over(&world.env);
     let makefile = make::probe(ProbeRequest {
         directory: &paths.directory,
-        env: &variables.over(&world.env),
+        env: &env,
         scratch: &paths.scratch,
         targets: &targets,
         variables: &["P2P_TENANT_NAME", "P2P_APP_NAME"],

@@ -43,7 +43,9 @@ fn other(sources: &Sources, own: &Values, name: Option<Value>, explicit: Given) 
         // Another registry without a name is another environment, of which no more is known.
         None => {
             let nameless = Value::new("(named by its registry)", Origin::Default);
-            Ok(Values { environment: None, ..sources.of(&nameless, &explicit)? })
+            let mut values = sources.of(&nameless, &explicit)?;
+            values.environment = None;
+            Ok(values)
         }
     }
 }

@@ -9,7 +9,7 @@ mod site;
 mod target;
 mod waves;
 
-pub use site::{Edges, Site};
+pub use site::{Edges, Remote, Site};
 
 use std::time::Instant;
 

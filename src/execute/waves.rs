@@ -76,7 +76,7 @@ impl Execution<'_> {
             return self.one(second, progress).await;
         };
         let copy = match in_copy.in_copy {
-            true => Copied::make(self.site).await,
+            true => Copied::make(self.site, &progress.plan.artifacts).await,
             false => Err("`parallel` is false".to_owned()),
         };
         let copy = match copy {
@@ -104,7 +104,7 @@ impl Execution<'_> {
             let result = self.passed_on(&step.name, result, progress);
             self.ended(progress, result);
         }
-        for warning in copy.bring_back(self.site, &progress.plan.artifacts).await {
+        for warning in copy.bring_back(self.site) {
             self.warn(progress, &warning);
         }
     }

@@ -30,12 +30,9 @@ const REMOVED: [&str; 10] = [
 #[derive(Debug, Clone)]
 pub struct Git {
     env: Env,
-    /// How long one command may take.
-    pub limit: Duration,
-    /// How often a remote repository is asked.
-    pub policy: Policy,
-    /// Who is told when it is asked again.
-    pub watcher: Watcher,
+    limit: Duration,
+    pub(super) policy: Policy,
+    pub(super) watcher: Watcher,
 }
 
 /// What a command printed before it ended.
@@ -77,6 +74,18 @@ impl Git {
         // Reading must not take the index's lock away from a target.
         env.set("GIT_OPTIONAL_LOCKS", "0");
         Self { env, limit: Duration::from_mins(2), policy: Policy::default(), watcher: Watcher::default() }
+    }
+
+    /// Asks a remote repository as often as `policy` says, and tells `watcher` when it asks again.
+    #[must_use]
+    pub fn retrying(self, policy: Policy, watcher: Watcher) -> Self {
+        Self { policy, watcher, ..self }
+    }
+
+    /// Gives each command this long; two minutes is the default.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// Runs git to its end or its time limit.

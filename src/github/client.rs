@@ -23,10 +23,8 @@ pub struct GitHub {
     base: Uri,
     repository: String,
     token: Option<Secret>,
-    /// How often a request is tried.
-    pub policy: Policy,
-    /// Who is told when one is tried again.
-    pub watcher: Watcher,
+    policy: Policy,
+    pub(crate) watcher: Watcher,
     /// Set up at the first request: reading the certificate store takes its time, and most runs
     /// create nothing.
     client: OnceCell<Octocrab>,
@@ -40,7 +38,7 @@ impl GitHub {
     /// [`Error::Repository`] and [`Error::Url`].
     pub fn new(api_url: &str, repository: &str, token: Option<Secret>) -> Result<Self, Error> {
         let plain = |part: &str| {
-            !part.is_empty()
+            !matches!(part, "" | "." | "..")
                 && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
         };
         if !repository.split_once('/').is_some_and(|(owner, name)| plain(owner) && plain(name)) {
@@ -63,6 +61,12 @@ impl GitHub {
             watcher,
             client: OnceCell::new(),
         })
+    }
+
+    /// Tries each request as often as `policy` says, and tells `watcher` when it tries again.
+    #[must_use]
+    pub fn retrying(self, policy: Policy, watcher: Watcher) -> Self {
+        Self { policy, watcher, ..self }
     }
 
     /// `verb` in this repository on this server: what errors and the log name.

@@ -147,11 +147,9 @@ pub enum Error {
     },
 }
 
-const GRANT_WRITE: &str = "\
-    let the job write, which creating a tag needs:
-    permissions:
-      contents: write
-    a caller of a reusable workflow must grant it too; runs of forks and of Dependabot only ever get to read";
+const GRANT_WRITE: &str = "let the job write, which creating a tag needs:\n\
+permissions:\n  contents: write\n\
+a caller of a reusable workflow must grant it too; runs of forks and of Dependabot only ever get to read";
 
 impl Help for Error {
     fn help(&self) -> Option<String> {

@@ -68,7 +68,8 @@ pub async fn probe(request: ProbeRequest<'_>) -> Result<Makefile, MakeError> {
 
     let answer = Answer::parse(&captured.stdout, &words.marker);
     let read = answer.as_ref().filter(|answer| answer.complete);
-    let forgiven = || read.is_some_and(|answer| has_catch_all(request.directory, &answer.files));
+    let unmade = memchr::memmem::find(&captured.stderr, b"*** No rule to make target").is_some();
+    let forgiven = || unmade && read.is_some_and(|answer| has_catch_all(request.directory, &answer.files));
     if !captured.status.success() && !forgiven() {
         let error = broken(&captured.stderr);
         return Err(match answer.and_then(|answer| answer.expanding) {

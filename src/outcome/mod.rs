@@ -198,3 +198,24 @@ pub struct Outcome {
     #[serde(skip)]
     pub exit: Exit,
 }
+
+impl Outcome {
+    /// What a plan comes to that is only shown: nothing was run.
+    pub fn of_plan(plan: Plan, now: jiff::Timestamp) -> Self {
+        Self {
+            result: Verdict::Success,
+            tag_created: false,
+            steps: Vec::new(),
+            images: Vec::new(),
+            promoted: Vec::new(),
+            artifacts: Vec::new(),
+            warnings: plan.warnings.clone(),
+            half_deployed: Vec::new(),
+            started: now.to_string(),
+            seconds: 0.0,
+            logs: String::new(),
+            exit: Exit::Passed,
+            plan,
+        }
+    }
+}

@@ -67,7 +67,7 @@ pub struct Ended {
 ///
 /// The command ends when its leader ends: what still runs in the group then is named and ended,
 /// and what left the group keeps nobody waiting. On a stop, the group gets the same signal; on the
-/// time limit, SIGTERM; after the grace SIGKILL, so that all is over two seconds later at most.
+/// time limit, SIGTERM; after the grace SIGKILL, so that all is over three seconds later at most.
 /// Dropping the future kills the group. After a stop a sink that blocks is waited for one second;
 /// it may be called again later, while this function has already returned.
 ///

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::output::{Annotation, Level, Masker, StopToken, command, inert};
 
-/// The one writer to standard output, shared by the listeners that print.
+/// The one writer to standard output and error, shared by the listeners that print.
 #[derive(Clone)]
 pub struct Console(Arc<Mutex<Screen>>);
 
 struct Screen {
     out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
     github: bool,
     masker: Masker,
     group: bool,
@@ -19,13 +20,32 @@ struct Screen {
 
 impl Console {
     /// A console on `out`; workflow commands are written only where `github` reads them.
-    pub fn new(out: Box<dyn Write + Send>, github: bool, masker: Masker) -> Self {
-        Self(Arc::new(Mutex::new(Screen { out, github, masker, group: false, region: None })))
+    /// Complaints go to `err`.
+    pub fn new(
+        out: Box<dyn Write + Send>,
+        err: Box<dyn Write + Send>,
+        github: bool,
+        masker: Masker,
+    ) -> Self {
+        Self(Arc::new(Mutex::new(Screen { out, err, github, masker, group: false, region: None })))
     }
 
     /// Whether GitHub's runner reads this output.
     pub fn is_github(&self) -> bool {
         self.with(|screen| screen.github)
+    }
+
+    /// The secrets that this console masks; what is added is masked from then on.
+    pub fn masker(&self) -> Masker {
+        self.with(|screen| screen.masker.clone())
+    }
+
+    /// Lines of our own text for standard error.
+    pub fn complain(&self, text: &str) {
+        self.with(|screen| {
+            let text = screen.masker.mask(text).into_owned();
+            let _gone = writeln!(screen.err, "{}", inert(&text));
+        });
     }
 
     /// Lines of our own text; names of others in it are harmless.

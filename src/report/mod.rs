@@ -16,9 +16,14 @@ pub use log::Log;
 pub use outputs::Outputs;
 pub use summary::Summary;
 
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::error::Failure;
 use crate::outcome::Event;
+use crate::output::command;
 
 /// One who hears what happens.
 pub trait Listener {
@@ -44,6 +49,28 @@ impl Reporter {
     }
 }
 
+/// A failure that ends the run before its plan is executed. The output `result` says so too.
+pub fn failed(console: &Console, outputs: Option<PathBuf>, failure: &Failure) {
+    if console.is_github() {
+        for secret in console.masker().masks() {
+            console.command(&command::add_mask(&secret));
+        }
+        Annotations::failure(console, "p2p", failure);
+        if let Some(file) = outputs {
+            // Nothing is left to tell of it but the exit code, which says the same.
+            let _unwritten = outputs::failed(&file);
+        }
+    } else {
+        console.complain(&failure.to_string());
+    }
+}
+
+/// A failure before there is a console.
+pub fn fatal(failure: &Failure) -> ExitCode {
+    let _gone = writeln!(std::io::stderr(), "{failure}");
+    ExitCode::from(failure.exit.code())
+}
+
 /// Seconds as a person writes them: `0.4 s`, `12 s`, `3 min 05 s`.
 pub(crate) fn time(seconds: f64) -> String {
     if seconds < 10.0 {
@@ -57,9 +84,28 @@ pub(crate) fn time(seconds: f64) -> String {
     }
 }
 
+/// Bytes as a person writes them: `512 B`, `1.5 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let mut rest = bytes;
+    let mut unit = 0;
+    while rest >= 10 * 1024 && unit < 3 {
+        rest /= 1024;
+        unit += 1;
+    }
+    format!("{rest} {}", ["B", "KiB", "MiB", "GiB"][unit])
+}
+
 #[cfg(test)]
 mod tests {
-    use super::time;
+    use super::{size, time};
+
+    #[test]
+    fn sizes_are_as_a_person_writes_them() {
+        assert_eq!(size(512), "512 B");
+        assert_eq!(size(9 * 1024 * 1024), "9216 KiB");
+        assert_eq!(size(3 << 30), "3072 MiB");
+        assert_eq!(size(30 << 30), "30 GiB");
+    }
 
     #[test]
     fn times_are_as_a_person_writes_them() {

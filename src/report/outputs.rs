@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{Console, Listener};
-use crate::outcome::{Event, Outcome};
+use crate::outcome::{Event, Outcome, Verdict};
 use crate::output::{Level, file_command};
 
 /// At most so many subjects a job.
@@ -55,6 +55,11 @@ impl Listener for Outputs {
             }
         }
     }
+}
+
+/// The one output of a run that failed before its plan was executed.
+pub(super) fn failed(file: &PathBuf) -> std::io::Result<()> {
+    append(file, &format!("result={}\n", Verdict::Failure.word()))
 }
 
 /// The outputs by name, in the order of action.yml.
