@@ -3,15 +3,18 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use p2p::error::Failure;
 use p2p::kube::{KubeError, Kubeconfig};
 use p2p::secret::Secret;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -28,7 +31,7 @@ users:
 - name: dev-user
   user: {tokenFile: token}
 - name: prod-user
-  user: {token: 0123456789e5}
+  user: {token: '0123456789e5'}
 contexts:
 - name: dev
   context: {cluster: dev-cluster, user: dev-user, namespace: from-the-user}
@@ -187,7 +190,7 @@ fn what_is_wrong_is_said_with_what_there_is() {
         "error: the kubeconfig has no current context\nhelp: give the input kube-context, one of a"
     );
     assert_eq!(
-        refused(&inline("kind: Config\n"), None),
+        refused(&inline("kind: Config\nusers:"), None),
         "error: the kubeconfig has no current context\nhelp: it has no contexts at all; give another kubeconfig"
     );
     assert!(
@@ -199,35 +202,58 @@ fn what_is_wrong_is_said_with_what_there_is() {
     assert_eq!(absent.to_string(), "there is no kubeconfig at /nowhere/a or /nowhere/b");
 }
 
-/// A Kubernetes API that knows config maps; tells the path and the token of each request.
-fn api() -> (String, Receiver<(String, String)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let (tell, told) = channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-            let path = lines.next().unwrap_or_default().split(' ').nth(1).unwrap_or_default().to_owned();
-            let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-            let token = headers
-                .iter()
-                .find_map(|line| line.strip_prefix("Authorization: Bearer "))
-                .unwrap_or_default()
-                .to_owned();
-            let body = answer(path.split('?').next().unwrap_or_default()).to_string();
-            if tell.send((path, token)).is_err() {
-                return;
+/// A Kubernetes API over TLS that knows config maps; tells the path and the token of each request.
+struct Api {
+    address: String,
+    certificate: String,
+    requests: Receiver<(String, String)>,
+}
+
+impl Api {
+    fn start() -> Self {
+        let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![signed.cert.der().clone()], key.into())
+            .unwrap();
+        let config = Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("https://{}", listener.local_addr().unwrap());
+        let (tell, requests) = channel();
+        // Ends with the test's process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                serve(StreamOwned::new(connection, stream), &tell);
             }
-            let _ = write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: \
-                 close\r\n\r\n{body}",
-                body.len()
-            );
-        }
-    });
-    (address, told)
+        });
+        Self { address, certificate: signed.cert.pem(), requests }
+    }
+}
+
+/// Answers one request.
+fn serve(mut stream: StreamOwned<ServerConnection, TcpStream>, tell: &Sender<(String, String)>) {
+    let mut head = Vec::new();
+    for line in BufReader::new(&mut stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty())
+    {
+        head.push(line);
+    }
+    let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
+    let token = head.iter().find_map(|line| line.strip_prefix("Authorization: Bearer ")).unwrap_or_default();
+    let body = answer(path.split('?').next().unwrap_or_default()).to_string();
+    let _ = tell.send((path, token.to_owned()));
+    let _ = write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: \
+         close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.conn.send_close_notify();
+    let _ = stream.flush();
 }
 
 fn answer(path: &str) -> Json {
@@ -245,20 +271,16 @@ fn answer(path: &str) -> Json {
 
 #[test]
 fn kubectl_works_in_the_namespace_with_the_token_beside_the_user_s_file() {
-    let (server, requests) = api();
+    let api = Api::start();
     let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("pki")).unwrap();
+    fs::write(directory.path().join("pki/ca.crt"), &api.certificate).unwrap();
     fs::write(directory.path().join("token"), "from-the-file").unwrap();
     let path = directory.path().join("config");
-    fs::write(
-        &path,
-        TWO_CONTEXTS
-            .replace("https://dev.example", &server)
-            .replace(", certificate-authority: pki/ca.crt", ""),
-    )
-    .unwrap();
+    fs::write(&path, TWO_CONTEXTS.replace("https://dev.example", &api.address)).unwrap();
     let (_kept, target) = written(&load(&path), None, Some("shop-basket-nft"));
     stdout(&target, &["get", "configmaps", "-o", "json"]);
-    let seen: Vec<(String, String)> = requests.try_iter().collect();
+    let seen: Vec<(String, String)> = api.requests.try_iter().collect();
     let (listed, token) = seen
         .iter()
         .find(|(path, _)| path.contains("configmaps"))

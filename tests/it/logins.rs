@@ -10,9 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use p2p::error::Failure;
 use p2p::logins::{Login, Logins, UserFiles};
+use p2p::oci::Digest;
 use p2p::secret::Secret;
 use serde_json::{Value as Json, json};
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// Distribution on a free port of loopback; the one user is `shop` with the password `right`.
@@ -40,14 +40,14 @@ impl Registry {
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
-            .expect("docker-registry is installed (Debian's package of that name)");
+            .unwrap_or_else(|error| panic!("docker-registry is not installed: {error}"));
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
         let host = lines
             .find_map(|line| {
                 let (_, rest) = line.split_once("listening on ")?;
                 Some(rest.split(['"', ' ']).next()?.to_owned())
             })
-            .expect("the registry says where it listens");
+            .unwrap_or_else(|| panic!("the registry ended without saying where it listens"));
         // Its log goes on; a full pipe would stop it.
         std::thread::spawn(move || lines.for_each(drop));
         Self { process, host, _directory: directory }
@@ -67,9 +67,9 @@ fn image(directory: &Path) -> String {
     fs::create_dir_all(&blobs).unwrap();
     let store = |json: Json, media_type: &str| {
         let bytes = json.to_string();
-        let hex: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        fs::write(blobs.join(&hex), &bytes).unwrap();
-        json!({"mediaType": media_type, "digest": format!("sha256:{hex}"), "size": bytes.len()})
+        let digest = Digest::of(&bytes);
+        fs::write(blobs.join(digest.hex()), &bytes).unwrap();
+        json!({"mediaType": media_type, "digest": digest, "size": bytes.len()})
     };
     let config = store(
         json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}),
@@ -129,7 +129,7 @@ impl Scene {
             .env("HOME", self.root.path())
             .env(variable, file)
             .output()
-            .expect("skopeo is installed");
+            .unwrap_or_else(|error| panic!("skopeo is not installed: {error}"));
         if output.status.success() { Ok(()) } else { Err(String::from_utf8(output.stderr).unwrap()) }
     }
 }
