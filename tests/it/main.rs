@@ -3,6 +3,7 @@
 
 mod act;
 mod dist;
+mod environment;
 mod image;
 mod inputs;
 mod kube;
