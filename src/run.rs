@@ -1,7 +1,7 @@
 //! From the world to the exit code: inputs → context → plan → execute → report.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -43,7 +43,7 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
             return Exit::Usage;
         }
         Asked::Image(matches) => crate::images::run(&world, &matches, &console).await,
-        Asked::Gate(flags) => gate(&world, &flags, &console).await,
+        Asked::Gate(flags) => Box::pin(gate(&world, &flags, &console)).await,
     };
     ended.unwrap_or_else(|failure| {
         report::failed(&console, world.env.path("GITHUB_OUTPUT"), &failure);
@@ -88,8 +88,7 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
     }
     let edges = edges(world, &context, &plan, git, watcher)?;
     let site = site(world, context)?;
-    let execution =
-        Execution { site: &site, edges: &edges, reporter, masker, stop: signals.stop() };
+    let execution = Execution { site: &site, edges: &edges, reporter, masker, stop: signals.stop() };
     let outcome = execution.run(plan, world.now).await;
     if let Some(server) = server {
         server.stop().await;
@@ -122,7 +121,7 @@ fn secrets(inputs: &Inputs, env: &Env) -> Vec<Secret> {
     secrets
 }
 
-fn reporter(world: &World, console: &Console, report: &PathBuf) -> Reporter {
+fn reporter(world: &World, console: &Console, report: &Path) -> Reporter {
     let mut listeners: Vec<Box<dyn Listener + Send>> = Vec::new();
     if console.is_github() {
         listeners.push(Box::new(Annotations::new(console.clone())));
@@ -132,13 +131,13 @@ fn reporter(world: &World, console: &Console, report: &PathBuf) -> Reporter {
         listeners.push(Box::new(Summary::new(file, console.masker())));
     }
     listeners.push(Box::new(outputs(world, console, report)));
-    listeners.push(Box::new(Json::new(report.clone(), console.masker())));
+    listeners.push(Box::new(Json::new(report.to_owned(), console.masker())));
     Reporter::new(listeners)
 }
 
-fn outputs(world: &World, console: &Console, report: &PathBuf) -> Outputs {
+fn outputs(world: &World, console: &Console, report: &Path) -> Outputs {
     let file = |name| world.env.path(name).filter(|_| console.is_github());
-    Outputs::new(console.clone(), file("GITHUB_OUTPUT"), file("GITHUB_ARTIFACTS"), report.clone())
+    Outputs::new(console.clone(), file("GITHUB_OUTPUT"), file("GITHUB_ARTIFACTS"), report.to_owned())
 }
 
 fn watcher(reporter: &Reporter) -> Watcher {
@@ -216,7 +215,11 @@ fn logins(context: &Context) -> Vec<Login> {
     let destination = context.destination_registry();
     let given = [
         (own, &inputs.registry_username, &inputs.registry_password),
-        (inputs.source_registry.as_deref(), &inputs.source_registry_username, &inputs.source_registry_password),
+        (
+            inputs.source_registry.as_deref(),
+            &inputs.source_registry_username,
+            &inputs.source_registry_password,
+        ),
         (destination, &inputs.dest_registry_username, &inputs.dest_registry_password),
     ];
     given

@@ -146,18 +146,11 @@ impl Context {
             };
             sources.makefile = Sources::makefile(of_file("P2P_TENANT_NAME"), of_file("P2P_APP_NAME"));
         }
-        let stage = if request.targets == ["prod"] { Stage::Prod } else { Stage::ExtendedTest };
         let own = sources.own()?;
-        let (values, destination) = match request.command {
-            Command::Promote => (
-                promotion::source(inputs, &sources, &own)?,
-                promotion::destination(inputs, &sources, &own, None),
-            ),
-            _ => {
-                let destination = promotion::destination(inputs, &sources, &own, Some(stage));
-                (own, destination)
-            }
-        };
+        let promotes = request.command == Command::Promote;
+        let next = (!promotes).then_some(Stage::ExtendedTest);
+        let destination = promotion::destination(inputs, &sources, &own, next);
+        let values = if promotes { promotion::source(inputs, &sources, &own)? } else { own };
         let tracked = tracked(git, makefile.as_ref(), &paths).await?;
         Ok(Self {
             place,

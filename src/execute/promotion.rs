@@ -19,8 +19,11 @@ impl Execution<'_> {
             let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
             let digest: Digest = image.digest.parse()?;
             let options = CopyOptions { listener: Listener::default(), ..CopyOptions::default() };
-            let copied =
-                self.edges.oci.copy(&source, &digest, &destination, std::slice::from_ref(&version), &options).await?;
+            let copied = self
+                .edges
+                .oci
+                .copy(&source, &digest, &destination, std::slice::from_ref(&version), &options)
+                .await?;
             said.push(summary(&image.name, &copied));
             self.promoted(promotion, image, &version, progress)?;
         }
@@ -50,15 +53,19 @@ impl Execution<'_> {
         }
         match self.arrived(promotion, &images, progress).await {
             Ok(()) => result,
-            Err(failure) => StepResult {
-                log: result.log,
-                ..StepResult::failed(&step.name, result.seconds, failure)
-            },
+            Err(failure) => {
+                StepResult { log: result.log, ..StepResult::failed(&step.name, result.seconds, failure) }
+            }
         }
     }
 
     /// The tags at the source still name what was tested.
-    async fn unmoved(&self, promotion: &Promotion, images: &[Image], progress: &Progress) -> Result<(), Failure> {
+    async fn unmoved(
+        &self,
+        promotion: &Promotion,
+        images: &[Image],
+        progress: &Progress,
+    ) -> Result<(), Failure> {
         let version = &progress.plan.version.version;
         for image in images {
             let source = parse(&format!("{}/{}", promotion.source, image.name))?;

@@ -118,8 +118,7 @@ impl Private {
     /// Makes them, under the run's own directory.
     pub(super) fn make(site: &Site, target: &Target) -> Result<Self, Failure> {
         let scratch = &site.paths.scratch;
-        let directory =
-            tempfile::tempdir_in(scratch).map_err(|error| unwritable(scratch, &error))?;
+        let directory = tempfile::tempdir_in(scratch).map_err(|error| unwritable(scratch, &error))?;
         let at = directory.path();
         let logins = Logins::create(at, &UserFiles::of(&site.env), &site.logins)?;
         let kubeconfig =

@@ -65,7 +65,7 @@ pub fn plan(known: &Known<'_>) -> Result<Plan, Failure> {
         Command::Promote => planner.promote()?,
     }
     let images = planner.images();
-    planner.finish(images)
+    Ok(planner.finish(images))
 }
 
 struct Planner<'a> {
@@ -327,15 +327,16 @@ impl Planner<'_> {
         }
     }
 
-    fn finish(self, images: Images) -> Result<Plan, Failure> {
+    fn finish(self, images: Images) -> Plan {
         let known = self.known;
         let mut notes = known.notes.clone();
-        if let Some(barred) = &known.standing.barred {
-            if known.place == Place::Github && known.command != Command::Run {
-                notes.push(format!("no version tag is created and nothing is promoted: {barred}"));
-            }
+        if let Some(barred) = &known.standing.barred
+            && known.place == Place::Github
+            && known.command != Command::Run
+        {
+            notes.push(format!("no version tag is created and nothing is promoted: {barred}"));
         }
-        Ok(Plan {
+        Plan {
             command: known.command,
             place: known.place,
             notes,
@@ -347,7 +348,7 @@ impl Planner<'_> {
             directory: known.inputs.working_directory.clone(),
             artifacts: known.inputs.artifacts.clone().map(|globs| globs.0).unwrap_or_default(),
             steps: self.steps,
-        })
+        }
     }
 }
 

@@ -34,7 +34,7 @@ impl Annotations {
             let mut message = result.reason.clone().unwrap_or_default();
             for (what, text) in [("last line", result.tail.last()), ("repeat it", result.repeat.as_ref())] {
                 if let Some(text) = text {
-                    message.push_str(&format!("\n{what}: {text}"));
+                    message = format!("{message}\n{what}: {text}");
                 }
             }
             self.console.annotate_text(Level::Error, &result.name, &message);

@@ -21,12 +21,7 @@ struct Screen {
 impl Console {
     /// A console on `out`; workflow commands are written only where `github` reads them.
     /// Complaints go to `err`.
-    pub fn new(
-        out: Box<dyn Write + Send>,
-        err: Box<dyn Write + Send>,
-        github: bool,
-        masker: Masker,
-    ) -> Self {
+    pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, github: bool, masker: Masker) -> Self {
         Self(Arc::new(Mutex::new(Screen { out, err, github, masker, group: false, region: None })))
     }
 

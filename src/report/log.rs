@@ -55,10 +55,8 @@ impl Log {
                 result.leftovers.join(", ")
             ));
         }
-        if let Some(failure) = &result.failure {
-            if !self.console.is_github() {
-                self.console.say(&failure.to_string());
-            }
+        if let Some(failure) = result.failure.as_ref().filter(|_| !self.console.is_github()) {
+            self.console.say(&failure.to_string());
         }
         if !result.tail.is_empty() {
             self.console.say(&format!("  the last lines of {name}:"));

@@ -16,7 +16,7 @@ const SUBJECTS: usize = 500;
 /// Writes the outputs when the run is over.
 pub struct Outputs {
     console: Console,
-    outputs: Option<PathBuf>,
+    file: Option<PathBuf>,
     subjects: Option<PathBuf>,
     report: PathBuf,
 }
@@ -25,15 +25,15 @@ impl Outputs {
     /// Outputs to `GITHUB_OUTPUT` and subjects to `GITHUB_ARTIFACTS`, where there are such files.
     pub fn new(
         console: Console,
-        outputs: Option<PathBuf>,
+        file: Option<PathBuf>,
         subjects: Option<PathBuf>,
         report: PathBuf,
     ) -> Self {
-        Self { console, outputs, subjects, report }
+        Self { console, file, subjects, report }
     }
 
     fn write(&self, outcome: &Outcome) -> std::io::Result<()> {
-        if let Some(file) = &self.outputs {
+        if let Some(file) = &self.file {
             let mut text = String::new();
             for (name, value) in values(outcome, &self.report.display().to_string()) {
                 text.push_str(&file_command::record(name, &value).map_err(std::io::Error::other)?);
@@ -49,10 +49,10 @@ impl Outputs {
 
 impl Listener for Outputs {
     fn hear(&mut self, event: &Event<'_>) {
-        if let Event::Ended(outcome) = event {
-            if let Err(error) = self.write(outcome) {
-                self.console.annotate_text(Level::Error, "p2p", &format!("the outputs: {error}"));
-            }
+        if let Event::Ended(outcome) = event
+            && let Err(error) = self.write(outcome)
+        {
+            self.console.annotate_text(Level::Error, "p2p", &format!("the outputs: {error}"));
         }
     }
 }
@@ -96,7 +96,7 @@ fn subjects(outcome: &Outcome) -> String {
             _ => reference,
         };
         if !name.contains(['=', '\n']) {
-            lines.push_str(&format!("oci://{name}@{digest}\n"));
+            lines = format!("{lines}oci://{name}@{digest}\n");
         }
     }
     lines
