@@ -10,6 +10,7 @@ mod kube;
 mod lint;
 mod logins;
 mod make;
+mod oci;
 mod output;
 mod process;
 mod registry;

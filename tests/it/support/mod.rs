@@ -2,6 +2,8 @@
 //! No test lives here, and nothing here knows what a single test asserts.
 
 pub(crate) mod act;
+pub(crate) mod docker_registry;
+pub(crate) mod front;
 pub(crate) mod git;
 pub(crate) mod github;
 pub(crate) mod release;
