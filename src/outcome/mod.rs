@@ -75,7 +75,7 @@ pub struct StepResult {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<String>,
     /// The failure of a step of ours.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
 }
 
