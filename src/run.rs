@@ -46,7 +46,7 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
         Asked::Gate(flags) => Box::pin(gate(&world, &flags, &console)).await,
     };
     ended.unwrap_or_else(|failure| {
-        report::failed(&console, world.env.path("GITHUB_OUTPUT"), &failure);
+        report::failed(&console, &world.env, &failure);
         failure.exit
     })
 }

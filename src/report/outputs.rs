@@ -85,12 +85,14 @@ fn values(outcome: &Outcome, report: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// One line an image: `oci://<name>@<digest>`. A line with `=` would fail the step.
+/// One line an image: `oci://<name>@<digest>`. A run that only promotes names what it promoted. A
+/// line with `=` would fail the step.
 fn subjects(outcome: &Outcome) -> String {
-    let mut lines = String::new();
-    let images = outcome.images.iter().map(|image| (&image.reference, &image.digest));
+    let built = outcome.images.iter().map(|image| (&image.reference, &image.digest));
     let promoted = outcome.promoted.iter().map(|promoted| (&promoted.destination, &promoted.digest));
-    for (reference, digest) in images.chain(promoted).take(SUBJECTS) {
+    let promoted = promoted.take(if outcome.images.is_empty() { SUBJECTS } else { 0 });
+    let mut lines = String::new();
+    for (reference, digest) in built.chain(promoted).take(SUBJECTS) {
         let name = match reference.rsplit_once(':') {
             Some((name, tag)) if !tag.contains('/') => name,
             _ => reference,
