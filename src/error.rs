@@ -86,6 +86,18 @@ impl<E: Help> From<E> for Failure {
     }
 }
 
+/// The system refused something that we cannot do without.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self {
+            what: "the system refused what every run needs".to_owned(),
+            causes: vec![error.to_string()],
+            help: None,
+            exit: Exit::Unavailable,
+        }
+    }
+}
+
 /// The one rendering: `error: …`, `caused by: …`, `help: …`.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

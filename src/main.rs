@@ -1,1 +1,21 @@
-fn main() {}
+//! The binary: builds the world, calls `run`, maps the outcome to an exit code.
+
+use std::process::ExitCode;
+
+use p2p::world::World;
+
+fn main() -> ExitCode {
+    let world = match World::of_process() {
+        Ok(world) => world,
+        Err(failure) => return p2p::report::fatal(&failure),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return p2p::report::fatal(&error.into()),
+    };
+    let (out, err) = (Box::new(std::io::stdout()), Box::new(std::io::stderr()));
+    let exit = runtime.block_on(p2p::run::run(world, out, err));
+    // What still runs in the background has nothing to tell any more.
+    runtime.shutdown_background();
+    ExitCode::from(exit.code())
+}

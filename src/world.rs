@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use crate::error::Failure;
+
 /// The environment of the process as a value. Nothing else reads `std::env::var`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Env(BTreeMap<OsString, OsString>);
@@ -54,6 +56,22 @@ impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Env {
     }
 }
 
+impl World {
+    /// The world of this process.
+    ///
+    /// # Errors
+    ///
+    /// Where the working directory is gone.
+    pub fn of_process() -> Result<Self, Failure> {
+        Ok(Self {
+            env: Env::of_process(),
+            args: std::env::args_os().skip(1).collect(),
+            directory: std::env::current_dir()?,
+            now: jiff::Timestamp::now(),
+        })
+    }
+}
+
 /// What a run starts from. Tests build their own.
 #[derive(Debug, Clone)]
 pub struct World {
@@ -65,6 +83,4 @@ pub struct World {
     pub directory: PathBuf,
     /// When the run started.
     pub now: jiff::Timestamp,
-    /// Whether standard output is a terminal.
-    pub terminal: bool,
 }

@@ -1,1 +1,370 @@
-//! Facts about this run, gathered from the environment, the event and the edges.
+//! Facts about this run, gathered from the environment, the event and the edges, before anything
+//! is done. What follows from them is decided in `plan`.
+
+mod github;
+mod paths;
+mod promotion;
+mod versions;
+
+pub use github::Job;
+pub use paths::Paths;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::environment::{
+    EnvVars, Environments, Given, Key, Origin, Paths as StagePaths, Settings, Sources, Stage,
+    Target as Facing, Value, Values, Vars, target_variables,
+};
+use crate::error::Failure;
+use crate::git::Git;
+use crate::inputs::{Command, Inputs};
+use crate::make::{self, Makefile, ProbeRequest};
+use crate::outcome::Image;
+use crate::plan::{Known, Place, Plan, Standing, plan};
+use crate::version::{Kind, Prefix, VersionTag};
+use crate::world::World;
+
+/// The longest that make may take to read a Makefile.
+const READING: Duration = Duration::from_mins(2);
+
+/// What was asked of us.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The inputs.
+    pub inputs: Inputs,
+    /// The command that is planned.
+    pub command: Command,
+    /// What it is about.
+    pub targets: Vec<String>,
+    /// Whether nothing is to be done, only planned.
+    pub dry_run: bool,
+}
+
+impl Request {
+    /// From the inputs: the command `plan` plans the command that its target names.
+    pub fn new(inputs: Inputs) -> Result<Self, Failure> {
+        let mut targets = inputs.target.clone().map(|words| words.0).unwrap_or_default();
+        let (command, dry_run) = match inputs.command {
+            Command::Plan => (planned(&mut targets)?, true),
+            command => (command, inputs.dry_run),
+        };
+        if matches!(command, Command::FastFeedback | Command::Version) && !targets.is_empty() {
+            return Err(Failure::usage(
+                format!("`{command}` takes no target, and `target` is `{}`", targets.join(" ")),
+                "leave `target` out, or set `command: run`; nothing was run",
+            ));
+        }
+        Ok(Self { inputs, command, targets, dry_run })
+    }
+}
+
+/// The command that `plan` is about, taken from the front of its targets.
+fn planned(targets: &mut Vec<String>) -> Result<Command, Failure> {
+    if targets.is_empty() {
+        return Ok(Command::FastFeedback);
+    }
+    let word = targets.remove(0);
+    let commands = [Command::FastFeedback, Command::Version, Command::Run, Command::Promote];
+    commands.into_iter().find(|command| command.word() == word).ok_or_else(|| {
+        let words: Vec<_> = commands.iter().map(|command| command.word()).collect();
+        Failure::usage(
+            format!("`{word}` cannot be planned"),
+            format!("expected one of `{}`; nothing was run", words.join("`, `")),
+        )
+    })
+}
+
+/// The facts.
+#[derive(Debug)]
+pub struct Context {
+    /// What was asked of us.
+    pub request: Request,
+    /// Where we are.
+    pub place: Place,
+    /// The job, on GitHub.
+    pub job: Option<Job>,
+    /// The directories.
+    pub paths: Paths,
+    /// Where the commit stands.
+    pub standing: Standing,
+    /// What the version is made from.
+    pub kind: Kind,
+    /// The prefix of version tags.
+    pub prefix: Prefix,
+    /// The remote's version tags.
+    pub tags: Vec<VersionTag>,
+    makefile: Option<Makefile>,
+    tracked: Vec<PathBuf>,
+    values: Values,
+    destination: Result<Values, Failure>,
+    stage_paths: StagePaths,
+    env_vars: EnvVars,
+    recorded: Vec<Image>,
+    notes: Vec<String>,
+    embedded_registry: bool,
+}
+
+impl Context {
+    /// Gathers the facts. `embedded_registry` is the address of ours, for a local run that was
+    /// given no other.
+    pub async fn gather(
+        world: &World,
+        request: Request,
+        job: Option<Job>,
+        paths: Paths,
+        git: &Git,
+        embedded_registry: Option<String>,
+    ) -> Result<Self, Failure> {
+        let inputs = &request.inputs;
+        let place = if job.is_some() { Place::Github } else { Place::Local };
+        let prefix: Prefix = inputs.version_prefix.parse()?;
+        let env_vars = match &inputs.env_vars {
+            Some(text) => EnvVars::parse(text)?,
+            None => EnvVars::default(),
+        };
+        let recorded = recorded(inputs)?;
+        let mut sources = sources(inputs, &paths)?;
+        if let Some(address) = &embedded_registry {
+            let registry = Value::new(address.clone(), Origin::Run("the embedded registry".to_owned()));
+            sources.inputs.insert(Key::Registry, registry);
+        }
+        let stage_paths = stage_paths(inputs)?;
+        let found = versions::read(&request, job.as_ref(), &paths, git, &prefix);
+        let makefile = async {
+            if request.command == Command::Version {
+                return Ok(None);
+            }
+            read_makefile(world, &request, &paths, &sources, &stage_paths, &env_vars).await.map(Some)
+        };
+        let (found, makefile) = tokio::join!(found, makefile);
+        let (found, makefile) = (found?, makefile?);
+        if let Some(makefile) = &makefile {
+            let of_file = |name| {
+                let variable = makefile.variable(name)?;
+                (variable.origin == make::Origin::File).then_some(variable.value.as_str())
+            };
+            sources.makefile = Sources::makefile(of_file("P2P_TENANT_NAME"), of_file("P2P_APP_NAME"));
+        }
+        let own = sources.own()?;
+        let promotes = request.command == Command::Promote;
+        let next = (!promotes).then_some(Stage::ExtendedTest);
+        let destination = promotion::destination(inputs, &sources, &own, next);
+        let values = if promotes { promotion::source(inputs, &sources, &own)? } else { own };
+        let tracked = tracked(git, makefile.as_ref(), &paths).await?;
+        Ok(Self {
+            place,
+            notes: notes(place, embedded_registry.as_deref(), inputs, &found.notes),
+            embedded_registry: embedded_registry.is_some(),
+            standing: found.standing,
+            kind: found.kind,
+            tags: found.tags,
+            request,
+            job,
+            paths,
+            prefix,
+            makefile,
+            tracked,
+            values,
+            destination,
+            stage_paths,
+            env_vars,
+            recorded,
+        })
+    }
+
+    /// The plan that follows from the facts.
+    pub fn plan(&self) -> Result<Plan, Failure> {
+        plan(&Known {
+            inputs: &self.request.inputs,
+            command: self.request.command,
+            targets: &self.request.targets,
+            place: self.place,
+            standing: &self.standing,
+            pull_request: self.job.as_ref().is_some_and(Job::is_pull_request),
+            version: versions::decide(self)?,
+            makefile: self.makefile.as_ref(),
+            tracked: &self.tracked,
+            values: &self.values,
+            destination: self.destination.clone(),
+            paths: &self.stage_paths,
+            env_vars: &self.env_vars,
+            recorded: self.recorded.clone(),
+            notes: self.notes.clone(),
+            embedded_registry: self.embedded_registry,
+        })
+    }
+
+    /// The registry of the job's own environment; of a promotion, the source's.
+    pub fn own_registry(&self) -> Option<&str> {
+        self.values.text(Key::Registry)
+    }
+
+    /// The registry that is promoted to, where it is known.
+    pub fn destination_registry(&self) -> Option<&str> {
+        self.destination.as_ref().ok()?.text(Key::Registry)
+    }
+
+    /// The `env-vars` input, whose values are masked.
+    pub fn env_vars(&self) -> &EnvVars {
+        &self.env_vars
+    }
+}
+
+fn sources(inputs: &Inputs, paths: &Paths) -> Result<Sources, Failure> {
+    let vars = match &inputs.vars {
+        Some(text) => Vars::parse(text)?,
+        None => Vars::default(),
+    };
+    let mut environments = match &inputs.environments {
+        Some(text) => Environments::parse(text)?,
+        None => Environments::default(),
+    };
+    if let Some(text) = paths.settings()? {
+        environments = environments.or(Settings::parse(&text)?.environments);
+    }
+    let own =
+        inputs.environment.as_ref().map(|name| Value::new(name, Origin::Input("environment".to_owned())));
+    let first = || promotion::first(&vars, Stage::FastFeedback);
+    Ok(Sources {
+        environment: own.or_else(first),
+        inputs: given(inputs),
+        environments,
+        vars,
+        ..Sources::default()
+    })
+}
+
+/// The inputs that are values of an environment.
+fn given(inputs: &Inputs) -> Given {
+    let texts = [
+        (Key::TenantName, &inputs.tenant_name),
+        (Key::AppName, &inputs.app_name),
+        (Key::ProjectId, &inputs.project_id),
+        (Key::ProjectNumber, &inputs.project_number),
+        (Key::Region, &inputs.region),
+        (Key::Dplatform, &inputs.dplatform),
+        (Key::ClusterName, &inputs.cluster_name),
+        (Key::BaseDomain, &inputs.base_domain),
+        (Key::InternalServicesDomain, &inputs.internal_services_domain),
+        (Key::Registry, &inputs.registry),
+        (Key::ServiceAccount, &inputs.service_account),
+        (Key::WorkloadIdentityProvider, &inputs.workload_identity_provider),
+        (Key::KubeContext, &inputs.kube_context),
+        (Key::BaseNamespace, &inputs.base_namespace),
+        (Key::NamespaceFunctional, &inputs.namespace_functional),
+        (Key::NamespaceNft, &inputs.namespace_nft),
+        (Key::NamespaceIntegration, &inputs.namespace_integration),
+        (Key::NamespaceExtended, &inputs.namespace_extended),
+        (Key::NamespaceProd, &inputs.namespace_prod),
+    ];
+    let value = |key: Key, text: &Option<String>| {
+        Some((key, Value::new(text.clone()?, Origin::Input(key.name().to_owned()))))
+    };
+    texts.into_iter().filter_map(|(key, text)| value(key, text)).collect()
+}
+
+fn stage_paths(inputs: &Inputs) -> Result<StagePaths, Failure> {
+    let path = |name: &str, text: &str| {
+        let part = |part: &str| {
+            !part.is_empty()
+                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
+        };
+        if text.split('/').all(part) {
+            Ok(Value::new(text, Origin::Input(name.to_owned())))
+        } else {
+            Err(Failure::usage(
+                format!("the input `{name}` is {text:?}"),
+                "expected a registry path of lower-case letters, digits, `.`, `_`, `-` and `/`; nothing was run",
+            ))
+        }
+    };
+    Ok(StagePaths {
+        fast_feedback: path("fast-feedback-path", &inputs.fast_feedback_path)?,
+        extended_test: path("extended-test-path", &inputs.extended_test_path)?,
+        prod: path("prod-path", &inputs.prod_path)?,
+    })
+}
+
+/// The images of the input `images`: what an earlier job gave as its output of that name.
+fn recorded(inputs: &Inputs) -> Result<Vec<Image>, Failure> {
+    let Some(text) = &inputs.images else { return Ok(Vec::new()) };
+    serde_json::from_str(text).map_err(|error| {
+        Failure::usage(
+            format!("the input `images` cannot be read: {error}"),
+            "give the output `images` of the job that built them: \
+             [{\"name\": …, \"reference\": …, \"digest\": \"sha256:…\"}]; nothing was run",
+        )
+    })
+}
+
+/// Reads the Makefile through make, in the environment that its targets will have.
+async fn read_makefile(
+    world: &World,
+    request: &Request,
+    paths: &Paths,
+    sources: &Sources,
+    stage_paths: &StagePaths,
+    env_vars: &EnvVars,
+) -> Result<Makefile, Failure> {
+    let values = sources.own()?;
+    let variables = target_variables(&Facing {
+        values: &values,
+        source: None,
+        paths: stage_paths,
+        version: None,
+        github_token: request.inputs.github_token.as_ref(),
+        env_vars,
+    });
+    let targets: Vec<_> = request.targets.iter().map(String::as_str).collect();
+    let env = variables.over(&world.env);
+    let makefile = make::probe(ProbeRequest {
+        directory: &paths.directory,
+        env: &env,
+        scratch: &paths.scratch,
+        targets: &targets,
+        variables: &["P2P_TENANT_NAME", "P2P_APP_NAME"],
+        limit: READING,
+    });
+    Ok(makefile.await?)
+}
+
+/// The files with promotion recipes that git tracks: those are the team's own.
+async fn tracked(git: &Git, makefile: Option<&Makefile>, paths: &Paths) -> Result<Vec<PathBuf>, Failure> {
+    let mut tracked = Vec::new();
+    for target in ["p2p-promote-to-extended-test", "p2p-promote-to-prod"] {
+        let Some(make::State::Defined { recipes }) = makefile.map(|makefile| makefile.target(target).state)
+        else {
+            continue;
+        };
+        for place in recipes {
+            if !tracked.contains(&place.file) && git.is_tracked(&paths.directory, &place.file).await? {
+                tracked.push(place.file);
+            }
+        }
+    }
+    Ok(tracked)
+}
+
+/// What a local run substitutes, said at the top.
+fn notes(place: Place, registry: Option<&str>, inputs: &Inputs, found: &[String]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if place == Place::Local {
+        notes.push(
+            "This is a local run; nothing remote is touched unless a flag names it. In place of:".to_owned(),
+        );
+        if let Some(registry) = registry {
+            notes.push(format!("  the registry   one of our own at {registry}"));
+        }
+        if inputs.version.is_none() {
+            notes.push("  the version    0.0.0 with the local commit; no tag is read or created".to_owned());
+        }
+        if inputs.kubeconfig.is_none() && inputs.kube_context.is_none() {
+            notes.push(
+                "  the cluster    an empty kubeconfig (--kube-context names a context of yours)".to_owned(),
+            );
+        }
+    }
+    notes.extend(found.iter().cloned());
+    notes
+}

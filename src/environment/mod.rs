@@ -1,1 +1,24 @@
-//! Pure: names derived from tenant, app and environment, and the variables of a target.
+//! Pure: the values of a deployment environment with where each came from, the names derived from
+//! tenant, app and environment, the variables of a make target, and `env-vars`.
+//! What they are used for lives elsewhere: no files, no processes, no network here.
+
+mod env_vars;
+mod environments;
+mod error;
+mod key;
+mod names;
+mod resolve;
+mod target;
+mod value;
+mod variables;
+mod vars;
+
+pub use env_vars::EnvVars;
+pub use environments::{Environments, Place, Settings};
+pub use error::EnvironmentError;
+pub use key::Key;
+pub use resolve::{Sources, Values};
+pub use target::{Target, target_variables};
+pub use value::{Given, Origin, Paths, Stage, Value};
+pub use variables::{ComesFrom, Entry, TABLE, Variable, Variables, inherited, runtime};
+pub use vars::{Matrix, MatrixEntry, Vars};

@@ -1,1 +1,167 @@
-//! Runs a plan with the edges and emits events.
+//! Runs a plan with the edges and emits events. What to run was decided before, in `plan`; how
+//! it is shown is for the listeners.
+
+mod copied;
+mod images;
+mod promotion;
+mod settle;
+mod site;
+mod target;
+mod waves;
+
+pub use site::{Edges, Remote, Site};
+
+use std::time::Instant;
+
+use crate::error::{Exit, Failure};
+use crate::outcome::{Event, Image, Outcome, Promoted, Status, StepResult, Verdict};
+use crate::output::{Level, Masker};
+use crate::plan::{Job, Plan};
+use crate::process::Stop;
+use crate::report::Reporter;
+
+/// A plan under way.
+pub struct Execution<'a> {
+    /// Where it runs and with what.
+    pub site: &'a Site,
+    /// The outside systems.
+    pub edges: &'a Edges,
+    /// Who hears of it.
+    pub reporter: Reporter,
+    /// The secrets.
+    pub masker: Masker,
+    /// Whether we were told to stop.
+    pub stop: Stop,
+}
+
+/// What has come of the plan so far.
+struct Progress {
+    plan: Plan,
+    steps: Vec<StepResult>,
+    images: Vec<Image>,
+    promoted: Vec<Promoted>,
+    tag_created: bool,
+    warnings: Vec<String>,
+    artifacts: Vec<String>,
+}
+
+impl Progress {
+    /// The first step that stands in the way of the rest.
+    fn failed(&self) -> Option<&StepResult> {
+        self.steps.iter().find(|step| !step.status.passes())
+    }
+}
+
+impl Execution<'_> {
+    /// Runs the plan to its end; a failure is part of the outcome.
+    pub async fn run(&self, plan: Plan, started: jiff::Timestamp) -> Outcome {
+        let clock = Instant::now();
+        for secret in self.masker.masks() {
+            self.reporter.tell(&Event::Mask(&secret));
+        }
+        self.reporter.tell(&Event::Began { plan: &plan });
+        let mut progress = Progress {
+            warnings: plan.warnings.clone(),
+            plan,
+            steps: Vec::new(),
+            images: Vec::new(),
+            promoted: Vec::new(),
+            tag_created: false,
+            artifacts: Vec::new(),
+        };
+        self.waves(&mut progress).await;
+        if let Err(failure) = self.site.keep_credentials() {
+            self.warn(&mut progress, &failure.to_string());
+        }
+        match self.site.artifacts(&progress.plan.artifacts) {
+            Ok(files) => progress.artifacts = files,
+            Err(failure) => self.warn(&mut progress, &failure.to_string()),
+        }
+        let outcome = self.outcome(progress, started, clock.elapsed().as_secs_f64());
+        self.reporter.tell(&Event::Ended(&outcome));
+        outcome
+    }
+
+    fn outcome(&self, progress: Progress, started: jiff::Timestamp, seconds: f64) -> Outcome {
+        let signal = self.stop.signal();
+        let interrupted: Vec<_> =
+            progress.steps.iter().filter(|step| step.status == Status::Interrupted).collect();
+        let half_deployed = progress
+            .plan
+            .steps
+            .iter()
+            .filter(|step| interrupted.iter().any(|result| result.name == step.name))
+            .filter_map(|step| step.target()?.namespace.clone())
+            .collect();
+        let (result, exit) = match (signal, progress.failed()) {
+            (Some(signal), Some(step)) if step.status != Status::Failed => {
+                (Verdict::Cancelled, Exit::Interrupted(signal.number()))
+            }
+            (Some(signal), _) if progress.steps.iter().any(is_cancelled) => {
+                (Verdict::Cancelled, Exit::Interrupted(signal.number()))
+            }
+            (_, Some(step)) => (Verdict::Failure, step.exit()),
+            (_, None) => (Verdict::Success, Exit::Passed),
+        };
+        Outcome {
+            result,
+            plan: progress.plan,
+            tag_created: progress.tag_created,
+            steps: progress.steps,
+            images: progress.images,
+            promoted: progress.promoted,
+            artifacts: progress.artifacts,
+            warnings: progress.warnings,
+            half_deployed,
+            started: started.to_string(),
+            seconds,
+            logs: self.site.paths.logs.display().to_string(),
+            exit,
+        }
+    }
+
+    /// Runs a step of ours, and measures it.
+    async fn own(&self, job: &Job, name: &str, progress: &mut Progress) -> StepResult {
+        let clock = Instant::now();
+        let mut stop = self.stop.clone();
+        let work = async {
+            match job {
+                Job::Version => self.settle(progress).await,
+                Job::Images { repository } => self.record(repository, progress).await,
+                Job::Promote(promotion) => self.promote_natively(promotion, progress).await,
+                Job::Target(_) => Ok(None),
+            }
+        };
+        let ended = tokio::select! {
+            ended = work => ended,
+            signal = stop.wait() => {
+                let mut result =
+                    StepResult::new(name, Status::Interrupted, clock.elapsed().as_secs_f64());
+                result.reason = Some(format!("by {}", signal.name()));
+                return result;
+            }
+        };
+        let seconds = clock.elapsed().as_secs_f64();
+        match ended {
+            Ok(reason) => StepResult { reason, ..StepResult::new(name, Status::Passed, seconds) },
+            Err(failure) => StepResult::failed(name, seconds, failure),
+        }
+    }
+
+    fn notice(&self, text: &str) {
+        self.reporter.tell(&Event::Said(Level::Notice, text));
+    }
+
+    /// Warns, and keeps the warning for the summary and the report.
+    fn warn(&self, progress: &mut Progress, text: &str) {
+        self.reporter.tell(&Event::Said(Level::Warning, text));
+        progress.warnings.push(text.to_owned());
+    }
+}
+
+fn is_cancelled(step: &StepResult) -> bool {
+    step.status == Status::Interrupted || step.reason.as_deref() == Some(waves::STOPPED)
+}
+
+/// What a step of ours says when it has succeeded.
+type Said = Result<Option<String>, Failure>;

@@ -1,1 +1,21 @@
-//! Packs a directory into an OCI image, and unpacks one, without Docker.
+//! Directories into images and back, without Docker: the same directory gives the same bytes anywhere.
+//! Only files and bytes here; pushing and pulling is `oci`'s, running what is in an image nobody's.
+
+mod config;
+mod error;
+mod layer;
+mod pack;
+mod place;
+mod unpack;
+
+pub use config::{PackOptions, Platform};
+pub use error::{PackError, UnpackError};
+pub use pack::{Descriptor, Packed, pack};
+pub use unpack::unpack;
+
+/// The media type of the manifest that [`pack`] makes.
+pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The media type of its config.
+pub const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
+/// The media type of its layer.
+pub const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";

@@ -1,1 +1,159 @@
 //! The one list of inputs, and their parsing.
+//!
+//! Each input of the action is one environment variable (`INPUT_TENANT_NAME`) and, unless it is
+//! a secret, one flag (`--tenant-name`). Nothing else in the crate knows their names.
+
+mod list;
+mod types;
+
+pub use list::{Inputs, SPECS};
+pub use types::{Command, Globs, Integration, OutputFormat, Promotion, Size, Words};
+
+use crate::error::Failure;
+use crate::world::Env;
+
+/// One input, as action.yml, `--help` and docs/inputs.md show it.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// Its name in action.yml, in kebab case.
+    pub name: &'static str,
+    /// What its text must look like.
+    pub kind: Kind,
+    /// The text that stands for an absent one.
+    pub default: Option<&'static str>,
+    /// The heading it stands under in the documents.
+    pub section: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// What the text of an input must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// `true` or `false`, in any case.
+    Bool,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Names, separated by white space or commas.
+    Words,
+    /// Glob patterns, one a line.
+    Globs,
+    /// A number of minutes, or a number with `s`, `m` or `h`.
+    Duration,
+    /// A number of bytes, or a number with `KiB`, `MiB` or `GiB`.
+    Size,
+    /// Taken from the environment only, never a flag; masked.
+    Secret,
+}
+
+impl Spec {
+    /// Whether the input is taken from the environment only.
+    pub fn is_secret(&self) -> bool {
+        self.kind == Kind::Secret
+    }
+
+    /// The environment variable, as GitHub names it: `INPUT_TENANT_NAME`.
+    pub fn variable(&self) -> String {
+        format!("INPUT_{}", self.name.to_uppercase().replace('-', "_"))
+    }
+
+    /// The text of this input: the flag's, else the variable's. Empty is absent.
+    ///
+    /// GitHub's runner keeps the dashes of names (`INPUT_TENANT-NAME`); both spellings are read.
+    pub fn text(&self, flag: Option<String>, env: &Env) -> Option<String> {
+        let dashed = format!("INPUT_{}", self.name.to_uppercase());
+        flag.filter(|text| !text.is_empty())
+            .or_else(|| env.get(&self.variable()).or_else(|| env.get(&dashed)).map(str::to_owned))
+    }
+}
+
+/// A type that an input's text is parsed into.
+pub(crate) trait Value: Sized {
+    /// What the text must look like.
+    const KIND: Kind;
+
+    /// Parses the text, which is not empty; the error says what was expected.
+    fn parse(text: &str) -> Result<Self, String>;
+}
+
+/// A field of [`Inputs`]: a value, or one that may be absent.
+pub(crate) trait Field: Sized {
+    const KIND: Kind;
+    fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure>;
+}
+
+impl<T: Value> Field for Option<T> {
+    const KIND: Kind = T::KIND;
+
+    fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure> {
+        text.map(|text| T::parse(text).map_err(|expected| wrong(spec, text, &expected))).transpose()
+    }
+}
+
+impl<T: Value> Field for T {
+    const KIND: Kind = T::KIND;
+
+    fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure> {
+        let text = text.or(spec.default).unwrap_or_default();
+        T::parse(text).map_err(|expected| wrong(spec, text, &expected))
+    }
+}
+
+fn wrong(spec: &Spec, text: &str, expected: &str) -> Failure {
+    let shown = if spec.is_secret() { "(secret)".to_owned() } else { format!("{text:?}") };
+    Failure::usage(format!("the input `{}` is {shown}", spec.name), format!("{expected}; nothing was run"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Inputs, Failure> {
+        let env: Env = pairs.iter().copied().collect();
+        Inputs::read(|spec| spec.text(None, &env))
+    }
+
+    #[test]
+    fn an_empty_input_is_an_absent_one() {
+        let inputs = read(&[("INPUT_TENANT_NAME", ""), ("INPUT_MAIN_BRANCH", "")]).unwrap();
+        assert_eq!(inputs.tenant_name, None);
+        assert_eq!(inputs.main_branch, "refs/heads/main");
+    }
+
+    #[test]
+    fn booleans_take_any_case_and_nothing_else() {
+        assert!(read(&[("INPUT_DRY_RUN", "True")]).unwrap().dry_run);
+        assert!(!read(&[("INPUT_DRY_RUN", "FALSE")]).unwrap().dry_run);
+        let error = read(&[("INPUT_DRY_RUN", "yes")]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "error: the input `dry-run` is \"yes\"\nhelp: expected `true` or `false`; nothing was run"
+        );
+    }
+
+    #[test]
+    fn a_word_that_is_no_choice_lists_the_choices() {
+        let error = read(&[("INPUT_INTEGRATION", "maybe")]).unwrap_err().to_string();
+        assert!(error.contains("the input `integration` is \"maybe\""), "{error}");
+        assert!(error.contains("expected one of `optional`, `required`, `off`"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let inputs = read(&[("INPUT_GITHUB_TOKEN", "hunter22")]).unwrap();
+        assert_eq!(format!("{:?}", inputs.github_token), "Some(***)");
+    }
+
+    #[test]
+    fn both_spellings_of_the_variable_are_read() {
+        assert_eq!(read(&[("INPUT_TENANT-NAME", "shop")]).unwrap().tenant_name.unwrap(), "shop");
+    }
+
+    #[test]
+    fn every_default_is_accepted_by_its_own_input() {
+        read(&[]).unwrap();
+    }
+}

@@ -1,1 +1,17 @@
-//! The edge to the make program: what a Makefile defines, and where.
+//! The edge to the make program: what a Makefile defines and where its recipes stand, and the
+//! image names that `p2p-images` prints. Runs no target of a gate; `process` does.
+//! Knows GNU make and nothing of plans, registries or git.
+
+mod answer;
+mod broken;
+mod command;
+mod database;
+mod error;
+mod images;
+mod makefile;
+mod probe;
+
+pub use error::MakeError;
+pub use images::images;
+pub use makefile::{Makefile, Origin, Place, State, Target, Variable};
+pub use probe::{ProbeRequest, probe};

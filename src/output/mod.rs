@@ -1,1 +1,23 @@
 //! Pure: the workflow-command protocol and masking. The only place that escapes.
+//!
+//! What others printed goes through [`Stream`]; what we print ourselves is built by [`command`]
+//! and names of others in it by [`inert`](inert()). Nothing in here reads, writes or prints.
+
+pub mod annotation;
+pub mod command;
+pub mod file_command;
+mod forms;
+pub mod inert;
+mod lines;
+pub mod masker;
+mod search;
+pub mod stop;
+pub mod stream;
+mod tail;
+
+pub use annotation::{Annotation, Level};
+pub use command::Command;
+pub use inert::inert;
+pub use masker::Masker;
+pub use stop::StopToken;
+pub use stream::{Findings, Options, Printed, Stream};

@@ -1,1 +1,203 @@
-//! Pure: what will run, in which order, and what not and why.
+//! Pure: what will run, in which order, and what will not and why. A plan is a value; what is
+//! printed is what is executed. No HTTP, no files, no environment, no clock.
+
+mod build;
+mod standing;
+mod text;
+
+pub use build::{Known, plan};
+pub use standing::{Barred, Facts, Standing, standing};
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::environment::{Origin, Stage, Values, Variables};
+use crate::inputs::Command;
+
+/// Where a run takes place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// A job of GitHub Actions.
+    Github,
+    /// A laptop: nothing remote is touched.
+    Local,
+}
+
+/// Everything that will be done.
+#[derive(Debug, Clone, Serialize)]
+pub struct Plan {
+    /// The command that this plan is for.
+    pub command: Command,
+    /// Where it runs.
+    pub place: Place,
+    /// What the reader should know before: what a local run substitutes, why nothing is promoted.
+    pub notes: Vec<String>,
+    /// The same, where it is worth a warning.
+    pub warnings: Vec<String>,
+    /// The commit under test, in full.
+    pub commit: String,
+    /// The version.
+    pub version: Version,
+    /// The values of the job's own environment, each with where it came from.
+    pub environment: Values,
+    /// The images to record and promote.
+    pub images: Images,
+    /// The directory make runs in, relative to the workspace.
+    pub directory: String,
+    /// Globs of files to keep, relative to `directory`.
+    pub artifacts: Vec<String>,
+    /// The steps in order. Neighbours of one wave run at the same time.
+    pub steps: Vec<Step>,
+}
+
+/// The version of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Version {
+    /// Without the prefix.
+    pub version: String,
+    /// The version before it; unknown where the version was given or the run is local.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
+    /// The version tag, with the prefix, where the version has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// Whether this run creates the tag.
+    pub create: bool,
+    /// Why it is this version.
+    pub because: String,
+}
+
+/// Which images a run is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Images {
+    /// Where the names come from.
+    #[serde(flatten)]
+    pub names: Names,
+    /// Whether an image that is not in the registry after the build is an error.
+    pub required: bool,
+    /// Digests that an earlier job recorded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recorded: Vec<crate::outcome::Image>,
+}
+
+/// Where the names of images come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Names {
+    /// These.
+    Names(Vec<String>),
+    /// What this make target prints after the build.
+    PrintedBy(&'static str),
+}
+
+/// One step.
+#[derive(Debug, Clone, Serialize)]
+pub struct Step {
+    /// Its name: the make target, or what we do ourselves.
+    pub name: String,
+    /// Steps of one wave run at the same time; a wave begins when the one before has ended.
+    pub wave: usize,
+    /// Whether it runs.
+    #[serde(flatten)]
+    pub action: Action,
+    /// What it does.
+    pub job: Job,
+}
+
+/// Whether a step runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+pub enum Action {
+    /// It runs.
+    Run,
+    /// It is left out.
+    Skip {
+        /// Why.
+        reason: String,
+        /// Whether the reader should look into it.
+        warn: bool,
+    },
+    /// The target exists and does nothing.
+    Nothing,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Job {
+    /// Settles the version: creates the tag where the plan says so.
+    Version,
+    /// Runs a make target.
+    Target(Target),
+    /// Finds each image's digest in the registry and records it.
+    Images {
+        /// The registry path of the images: `<registry>/<stage path>`.
+        repository: String,
+    },
+    /// Promotes the images.
+    Promote(Promotion),
+}
+
+/// A make target to run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Target {
+    /// Its name in the Makefile.
+    pub target: String,
+    /// The namespace that its kubeconfig points to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Whether it runs in a copy of the workspace.
+    pub in_copy: bool,
+    /// Its time limit.
+    #[serde(rename = "time-limit-seconds", serialize_with = "seconds")]
+    pub time_limit: Duration,
+    /// The variables it gets, besides those of the job.
+    pub variables: Variables,
+}
+
+/// A promotion.
+#[derive(Debug, Clone, Serialize)]
+pub struct Promotion {
+    /// The stage that is promoted to.
+    pub stage: Stage,
+    /// The make target that does it; we copy the images ourselves where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Target>,
+    /// Where the images are: `<registry>/<stage path>`.
+    pub source: String,
+    /// Where they go.
+    pub destination: String,
+}
+
+impl Plan {
+    /// The plan with the version that was settled in the end: another run may have taken the one
+    /// that was planned.
+    #[must_use]
+    pub fn with_version(mut self, settled: Version) -> Self {
+        for step in &mut self.steps {
+            let target = match &mut step.job {
+                Job::Target(target) => Some(target),
+                Job::Promote(promotion) => promotion.by.as_mut(),
+                Job::Version | Job::Images { .. } => None,
+            };
+            if let Some(target) = target {
+                let origin = Origin::Run(settled.because.clone());
+                let variables = std::mem::take(&mut target.variables);
+                target.variables = variables.with_version(&settled.version, &origin);
+            }
+        }
+        self.version = settled;
+        self
+    }
+
+    /// The steps of each wave, in order.
+    pub fn waves(&self) -> impl Iterator<Item = &[Step]> {
+        self.steps.chunk_by(|one, next| one.wave == next.wave)
+    }
+}
+
+fn seconds<S: serde::Serializer>(limit: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(limit.as_secs())
+}

@@ -1,1 +1,18 @@
 //! Child processes, each in a group of its own.
+//!
+//! Owns starting, reading, stopping and time limits. Knows nothing of make, git or what the
+//! output means, and prints nothing.
+
+mod capture;
+mod error;
+mod group;
+mod members;
+mod pump;
+mod signals;
+mod spec;
+
+pub use capture::{Captured, capture, capture_any};
+pub use error::ProcessError;
+pub use group::{Ended, How, RunOptions, run_group};
+pub use signals::{Signals, Stop, StopSignal, Stopper};
+pub use spec::Spec;

@@ -1,1 +1,118 @@
-//! The listeners: log, annotations, summary and JSON report. Nothing else prints.
+//! The listeners: log, annotations, summary, outputs and the JSON report. Nothing else prints.
+//! They hear events and know nothing of how the steps are run.
+
+mod annotations;
+mod console;
+mod json;
+mod log;
+mod markdown;
+mod outputs;
+mod summary;
+
+pub use annotations::Annotations;
+pub use console::Console;
+pub use json::{Json, SCHEMA_VERSION};
+pub use log::Log;
+pub use outputs::Outputs;
+pub use summary::Summary;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::Failure;
+use crate::outcome::Event;
+use crate::output::command;
+
+/// One who hears what happens.
+pub trait Listener {
+    /// Hears one event. A listener that cannot write keeps quiet: the gate goes on.
+    fn hear(&mut self, event: &Event<'_>);
+}
+
+/// Tells every listener, in order; steps that run at the same time share it.
+#[derive(Clone)]
+pub struct Reporter(Arc<Mutex<Vec<Box<dyn Listener + Send>>>>);
+
+impl Reporter {
+    /// A reporter with these listeners.
+    pub fn new(listeners: Vec<Box<dyn Listener + Send>>) -> Self {
+        Self(Arc::new(Mutex::new(listeners)))
+    }
+
+    /// Tells all of them.
+    pub fn tell(&self, event: &Event<'_>) {
+        for listener in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            listener.hear(event);
+        }
+    }
+}
+
+/// A failure that ends the run before its plan is executed. The output `result` says so too.
+pub fn failed(console: &Console, outputs: Option<PathBuf>, failure: &Failure) {
+    if console.is_github() {
+        for secret in console.masker().masks() {
+            console.command(&command::add_mask(&secret));
+        }
+        Annotations::failure(console, "p2p", failure);
+        if let Some(file) = outputs {
+            // Nothing is left to tell of it but the exit code, which says the same.
+            let _unwritten = outputs::failed(&file);
+        }
+    } else {
+        console.complain(&failure.to_string());
+    }
+}
+
+/// A failure before there is a console.
+pub fn fatal(failure: &Failure) -> ExitCode {
+    let _gone = writeln!(std::io::stderr(), "{failure}");
+    ExitCode::from(failure.exit.code())
+}
+
+/// Seconds as a person writes them: `0.4 s`, `12 s`, `3 min 05 s`.
+pub(crate) fn time(seconds: f64) -> String {
+    if seconds < 10.0 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = std::time::Duration::from_secs_f64(seconds.round()).as_secs();
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// Bytes as a person writes them: `512 B`, `1.5 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let mut rest = bytes;
+    let mut unit = 0;
+    while rest >= 10 * 1024 && unit < 3 {
+        rest /= 1024;
+        unit += 1;
+    }
+    format!("{rest} {}", ["B", "KiB", "MiB", "GiB"][unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{size, time};
+
+    #[test]
+    fn sizes_are_as_a_person_writes_them() {
+        assert_eq!(size(512), "512 B");
+        assert_eq!(size(9 * 1024 * 1024), "9216 KiB");
+        assert_eq!(size(3 << 30), "3072 MiB");
+        assert_eq!(size(30 << 30), "30 GiB");
+    }
+
+    #[test]
+    fn times_are_as_a_person_writes_them() {
+        assert_eq!(time(0.04), "0.0 s");
+        assert_eq!(time(9.96), "10.0 s");
+        assert_eq!(time(59.4), "59 s");
+        assert_eq!(time(185.0), "3 min 05 s");
+        assert_eq!(time(7384.0), "2 h 03 min");
+    }
+}

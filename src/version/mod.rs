@@ -1,1 +1,20 @@
-//! Pure: version tags and which version a commit gets.
+//! Which version a commit gets: version tags, their order, and the rules of choice.
+//!
+//! Pure: no git, no HTTP, no files. Who reads the tags and who creates one are edges, and
+//! [`crate::tagging`] joins them.
+
+mod commit;
+mod decide;
+mod error;
+mod latest;
+mod number;
+mod prefix;
+mod tag;
+
+pub use commit::Commit;
+pub use decide::{Decision, Kind, decide};
+pub use error::Error;
+pub use latest::latest;
+pub use number::Version;
+pub use prefix::Prefix;
+pub use tag::{VersionTag, parse_ls_remote};

@@ -1,5 +1,12 @@
-//! What the tests share: programs they drive, repositories they run on, workflows they run.
+//! What the tests share: programs they drive, repositories they run on, servers they talk to.
 //! No test lives here, and nothing here knows what a single test asserts.
 
+pub(crate) mod act;
 pub(crate) mod docker_registry;
 pub(crate) mod front;
+pub(crate) mod git;
+pub(crate) mod github;
+pub(crate) mod release;
+pub(crate) mod repository;
+pub(crate) mod runner_reader;
+pub(crate) mod tools;

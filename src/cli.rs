@@ -1,0 +1,136 @@
+//! The command line, made from the list of inputs.
+
+use std::ffi::OsString;
+
+use clap::{Arg, ArgMatches, Command};
+
+use crate::inputs::{Kind, SPECS, Spec};
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Asked {
+    /// The gate or a part of it: the inputs' texts by flag, the command, its arguments.
+    Gate(Flags),
+    /// `p2p image …`.
+    Image(ArgMatches),
+    /// Text to print, and whether it is the answer to a question (`--help`) or to a mistake.
+    Said(String, bool),
+}
+
+/// The flags that were given.
+#[derive(Debug)]
+pub struct Flags {
+    command: Option<String>,
+    targets: Vec<String>,
+    matches: ArgMatches,
+}
+
+impl Flags {
+    /// The text that the command line gives an input, if it does.
+    pub fn text(&self, spec: &Spec) -> Option<String> {
+        match spec.name {
+            "command" => self.command.clone(),
+            "target" if !self.targets.is_empty() => Some(self.targets.join("\n")),
+            // Inputs without a flag are unknown to clap.
+            name => self.matches.try_get_one::<String>(name).ok().flatten().cloned(),
+        }
+    }
+}
+
+/// Parses the arguments (without the program's name). `default_command`: the environment names a
+/// command, so the arguments need not.
+pub fn parse(args: &[OsString], default_command: bool) -> Asked {
+    // With a value it is the input of that name, so clap's own flag cannot be.
+    if matches!(args, [only] if only == "--version" || only == "-V") {
+        return Asked::Said(format!("p2p {}", env!("CARGO_PKG_VERSION")), true);
+    }
+    let name = std::iter::once(OsString::from("p2p"));
+    let command = command().subcommand_required(!default_command).arg_required_else_help(!default_command);
+    let matches = match command.try_get_matches_from(name.chain(args.iter().cloned())) {
+        Ok(matches) => matches,
+        Err(error) => return Asked::Said(error.to_string(), !error.use_stderr()),
+    };
+    match matches.subcommand() {
+        Some(("image", matches)) => Asked::Image(matches.clone()),
+        Some((name, matches)) => Asked::Gate(Flags {
+            command: Some(name.to_owned()),
+            targets: matches
+                .try_get_many::<String>("targets")
+                .ok()
+                .flatten()
+                .map(|targets| targets.cloned().collect())
+                .unwrap_or_default(),
+            matches: matches.clone(),
+        }),
+        None => Asked::Gate(Flags { command: None, targets: Vec::new(), matches }),
+    }
+}
+
+/// The whole command line.
+pub fn command() -> Command {
+    let targets = |help: &'static str, names: &'static str| {
+        Arg::new("targets").value_name(names).help(help).num_args(1..)
+    };
+    Command::new("p2p")
+        .disable_version_flag(true)
+        .about("The path-to-production gate: version, build, test and promote with make targets")
+        .after_help(after_help())
+        .max_term_width(100)
+        .disable_help_subcommand(true)
+        .args(SPECS.iter().filter_map(flag))
+        .subcommand(Command::new("fast-feedback").about("Run the whole fast-feedback gate"))
+        .subcommand(
+            Command::new("version").about("Compute the version, and create its tag on the main branch"),
+        )
+        .subcommand(
+            Command::new("run")
+                .about("Run make targets in the prepared environment")
+                .arg(targets("The make targets, in order", "TARGET")),
+        )
+        .subcommand(
+            Command::new("promote")
+                .about("Promote the tested images to the next stage")
+                .arg(targets("extended-test or prod", "STAGE")),
+        )
+        .subcommand(
+            Command::new("plan")
+                .about("Print what a command would do")
+                .arg(targets("The command to plan, with its arguments; fast-feedback if none", "COMMAND")),
+        )
+        .subcommand(crate::images::command())
+}
+
+/// What flags cannot say: the secrets, and the inputs of the download script.
+fn after_help() -> String {
+    let secrets: Vec<_> = SPECS.iter().filter(|spec| spec.is_secret()).map(Spec::variable).collect();
+    format!(
+        "Every flag is also an environment variable (--tenant-name is INPUT_TENANT_NAME).\n\
+         Secrets are environment variables only: {}.\n\
+         The inputs binary-path and download-base-url are read by the action's download script alone.\n\
+         Outside GitHub Actions nothing remote is touched unless a flag names it: p2p brings its own registry.",
+        secrets.join(", ")
+    )
+}
+
+/// The flag for an input; secrets, and what commands and arguments say already, have none.
+fn flag(spec: &'static Spec) -> Option<Arg> {
+    if spec.is_secret() || matches!(spec.name, "command" | "target" | "download-base-url" | "binary-path") {
+        return None;
+    }
+    let help = match spec.default {
+        Some(default) => format!("{} [default: {default}]", spec.meaning),
+        None => spec.meaning.to_owned(),
+    };
+    let arg = Arg::new(spec.name).long(spec.name).help(help).help_heading(spec.section).global(true);
+    Some(match spec.kind {
+        Kind::Bool => {
+            arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
+        }
+        Kind::Choice(words) => arg.value_name(words.join("|")),
+        Kind::Words => arg.value_name("NAMES"),
+        Kind::Globs => arg.value_name("GLOBS"),
+        Kind::Duration => arg.value_name("MINUTES"),
+        Kind::Size => arg.value_name("SIZE"),
+        Kind::Text | Kind::Secret => arg.value_name("TEXT"),
+    })
+}

@@ -1,0 +1,136 @@
+//! The directories of a run.
+
+use std::path::{Path, PathBuf};
+
+use super::Job;
+use crate::error::{Exit, Failure};
+use crate::world::World;
+
+/// The repository's own settings, beside the Makefile or at the root of the workspace.
+const SETTINGS: &str = ".p2p.yaml";
+/// How many local runs keep their logs.
+const KEPT_RUNS: usize = 20;
+
+/// The directories of a run.
+#[derive(Debug)]
+pub struct Paths {
+    /// The root of the workspace: what nft gets a copy of.
+    pub workspace: PathBuf,
+    /// The directory make runs in.
+    pub directory: PathBuf,
+    /// Ours alone (mode 0700) and gone after the run.
+    pub scratch: PathBuf,
+    /// The targets' logs and the report; stays until the job ends.
+    pub logs: PathBuf,
+    /// The embedded registry's images, for local runs.
+    pub registry: PathBuf,
+    /// Removes `scratch` when the run ends, however it ends.
+    _scratch: tempfile::TempDir,
+}
+
+impl Paths {
+    /// Finds the directories and makes ours. `toplevel` is the root of the local git checkout.
+    pub fn new(
+        world: &World,
+        job: Option<&Job>,
+        working_directory: &str,
+        toplevel: Option<PathBuf>,
+    ) -> Result<Self, Failure> {
+        let base = job.map_or(&world.directory, |job| &job.workspace);
+        let wanted = base.join(working_directory);
+        let directory = wanted.canonicalize().ok().filter(|path| path.is_dir()).ok_or_else(|| {
+            Failure::usage(
+                format!(
+                    "the input `working-directory` is {working_directory:?}, and {} is no directory",
+                    wanted.display()
+                ),
+                match job {
+                    Some(_) => {
+                        "check the repository out first (actions/checkout), and name a directory in it"
+                    }
+                    None => "name a directory that holds a Makefile",
+                },
+            )
+        })?;
+        let workspace = match job {
+            Some(job) => job.workspace.canonicalize().unwrap_or_else(|_| job.workspace.clone()),
+            None => toplevel.unwrap_or_else(|| directory.clone()),
+        };
+        let workspace = if directory.starts_with(&workspace) { workspace } else { directory.clone() };
+        let cache = cache(world);
+        let temp =
+            job.map_or_else(|| world.env.path("TMPDIR").unwrap_or("/tmp".into()), |job| job.temp.clone());
+        let scratch = private(&temp, "p2p-")?;
+        let logs = match job {
+            Some(job) => private(&job.temp, "p2p-logs-")?.keep(),
+            None => local_logs(&cache.join("runs"), world)?,
+        };
+        Ok(Self {
+            workspace,
+            directory,
+            scratch: scratch.path().to_owned(),
+            logs,
+            registry: cache.join("registry"),
+            _scratch: scratch,
+        })
+    }
+
+    /// The repository's settings, if there are any.
+    pub fn settings(&self) -> Result<Option<String>, Failure> {
+        for directory in [&self.directory, &self.workspace] {
+            let file = directory.join(SETTINGS);
+            match std::fs::read_to_string(&file) {
+                Ok(text) => return Ok(Some(text)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    return Err(Failure::usage(
+                        format!("{} cannot be read: {error}", file.display()),
+                        "make it a readable file of UTF-8 text, or remove it; nothing was run",
+                    ));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The directory make runs in, relative to the workspace.
+    pub fn inside(&self) -> &Path {
+        self.directory.strip_prefix(&self.workspace).unwrap_or(Path::new(""))
+    }
+}
+
+/// Where local runs keep images and logs (XDG Base Directory Specification).
+fn cache(world: &World) -> PathBuf {
+    let home = || world.env.path("HOME").map(|home| home.join(".cache"));
+    let base = world.env.path("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or_else(home);
+    base.unwrap_or_else(|| "/tmp".into()).join("p2p")
+}
+
+fn private(parent: &Path, prefix: &str) -> Result<tempfile::TempDir, Failure> {
+    tempfile::Builder::new().prefix(prefix).tempdir_in(parent).map_err(|error| cannot_write(parent, &error))
+}
+
+/// A directory for this run's logs; the oldest runs give way.
+fn local_logs(runs: &Path, world: &World) -> Result<PathBuf, Failure> {
+    std::fs::create_dir_all(runs).map_err(|error| cannot_write(runs, &error))?;
+    let mut old: Vec<_> = std::fs::read_dir(runs)
+        .map_err(|error| cannot_write(runs, &error))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    old.sort();
+    for run in old.iter().rev().skip(KEPT_RUNS - 1) {
+        // Another run may be removing it as well.
+        let _gone = std::fs::remove_dir_all(run);
+    }
+    let stamp = world.now.strftime("%Y%m%dT%H%M%S%3fZ-").to_string();
+    Ok(private(runs, &stamp)?.keep())
+}
+
+fn cannot_write(directory: &Path, error: &std::io::Error) -> Failure {
+    Failure {
+        what: format!("no directory can be made in {}", directory.display()),
+        causes: vec![error.to_string()],
+        help: Some("p2p keeps logs and private files there: make it a writable directory".to_owned()),
+        exit: Exit::Unavailable,
+    }
+}

@@ -1,0 +1,59 @@
+//! Which environments a promotion is between.
+//!
+//! Where none is named, it is the job's own. A named one is never filled from the job's own
+//! values (contract §4).
+
+use crate::environment::{Given, Key, Origin, Sources, Stage, Value, Values, Vars};
+use crate::error::Failure;
+use crate::inputs::Inputs;
+
+/// The first environment of a stage's matrix.
+pub(super) fn first(vars: &Vars, stage: Stage) -> Option<Value> {
+    let name = match stage {
+        Stage::FastFeedback => "FAST_FEEDBACK",
+        Stage::ExtendedTest => "EXTENDED_TEST",
+        Stage::Prod => "PROD",
+    };
+    let entry = vars.matrix(stage)?.include.first()?;
+    Some(Value::new(entry.deploy_env.clone(), Origin::Vars(name)))
+}
+
+/// Where images come from, for the command `promote`.
+pub(super) fn source(inputs: &Inputs, sources: &Sources, own: &Values) -> Result<Values, Failure> {
+    let name = inputs.source_environment.as_ref().map(|name| input(name, "source-environment"));
+    other(sources, own, name, &registry(inputs.source_registry.as_ref(), "source-registry"))
+}
+
+/// Where images go. The gate of a stage looks up the next stage's environment in `vars`.
+pub(super) fn destination(
+    inputs: &Inputs,
+    sources: &Sources,
+    own: &Values,
+    stage: Option<Stage>,
+) -> Result<Values, Failure> {
+    let name = inputs.dest_environment.as_ref().map(|name| input(name, "dest-environment"));
+    let name = name.or_else(|| first(&sources.vars, stage?));
+    other(sources, own, name, &registry(inputs.dest_registry.as_ref(), "dest-registry"))
+}
+
+fn other(sources: &Sources, own: &Values, name: Option<Value>, explicit: &Given) -> Result<Values, Failure> {
+    match name {
+        Some(name) => Ok(sources.of(&name, explicit)?),
+        None if explicit.is_empty() => Ok(own.clone()),
+        // Another registry without a name is another environment, of which no more is known.
+        None => {
+            let nameless = Value::new("(named by its registry)", Origin::Default);
+            let mut values = sources.of(&nameless, explicit)?;
+            values.environment = None;
+            Ok(values)
+        }
+    }
+}
+
+fn input(text: &str, name: &str) -> Value {
+    Value::new(text, Origin::Input(name.to_owned()))
+}
+
+fn registry(text: Option<&String>, name: &str) -> Given {
+    text.map(|text| (Key::Registry, input(text, name))).into_iter().collect()
+}

@@ -1,0 +1,118 @@
+//! The names that follow from tenant, app and environment (contract §4), and their rules.
+
+use super::error::EnvironmentError;
+use super::key::Key;
+use super::value::{Given, Origin, Value};
+
+/// Adds every value that follows from those given, then checks them.
+pub(super) fn complete(mut values: Given) -> Result<Given, EnvironmentError> {
+    for (key, value) in &values {
+        check(*key, value)?;
+    }
+    for key in Key::ALL {
+        if !values.contains_key(&key)
+            && let Some(value) = derive(key, &values)
+        {
+            check_namespace(key, &value, &values)?;
+            values.insert(key, value);
+        }
+    }
+    Ok(values)
+}
+
+/// The value of a key that nobody gave, where all that it is made of is known.
+fn derive(key: Key, values: &Given) -> Option<Value> {
+    let text = |key: Key| values.get(&key).map(|value| value.text.as_str());
+    let child = |suffix: &str| Some(format!("{}-{suffix}", text(Key::BaseNamespace)?));
+    let mut from = key.derived_from().to_vec();
+    let derived = match key {
+        Key::ClusterName => text(Key::Dplatform)?.to_owned(),
+        Key::Registry => format!(
+            "{}-docker.pkg.dev/{}/tenant/{}",
+            text(Key::Region)?,
+            text(Key::ProjectId)?,
+            text(Key::TenantName)?
+        ),
+        Key::ServiceAccount => {
+            format!("p2p-{}@{}.iam.gserviceaccount.com", text(Key::TenantName)?, text(Key::ProjectId)?)
+        }
+        Key::WorkloadIdentityProvider => {
+            let (number, tenant) = (text(Key::ProjectNumber)?, text(Key::TenantName)?);
+            format!(
+                "projects/{number}/locations/global/workloadIdentityPools/p2p-{tenant}/providers/p2p-{tenant}"
+            )
+        }
+        Key::KubeContext => {
+            format!("gke_{}_{}_{}", text(Key::ProjectId)?, text(Key::Region)?, text(Key::ClusterName)?)
+        }
+        Key::BaseNamespace => {
+            let tenant = text(Key::TenantName)?;
+            match text(Key::AppName) {
+                Some(app) => {
+                    from.push(Key::AppName);
+                    if app == tenant { tenant.to_owned() } else { format!("{tenant}-{app}") }
+                }
+                None => tenant.to_owned(),
+            }
+        }
+        Key::NamespaceFunctional => child("functional")?,
+        Key::NamespaceNft => child("nft")?,
+        Key::NamespaceIntegration => child("integration")?,
+        Key::NamespaceExtended => child("extended")?,
+        Key::NamespaceProd => child("prod")?,
+        _ => return None,
+    };
+    Some(Value::new(derived, Origin::Derived(from)))
+}
+
+/// The rules of values that were given.
+fn check(key: Key, value: &Value) -> Result<(), EnvironmentError> {
+    let problem = match key {
+        // Both become parts of namespaces, of repositories and, the tenant, of an account's name.
+        Key::TenantName
+        | Key::AppName
+        | Key::BaseNamespace
+        | Key::NamespaceFunctional
+        | Key::NamespaceNft
+        | Key::NamespaceIntegration
+        | Key::NamespaceExtended
+        | Key::NamespaceProd
+            if !dns_label(&value.text) =>
+        {
+            "is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends"
+        }
+        Key::ProjectNumber if !value.text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            "is no number; the project's id is another value, project-id"
+        }
+        _ if value.text.chars().any(|c| c.is_whitespace() || c.is_control()) => {
+            "holds a space, a line break or a control character"
+        }
+        _ => return Ok(()),
+    };
+    Err(EnvironmentError::Malformed { key, text: value.text.clone(), origin: value.origin.clone(), problem })
+}
+
+/// A label after RFC 1123, as Kubernetes wants the names of namespaces.
+fn dns_label(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty()
+        && text.len() <= 63
+        && text.bytes().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+/// Made of checked labels, a derived namespace can only be too long.
+fn check_namespace(key: Key, value: &Value, values: &Given) -> Result<(), EnvironmentError> {
+    let of_namespaces = key == Key::BaseNamespace || key.derived_from() == [Key::BaseNamespace];
+    if !of_namespaces || dns_label(&value.text) {
+        return Ok(());
+    }
+    let text = |key: Key| values.get(&key).map(|value| value.text.clone());
+    Err(EnvironmentError::Namespace {
+        namespace: value.text.clone(),
+        key,
+        tenant: text(Key::TenantName).unwrap_or_default(),
+        app: text(Key::AppName),
+    })
+}

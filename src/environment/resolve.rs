@@ -1,0 +1,140 @@
+//! Which source gives each value of an environment, first match wins (contract §4).
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::environments::Environments;
+use super::error::EnvironmentError;
+use super::key::Key;
+use super::names::complete;
+use super::value::{Given, Origin, Value, write_table};
+use super::vars::Vars;
+
+/// Everything that can give a value.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The job's own environment, where it is named.
+    pub environment: Option<Value>,
+    /// The inputs that are named like a [`Key`].
+    pub inputs: Given,
+    /// The `environments` input, with what only `.p2p.yaml` says added ([`Environments::or`]).
+    pub environments: Environments,
+    /// The `vars` input.
+    pub vars: Vars,
+    /// Tenant and app from make's database ([`Sources::makefile`]).
+    pub makefile: Given,
+}
+
+/// The values of one environment, derived ones included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Values {
+    /// The environment's name, where it has one.
+    pub environment: Option<Value>,
+    /// Whether it is the job's own environment.
+    pub own: bool,
+    #[serde(rename = "values")]
+    known: Given,
+}
+
+impl Sources {
+    /// What make's database says: the values of `P2P_TENANT_NAME` and `P2P_APP_NAME`.
+    pub fn makefile(tenant: Option<&str>, app: Option<&str>) -> Given {
+        [
+            (Key::TenantName, tenant, Origin::Makefile("P2P_TENANT_NAME")),
+            (Key::AppName, app, Origin::Makefile("P2P_APP_NAME")),
+        ]
+        .into_iter()
+        .filter_map(|(key, text, origin)| Some((key, Value::new(text?.trim(), origin))))
+        .filter(|(_, value)| !value.text.is_empty())
+        .collect()
+    }
+
+    /// The values of the job's own environment: inputs, its entry, `vars`, make's database.
+    pub fn own(&self) -> Result<Values, EnvironmentError> {
+        Ok(Values { environment: self.environment.clone(), own: true, known: complete(self.own_given())? })
+    }
+
+    /// The values of the environment `name`, which a promotion reads from or writes to: what the
+    /// `source-*` or `dest-*` inputs in `explicit` say, then its entry, and nothing of the job's own
+    /// environment, unless that is the one. Tenant and app belong to no environment and are the job's.
+    pub fn of(&self, name: &Value, explicit: &Given) -> Result<Values, EnvironmentError> {
+        let mut given = explicit.clone();
+        let own = self.environment.as_ref().is_some_and(|own| own.text == name.text);
+        if own {
+            fill(&mut given, &self.own_given());
+        } else {
+            fill(&mut given, self.environments.entry(&name.text).unwrap_or(&Given::new()));
+            let mut shared = self.own_given();
+            shared.retain(|key, _| key.shared());
+            fill(&mut given, &shared);
+        }
+        Ok(Values { environment: Some(name.clone()), own, known: complete(given)? })
+    }
+
+    fn own_given(&self) -> Given {
+        let mut given = self.inputs.clone();
+        if let Some(entry) = self.environment.as_ref().and_then(|own| self.environments.entry(&own.text)) {
+            fill(&mut given, entry);
+        }
+        fill(&mut given, &self.vars.values);
+        fill(&mut given, &self.makefile);
+        given
+    }
+}
+
+fn fill(given: &mut Given, later: &Given) {
+    for (key, value) in later {
+        given.entry(*key).or_insert_with(|| value.clone());
+    }
+}
+
+impl Values {
+    /// The value, where it is known.
+    pub fn get(&self, key: Key) -> Option<&Value> {
+        self.known.get(&key)
+    }
+
+    /// Its text.
+    pub fn text(&self, key: Key) -> Option<&str> {
+        self.get(key).map(|value| value.text.as_str())
+    }
+
+    /// The value, or an error that names what has to be said, and where.
+    pub fn require(&self, key: Key) -> Result<&Value, EnvironmentError> {
+        self.get(key).ok_or_else(|| EnvironmentError::Missing {
+            environment: self.environment.as_ref().map(|name| name.text.clone()),
+            own: self.own,
+            key,
+            lacking: self.lacking(key),
+        })
+    }
+
+    /// The namespace that a target works in (build and promotion: the base namespace).
+    pub fn namespace_of(&self, target: &str) -> Option<&Value> {
+        self.get(Key::namespace_of(target))
+    }
+
+    /// What would have to be given so that the key is known.
+    fn lacking(&self, key: Key) -> Vec<Key> {
+        let mut lacking = Vec::new();
+        for source in key.derived_from() {
+            if self.get(*source).is_none() {
+                lacking.extend(self.lacking(*source));
+            }
+        }
+        if lacking.is_empty() { vec![key] } else { lacking }
+    }
+}
+
+/// One value a line with where it came from, as `p2p plan` shows them.
+impl fmt::Display for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.environment.iter().map(|value| ("environment", value));
+        let values = Key::ALL.iter().filter_map(|key| Some((key.name(), self.get(*key)?)));
+        write_table(f, name.chain(values).map(|(name, value)| (name, value.text.as_str(), &value.origin)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

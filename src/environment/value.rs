@@ -1,0 +1,146 @@
+//! A value and where it came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::key::{Key, join};
+
+/// A text with its origin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Value {
+    /// The text, never empty.
+    #[serde(rename = "value")]
+    pub text: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Values that one source gives.
+pub type Given = BTreeMap<Key, Value>;
+
+impl Value {
+    /// Puts the two together.
+    pub fn new(text: impl Into<String>, origin: Origin) -> Self {
+        Self { text: text.into(), origin }
+    }
+
+    /// Whether we made it up from other values, so that nobody asked for just this one.
+    pub fn derived(&self) -> bool {
+        matches!(self.origin, Origin::Derived(_))
+    }
+}
+
+/// Where a value came from, as `p2p plan` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// An input, by its name: `input tenant-name`.
+    Input(String),
+    /// The `environments` input: `environments[gcp-dev].region`.
+    Environments {
+        /// The environment.
+        environment: String,
+        /// The key of its entry.
+        key: Key,
+    },
+    /// The repository's file: `.p2p.yaml environments.gcp-dev.region`.
+    File {
+        /// The environment.
+        environment: String,
+        /// The key of its entry.
+        key: Key,
+    },
+    /// GitHub's `vars` context: `vars.REGION`.
+    Vars(&'static str),
+    /// A variable of make's database: `Makefile P2P_APP_NAME`.
+    Makefile(&'static str),
+    /// The `env-vars` input.
+    EnvVars,
+    /// Made from other values: `derived from region and project-id`.
+    Derived(Vec<Key>),
+    /// What we take when nothing is said.
+    Default,
+    /// A fact of this run, in words: `next patch after v1.2.3`.
+    Run(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(name) => write!(f, "input {name}"),
+            Self::Environments { environment, key } => write!(f, "environments[{environment}].{key}"),
+            Self::File { environment, key } => write!(f, ".p2p.yaml environments.{environment}.{key}"),
+            Self::Vars(name) => write!(f, "vars.{name}"),
+            Self::Makefile(name) => write!(f, "Makefile {name}"),
+            Self::EnvVars => f.write_str("input env-vars"),
+            Self::Derived(keys) => write!(f, "derived from {}", join(keys)),
+            Self::Default => f.write_str("default"),
+            Self::Run(fact) => f.write_str(fact),
+        }
+    }
+}
+
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// `name  value  (origin)` a line, the names in a column.
+pub(super) fn write_table<'a>(
+    f: &mut fmt::Formatter<'_>,
+    rows: impl Iterator<Item = (&'a str, &'a str, &'a Origin)> + Clone,
+) -> fmt::Result {
+    let width = rows.clone().map(|(name, ..)| name.len()).max().unwrap_or(0);
+    for (position, (name, text, origin)) in rows.enumerate() {
+        if position > 0 {
+            f.write_str("\n")?;
+        }
+        write!(f, "{name:width$}  {text}  ({origin})")?;
+    }
+    Ok(())
+}
+
+/// A quality gate, and the registry path that holds what awaits or passed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Build, functional, nft, integration.
+    FastFeedback,
+    /// The long tests.
+    ExtendedTest,
+    /// Production.
+    Prod,
+}
+
+/// The registry path of each stage, below the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Paths {
+    /// Where the build pushes to.
+    pub fast_feedback: Value,
+    /// Where extended-test reads from.
+    pub extended_test: Value,
+    /// Where prod reads from.
+    pub prod: Value,
+}
+
+impl Paths {
+    /// The path of a stage.
+    pub fn of(&self, stage: Stage) -> &Value {
+        match stage {
+            Stage::FastFeedback => &self.fast_feedback,
+            Stage::ExtendedTest => &self.extended_test,
+            Stage::Prod => &self.prod,
+        }
+    }
+}
+
+/// `test`, `extended-test` and `prod`.
+impl Default for Paths {
+    fn default() -> Self {
+        let path = |text: &str| Value::new(text, Origin::Default);
+        Self { fast_feedback: path("test"), extended_test: path("extended-test"), prod: path("prod") }
+    }
+}

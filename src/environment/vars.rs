@@ -1,0 +1,170 @@
+//! The `vars` input: the JSON of GitHub's `vars` context.
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+
+use super::error::EnvironmentError;
+use super::key::Key;
+use super::value::{Given, Origin, Stage, Value};
+
+/// What of the `vars` context concerns us.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Vars {
+    /// The values of the job's own environment.
+    pub values: Given,
+    fast_feedback: Option<Matrix>,
+    extended_test: Option<Matrix>,
+    prod: Option<Matrix>,
+}
+
+/// The environments of a stage: `{"include": [{"deploy_env": "gcp-dev"}]}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Matrix {
+    /// One job each.
+    pub include: Vec<MatrixEntry>,
+}
+
+/// One environment of a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MatrixEntry {
+    /// The environment's name.
+    pub deploy_env: String,
+    /// Every other key, as it was.
+    #[serde(flatten)]
+    pub extra: Map<String, Json>,
+}
+
+const EXPECTED: &str = "give the input `vars: ${{ toJSON(vars) }}`";
+const EXPECTED_MATRIX: &str = r#"write {"include": [{"deploy_env": "gcp-dev"}]}, one entry an environment"#;
+
+impl Vars {
+    /// Reads the JSON text. Names that mean nothing to us are left out, whatever they hold.
+    pub fn parse(text: &str) -> Result<Self, EnvironmentError> {
+        let wrong =
+            |place: String, problem: String| EnvironmentError::Vars { place, problem, expected: EXPECTED };
+        // The message of serde_json holds no value: line and column only, and what was expected.
+        let json = serde_json::from_str(text)
+            .map_err(|error| wrong("input vars".to_owned(), format!("no JSON: {error}")))?;
+        let object = match json {
+            Json::Null => return Ok(Self::default()),
+            Json::Object(object) => object,
+            _ => return Err(wrong("input vars".to_owned(), "not a JSON object".to_owned())),
+        };
+        let mut values = Given::new();
+        for key in Key::ALL {
+            let Some(name) = key.vars_name() else { continue };
+            let text = match object.get(name) {
+                None | Some(Json::Null) => continue,
+                Some(Json::String(text)) => text.trim().to_owned(),
+                Some(Json::Number(number)) => number.to_string(),
+                Some(_) => return Err(wrong(format!("vars.{name}"), "not a text".to_owned())),
+            };
+            if !text.is_empty() {
+                values.insert(key, Value::new(text, Origin::Vars(name)));
+            }
+        }
+        let matrix = |name: &str| object.get(name).map_or(Ok(None), |json| Matrix::read(name, json));
+        Ok(Self {
+            values,
+            fast_feedback: matrix("FAST_FEEDBACK")?,
+            extended_test: matrix("EXTENDED_TEST")?,
+            prod: matrix("PROD")?,
+        })
+    }
+
+    /// The matrix of a stage: `FAST_FEEDBACK`, `EXTENDED_TEST` or `PROD`.
+    pub fn matrix(&self, stage: Stage) -> Option<&Matrix> {
+        match stage {
+            Stage::FastFeedback => self.fast_feedback.as_ref(),
+            Stage::ExtendedTest => self.extended_test.as_ref(),
+            Stage::Prod => self.prod.as_ref(),
+        }
+    }
+}
+
+impl Matrix {
+    /// Reads a matrix: a JSON text, which is what a GitHub variable holds, or the object itself.
+    /// An empty one is absent.
+    fn read(name: &str, json: &Json) -> Result<Option<Self>, EnvironmentError> {
+        let wrong = |problem: String| EnvironmentError::Vars {
+            place: format!("vars.{name}"),
+            problem,
+            expected: EXPECTED_MATRIX,
+        };
+        let parsed;
+        let json = match json {
+            Json::Null => return Ok(None),
+            Json::String(text) if text.trim().is_empty() => return Ok(None),
+            Json::String(text) => {
+                parsed = serde_json::from_str(text).map_err(|error| wrong(format!("no JSON: {error}")))?;
+                &parsed
+            }
+            other => other,
+        };
+        let entries = json
+            .get("include")
+            .and_then(Json::as_array)
+            .ok_or_else(|| wrong("no object with a list `include`".to_owned()))?;
+        let mut include = Vec::new();
+        for (position, entry) in entries.iter().enumerate() {
+            let mut extra = entry
+                .as_object()
+                .cloned()
+                .ok_or_else(|| wrong(format!("entry {} of `include` is no object", position + 1)))?;
+            match extra.shift_remove("deploy_env") {
+                Some(Json::String(deploy_env)) if !deploy_env.trim().is_empty() => {
+                    include.push(MatrixEntry { deploy_env: deploy_env.trim().to_owned(), extra });
+                }
+                _ => return Err(wrong(format!("entry {} of `include` has no deploy_env", position + 1))),
+            }
+        }
+        Ok(Some(Self { include }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn the_context_of_github_is_read() {
+        let vars = Vars::parse(
+            r#"{"BASE_DOMAIN": "dev.acme.io", "PROJECT_NUMBER": 123456789012, "REGION": " ", "PROJECT_ID": null,
+                "UNRELATED": {"a": 1}, "FAST_FEEDBACK": "{\"include\": [{\"deploy_env\": \"gcp-dev\", \"runs_on\": \"big\"}]}",
+                "EXTENDED_TEST": {"include": []}, "PROD": ""}"#,
+        )
+        .unwrap();
+        let values: Vec<String> =
+            vars.values.values().map(|value| format!("{}={}", value.origin, value.text)).collect();
+        assert_eq!(values, ["vars.PROJECT_NUMBER=123456789012", "vars.BASE_DOMAIN=dev.acme.io"]);
+        assert_eq!(
+            serde_json::to_string(vars.matrix(Stage::FastFeedback).unwrap()).unwrap(),
+            r#"{"include":[{"deploy_env":"gcp-dev","runs_on":"big"}]}"#
+        );
+        assert_eq!(vars.matrix(Stage::ExtendedTest).unwrap().include, []);
+        assert_eq!(vars.matrix(Stage::Prod), None);
+        assert_eq!(Vars::parse("{}").unwrap(), Vars::default());
+        assert_eq!(Vars::parse("null").unwrap(), Vars::default());
+    }
+
+    #[test]
+    fn mistakes_say_where_and_what() {
+        let cases = [
+            ("", "input vars: no JSON: EOF while parsing a value at line 1 column 0"),
+            ("[]", "input vars: not a JSON object"),
+            (r#"{"REGION": ["a"]}"#, "vars.REGION: not a text"),
+            (r#"{"PROD": "gcp-prod"}"#, "vars.PROD: no JSON: expected value at line 1 column 1"),
+            (r#"{"PROD": {"deploy_env": ["a"]}}"#, "vars.PROD: no object with a list `include`"),
+            (r#"{"PROD": "{\"include\": [\"a\"]}"}"#, "vars.PROD: entry 1 of `include` is no object"),
+            (
+                r#"{"FAST_FEEDBACK": {"include": [{"deploy_env": "a"}, {"env": "b"}]}}"#,
+                "vars.FAST_FEEDBACK: entry 2 of `include` has no deploy_env",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Vars::parse(text).unwrap_err().to_string(), expected, "{text}");
+        }
+    }
+}

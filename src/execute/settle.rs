@@ -1,0 +1,46 @@
+//! The step `version`: the version that this run has for good.
+
+use super::{Execution, Progress, Said};
+use crate::error::Failure;
+use crate::plan::Version;
+use crate::tagging::{self, PATIENCE, Subject};
+
+impl Execution<'_> {
+    /// Creates the version tag where the plan says so. Another run may take the planned one first;
+    /// then the plan goes on with the version that was settled.
+    pub(super) async fn settle(&self, progress: &mut Progress) -> Said {
+        let planned = progress.plan.version.clone();
+        if !planned.create {
+            return Ok(Some(format!("{} ({})", planned.version, planned.because)));
+        }
+        let Some(remote) = &self.edges.remote else {
+            return Err(Failure::usage(
+                "a version tag can be created on GitHub only",
+                "run in GitHub Actions",
+            ));
+        };
+        let subject = Subject { prefix: &remote.prefix, commit: &remote.commit, kind: &remote.kind };
+        let read =
+            async || self.edges.git.ls_remote_tags(&remote.url, &remote.prefix, remote.token.as_ref()).await;
+        let settled = tagging::settle(subject, remote.tags.clone(), read, &remote.github, &PATIENCE).await?;
+        progress.tag_created = settled.created;
+        let because = match (settled.version == planned.version, settled.created) {
+            (true, true) => planned.because.clone(),
+            (false, true) => format!("another run took {}", planned.version),
+            (_, false) => "another run on this commit created the tag".to_owned(),
+        };
+        let version = Version {
+            version: settled.version,
+            previous: settled.previous.map(|previous| previous.to_string()),
+            tag: settled.tag,
+            create: false,
+            because,
+        };
+        let said = match &version.tag {
+            Some(tag) if settled.created => format!("created the tag {tag} ({})", version.because),
+            _ => format!("{} ({})", version.version, version.because),
+        };
+        progress.plan = progress.plan.clone().with_version(version);
+        Ok(Some(said))
+    }
+}

@@ -1,0 +1,206 @@
+//! One make target: its private files, its environment, its process, its output.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::copied::Copied;
+use super::site::Private;
+use super::{Execution, Progress};
+use crate::environment::runtime;
+use crate::error::Failure;
+use crate::outcome::{Event, Status, StepResult};
+use crate::output::{Findings, Options, Stream, inert};
+use crate::plan::{Place, Target};
+use crate::process::{Ended, How, RunOptions, Spec, run_group};
+use crate::report::Reporter;
+
+/// What a target did, before it is told.
+pub(super) struct Ran {
+    ended: Ended,
+    limit: u64,
+    findings: Findings,
+    log: PathBuf,
+    summary: Option<String>,
+    /// Where files that it names are, and where they belong.
+    moved: Option<(PathBuf, PathBuf)>,
+    repeat: String,
+}
+
+/// The longest summary of a target that is read, in bytes; GitHub's limit for a step.
+const SUMMARY: u64 = 1 << 20;
+
+/// The output of one target on its way to the listeners and to its log.
+struct Printer {
+    stream: Stream,
+    reporter: Reporter,
+    log: File,
+}
+
+impl Printer {
+    fn take(&mut self, bytes: Option<&[u8]>) {
+        let printed = match bytes {
+            Some(bytes) => self.stream.push(bytes),
+            None => self.stream.finish(),
+        };
+        for secret in &printed.masks {
+            self.reporter.tell(&Event::Mask(secret));
+        }
+        if !printed.console.is_empty() {
+            self.reporter.tell(&Event::Printed(printed.console));
+        }
+        // A full disk must not end the gate: the console has the output.
+        let _unwritten = self.log.write_all(printed.log);
+    }
+}
+
+impl Execution<'_> {
+    /// Runs a target, in place or in the copy, and gives what it did.
+    pub(super) async fn target(
+        &self,
+        target: &Target,
+        copy: Option<&Copied>,
+        prefix: Option<String>,
+    ) -> Result<Ran, Failure> {
+        let site = self.site;
+        let workspace = copy.map_or(&site.paths.workspace, Copied::root);
+        let directory = workspace.join(site.paths.inside());
+        let private = Private::make(site, target)?;
+        let log = site.paths.logs.join(format!("{}.log", file_name(&target.target)));
+        let printer = Arc::new(Mutex::new(Printer {
+            stream: Stream::new(self.masker.clone(), options(target, prefix)),
+            reporter: self.reporter.clone(),
+            log: File::create(&log).map_err(|error| unwritable(&log, &error))?,
+        }));
+        let spec = self.spec(target, &private, &directory, workspace);
+        let options = RunOptions { time_limit: target.time_limit, ..RunOptions::default() };
+        let sink = Arc::clone(&printer);
+        let ended = run_group(&spec, options, self.stop.clone(), move |bytes| {
+            sink.lock().unwrap_or_else(PoisonError::into_inner).take(Some(bytes));
+        })
+        .await?;
+        let mut printer = printer.lock().unwrap_or_else(PoisonError::into_inner);
+        printer.take(None);
+        let summary = private.summary(SUMMARY).map(|text| self.masker.mask(&text).into_owned());
+        Ok(Ran {
+            ended,
+            limit: target.time_limit.as_secs(),
+            findings: printer.stream.findings(),
+            log,
+            summary,
+            moved: copy.map(|copy| (copy.root().clone(), site.paths.workspace.clone())),
+            repeat: site.repeat(&target.target),
+        })
+    }
+
+    fn spec(&self, target: &Target, private: &Private, directory: &Path, workspace: &Path) -> Spec {
+        let site = self.site;
+        let mut env = target.variables.over(&site.env);
+        // Those of a make that started us would make this one its child.
+        for name in ["MAKELEVEL", "MFLAGS"] {
+            env.remove(name);
+        }
+        if env.get("MAKEFLAGS").is_some_and(|flags| flags.contains("--jobserver")) {
+            env.remove("MAKEFLAGS");
+        }
+        for (name, value) in private.variables() {
+            env.set(name, value);
+        }
+        env.set(runtime::PWD, directory);
+        env.set(runtime::P2P_BIN, &site.binary);
+        if site.place == Place::Github {
+            env.set(runtime::GITHUB_WORKSPACE, workspace);
+        }
+        Spec {
+            program: "make".into(),
+            args: vec![target.target.clone().into()],
+            cwd: directory.to_owned(),
+            env,
+        }
+    }
+
+    /// Tells what a target said besides its text, and makes its result.
+    pub(super) fn passed_on(
+        &self,
+        name: &str,
+        ran: Result<Ran, Failure>,
+        progress: &mut Progress,
+    ) -> StepResult {
+        let ran = match ran {
+            Ok(ran) => ran,
+            Err(failure) => return StepResult::failed(name, 0.0, failure),
+        };
+        for annotation in &ran.findings.annotations {
+            let mut annotation = annotation.clone();
+            if let (Some((from, to)), Some(file)) = (&ran.moved, &annotation.file) {
+                annotation.file = Some(moved(file, from, to));
+            }
+            self.reporter.tell(&Event::Annotated(&annotation));
+        }
+        if ran.findings.refused_masks > 0 {
+            let refused = ran.findings.refused_masks;
+            self.warn(progress, &format!("{name}: {refused} `add-mask` commands were refused: too short, too many, or they would hide what the gate itself prints"));
+        }
+        if let Some(summary) = &ran.summary {
+            self.reporter.tell(&Event::Summarised(name, summary));
+        }
+        result(name, ran, |text| inert(&self.masker.mask(text)).into_owned())
+    }
+}
+
+/// A target may not mask what the gate itself has to print.
+fn options(target: &Target, prefix: Option<String>) -> Options {
+    let plain = target.variables.set.iter().filter(|(_, variable)| !variable.is_secret());
+    let refused = plain.map(|(_, variable)| variable.expose().to_owned()).collect();
+    Options { prefix, refused, ..Options::default() }
+}
+
+/// The result of a target; `clean` makes text of others fit to print.
+fn result(name: &str, ran: Ran, clean: impl Fn(&str) -> String) -> StepResult {
+    let (status, reason) = match ran.ended.how {
+        How::Exited(0) => (Status::Passed, None),
+        How::Exited(code) => (Status::Failed, Some(format!("make ended with exit code {code}"))),
+        How::Signalled(signal) => (Status::Failed, Some(format!("make was ended by signal {signal}"))),
+        How::TimedOut => (
+            Status::TimedOut,
+            Some(format!("it was ended after {} s; the input `timeout` sets the limit", ran.limit)),
+        ),
+        How::Interrupted(signal) => (Status::Interrupted, Some(format!("by {}", signal.name()))),
+    };
+    let passed = status == Status::Passed;
+    StepResult {
+        reason,
+        exit_code: match ran.ended.how {
+            How::Exited(code) => u8::try_from(code).ok(),
+            How::Signalled(signal) => u8::try_from(128 + signal).ok(),
+            How::TimedOut | How::Interrupted(_) => None,
+        },
+        log: Some(ran.log.display().to_string()),
+        tail: if passed { Vec::new() } else { ran.findings.tail },
+        repeat: (!passed).then_some(ran.repeat),
+        leftovers: ran.ended.leftovers.iter().map(|text| clean(text)).collect(),
+        ..StepResult::new(name, status, ran.ended.seconds)
+    }
+}
+
+/// A file in the copy as it is called in the workspace.
+fn moved(file: &str, from: &Path, to: &Path) -> String {
+    match Path::new(file).strip_prefix(from) {
+        Ok(inside) => to.join(inside).display().to_string(),
+        Err(_) => file.to_owned(),
+    }
+}
+
+fn file_name(target: &str) -> String {
+    target.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+}
+
+pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure {
+        what: format!("{} cannot be written", path.display()),
+        causes: vec![error.to_string()],
+        help: None,
+        exit: crate::error::Exit::Unavailable,
+    }
+}

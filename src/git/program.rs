@@ -1,0 +1,145 @@
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::Command;
+
+use super::Error;
+use crate::retry::{Policy, Watcher};
+use crate::world::Env;
+
+/// Variables that point git at another repository than the directory it is started in, or make
+/// it print what we then would have to keep secret.
+const REMOVED: [&str; 10] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CURL_VERBOSE",
+];
+
+/// The `git` program, with the environment that it runs in.
+#[derive(Debug, Clone)]
+pub struct Git {
+    env: Env,
+    limit: Duration,
+    pub(super) policy: Policy,
+    pub(super) watcher: Watcher,
+}
+
+/// What a command printed before it ended.
+#[derive(Debug)]
+pub(super) struct Printed {
+    pub(super) code: Option<i32>,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: String,
+}
+
+/// One call of git. `arguments` holds nothing secret.
+pub(super) struct Call<'a> {
+    /// The command as messages show it.
+    pub(super) shown: String,
+    pub(super) directory: &'a Path,
+    pub(super) arguments: Vec<OsString>,
+    /// Configuration for this call alone. Values may be secret: they travel in the environment.
+    pub(super) configuration: Vec<(String, String)>,
+    /// More variables of the environment.
+    pub(super) variables: Vec<(&'static str, OsString)>,
+}
+
+impl Git {
+    /// git as found on the `PATH` of `env`. The user's own configuration (proxy, certificate
+    /// authorities, credential helpers) stays in force.
+    pub fn new(env: &Env) -> Self {
+        let mut env = env.clone();
+        let traces =
+            env.iter().filter_map(|(name, _)| name.to_str()).filter(|name| name.starts_with("GIT_TRACE"));
+        let traces: Vec<String> = traces.map(str::to_owned).collect();
+        for name in REMOVED.into_iter().chain(traces.iter().map(String::as_str)) {
+            env.remove(name);
+        }
+        // Messages are read, and nobody is there to answer a question.
+        env.set("LC_ALL", "C");
+        env.set("GIT_TERMINAL_PROMPT", "0");
+        env.set("GIT_ASKPASS", "");
+        env.set("GCM_INTERACTIVE", "never");
+        // Reading must not take the index's lock away from a target.
+        env.set("GIT_OPTIONAL_LOCKS", "0");
+        Self { env, limit: Duration::from_mins(2), policy: Policy::default(), watcher: Watcher::default() }
+    }
+
+    /// Asks a remote repository as often as `policy` says, and tells `watcher` when it asks again.
+    #[must_use]
+    pub fn retrying(self, policy: Policy, watcher: Watcher) -> Self {
+        Self { policy, watcher, ..self }
+    }
+
+    /// Gives each command this long; two minutes is the default.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Runs git to its end or its time limit.
+    pub(super) async fn run(&self, call: Call<'_>) -> Result<Printed, Error> {
+        let shown = call.shown;
+        let start =
+            |source| Error::Start { command: shown.clone(), directory: call.directory.to_owned(), source };
+        let child = Command::new("git")
+            .args(&call.arguments)
+            .current_dir(call.directory)
+            .env_clear()
+            .envs(self.env.iter())
+            .envs(configuration(&self.env, &call.configuration))
+            .envs(call.variables.iter().map(|(name, value)| (*name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn();
+        let child = match child {
+            Ok(child) => child,
+            Err(error) if error.kind() == ErrorKind::NotFound && call.directory.is_dir() => {
+                return Err(Error::Missing);
+            }
+            Err(error) => return Err(start(error)),
+        };
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let mut output = std::pin::pin!(child.wait_with_output());
+        let Ok(output) = tokio::time::timeout(self.limit, &mut output).await else {
+            // git's transport is a process of its own, which outlives git unless the group goes.
+            // One that is already gone is what we want.
+            let _gone = group.map(|group| kill_process_group(group, Signal::KILL));
+            return Err(Error::TimedOut { command: shown, limit: self.limit });
+        };
+        let output = output.map_err(start)?;
+        Ok(Printed {
+            code: output.status.code(),
+            stdout: output.stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+}
+
+/// `GIT_CONFIG_COUNT`, `GIT_CONFIG_KEY_n` and `GIT_CONFIG_VALUE_n` (git-config(1)), counting on
+/// from the ones that `env` already has.
+fn configuration(env: &Env, entries: &[(String, String)]) -> Vec<(String, String)> {
+    let first: usize = env.get("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok()).unwrap_or(0);
+    let count = ("GIT_CONFIG_COUNT".to_owned(), (first + entries.len()).to_string());
+    let pairs = entries.iter().zip(first..).flat_map(|((key, value), number)| {
+        [
+            (format!("GIT_CONFIG_KEY_{number}"), key.clone()),
+            (format!("GIT_CONFIG_VALUE_{number}"), value.clone()),
+        ]
+    });
+    std::iter::once(count).chain(pairs).collect()
+}

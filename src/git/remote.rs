@@ -1,0 +1,128 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Error;
+use super::answer::{Class, classify, said};
+use super::program::{Call, Git, Printed};
+use crate::retry::{Again, random};
+use crate::secret::Secret;
+use crate::version::{Prefix, VersionTag, parse_ls_remote};
+
+impl Git {
+    /// All version tags of `prefix` in the repository at `url`, ascending: the truth of this
+    /// moment, in one request and whatever the depth of the checkout.
+    ///
+    /// The token reaches git in its environment only, and replaces whatever headers and
+    /// credential helpers are configured for this server: two `Authorization` headers are
+    /// answered with 400, and a helper could ask a question.
+    ///
+    /// # Errors
+    ///
+    /// Every read that failed, after the retries; never an empty list in its place.
+    pub async fn ls_remote_tags(
+        &self,
+        url: &str,
+        prefix: &Prefix,
+        token: Option<&Secret>,
+    ) -> Result<Vec<VersionTag>, Error> {
+        let shown = without_credentials(url);
+        let basic = token.map(|token| STANDARD.encode(format!("x-access-token:{}", token.expose())));
+        let secrets: Vec<&str> = token.map(Secret::expose).into_iter().chain(basic.as_deref()).collect();
+        let command = format!("git ls-remote --tags {shown} 'refs/tags/{prefix}*'");
+        let mut attempt = 1;
+        loop {
+            let printed = self.ls_remote(&command, url, prefix, basic.as_deref()).await?;
+            if printed.code == Some(0) {
+                let tags = parse_ls_remote(prefix, &printed.stdout);
+                return tags.map_err(|source| Error::Tags { url: shown, source });
+            }
+            let answer = said(&printed.stderr, &secrets).replace(url, &shown);
+            let (url, command) = (shown.clone(), command.clone());
+            match classify(&printed.stderr) {
+                Class::Transient => match self.policy.wait(attempt, None, random()) {
+                    Some(wait) => {
+                        let of = self.policy.attempts;
+                        self.watcher.again(Again { what: command, why: answer, attempt, of, wait });
+                        tokio::time::sleep(wait).await;
+                        attempt += 1;
+                    }
+                    None => return Err(Error::Unreachable { url, answer, attempts: attempt }),
+                },
+                Class::Authentication => {
+                    return Err(Error::Authentication { url, token: token.is_some(), answer });
+                }
+                Class::NotFound => return Err(Error::NotFound { url, answer }),
+                Class::Certificate => return Err(Error::Certificate { url, answer }),
+                Class::Other => return Err(Error::Failed { command, code: printed.code, answer }),
+            }
+        }
+    }
+
+    async fn ls_remote(
+        &self,
+        shown: &str,
+        url: &str,
+        prefix: &Prefix,
+        basic: Option<&str>,
+    ) -> Result<Printed, Error> {
+        // Outside any checkout: the checkout's own configuration holds another token.
+        let outside = tempfile::tempdir().map_err(|source| Error::Start {
+            command: shown.to_owned(),
+            directory: "a temporary directory".into(),
+            source,
+        })?;
+        // A transfer that stalls is a failure worth another try, not a wait for the time limit.
+        let mut configuration = vec![
+            ("http.lowSpeedLimit".to_owned(), "1".to_owned()),
+            ("http.lowSpeedTime".to_owned(), "30".to_owned()),
+        ];
+        if let Some(basic) = basic {
+            // Git follows the most specific URL, and an empty value forgets the ones before.
+            let key = format!("http.{url}.extraHeader");
+            configuration.push((key.clone(), String::new()));
+            configuration.push((key, format!("AUTHORIZATION: basic {basic}")));
+            configuration.push(("credential.helper".to_owned(), String::new()));
+        }
+        let ceiling = outside.path().parent().unwrap_or(outside.path()).as_os_str().to_owned();
+        self.run(Call {
+            shown: shown.to_owned(),
+            directory: outside.path(),
+            // A prefix holds none of the characters that mean something in a pattern.
+            arguments: vec![
+                "ls-remote".into(),
+                "--tags".into(),
+                "--".into(),
+                url.into(),
+                format!("refs/tags/{prefix}*").into(),
+            ],
+            configuration,
+            variables: vec![("GIT_CEILING_DIRECTORIES", ceiling)],
+        })
+        .await
+    }
+}
+
+/// `https://user:password@host/…` as `https://host/…`.
+fn without_credentials(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_credentials() {
+        for (url, shown) in [
+            ("https://user:pa@ss@host:8443/acme/shop", "https://host:8443/acme/shop"),
+            ("https://host/acme/shop@1", "https://host/acme/shop@1"),
+            ("https://token@host", "https://host"),
+            ("/srv/git/shop.git", "/srv/git/shop.git"),
+        ] {
+            assert_eq!(without_credentials(url), shown);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! GitHub's rate limits: whether an answer is one, and how long it asks us to wait.
+//!
+//! After "Rate limits for the REST API" in GitHub's documentation: 403 or 429; `retry-after` in
+//! seconds; else, with `x-ratelimit-remaining: 0`, until `x-ratelimit-reset` (seconds since 1970);
+//! else at least a minute.
+
+use std::time::Duration;
+
+use super::answer::Answer;
+
+/// Whether this answer says "too many requests" rather than "not you".
+pub(super) fn limited(answer: &Answer) -> bool {
+    let texts = ["rate limit", "abuse detection"];
+    let says = || {
+        let message = answer.message().to_lowercase();
+        texts.iter().any(|text| message.contains(text))
+    };
+    match answer.status {
+        429 => true,
+        403 => number(answer, "retry-after").is_some() || used_up(answer) || says(),
+        _ => false,
+    }
+}
+
+/// How long the answer asks us to wait, whatever its status; `None` where it does not say.
+pub(super) fn asked(answer: &Answer) -> Option<Duration> {
+    if let Some(seconds) = number(answer, "retry-after") {
+        return Some(Duration::from_secs(seconds));
+    }
+    if !limited(answer) {
+        return None;
+    }
+    let reset = number(answer, "x-ratelimit-reset").filter(|_| used_up(answer));
+    // By the server's own clock; ours may be off. One second more, for what both round away.
+    match (reset, date(answer)) {
+        (Some(reset), Some(now)) => Some(Duration::from_secs(reset.saturating_sub(now) + 1)),
+        _ => Some(Duration::from_mins(1)),
+    }
+}
+
+fn used_up(answer: &Answer) -> bool {
+    number(answer, "x-ratelimit-remaining") == Some(0)
+}
+
+fn number(answer: &Answer, header: &str) -> Option<u64> {
+    answer.headers.get(header)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// The `Date` of the answer, in seconds since 1970. An HTTP date (RFC 9110, section 5.6.7) is one
+/// of RFC 2822 as well.
+fn date(answer: &Answer) -> Option<u64> {
+    let text = answer.headers.get(http::header::DATE)?.to_str().ok()?;
+    u64::try_from(jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_second()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+    use http::HeaderMap;
+
+    use super::*;
+
+    const SECONDARY: &str =
+        "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+
+    fn answer(status: u16, message: &str, headers: &[(&'static str, &str)]) -> Answer {
+        let headers: HeaderMap =
+            headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        Answer { status, headers, body: format!(r#"{{"message":"{message}"}}"#), after_failure: false }
+    }
+
+    fn seconds(status: u16, message: &str, headers: &[(&'static str, &str)]) -> Option<u64> {
+        asked(&answer(status, message, headers)).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn retry_after_comes_first() {
+        let headers = [("retry-after", "7"), ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "99")];
+        assert_eq!(seconds(403, SECONDARY, &headers), Some(7));
+        assert_eq!(seconds(503, "Service Unavailable", &[("retry-after", "3")]), Some(3));
+    }
+
+    #[test]
+    fn a_used_up_limit_ends_by_the_servers_clock() {
+        let headers = [
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "784111807"),
+            ("date", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ];
+        assert_eq!(seconds(403, "API rate limit exceeded for installation ID 1.", &headers), Some(31));
+        let past = [headers[0], ("x-ratelimit-reset", "1"), headers[2]];
+        assert_eq!(seconds(429, "API rate limit exceeded", &past), Some(1));
+    }
+
+    #[test]
+    fn without_a_hint_it_is_a_minute() {
+        assert_eq!(seconds(403, SECONDARY, &[("x-ratelimit-remaining", "4000")]), Some(60));
+        assert_eq!(seconds(429, "Too Many Requests", &[]), Some(60));
+    }
+
+    #[test]
+    fn a_missing_permission_is_no_limit() {
+        let refused =
+            answer(403, "Resource not accessible by integration", &[("x-ratelimit-remaining", "4999")]);
+        assert!(!limited(&refused));
+        assert_eq!(asked(&refused), None);
+        assert_eq!(seconds(500, "Server Error", &[]), None);
+    }
+}

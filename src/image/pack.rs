@@ -1,0 +1,96 @@
+//! Packing: a directory becomes one layer, a config and a manifest.
+
+use std::fmt::Write as _;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+
+use flate2::{Compression, GzBuilder};
+use sha2::Digest as _;
+use tempfile::{NamedTempFile, TempPath};
+
+use super::config::{self, PackOptions};
+use super::error::PackError;
+use super::layer::{self, Failure, Hashing};
+
+/// Bytes by their digest, `sha256:<hex>`, and their count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor {
+    /// `sha256:<hex>`.
+    pub digest: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// An image, ready to be pushed: layer and config as blobs, then the manifest.
+#[derive(Debug)]
+pub struct Packed {
+    /// The manifest's bytes, of media type [`super::MANIFEST_TYPE`].
+    pub manifest: Vec<u8>,
+    /// The manifest's digest, which is the image's.
+    pub manifest_descriptor: Descriptor,
+    /// The config's bytes, of media type [`super::CONFIG_TYPE`].
+    pub config: Vec<u8>,
+    /// The config's digest.
+    pub config_descriptor: Descriptor,
+    /// The layer's file, of media type [`super::LAYER_TYPE`]; removed when this is dropped.
+    pub layer: TempPath,
+    /// The layer's digest.
+    pub layer_descriptor: Descriptor,
+    /// What the image does not have, relative to the directory: sockets, pipes and devices.
+    pub left_out: Vec<PathBuf>,
+}
+
+/// Packs what is in `directory` into an image; the layer's file is made in `temporary`.
+///
+/// Names, contents and permissions decide the bytes, and nothing else does: no time, owner, machine,
+/// or order on the disk.
+pub fn pack(directory: &Path, temporary: &Path, options: &PackOptions) -> Result<Packed, PackError> {
+    if !directory.is_dir() {
+        return Err(PackError::NotADirectory { directory: directory.to_owned() });
+    }
+    let write = |source| PackError::Write { directory: temporary.to_owned(), source };
+    let file = NamedTempFile::new_in(temporary).map_err(write)?;
+    // No name and no time; 255, "unknown", in place of the operating system (RFC 1952, section 2.3.1).
+    let zipped = GzBuilder::new()
+        .mtime(0)
+        .operating_system(255)
+        .write(Hashing::new(BufWriter::new(file)), Compression::default());
+    let mtime = u64::try_from(options.created.as_second()).unwrap_or(0);
+    let mut plain = Hashing::new(zipped);
+    let left_out = layer::write(directory, mtime, &mut plain).map_err(|failure| match failure {
+        Failure::Pack(error) => error,
+        Failure::Write(source) => write(source),
+    })?;
+    let (zipped, diff_id, _) = plain.finish();
+    let (file, layer_digest, size) = zipped.finish().map_err(write)?.finish();
+    let file = file.into_inner().map_err(|error| write(error.into_error()))?;
+    let layer_descriptor = Descriptor { digest: layer_digest, size };
+
+    let json = |error: serde_json::Error| write(io::Error::other(error));
+    let config = config::config(options, &diff_id).map_err(json)?;
+    let config_descriptor = describe(&config);
+    let manifest = config::manifest(options, &config_descriptor, &layer_descriptor).map_err(json)?;
+    let manifest_descriptor = describe(&manifest);
+    Ok(Packed {
+        manifest,
+        manifest_descriptor,
+        config,
+        config_descriptor,
+        layer: file.into_temp_path(),
+        layer_descriptor,
+        left_out,
+    })
+}
+
+fn describe(bytes: &[u8]) -> Descriptor {
+    Descriptor { digest: digest(sha2::Sha256::new_with_prefix(bytes)), size: bytes.len() as u64 }
+}
+
+/// `sha256:<hex>` of what `hasher` has seen.
+pub(super) fn digest(hasher: sha2::Sha256) -> String {
+    hasher.finalize().iter().fold("sha256:".to_owned(), |mut text, byte| {
+        // Writing to a string never fails.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

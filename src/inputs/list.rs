@@ -1,0 +1,187 @@
+//! The list itself.
+
+use std::time::Duration;
+
+use super::types::{Command, Globs, Integration, OutputFormat, Promotion, Size, Words};
+use super::{Field, Spec};
+use crate::error::Failure;
+use crate::secret::Secret;
+
+macro_rules! inputs {
+    ($($section:literal { $( $(#[doc = $meaning:literal])+ $field:ident($name:literal): $type:ty $(= $default:literal)?; )+ })+) => {
+        /// Every input, parsed and checked.
+        #[derive(Debug, Clone)]
+        pub struct Inputs { $($( $(#[doc = $meaning])+ pub $field: $type, )+)+ }
+
+        /// The list of inputs, in the order of the documents.
+        pub const SPECS: &[Spec] = &[ $($( Spec {
+            name: $name,
+            kind: <$type as Field>::KIND,
+            default: inputs!(@default $($default)?),
+            section: $section,
+            meaning: concat!($($meaning),+).trim_ascii(),
+        }, )+)+ ];
+
+        impl Inputs {
+            /// Reads every input; `text` gives the text of one, if there is any.
+            pub fn read(text: impl Fn(&Spec) -> Option<String>) -> Result<Self, Failure> {
+                let mut specs = SPECS.iter();
+                let mut next = || specs.next().map(|spec| (spec, text(spec)));
+                Ok(Self { $($( $field: {
+                    let (spec, text) = next().ok_or_else(|| Failure::usage("the list of inputs is short", ""))?;
+                    Field::read(spec, text.as_deref())?
+                }, )+)+ })
+            }
+        }
+    };
+    (@default) => { None };
+    (@default $default:literal) => { Some($default) };
+}
+
+inputs! {
+    "What to do" {
+        /// What to do. `fast-feedback` is the whole gate.
+        command("command"): Command = "fast-feedback";
+        /// What the command is about: the make targets of `run`, the stage of `promote`
+        /// (`extended-test` or `prod`), the command that `plan` plans.
+        target("target"): Option<Words>;
+        /// The directory make runs in, relative to the workspace.
+        working_directory("working-directory"): String = ".";
+        /// Print the plan and stop: nothing is run, created or promoted.
+        dry_run("dry-run"): bool = "false";
+        /// How `plan` and `dry-run` print.
+        output("output"): OutputFormat = "text";
+    }
+    "Who you are" {
+        /// The team's space on the platform. Default: `P2P_TENANT_NAME` of the Makefile.
+        tenant_name("tenant-name"): Option<String>;
+        /// The deployable. Default: `P2P_APP_NAME` of the Makefile.
+        app_name("app-name"): Option<String>;
+        /// The name of this job's own environment, such as `gcp-dev`. Default: the first
+        /// `deploy_env` of the variable `FAST_FEEDBACK` in `vars`.
+        environment("environment"): Option<String>;
+        /// The token for GitHub's API and for git. The action passes the job's own.
+        github_token("github-token"): Option<Secret>;
+    }
+    "Version" {
+        /// The version, as an earlier job computed it. Nothing is computed or created then.
+        version("version"): Option<String>;
+        /// What stands before the number in a version tag. Literal text; a monorepo has one an app.
+        version_prefix("version-prefix"): String = "v";
+        /// The branch whose commits get versions and are promoted.
+        main_branch("main-branch"): String = "refs/heads/main";
+        /// The commit, branch or tag that was checked out instead of the event's own commit.
+        checkout_version("checkout-version"): Option<String>;
+    }
+    "Stages" {
+        /// What `p2p-integration` is to the gate: `optional` skips it with a warning where the
+        /// Makefile has none, `required` makes that an error, `off` never runs it.
+        integration("integration"): Integration = "optional";
+        /// Whether `p2p-integration` runs on pull requests too.
+        integration_on_prs("integration-on-prs"): bool = "true";
+        /// The time limit of each target: minutes, or a number with `s`, `m` or `h`.
+        timeout("timeout"): Duration = "60";
+        /// Whether functional and nft run at the same time, nft in a copy of the workspace.
+        parallel("parallel"): bool = "true";
+        /// The largest workspace that is copied for that; above it they run one after the other.
+        copy_limit("copy-limit"): Size = "2GiB";
+        /// Files that targets leave behind and that are wanted afterwards: globs, one a line,
+        /// relative to `working-directory`. Those of nft are brought back from its copy.
+        artifacts("artifacts"): Option<Globs>;
+        /// Variables for every target, one `KEY=VALUE` a line, or `KEY<<DELIM` … `DELIM` for a
+        /// value of several lines. Every value is masked.
+        env_vars("env-vars"): Option<Secret>;
+    }
+    "Images and promotion" {
+        /// The images to record and promote. Default: what the target `p2p-images` prints, else
+        /// the app's name.
+        image_names("image-names"): Option<Words>;
+        /// Who promotes: `auto` runs the promotion target where its recipe stands in a file that
+        /// git tracks and copies natively otherwise; `make` and `native` decide it.
+        promotion("promotion"): Promotion = "auto";
+        /// The images that an earlier job recorded: its output `images`. Their digests are what
+        /// is promoted.
+        images("images"): Option<String>;
+        /// The registry path of images under fast feedback.
+        fast_feedback_path("fast-feedback-path"): String = "test";
+        /// The registry path of images under extended test.
+        extended_test_path("extended-test-path"): String = "extended-test";
+        /// The registry path of images in production.
+        prod_path("prod-path"): String = "prod";
+    }
+    "Registry" {
+        /// The registry, with its path: `ghcr.io/acme/shop`. Default on the platform:
+        /// `<region>-docker.pkg.dev/<project-id>/tenant/<tenant-name>`.
+        registry("registry"): Option<String>;
+        /// The user at the registry. Default: what Docker's configuration holds.
+        registry_username("registry-username"): Option<String>;
+        /// The password or token at the registry.
+        registry_password("registry-password"): Option<Secret>;
+        /// The name of the environment to promote from. Default: this job's own.
+        source_environment("source-environment"): Option<String>;
+        /// The registry to promote from. Default: the source environment's.
+        source_registry("source-registry"): Option<String>;
+        /// The user at the registry to promote from.
+        source_registry_username("source-registry-username"): Option<String>;
+        /// The password or token at the registry to promote from.
+        source_registry_password("source-registry-password"): Option<Secret>;
+        /// The name of the environment to promote to. Default: the first `deploy_env` of the next
+        /// stage's variable in `vars`, else this job's own.
+        dest_environment("dest-environment"): Option<String>;
+        /// The registry to promote to. Default: the destination environment's.
+        dest_registry("dest-registry"): Option<String>;
+        /// The user at the registry to promote to.
+        dest_registry_username("dest-registry-username"): Option<String>;
+        /// The password or token at the registry to promote to.
+        dest_registry_password("dest-registry-password"): Option<Secret>;
+    }
+    "Environment" {
+        /// The environments by name, as YAML or JSON: a map from name to values, whose keys are
+        /// inputs of this section. `.p2p.yaml` in the repository may hold the same.
+        environments("environments"): Option<String>;
+        /// GitHub's configuration variables: `${{ toJSON(vars) }}`.
+        vars("vars"): Option<String>;
+        /// The domain that applications are served under.
+        base_domain("base-domain"): Option<String>;
+        /// The domain of the platform's internal services.
+        internal_services_domain("internal-services-domain"): Option<String>;
+        /// The name of the platform.
+        dplatform("dplatform"): Option<String>;
+        /// The id of the cloud project.
+        project_id("project-id"): Option<String>;
+        /// The number of the cloud project.
+        project_number("project-number"): Option<String>;
+        /// The region of the cloud project and its cluster.
+        region("region"): Option<String>;
+        /// The service account that targets act as.
+        service_account("service-account"): Option<String>;
+        /// The workload identity provider that trusts this repository.
+        workload_identity_provider("workload-identity-provider"): Option<String>;
+        /// The name of the cluster. Default: `dplatform`.
+        cluster_name("cluster-name"): Option<String>;
+        /// The namespace that the targets' subnamespaces are named after. Default: the tenant, or
+        /// `<tenant>-<app>`.
+        base_namespace("base-namespace"): Option<String>;
+        /// The namespace of `p2p-functional`. Default: the base namespace with `-functional`.
+        namespace_functional("namespace-functional"): Option<String>;
+        /// The namespace of `p2p-nft`. Default: the base namespace with `-nft`.
+        namespace_nft("namespace-nft"): Option<String>;
+        /// The namespace of `p2p-integration`. Default: the base namespace with `-integration`.
+        namespace_integration("namespace-integration"): Option<String>;
+        /// The namespace of `p2p-extended-test`. Default: the base namespace with `-extended`.
+        namespace_extended("namespace-extended"): Option<String>;
+        /// The namespace of `p2p-prod`. Default: the base namespace with `-prod`.
+        namespace_prod("namespace-prod"): Option<String>;
+        /// A kubeconfig: a path, or the content itself.
+        kubeconfig("kubeconfig"): Option<Secret>;
+        /// The context of the kubeconfig to use. Default: its current one.
+        kube_context("kube-context"): Option<String>;
+    }
+    "The binary" {
+        /// A `p2p` binary to run instead of the released one.
+        binary_path("binary-path"): Option<String>;
+        /// Where releases are downloaded from: a mirror of
+        /// `https://github.com/coreeng/p2p-action/releases/download`.
+        download_base_url("download-base-url"): Option<String>;
+    }
+}

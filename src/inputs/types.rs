@@ -1,0 +1,220 @@
+//! The types that inputs are parsed into.
+
+use std::time::Duration;
+
+use super::{Kind, Value};
+use crate::secret::Secret;
+
+impl Value for String {
+    const KIND: Kind = Kind::Text;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
+
+impl Value for Secret {
+    const KIND: Kind = Kind::Secret;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self::new(text))
+    }
+}
+
+impl Value for bool {
+    const KIND: Kind = Kind::Bool;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("expected `true` or `false`".to_owned()),
+        }
+    }
+}
+
+/// Names, separated by white space or commas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words(pub Vec<String>);
+
+impl Value for Words {
+    const KIND: Kind = Kind::Words;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let words: Vec<_> = text
+            .split(|c: char| c.is_whitespace() || c == ',')
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect();
+        if words.is_empty() { Err("expected at least one name".to_owned()) } else { Ok(Self(words)) }
+    }
+}
+
+/// Glob patterns, one a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Globs(pub Vec<String>);
+
+impl Value for Globs {
+    const KIND: Kind = Kind::Globs;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()))
+    }
+}
+
+impl Value for Duration {
+    const KIND: Kind = Kind::Duration;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let expected = || {
+            "expected a whole number of minutes, or one with a unit: `90s`, `45m`, `2h`; more than 0"
+                .to_owned()
+        };
+        let text = text.trim();
+        let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+        let unit = match unit.trim() {
+            "s" => 1,
+            "" | "m" | "min" => 60,
+            "h" => 3600,
+            _ => return Err(expected()),
+        };
+        let count = digits.parse::<u64>().map_err(|_| expected())?;
+        match count.checked_mul(unit) {
+            Some(seconds @ 1..=31_536_000) => Ok(Self::from_secs(seconds)),
+            _ => Err(expected()),
+        }
+    }
+}
+
+/// A number of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl Value for Size {
+    const KIND: Kind = Kind::Size;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let expected =
+            || "expected a number of bytes, or one with a unit: `500MiB`, `2GiB`; `0` for never".to_owned();
+        let text = text.trim();
+        let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+        let unit: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "k" | "kib" => 1 << 10,
+            "m" | "mib" => 1 << 20,
+            "g" | "gib" => 1 << 30,
+            _ => return Err(expected()),
+        };
+        digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit)).map(Self).ok_or_else(expected)
+    }
+}
+
+macro_rules! choices {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal),+ $(,)? })+) => { $(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+        pub enum $name { $($(#[$variant_meta])* #[serde(rename = $word)] $variant),+ }
+
+        impl $name {
+            /// The words that name the choices.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The word for this choice.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl Value for $name {
+            const KIND: Kind = Kind::Choice(Self::WORDS);
+
+            fn parse(text: &str) -> Result<Self, String> {
+                match text.trim() {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(format!("expected one of `{}`", Self::WORDS.join("`, `"))),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+    )+ };
+}
+
+choices! {
+    /// What to do.
+    Command {
+        /// The whole gate.
+        FastFeedback = "fast-feedback",
+        /// Compute the version, and create its tag on the main branch.
+        Version = "version",
+        /// Run make targets in the prepared environment.
+        Run = "run",
+        /// Promote the tested images to the next stage.
+        Promote = "promote",
+        /// Print what another command would do.
+        Plan = "plan",
+    }
+
+    /// What a missing `p2p-integration` means, and whether it runs.
+    Integration {
+        /// Skipped with a warning where the Makefile has none.
+        Optional = "optional",
+        /// An error where the Makefile has none.
+        Required = "required",
+        /// Never run.
+        Off = "off",
+    }
+
+    /// Who promotes.
+    Promotion {
+        /// The team's own recipe where git tracks it, else natively.
+        Auto = "auto",
+        /// The Makefile's target.
+        Make = "make",
+        /// We copy the images ourselves.
+        Native = "native",
+    }
+
+    /// How `plan` prints.
+    OutputFormat {
+        /// For a person.
+        Text = "text",
+        /// For a program.
+        Json = "json",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn durations_are_minutes_unless_they_say_otherwise() {
+        assert_eq!(Duration::parse("60").unwrap(), Duration::from_hours(1));
+        assert_eq!(Duration::parse("90s").unwrap(), Duration::from_secs(90));
+        assert_eq!(Duration::parse("2h").unwrap(), Duration::from_hours(2));
+        for wrong in ["0", "-1", "1.5", "1d", "m", "99999999999999999999"] {
+            assert!(Duration::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_take_binary_units() {
+        assert_eq!(Size::parse("2GiB").unwrap(), Size(2 << 30));
+        assert_eq!(Size::parse("500 MiB").unwrap(), Size(500 << 20));
+        assert_eq!(Size::parse("0").unwrap(), Size(0));
+        assert!(Size::parse("2 pounds").is_err());
+        assert!(Size::parse("99999999999GiB").is_err());
+    }
+
+    #[test]
+    fn words_split_on_white_space_and_commas() {
+        assert_eq!(Words::parse("api, web\n worker").unwrap().0, ["api", "web", "worker"]);
+        assert!(Words::parse(" , ").is_err());
+    }
+}

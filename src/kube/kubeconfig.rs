@@ -1,0 +1,169 @@
+//! A kubeconfig: its parts, and the one that a target gets.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::error::KubeError;
+use super::read;
+use crate::private;
+use crate::secret::Secret;
+
+/// The current context of [`Kubeconfig::empty`]. It does not exist, so that kubectl and helm say
+/// `context was not found: no-cluster`; with no current context at all they would go to
+/// `localhost:8080`, or to the cluster whose pod they run in.
+pub const NO_CLUSTER: &str = "no-cluster";
+
+/// The clusters, users and contexts of one or several files, relative paths made absolute.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Kubeconfig {
+    pub(super) current: Option<String>,
+    pub(super) clusters: Vec<Named>,
+    pub(super) users: Vec<Named>,
+    pub(super) contexts: Vec<Named>,
+}
+
+/// An item of one of the three lists.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) value: Map<String, Json>,
+}
+
+/// The names of the contexts only: the rest holds tokens and keys.
+impl std::fmt::Debug for Kubeconfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kubeconfig")
+            .field("current", &self.current)
+            .field("contexts", &self.contexts().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Kubeconfig {
+    /// One that reaches no cluster and says so (see [`NO_CLUSTER`]).
+    pub fn empty() -> Self {
+        Self { current: Some(NO_CLUSTER.to_owned()), ..Self::default() }
+    }
+
+    /// Reads the `kubeconfig` input: the content (several lines, or JSON), else paths as in
+    /// [`Kubeconfig::load`]. Relative paths, those inside a content too, start at `directory`.
+    pub fn of_input(input: &Secret, directory: &Path) -> Result<Self, KubeError> {
+        let text = input.expose().trim();
+        if text.starts_with('{') || text.contains('\n') {
+            return read::parse(text, "input kubeconfig", directory);
+        }
+        // No path is that long; an encoded kubeconfig is, and must not be shown.
+        if text.split(':').any(|path| path.len() > 1024) {
+            return Err(KubeError::Neither);
+        }
+        Self::load(OsStr::new(text), directory)
+    }
+
+    /// Reads the files of a `KUBECONFIG` variable: paths separated by `:`, relative ones starting at
+    /// `directory`. Of what several files say the first one wins; like kubectl, absent files are
+    /// skipped, but one must be there.
+    pub fn load(list: &OsStr, directory: &Path) -> Result<Self, KubeError> {
+        let paths: Vec<PathBuf> = std::env::split_paths(list)
+            .filter(|path| !path.as_os_str().is_empty())
+            .map(|path| directory.join(path))
+            .collect();
+        let mut merged = None;
+        for path in &paths {
+            match std::fs::read_to_string(path) {
+                Ok(text) => {
+                    let beside = path.parent().unwrap_or(directory);
+                    let config = read::parse(&text, &path.display().to_string(), beside)?;
+                    merged = Some(match merged {
+                        None => config,
+                        Some(before) => merge(before, config),
+                    });
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(KubeError::Unreadable { path: path.clone(), source }),
+            }
+        }
+        merged.ok_or(KubeError::NoFile { paths })
+    }
+
+    /// The names of the contexts, in the order of the files.
+    pub fn contexts(&self) -> impl Iterator<Item = &str> {
+        self.contexts.iter().map(|context| context.name.as_str())
+    }
+
+    /// The one that a target gets: `context` (else the current one) with its cluster and user,
+    /// nothing else, so that no target reaches a cluster it was not given. `namespace` becomes the
+    /// current namespace; with none the context keeps its own. One without clusters, such as
+    /// [`Kubeconfig::empty`], stays as it is when no context is asked for.
+    pub fn for_target(&self, context: Option<&str>, namespace: Option<&str>) -> Result<Self, KubeError> {
+        let known = || self.contexts().map(str::to_owned).collect();
+        if context.is_none() && *self == Self::empty() {
+            return Ok(Self::empty());
+        }
+        let wanted =
+            context.or(self.current.as_deref()).ok_or_else(|| KubeError::NoCurrent { known: known() })?;
+        let mut context = find(&self.contexts, wanted)
+            .cloned()
+            .ok_or_else(|| KubeError::NoContext { wanted: wanted.to_owned(), known: known() })?;
+        let named = |kind: &'static str, list: &[Named]| match context.value.get(kind).and_then(Json::as_str)
+        {
+            // A context without a user is anonymous, or its cluster knows us by other means.
+            None | Some("") if kind == "user" => Ok(Vec::new()),
+            name => {
+                let name = name.unwrap_or_default();
+                find(list, name).map(|item| vec![item.clone()]).ok_or_else(|| KubeError::Dangling {
+                    context: wanted.to_owned(),
+                    kind,
+                    name: name.to_owned(),
+                })
+            }
+        };
+        let (clusters, users) = (named("cluster", &self.clusters)?, named("user", &self.users)?);
+        if let Some(namespace) = namespace {
+            context.value.insert("namespace".to_owned(), json!(namespace));
+        }
+        Ok(Self { current: Some(wanted.to_owned()), clusters, users, contexts: vec![context] })
+    }
+
+    /// Writes it to a private file in one step, as JSON, which every reader of kubeconfigs takes.
+    pub fn write(&self, path: &Path) -> Result<(), KubeError> {
+        private::write(path, self.json().to_string().as_bytes())
+            .map_err(|source| KubeError::Write { path: path.to_owned(), source })
+    }
+
+    fn json(&self) -> Json {
+        let list = |kind: &str, items: &[Named]| -> Json {
+            items.iter().map(|item| json!({"name": item.name, kind: item.value})).collect()
+        };
+        json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": self.current.as_deref().unwrap_or_default(),
+            "clusters": list("cluster", &self.clusters),
+            "users": list("user", &self.users),
+            "contexts": list("context", &self.contexts),
+        })
+    }
+}
+
+fn find<'a>(list: &'a [Named], name: &str) -> Option<&'a Named> {
+    list.iter().find(|item| item.name == name)
+}
+
+/// What `before` says stays; `after` adds what it has besides.
+fn merge(mut before: Kubeconfig, after: Kubeconfig) -> Kubeconfig {
+    let add = |list: &mut Vec<Named>, more: Vec<Named>| {
+        for item in more {
+            if find(list, &item.name).is_none() {
+                list.push(item);
+            }
+        }
+    };
+    add(&mut before.clusters, after.clusters);
+    add(&mut before.users, after.users);
+    add(&mut before.contexts, after.contexts);
+    before.current = before.current.or(after.current);
+    before
+}

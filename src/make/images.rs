@@ -1,0 +1,96 @@
+//! The image names that the target `p2p-images` prints.
+
+use std::ffi::OsStr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::command::Call;
+use super::error::MakeError;
+use crate::world::Env;
+
+/// How many of the last lines of standard error an error quotes.
+const TAIL: usize = 10;
+
+/// Runs `make -s --no-print-directory p2p-images` in `directory` and reads the image names that it
+/// prints, in their order, each once. Empty when it prints nothing.
+///
+/// # Errors
+/// When make cannot run, fails, runs into `limit`, or prints a word that is no image name.
+pub async fn images(directory: &Path, env: &Env, limit: Duration) -> Result<Vec<String>, MakeError> {
+    let arguments = ["-s", "--no-print-directory", "p2p-images"].map(OsStr::new);
+    let call = Call { directory, env, arguments: &arguments, limit };
+    let captured = call.capture().await?;
+    if !captured.status.success() {
+        return Err(MakeError::ImagesFailed {
+            command: call.line(),
+            code: captured
+                .status
+                .code()
+                .unwrap_or_else(|| 128 + captured.status.signal().unwrap_or_default()),
+            message: tail(&captured.stderr),
+        });
+    }
+    names(&String::from_utf8_lossy(&captured.stdout))
+}
+
+/// The last lines of what make said.
+fn tail(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(TAIL)..].join("\n")
+}
+
+fn names(text: &str) -> Result<Vec<String>, MakeError> {
+    let mut names: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        if !word.split('/').all(is_component) {
+            return Err(MakeError::BadImageName { word: word.to_owned() });
+        }
+        if !names.iter().any(|name| name == word) {
+            names.push(word.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// Whether `text` is one component of a repository's name: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+/// (OCI distribution specification 1.1, "Pulling manifests").
+fn is_component(text: &str) -> bool {
+    let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let (Some(first), Some(last)) = (text.bytes().next(), text.bytes().last()) else { return false };
+    let separators = text.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    alphanumeric(first)
+        && alphanumeric(last)
+        && separators
+            .filter(|run| !run.is_empty())
+            .all(|run| matches!(run, "." | "_" | "__") || run.bytes().all(|byte| byte == b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn names_are_parted_by_any_white_space_and_kept_once_in_their_order() {
+        let found = names("shop\n  shop-db\tteam/api shop\r\n").unwrap();
+        assert_eq!(found, ["shop", "shop-db", "team/api"]);
+        assert!(names(" \n").unwrap().is_empty());
+    }
+
+    #[test]
+    fn only_components_of_a_repository_name_are_names() {
+        for good in ["a", "0", "a-b", "a--b", "a.b", "a_b", "a__b", "a/b/c", "a1-2.b_3/x"] {
+            assert!(names(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "A", "a:1", "a@b", "-a", "a-", ".a", "a..b", "a___b", "a._b", "a//b", "/a", "a/", "é", "echo;",
+            "$x",
+        ] {
+            let error = names(&format!("ok {bad}")).unwrap_err();
+            assert!(matches!(&error, MakeError::BadImageName { word } if word == bad), "{error:?}");
+        }
+    }
+}

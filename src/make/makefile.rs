@@ -1,0 +1,246 @@
+//! What a Makefile defines, as far as a gate asks.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::database::{Database, Pattern, Rule};
+
+/// How deep rules are followed, so that rules which name each other end.
+const DEPTH: usize = 8;
+
+/// A line of a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The file as make names it: relative to the directory make ran in, or absolute.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: u64,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}
+
+/// A Makefile as make has read it, with its includes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Makefile {
+    /// The files that were read, as make names them; the main one first.
+    pub files: Vec<PathBuf>,
+    pub(super) targets: BTreeMap<String, Target>,
+    pub(super) variables: BTreeMap<String, Variable>,
+}
+
+/// One target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Whether there is something to run.
+    pub state: State,
+    /// Whether a file or directory of its name keeps make from ever running it: it is not `.PHONY`
+    /// and has no prerequisites, so make calls it up to date and the step would pass untested.
+    pub shadowed: bool,
+}
+
+/// Whether a target is there, and what it has to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It has a recipe or prerequisites.
+    Defined {
+        /// Where its recipe stands; for a target with prerequisites only, where the recipes stand
+        /// that these bring, followed through further ones. Empty when they have none either.
+        recipes: Vec<Place>,
+    },
+    /// It is declared, and has neither: make says "Nothing to be done" and passes.
+    Empty,
+    /// No rule makes it. `.DEFAULT`, a match-anything rule `%:`, built-in rules and a file of that
+    /// name define nothing.
+    Missing,
+}
+
+/// A make variable, expanded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its value without white space at the ends; may be empty.
+    pub value: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a variable comes from (make's function `origin`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The environment that make was given.
+    Environment,
+    /// A Makefile.
+    File,
+    /// make itself or `MAKEFLAGS`.
+    Make,
+}
+
+impl Makefile {
+    /// The target `name`: one that was asked for, or whose name begins with `p2p-`.
+    pub fn target(&self, name: &str) -> Target {
+        self.targets.get(name).cloned().unwrap_or(Target { state: State::Missing, shadowed: false })
+    }
+
+    /// The variable `name`, if it was asked for and is defined.
+    pub fn variable(&self, name: &str) -> Option<&Variable> {
+        self.variables.get(name)
+    }
+
+    /// The names of all targets that begin with `p2p-`, sorted.
+    pub fn p2p_targets(&self) -> impl Iterator<Item = &str> {
+        self.targets
+            .iter()
+            .filter(|(name, target)| name.starts_with("p2p-") && target.state != State::Missing)
+            .map(|(name, _)| name.as_str())
+    }
+}
+
+/// Answers questions about targets from the database and the directory.
+pub(super) struct Resolver<'a> {
+    pub(super) database: &'a Database,
+    pub(super) directory: &'a Path,
+}
+
+impl Resolver<'_> {
+    /// All targets that begin with `p2p-`, and those that are asked for.
+    pub(super) fn targets(&self, asked: &[&str], goal: &str) -> BTreeMap<String, Target> {
+        let listed = self.database.rules.iter().filter(|(_, rules)| rules.iter().any(|rule| rule.target));
+        let listed = listed.filter_map(|(name, _)| std::str::from_utf8(name).ok());
+        listed
+            .filter(|name| name.starts_with("p2p-") && *name != goal)
+            .chain(asked.iter().copied())
+            .map(|name| (name.to_owned(), self.target(name)))
+            .collect()
+    }
+
+    fn target(&self, name: &str) -> Target {
+        let name = name.as_bytes();
+        let rules = self.explicit(name);
+        let has_prerequisites = rules.iter().any(|rule| !rule.prerequisites.is_empty());
+        let has_recipe = rules.iter().any(|rule| rule.recipe.as_ref().is_some_and(|recipe| !recipe.blank));
+        let pattern = self.pattern_for(name, &rules);
+        let state = if has_prerequisites || has_recipe || pattern.is_some_and(|rule| !rule.recipe.blank) {
+            State::Defined { recipes: self.recipes(name) }
+        } else if rules.is_empty() && pattern.is_none() {
+            State::Missing
+        } else {
+            State::Empty
+        };
+        let phony = rules.iter().any(|rule| rule.phony);
+        let idle = !has_prerequisites && pattern.is_none_or(|rule| rule.prerequisites.is_empty());
+        let shadowed = matches!(state, State::Defined { .. })
+            && !phony
+            && idle
+            && self.path(name).symlink_metadata().is_ok();
+        Target { state, shadowed }
+    }
+
+    /// The explicit rules of a target; none for a name that is only mentioned.
+    fn explicit(&self, name: &[u8]) -> Vec<&Rule> {
+        let rules = self.database.rules.get(name);
+        rules.into_iter().flatten().filter(|rule| rule.target).collect()
+    }
+
+    /// Where the recipes stand that making `name` brings. A list of what is still to look at takes
+    /// the place of recursion: chains of prerequisites can be long.
+    fn recipes(&self, name: &[u8]) -> Vec<Place> {
+        let mut places = Vec::new();
+        let (mut seen, mut taken) = (HashSet::new(), HashSet::new());
+        let mut open = vec![Step::Target(name)];
+        while let Some(step) = open.pop() {
+            match step {
+                Step::Recipe(place) if taken.insert(place) => places.push(place.clone()),
+                Step::Target(name) if seen.insert(name) => {
+                    let mut steps = self.steps(name);
+                    steps.reverse();
+                    open.append(&mut steps);
+                }
+                _ => {}
+            }
+        }
+        places
+    }
+
+    /// The recipes of a target itself, or the prerequisites that it has instead.
+    fn steps(&self, name: &[u8]) -> Vec<Step<'_>> {
+        let rules = self.explicit(name);
+        if let Some(pattern) = self.pattern_for(name, &rules) {
+            return vec![Step::Recipe(&pattern.recipe.place)];
+        }
+        let mut steps = Vec::new();
+        for rule in rules {
+            match &rule.recipe {
+                Some(recipe) if !recipe.blank => steps.push(Step::Recipe(&recipe.place)),
+                _ => steps.extend(rule.prerequisites.iter().map(|name| Step::Target(name))),
+            }
+        }
+        steps
+    }
+
+    /// The pattern rule that brings the recipe of `name`: never for a phony target, nor for one that
+    /// has a recipe. Of several that fit, the one with the shortest stem (GNU make since 3.82).
+    fn pattern_for(&self, name: &[u8], rules: &[&Rule]) -> Option<&Pattern> {
+        if rules.iter().any(|rule| rule.phony || rule.recipe.is_some()) {
+            return None;
+        }
+        self.pattern(name, DEPTH)
+    }
+
+    fn pattern(&self, name: &[u8], depth: usize) -> Option<&Pattern> {
+        let depth = depth.checked_sub(1)?;
+        let fits = self.database.patterns.iter().filter_map(|pattern| {
+            let stem = pattern.targets.iter().find_map(|target| Stem::of(name, target))?;
+            let makeable =
+                pattern.prerequisites.iter().all(|wanted| self.can_make(&stem.put_into(wanted), depth));
+            makeable.then_some((stem.text.len(), pattern))
+        });
+        fits.min_by_key(|(length, _)| *length).map(|(_, pattern)| pattern)
+    }
+
+    /// Whether a prerequisite of a pattern rule is there, is mentioned, or can be made by another.
+    fn can_make(&self, name: &[u8], depth: usize) -> bool {
+        self.database.rules.contains_key(name)
+            || self.path(name).exists()
+            || self.pattern(name, depth).is_some()
+    }
+
+    fn path(&self, name: &[u8]) -> PathBuf {
+        self.directory.join(OsStr::from_bytes(name))
+    }
+}
+
+/// What is still to look at.
+enum Step<'a> {
+    Target(&'a [u8]),
+    Recipe(&'a Place),
+}
+
+/// What `%` stands for. A pattern without a slash is matched against the file name alone.
+struct Stem<'a> {
+    directory: &'a [u8],
+    text: &'a [u8],
+}
+
+impl<'a> Stem<'a> {
+    fn of(name: &'a [u8], pattern: &[u8]) -> Option<Self> {
+        let slash = memchr::memrchr(b'/', name).filter(|_| !pattern.contains(&b'/'));
+        let (directory, file) = name.split_at(slash.map_or(0, |slash| slash + 1));
+        let percent = memchr::memchr(b'%', pattern)?;
+        let text = file.strip_prefix(&pattern[..percent])?.strip_suffix(&pattern[percent + 1..])?;
+        (!text.is_empty()).then_some(Self { directory, text })
+    }
+
+    fn put_into(&self, pattern: &[u8]) -> Vec<u8> {
+        match memchr::memchr(b'%', pattern) {
+            Some(percent) => {
+                [self.directory, &pattern[..percent], self.text, &pattern[percent + 1..]].concat()
+            }
+            None => pattern.to_vec(),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Finds many texts at once, fast where there are none.
+//!
+//! A text of length n ≥ `stride` + 3 covers, wherever it stands, four bytes that begin at a
+//! multiple of `stride`. So only those are looked at: a table says whether these four bytes occur
+//! in some text, and at which offsets. Where it says yes, the texts themselves are compared. (An
+//! automaton would look at each byte, each look waiting for the one before.)
+
+use std::sync::Arc;
+
+/// Four bytes are looked up at a time.
+const GRAM: usize = 4;
+
+/// The most offsets one entry of the table tells apart.
+const MOST_OFFSETS: usize = 8;
+
+/// Texts to find; each has four bytes or more.
+pub(super) struct Search {
+    /// In ascending order, none twice.
+    texts: Vec<Arc<[u8]>>,
+    /// For each text the longest other one that it begins with.
+    shorter: Vec<Option<usize>>,
+    /// The first four bytes of each text, in the same order.
+    heads: Vec<u32>,
+    /// At the hash of four bytes, one bit for each offset at which some text holds them.
+    table: Vec<u8>,
+    shift: u32,
+    stride: usize,
+    longest: usize,
+}
+
+impl Search {
+    /// Takes the texts in ascending order, none twice, none shorter than four bytes.
+    pub(super) fn new(texts: Vec<Arc<[u8]>>) -> Self {
+        let shortest = texts.iter().map(|text| text.len()).min().unwrap_or(GRAM);
+        let stride = (shortest + 1).saturating_sub(GRAM).clamp(1, MOST_OFFSETS);
+        // Sixteen places for each entry keep false alarms rare; a table beyond 256 KiB would
+        // leave the processor's cache and cost more than it saves.
+        let bits = (texts.len() * stride * 64).next_power_of_two().ilog2().clamp(12, 18);
+        let shift = u32::BITS - bits;
+        let mut table = vec![0_u8; 1 << bits];
+        for text in &texts {
+            for offset in 0..stride {
+                table[hash(gram(text, offset), shift)] |= 1 << offset;
+            }
+        }
+        Self {
+            shorter: shorter(&texts),
+            heads: texts.iter().map(|text| head(text)).collect(),
+            longest: texts.iter().map(|text| text.len()).max().unwrap_or(0),
+            texts,
+            table,
+            shift,
+            stride,
+        }
+    }
+
+    /// The length in bytes of the longest text; 0 where there is none.
+    pub(super) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Appends the places `(start, end)` where a text stands in `haystack`: the leftmost first, of
+    /// those that begin at one place the longest, none overlapping.
+    pub(super) fn find(&self, haystack: &[u8], found: &mut Vec<(usize, usize)>) {
+        if self.texts.is_empty() {
+            return;
+        }
+        let mut free = 0;
+        let mut at = 0;
+        // Four looks at once: they do not depend on each other, so the processor overlaps them.
+        while let Some(window) = haystack.get(at..at + 3 * self.stride + GRAM) {
+            let seen = |look: usize| self.offsets(window, look * self.stride);
+            if seen(0) | seen(1) | seen(2) | seen(3) != 0 {
+                for look in 0..4 {
+                    self.compare(haystack, at + look * self.stride, &mut free, found);
+                }
+            }
+            at += 4 * self.stride;
+        }
+        while at + GRAM <= haystack.len() {
+            self.compare(haystack, at, &mut free, found);
+            at += self.stride;
+        }
+    }
+
+    /// At which offsets some text has the four bytes at `at`, one bit each.
+    #[inline]
+    fn offsets(&self, bytes: &[u8], at: usize) -> u8 {
+        // Masked although it cannot be too large: so the compiler knows it too.
+        self.table[hash(gram(bytes, at), self.shift) & (self.table.len() - 1)]
+    }
+
+    /// Looks for texts that have the four bytes at `at` at one of the offsets. Each text that
+    /// stands in the haystack is met at one place only, and those met later begin later.
+    fn compare(&self, haystack: &[u8], at: usize, free: &mut usize, found: &mut Vec<(usize, usize)>) {
+        let offsets = self.offsets(haystack, at);
+        if offsets == 0 {
+            return;
+        }
+        for offset in (0..self.stride.min(at + 1)).rev() {
+            let start = at - offset;
+            if offsets & (1 << offset) == 0 || start < *free {
+                continue;
+            }
+            if let Some(length) = self.text_at(&haystack[start..]) {
+                *free = start + length;
+                found.push((start, *free));
+            }
+        }
+    }
+
+    /// The length of the longest text that `haystack` begins with.
+    fn text_at(&self, haystack: &[u8]) -> Option<usize> {
+        if haystack.len() < GRAM || self.offsets(haystack, 0) & 1 == 0 {
+            return None;
+        }
+        let head = head(haystack);
+        let from = self.heads.partition_point(|other| *other < head);
+        let same = self.heads[from..].partition_point(|other| *other == head);
+        // The greatest text that is not greater than the haystack; if the haystack begins with
+        // any text, then with this one or with one that this one begins with.
+        let after = from + self.texts[from..from + same].partition_point(|text| **text <= *haystack);
+        let mut candidate = (after > from).then(|| after - 1);
+        while let Some(index) = candidate {
+            if haystack.starts_with(&self.texts[index]) {
+                return Some(self.texts[index].len());
+            }
+            candidate = self.shorter[index];
+        }
+        None
+    }
+}
+
+/// The four bytes at `at`; zeros where there are none.
+#[inline]
+fn gram(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + GRAM).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes)
+}
+
+/// The first four bytes as a number that sorts as they do.
+fn head(bytes: &[u8]) -> u32 {
+    gram(bytes, 0).swap_bytes()
+}
+
+/// Multiplicative hashing (Knuth, TAOCP 6.4): the upper bits are the well mixed ones.
+#[inline]
+fn hash(gram: u32, shift: u32) -> usize {
+    (gram.wrapping_mul(0x9E37_79B1) >> shift) as usize
+}
+
+/// In ascending order a text follows all that it begins with, so the open ones form a stack.
+fn shorter(texts: &[Arc<[u8]>]) -> Vec<Option<usize>> {
+    let mut open: Vec<usize> = Vec::new();
+    let mut all = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        while open.last().is_some_and(|last| !text.starts_with(&texts[*last])) {
+            open.pop();
+        }
+        all.push(open.last().copied());
+        open.push(index);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn search(texts: &[&[u8]]) -> Search {
+        let sorted: std::collections::BTreeSet<Arc<[u8]>> =
+            texts.iter().map(|text| Arc::from(*text)).collect();
+        Search::new(sorted.into_iter().collect())
+    }
+
+    fn find(texts: &[&[u8]], haystack: &[u8]) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        search(texts).find(haystack, &mut found);
+        found
+    }
+
+    /// The meaning of [`Search::find`], the slow way.
+    fn reference(texts: &[&[u8]], haystack: &[u8]) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        let mut at = 0;
+        while at < haystack.len() {
+            let longest =
+                texts.iter().filter(|text| haystack[at..].starts_with(text)).map(|text| text.len()).max();
+            if let Some(length) = longest {
+                found.push((at, at + length));
+            }
+            at += longest.unwrap_or(1);
+        }
+        found
+    }
+
+    #[test]
+    fn leftmost_then_longest() {
+        assert_eq!(find(&[b"abcd", b"abcdefgh", b"bcdefghijk"], b"xabcdefghijk"), [(1, 9)]);
+        assert_eq!(find(&[b"abcd", b"abcdxyzw"], b"abcdxyz abcdxyzw"), [(0, 4), (8, 16)]);
+        assert_eq!(find(&[b"aaaa"], b"aaaaaaaaa"), [(0, 4), (4, 8)]);
+    }
+
+    #[test]
+    fn a_shorter_text_is_found_behind_greater_ones_that_fail() {
+        let texts: [&[u8]; 4] = [b"abcd", b"abcdef", b"abcdefzz", b"abcdeg"];
+        assert_eq!(find(&texts, b"abcdefz"), [(0, 6)]);
+        assert_eq!(find(&texts, b"abcdz"), [(0, 4)]);
+        assert_eq!(find(&texts, b"abcdegabcde"), [(0, 6), (6, 10)]);
+    }
+
+    #[test]
+    fn nothing_to_find() {
+        assert_eq!(find(&[], b"anything"), []);
+        assert_eq!(find(&[b"long enough"], b""), []);
+        assert_eq!(find(&[b"long enough"], b"abc"), []);
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_the_slow_way_finds(
+            texts in prop::collection::vec(prop::collection::vec(0_u8..3, 4..24), 0..12),
+            haystack in prop::collection::vec(0_u8..3, 0..300),
+        ) {
+            let texts: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
+            prop_assert_eq!(find(&texts, &haystack), reference(&texts, &haystack));
+        }
+
+        #[test]
+        fn finds_long_texts_wherever_they_stand(
+            texts in prop::collection::vec("[a-z]{11,40}", 1..200),
+            before in 0_usize..40,
+            which in any::<prop::sample::Index>(),
+        ) {
+            let texts: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+            let haystack = [&vec![b'.'; before], *which.get(&texts), b"."].concat();
+            prop_assert_eq!(find(&texts, &haystack), reference(&texts, &haystack));
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! What a target prints, on its way to the console and to its log file.
+
+use super::annotation::{Annotation, Level};
+use super::command::{self, Command};
+use super::forms;
+use super::inert::{find_breaks, inert};
+use super::lines::{self, Prefixer};
+use super::masker::{MASK, Masker};
+use super::tail::Tail;
+use crate::secret::Secret;
+
+/// A line is held back until it ends, or until this much of it is there.
+const PIECE: usize = 64 * 1024;
+
+/// The longest text that a target may have masked, in bytes.
+const LONGEST_MASK: usize = 16 * 1024;
+
+/// All texts that a target has masked may have this many bytes.
+const ALL_MASKS: usize = 256 * 1024;
+
+/// How to treat an output.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What stands before each line on the console; `None` leaves lines as they are (then print
+    /// them between [`super::StopToken::begin`] and [`super::StopToken::end`]).
+    pub prefix: Option<String>,
+    /// How many last lines to keep.
+    pub tail: usize,
+    /// Words that must stay readable (the version, image names): `add-mask` of a text that would
+    /// hide a part of one is refused.
+    pub refused: Vec<String>,
+    /// How many texts the output may have masked.
+    pub masks: usize,
+    /// How many annotations of each level are kept. GitHub shows ten a step.
+    pub annotations: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { prefix: None, tail: 40, refused: Vec::new(), masks: 1000, annotations: 10 }
+    }
+}
+
+/// What there is to print. Both texts are masked and can act as no command, and both are empty or
+/// end with a line end, so that commands of ours may stand between two of them.
+#[derive(Debug)]
+pub struct Printed<'a> {
+    /// For the console.
+    pub console: &'a [u8],
+    /// For the log file: the same without prefix.
+    pub log: &'a [u8],
+    /// To pass to `::add-mask::` before anything else is printed.
+    pub masks: Vec<Secret>,
+}
+
+/// What an output said besides its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    /// Errors, warnings and notices in the order they came, masked; files as the target wrote them.
+    pub annotations: Vec<Annotation>,
+    /// How many more there were.
+    pub more_annotations: usize,
+    /// How many `add-mask` commands were refused. Their texts were not shown in that command.
+    pub refused_masks: usize,
+    /// The last lines, masked, and harmless wherever they are printed.
+    pub tail: Vec<String>,
+}
+
+/// The output of one target. Bytes go in as they come; lines come out.
+#[derive(Debug)]
+pub struct Stream {
+    masker: Masker,
+    options: Options,
+    prefixer: Option<Prefixer>,
+    /// The beginning of a line that has no end yet.
+    pending: Vec<u8>,
+    /// What is pending continues a line whose beginning has been printed.
+    continued: bool,
+    /// What comes up to the next line end is the rest of a text to be masked.
+    swallowing: bool,
+    console: Vec<u8>,
+    log: Vec<u8>,
+    new_masks: Vec<Secret>,
+    masks: usize,
+    mask_bytes: usize,
+    refused_masks: usize,
+    annotations: Vec<Annotation>,
+    more_annotations: usize,
+    tail: Tail,
+    edits: Edits,
+}
+
+impl Stream {
+    /// An output that is masked by `masker`, and whose own `add-mask` commands go there.
+    pub fn new(masker: Masker, options: Options) -> Self {
+        Self {
+            masker,
+            prefixer: options.prefix.as_deref().map(Prefixer::new),
+            tail: Tail::new(options.tail),
+            options,
+            pending: Vec::new(),
+            continued: false,
+            swallowing: false,
+            console: Vec::new(),
+            log: Vec::new(),
+            new_masks: Vec::new(),
+            masks: 0,
+            mask_bytes: 0,
+            refused_masks: 0,
+            annotations: Vec::new(),
+            more_annotations: 0,
+            edits: Edits::default(),
+        }
+    }
+
+    /// Takes what was printed; gives the lines that are complete. Works best with large parts.
+    pub fn push(&mut self, bytes: &[u8]) -> Printed<'_> {
+        self.log.clear();
+        let mut rest = bytes;
+        if self.swallowing {
+            match lines::first_end(rest) {
+                Some(end) => {
+                    rest = &rest[end..];
+                    self.swallowing = false;
+                    self.continued = false;
+                }
+                None => rest = &[],
+            }
+        }
+        if !self.pending.is_empty()
+            && let Some(end) = lines::first_end(rest)
+        {
+            self.pending.extend_from_slice(&rest[..end]);
+            rest = &rest[end..];
+            self.pending_line();
+        }
+        if let Some(end) = lines::last_end(rest) {
+            self.block(&rest[..end], true, true);
+            rest = &rest[end..];
+        }
+        self.pending.extend_from_slice(rest);
+        self.pieces();
+        self.printed()
+    }
+
+    /// Gives what is left when the output has ended.
+    pub fn finish(&mut self) -> Printed<'_> {
+        self.log.clear();
+        if !self.pending.is_empty() {
+            self.pending.push(b'\n');
+            self.pending_line();
+        }
+        self.printed()
+    }
+
+    /// What the output said besides its text, up to now.
+    pub fn findings(&self) -> Findings {
+        let mask = |text: &str| self.masker.mask(text).into_owned();
+        let annotations = self.annotations.iter().map(|annotation| Annotation {
+            title: annotation.title.as_deref().map(mask),
+            file: annotation.file.as_deref().map(mask),
+            message: mask(&annotation.message),
+            ..annotation.clone()
+        });
+        Findings {
+            annotations: annotations.collect(),
+            more_annotations: self.more_annotations,
+            refused_masks: self.refused_masks,
+            tail: self.tail.lines().iter().map(|line| inert(&mask(line)).into_owned()).collect(),
+        }
+    }
+
+    fn printed(&mut self) -> Printed<'_> {
+        self.tail.push(&self.log);
+        let console = match &mut self.prefixer {
+            None => &self.log,
+            Some(prefixer) => {
+                self.console.clear();
+                prefixer.append(&self.log, &mut self.console);
+                &self.console
+            }
+        };
+        Printed { console, log: &self.log, masks: std::mem::take(&mut self.new_masks) }
+    }
+
+    /// Prints what is pending, which has its end by now.
+    fn pending_line(&mut self) {
+        let mut line = std::mem::take(&mut self.pending);
+        let begins = !std::mem::take(&mut self.continued);
+        self.block(&line, begins, true);
+        line.clear();
+        self.pending = line;
+    }
+
+    /// Prints pieces of a line that grows too long. Enough is held back for no secret to be cut.
+    fn pieces(&mut self) {
+        let search = self.masker.search();
+        while self.pending.len() >= PIECE + search.longest() + 4 {
+            let mut cut = PIECE;
+            while cut > PIECE - 3 && self.pending[cut] & 0xC0 == 0x80 {
+                cut -= 1;
+            }
+            let mut found = Vec::new();
+            search.find(&self.pending[..(PIECE + search.longest())], &mut found);
+            if let Some((_, end)) = found.iter().find(|(start, end)| (start + 1..*end).contains(&cut)) {
+                cut = *end;
+            }
+            let rest = self.pending.split_off(cut);
+            let piece = std::mem::replace(&mut self.pending, rest);
+            self.block(&piece, !self.continued, false);
+            self.log.push(b'\n');
+            self.continued = true;
+            if self.swallowing {
+                self.pending.clear();
+            }
+        }
+    }
+
+    /// Prints lines, or (`whole` is false) a piece of one. `begins`: the block starts with a line,
+    /// not inside one.
+    fn block(&mut self, block: &[u8], begins: bool, whole: bool) {
+        let mut edits = std::mem::take(&mut self.edits);
+        edits.clear();
+        find_breaks(block, &mut edits.breaks);
+        let mut done = 0;
+        for at in &edits.breaks {
+            if *at < done {
+                continue;
+            }
+            let line = lines::around(block, *at);
+            done = line.end.max(at + 1);
+            if (begins || line.start > 0)
+                && let Some(hidden) = self.obey(&block[line.clone()], whole)
+            {
+                edits.masked.push((line.start + hidden, line.end));
+            }
+        }
+        self.masker.search().find(block, &mut edits.masked);
+        edits.apply(block, &mut self.log);
+        self.edits = edits;
+    }
+
+    /// Does what is honest in a line. Gives the place from which on the line is not to be shown.
+    fn obey(&mut self, line: &[u8], whole: bool) -> Option<usize> {
+        let parsed = command::parse(line)?;
+        match parsed.command {
+            Command::AddMask(value) => {
+                self.swallowing = !whole;
+                if whole && self.may_mask(value.expose()) {
+                    self.masks += 1;
+                    self.mask_bytes += value.expose().len();
+                    self.new_masks.extend(self.masker.add([&value]));
+                } else {
+                    self.refused_masks += 1;
+                }
+                Some(parsed.message_at)
+            }
+            Command::Annotation(annotation) => {
+                let level: Level = annotation.level;
+                let kept = self.annotations.iter().filter(|kept| kept.level == level).count();
+                if kept < self.options.annotations {
+                    self.annotations.push(annotation);
+                } else {
+                    self.more_annotations += 1;
+                }
+                None
+            }
+            Command::Other(_) => None,
+        }
+    }
+
+    fn may_mask(&self, value: &str) -> bool {
+        if value.trim().chars().count() < forms::SHORTEST
+            || self.masks >= self.options.masks
+            || value.len() > LONGEST_MASK
+            || self.mask_bytes + value.len() > ALL_MASKS
+        {
+            return false;
+        }
+        let forms = forms::all(value);
+        let hides = |text: &str| self.options.refused.iter().any(|word| word.contains(text));
+        // The runner also masks what stands between double quotes, and parts between ampersands
+        // (TrimDoubleQuotes and PowerShellPostAmpersandEscape in its ValueEncoders.cs).
+        let parts = || {
+            forms::lines(value).flat_map(|line| {
+                [line.trim_matches('"')]
+                    .into_iter()
+                    .chain(line.split('&').filter(|part| part.len() >= forms::SHORTEST))
+            })
+        };
+        !forms.iter().any(|form| hides(form)) && !parts().any(hides)
+    }
+}
+
+/// What to change in a block.
+#[derive(Debug, Default)]
+struct Edits {
+    /// Where a space goes.
+    breaks: Vec<usize>,
+    /// What is replaced by [`MASK`].
+    masked: Vec<(usize, usize)>,
+    /// Both, in order.
+    all: Vec<(usize, usize)>,
+}
+
+impl Edits {
+    fn clear(&mut self) {
+        self.breaks.clear();
+        self.masked.clear();
+    }
+
+    fn apply(&mut self, block: &[u8], out: &mut Vec<u8>) {
+        self.all.clear();
+        self.all.extend(self.breaks.iter().map(|at| (*at, *at)).chain(self.masked.iter().copied()));
+        self.all.sort_unstable();
+        let mut from = 0;
+        for (start, end) in &self.all {
+            if *start < from {
+                // Overlaps with what is already hidden.
+                from = from.max(*end);
+                continue;
+            }
+            out.extend_from_slice(&block[from..*start]);
+            out.extend_from_slice(if start == end { b" " } else { MASK.as_bytes() });
+            from = *end;
+        }
+        out.extend_from_slice(&block[from..]);
+    }
+}

@@ -1,0 +1,365 @@
+//! From what is known to the plan.
+
+use std::path::PathBuf;
+
+use super::{Action, Images, Job, Names, Place, Plan, Promotion, Standing, Step, Target, Version};
+use crate::environment::{
+    EnvVars, Key, Origin, Paths, Stage, Target as Facing, Value, Values, target_variables,
+};
+use crate::error::Failure;
+use crate::inputs::{self, Command, Inputs, Integration};
+use crate::make::{Makefile, State};
+use crate::outcome::Image;
+
+/// The target that prints the names of images.
+const IMAGES: &str = "p2p-images";
+const BUILD: &str = "p2p-build";
+const FUNCTIONAL: &str = "p2p-functional";
+const NFT: &str = "p2p-nft";
+const INTEGRATION: &str = "p2p-integration";
+
+/// Everything that a plan is made from.
+#[derive(Debug)]
+pub struct Known<'a> {
+    /// The inputs.
+    pub inputs: &'a Inputs,
+    /// The command to plan: the input's, or the one that `plan` is about.
+    pub command: Command,
+    /// What that command is about: targets of `run`, the stage of `promote`.
+    pub targets: &'a [String],
+    /// Where we are.
+    pub place: Place,
+    /// Where the commit stands.
+    pub standing: &'a Standing,
+    /// Whether the event is about a pull request.
+    pub pull_request: bool,
+    /// The version, as far as it is decided.
+    pub version: Version,
+    /// What the Makefile defines; none where the command needs none.
+    pub makefile: Option<&'a Makefile>,
+    /// The files that git tracks, of those that hold a promotion's recipe.
+    pub tracked: &'a [PathBuf],
+    /// The values of the job's own environment; of a promotion, where the images come from.
+    pub values: &'a Values,
+    /// The values of the environment that is promoted to, for a command that promotes.
+    pub destination: Result<Values, Failure>,
+    /// The registry paths of the stages.
+    pub paths: &'a Paths,
+    /// The `env-vars` input.
+    pub env_vars: &'a EnvVars,
+    /// Digests that an earlier job recorded.
+    pub recorded: Vec<Image>,
+    /// What the reader should know before.
+    pub notes: Vec<String>,
+    /// The registry of a local run, if it is ours.
+    pub embedded_registry: bool,
+}
+
+/// Makes the plan, or says all that stands in its way; nothing has been run then.
+pub fn plan(known: &Known<'_>) -> Result<Plan, Failure> {
+    let mut planner = Planner { known, steps: Vec::new(), warnings: Vec::new(), wave: 0 };
+    match known.command {
+        Command::FastFeedback | Command::Plan => planner.fast_feedback()?,
+        Command::Version => planner.own("version", Job::Version),
+        Command::Run => planner.run()?,
+        Command::Promote => planner.promote()?,
+    }
+    let images = planner.images();
+    Ok(planner.finish(images))
+}
+
+struct Planner<'a> {
+    known: &'a Known<'a>,
+    steps: Vec<Step>,
+    warnings: Vec<String>,
+    wave: usize,
+}
+
+impl Planner<'_> {
+    fn fast_feedback(&mut self) -> Result<(), Failure> {
+        let mut needed = vec![BUILD, FUNCTIONAL, NFT];
+        let integration = self.integration();
+        if integration == Action::Run && self.known.inputs.integration == Integration::Required {
+            needed.push(INTEGRATION);
+        }
+        self.need(&needed)?;
+        self.own("version", Job::Version);
+        self.target(BUILD, None);
+        self.record();
+        let wave = self.wave;
+        self.target(FUNCTIONAL, None);
+        self.wave = wave;
+        self.target(NFT, None);
+        self.target(INTEGRATION, Some(integration));
+        self.promotion(Stage::ExtendedTest)
+    }
+
+    /// Whether `p2p-integration` runs, before its own recipe is looked at.
+    fn integration(&self) -> Action {
+        let skip = |reason: &str, warn| Action::Skip { reason: reason.to_owned(), warn };
+        let inputs = self.known.inputs;
+        if inputs.integration == Integration::Off {
+            skip("`integration` is off", false)
+        } else if self.known.pull_request && !inputs.integration_on_prs {
+            skip("`integration-on-prs` is false and this is a pull request", false)
+        } else if self.state(INTEGRATION) == State::Missing && inputs.integration == Integration::Optional {
+            skip("the Makefile has no target `p2p-integration`; a later release makes it mandatory", true)
+        } else {
+            Action::Run
+        }
+    }
+
+    fn run(&mut self) -> Result<(), Failure> {
+        let targets: Vec<_> = self.known.targets.iter().map(String::as_str).collect();
+        if targets.is_empty() {
+            return Err(Failure::usage(
+                "no target to run",
+                "name one or more make targets: `p2p run p2p-build`, or the input `target`",
+            ));
+        }
+        self.need(&targets)?;
+        for target in targets {
+            self.target(target, None);
+            if target == BUILD {
+                self.record();
+            }
+        }
+        Ok(())
+    }
+
+    fn promote(&mut self) -> Result<(), Failure> {
+        let stage = match self.known.targets {
+            [word] if word == "extended-test" => Stage::ExtendedTest,
+            [word] if word == "prod" => Stage::Prod,
+            words => {
+                let what = match words {
+                    [] => "no stage to promote to".to_owned(),
+                    words => format!("`{}` is no stage to promote to", words.join(" ")),
+                };
+                return Err(Failure::usage(what, "expected one of `extended-test`, `prod`; nothing was run"));
+            }
+        };
+        self.promotion(stage)
+    }
+
+    /// Adds the promotion, skipped where the commit may not be promoted.
+    fn promotion(&mut self, stage: Stage) -> Result<(), Failure> {
+        let known = self.known;
+        let target = promotion_target(stage);
+        let by_make = self.promotes_by_make(target)?;
+        let from = if stage == Stage::Prod { Stage::ExtendedTest } else { Stage::FastFeedback };
+        let action = match &known.standing.barred {
+            Some(barred) => Action::Skip { reason: barred.to_string(), warn: false },
+            None if known.place == Place::Local && !known.embedded_registry => Action::Skip {
+                reason: "a local run promotes into its own registry only".to_owned(),
+                warn: false,
+            },
+            None => Action::Run,
+        };
+        let path = |values: &Values, stage| {
+            let registry = values.text(Key::Registry).unwrap_or("(no registry)");
+            format!("{registry}/{}", known.paths.of(stage).text)
+        };
+        // A destination that is not known matters only to a run that promotes.
+        let destination = match (&known.destination, &action) {
+            (Ok(destination), _) => destination,
+            (Err(failure), Action::Run) => return Err(failure.clone()),
+            (Err(_), _) => known.values,
+        };
+        if action == Action::Run {
+            for values in [known.values, destination] {
+                values.require(Key::Registry)?;
+            }
+            if self.image_names() == Names::Names(Vec::new()) {
+                return Err(Failure::usage(
+                    "no image to promote: neither `image-names` nor the target `p2p-images` nor an app's name",
+                    "set `app-name` or `image-names`, or `P2P_APP_NAME` in the Makefile",
+                ));
+            }
+        }
+        let by = by_make.then(|| self.make_target(target, destination, Some(known.values)));
+        let job = Job::Promote(Promotion {
+            stage,
+            by,
+            source: path(known.values, from),
+            destination: path(destination, stage),
+        });
+        self.push(target, action, job);
+        Ok(())
+    }
+
+    /// Whether the team's own recipe promotes.
+    fn promotes_by_make(&self, target: &str) -> Result<bool, Failure> {
+        let state = self.state(target);
+        match self.known.inputs.promotion {
+            inputs::Promotion::Native => Ok(false),
+            inputs::Promotion::Make if state == State::Missing => Err(Failure::usage(
+                format!("`promotion` is `make` and the Makefile has no target `{target}`"),
+                format!("add the target `{target}`, or set `promotion: auto`; nothing was run"),
+            )),
+            inputs::Promotion::Make => Ok(true),
+            inputs::Promotion::Auto => Ok(match state {
+                State::Defined { recipes } => {
+                    !recipes.is_empty()
+                        && recipes.iter().all(|place| self.known.tracked.contains(&place.file))
+                }
+                State::Empty | State::Missing => false,
+            }),
+        }
+    }
+
+    /// All targets that are missing, in one error before anything runs.
+    fn need(&self, targets: &[&str]) -> Result<(), Failure> {
+        let missing: Vec<_> =
+            targets.iter().copied().filter(|name| self.state(name) == State::Missing).collect();
+        if !missing.is_empty() {
+            let there: Vec<_> =
+                self.known.makefile.iter().flat_map(|makefile| makefile.p2p_targets()).collect();
+            let there = match there.as_slice() {
+                [] => "it defines no target that begins with `p2p-`".to_owned(),
+                there => format!("it defines {}", quoted(there)),
+            };
+            return Err(Failure::usage(
+                format!("the Makefile does not define {}", quoted(&missing)),
+                format!("add what is missing; {there}. Nothing was run"),
+            ));
+        }
+        let shadowed: Vec<_> = targets.iter().copied().filter(|name| self.shadowed(name)).collect();
+        if !shadowed.is_empty() {
+            return Err(Failure::usage(
+                format!("a file or directory is named like the target {}", quoted(&shadowed)),
+                format!(
+                    "make would call it up to date and run nothing; declare `.PHONY: {}`. Nothing was run",
+                    shadowed.join(" ")
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn state(&self, target: &str) -> State {
+        self.known.makefile.map_or(State::Missing, |makefile| makefile.target(target).state)
+    }
+
+    fn shadowed(&self, target: &str) -> bool {
+        self.known.makefile.is_some_and(|makefile| makefile.target(target).shadowed)
+    }
+
+    /// Adds a step that runs a make target; `action` where it is decided already.
+    fn target(&mut self, name: &str, action: Option<Action>) {
+        let action = match action {
+            Some(action @ Action::Skip { .. }) => action,
+            _ if self.state(name) == State::Empty => Action::Nothing,
+            _ => Action::Run,
+        };
+        if let Action::Skip { reason, warn: true } = &action {
+            self.warnings.push(format!("{name} is skipped: {reason}"));
+        }
+        let job = Job::Target(self.make_target(name, self.known.values, None));
+        self.push(name, action, job);
+    }
+
+    fn make_target(&self, name: &str, values: &Values, source: Option<&Values>) -> Target {
+        let known = self.known;
+        let version = Value::new(&known.version.version, Origin::Run(known.version.because.clone()));
+        Target {
+            target: name.to_owned(),
+            namespace: values.namespace_of(name).map(|value| value.text.clone()),
+            in_copy: name == NFT && known.command != Command::Run && known.inputs.parallel,
+            time_limit: known.inputs.timeout,
+            variables: target_variables(&Facing {
+                values,
+                source,
+                paths: known.paths,
+                version: Some(&version),
+                github_token: known.inputs.github_token.as_ref(),
+                env_vars: known.env_vars,
+            }),
+        }
+    }
+
+    /// Adds the step that records the digests of the build's images.
+    fn record(&mut self) {
+        let known = self.known;
+        let Some(registry) = known.values.text(Key::Registry) else {
+            self.warnings
+                .push("no registry is known, so the images of the build are not recorded".to_owned());
+            return;
+        };
+        let repository = format!("{registry}/{}", known.paths.of(Stage::FastFeedback).text);
+        self.own("images", Job::Images { repository });
+    }
+
+    fn own(&mut self, name: &str, job: Job) {
+        self.push(name, Action::Run, job);
+    }
+
+    fn push(&mut self, name: &str, action: Action, job: Job) {
+        self.steps.push(Step { name: name.to_owned(), wave: self.wave, action, job });
+        self.wave += 1;
+    }
+
+    fn image_names(&self) -> Names {
+        if let Some(names) = &self.known.inputs.image_names {
+            Names::Names(names.0.clone())
+        } else if !self.known.recorded.is_empty() {
+            Names::Names(self.known.recorded.iter().map(|image| image.name.clone()).collect())
+        } else if matches!(self.state(IMAGES), State::Defined { .. }) {
+            Names::PrintedBy(IMAGES)
+        } else {
+            Names::Names(self.known.values.text(Key::AppName).map(str::to_owned).into_iter().collect())
+        }
+    }
+
+    /// An image that is not there after the build is an error where it was listed, or where we are
+    /// the ones to promote it.
+    fn images(&self) -> Images {
+        let listed =
+            self.known.inputs.image_names.is_some() || matches!(self.state(IMAGES), State::Defined { .. });
+        let native = self.steps.iter().any(|step| {
+            step.action == Action::Run
+                && matches!(&step.job, Job::Promote(promotion) if promotion.by.is_none())
+        });
+        Images {
+            names: self.image_names(),
+            required: listed || native,
+            recorded: self.known.recorded.clone(),
+        }
+    }
+
+    fn finish(self, images: Images) -> Plan {
+        let known = self.known;
+        let mut notes = known.notes.clone();
+        if let Some(barred) = &known.standing.barred
+            && known.place == Place::Github
+            && known.command != Command::Run
+        {
+            notes.push(format!("no version tag is created and nothing is promoted: {barred}"));
+        }
+        Plan {
+            command: known.command,
+            place: known.place,
+            notes,
+            warnings: self.warnings,
+            commit: known.standing.commit.to_string(),
+            version: known.version.clone(),
+            environment: known.values.clone(),
+            images,
+            directory: known.inputs.working_directory.clone(),
+            artifacts: known.inputs.artifacts.clone().map(|globs| globs.0).unwrap_or_default(),
+            steps: self.steps,
+        }
+    }
+}
+
+/// The make target that promotes to a stage.
+fn promotion_target(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Prod => "p2p-promote-to-prod",
+        Stage::FastFeedback | Stage::ExtendedTest => "p2p-promote-to-extended-test",
+    }
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,99 @@
+//! A plan as a person reads it.
+
+use std::fmt;
+
+use super::{Action, Job, Names, Plan, Step};
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "plan: {}", self.command)?;
+        for note in &self.notes {
+            writeln!(f, "  note     {note}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "  warning  {warning}")?;
+        }
+        writeln!(f, "  commit   {}", self.commit)?;
+        writeln!(f, "  version  {} ({})", self.version.version, self.version.because)?;
+        if let Some(previous) = &self.version.previous {
+            writeln!(f, "  previous {previous}")?;
+        }
+        match (&self.version.tag, self.version.create) {
+            (Some(tag), true) => writeln!(f, "  tag      {tag}, to be created")?,
+            (Some(tag), false) => writeln!(f, "  tag      {tag}, which exists")?,
+            (None, _) => {}
+        }
+        match &self.images.names {
+            Names::Names(names) => writeln!(f, "  images   {}", names.join(", "))?,
+            Names::PrintedBy(target) => writeln!(f, "  images   what `make {target}` prints")?,
+        }
+        writeln!(f, "\nsteps, in order:")?;
+        for wave in self.waves() {
+            let together = wave.iter().filter(|step| step.action == Action::Run).count() > 1;
+            for step in wave {
+                write_step(f, step, together)?;
+            }
+        }
+        writeln!(f, "\nvalues of the environment:\n{}", indented(&self.environment.to_string()))?;
+        for step in &self.steps {
+            if let (Action::Run, Some(target)) = (&step.action, step.target()) {
+                let at =
+                    target.namespace.as_ref().map_or(String::new(), |name| format!(" (namespace {name})"));
+                writeln!(f, "\nvariables of {}{at}:", target.target)?;
+                writeln!(f, "{}", indented(&target.variables.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+fn write_step(f: &mut fmt::Formatter<'_>, step: &Step, together: bool) -> fmt::Result {
+    let mut what = match &step.action {
+        Action::Run => step.job.to_string(),
+        Action::Skip { reason, .. } => format!("skipped: {reason}"),
+        Action::Nothing => "does nothing: it has neither recipe nor prerequisites".to_owned(),
+    };
+    if step.action == Action::Run {
+        if together {
+            what.push_str(", at the same time as its neighbour");
+        }
+        if step.target().is_some_and(|target| target.in_copy) {
+            what.push_str(", in a copy of the workspace");
+        }
+    }
+    writeln!(f, "  {}. {:<18} {what}", step.wave + 1, step.name)
+}
+
+impl Step {
+    /// The make target that it runs, if it does.
+    pub fn target(&self) -> Option<&super::Target> {
+        match &self.job {
+            Job::Target(target) => Some(target),
+            Job::Promote(promotion) => promotion.by.as_ref(),
+            Job::Version | Job::Images { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version => f.write_str("settle the version"),
+            Self::Target(target) => {
+                write!(f, "make {}, at most {} s", target.target, target.time_limit.as_secs())
+            }
+            Self::Images { repository } => write!(f, "record the digests under {repository}"),
+            Self::Promote(promotion) => {
+                match &promotion.by {
+                    Some(target) => write!(f, "make {}", target.target)?,
+                    None => f.write_str("copy the images")?,
+                }
+                write!(f, ", {} → {}", promotion.source, promotion.destination)
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Runs a command with all that it starts: streams, limits, stops.
+
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::process::Child;
+use tokio::time::{Instant, timeout_at};
+
+use super::error::ProcessError;
+use super::members::Group;
+use super::pump::Pump;
+use super::signals::{Stop, StopSignal};
+use super::spec::Spec;
+
+/// How long what outlives the leader by a moment (`>(tee log)`) may take before it counts as left.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// How long what was left has between SIGTERM and SIGKILL.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How long a killed group may take to go, and the last output to be taken after a stop.
+const LAST: Duration = Duration::from_secs(1);
+
+/// The limits of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct RunOptions {
+    /// How long it may run.
+    pub time_limit: Duration,
+    /// How long it may clean up after it was told to stop.
+    pub grace: Duration,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self { time_limit: Duration::from_hours(1), grace: Duration::from_secs(5) }
+    }
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// With this exit code.
+    Exited(i32),
+    /// By this signal, which did not come from us.
+    Signalled(i32),
+    /// It ran into its time limit.
+    TimedOut,
+    /// We were told to stop.
+    Interrupted(StopSignal),
+}
+
+/// A run that ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// How.
+    pub how: How,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Command lines of what it left running in its group, ended by now. They are text of others:
+    /// mask them and make them harmless before they are printed.
+    pub leftovers: Vec<String>,
+}
+
+/// Runs a command in a new process group, with both of its output streams on one pipe, and hands
+/// what it prints to `sink` (called on another thread; while it blocks, the command waits).
+///
+/// The command ends when its leader ends: what still runs in the group then is named and ended,
+/// and what left the group keeps nobody waiting. On a stop, the group gets the same signal; on the
+/// time limit, SIGTERM; after the grace SIGKILL, so that all is over three seconds later at most.
+/// Dropping the future kills the group. After a stop a sink that blocks is waited for one second;
+/// it may be called again later, while this function has already returned.
+///
+/// # Errors
+/// When the command cannot be started or waited for.
+pub async fn run_group(
+    spec: &Spec,
+    options: RunOptions,
+    mut stop: Stop,
+    sink: impl FnMut(&[u8]) + Send + 'static,
+) -> Result<Ended, ProcessError> {
+    let started = Instant::now();
+    if let Some(signal) = stop.signal() {
+        return Ok(Ended { how: How::Interrupted(signal), seconds: 0.0, leftovers: Vec::new() });
+    }
+    let lost = |source| ProcessError::Lost { command: spec.to_string(), source };
+    let (mut pump, writer) = Pump::start(sink).map_err(lost)?;
+    let mut child = start(spec, writer)?;
+    let Some(group) = Group::of(&child) else {
+        return Err(lost(std::io::Error::other("it has no process id")));
+    };
+
+    let told = tokio::select! {
+        biased;
+        status = child.wait() => Ok(status.map_err(lost)?),
+        signal = stop.wait() => Err(How::Interrupted(signal)),
+        () = tokio::time::sleep_until(started + options.time_limit) => Err(How::TimedOut),
+    };
+    let (how, leftovers) = match told {
+        Ok(status) => (how(status), end_leftovers(&group).await),
+        Err(how) => (how, wind_up(&mut child, &group, how, options.grace).await),
+    };
+    group.released();
+
+    pump.finish();
+    let patience = async {
+        match how {
+            How::Interrupted(_) => {}
+            _ => {
+                stop.wait().await;
+            }
+        }
+        tokio::time::sleep(LAST).await;
+    };
+    tokio::select! {
+        biased;
+        ended = pump.ended() => ended.map_err(lost)?,
+        () = patience => {}
+    }
+    Ok(Ended { how, seconds: started.elapsed().as_secs_f64(), leftovers })
+}
+
+fn start(spec: &Spec, writer: std::io::PipeWriter) -> Result<Child, ProcessError> {
+    let start = |source| ProcessError::Start {
+        command: spec.to_string(),
+        directory: spec.cwd.display().to_string(),
+        source,
+    };
+    // Our copies of the writing end go with the command, at the end of this function.
+    let mut command = spec.command();
+    command.stdout(writer.try_clone().map_err(start)?).stderr(writer);
+    command.spawn().map_err(start)
+}
+
+fn how(status: ExitStatus) -> How {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => How::Exited(code),
+        (None, signal) => How::Signalled(signal.unwrap_or_default()),
+    }
+}
+
+/// The leader has ended: ends what it left, and names it.
+async fn end_leftovers(group: &Group) -> Vec<String> {
+    if group.empty_by(Instant::now() + SETTLE).await {
+        return Vec::new();
+    }
+    let names = group.names();
+    group.send(Signal::TERM);
+    if !group.empty_by(Instant::now() + LINGER).await {
+        kill(group).await;
+    }
+    names
+}
+
+/// Tells the group to stop and gives it time; names those who had to be killed.
+async fn wind_up(child: &mut Child, group: &Group, how: How, grace: Duration) -> Vec<String> {
+    let deadline = Instant::now() + grace;
+    group.send(match how {
+        How::Interrupted(signal) => signal.to_send(),
+        _ => Signal::TERM,
+    });
+    // Waited for as well, since a zombie of ours still counts as one of the group elsewhere than
+    // on Linux.
+    let leader = timeout_at(deadline, child.wait()).await;
+    let mut names = Vec::new();
+    if leader.is_err() || !group.empty_by(deadline).await {
+        names = group.names();
+        kill(group).await;
+        let _ = timeout_at(Instant::now() + LAST, child.wait()).await;
+    }
+    names
+}
+
+async fn kill(group: &Group) {
+    group.send(Signal::KILL);
+    group.empty_by(Instant::now() + LAST).await;
+}

@@ -1,0 +1,90 @@
+//! Reads a pipe on a thread of its own and hands on what comes.
+//!
+//! A thread, because whoever takes the bytes may block (a slow console), and signals and time
+//! limits must work all the same. What is not taken stays in the pipe, so the child waits too.
+
+use std::io::{self, PipeReader, PipeWriter, Read};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use tokio::sync::oneshot;
+
+/// How much is read at once, in bytes.
+const CHUNK: usize = 256 * 1024;
+
+/// The size that the pipe gets where the system lets us, in bytes.
+const PIPE: usize = 1024 * 1024;
+
+/// A running reader.
+pub(super) struct Pump {
+    /// Dropped to end the reading.
+    go_on: Option<PipeWriter>,
+    ended: oneshot::Receiver<io::Result<()>>,
+}
+
+impl Pump {
+    /// Starts to read; gives the end of the pipe for the child to write to.
+    pub(super) fn start(sink: impl FnMut(&[u8]) + Send + 'static) -> io::Result<(Self, PipeWriter)> {
+        let (reader, writer) = io::pipe()?;
+        let (quit, go_on) = io::pipe()?;
+        widen(&reader);
+        let (tell, ended) = oneshot::channel();
+        std::thread::Builder::new().name("output".to_owned()).spawn(move || {
+            // Nobody may be waiting any more.
+            let _ = tell.send(pump(reader, &quit, sink));
+        })?;
+        Ok((Self { go_on: Some(go_on), ended }, writer))
+    }
+
+    /// Takes what is in the pipe by now and then ends, whoever may still hold the other end.
+    pub(super) fn finish(&mut self) {
+        self.go_on = None;
+    }
+
+    /// Waits until everything has been handed on.
+    pub(super) async fn ended(&mut self) -> io::Result<()> {
+        // The other side goes without a word only if the sink panicked.
+        (&mut self.ended).await.unwrap_or_else(|_| Err(io::Error::other("the reader of the output died")))
+    }
+}
+
+fn pump(mut reader: PipeReader, quit: &PipeReader, mut sink: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut buffer = vec![0_u8; CHUNK];
+    // Once told to finish: no more than a pipe can hold, or one who still prints would keep us.
+    let mut left = None;
+    while left != Some(0) {
+        let mut watched = [PollFd::new(&reader, PollFlags::IN), PollFd::new(quit, PollFlags::IN)];
+        let limit = left.is_some().then(rustix::event::Timespec::default);
+        match poll(&mut watched, limit.as_ref()) {
+            Err(rustix::io::Errno::INTR) => continue,
+            other => other?,
+        };
+        let [readable, told] = watched.map(|fd| !fd.revents().is_empty());
+        if told && left.is_none() {
+            left = Some(PIPE);
+            continue;
+        }
+        if !readable {
+            // Only after being told: the pipe is empty.
+            return Ok(());
+        }
+        let most = left.unwrap_or(CHUNK).min(CHUNK);
+        let length = match reader.read(&mut buffer[..most]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            other => other?,
+        };
+        if length == 0 {
+            return Ok(());
+        }
+        left = left.map(|left| left - length);
+        sink(&buffer[..length]);
+    }
+    Ok(())
+}
+
+/// A wide pipe means fewer turns between child and reader. Best effort.
+fn widen(pipe: &PipeReader) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
+    #[cfg(not(target_os = "linux"))]
+    let _ = pipe;
+}

@@ -1,0 +1,58 @@
+//! Why the registry could not be started.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::error::{Exit, Help};
+
+/// Starting the embedded registry failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another program listens there.
+    #[error("the embedded registry cannot listen on {address}: the port is in use")]
+    PortInUse {
+        /// The address that was asked for.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on for another reason.
+    #[error("the embedded registry cannot listen on {address}")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory cannot be created or written to.
+    #[error("the embedded registry cannot keep its images in {}", root.display())]
+    Root {
+        /// The directory.
+        root: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Help for Error {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::PortInUse { .. } => {
+                "end the program that listens there, or choose port 0, which takes a free one".to_owned()
+            }
+            Self::Listen { .. } => "choose an address of this machine, such as 127.0.0.1:0".to_owned(),
+            Self::Root { root, .. } => {
+                format!(
+                    "make {} a directory that this user may write to, or name another one",
+                    root.display()
+                )
+            }
+        })
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::PortInUse { .. } => Exit::Unavailable,
+            Self::Listen { .. } | Self::Root { .. } => Exit::Usage,
+        }
+    }
+}

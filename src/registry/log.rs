@@ -1,0 +1,41 @@
+//! What was asked and answered, so that tests can count requests.
+
+use std::sync::{Mutex, PoisonError};
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// `GET`, `PUT`, …
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// The status that was answered; `None` while it is being worked on, and where a fault or a broken
+    /// connection left it without an answer.
+    pub status: Option<u16>,
+}
+
+/// All requests since the start, in order of arrival.
+#[derive(Debug, Default)]
+pub(super) struct Log(Mutex<Vec<Entry>>);
+
+impl Log {
+    /// Notes a request and gives its number, from 1.
+    pub(super) fn begin(&self, method: &str, path: &str) -> usize {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.push(Entry { method: method.to_owned(), path: path.to_owned(), status: None });
+        entries.len()
+    }
+
+    /// Notes the answer to request `number`.
+    pub(super) fn end(&self, number: usize, status: u16) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = number.checked_sub(1).and_then(|index| entries.get_mut(index)) {
+            entry.status = Some(status);
+        }
+    }
+
+    /// A copy of all entries.
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,75 @@
+//! Percent decoding and query strings, as much of them as the distribution API uses.
+
+/// Decodes `%41`. `None` where a `%` is not followed by two hexadecimal digits or the result is no UTF-8.
+pub(super) fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        if first == b'%' {
+            let hex = std::str::from_utf8(after.get(..2)?).ok()?;
+            // `from_str_radix` would take "+1".
+            if !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return None;
+            }
+            bytes.push(u8::from_str_radix(hex, 16).ok()?);
+            rest = after.get(2..)?;
+        } else {
+            bytes.push(first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// The pairs of a query string. What cannot be decoded is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads the text after the `?`.
+    pub(super) fn parse(text: Option<&str>) -> Self {
+        let pairs = text.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        Self(
+            pairs
+                .filter_map(|pair| {
+                    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                    Some((decode(name)?, decode(&value.replace('+', " "))?))
+                })
+                .collect(),
+        )
+    }
+
+    /// The first value of `name`.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of `name`.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_what_is_encoded_and_refuses_the_rest() {
+        assert_eq!(decode("sha256%3Aab").as_deref(), Some("sha256:ab"));
+        assert_eq!(decode("%2e%2E/%2f").as_deref(), Some("..//"));
+        for bad in ["%", "%4", "%zz", "%+1", "%ff"] {
+            assert_eq!(decode(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn reads_pairs_in_order() {
+        let query = Query::parse(Some("scope=a%3Apull&n=2&scope=b+c&empty&%zz=1"));
+        assert_eq!(query.all("scope").collect::<Vec<_>>(), ["a:pull", "b c"]);
+        assert_eq!(query.get("n"), Some("2"));
+        assert_eq!(query.get("empty"), Some(""));
+        assert_eq!(query.get("other"), None);
+        assert_eq!(Query::parse(None), Query::default());
+    }
+}

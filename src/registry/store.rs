@@ -1,0 +1,288 @@
+//! What the registry keeps on disk.
+//!
+//! ```text
+//! <root>/temporary/…                                uploads on their way
+//! <root>/repositories/<name>/_blobs/<hex>           a blob
+//! <root>/repositories/<name>/_manifests/<hex>       its media type, a line feed, its bytes
+//! <root>/repositories/<name>/_tags/<tag>            the digest
+//! <root>/repositories/<name>/_referrers/<hex>/<hex> a manifest attached to another one
+//! ```
+//!
+//! No component of a name begins with `_`, so the four never collide with a repository. A file appears
+//! whole, by a rename; a directory is never removed; so several processes may work on one root. Mounting
+//! makes a hard link: repositories stay apart, bytes are stored once and go with their last link.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::NamedTempFile;
+
+use super::manifest::Manifest;
+use super::names::{Digest, Reference, Repository, Tag};
+
+/// A process that was killed leaves its uploads; after this long nobody still writes to them.
+const ABANDONED: Duration = Duration::from_hours(24);
+
+/// The directory of a registry. All functions block.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Opens the store under `root`, making it where there is none, and clears what killed processes left.
+    pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
+        let store = Self { root: root.into() };
+        fs::create_dir_all(store.root.join("repositories"))?;
+        fs::create_dir_all(store.temporary())?;
+        for entry in fs::read_dir(store.temporary())? {
+            let entry = entry?;
+            // Another process may remove it at the same time.
+            let age = entry.metadata().and_then(|data| data.modified()).map(|time| time.elapsed());
+            if matches!(age, Ok(Ok(age)) if age > ABANDONED) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        // What shows that this user may write here.
+        store.new_file()?;
+        Ok(store)
+    }
+
+    /// A new file, removed again unless it is kept.
+    pub(super) fn new_file(&self) -> io::Result<NamedTempFile> {
+        NamedTempFile::new_in(self.temporary())
+    }
+
+    /// Whether the repository has this blob.
+    pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> bool {
+        self.blob_path(repository, digest).is_file()
+    }
+
+    /// A blob and its size.
+    pub(super) fn blob(&self, repository: &Repository, digest: &Digest) -> io::Result<Option<(File, u64)>> {
+        let Some(file) = absent(File::open(self.blob_path(repository, digest)))? else { return Ok(None) };
+        let size = file.metadata()?.len();
+        Ok(Some((file, size)))
+    }
+
+    /// Puts a file that was checked against `digest` into the repository.
+    pub(super) fn keep_blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        file: NamedTempFile,
+    ) -> io::Result<()> {
+        keep(file, &self.blob_path(repository, digest))
+    }
+
+    /// Gives `to` a blob of `from`; false where `from` does not have it.
+    pub(super) fn mount(&self, from: &Repository, to: &Repository, digest: &Digest) -> io::Result<bool> {
+        let (source, target) = (self.blob_path(from, digest), self.blob_path(to, digest));
+        if !source.is_file() {
+            return Ok(false);
+        }
+        make_parent(&target)?;
+        match fs::hard_link(&source, &target) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            // A file system without hard links, or a file that has as many as it can.
+            Err(_) => {
+                let mut copy = self.new_file()?;
+                let Some(mut bytes) = absent(File::open(&source))? else { return Ok(false) };
+                io::copy(&mut bytes, &mut copy)?;
+                keep(copy, &target)?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Removes a blob from a repository; false where there is none.
+    pub(super) fn delete_blob(&self, repository: &Repository, digest: &Digest) -> io::Result<bool> {
+        Ok(absent(fs::remove_file(self.blob_path(repository, digest)))?.is_some())
+    }
+
+    /// Whether the repository has this manifest.
+    pub fn has_manifest(&self, repository: &Repository, digest: &Digest) -> bool {
+        self.manifest_path(repository, digest).is_file()
+    }
+
+    /// The manifest with this digest.
+    pub fn manifest(&self, repository: &Repository, digest: &Digest) -> io::Result<Option<Manifest>> {
+        let Some(mut line) = absent(fs::read(self.manifest_path(repository, digest)))? else {
+            return Ok(None);
+        };
+        let Some(end) = line.iter().position(|byte| *byte == b'\n') else {
+            return Err(io::Error::other(format!("the file of manifest {digest} is damaged")));
+        };
+        let bytes = line.split_off(end + 1);
+        line.truncate(end);
+        let media_type = String::from_utf8(line).map_err(io::Error::other)?;
+        Ok(Some(Manifest { media_type, bytes }))
+    }
+
+    /// Puts a manifest into the repository, attached to its subject, if any.
+    pub(super) fn keep_manifest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        manifest: &Manifest,
+        subject: Option<&Digest>,
+    ) -> io::Result<()> {
+        // First the link: one that leads nowhere is passed over, a missing one would hide a referrer.
+        if let Some(subject) = subject {
+            keep(self.new_file()?, &self.referrers_path(repository, subject).join(digest.hex()))?;
+        }
+        let mut file = self.new_file()?;
+        writeln!(file, "{}", manifest.media_type)?;
+        file.write_all(&manifest.bytes)?;
+        keep(file, &self.manifest_path(repository, digest))
+    }
+
+    /// Removes a manifest with its tags and its link to `subject`; false where there is none.
+    pub(super) fn delete_manifest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        subject: Option<&Digest>,
+    ) -> io::Result<bool> {
+        for tag in self.tags(repository)?.unwrap_or_default() {
+            if self.tagged(repository, &tag)?.as_ref() == Some(digest) {
+                self.delete_tag(repository, &tag)?;
+            }
+        }
+        let removed = absent(fs::remove_file(self.manifest_path(repository, digest)))?.is_some();
+        if let Some(subject) = subject {
+            absent(fs::remove_file(self.referrers_path(repository, subject).join(digest.hex())))?;
+        }
+        Ok(removed)
+    }
+
+    /// The digests of the manifests attached to `subject`, in order.
+    pub(super) fn referrers(&self, repository: &Repository, subject: &Digest) -> io::Result<Vec<Digest>> {
+        let names = names(&self.referrers_path(repository, subject))?.unwrap_or_default();
+        Ok(names.iter().filter_map(|hex| Digest::parse(&format!("sha256:{hex}"))).collect())
+    }
+
+    /// The digest that a reference means; `None` for a tag that does not exist.
+    pub(super) fn resolve(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> io::Result<Option<Digest>> {
+        match reference {
+            Reference::Digest(digest) => Ok(Some(digest.clone())),
+            Reference::Tag(tag) => self.tagged(repository, tag),
+        }
+    }
+
+    /// What a tag points at.
+    pub fn tagged(&self, repository: &Repository, tag: &Tag) -> io::Result<Option<Digest>> {
+        let text = absent(fs::read_to_string(self.tags_path(repository).join(tag.as_str())))?;
+        Ok(text.and_then(|text| Digest::parse(text.trim_end())))
+    }
+
+    /// Points a tag at a digest, whatever it pointed at before.
+    pub fn tag(&self, repository: &Repository, tag: &Tag, digest: &Digest) -> io::Result<()> {
+        let mut file = self.new_file()?;
+        writeln!(file, "{digest}")?;
+        keep(file, &self.tags_path(repository).join(tag.as_str()))
+    }
+
+    /// Removes a tag; false where there is none.
+    pub(super) fn delete_tag(&self, repository: &Repository, tag: &Tag) -> io::Result<bool> {
+        Ok(absent(fs::remove_file(self.tags_path(repository).join(tag.as_str())))?.is_some())
+    }
+
+    /// The tags in order of their bytes; `None` for a repository that does not exist.
+    pub fn tags(&self, repository: &Repository) -> io::Result<Option<Vec<Tag>>> {
+        let Some(names) = names(&self.tags_path(repository))? else {
+            return Ok(is_repository(&self.path(repository)).then(Vec::new));
+        };
+        Ok(Some(names.iter().filter_map(|name| Tag::parse(name)).collect()))
+    }
+
+    /// All repositories in order of their names' bytes.
+    pub fn repositories(&self) -> io::Result<Vec<Repository>> {
+        let base = self.root.join("repositories");
+        let mut found = Vec::new();
+        let mut open = vec![String::new()];
+        while let Some(name) = open.pop() {
+            let directory = base.join(&name);
+            if let Some(repository) = Repository::parse(&name).filter(|_| is_repository(&directory)) {
+                found.push(repository);
+            }
+            for child in names(&directory)?.unwrap_or_default() {
+                let child = if name.is_empty() { child } else { format!("{name}/{child}") };
+                if Repository::parse(&child).is_some() {
+                    open.push(child);
+                }
+            }
+        }
+        found.sort_by(|left, right| left.as_str().cmp(right.as_str()));
+        Ok(found)
+    }
+
+    fn temporary(&self) -> PathBuf {
+        self.root.join("temporary")
+    }
+
+    fn path(&self, repository: &Repository) -> PathBuf {
+        self.root.join("repositories").join(repository.as_str())
+    }
+
+    fn blob_path(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+        self.path(repository).join("_blobs").join(digest.hex())
+    }
+
+    fn manifest_path(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+        self.path(repository).join("_manifests").join(digest.hex())
+    }
+
+    fn tags_path(&self, repository: &Repository) -> PathBuf {
+        self.path(repository).join("_tags")
+    }
+
+    fn referrers_path(&self, repository: &Repository, subject: &Digest) -> PathBuf {
+        self.path(repository).join("_referrers").join(subject.hex())
+    }
+}
+
+/// Whether something was pushed to this directory itself, not only below it.
+fn is_repository(directory: &Path) -> bool {
+    directory.join("_manifests").is_dir() || directory.join("_blobs").is_dir()
+}
+
+/// Moves a finished file to its place in one step.
+fn keep(file: NamedTempFile, target: &Path) -> io::Result<()> {
+    make_parent(target)?;
+    file.persist(target).map(drop).map_err(|error| error.error)
+}
+
+fn make_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
+}
+
+/// `None` where there is nothing of that name.
+fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The sorted names in a directory; `None` where there is no such directory.
+fn names(directory: &Path) -> io::Result<Option<Vec<String>>> {
+    let Some(entries) = absent(fs::read_dir(directory))? else { return Ok(None) };
+    let mut names = Vec::new();
+    for entry in entries {
+        if let Ok(name) = entry?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(Some(names))
+}

@@ -1,0 +1,75 @@
+//! Annotations and masks: what GitHub's runner is told besides the text.
+
+use super::{Console, Listener};
+use crate::error::Failure;
+use crate::outcome::{Event, Status, StepResult};
+use crate::output::{Annotation, Level, command};
+
+/// GitHub keeps 10 of a kind a step. Ours must find room, so targets get fewer.
+const OF_TARGETS: usize = 7;
+
+/// Writes annotations and masks.
+pub struct Annotations {
+    console: Console,
+    passed_on: Vec<Level>,
+    left_out: usize,
+}
+
+impl Annotations {
+    /// Annotations on `console`.
+    pub fn new(console: Console) -> Self {
+        Self { console, passed_on: Vec::new(), left_out: 0 }
+    }
+
+    /// A failure of ours: of a step, or one that ends the run before there is a plan.
+    pub fn failure(console: &Console, title: &str, failure: &Failure) {
+        let text = failure.to_string();
+        console.annotate_text(Level::Error, title, text.strip_prefix("error: ").unwrap_or(&text));
+    }
+
+    fn ended(&self, result: &StepResult) {
+        if let Some(failure) = &result.failure {
+            Self::failure(&self.console, &result.name, failure);
+        } else if matches!(result.status, Status::Failed | Status::TimedOut | Status::Interrupted) {
+            let mut message = result.reason.clone().unwrap_or_default();
+            for (what, text) in [("last line", result.tail.last()), ("repeat it", result.repeat.as_ref())] {
+                if let Some(text) = text {
+                    message = format!("{message}\n{what}: {text}");
+                }
+            }
+            self.console.annotate_text(Level::Error, &result.name, &message);
+        }
+    }
+
+    fn pass_on(&mut self, annotation: &Annotation) {
+        if self.passed_on.iter().filter(|level| **level == annotation.level).count() == OF_TARGETS {
+            self.left_out += 1;
+        } else {
+            self.passed_on.push(annotation.level);
+            self.console.annotate(annotation.clone());
+        }
+    }
+}
+
+impl Listener for Annotations {
+    fn hear(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Mask(text) => self.console.command(&command::add_mask(text)),
+            Event::Began { plan } => {
+                for warning in &plan.warnings {
+                    self.console.annotate_text(Level::Warning, "p2p", warning);
+                }
+            }
+            Event::Said(level @ (Level::Warning | Level::Error), text) => {
+                self.console.annotate_text(*level, "p2p", text);
+            }
+            Event::Annotated(annotation) => self.pass_on(annotation),
+            Event::StepEnded(result) => self.ended(result),
+            Event::Ended(_) if self.left_out > 0 => self.console.say(&format!(
+                "{} more annotations of targets were left out: GitHub keeps 10 of a kind a step",
+                self.left_out
+            )),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The log: what a person reads while the gate runs, and right after it failed.
+
+use super::{Console, Listener, time};
+use crate::outcome::{Event, Outcome, Status, StepResult, Verdict};
+use crate::output::Level;
+use crate::plan::{Place, Plan};
+
+/// Writes the log.
+pub struct Log {
+    console: Console,
+}
+
+impl Log {
+    /// A log on `console`.
+    pub fn new(console: Console) -> Self {
+        Self { console }
+    }
+
+    fn began(&self, plan: &Plan) {
+        for note in &plan.notes {
+            self.console.say(note);
+        }
+        if !self.console.is_github() {
+            for warning in &plan.warnings {
+                self.console.say(&format!("warning: {warning}"));
+            }
+        }
+        let place = match plan.place {
+            Place::Github => "",
+            Place::Local => " (local)",
+        };
+        self.console.say(&format!(
+            "p2p {}{place}: version {} of commit {}",
+            plan.command, plan.version.version, plan.commit
+        ));
+    }
+
+    fn ended(&self, result: &StepResult) {
+        let name = &result.name;
+        let took = time(result.seconds);
+        let reason = result.reason.as_deref().unwrap_or_default();
+        let line = match result.status {
+            Status::Passed if reason.is_empty() => format!("✓ {name} passed in {took}"),
+            Status::Passed => format!("✓ {name}: {reason}"),
+            Status::Nothing => format!("✓ {name} does nothing: it has neither recipe nor prerequisites"),
+            Status::Skipped => format!("- {name} skipped: {reason}"),
+            Status::Failed => format!("✗ {name} failed after {took}: {reason}"),
+            Status::TimedOut => format!("✗ {name} ran into its time limit: {reason}"),
+            Status::Interrupted => format!("✗ {name} was interrupted after {took}: {reason}"),
+        };
+        self.console.say(&line);
+        if !result.leftovers.is_empty() {
+            self.console.say(&format!(
+                "  {name} left processes running in the background; they were ended: {}",
+                result.leftovers.join(", ")
+            ));
+        }
+        if let Some(failure) = result.failure.as_ref().filter(|_| !self.console.is_github()) {
+            self.console.say(&failure.to_string());
+        }
+        if !result.tail.is_empty() {
+            self.console.say(&format!("  the last lines of {name}:"));
+            for line in &result.tail {
+                self.console.say(&format!("  | {line}"));
+            }
+        }
+        if let (false, Some(log)) = (result.status.passes(), &result.log) {
+            self.console.say(&format!("  whole log:  {log}"));
+        }
+        if let (false, Some(repeat)) = (result.status.passes(), &result.repeat) {
+            self.console.say(&format!("  repeat it:  {repeat}"));
+        }
+    }
+
+    fn over(&self, outcome: &Outcome) {
+        let took = time(outcome.seconds);
+        let version = &outcome.plan.version.version;
+        for namespace in &outcome.half_deployed {
+            self.console.say(&format!("  may be half-deployed: namespace {namespace}"));
+        }
+        let line = match outcome.result {
+            Verdict::Success => format!("\n✓ {} of {version} passed in {took}", outcome.plan.command),
+            Verdict::Failure => {
+                let failed: Vec<_> = outcome
+                    .steps
+                    .iter()
+                    .filter(|step| !step.status.passes())
+                    .map(|step| &*step.name)
+                    .collect();
+                format!("\n✗ {} of {version} failed in {took}: {}", outcome.plan.command, failed.join(", "))
+            }
+            Verdict::Cancelled => {
+                format!("\n✗ {} of {version} was interrupted after {took}", outcome.plan.command)
+            }
+        };
+        self.console.say(&line);
+    }
+}
+
+impl Listener for Log {
+    fn hear(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Began { plan } => self.began(plan),
+            Event::Said(Level::Notice, text) => self.console.say(text),
+            // GitHub shows what annotations say in the log too.
+            Event::Said(Level::Warning, text) if !self.console.is_github() => {
+                self.console.say(&format!("warning: {text}"));
+            }
+            Event::Again(again) => self.console.say(&format!(
+                "  try {} of {} failed ({}: {}); next in {}",
+                again.attempt,
+                again.of,
+                again.what,
+                again.why,
+                time(again.wait.as_secs_f64())
+            )),
+            Event::GroupBegan(steps) => {
+                let names: Vec<_> = steps.iter().map(|step| step.name.as_str()).collect();
+                self.console.open(&names.join(" and "));
+            }
+            Event::Printed(text) => self.console.print(text),
+            Event::GroupEnded => self.console.close(),
+            Event::StepEnded(result) => self.ended(result),
+            Event::Recorded(image) => {
+                self.console.say(&format!("  {} is {}", image.reference, image.digest));
+            }
+            Event::Promoted(promoted) => self
+                .console
+                .say(&format!("  {} → {} ({})", promoted.source, promoted.destination, promoted.digest)),
+            Event::Ended(outcome) => self.over(outcome),
+            Event::Mask(_) | Event::Said(..) | Event::Annotated(_) | Event::Summarised(..) => {}
+        }
+    }
+}

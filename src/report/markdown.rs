@@ -1,0 +1,66 @@
+//! Text of others in markdown, so that it stays text.
+
+/// In a cell of a table.
+pub(super) fn cell(text: &str) -> String {
+    let mut cell = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' => cell.push(' '),
+            '<' => cell.push_str("&lt;"),
+            '>' => cell.push_str("&gt;"),
+            '&' => cell.push_str("&amp;"),
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '~' | '@' => {
+                cell.push('\\');
+                cell.push(c);
+            }
+            _ => cell.push(c),
+        }
+    }
+    cell
+}
+
+/// As inline code; text that holds a backtick gets a longer fence.
+pub(super) fn code(text: &str) -> String {
+    let text = text.replace(['\n', '\r'], " ").replace('|', "\\|");
+    let fence = "`".repeat(longest_run(&text) + 1);
+    if text.starts_with('`') || text.ends_with('`') {
+        format!("{fence} {text} {fence}")
+    } else {
+        format!("{fence}{text}{fence}")
+    }
+}
+
+/// As a block of code that nothing in it can end.
+pub(super) fn block<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> String {
+    let longest = lines.clone().map(longest_run).max().unwrap_or(0);
+    let fence = "`".repeat((longest + 1).max(3));
+    let mut block = format!("{fence}text\n");
+    for line in lines {
+        block.push_str(line);
+        block.push('\n');
+    }
+    block.push_str(&fence);
+    block.push('\n');
+    block
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_ends_only_where_it_ends() {
+        assert_eq!(block(["a", "````", "b"].into_iter()), "`````text\na\n````\nb\n`````\n");
+    }
+
+    #[test]
+    fn a_cell_holds_no_markup() {
+        assert_eq!(cell("a|b <img> *c*\n`d`"), "a\\|b &lt;img&gt; \\*c\\* \\`d\\`");
+        assert_eq!(code("a`b"), "``a`b``");
+        assert_eq!(code("`"), "`` ` ``");
+    }
+}

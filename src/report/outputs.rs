@@ -1,0 +1,107 @@
+//! The outputs of the action, and the artifact subjects.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Console, Listener};
+use crate::outcome::{Event, Outcome, Verdict};
+use crate::output::{Level, file_command};
+
+/// At most so many subjects a job.
+const SUBJECTS: usize = 500;
+
+/// Writes the outputs when the run is over.
+pub struct Outputs {
+    console: Console,
+    file: Option<PathBuf>,
+    subjects: Option<PathBuf>,
+    report: PathBuf,
+}
+
+impl Outputs {
+    /// Outputs to `GITHUB_OUTPUT` and subjects to `GITHUB_ARTIFACTS`, where there are such files.
+    pub fn new(
+        console: Console,
+        file: Option<PathBuf>,
+        subjects: Option<PathBuf>,
+        report: PathBuf,
+    ) -> Self {
+        Self { console, file, subjects, report }
+    }
+
+    fn write(&self, outcome: &Outcome) -> std::io::Result<()> {
+        if let Some(file) = &self.file {
+            let mut text = String::new();
+            for (name, value) in values(outcome, &self.report.display().to_string()) {
+                text.push_str(&file_command::record(name, &value).map_err(std::io::Error::other)?);
+            }
+            append(file, &text)?;
+        }
+        if let Some(file) = &self.subjects {
+            append(file, &subjects(outcome))?;
+        }
+        Ok(())
+    }
+}
+
+impl Listener for Outputs {
+    fn hear(&mut self, event: &Event<'_>) {
+        if let Event::Ended(outcome) = event
+            && let Err(error) = self.write(outcome)
+        {
+            self.console.annotate_text(Level::Error, "p2p", &format!("the outputs: {error}"));
+        }
+    }
+}
+
+/// The one output of a run that failed before its plan was executed.
+pub(super) fn failed(file: &PathBuf) -> std::io::Result<()> {
+    append(file, &format!("result={}\n", Verdict::Failure.word()))
+}
+
+/// The outputs by name, in the order of action.yml.
+fn values(outcome: &Outcome, report: &str) -> Vec<(&'static str, String)> {
+    let version = &outcome.plan.version;
+    let steps: Vec<_> = outcome
+        .steps
+        .iter()
+        .map(|step| json!({"name": step.name, "status": step.status, "seconds": step.seconds}))
+        .collect();
+    vec![
+        ("version", version.version.clone()),
+        ("previous-version", version.previous.clone().unwrap_or_default()),
+        ("version-tag", version.tag.clone().unwrap_or_default()),
+        ("tag-created", outcome.tag_created.to_string()),
+        ("images", json!(outcome.images).to_string()),
+        ("promoted", json!(outcome.promoted).to_string()),
+        ("result", outcome.result.word().to_owned()),
+        ("steps", json!(steps).to_string()),
+        ("artifacts", outcome.artifacts.join("\n")),
+        ("logs-path", outcome.logs.clone()),
+        ("report-path", report.to_owned()),
+    ]
+}
+
+/// One line an image: `oci://<name>@<digest>`. A line with `=` would fail the step.
+fn subjects(outcome: &Outcome) -> String {
+    let mut lines = String::new();
+    let images = outcome.images.iter().map(|image| (&image.reference, &image.digest));
+    let promoted = outcome.promoted.iter().map(|promoted| (&promoted.destination, &promoted.digest));
+    for (reference, digest) in images.chain(promoted).take(SUBJECTS) {
+        let name = match reference.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => name,
+            _ => reference,
+        };
+        if !name.contains(['=', '\n']) {
+            lines = format!("{lines}oci://{name}@{digest}\n");
+        }
+    }
+    lines
+}
+
+fn append(file: &PathBuf, text: &str) -> std::io::Result<()> {
+    OpenOptions::new().append(true).create(true).open(file)?.write_all(text.as_bytes())
+}

@@ -1,0 +1,180 @@
+//! The step summary: verdict, steps, images, failures; inside a byte budget.
+//!
+//! A summary over 1 MiB is dropped whole by GitHub, so what is less important gives way first.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use super::{Listener, markdown, time};
+use crate::outcome::{Event, Outcome, Status, StepResult, Verdict};
+use crate::output::Masker;
+use crate::plan::Plan;
+
+/// GitHub's limit is 1,048,576 bytes a step; the rest is room for what a target's own
+/// characters grow to.
+const BUDGET: usize = 1_000_000;
+/// How much of one failed step's tail is shown.
+const TAIL: usize = 30_000;
+
+/// Writes the summary when the run is over.
+pub struct Summary {
+    file: PathBuf,
+    masker: Masker,
+    of_targets: Vec<(String, String)>,
+}
+
+impl Summary {
+    /// A summary appended to `file` (`GITHUB_STEP_SUMMARY`).
+    pub fn new(file: PathBuf, masker: Masker) -> Self {
+        Self { file, masker, of_targets: Vec::new() }
+    }
+}
+
+impl Listener for Summary {
+    fn hear(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Summarised(target, text) => {
+                self.of_targets.push(((*target).to_owned(), (*text).to_owned()));
+            }
+            Event::Ended(outcome) => {
+                let text = render(outcome, &self.of_targets);
+                let file = std::fs::OpenOptions::new().append(true).create(true).open(&self.file);
+                // Without a summary the gate still has its log, outputs and report.
+                let _unwritten = file.and_then(|mut file| file.write_all(self.masker.mask(&text).as_bytes()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The whole summary, at most [`BUDGET`] bytes.
+fn render(outcome: &Outcome, of_targets: &[(String, String)]) -> String {
+    let mut text = verdict(outcome);
+    text.push_str(&steps(outcome));
+    text.push_str(&images(outcome));
+    let mut left_out = 0_usize;
+    for part in failures(outcome).into_iter().chain(notes(outcome)).chain(summaries(of_targets)) {
+        if text.len() + part.len() <= BUDGET {
+            text.push_str(&part);
+        } else {
+            left_out += 1;
+        }
+    }
+    if left_out > 0 {
+        let _infallible = writeln!(text, "\n*{left_out} more left out: a summary holds at most 1 MiB.*");
+    }
+    text
+}
+
+fn verdict(outcome: &Outcome) -> String {
+    let Plan { command, version, commit, .. } = &outcome.plan;
+    let (mark, word) = match outcome.result {
+        Verdict::Success => ("✅", "passed"),
+        Verdict::Failure => ("❌", "failed"),
+        Verdict::Cancelled => ("🛑", "was interrupted"),
+    };
+    let mut text = format!(
+        "## {mark} {command} {word}: {}\n\nCommit {}, {}",
+        markdown::cell(&version.version),
+        markdown::code(commit),
+        time(outcome.seconds)
+    );
+    if let Some(tag) = &version.tag {
+        let how = if outcome.tag_created { "created" } else { "existing" };
+        let _infallible = write!(text, ", tag {} ({how})", markdown::code(tag));
+    }
+    text.push_str(".\n\n");
+    if !outcome.half_deployed.is_empty() {
+        let names: Vec<_> = outcome.half_deployed.iter().map(|name| markdown::code(name)).collect();
+        let _infallible = writeln!(text, "**May be half-deployed:** {}.\n", names.join(", "));
+    }
+    text
+}
+
+fn steps(outcome: &Outcome) -> String {
+    let mut text = String::from("| step | result | time |\n|---|---|---:|\n");
+    for step in &outcome.steps {
+        let mark = match step.status {
+            Status::Passed => "✅ passed",
+            Status::Nothing => "✅ does nothing",
+            Status::Skipped => "⏭️ skipped",
+            Status::Failed => "❌ failed",
+            Status::TimedOut => "⏱️ timed out",
+            Status::Interrupted => "🛑 interrupted",
+        };
+        let reason =
+            step.reason.as_ref().map_or(String::new(), |reason| format!(": {}", markdown::cell(reason)));
+        let took = if step.status == Status::Skipped { String::new() } else { time(step.seconds) };
+        let _infallible = writeln!(text, "| {} | {mark}{reason} | {took} |", markdown::cell(&step.name));
+    }
+    text.push('\n');
+    text
+}
+
+fn images(outcome: &Outcome) -> String {
+    if outcome.images.is_empty() && outcome.promoted.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("| image | digest | promoted to |\n|---|---|---|\n");
+    let mut row = |reference: &str, digest: &str, to: &str| {
+        let to = if to.is_empty() { "—".to_owned() } else { markdown::code(to) };
+        let _infallible =
+            writeln!(text, "| {} | {} | {to} |", markdown::code(reference), markdown::code(digest));
+    };
+    for image in &outcome.images {
+        let to = outcome.promoted.iter().find(|promoted| promoted.name == image.name);
+        row(&image.reference, &image.digest, to.map_or("", |promoted| &promoted.destination));
+    }
+    for promoted in &outcome.promoted {
+        if !outcome.images.iter().any(|image| image.name == promoted.name) {
+            row(&promoted.source, &promoted.digest, &promoted.destination);
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn failures(outcome: &Outcome) -> Vec<String> {
+    outcome.steps.iter().filter(|step| !step.status.passes()).map(failure).collect()
+}
+
+fn failure(step: &StepResult) -> String {
+    let mut text = format!("### {}\n\n", markdown::cell(&step.name));
+    if let Some(failure) = &step.failure {
+        text.push_str(&markdown::block(failure.to_string().lines()));
+    } else if let Some(reason) = &step.reason {
+        let _infallible = writeln!(text, "{}", markdown::cell(reason));
+    }
+    if !step.tail.is_empty() {
+        let mut room = TAIL;
+        let shown = step
+            .tail
+            .iter()
+            .rev()
+            .take_while(|line| {
+                let fits = line.len() < room;
+                room = room.saturating_sub(line.len() + 1);
+                fits
+            })
+            .count();
+        let lines = step.tail[step.tail.len() - shown..].iter().map(String::as_str);
+        let _infallible = writeln!(text, "\nThe last lines:\n\n{}", markdown::block(lines));
+    }
+    if let Some(repeat) = &step.repeat {
+        let _infallible = writeln!(text, "Repeat it: {}\n", markdown::code(repeat));
+    }
+    text
+}
+
+fn notes(outcome: &Outcome) -> Option<String> {
+    if outcome.warnings.is_empty() {
+        return None;
+    }
+    let lines: Vec<_> = outcome.warnings.iter().map(|text| format!("- {}", markdown::cell(text))).collect();
+    Some(format!("### Warnings\n\n{}\n\n", lines.join("\n")))
+}
+
+fn summaries(of_targets: &[(String, String)]) -> impl Iterator<Item = String> {
+    of_targets.iter().map(|(_, text)| format!("\n{}\n", text.trim_end()))
+}

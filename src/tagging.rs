@@ -1,0 +1,186 @@
+//! The version service: settles which version a commit gets, whoever else is settling one.
+//!
+//! Stands above the edges it joins: the remote's tags are the truth, and GitHub creates a tag for
+//! one of any number of callers.
+
+use std::time::Duration;
+
+use crate::error::{Exit, Help};
+use crate::git;
+use crate::github::{self, Creation, GitHub};
+use crate::retry::{Again, Policy, random};
+use crate::version::{self, Commit, Decision, Kind, Prefix, Version, VersionTag, decide};
+
+/// How often and how patiently a run tries for a version of its own.
+///
+/// Of those who want the same version one gets it, so nobody among `n` needs more than `n` tries;
+/// a hundred leaves room for what GitHub refuses without reason. The waits are drawn from
+/// 0 to 250 ms, 500 ms, … 8 s: of 64 runs that start at once, each needs 15 tries at most and the
+/// last has its version after 50 s, by a simulation with GitHub's usual 0.3 to 0.5 s a request.
+pub const PATIENCE: Policy = Policy {
+    attempts: 100,
+    base: Duration::from_millis(250),
+    cap: Duration::from_secs(8),
+    patience: Duration::from_mins(2),
+};
+
+/// Whose version is to be settled.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The prefix of the version tags.
+    pub prefix: &'a Prefix,
+    /// The commit under test.
+    pub commit: &'a Commit,
+    /// What sort of run this is.
+    pub kind: &'a Kind,
+}
+
+/// The version that a commit has for good.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Settled {
+    /// The version without prefix.
+    pub version: String,
+    /// The version before it; `None` where nothing was computed.
+    pub previous: Option<Version>,
+    /// The name of the version's tag, where it has one.
+    pub tag: Option<String>,
+    /// Whether this run created that tag.
+    pub created: bool,
+}
+
+/// A decision that asks for nothing more.
+impl From<Decision> for Settled {
+    fn from(decision: Decision) -> Self {
+        let Decision { version, previous, tag, create: _ } = decision;
+        Self { version, previous, tag, created: false }
+    }
+}
+
+/// Why no version was settled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The rules leave no version.
+    #[error(transparent)]
+    Decide(#[from] version::Error),
+    /// The remote's tags could not be read again.
+    #[error(transparent)]
+    Read(#[from] git::Error),
+    /// GitHub did not create the tag.
+    #[error(transparent)]
+    Create(#[from] github::Error),
+    /// Every try was refused.
+    #[error(
+        "no version tag could be created on commit {commit} in {attempts} tries; the last, {tag}, was refused: {answer}"
+    )]
+    Contested {
+        /// The commit.
+        commit: Commit,
+        /// The last tag that was tried.
+        tag: String,
+        /// How often a tag was tried.
+        attempts: u32,
+        /// What GitHub said the last time.
+        answer: String,
+    },
+}
+
+impl Help for Error {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Decide(error) => error.help(),
+            Self::Read(error) => error.help(),
+            Self::Create(error) => error.help(),
+            Self::Contested { .. } => Some(
+                "run again; if it happens every time, a hook of the server or a tag of a similar name (a tag \
+                 'team/api' forbids every tag 'team/api/…') stands in the way"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Decide(error) => error.exit(),
+            Self::Read(error) => error.exit(),
+            Self::Create(error) => error.exit(),
+            Self::Contested { .. } => Exit::Unavailable,
+        }
+    }
+}
+
+/// Settles the version of a commit, and creates its tag where the rules want one.
+///
+/// `tags` are the remote's version tags as they were read before (none where
+/// [`Kind::needs_tags`] says so); `read` reads them again. Where nothing is to be created, neither
+/// `read` nor GitHub is asked.
+///
+/// # Errors
+///
+/// [`Error`], each with its help. A tag that was created before the failure stays and is taken
+/// again by the next run on this commit.
+pub async fn settle(
+    subject: Subject<'_>,
+    mut tags: Vec<VersionTag>,
+    read: impl AsyncFn() -> Result<Vec<VersionTag>, git::Error>,
+    github: &GitHub,
+    patience: &Policy,
+) -> Result<Settled, Error> {
+    let Subject { prefix, commit, kind } = subject;
+    // Tags that GitHub told of before `git ls-remote` did.
+    let mut learned: Vec<VersionTag> = Vec::new();
+    // A tag whose creation failed without saying whether it took effect.
+    let mut unsure: Option<String> = None;
+    let mut attempt = 1;
+    loop {
+        tags.extend(learned.iter().cloned());
+        let decision = decide(prefix, &tags, commit, kind)?;
+        let Some(tag) = decision.tag.as_deref().filter(|_| decision.create) else {
+            let created = unsure.is_some() && unsure == decision.tag;
+            return Ok(Settled { created, ..decision.into() });
+        };
+        let answer = match github.create_tag(tag, commit).await {
+            Ok(Creation::Created) => return Ok(Settled { created: true, ..decision.into() }),
+            Ok(Creation::Taken { after_failure, answer }) => {
+                if after_failure {
+                    unsure = Some(tag.to_owned());
+                }
+                answer
+            }
+            // The tag may be there although every answer was lost.
+            Err(error @ (github::Error::Unavailable { .. } | github::Error::RateLimited { .. })) => {
+                let there = read().await.is_ok_and(|tags| {
+                    tags.iter().any(|found| found.commit == *commit && prefix.tag(found.version) == tag)
+                });
+                return if there {
+                    Ok(Settled { created: true, ..decision.into() })
+                } else {
+                    Err(error.into())
+                };
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if attempt >= patience.attempts {
+            let (commit, tag) = (commit.clone(), tag.to_owned());
+            return Err(Error::Contested { commit, tag, attempts: attempt, answer });
+        }
+        let wait = drawn(patience, attempt);
+        let what = format!("create the tag {tag} on commit {}", commit.short());
+        github.watcher.again(Again { what, why: answer, attempt, of: patience.attempts, wait });
+        tokio::time::sleep(wait).await;
+        attempt += 1;
+
+        tags = read().await?;
+        if !tags.iter().any(|found| prefix.tag(found.version) == tag) {
+            // git's side of the server may lag behind the API's: ask the side that refused.
+            let holder = github.tag_commit(tag).await?;
+            let version = prefix.version(tag);
+            learned.extend(version.zip(holder).map(|(version, commit)| VersionTag { version, commit }));
+        }
+    }
+}
+
+/// A wait from nothing to the policy's: those who lost at the same moment must not meet again.
+fn drawn(patience: &Policy, attempt: u32) -> Duration {
+    patience.base.saturating_mul(1 << (attempt - 1).min(16)).min(patience.cap).mul_f64(random())
+}

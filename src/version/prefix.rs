@@ -1,0 +1,152 @@
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Error, Version};
+
+/// The text in front of the number in a version tag: `v`, `api-v`, `team/api/`, or nothing.
+///
+/// Literal text, never a pattern. Whatever stands here can begin a git tag.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(transparent)]
+pub struct Prefix(String);
+
+impl Prefix {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name of a version's tag: `v1.2.3`.
+    pub fn tag(&self, version: Version) -> String {
+        format!("{self}{version}")
+    }
+
+    /// The version that a tag's name says, if it is one of this prefix.
+    pub fn version(&self, tag: &str) -> Option<Version> {
+        tag.strip_prefix(self.as_str())?.parse().ok()
+    }
+}
+
+/// `v`.
+impl Default for Prefix {
+    fn default() -> Self {
+        Self("v".to_owned())
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = Error;
+
+    /// Checks the prefix by the rules of git-check-ref-format(1), and refuses a leading dash as
+    /// git-tag(1) does (such a tag would be an option to `git checkout`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Prefix`] with the rule that it breaks.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match broken_rule(text) {
+            Some(why) => Err(Error::Prefix { prefix: text.to_owned(), why }),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+fn broken_rule(prefix: &str) -> Option<&'static str> {
+    // The part after the last slash goes on with the number, so it ends in neither `.lock` nor a dot.
+    let (directories, last) =
+        prefix.rsplit_once('/').map_or((None, prefix), |(front, last)| (Some(front), last));
+    let mut directories = directories.into_iter().flat_map(|front| front.split('/'));
+    if prefix.starts_with('-') {
+        Some("it begins with '-'")
+    } else if prefix.chars().any(|c| c.is_ascii_control() || c == ' ') {
+        Some("it holds a space or a control character")
+    } else if prefix.contains(['~', '^', ':', '?', '*', '[', '\\']) {
+        Some("it holds one of ~ ^ : ? * [ \\")
+    } else if prefix.contains("..") {
+        Some("it holds '..'")
+    } else if prefix.contains("@{") {
+        Some("it holds '@{'")
+    } else if last.starts_with('.') || directories.clone().any(|part| part.starts_with('.')) {
+        Some("a part of it begins with '.'")
+    } else if directories.clone().any(str::is_empty) {
+        Some("it begins with '/' or holds '//'")
+    } else if directories.any(has_lock_suffix) {
+        Some("a part of it ends in '.lock'")
+    } else {
+        None
+    }
+}
+
+/// git compares this suffix byte for byte, on every file system.
+fn has_lock_suffix(part: &str) -> bool {
+    part.as_bytes().ends_with(b".lock")
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+    use super::*;
+
+    #[test]
+    fn takes_what_git_takes() {
+        for text in [
+            "",
+            "v",
+            "api-v",
+            "team/api/",
+            "team/api/v",
+            "release.",
+            "x.lock",
+            "über-",
+            "a@",
+            "v1",
+            "#",
+            "%41",
+        ] {
+            assert_eq!(text.parse::<Prefix>().unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn refuses_what_git_refuses_and_says_the_rule() {
+        for (text, rule) in [
+            ("v v", "space"),
+            ("v\n", "control"),
+            ("v*", "one of"),
+            ("v[0]", "one of"),
+            ("v?", "one of"),
+            ("a\\", "one of"),
+            ("a:b", "one of"),
+            ("a^", "one of"),
+            ("..", "'..'"),
+            ("v@{", "'@{'"),
+            ("/v", "'/'"),
+            ("a//b", "'//'"),
+            (".v", "begins with '.'"),
+            (".a/v", "begins with '.'"),
+            ("a/.b", "begins with '.'"),
+            ("a.lock/v", "'.lock'"),
+            ("-v", "'-'"),
+        ] {
+            let error = text.parse::<Prefix>().unwrap_err().to_string();
+            assert!(error.contains(rule), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn reads_only_its_own_tags() {
+        let prefix: Prefix = "api-v".parse().unwrap();
+        assert_eq!(prefix.version("api-v1.2.3"), Some(Version::new(1, 2, 3)));
+        assert_eq!(prefix.tag(Version::new(1, 2, 3)), "api-v1.2.3");
+        for other in ["v1.2.3", "web-v1.2.3", "api-v1.2.3-rc.1", "api-v1.2", "API-v1.2.3", "xapi-v1.2.3"] {
+            assert_eq!(prefix.version(other), None, "{other}");
+        }
+    }
+}

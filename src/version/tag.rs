@@ -1,0 +1,162 @@
+use super::number::Misfit;
+use super::{Commit, Error, Prefix, Version};
+
+/// A version tag of the remote repository. Its name is [`Prefix::tag`] of its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionTag {
+    /// The version that the name says.
+    pub version: Version,
+    /// What it points at, an annotated tag already followed to its commit.
+    pub commit: Commit,
+}
+
+/// Reads the version tags of `prefix` from what `git ls-remote --tags` printed:
+/// `<id>\trefs/tags/<name>` a line, and for an annotated tag another one, `<name>^{}`, with the
+/// commit (git-ls-remote(1)). Tags of other names are left out, ascending by version.
+///
+/// # Errors
+///
+/// [`Error::NotARef`] for a line of another form: a read that went wrong must not look like fewer
+/// tags. [`Error::TooLarge`] for a version that cannot be counted on from.
+pub fn parse_ls_remote(prefix: &Prefix, output: &[u8]) -> Result<Vec<VersionTag>, Error> {
+    let mut tags: Vec<VersionTag> = Vec::new();
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', output).chain([output.len()]) {
+        let line = output.get(start..end).unwrap_or_default();
+        start = end + 1;
+        if line.is_empty() {
+            continue;
+        }
+        let not_a_ref = || Error::NotARef { line: String::from_utf8_lossy(line).into_owned() };
+        let tab = memchr::memchr(b'\t', line).ok_or_else(not_a_ref)?;
+        let (id, name) = (line.get(..tab).unwrap_or_default(), line.get(tab + 1..).unwrap_or_default());
+        let Some(rest) =
+            name.strip_prefix(b"refs/tags/").and_then(|tag| tag.strip_prefix(prefix.as_str().as_bytes()))
+        else {
+            continue;
+        };
+        let (number, peeled) = rest.strip_suffix(b"^{}").map_or((rest, false), |number| (number, true));
+        let version = match Version::from_bytes(number) {
+            Ok(version) => version,
+            Err(Misfit::Form) => continue,
+            Err(Misfit::Size) => {
+                return Err(Error::TooLarge { tag: format!("{prefix}{}", String::from_utf8_lossy(number)) });
+            }
+        };
+        let commit = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()).ok_or_else(not_a_ref)?;
+        match tags.last_mut().filter(|tag| peeled && tag.version == version) {
+            // The line before named the tag object; this one names its commit.
+            Some(tag) => tag.commit = commit,
+            None => tags.push(VersionTag { version, commit }),
+        }
+    }
+    tags.sort_unstable_by_key(|tag| tag.version);
+    Ok(tags)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+    use std::collections::BTreeSet;
+    use std::fmt::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(digit: char) -> String {
+        digit.to_string().repeat(40)
+    }
+
+    fn read(prefix: &str, output: &str) -> Result<Vec<(String, String)>, Error> {
+        let prefix: Prefix = prefix.parse().unwrap();
+        let tags = parse_ls_remote(&prefix, output.as_bytes())?;
+        Ok(tags.into_iter().map(|tag| (prefix.tag(tag.version), tag.commit.to_string())).collect())
+    }
+
+    #[test]
+    fn an_annotated_tag_stands_for_its_commit() {
+        let (a, b, c) = (id('a'), id('b'), id('c'));
+        let output = format!("{a}\trefs/tags/v1.0.0\n{b}\trefs/tags/v1.0.0^{{}}\n{c}\trefs/tags/v1.0.1\n");
+        assert_eq!(read("v", &output).unwrap(), [("v1.0.0".into(), b), ("v1.0.1".into(), c)]);
+    }
+
+    #[test]
+    fn sorts_by_version_and_leaves_out_every_other_name() {
+        let a = id('a');
+        let names = [
+            "v10.0.0",
+            "v2.0.0",
+            "v1.10.0",
+            "v1.9.0",
+            "v1.2",
+            "v01.2.3",
+            "v1.2.3-rc.1",
+            "api-v9.9.9",
+            "1.2.3",
+            "v",
+            "x/refs/tags/v7.7.7",
+            "vv1.0.0",
+            "latest",
+        ];
+        let output: String = names.iter().fold(String::new(), |mut text, name| {
+            writeln!(text, "{a}\trefs/tags/{name}").unwrap();
+            text
+        });
+        let found: Vec<_> = read("v", &output).unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(found, ["v1.9.0", "v1.10.0", "v2.0.0", "v10.0.0"]);
+        let found: Vec<_> = read("", &output).unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(found, ["1.2.3"]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_no_tag_of_ours() {
+        let mut output = format!("{}\trefs/tags/v", id('a')).into_bytes();
+        output.extend(b"\xff1.2.3\n");
+        assert_eq!(parse_ls_remote(&Prefix::default(), &output), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn nothing_printed_is_no_tag_and_no_last_newline_is_fine() {
+        assert_eq!(read("v", "").unwrap(), []);
+        assert_eq!(read("v", &format!("{}\trefs/tags/v1.0.0", id('a'))).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_line_of_another_form_is_an_error() {
+        for line in ["warning: something", "abc\trefs/tags/v1.0.0", "\trefs/tags/v1.0.0"] {
+            let line = line.to_owned();
+            assert_eq!(read("v", &line), Err(Error::NotARef { line }));
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_too_large_is_an_error_that_names_the_tag() {
+        let output = format!("{}\trefs/tags/v1.2.99999999999999999999\n", id('a'));
+        assert_eq!(read("v", &output), Err(Error::TooLarge { tag: "v1.2.99999999999999999999".into() }));
+    }
+
+    proptest! {
+        #[test]
+        fn finds_each_tag_of_the_prefix_once_in_order(
+            versions in prop::collection::btree_set(prop::array::uniform3(0..30_u64), 0..60),
+            annotated in prop::collection::vec(any::<bool>(), 60),
+        ) {
+            let mut lines: Vec<String> = Vec::new();
+            for ([major, minor, patch], annotated) in versions.iter().zip(annotated) {
+                let name = format!("refs/tags/api-v{major}.{minor}.{patch}");
+                let peeled = if annotated { format!("\n{}\t{name}^{{}}", id('c')) } else { String::new() };
+                let own = if annotated { 'e' } else { 'c' };
+                lines.push(format!("{}\t{name}{peeled}", id(own)));
+                lines.push(format!("{}\trefs/tags/v{major}.{minor}.{patch}", id('d')));
+            }
+            // git prints refs in byte order, which is not the order of versions.
+            lines.sort_unstable_by(|a, b| a[41..].cmp(&b[41..]));
+            let found = parse_ls_remote(&"api-v".parse().unwrap(), lines.join("\n").as_bytes()).unwrap();
+            let wanted: BTreeSet<Version> = versions.iter().map(|v| Version::new(v[0], v[1], v[2])).collect();
+            prop_assert!(found.iter().map(|tag| tag.version).eq(wanted));
+            prop_assert!(found.iter().all(|tag| tag.commit.as_str() == id('c')));
+        }
+    }
+}

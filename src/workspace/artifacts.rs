@@ -1,0 +1,216 @@
+//! Bringing files back from the copy without losing what the tree in place made meanwhile.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+
+use super::error::WorkspaceError;
+use super::globs::ArtifactGlobs;
+use super::links::Move;
+use super::scan::Modified;
+
+/// The files that the globs name, as they were when the copy was taken.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot(BTreeMap<PathBuf, Stamp>);
+
+/// What tells that a file was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    length: u64,
+    modified: Modified,
+    /// Changes with each write and cannot be set back: seconds, nanoseconds.
+    changed: (i64, i64),
+    inode: u64,
+}
+
+/// What came back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Brought {
+    /// The files written into the tree in place, relative to it.
+    pub files: Vec<PathBuf>,
+    /// The files that both sides had changed.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// A file that both sides changed: the one in place stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// Its path, relative to the tree.
+    pub path: PathBuf,
+    /// Where the other one lies now.
+    pub other: PathBuf,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            length: metadata.len(),
+            modified: Modified::of(metadata),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+        }
+    }
+
+    /// Whether a copy is as it was taken: with the file's time and length. A link's length may
+    /// have changed with its target.
+    fn untouched(&self, copy: &Metadata) -> bool {
+        self.modified == Modified::of(copy) && (copy.is_symlink() || self.length == copy.len())
+    }
+}
+
+impl Snapshot {
+    /// Takes down the state of the files in `directory`; to be called right before it is copied.
+    ///
+    /// # Errors
+    /// When a directory or file cannot be read.
+    pub fn take(globs: &ArtifactGlobs, directory: &Path) -> Result<Self, WorkspaceError> {
+        let mut stamps = BTreeMap::new();
+        for path in globs.find(directory)? {
+            let full = directory.join(&path);
+            let metadata = fs::symlink_metadata(&full).map_err(WorkspaceError::io("read", &full))?;
+            stamps.insert(path, Stamp::of(&metadata));
+        }
+        Ok(Self(stamps))
+    }
+}
+
+/// Brings the files that the globs name from `copy` to `into`, if they are new or changed since
+/// `snapshot` was taken of `into`. Where `into` has changed the same file since, its own stays and
+/// the other one goes below `side`, under the same relative path. Files that were deleted in the
+/// copy stay. Nothing is written through a link.
+///
+/// # Errors
+/// When a file cannot be read or written; what was brought until then stays.
+pub fn bring_back(
+    globs: &ArtifactGlobs,
+    copy: &Path,
+    into: &Path,
+    snapshot: &Snapshot,
+    side: &Path,
+) -> Result<Brought, WorkspaceError> {
+    if globs.is_empty() {
+        return Ok(Brought::default());
+    }
+    let root = copy.canonicalize().map_err(WorkspaceError::io("read", copy))?;
+    let way = Way { copy, into, motion: Move { from: &[&root, copy], to: into } };
+    let mut brought = Brought::default();
+    for path in globs.find(copy)? {
+        match way.decide(&path, snapshot.0.get(&path))? {
+            Decision::Leave => {}
+            Decision::Bring => {
+                way.place(&path, &into.join(&path))?;
+                brought.files.push(path);
+            }
+            Decision::Aside => {
+                let other = side.join(&path);
+                way.place(&path, &other)?;
+                brought.conflicts.push(Conflict { path, other });
+            }
+        }
+    }
+    Ok(brought)
+}
+
+enum Decision {
+    Leave,
+    Bring,
+    Aside,
+}
+
+/// The way back.
+struct Way<'a> {
+    copy: &'a Path,
+    into: &'a Path,
+    motion: Move<'a>,
+}
+
+impl Way<'_> {
+    fn decide(&self, path: &Path, then: Option<&Stamp>) -> Result<Decision, WorkspaceError> {
+        let (theirs, ours) = (self.copy.join(path), self.into.join(path));
+        let metadata = fs::symlink_metadata(&theirs).map_err(WorkspaceError::io("read", &theirs))?;
+        if then.is_some_and(|then| then.untouched(&metadata)) {
+            return Ok(Decision::Leave);
+        }
+        if !reachable(path, self.into) {
+            return Ok(Decision::Aside);
+        }
+        let now = match fs::symlink_metadata(&ours) {
+            Ok(now) => now,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Decision::Bring),
+            Err(error) => return Err(WorkspaceError::io("read", &ours)(error)),
+        };
+        let same = if metadata.is_symlink() && now.is_symlink() {
+            fs::read_link(&ours).map_err(WorkspaceError::io("read", &ours))? == self.target(path)?
+        } else {
+            metadata.is_file()
+                && now.is_file()
+                && metadata.len() == now.len()
+                && same_bytes(&theirs, &ours).map_err(WorkspaceError::io("compare", &theirs))?
+        };
+        Ok(if same {
+            Decision::Leave
+        } else if then == Some(&Stamp::of(&now)) {
+            Decision::Bring
+        } else {
+            Decision::Aside
+        })
+    }
+
+    /// What the link `path` of the copy points to, seen from the tree in place.
+    fn target(&self, path: &Path) -> Result<PathBuf, WorkspaceError> {
+        let link = self.copy.join(path);
+        let target = fs::read_link(&link).map_err(WorkspaceError::io("read", &link))?;
+        Ok(self.motion.target(&target, path.parent().unwrap_or(Path::new(""))).unwrap_or(target))
+    }
+
+    /// Puts the file or link `path` of the copy at `target`: beside it first and then in one move,
+    /// so that whoever reads it never sees half of it.
+    fn place(&self, path: &Path, target: &Path) -> Result<(), WorkspaceError> {
+        let source = self.copy.join(path);
+        let metadata = fs::symlink_metadata(&source).map_err(WorkspaceError::io("read", &source))?;
+        let parent = target.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(parent).map_err(WorkspaceError::io("create", parent))?;
+        let beside = tempfile::Builder::new()
+            .prefix(".p2p-")
+            .tempdir_in(parent)
+            .map_err(WorkspaceError::io("create a directory in", parent))?;
+        let new = beside.path().join("new");
+        if metadata.is_symlink() {
+            symlink(self.target(path)?, &new).map_err(WorkspaceError::io("create", target))?;
+        } else {
+            fs::copy(&source, &new).map_err(WorkspaceError::io("copy", &source))?;
+        }
+        Modified::of(&metadata).set(&new)?;
+        fs::rename(&new, target).map_err(WorkspaceError::io("write", target))
+    }
+}
+
+/// Whether every directory above `path` is one, or is not there yet: no link, no file.
+fn reachable(path: &Path, into: &Path) -> bool {
+    path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()).all(|above| {
+        match fs::symlink_metadata(into.join(above)) {
+            Ok(metadata) => metadata.is_dir(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    })
+}
+
+/// Whether two files have one content.
+fn same_bytes(one: &Path, other: &Path) -> io::Result<bool> {
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    loop {
+        left.clear();
+        right.clear();
+        (&mut one).take(1 << 16).read_to_end(&mut left)?;
+        (&mut other).take(1 << 16).read_to_end(&mut right)?;
+        if left != right {
+            return Ok(false);
+        }
+        if left.is_empty() {
+            return Ok(true);
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! `dist/bootstrap` finds the right binary or says why not: against a release served on loopback.
+
+mod scene;
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Barrier};
+
+use serde_json::json;
+
+use self::scene::{BINARY, Scene, TOOLS, body, hash, platform, ran, refused, started, texts};
+use crate::support::act::Act;
+use crate::support::release::{Answer, Server};
+use crate::support::repository::Repository;
+use crate::support::tools::tool;
+
+#[test]
+fn cold_then_warm() {
+    let (scene, server) = (Scene::with_release_of(BINARY), Server::start([body()]));
+    let said = started(&mut scene.step_from(&server));
+    assert!(said.contains(scene.cached().to_str().unwrap()), "{said}");
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1);
+    assert!(
+        requests[0].starts_with(&format!("GET /mirror/v1.2.3/p2p-{} HTTP/1.1", platform())),
+        "{requests:?}"
+    );
+    started(&mut scene.step_from(&server));
+    assert_eq!(server.requests().len(), 1, "the second start downloads nothing");
+    scene.assert_nothing_left_over();
+}
+
+#[test]
+fn without_a_mirror_it_asks_the_github_server_of_the_job() {
+    let (scene, server) =
+        (Scene::with_release_of(BINARY), Server::start([Answer::Redirect("/cdn/x".into()), body()]));
+    scene.write(".netrc", b"default login me password s3cret\n");
+    scene.write(".curlrc", b"header = \"Authorization: s3cret\"\n");
+    started(scene.step().env("GITHUB_SERVER_URL", server.url()).env("GITHUB_TOKEN", "s3cret"));
+    let requests = server.requests();
+    let release = format!("GET /coreeng/p2p-action/releases/download/v1.2.3/p2p-{} ", platform());
+    assert!(requests[0].starts_with(&release), "{requests:?}");
+    assert!(requests[1].starts_with("GET /cdn/x "), "a release redirects: {requests:?}");
+    assert!(!requests.concat().contains("uthorization"), "no credential leaves: {requests:?}");
+}
+
+#[test]
+fn a_given_binary_needs_no_manifest_and_no_network() {
+    let scene = Scene::without_manifest();
+    let binary = scene.executable("work space/built here/p2p", BINARY);
+    let said = started(scene.step().env("INPUT_BINARY_PATH", &binary));
+    assert!(said.contains(binary.to_str().unwrap()));
+    started(scene.step().env("INPUT_BINARY_PATH", "built here/p2p"));
+
+    scene.write("work space/data", b"");
+    for (given, named) in
+        [("data", "work space/data"), ("built here", "work space/built here"), ("nowhere", "nowhere")]
+    {
+        let (text, annotation) = refused(scene.step().env("INPUT_BINARY_PATH", given));
+        assert!(text.contains("binary-path: ") && text.contains(named), "{text}");
+        assert!(annotation.contains(named), "{annotation}");
+    }
+}
+
+#[test]
+fn a_given_binary_that_cannot_run_is_told() {
+    let scene = Scene::without_manifest();
+    let binary = scene.executable("p2p", b"#!/nowhere/its/loader\n");
+    let (text, _) = refused(scene.step().env("INPUT_BINARY_PATH", binary));
+    assert!(text.contains("is it built for this machine"), "{text}");
+}
+
+#[test]
+fn a_damaged_cache_is_fetched_again() {
+    let (scene, server) = (Scene::with_release_of(BINARY), Server::start([body()]));
+    scene.executable("spare", b"#!/bin/sh\necho evil\n");
+    std::fs::create_dir_all(scene.cached().parent().unwrap()).unwrap();
+    std::fs::copy(scene.path("spare"), scene.cached()).unwrap();
+    let said = started(&mut scene.step_from(&server));
+    assert!(said.contains("is damaged"), "{said}");
+    assert_eq!(std::fs::read(scene.cached()).unwrap(), BINARY);
+}
+
+#[test]
+fn a_download_with_another_hash_is_never_run() {
+    let (scene, server) =
+        (Scene::with_release_of(BINARY), Server::start([Answer::Body(b"#!/bin/sh\necho evil\n".into())]));
+    let (text, annotation) = refused(&mut scene.step_from(&server));
+    for said in [&text, &annotation] {
+        assert!(said.contains(&format!("v1.2.3/p2p-{} is not what was released", platform())), "{said}");
+        assert!(said.contains(&format!("SHA-256 {} (20 bytes)", hash(b"#!/bin/sh\necho evil\n"))), "{said}");
+        assert!(said.contains(&format!("expected {} ({} bytes)", hash(BINARY), BINARY.len())), "{said}");
+    }
+    assert!(!scene.cached().exists());
+    scene.assert_nothing_left_over();
+}
+
+#[test]
+fn a_truncated_download_is_tried_again() {
+    let truncated = Answer::Truncated(BINARY.to_vec());
+    let (scene, server) = (Scene::with_release_of(BINARY), Server::start([truncated, body()]));
+    started(&mut scene.step_from(&server));
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn a_missing_file_is_final_and_named() {
+    let (scene, server) = (Scene::with_release_of(BINARY), Server::start([Answer::Status(404)]));
+    let (text, annotation) = refused(&mut scene.step_from(&server));
+    assert!(
+        text.contains(&format!("cannot download {}/mirror/v1.2.3/p2p-{}: ", server.url(), platform())),
+        "{text}"
+    );
+    assert!(text.contains("404"), "{text}");
+    assert!(
+        annotation.contains("%0AWhere that server cannot be reached, give the input download-base-url"),
+        "{annotation}"
+    );
+    assert_eq!(server.requests().len(), 1);
+    scene.assert_nothing_left_over();
+}
+
+#[test]
+fn an_overloaded_server_is_asked_again() {
+    let (scene, server) = (Scene::with_release_of(BINARY), Server::start([Answer::Status(503), body()]));
+    started(&mut scene.step_from(&server));
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn patience_ends() {
+    let (scene, server) = (Scene::with_release_of(BINARY), Server::start([Answer::Status(503)]));
+    let instant = scene.executable("bin/sleep", b"#!/bin/sh\nexit 0\n");
+    let path = format!("{}:{}", instant.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let (text, _) = refused(scene.step_from(&server).env("PATH", path));
+    assert!(text.contains("503"), "{text}");
+    assert_eq!(server.requests().len(), 4);
+}
+
+#[test]
+fn credentials_of_a_mirror_are_not_printed() {
+    let (scene, server) = (Scene::with_release_of(BINARY), Server::start([Answer::Status(404)]));
+    let url = server.url().replace("http://", "http://me:s3cret-password@");
+    for programs in [["curl", "sha256sum"], ["wget", "sha256sum"]] {
+        let path = scene.path_with(&[&TOOLS[..], &programs].concat());
+        let (text, _) = refused(scene.step().env("INPUT_DOWNLOAD_BASE_URL", &url).env("PATH", &path));
+        assert!(text.contains("cannot download http://127.0.0.1:"), "{text}");
+        std::fs::remove_dir_all(path).unwrap();
+    }
+}
+
+#[test]
+fn two_jobs_at_once() {
+    let scene = Scene::with_release_of(BINARY);
+    let server = Server::start([Answer::Together(Arc::new(Barrier::new(2)), BINARY.to_vec())]);
+    let jobs: Vec<_> = (0..2).map(|_| scene.step_from(&server).spawn().unwrap()).collect();
+    for job in jobs {
+        let pid = job.id();
+        ran(job, pid);
+    }
+    assert_eq!(server.requests().len(), 2);
+    assert_eq!(std::fs::read(scene.cached()).unwrap(), BINARY);
+    scene.assert_nothing_left_over();
+}
+
+#[test]
+fn a_tool_cache_that_cannot_be_written_is_not_needed() {
+    for cache in [Some("/dev/null/cache"), Some(""), None] {
+        let (scene, server) = (Scene::with_release_of(BINARY), Server::start([body()]));
+        let step = || {
+            let mut step = scene.step_from(&server);
+            step.env_remove("RUNNER_TOOL_CACHE");
+            if let Some(cache) = cache {
+                step.env("RUNNER_TOOL_CACHE", cache);
+            }
+            step
+        };
+        let said = started(&mut step());
+        assert!(said.contains("/runner temp/p2p-bootstrap/1.2.3/p2p"), "{said}");
+        started(&mut step());
+        assert_eq!(server.requests().len(), 1, "later steps of the job find it");
+        let (text, _) = refused(step().env("RUNNER_TEMP", "/dev/null/temp"));
+        assert!(text.contains("no place for p2p"), "{text}");
+    }
+}
+
+#[test]
+fn a_filled_tool_cache_that_cannot_be_written_is_used() {
+    let (scene, server) = (Scene::with_release_of(BINARY), Server::start([body()]));
+    started(&mut scene.step_from(&server));
+    std::fs::set_permissions(scene.cached().parent().unwrap(), std::fs::Permissions::from_mode(0o555))
+        .unwrap();
+    started(&mut scene.step_from(&server));
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn curl_or_wget_and_any_program_that_hashes_will_do() {
+    for programs in [["curl", "sha256sum"], ["wget", "sha256sum"], ["curl", "shasum"], ["wget", "openssl"]] {
+        let (scene, server) = (Scene::with_release_of(BINARY), Server::start([Answer::Status(503), body()]));
+        // shasum is a Perl script, and this one's binary is a shell script that greps.
+        let path = scene.path_with(&[&TOOLS[..], &programs, &["perl", "sh", "env", "grep"]].concat());
+        started(scene.step_from(&server).env("PATH", &path));
+        assert_eq!(server.requests().len(), 2, "{programs:?}");
+        started(scene.step_from(&server).env("PATH", &path));
+        assert_eq!(server.requests().len(), 2, "{programs:?}");
+    }
+}
+
+#[test]
+fn what_is_missing_on_the_machine_is_named() {
+    let (scene, server) = (Scene::with_release_of(BINARY), Server::start([body()]));
+    let path = scene.path_with(&TOOLS);
+    let (text, _) = refused(scene.step_from(&server).env("PATH", &path));
+    assert!(text.contains("neither curl nor wget is installed"), "{text}");
+    symlink(tool("curl"), path.join("curl")).unwrap();
+    let (text, _) = refused(scene.step_from(&server).env("PATH", &path));
+    assert!(text.contains("neither openssl nor sha256sum nor shasum"), "{text}");
+    scene.assert_nothing_left_over();
+}
+
+#[test]
+fn an_unknown_platform_is_named() {
+    let scene = Scene::with_release_of(BINARY);
+    for (system, arch) in [("msys", "x86_64"), ("linux-gnu", "riscv64"), ("freebsd14", "x86_64")] {
+        let (text, _) = refused(scene.step().env("OSTYPE", system).env("HOSTTYPE", arch));
+        assert!(text.contains(&format!("p2p is not built for {system} {arch}")), "{text}");
+    }
+}
+
+#[test]
+fn every_platform_has_its_file() {
+    let binary = hash(BINARY);
+    let platforms = [
+        ("linux-gnu", "x86_64", "linux-x64"),
+        ("linux-musl", "aarch64", "linux-arm64"),
+        ("darwin23", "arm64", "macos-arm64"),
+        ("darwin22.6.0", "x86_64", "macos-x64"),
+    ];
+    for (system, arch, platform) in platforms {
+        let (scene, server) = (Scene::without_manifest(), Server::start([body()]));
+        scene.manifest(&format!("version 1.2.3-rc.1\n{platform} file_{platform} {} {binary}", BINARY.len()));
+        started(scene.step_from(&server).env("OSTYPE", system).env("HOSTTYPE", arch));
+        assert!(server.requests()[0].starts_with(&format!("GET /mirror/v1.2.3-rc.1/file_{platform} ")));
+    }
+}
+
+#[test]
+fn a_checkout_without_a_release_says_how_to_go_on() {
+    let scene = Scene::without_manifest();
+    let (text, annotation) = refused(&mut scene.step());
+    for said in [text, annotation] {
+        assert!(
+            said.contains("is no release") && said.contains("the action/dist/manifest is missing"),
+            "{said}"
+        );
+        assert!(said.contains("cargo build --profile dist") && said.contains("binary-path"), "{said}");
+    }
+}
+
+#[test]
+fn a_manifest_without_a_hash_is_refused() {
+    let (platform, good) = (platform(), hash(BINARY));
+    let manifests = [
+        String::new(),
+        format!("{platform} p2p 1 {good}\n"),
+        format!("version 1.2.3\nother-x64 p2p 1 {good}\n"),
+        format!("version 1.2.3\n{platform} p2p 1\n"),
+        format!("version 1.2.3\n{platform} p2p 1 {}\n", &good[1..]),
+        format!("version 1.2.3\n{platform} ../p2p 1 {good}\n"),
+        format!("version 1.2.3/..\n{platform} p2p 1 {good}\n"),
+        format!("version 1.2.3\n{platform} p2p x {good}\n"),
+    ];
+    let server = Server::start([body()]);
+    for manifest in manifests {
+        let scene = Scene::without_manifest();
+        scene.manifest(&manifest);
+        let (text, _) = refused(&mut scene.step_from(&server));
+        assert!(text.contains("dist/manifest lacks") && text.contains(&platform), "{manifest}\n{text}");
+    }
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn what_the_environment_injects_into_shells_is_ignored() {
+    let (scene, server) = (Scene::with_release_of(BINARY), Server::start([body()]));
+    let evil = scene.write("evil.sh", b"echo evil; exit 1\n");
+    let inject = |step: &mut Command| -> String {
+        started(
+            step.env("BASH_ENV", &evil)
+                .env("ENV", &evil)
+                .env("BASH_FUNC_exec%%", "() { echo evil; exit 1; }"),
+        )
+    };
+    assert!(!inject(&mut scene.step_from(&server)).contains("evil;"));
+
+    // Run as a program, it is as careful.
+    let mut program = Command::new(scene.path("the action/dist/bootstrap"));
+    let variables: Vec<_> = scene
+        .step_from(&server)
+        .get_envs()
+        .map(|(name, value)| (name.to_owned(), value.unwrap().to_owned()))
+        .collect();
+    program
+        .args(["fast-feedback", "two words"])
+        .env_clear()
+        .envs(variables)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    inject(&mut program);
+}
+
+#[test]
+fn errors_take_no_effect_as_other_commands() {
+    let scene = Scene::without_manifest();
+    let path = "x%\n::set-output name=a::b\r\n ::add-mask::c\n##[error]d";
+    let output = scene.step().env("INPUT_BINARY_PATH", path).output().unwrap();
+    let (out, err) = texts(&output);
+    assert_eq!(out.lines().count(), 1, "{out}");
+    assert!(out.contains("x%25%0A::set-output name=a::b%0D%0A ::add-mask::c%0A"), "{out}");
+    assert!(!err.contains('\r') && !err.contains("##["), "{err}");
+    assert!(!err.lines().any(|line| line.trim_start().starts_with("::")), "{err}");
+
+    let output = scene.step().env_remove("GITHUB_ACTIONS").env("INPUT_BINARY_PATH", "x").output().unwrap();
+    assert_eq!(texts(&output).0, "", "a person wants no annotation");
+}
+
+#[test]
+fn through_a_real_workflow() {
+    let (action, repository) = (Repository::new(), Repository::new());
+    repository.commit("first");
+    let server = Server::start([Answer::Status(503), body()]);
+    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("dist/bootstrap");
+    action.file("dist/bootstrap", std::fs::read(dist).unwrap());
+    let manifest = format!("version 1.2.3\n{} p2p-file {} {}\n", platform(), BINARY.len(), hash(BINARY));
+    action.file("dist/manifest", manifest);
+    action.file(
+        "action.yml",
+        r#"
+name: p2p
+description: Only the start of it.
+inputs: { download-base-url: { description: mirror, default: '' } }
+runs:
+  using: composite
+  steps:
+    - shell: bash --noprofile --norc -p -e -o pipefail {0}
+      env:
+        INPUT_DOWNLOAD_BASE_URL: ${{ inputs.download-base-url }}
+      run: source "$GITHUB_ACTION_PATH/dist/bootstrap" fast-feedback 'two words'
+"#,
+    );
+    let run = Act::new(repository.path())
+        .action(action.path())
+        .var("MIRROR", &server.url())
+        .workflow(
+            "
+on: push
+env: { BASH_ENV: /nowhere/evil.sh }
+jobs:
+  gate:
+    runs-on: ubuntu-24.04
+    steps:
+      - id: cold
+        uses: coreeng/p2p-action@v1
+        with: { download-base-url: '${{ vars.MIRROR }}' }
+      - id: warm
+        uses: coreeng/p2p-action@v1
+        with: { download-base-url: '${{ vars.MIRROR }}' }
+",
+        )
+        .event("push", json!({"ref": "refs/heads/main"}))
+        .run();
+    run.passed();
+    for step in ["cold", "warm"] {
+        let printed = run.printed("gate", step);
+        assert!(printed.contains("p2p with: fast-feedback two words\n"), "{printed}");
+    }
+    assert_eq!(server.requests().len(), 2, "503, the file, and nothing for the warm start");
+}

@@ -1,0 +1,290 @@
+//! The kubeconfig of a target as the real kubectl reads it.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use p2p::error::Failure;
+use p2p::kube::{KubeError, Kubeconfig};
+use p2p::secret::Secret;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+
+const TWO_CONTEXTS: &str = "\
+apiVersion: v1
+kind: Config
+current-context: dev
+clusters:
+- name: dev-cluster
+  cluster: {server: 'https://dev.example', certificate-authority: pki/ca.crt}
+- name: prod-cluster
+  cluster: {server: 'https://prod.example', insecure-skip-tls-verify: true}
+users:
+- name: dev-user
+  user: {tokenFile: token}
+- name: prod-user
+  user: {token: '0123456789e5'}
+contexts:
+- name: dev
+  context: {cluster: dev-cluster, user: dev-user, namespace: from-the-user}
+- name: prod
+  context: {cluster: prod-cluster, user: prod-user}
+";
+
+fn kubectl(kubeconfig: &Path, arguments: &[&str]) -> Output {
+    Command::new("kubectl")
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("HOME", kubeconfig.parent().unwrap())
+        .env("KUBECONFIG", kubeconfig)
+        .output()
+        .unwrap_or_else(|error| panic!("kubectl is not installed: {error}"))
+}
+
+fn stdout(kubeconfig: &Path, arguments: &[&str]) -> String {
+    let output = kubectl(kubeconfig, arguments);
+    assert!(output.status.success(), "kubectl {arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A directory with a kubeconfig of two contexts.
+fn scene() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config");
+    fs::write(&path, TWO_CONTEXTS).unwrap();
+    (directory, path)
+}
+
+fn load(path: &Path) -> Kubeconfig {
+    Kubeconfig::load(path.as_os_str(), Path::new("/")).unwrap()
+}
+
+fn written(config: &Kubeconfig, context: Option<&str>, namespace: Option<&str>) -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("kubeconfig");
+    config.for_target(context, namespace).unwrap().write(&path).unwrap();
+    (directory, path)
+}
+
+fn view(path: &Path) -> Json {
+    serde_json::from_str(&stdout(path, &["config", "view", "--raw", "-o", "json"])).unwrap()
+}
+
+#[test]
+fn kubectl_sees_one_context_with_the_target_s_namespace() {
+    let (directory, path) = scene();
+    let (_kept, target) = written(&load(&path), None, Some("shop-basket-nft"));
+    let root = directory.path().display();
+    assert_eq!(
+        view(&target),
+        json!({
+            "apiVersion": "v1", "kind": "Config", "preferences": {}, "current-context": "dev",
+            "clusters": [{"name": "dev-cluster", "cluster": {
+                "server": "https://dev.example", "certificate-authority": format!("{root}/pki/ca.crt")
+            }}],
+            "users": [{"name": "dev-user", "user": {"tokenFile": format!("{root}/token")}}],
+            "contexts": [{"name": "dev", "context": {
+                "cluster": "dev-cluster", "user": "dev-user", "namespace": "shop-basket-nft"
+            }}],
+        })
+    );
+    let namespace = ["config", "view", "--minify", "-o", "jsonpath={..namespace}"];
+    assert_eq!(stdout(&target, &namespace), "shop-basket-nft");
+    assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_to_string(&path).unwrap(), TWO_CONTEXTS, "the user's file is left alone");
+}
+
+#[test]
+fn another_context_can_be_asked_for() {
+    let (_directory, path) = scene();
+    let (_kept, target) = written(&load(&path), Some("prod"), None);
+    let seen = view(&target);
+    assert_eq!(seen["current-context"], "prod");
+    assert_eq!(seen["clusters"][0]["cluster"]["insecure-skip-tls-verify"], true);
+    assert_eq!(seen["users"], json!([{"name": "prod-user", "user": {"token": "0123456789e5"}}]));
+    assert_eq!(seen["contexts"][0]["context"].get("namespace"), None);
+    let (_kept, target) = written(&load(&path), Some("dev"), None);
+    assert_eq!(view(&target)["contexts"][0]["context"]["namespace"], "from-the-user");
+}
+
+#[test]
+fn several_files_are_merged_like_kubectl_merges_them() {
+    let (directory, first) = scene();
+    let second = directory.path().join("sub/second");
+    fs::create_dir(directory.path().join("sub")).unwrap();
+    let more = json!({
+        "current-context": "late",
+        "clusters": [
+            {"name": "dev-cluster", "cluster": {"server": "https://late.example"}},
+            {"name": "late-cluster", "cluster": {"server": "https://late.example", "certificate-authority": "ca"}}
+        ],
+        "contexts": [{"name": "late", "context": {"cluster": "late-cluster", "user": "dev-user"}}],
+    });
+    fs::write(&second, more.to_string()).unwrap();
+    let list =
+        format!("{}:{}:{}", first.display(), directory.path().join("absent").display(), second.display());
+    let config = Kubeconfig::load(OsStr::new(&list), Path::new("/")).unwrap();
+    for context in ["dev", "late"] {
+        let (_kept, target) = written(&config, Some(context), None);
+        let theirs = ["config", "view", "--raw", "-o", "json", "--minify", "--context", context];
+        let theirs: Json = serde_json::from_str(&stdout(Path::new(&list), &theirs)).unwrap();
+        let mut ours = view(&target);
+        // kubectl resolves paths only when it uses them; ours stand in another directory.
+        for (cluster, theirs) in
+            ours["clusters"].as_array_mut().unwrap().iter_mut().zip(theirs["clusters"].as_array().unwrap())
+        {
+            assert_eq!(cluster["cluster"]["server"], theirs["cluster"]["server"]);
+            assert!(Path::new(cluster["cluster"]["certificate-authority"].as_str().unwrap()).is_absolute());
+        }
+        assert_eq!(ours["contexts"], theirs["contexts"]);
+        assert_eq!(ours["current-context"], theirs["current-context"]);
+    }
+    assert_eq!(config.contexts().collect::<Vec<_>>(), ["dev", "prod", "late"]);
+}
+
+#[test]
+fn the_empty_one_is_valid_and_reaches_nothing() {
+    let (_kept, path) = written(&Kubeconfig::empty(), None, Some("shop"));
+    assert_eq!(stdout(&path, &["config", "get-contexts", "-o", "name"]), "");
+    let refused = kubectl(&path, &["get", "pods"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success());
+    assert!(said.contains("context was not found for specified context: no-cluster"), "{said}");
+}
+
+#[test]
+fn the_input_is_a_path_or_the_content() {
+    let (directory, path) = scene();
+    let expected = load(&path);
+    for input in [path.to_str().unwrap(), "config", TWO_CONTEXTS, &format!("\n{TWO_CONTEXTS}")] {
+        assert_eq!(Kubeconfig::of_input(&Secret::new(input), directory.path()).unwrap(), expected);
+    }
+    let encoded = "czNjcmV0".repeat(1000);
+    let error = Kubeconfig::of_input(&Secret::new(&encoded), directory.path()).unwrap_err();
+    assert!(matches!(error, KubeError::Neither) && !Failure::from(error).to_string().contains("czNjcmV0"));
+}
+
+#[test]
+fn what_is_wrong_is_said_with_what_there_is() {
+    let (directory, path) = scene();
+    let shown = |error: KubeError| Failure::from(error).to_string();
+    let refused = |config: &Kubeconfig, context| shown(config.for_target(context, None).unwrap_err());
+    let config = load(&path);
+    assert_eq!(
+        refused(&config, Some("gke")),
+        "error: the kubeconfig has no context \"gke\"\nhelp: give the input kube-context, one of dev, prod"
+    );
+    let inline =
+        |text: &str| Kubeconfig::of_input(&Secret::new(format!("{text}\n")), directory.path()).unwrap();
+    assert_eq!(
+        refused(&inline("contexts:\n- name: a"), None),
+        "error: the kubeconfig has no current context\nhelp: give the input kube-context, one of a"
+    );
+    assert_eq!(
+        refused(&inline("kind: Config\nusers:"), None),
+        "error: the kubeconfig has no current context\nhelp: it has no contexts at all; give another kubeconfig"
+    );
+    assert!(
+        refused(&inline("contexts:\n- name: a\n  context: {cluster: c, user: u}\n"), Some("a")).starts_with(
+            "error: the context \"a\" of the kubeconfig names the cluster \"c\", which is not in it"
+        )
+    );
+    let absent = Kubeconfig::load(OsStr::new("a:b"), Path::new("/nowhere")).unwrap_err();
+    assert_eq!(absent.to_string(), "there is no kubeconfig at /nowhere/a or /nowhere/b");
+}
+
+/// A Kubernetes API over TLS that knows config maps; tells the path and the token of each request.
+struct Api {
+    address: String,
+    certificate: String,
+    requests: Receiver<(String, String)>,
+}
+
+impl Api {
+    fn start() -> Self {
+        let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![signed.cert.der().clone()], key.into())
+            .unwrap();
+        let config = Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("https://{}", listener.local_addr().unwrap());
+        let (tell, requests) = channel();
+        // Ends with the test's process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                serve(StreamOwned::new(connection, stream), &tell);
+            }
+        });
+        Self { address, certificate: signed.cert.pem(), requests }
+    }
+}
+
+/// Answers one request.
+fn serve(mut stream: StreamOwned<ServerConnection, TcpStream>, tell: &Sender<(String, String)>) {
+    let mut head = Vec::new();
+    for line in BufReader::new(&mut stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty())
+    {
+        head.push(line);
+    }
+    let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
+    let token = head.iter().find_map(|line| line.strip_prefix("Authorization: Bearer ")).unwrap_or_default();
+    let body = answer(path.split('?').next().unwrap_or_default()).to_string();
+    let _ = tell.send((path, token.to_owned()));
+    let _ = write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: \
+         close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.conn.send_close_notify();
+    let _ = stream.flush();
+}
+
+fn answer(path: &str) -> Json {
+    match path {
+        "/api" => json!({"kind": "APIVersions", "versions": ["v1"]}),
+        "/apis" => json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": []}),
+        "/api/v1" => json!({
+            "kind": "APIResourceList", "groupVersion": "v1", "resources": [
+                {"name": "configmaps", "singularName": "", "namespaced": true, "kind": "ConfigMap", "verbs": ["list"]}
+            ]
+        }),
+        _ => json!({"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {}, "items": []}),
+    }
+}
+
+#[test]
+fn kubectl_works_in_the_namespace_with_the_token_beside_the_user_s_file() {
+    let api = Api::start();
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("pki")).unwrap();
+    fs::write(directory.path().join("pki/ca.crt"), &api.certificate).unwrap();
+    fs::write(directory.path().join("token"), "from-the-file").unwrap();
+    let path = directory.path().join("config");
+    fs::write(&path, TWO_CONTEXTS.replace("https://dev.example", &api.address)).unwrap();
+    let (_kept, target) = written(&load(&path), None, Some("shop-basket-nft"));
+    stdout(&target, &["get", "configmaps", "-o", "json"]);
+    let seen: Vec<(String, String)> = api.requests.try_iter().collect();
+    let (listed, token) = seen
+        .iter()
+        .find(|(path, _)| path.contains("configmaps"))
+        .unwrap_or_else(|| panic!("no config maps were asked for: {seen:?}"));
+    assert!(listed.starts_with("/api/v1/namespaces/shop-basket-nft/configmaps"), "{listed}");
+    assert_eq!(token, "from-the-file");
+}

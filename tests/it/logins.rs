@@ -1,0 +1,288 @@
+//! Registry logins as the real skopeo uses them, against a registry that asks for a password.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use p2p::error::Failure;
+use p2p::logins::{Login, Logins, UserFiles};
+use p2p::oci::Digest;
+use p2p::secret::Secret;
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+
+/// Distribution on a free port of loopback; the one user is `shop` with the password `right`.
+struct Registry {
+    process: Child,
+    host: String,
+    _directory: TempDir,
+}
+
+impl Registry {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let htpasswd = directory.path().join("htpasswd");
+        // bcrypt of `right` at its lowest cost, as `htpasswd -B -C 4` makes it.
+        fs::write(&htpasswd, "shop:$2y$04$punNxk0Wbc7eusBVMxLK/ebkB5FuVITpQHIMX3P.h62r1mX0PBeOC\n").unwrap();
+        let config = directory.path().join("config.yml");
+        let text = json!({
+            "version": 0.1, "storage": {"inmemory": {}}, "http": {"addr": "127.0.0.1:0"},
+            "auth": {"htpasswd": {"realm": "test", "path": htpasswd}}
+        });
+        fs::write(&config, text.to_string()).unwrap();
+        let mut process = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&config)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("docker-registry is not installed: {error}"));
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let host = lines
+            .find_map(|line| {
+                let (_, rest) = line.split_once("listening on ")?;
+                Some(rest.split(['"', ' ']).next()?.to_owned())
+            })
+            .unwrap_or_else(|| panic!("the registry ended without saying where it listens"));
+        // Its log goes on; a full pipe would stop it.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, host, _directory: directory }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An image of no layers in the OCI layout.
+fn image(directory: &Path) -> String {
+    let blobs = directory.join("blobs/sha256");
+    fs::create_dir_all(&blobs).unwrap();
+    let store = |json: Json, media_type: &str| {
+        let bytes = json.to_string();
+        let digest = Digest::of(&bytes);
+        fs::write(blobs.join(digest.hex()), &bytes).unwrap();
+        json!({"mediaType": media_type, "digest": digest, "size": bytes.len()})
+    };
+    let config = store(
+        json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}),
+        "application/vnd.oci.image.config.v1+json",
+    );
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    let manifest = store(
+        json!({"schemaVersion": 2, "mediaType": media_type, "config": config, "layers": []}),
+        media_type,
+    );
+    fs::write(directory.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    fs::write(directory.join("index.json"), json!({"schemaVersion": 2, "manifests": [manifest]}).to_string())
+        .unwrap();
+    format!("oci:{}", directory.display())
+}
+
+/// A scene: the user's docker directory, our private directory, an image to push.
+struct Scene {
+    root: TempDir,
+    image: String,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["docker", "private", "image"] {
+            fs::create_dir(root.path().join(name)).unwrap();
+        }
+        let image = image(&root.path().join("image"));
+        Self { root, image }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn user(&self) -> UserFiles {
+        UserFiles {
+            docker_directory: Some(self.path("docker")),
+            auth_files: vec![self.path("auth.json")],
+            reads_docker: true,
+        }
+    }
+
+    fn logins(&self, logins: &[Login]) -> Logins {
+        Logins::create(&self.path("private"), &self.user(), logins)
+            .map_err(|error| Failure::from(error).to_string())
+            .unwrap()
+    }
+
+    /// Pushes the image with the given login file; what skopeo says where it fails.
+    fn push(&self, to: &str, variable: &str, file: &Path) -> Result<(), String> {
+        let output = Command::new("skopeo")
+            .args(["copy", "--dest-tls-verify=false", &self.image, &format!("docker://{to}:t")])
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.root.path())
+            .env(variable, file)
+            .output()
+            .unwrap_or_else(|error| panic!("skopeo is not installed: {error}"));
+        if output.status.success() { Ok(()) } else { Err(String::from_utf8(output.stderr).unwrap()) }
+    }
+}
+
+fn login(registry: String, password: &str) -> Login {
+    Login { registry, username: "shop".to_owned(), password: Secret::new(password) }
+}
+
+fn read(path: &Path) -> Json {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn skopeo_picks_the_login_of_each_path_and_sees_a_renewed_one() {
+    let (registry, scene) = (Registry::start(), Scene::new());
+    let host = &registry.host;
+    let (one, two) = (format!("{host}/acme-dev/tenant/shop"), format!("{host}/acme-prod/tenant/shop"));
+    let logins = scene.logins(&[login(one.clone(), "right"), login(two.clone(), "wrong")]);
+    let push = |to: &str| scene.push(to, "REGISTRY_AUTH_FILE", logins.registry_auth_file());
+    push(&format!("{one}/test/app")).unwrap();
+    let refused = push(&format!("{two}/test/app")).unwrap_err();
+    assert!(refused.contains("unauthorized") || refused.contains("authentication required"), "{refused}");
+    push(&format!("{host}/elsewhere/app")).unwrap();
+
+    logins.renew(&[login(one.clone(), "wrong"), login(two.clone(), "right")]).unwrap();
+    push(&format!("{one}/test/app")).unwrap_err();
+    push(&format!("{two}/test/app")).unwrap();
+    push(&format!("{host}/elsewhere/app")).unwrap_err();
+}
+
+#[test]
+fn docker_s_directory_logs_in_to_the_host() {
+    let (registry, scene) = (Registry::start(), Scene::new());
+    let to = format!("{}/acme/app", registry.host);
+    fs::write(
+        scene.path("docker/config.json"),
+        json!({"auths": {&registry.host: {"auth": STANDARD.encode("shop:old")}}, "credHelpers": {&registry.host: "none"}})
+            .to_string(),
+    )
+    .unwrap();
+    let logins = scene.logins(&[login(format!("{}/acme", registry.host), "wrong")]);
+    scene.push(&to, "DOCKER_CONFIG", logins.docker_config()).unwrap_err();
+    logins.renew(&[login(format!("{}/acme", registry.host), "right")]).unwrap();
+    scene.push(&to, "DOCKER_CONFIG", logins.docker_config()).unwrap();
+}
+
+#[test]
+fn the_user_s_own_login_reaches_what_we_do_not_log_in_to() {
+    let (registry, scene) = (Registry::start(), Scene::new());
+    let to = format!("{}/mine/app", registry.host);
+    let entry = json!({"auth": STANDARD.encode("shop:right")});
+    for (file, key) in
+        [("auth.json", format!("{}/mine", registry.host)), ("docker/config.json", registry.host.clone())]
+    {
+        let scene = Scene::new();
+        fs::write(scene.path(file), json!({"auths": {key: entry}}).to_string()).unwrap();
+        let logins = scene.logins(&[login(format!("{}/acme", registry.host), "wrong")]);
+        scene.push(&to, "REGISTRY_AUTH_FILE", logins.registry_auth_file()).unwrap();
+    }
+    let logins = scene.logins(&[]);
+    scene.push(&to, "REGISTRY_AUTH_FILE", logins.registry_auth_file()).unwrap_err();
+}
+
+#[test]
+fn a_target_s_own_login_survives_a_renewal() {
+    let (registry, scene) = (Registry::start(), Scene::new());
+    let logins = scene.logins(&[login("r.example/acme".to_owned(), "old")]);
+    let status = Command::new("skopeo")
+        .args(["login", "--tls-verify=false", "-u", "shop", "-p", "right", &registry.host])
+        .env("REGISTRY_AUTH_FILE", logins.registry_auth_file())
+        .output()
+        .unwrap();
+    assert!(status.status.success(), "{status:?}");
+    logins.renew(&[login("r.example/acme".to_owned(), "new")]).unwrap();
+    let to = format!("{}/acme/app", registry.host);
+    scene.push(&to, "REGISTRY_AUTH_FILE", logins.registry_auth_file()).unwrap();
+    let renewed = json!({"auth": STANDARD.encode("shop:new")});
+    assert_eq!(read(logins.registry_auth_file())["auths"]["r.example/acme"], renewed);
+}
+
+#[test]
+fn the_user_s_directory_is_found_again_and_left_alone() {
+    let scene = Scene::new();
+    let config =
+        json!({"auths": {"ghcr.io": {"auth": "x"}}, "currentContext": "far", "experimental": "enabled"});
+    fs::write(scene.path("docker/config.json"), config.to_string()).unwrap();
+    fs::write(scene.path("docker/config.json1234"), "half written").unwrap();
+    fs::create_dir_all(scene.path("docker/buildx/instances")).unwrap();
+    fs::write(scene.path("docker/buildx/instances/builder"), "b").unwrap();
+    fs::create_dir_all(scene.path("docker/cli-plugins")).unwrap();
+    symlink("/nowhere/docker-buildx", scene.path("docker/cli-plugins/docker-buildx")).unwrap();
+    fs::create_dir_all(scene.path("docker/contexts/meta")).unwrap();
+
+    let logins = scene.logins(&[login("r.example/acme".to_owned(), "right")]);
+    let ours = logins.docker_config();
+    assert_eq!(fs::read_to_string(ours.join("buildx/instances/builder")).unwrap(), "b");
+    assert!(ours.join("cli-plugins/docker-buildx").is_symlink());
+    assert!(ours.join("contexts/meta").is_dir());
+    assert!(!ours.join("config.json1234").exists());
+    let mut expected = config.clone();
+    expected["auths"]["r.example"] = json!({"auth": STANDARD.encode("shop:right")});
+    assert_eq!(read(&ours.join("config.json")), expected);
+    // What a target makes in a directory that the user has, the user keeps.
+    fs::write(ours.join("buildx/instances/new"), "n").unwrap();
+    assert!(scene.path("docker/buildx/instances/new").exists());
+
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(ours), 0o700);
+    assert_eq!(mode(&ours.join("config.json")), 0o600);
+    assert_eq!(mode(logins.registry_auth_file()), 0o600);
+    logins.renew(&[login("r.example/acme".to_owned(), "newer")]).unwrap();
+    assert_eq!(mode(&ours.join("config.json")), 0o600);
+    assert_eq!(read(&scene.path("docker/config.json")), config);
+}
+
+#[test]
+fn a_user_without_files_gets_logins() {
+    let scene = Scene::new();
+    fs::remove_dir(scene.path("docker")).unwrap();
+    let logins = scene.logins(&[login("r.example".to_owned(), "right")]);
+    let expected = json!({"auths": {"r.example": {"auth": STANDARD.encode("shop:right")}}});
+    assert_eq!(read(&logins.docker_config().join("config.json")), expected);
+    assert_eq!(read(logins.registry_auth_file()), expected);
+    let entries = fs::read_dir(logins.docker_config()).unwrap().count();
+    assert_eq!(entries, 1);
+}
+
+#[test]
+fn a_file_that_is_no_login_file_is_named_and_not_quoted() {
+    for text in ["s3cret", r#"{"auths": "s3cret"}"#, r#"["s3cret"]"#] {
+        let scene = Scene::new();
+        fs::write(scene.path("docker/config.json"), text).unwrap();
+        let error = Logins::create(&scene.path("private"), &scene.user(), &[]).unwrap_err();
+        let shown = Failure::from(error).to_string();
+        assert!(shown.contains("docker/config.json holds no logins in JSON (line 1)"), "{shown}");
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}
+
+#[test]
+fn logins_that_cannot_be_are_refused() {
+    let scene = Scene::new();
+    let refused = |registry: &str, username: &str| {
+        let login = Login {
+            registry: registry.to_owned(),
+            username: username.to_owned(),
+            password: Secret::new("s3cret"),
+        };
+        Logins::create(&scene.path("private"), &scene.user(), &[login]).unwrap_err().to_string()
+    };
+    assert_eq!(refused("https://r.example", "u"), "\"https://r.example\" is no registry");
+    assert_eq!(refused("", "u"), "\"\" is no registry");
+    let expected = "the user name for the registry r.example is empty or holds a `:`";
+    assert_eq!(refused("r.example", "a:b"), expected);
+    assert_eq!(refused("r.example", ""), expected);
+}

@@ -1,0 +1,407 @@
+//! Hostile and honest output through the pipeline, judged by a reader after the runner's rules.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::fmt::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use p2p::output::{Findings, Level, Masker, Options, StopToken, Stream, command, inert};
+use p2p::secret::Secret;
+use proptest::prelude::*;
+
+use crate::support::runner_reader::{self, Effect};
+
+const NAMES: [&str; 16] = command::NAMES;
+
+const LINE_ENDS: [&str; 3] = ["\n", "\r", "\r\n"];
+
+const SECRETS: [&str; 4] =
+    ["hunter2-and-more", "p@ss \"word\"/<ü>&'q'", "first secret line\nabc\nsecond secret line\n", "tiny"];
+
+/// What a step printed, and what else came of it.
+struct Step {
+    stdout: Vec<u8>,
+    log: Vec<u8>,
+    findings: Findings,
+}
+
+fn masker() -> Masker {
+    Masker::new(&SECRETS.map(Secret::new))
+}
+
+/// Prints as the product does: an output between stop tokens or with a prefix, then its tail.
+fn step(parts: &[&[u8]], prefix: Option<&str>, options: Options) -> Step {
+    let mut stream = Stream::new(masker(), Options { prefix: prefix.map(str::to_owned), ..options });
+    let mut token = StopToken::new().unwrap();
+    let (mut stdout, mut log) = (Vec::new(), Vec::new());
+    if prefix.is_none() {
+        stdout.extend(token.begin().into_bytes());
+    }
+    for part in parts.iter().map(Some).chain([None]) {
+        let printed = match part {
+            Some(part) => stream.push(part),
+            None => stream.finish(),
+        };
+        if !printed.masks.is_empty() {
+            if prefix.is_none() {
+                stdout.extend(token.end().into_bytes());
+            }
+            for mask in &printed.masks {
+                stdout.extend(command::add_mask(mask).into_bytes());
+                stdout.push(b'\n');
+            }
+            if prefix.is_none() {
+                token = StopToken::new().unwrap();
+                stdout.extend(token.begin().into_bytes());
+            }
+        }
+        stdout.extend_from_slice(printed.console);
+        log.extend_from_slice(printed.log);
+    }
+    if prefix.is_none() {
+        stdout.extend(token.end().into_bytes());
+    }
+    let findings = stream.findings();
+    for line in &findings.tail {
+        stdout.extend_from_slice(line.as_bytes());
+        stdout.push(b'\n');
+    }
+    Step { stdout, log, findings }
+}
+
+/// The commands that took effect and are not the means of the pipeline itself.
+fn effects(stdout: &[u8]) -> Vec<Effect> {
+    let reading = runner_reader::read(stdout);
+    assert!(!reading.stopped, "commands are still stopped at the end");
+    reading
+        .effects
+        .into_iter()
+        .filter(|effect| !["stop-commands", "resume"].contains(&effect.name.as_str()))
+        .collect()
+}
+
+fn has_secret(text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
+    SECRETS
+        .iter()
+        .flat_map(|secret| secret.lines().chain([*secret]))
+        .filter(|secret| secret.len() >= 4)
+        .flat_map(|secret| {
+            let percent = secret.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
+            let base64 = [STANDARD.encode(secret), URL_SAFE.encode(secret)];
+            let json = serde_json::to_string(secret).unwrap().trim_matches('"').to_owned();
+            base64.into_iter().chain([secret.to_owned(), json, percent])
+        })
+        .find(|form| text.contains(form.as_str()))
+}
+
+/// Every command in both forms, dressed in several ways, on every line end.
+fn hostile() -> Vec<String> {
+    let mut lines = Vec::new();
+    for name in NAMES.into_iter().filter(|name| !["add-mask", "error", "warning", "notice"].contains(name)) {
+        for end in LINE_ENDS {
+            lines.push(format!("::{name}::x{end}"));
+            lines.push(format!(" \t\u{a0}\u{3000}::{} name=PATH,owner=x::y%0A::z{end}", name.to_uppercase()));
+            lines.push(format!("before ##[{name}]after{end}"));
+            lines.push(format!("####[{name} name=PATH;file=x]on%0D{end}"));
+            lines.push(format!("::unknown::##[{name}]after{end}"));
+        }
+    }
+    lines
+}
+
+#[test]
+fn no_command_acts_in_either_form_on_any_line_end() {
+    let text = hostile().concat();
+    // The corpus is worth something only if the runner would obey it.
+    let raw = runner_reader::read(
+        text.replace("stop-commands", "debug").replace("STOP-COMMANDS", "DEBUG").as_bytes(),
+    );
+    assert_eq!(raw.effects.len(), hostile().len());
+    for prefix in [None, Some("functional | ")] {
+        let step = step(&[text.as_bytes()], prefix, Options { tail: 1000, ..Options::default() });
+        assert_eq!(effects(&step.stdout), [], "prefix {prefix:?}");
+        assert_eq!(effects(&step.log), [], "the log file, printed");
+        assert!(!String::from_utf8_lossy(&step.stdout).contains("##["), "the log viewer would render it");
+        assert_eq!(step.findings.annotations, []);
+    }
+}
+
+#[test]
+fn no_command_acts_wherever_the_output_is_cut() {
+    let text = hostile()[..12].concat() + "::stop-commands::x\n::x::\r\n::group::end of it";
+    for prefix in [None, Some("nft | ")] {
+        let whole = step(&[text.as_bytes()], prefix, Options::default());
+        for cut in 0..text.len() {
+            let (a, b) = text.as_bytes().split_at(cut);
+            let step = step(&[a, b], prefix, Options::default());
+            assert_eq!(effects(&step.stdout), [], "cut at {cut}");
+            assert_eq!(step.log, whole.log, "cut at {cut}");
+            assert_eq!(step.findings, whole.findings, "cut at {cut}");
+        }
+        let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        assert_eq!(step(&bytes, prefix, Options::default()).log, whole.log);
+    }
+}
+
+#[test]
+fn text_reads_as_before() {
+    let text = "std::io::Error\nplain ünïcode\r\n50%\r100%\n::group::x\nmake: ##[error]no\n\nlast";
+    let step = step(&[text.as_bytes()], Some("nft | "), Options::default());
+    let shown = "std::io::Error\nplain ünïcode\r\n50%\r100%\n: :group::x\nmake: ## [error]no\n\nlast\n";
+    assert_eq!(String::from_utf8_lossy(&step.log), shown);
+    assert!(String::from_utf8_lossy(&step.stdout).starts_with(
+        "nft | std::io::Error\nnft | plain ünïcode\nnft | 50%\nnft | 100%\nnft | : :group::x\nnft | make: ## [error]no\n\
+         nft | \nnft | last\n"
+    ));
+}
+
+#[test]
+fn bytes_that_are_no_text_pass_unchanged() {
+    let text = b"\xff\xfe\x00\xc3(\xf0\x9f ok\n\x80::x\n";
+    assert_eq!(step(&[text], None, Options::default()).log, text);
+}
+
+#[test]
+fn an_honest_mask_works_from_its_own_line_on_and_in_both_forms() {
+    for (line, value) in [
+        ("::add-mask::s3cr3t-token%25\n", "s3cr3t-token%"),
+        ("x ##[add-mask]s3cr3t;token%5D\r\n", "s3cr3t;token]"),
+    ] {
+        let text = format!("{line}later {value} and {}\n::error::with {value}\n", STANDARD.encode(value));
+        for cut in 0..line.len() {
+            let (a, b) = text.as_bytes().split_at(cut);
+            for prefix in [None, Some("nft | ")] {
+                let step = step(&[a, b], prefix, Options::default());
+                let effects = effects(&step.stdout);
+                assert_eq!(effects.len(), 1);
+                assert_eq!((effects[0].name.as_str(), effects[0].message.as_str()), ("add-mask", value));
+                let log = String::from_utf8_lossy(&step.log);
+                assert!(log.contains("later *** and ***"), "{log}");
+                assert!(!log.contains("s3cr3t"), "{log}");
+                assert_eq!(step.findings.annotations[0].message, "with ***");
+                assert!(!step.findings.tail.concat().contains("s3cr3t"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mask_is_shared_with_the_other_outputs() {
+    let masker = masker();
+    let mut one = Stream::new(masker.clone(), Options::default());
+    let mut other = Stream::new(masker.clone(), Options::default());
+    assert_eq!(one.push(b"::add-mask::new secret\n").masks, [Secret::new("new secret")]);
+    assert_eq!(other.push(b"a new secret\n").log, b"a ***\n");
+    assert_eq!(masker.mask("a new secret"), "a ***");
+    assert!(masker.masks().contains(&Secret::new("new secret")));
+    assert_eq!(other.push(b"::add-mask::new secret\n").masks, []);
+}
+
+#[test]
+fn a_mask_that_would_hide_too_much_is_refused() {
+    let options = || Options {
+        refused: vec!["1.2.4-abcdef".into(), "registry.example/shop".into()],
+        masks: 2,
+        ..Options::default()
+    };
+    let refused =
+        ["", "   ", "abc", "1.2.4", "example", "\"1.2.4\"", "\"1.2\"", "other&1.2.4-abc", "x%0A1.2.4"];
+    for value in refused {
+        let text = format!("::add-mask::{value}\nversion 1.2.4-abcdef\n");
+        let step = step(&[text.as_bytes()], None, options());
+        assert_eq!(effects(&step.stdout), [], "{value:?}");
+        assert_eq!(step.findings.refused_masks, 1, "{value:?}");
+        assert!(String::from_utf8_lossy(&step.log).ends_with("version 1.2.4-abcdef\n"), "{value:?}");
+    }
+    // "c2VjcmV0LXdvcmQ" is "secret-word" in base64, and the runner masks that as well.
+    let encoded = Options { refused: vec!["c2VjcmV0LXdvcmQ".into()], ..options() };
+    assert_eq!(step(&[b"::add-mask::secret-word\n"], None, encoded).findings.refused_masks, 1);
+
+    let text = "::add-mask::first\n::add-mask::second\n::add-mask::third\nfirst second third\n";
+    let step = step(&[text.as_bytes()], None, options());
+    assert_eq!(effects(&step.stdout).len(), 2);
+    assert_eq!(step.findings.refused_masks, 1);
+    assert!(String::from_utf8_lossy(&step.log).ends_with("*** *** third\n"));
+}
+
+#[test]
+fn a_text_to_mask_is_not_shown_by_its_command_even_when_refused() {
+    let huge = "Z".repeat(300_000);
+    for text in [
+        format!("::add-mask::{huge}\nend\n"),
+        format!("a ##[add-mask]{huge}\r\nend\n"),
+        "::add-mask::ZZZ\nend\n".into(),
+    ] {
+        for size in [1000, 65_536, 1_000_000] {
+            let parts: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+            let step = step(&parts, None, Options::default());
+            let log = String::from_utf8_lossy(&step.log);
+            assert!(!log.contains("ZZZ"), "parts of {size}");
+            assert!(log.ends_with("end\n"));
+            assert_eq!(step.findings.refused_masks, 1);
+        }
+    }
+}
+
+#[test]
+fn annotations_are_collected_masked_and_capped() {
+    let mut text = String::from(
+        "::error file=src/a b.rs,line=3,endLine=2,title=T%2C hunter2-and-more::no%0Aaway hunter2-and-more\n",
+    );
+    text.push_str("x ##[warning file=b.rs]old\r  ::Notice::new\r\n::error::\n");
+    text.push_str(&"::error::again\n".repeat(20));
+    let step = step(&[text.as_bytes()], None, Options::default());
+    assert_eq!(effects(&step.stdout), []);
+    let found = &step.findings.annotations;
+    assert_eq!((found.len(), step.findings.more_annotations), (12, 11));
+    assert_eq!(found[0].message, "no\naway ***");
+    assert_eq!(found[0].title.as_deref(), Some("T, ***"));
+    assert_eq!(
+        (found[0].file.as_deref(), found[0].line, found[0].end_line),
+        (Some("src/a b.rs"), Some(3), None)
+    );
+    assert_eq!((found[1].level, found[1].message.as_str()), (Level::Warning, "old"));
+    assert_eq!((found[2].level, found[2].message.as_str()), (Level::Notice, "new"));
+    // Passed on, each is exactly one command.
+    let lines: String = found.iter().map(|annotation| command::annotation(annotation) + "\n").collect();
+    assert_eq!(effects(lines.as_bytes()).len(), 12);
+    assert_eq!(has_secret(lines.as_bytes()), None);
+}
+
+#[test]
+fn secrets_are_masked_in_every_shape_wherever_the_output_is_cut() {
+    let mut text = String::new();
+    for secret in SECRETS {
+        for line in secret.lines().filter(|line| line.len() >= 4) {
+            write!(text, "a{line}b\r{line}\r\n").unwrap();
+        }
+        writeln!(text, "{{\"value\": {}}}", serde_json::to_string(secret).unwrap()).unwrap();
+        writeln!(text, "{} {}", STANDARD.encode(secret), URL_SAFE.encode(secret)).unwrap();
+        writeln!(text, "Basic {}", STANDARD.encode(format!("oauth2accesstoken:{secret}"))).unwrap();
+    }
+    assert!(has_secret(text.as_bytes()).is_some());
+    let whole = step(&[text.as_bytes()], None, Options::default());
+    for cut in 0..text.len() {
+        let (a, b) = text.as_bytes().split_at(cut);
+        let step = step(&[a, b], None, Options::default());
+        assert_eq!(step.log, whole.log, "cut at {cut}");
+    }
+    for text in [&whole.stdout, &whole.log, &whole.findings.tail.concat().into_bytes()] {
+        assert_eq!(has_secret(text), None, "{}", String::from_utf8_lossy(text));
+    }
+}
+
+#[test]
+fn a_line_that_never_ends_is_passed_on_in_pieces_and_no_secret_is_cut() {
+    let mut stream = Stream::new(masker(), Options::default());
+    let mut text = Vec::new();
+    // Secrets at shifting distances, so that some lie across the end of a piece.
+    for number in 0..40_000 {
+        text.extend_from_slice("ä".repeat(number % 37).as_bytes());
+        text.extend_from_slice(b"hunter2-and-more");
+    }
+    let (mut log, mut most) = (Vec::new(), 0);
+    for part in text.chunks(100_000) {
+        let printed = stream.push(part);
+        most = most.max(printed.log.len());
+        log.extend_from_slice(printed.log);
+    }
+    log.extend_from_slice(stream.finish().log);
+    assert!(most <= 200_000, "{most} bytes were held back");
+    let shown = String::from_utf8(log).unwrap();
+    assert!(shown.lines().count() > 10 && shown.lines().all(|line| line.len() <= 70_000));
+    assert_eq!(shown.replace('\n', ""), String::from_utf8(text).unwrap().replace("hunter2-and-more", "***"));
+}
+
+#[test]
+fn the_tail_is_harmless_and_masked() {
+    let text = "one\n::error::two hunter2-and-more\nold\rthree ##[group]x\n";
+    let step = step(&[text.as_bytes()], None, Options { tail: 2, ..Options::default() });
+    assert_eq!(step.findings.tail, [": :error::two ***", "three ## [group]x"]);
+}
+
+/// The meaning of masking, the slow way.
+fn mask_slowly(text: &str, secrets: &[String]) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let longest =
+            secrets.iter().filter(|secret| rest.starts_with(secret.as_str())).map(String::len).max();
+        if let Some(length) = longest {
+            out.push_str("***");
+            rest = &rest[length..];
+        } else {
+            out.push(character);
+            rest = &rest[character.len_utf8()..];
+        }
+    }
+    out
+}
+
+proptest! {
+    #[test]
+    fn masks_as_the_slow_way_does_however_the_output_is_cut(
+        secrets in prop::collection::vec("[abc]{4,9}", 0..6),
+        text in "[abc:#\\[ \r\n]{0,200}",
+        size in 1_usize..60,
+    ) {
+        let masker = Masker::new(&secrets.iter().map(Secret::new).collect::<Vec<_>>());
+        // In this alphabet no other form of a secret can occur.
+        let slow = mask_slowly(&text, &secrets);
+        prop_assert_eq!(masker.mask(&text), slow.as_str());
+        let mut stream = Stream::new(masker, Options::default());
+        let mut log = Vec::new();
+        for part in text.as_bytes().chunks(size) {
+            log.extend_from_slice(stream.push(part).log);
+        }
+        log.extend_from_slice(stream.finish().log);
+        let mut expected = inert(&slow).into_owned();
+        if !expected.is_empty() && !expected.ends_with(['\n', '\r']) {
+            expected.push('\n');
+        }
+        prop_assert_eq!(String::from_utf8(log).unwrap(), expected);
+    }
+
+    #[test]
+    fn made_harmless_nothing_acts(
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                "::", ":", "##[", "#", "[", "]", " ", "\t", "\n", "\r", "add-mask", "ERROR", "group", "name=x",
+                "stop-commands", "x", "\u{a0}", "\u{85}", "\u{2028}", "\u{200b}", "\u{feff}", "%0A", "ä",
+            ]),
+            0..30,
+        ),
+        before in prop::sample::select(vec!["", "\n", "image ", "  "]),
+    ) {
+        let text = parts.concat();
+        let harmless = inert(&text);
+        let reading = runner_reader::read(format!("{before}{harmless}\n").as_bytes());
+        prop_assert_eq!(reading.names(), Vec::<&str>::new());
+        prop_assert_eq!(harmless.replace(' ', ""), text.replace(' ', ""));
+
+        let step = step(&[text.as_bytes()], Some("nft | "), Options { masks: 0, ..Options::default() });
+        prop_assert_eq!(effects(&step.stdout), []);
+        prop_assert_eq!(effects(&step.log), []);
+    }
+
+    #[test]
+    fn no_secret_survives_any_cut(
+        secret in "[ -)+-~]{4,40}",
+        before in "[a-z]{0,5}",
+        size in 1_usize..80,
+    ) {
+        let masker = Masker::new([&Secret::new(secret.as_str())]);
+        let json = serde_json::to_string(&secret).unwrap();
+        let text = format!("{before}{secret}\r\n{json}\n{}\n", STANDARD.encode(&secret));
+        let mut stream = Stream::new(masker, Options::default());
+        let mut log = Vec::new();
+        for part in text.as_bytes().chunks(size) {
+            log.extend_from_slice(stream.push(part).log);
+        }
+        log.extend_from_slice(stream.finish().log);
+        let log = String::from_utf8(log).unwrap();
+        prop_assert!(!log.contains(&secret), "{}", log);
+        prop_assert!(!log.contains(STANDARD.encode(&secret).trim_end_matches('=')), "{}", log);
+    }
+}

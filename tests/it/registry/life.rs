@@ -1,0 +1,110 @@
+//! Starting, stopping, sharing a directory, and large layers.
+
+use std::time::{Duration, Instant};
+
+use p2p::error::{Exit, Help as _};
+use p2p::registry::{Digest, Error, Fault, Faults, Options, Server};
+
+use super::{MANIFEST, Registry, got};
+
+#[tokio::test]
+async fn why_it_does_not_start_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    let first = Server::start(Options::at(root.path())).await.unwrap();
+    assert!(first.address().ip().is_loopback());
+    let mut again = Options::at(root.path());
+    again.address = first.address();
+    let error = Server::start(again).await.unwrap_err();
+    assert!(matches!(error, Error::PortInUse { address } if address == first.address()));
+    assert_eq!(error.exit(), Exit::Unavailable);
+
+    let mut elsewhere = Options::at(root.path());
+    elsewhere.address = "192.0.2.1:0".parse().unwrap();
+    assert!(matches!(Server::start(elsewhere).await, Err(Error::Listen { .. })));
+
+    let file = root.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = Server::start(Options::at(&file)).await.unwrap_err();
+    assert!(matches!(&error, Error::Root { root, .. } if *root == file));
+    assert!(error.help().unwrap().contains("write"));
+}
+
+#[tokio::test]
+async fn images_survive_a_restart() {
+    let root = tempfile::tempdir().unwrap();
+    let start = async || Registry::with(|options| options.root = root.path().to_owned()).await;
+    let registry = start().await;
+    let manifest = registry.push_image("shop/api", "1.0.0", "layer").await;
+    let address = registry.server.address();
+    registry.server.stop().await;
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+
+    let registry = start().await;
+    assert_eq!(registry.ask("GET", "/v2/shop/api/manifests/1.0.0").await.is(200, "").body, manifest);
+    let layer = format!("/v2/shop/api/blobs/{}", Digest::of(b"layer"));
+    assert_eq!(registry.ask("GET", &layer).await.is(200, "").body, b"layer");
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_is_cleared_a_day_later() {
+    let root = tempfile::tempdir().unwrap();
+    let temporary = root.path().join("temporary");
+    std::fs::create_dir(&temporary).unwrap();
+    for (name, hours) in [("old", 25), ("new", 1)] {
+        let file = std::fs::File::create(temporary.join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_hours(hours)).unwrap();
+    }
+    let _server = Server::start(Options::at(root.path())).await.unwrap();
+    assert!(!temporary.join("old").exists());
+    assert!(temporary.join("new").exists());
+}
+
+#[tokio::test]
+async fn a_request_that_hangs_does_not_keep_it_from_stopping() {
+    let faults = Faults::new(|_| Some(Fault::Stall));
+    let registry = Registry::with(|options| options.faults = Some(faults)).await;
+    let request = tokio::spawn(got(registry.request("GET", "/v2/")));
+    while registry.server.log().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let began = Instant::now();
+    registry.server.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(3));
+    assert!(request.await.unwrap().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn servers_share_a_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let mut registries = Vec::new();
+    for _ in 0..3 {
+        registries.push(Registry::with(|options| options.root = root.path().to_owned()).await);
+    }
+    let registries = std::sync::Arc::new(registries);
+    // All of them push the same layer, and fight for one tag.
+    let content = vec![7; 200_000];
+    let mut running = tokio::task::JoinSet::new();
+    for number in 0..24 {
+        let (registries, content) = (std::sync::Arc::clone(&registries), content.clone());
+        running.spawn(async move {
+            let registry = &registries[number % 3];
+            let layer = registry.push_blob("a", &content).await;
+            let config = registry.push_blob("a", format!("{{\"n\":{number}}}").as_bytes()).await;
+            let manifest = super::image(&config, &[&layer]).to_string();
+            registry.push_manifest("a", "latest", MANIFEST, manifest.as_bytes()).await.is(201, "");
+            let tag = format!("t{number:02}");
+            registry.push_manifest("a", &tag, MANIFEST, manifest.as_bytes()).await.is(201, "");
+            (tag, manifest)
+        });
+    }
+    let pushed = running.join_all().await;
+    for (tag, manifest) in &pushed {
+        let path = format!("/v2/a/manifests/{tag}");
+        assert_eq!(registries[0].ask("GET", &path).await.body, manifest.as_bytes());
+    }
+    let latest = registries[1].ask("GET", "/v2/a/manifests/latest").await.is(200, "").body;
+    assert!(pushed.iter().any(|(_, manifest)| manifest.as_bytes() == latest));
+    let layer = format!("/v2/a/blobs/{}", Digest::of(&content));
+    assert_eq!(registries[2].ask("GET", &layer).await.is(200, "").body, content);
+    assert_eq!(root.path().join("temporary").read_dir().unwrap().count(), 0);
+}

@@ -1,0 +1,85 @@
+//! Versions against a real remote: a bare git repository behind a loopback GitHub.
+
+mod api;
+mod checkout;
+mod contract;
+mod race;
+mod remote;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use p2p::error::{Failure, Help};
+use p2p::git::Git;
+use p2p::github::GitHub;
+use p2p::retry::{Again, Policy, Watcher};
+use p2p::secret::Secret;
+use p2p::tagging::{self, Settled, Subject};
+use p2p::version::{Commit, Kind, Prefix};
+use p2p::world::Env;
+
+use crate::support::github::{Github, REPOSITORY};
+
+/// Six tries in no time.
+const IMPATIENT: Policy = Policy {
+    attempts: 6,
+    base: Duration::from_millis(1),
+    cap: Duration::from_millis(5),
+    patience: Duration::from_secs(5),
+};
+
+/// As patient as the product, with waits for a server on loopback.
+const PATIENT: Policy =
+    Policy { base: Duration::from_millis(50), cap: Duration::from_secs(1), ..tagging::PATIENCE };
+
+/// An environment with the `PATH` and no configuration of the machine's.
+fn env() -> Env {
+    let path = std::env::var_os("PATH").unwrap();
+    [("PATH", path), ("GIT_CONFIG_GLOBAL", "/dev/null".into()), ("GIT_CONFIG_NOSYSTEM", "1".into())]
+        .into_iter()
+        .collect()
+}
+
+fn git() -> Git {
+    Git::new(&env()).retrying(IMPATIENT, Watcher::default())
+}
+
+fn token(github: &Github) -> Secret {
+    Secret::new(github.token)
+}
+
+/// The product's client for the loopback GitHub.
+fn client(github: &Github) -> GitHub {
+    let client = GitHub::new(&github.api_url, REPOSITORY, Some(token(github))).unwrap();
+    client.retrying(IMPATIENT, Watcher::default())
+}
+
+/// A watcher, and what it was told.
+fn watcher() -> (Watcher, Arc<Mutex<Vec<Again>>>) {
+    let told: Arc<Mutex<Vec<Again>>> = Arc::default();
+    let tell = Arc::clone(&told);
+    (Watcher::new(move |again| tell.lock().unwrap().push(again)), told)
+}
+
+/// What the reader of an error sees, the port of the loopback server left out.
+fn shown(error: impl Help) -> String {
+    let text = Failure::from(error).to_string();
+    let mut parts = text.split("127.0.0.1:");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown.push_str("127.0.0.1:PORT");
+        shown.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    shown
+}
+
+/// What a run does: reads the tags, then settles its version.
+async fn settle(github: &Github, prefix: &str, commit: &str, kind: &Kind) -> Result<Settled, tagging::Error> {
+    let prefix: Prefix = prefix.parse().unwrap();
+    let commit: Commit = commit.parse().unwrap();
+    let subject = Subject { prefix: &prefix, commit: &commit, kind };
+    let (git, url, token) = (git(), github.git_url(), token(github));
+    let read = async || git.ls_remote_tags(&url, &prefix, Some(&token)).await;
+    let tags = if kind.needs_tags() { read().await? } else { Vec::new() };
+    tagging::settle(subject, tags, read, &client(github), &PATIENT).await
+}

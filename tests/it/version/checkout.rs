@@ -1,0 +1,159 @@
+//! Facts about a checkout, told by the real git.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use p2p::git::{Error, Git};
+use p2p::version::Commit;
+
+use super::{env, git, shown};
+use crate::support::git::{Checkout, git as plain_git};
+
+#[tokio::test]
+async fn head_and_what_revisions_lead_to() {
+    let checkout = Checkout::new();
+    checkout.file("a", "1");
+    let first = checkout.commit("first");
+    checkout.git(&["tag", "--annotate", "--message=x", "v1.0.0"]);
+    checkout.git(&["tag", "--annotate", "--message=x", "outer", "v1.0.0"]);
+    let second = checkout.commit("second");
+    let (git, path) = (git(), checkout.path());
+
+    assert_eq!(git.head(&path).await.unwrap().as_str(), second);
+    for (revision, commit) in
+        [("v1.0.0", Some(&first)), ("outer", Some(&first)), ("main", Some(&second)), (&first, Some(&first))]
+    {
+        let found = git.peel(&path, revision).await.unwrap();
+        assert_eq!(found.as_ref().map(Commit::as_str), commit.map(String::as_str), "{revision}");
+    }
+    for revision in ["v9.9.9", "main:a", &"1".repeat(40), "-x", ""] {
+        assert_eq!(git.peel(&path, revision).await.unwrap(), None, "{revision}");
+    }
+}
+
+#[tokio::test]
+async fn the_top_of_the_working_tree() {
+    let checkout = Checkout::new();
+    checkout.file("apps/shop front/Makefile", "");
+    let below = checkout.path().join("apps/shop front");
+    assert_eq!(git().toplevel(&below).await.unwrap(), checkout.path());
+}
+
+#[tokio::test]
+async fn what_is_tracked() {
+    let library = Checkout::new();
+    library.file("lib.mk", "");
+    library.commit("library");
+    let checkout = Checkout::new();
+    checkout.file("app/Makefile", "all:");
+    checkout.file("app/we*ird [name].mk", "");
+    checkout.file(".gitignore", "*.local.mk");
+    let source = library.path().display().to_string();
+    checkout.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &source, "shared"]);
+    checkout.commit("first");
+    checkout.file("app/Makefile", "all: changed");
+    checkout.file("app/.p2p.mk", "");
+    checkout.file("app/x.local.mk", "");
+    checkout.file("app/weXird [name].mk", "");
+    checkout.git(&["clone", "--quiet", &source, "app/vendor"]);
+
+    let (git, app) = (git(), checkout.path().join("app"));
+    let absolute = app.join("Makefile");
+    for (file, tracked) in [
+        (Path::new("Makefile"), true),
+        (&absolute, true),
+        (Path::new("../app/Makefile"), true),
+        (Path::new("we*ird [name].mk"), true),
+        (Path::new("../shared/lib.mk"), true),
+        (Path::new("weXird [name].mk"), false),
+        (Path::new(".p2p.mk"), false),
+        (Path::new("x.local.mk"), false),
+        (Path::new("missing.mk"), false),
+        // Another repository that was cloned into this one is not the team's own.
+        (Path::new("vendor/lib.mk"), false),
+        (Path::new("/etc/hostname"), false),
+        (Path::new(":(glob)**"), false),
+    ] {
+        assert_eq!(git.is_tracked(&app, file).await.unwrap(), tracked, "{}", file.display());
+    }
+    let outside = tempfile::tempdir().unwrap();
+    assert!(!git.is_tracked(outside.path(), Path::new("Makefile")).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_short_name_says_whether_something_changed() {
+    let checkout = Checkout::new();
+    checkout.file("a", "1");
+    let commit = checkout.commit("first");
+    checkout.git(&["tag", "--annotate", "--message=x", "v1.0.0"]);
+    let short = &commit[..12];
+    assert_eq!(git().describe(&checkout.path()).await.unwrap(), short);
+    checkout.file("new", "1");
+    assert_eq!(git().describe(&checkout.path()).await.unwrap(), short);
+    checkout.file("a", "2");
+    assert_eq!(git().describe(&checkout.path()).await.unwrap(), format!("{short}-dirty"));
+}
+
+#[tokio::test]
+async fn a_repository_that_the_environment_names_is_not_asked() {
+    let (checkout, other) = (Checkout::new(), Checkout::new());
+    let commit = checkout.commit("first");
+    other.commit("other");
+    let mut env = env();
+    env.set("GIT_DIR", other.path().join(".git"));
+    env.set("GIT_WORK_TREE", other.path());
+    assert_eq!(Git::new(&env).head(&checkout.path()).await.unwrap().as_str(), commit);
+}
+
+#[tokio::test]
+async fn no_repository_no_commit_and_no_git_are_told_apart() {
+    let outside = tempfile::tempdir().unwrap();
+    let name = outside.path().display().to_string();
+    let mut texts = Vec::new();
+    for error in [
+        git().head(outside.path()).await.unwrap_err(),
+        git().toplevel(outside.path()).await.unwrap_err(),
+        git().describe(outside.path()).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::NotARepository { .. }), "{error}");
+        texts.push(shown(error).replace(&name, "DIRECTORY"));
+    }
+    assert!(texts.windows(2).all(|pair| pair[0] == pair[1]));
+    texts.truncate(1);
+
+    plain_git(outside.path(), &["init", "--quiet"]);
+    texts.push(shown(git().head(outside.path()).await.unwrap_err()).replace(&name, "DIRECTORY"));
+    assert!(matches!(git().describe(outside.path()).await, Err(Error::NoCommit { .. })));
+
+    let mut env = env();
+    env.set("PATH", outside.path());
+    texts.push(shown(Git::new(&env).head(outside.path()).await.unwrap_err()));
+    let gone = outside.path().join("gone");
+    texts.push(shown(git().head(&gone).await.unwrap_err()).replace(&name, "DIRECTORY"));
+    insta::assert_snapshot!(texts.join("\n\n"));
+}
+
+/// git's transports are processes of their own: they must not outlive the time limit.
+#[tokio::test]
+async fn a_git_that_hangs_is_ended_with_its_children() {
+    let directory = tempfile::tempdir().unwrap();
+    let pid = directory.path().join("pid");
+    super::remote::script(
+        &directory.path().join("git"),
+        "sleep 600 & echo $! > \"$0.child\"; mv \"$0.child\" \"${0%git}pid\"; wait",
+    );
+    let mut env = env();
+    let path = env.get("PATH").unwrap().to_owned();
+    env.set("PATH", format!("{}:{path}", directory.path().display()));
+    let git = Git::new(&env).within(Duration::from_millis(500));
+    let error = git.head(directory.path()).await.unwrap_err();
+    assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+    let child = std::fs::read_to_string(pid).unwrap();
+    let stat = format!("/proc/{}/stat", child.trim());
+    let begun = Instant::now();
+    // A zombie is dead; whoever inherited it may be slow to notice.
+    while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the child lives on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
