@@ -190,7 +190,7 @@ async fn a_token_server_that_says_no_is_quoted() {
     let OciError::Denied { answer, .. } = &error else { unreachable!("{error}") };
     assert_eq!((answer.status, answer.says.as_str()), (403, "not for you"));
     assert!(error.to_string().contains("repository:app:pull,push"), "{error}");
-    assert!(error.help().unwrap().contains("right to"), "{error}");
+    assert!(error.help().unwrap().contains("the right to push"), "{error}");
 }
 
 #[tokio::test]
