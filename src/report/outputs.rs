@@ -23,12 +23,7 @@ pub struct Outputs {
 
 impl Outputs {
     /// Outputs to `GITHUB_OUTPUT` and subjects to `GITHUB_ARTIFACTS`, where there are such files.
-    pub fn new(
-        console: Console,
-        file: Option<PathBuf>,
-        subjects: Option<PathBuf>,
-        report: PathBuf,
-    ) -> Self {
+    pub fn new(console: Console, file: Option<PathBuf>, subjects: Option<PathBuf>, report: PathBuf) -> Self {
         Self { console, file, subjects, report }
     }
 

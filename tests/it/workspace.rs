@@ -552,8 +552,11 @@ fn a_cache_outside_the_part_that_is_needed_is_linked_to() {
     let from = home.path().join("from");
     for cache in ["target", "app/target"] {
         fs::create_dir_all(from.join(cache)).unwrap();
-        fs::write(from.join(cache).join("CACHEDIR.TAG"), "Signature: 8a477f597d28d172789f06886806bc55\n# cargo")
-            .unwrap();
+        fs::write(
+            from.join(cache).join("CACHEDIR.TAG"),
+            "Signature: 8a477f597d28d172789f06886806bc55\n# cargo",
+        )
+        .unwrap();
         fs::write(from.join(cache).join("built"), "bytes").unwrap();
     }
     let to = home.path().join("to");

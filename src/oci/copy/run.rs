@@ -294,17 +294,13 @@ impl Job {
         tasks.spawn(async move {
             let _permit = job.permits.acquire().await;
             let which = Which::Digest(child.digest.clone());
-            let there = async {
-                if walk.whole && child.is_manifest() {
-                    job.destination.resolve(&which).await
-                } else {
-                    Ok(None)
-                }
-            };
+            // Some registries break on reading a blob as a manifest: a blob is asked for as such.
+            if !child.is_manifest() && job.source.find_blob(&child).await? {
+                return Ok(Step::Blob(child));
+            }
+            let there = async { if walk.whole { job.destination.resolve(&which).await } else { Ok(None) } };
             let (there, read) = join(there, job.source.manifest(&which)).await;
             match read {
-                // Unknown types are manifests if the registry has them as such, else blobs.
-                Err(error) if error.is_not_found() && !child.is_manifest() => Ok(Step::Blob(child)),
                 Err(error) => Err(error),
                 Ok(manifest) => {
                     // An index may be there without its children; a manifest has its blobs.

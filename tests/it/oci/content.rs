@@ -172,10 +172,22 @@ async fn tags_come_page_by_page() {
         builder.tag(&image, &format!("t{number}")).await;
         expected.push(format!("t{number}"));
     }
-    assert_eq!(client.tags(&at).await.unwrap(), Some(expected.clone()));
-    let front =
-        Front::start(registry.host(), |seen| Act::Rewrite(seen.uri.to_string().replace("n=1000", "n=3")))
-            .await;
-    assert_eq!(client.tags(&repository(front.host(), "shop/app")).await.unwrap(), Some(expected));
+    // The registry's order is its own.
+    let sorted = |tags: Option<Vec<String>>| tags.map(std::collections::BTreeSet::from_iter);
+    assert_eq!(sorted(client.tags(&at).await.unwrap()), sorted(Some(expected.clone())));
+    // This registry has no pages: the front makes three of them, whose links a proxy mangled.
+    let pages = expected.clone();
+    let front = Front::start(registry.host(), move |seen| {
+        let last = seen.uri.query().and_then(|query| query.strip_prefix("last="));
+        let from = last.map_or(0, |last| pages.iter().position(|tag| tag == last).unwrap() + 1);
+        let page = &pages[from..(from + 3).min(pages.len())];
+        let body = serde_json::json!({"name": "shop/app", "tags": page}).to_string();
+        let next = format!("</proxy/v2/shop/app/tags/list?last={}>; rel=\"next\"", page.last().unwrap());
+        let more = from + 3 < pages.len();
+        Act::Answer(200, more.then_some(("link", next)).into_iter().collect(), body)
+    })
+    .await;
+    let all = client.tags(&repository(front.host(), "shop/app")).await.unwrap();
+    assert_eq!(all, Some(expected));
     assert_eq!(front.seen().len(), 3);
 }

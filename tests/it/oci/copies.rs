@@ -100,18 +100,20 @@ async fn all_platforms_come_along_children_first() {
     let shared = noise(9, 5000);
     let amd64 = builder.image("amd64", &[shared.clone(), noise(1, 100_000)]).await;
     let arm64 = builder.image("arm64", &[shared, noise(2, 100_000)]).await;
-    let inner = builder.index(&[&arm64]).await;
-    let index = builder.index(&[&amd64, &inner]).await;
+    let index = builder.index(&[&amd64, &arm64]).await;
+    let outer = builder.index(&[&index, &amd64]).await;
     for same_registry in [false, true] {
         let host = if same_registry { from.host() } else { to.host() };
         let destination = repository(host, "prod/app");
         let report =
-            client.copy(&source, &index.digest, &destination, &["1.0.0".into()], &options()).await.unwrap();
+            client.copy(&source, &outer.digest, &destination, &["outer".into()], &options()).await.unwrap();
         assert_eq!(report.manifests, 4);
         assert_eq!(report.moved.blobs + report.mounted.blobs, 5);
         assert_eq!(report.mounted.blobs > 0, same_registry);
-        assert_whole(&destination, "1.0.0", &index).await;
-        for child in [&amd64, &arm64, &inner] {
+        // skopeo knows no nested indexes, but the inner one by itself.
+        client.push_manifest(&destination, &index, &tag("inner")).await.unwrap();
+        assert_whole(&destination, "inner", &index).await;
+        for child in [&amd64, &arm64, &index, &outer] {
             let there = client.manifest(&destination, &Which::Digest(child.digest.clone())).await.unwrap();
             assert_eq!(&there, child);
         }

@@ -72,7 +72,9 @@ impl DockerRegistry {
                 "filesystem": {"rootdirectory": storage(directory.path())},
                 "delete": {"enabled": true}
             },
-            "http": {"addr": "127.0.0.1:0"}
+            "http": {"addr": "127.0.0.1:0"},
+            // Foreign layers, and where they may be.
+            "validation": {"manifests": {"urls": {"allow": ["^https://layers.example/"]}}}
         });
         if login {
             let path = directory.path().join("htpasswd");

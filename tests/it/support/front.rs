@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::stream;
-use http_body_util::combinators::BoxBody;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-type Body = BoxBody<Bytes, Cut>;
+type Body = UnsyncBoxBody<Bytes, Cut>;
 
 /// A request as the front saw it.
 #[derive(Debug, Clone)]
@@ -143,6 +143,8 @@ async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response
             for (name, value) in headers {
                 response = response.header(*name, value);
             }
+            // Read, as registries do, or the answer is lost with the connection.
+            let _ = body.collect().await;
             return Ok(response.body(full(text.clone().into())).unwrap());
         }
         Act::Reset => return Err(Cut),
@@ -186,8 +188,17 @@ fn respond(
     let body = match act {
         Act::Truncate(length) => {
             let kept = bytes.slice(..(*length).min(bytes.len()));
-            let frames = [Ok(Frame::data(kept)), Err(Cut)];
-            BodyExt::boxed(StreamBody::new(stream::iter(frames)))
+            // What is written must go out before the connection does.
+            let frames = stream::unfold(Some(kept), |kept| async move {
+                if let Some(kept) = kept {
+                    return Some((Ok(Frame::data(kept)), None));
+                }
+                for _ in 0..20 {
+                    tokio::task::yield_now().await;
+                }
+                Some((Err(Cut), None))
+            });
+            BodyExt::boxed_unsync(StreamBody::new(frames))
         }
         Act::Corrupt => {
             let mut bytes = bytes.to_vec();
@@ -202,5 +213,5 @@ fn respond(
 }
 
 fn full(bytes: Bytes) -> Body {
-    BodyExt::boxed(Full::new(bytes).map_err(|never: Infallible| match never {}))
+    BodyExt::boxed_unsync(Full::new(bytes).map_err(|never: Infallible| match never {}))
 }
