@@ -7,7 +7,7 @@ mod list;
 mod types;
 
 pub use list::{Inputs, SPECS};
-pub use types::{Command, Globs, Integration, OutputFormat, Promotion, Size, Words};
+pub use types::{Command, Globs, Integration, OnExisting, OutputFormat, Promotion, Size, Switch, Words};
 
 use crate::error::Failure;
 use crate::world::Env;
