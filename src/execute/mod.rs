@@ -4,6 +4,7 @@
 mod copied;
 mod images;
 mod promotion;
+mod record;
 mod settle;
 mod site;
 mod target;
@@ -43,9 +44,17 @@ struct Progress {
     tag_created: bool,
     warnings: Vec<String>,
     artifacts: Vec<String>,
+    started: jiff::Timestamp,
+    clock: Instant,
 }
 
 impl Progress {
+    /// The time of day.
+    fn now(&self) -> jiff::Timestamp {
+        let passed = jiff::SignedDuration::try_from(self.clock.elapsed()).unwrap_or_default();
+        self.started.checked_add(passed).unwrap_or(self.started)
+    }
+
     /// The first step that stands in the way of the rest.
     fn failed(&self) -> Option<&StepResult> {
         self.steps.iter().find(|step| !step.status.passes())
@@ -68,6 +77,8 @@ impl Execution<'_> {
             promoted: Vec::new(),
             tag_created: false,
             artifacts: Vec::new(),
+            started,
+            clock,
         };
         self.waves(&mut progress).await;
         if let Err(failure) = self.site.keep_credentials() {
@@ -128,7 +139,7 @@ impl Execution<'_> {
             match job {
                 Job::Version => self.settle(progress).await,
                 Job::Images { repository } => self.record(repository, progress).await,
-                Job::Promote(promotion) => self.promote_natively(promotion, progress).await,
+                Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,
                 Job::Target(_) => Ok(None),
             }
         };

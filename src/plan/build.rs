@@ -183,6 +183,9 @@ impl Planner<'_> {
             by,
             source: path(known.values, from),
             destination: path(destination, stage),
+            include_referrers: known.inputs.include_referrers,
+            on_existing: known.inputs.on_existing,
+            record: known.inputs.promotion_record == inputs::Switch::On,
         });
         self.push(target, action, job);
         Ok(())
