@@ -22,13 +22,13 @@ pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
 /// A client that waits milliseconds where a real one waits seconds.
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     let policy =
         Policy { base: Duration::from_millis(1), cap: Duration::from_millis(5), ..Policy::default() };
     Settings { policy, stall: Duration::from_secs(10), ..Settings::default() }
 }
 
-fn client() -> Client {
+pub(crate) fn client() -> Client {
     Client::new(settings())
 }
 
@@ -40,20 +40,20 @@ fn watched(settings: Settings) -> (Client, Arc<Mutex<Vec<Again>>>) {
     (Client::new(Settings { watcher, ..settings }), told)
 }
 
-fn repository(host: &str, name: &str) -> Repository {
+pub(crate) fn repository(host: &str, name: &str) -> Repository {
     format!("{host}/{name}").parse().unwrap()
 }
 
-fn tag(text: &str) -> Which {
+pub(crate) fn tag(text: &str) -> Which {
     Which::Tag(text.to_owned())
 }
 
-fn options() -> CopyOptions {
+pub(crate) fn options() -> CopyOptions {
     CopyOptions::default()
 }
 
 /// Bytes that do not compress and differ by `seed`.
-fn noise(seed: u64, length: usize) -> Bytes {
+pub(crate) fn noise(seed: u64, length: usize) -> Bytes {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut bytes = Vec::with_capacity(length);
     while bytes.len() < length {
@@ -67,19 +67,19 @@ fn noise(seed: u64, length: usize) -> Bytes {
 }
 
 /// Pushes blobs and manifests without much ado.
-struct Builder<'a> {
-    client: &'a Client,
-    at: &'a Repository,
+pub(crate) struct Builder<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) at: &'a Repository,
 }
 
 impl Builder<'_> {
-    async fn blob(&self, media_type: &str, bytes: Bytes) -> Value {
+    pub(crate) async fn blob(&self, media_type: &str, bytes: Bytes) -> Value {
         let (pushed, _) = self.client.push_blob(self.at, &Content::Bytes(bytes)).await.unwrap();
         json!({"mediaType": media_type, "digest": pushed.digest.as_str(), "size": pushed.size})
     }
 
     /// An image for one architecture with these layers; under its digest only.
-    async fn image(&self, architecture: &str, layers: &[Bytes]) -> Manifest {
+    pub(crate) async fn image(&self, architecture: &str, layers: &[Bytes]) -> Manifest {
         let mut listed = Vec::new();
         for layer in layers {
             listed.push(self.blob(LAYER, layer.clone()).await);
@@ -94,12 +94,12 @@ impl Builder<'_> {
         .await
     }
 
-    async fn index(&self, children: &[&Manifest]) -> Manifest {
+    pub(crate) async fn index(&self, children: &[&Manifest]) -> Manifest {
         let manifests: Vec<_> = children.iter().map(|child| json!(child.descriptor())).collect();
         self.push(&json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}), None).await
     }
 
-    async fn push(&self, document: &Value, tag: Option<&str>) -> Manifest {
+    pub(crate) async fn push(&self, document: &Value, tag: Option<&str>) -> Manifest {
         // Two blanks: who writes it anew instead of copying its bytes gets another digest.
         let bytes = serde_json::to_string_pretty(document).unwrap();
         let manifest = Manifest::new(bytes.into(), None);
@@ -109,13 +109,13 @@ impl Builder<'_> {
         manifest
     }
 
-    async fn tag(&self, manifest: &Manifest, tag: &str) {
+    pub(crate) async fn tag(&self, manifest: &Manifest, tag: &str) {
         self.client.push_manifest(self.at, manifest, &Which::Tag(tag.to_owned())).await.unwrap();
     }
 }
 
 /// Two blobs of some size and a small one twice.
-async fn shop(client: &Client, at: &Repository) -> Manifest {
+pub(crate) async fn shop(client: &Client, at: &Repository) -> Manifest {
     let layers = [noise(1, 300_000), noise(2, 70_000), noise(3, 10), noise(3, 10)];
     let builder = Builder { client, at };
     let image = builder.image("amd64", &layers).await;
@@ -124,7 +124,7 @@ async fn shop(client: &Client, at: &Repository) -> Manifest {
 }
 
 /// Runs skopeo away from the threads that serve it; gives what it printed.
-async fn skopeo(arguments: &[&str]) -> Result<Vec<u8>, String> {
+pub(crate) async fn skopeo(arguments: &[&str]) -> Result<Vec<u8>, String> {
     let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
     let run = move || {
         let home = tempfile::tempdir().unwrap();
@@ -141,7 +141,7 @@ async fn skopeo(arguments: &[&str]) -> Result<Vec<u8>, String> {
 }
 
 /// skopeo finds the very same bytes under the tag, and everything they name.
-async fn assert_whole(at: &Repository, tag: &str, expected: &Manifest) {
+pub(crate) async fn assert_whole(at: &Repository, tag: &str, expected: &Manifest) {
     let image = format!("docker://{at}:{tag}");
     let raw = skopeo(&["inspect", "--raw", "--tls-verify=false", &image]).await.unwrap();
     assert_eq!(raw, expected.bytes);

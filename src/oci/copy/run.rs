@@ -85,6 +85,8 @@ pub(super) struct Job {
     pub(super) flow: Arc<Flow>,
     counts: Mutex<Counts>,
     manifests: AtomicU64,
+    /// The blobs that were taken care of: image and attachments may share some.
+    seen: Mutex<HashSet<Digest>>,
 }
 
 #[derive(Debug, Default)]
@@ -158,6 +160,7 @@ impl Job {
             flow: Arc::new(Flow::new(options.concurrency)),
             counts: Mutex::default(),
             manifests: AtomicU64::new(0),
+            seen: Mutex::default(),
         }))
     }
 
@@ -242,6 +245,12 @@ impl Job {
         if found.as_ref() == Some(digest) {
             return Ok(());
         }
+        // A header is no more than a claim; what is there decides.
+        if found.is_some()
+            && self.destination.manifest(&tag.which()).await.is_ok_and(|there| there.digest == *digest)
+        {
+            return Ok(());
+        }
         Err(OciError::Moved { reference: Box::new(tag.clone()), expected: digest.clone(), found })
     }
 
@@ -250,7 +259,6 @@ impl Job {
     pub(super) async fn walk(self: &Arc<Self>, root: Manifest, walk: Walk) -> Result<Graph, OciError> {
         let mut tasks: JoinSet<Result<Step, OciError>> = JoinSet::new();
         let mut seen = HashSet::from([root.digest.clone()]);
-        let mut blobs = HashSet::new();
         let mut nodes: HashMap<Digest, (Manifest, Vec<Digest>)> = HashMap::new();
         let mut attached = Vec::new();
         let mut queue = vec![Step::Manifest { manifest: root.clone(), present: false, depth: 0 }];
@@ -277,7 +285,7 @@ impl Job {
                         }
                     }
                     if walk.whole {
-                        self.blobs(&mut tasks, &mut blobs, contents.blobs, present);
+                        self.blobs(&mut tasks, contents.blobs, present);
                     }
                     if walk.whole && !present {
                         let children = contents.manifests.into_iter().map(|child| child.digest).collect();
@@ -286,7 +294,7 @@ impl Job {
                 }
                 Step::Blob(blob) => {
                     if walk.whole {
-                        self.blobs(&mut tasks, &mut blobs, vec![blob], false);
+                        self.blobs(&mut tasks, vec![blob], false);
                     }
                 }
                 Step::Copied { blob, how } => self.count(&blob, how),
@@ -346,17 +354,16 @@ impl Job {
     fn blobs(
         self: &Arc<Self>,
         tasks: &mut JoinSet<Result<Step, OciError>>,
-        seen: &mut HashSet<Digest>,
         mut blobs: Vec<Descriptor>,
         present: bool,
     ) {
-        blobs.retain(|blob| !seen.contains(&blob.digest));
+        {
+            // A blob may be listed twice in one manifest, too.
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            blobs.retain(|blob| seen.insert(blob.digest.clone()));
+        }
         blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size));
         for blob in blobs {
-            // A blob may be listed twice in one manifest.
-            if !seen.insert(blob.digest.clone()) {
-                continue;
-            }
             if present || blob.is_foreign() {
                 self.count(&blob, present.then_some(How::Skipped));
                 continue;

@@ -48,6 +48,13 @@ impl DockerRegistry {
         blobs.join(&hex[..2]).join(hex).join("data")
     }
 
+    /// Where it notes that a repository has a blob.
+    pub(crate) fn link_path(&self, repository: &str, digest: &str) -> PathBuf {
+        let hex = digest.trim_start_matches("sha256:");
+        let repositories = self.storage().join("docker/registry/v2/repositories");
+        repositories.join(repository).join("_layers/sha256").join(hex).join("link")
+    }
+
     /// The tags of a repository, as they are on disk; none when there is no such repository.
     pub(crate) fn tags(&self, repository: &str) -> Vec<String> {
         let repositories = self.storage().join("docker/registry/v2/repositories");
