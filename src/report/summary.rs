@@ -51,7 +51,11 @@ impl Listener for Summary {
 /// The summary of a run that failed before its plan was executed.
 pub(super) fn failed(file: &Path, masker: &Masker, failure: &Failure) -> std::io::Result<()> {
     let text = failure.to_string();
-    append(file, masker, &format!("## ❌ p2p failed before anything ran\n\n{}", markdown::block(text.lines())))
+    append(
+        file,
+        masker,
+        &format!("## ❌ p2p failed before anything ran\n\n{}", markdown::block(text.lines())),
+    )
 }
 
 fn append(file: &Path, masker: &Masker, text: &str) -> std::io::Result<()> {
