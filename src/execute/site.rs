@@ -161,7 +161,8 @@ impl Private {
     }
 }
 
-/// The root of the workspace's copy, and what is below it.
+/// The directory make runs in, in the workspace or in its copy at `root`. Without a slash at the
+/// end: recipes see it as `PWD`.
 pub(super) fn inside(root: &Path, paths: &Paths) -> PathBuf {
-    root.join(paths.inside())
+    root.join(paths.inside()).components().collect()
 }
