@@ -83,7 +83,9 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
     masker.add(context.env_vars().iter().map(|(_, secret)| secret));
     if context.request.dry_run {
         show(console, &plan, context.request.inputs.output)?;
-        outputs(world, console, &report_path).hear(&Event::Ended(&Outcome::of_plan(plan, world.now)));
+        let outcome = Outcome::of_plan(plan, world.now, context.paths.logs.display().to_string());
+        outputs(world, console, &report_path).hear(&Event::Ended(&outcome));
+        Json::new(report_path, masker).hear(&Event::Ended(&outcome));
         return Ok(Exit::Passed);
     }
     let edges = edges(world, &context, &plan, git, watcher)?;
