@@ -125,10 +125,11 @@ fn secrets(inputs: &Inputs, env: &Env) -> Vec<Secret> {
 
 fn reporter(world: &World, console: &Console, report: &Path) -> Reporter {
     let mut listeners: Vec<Box<dyn Listener + Send>> = Vec::new();
+    listeners.push(Box::new(Log::new(console.clone())));
+    // GitHub shows annotations in the log as well: what a step came to goes first.
     if console.is_github() {
         listeners.push(Box::new(Annotations::new(console.clone())));
     }
-    listeners.push(Box::new(Log::new(console.clone())));
     if let Some(file) = world.env.path("GITHUB_STEP_SUMMARY").filter(|_| console.is_github()) {
         listeners.push(Box::new(Summary::new(file, console.masker())));
     }
@@ -236,6 +237,18 @@ fn logins(context: &Context) -> Vec<Login> {
         .collect()
 }
 
+/// The flags with which a target means on a laptop what it means here.
+fn flags(inputs: &Inputs) -> Vec<(&'static str, String)> {
+    let directory =
+        Some(&inputs.working_directory).filter(|directory| !matches!(directory.as_str(), "." | ""));
+    let given = [
+        ("--working-directory", directory),
+        ("--tenant-name", inputs.tenant_name.as_ref()),
+        ("--app-name", inputs.app_name.as_ref()),
+    ];
+    given.into_iter().filter_map(|(flag, value)| Some((flag, value?.clone()))).collect()
+}
+
 fn site(world: &World, context: Context) -> Result<Site, Failure> {
     let logins = logins(&context);
     let inputs = &context.request.inputs;
@@ -265,7 +278,7 @@ fn site(world: &World, context: Context) -> Result<Site, Failure> {
         place: context.place,
         env: world.env.clone(),
         binary: std::env::current_exe()?,
-        working_directory: inputs.working_directory.clone(),
+        flags: flags(inputs),
         copy_limit: inputs.copy_limit.0,
         logins,
         kubeconfig,
