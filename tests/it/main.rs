@@ -4,6 +4,7 @@
 mod act;
 mod dist;
 mod environment;
+mod events;
 mod image;
 mod inputs;
 mod kube;

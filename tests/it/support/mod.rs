@@ -2,6 +2,7 @@
 //! No test lives here, and nothing here knows what a single test asserts.
 
 pub(crate) mod act;
+pub(crate) mod gate;
 pub(crate) mod git;
 pub(crate) mod github;
 pub(crate) mod release;
