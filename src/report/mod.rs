@@ -58,7 +58,7 @@ pub fn failed(console: &Console, outputs: Option<PathBuf>, failure: &Failure) {
         Annotations::failure(console, "p2p", failure);
         if let Some(file) = outputs {
             // Nothing is left to tell of it but the exit code, which says the same.
-            let _unwritten = outputs::failed(&file);
+            let _unwritten = outputs::failed(&file, failure.exit);
         }
     } else {
         console.complain(&failure.to_string());
