@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::site::{Site, inside};
+use crate::process::Stop;
 use crate::report::size;
 use crate::workspace::{
     ArtifactGlobs, Copied as Counted, CopyOptions, Snapshot, WorkspaceError, bring_back, copy_workspace,
@@ -20,16 +21,16 @@ pub(super) struct Copied {
 }
 
 impl Copied {
-    /// Copies the workspace; where it cannot be, says why.
-    pub(super) async fn make(site: &Site, globs: &[String]) -> Result<Self, String> {
+    /// Copies the workspace; where it cannot be, says why. A stop ends the copying.
+    pub(super) async fn make(site: &Site, globs: &[String], mut told: Stop) -> Result<Self, String> {
         let from = site.paths.workspace.clone();
         let root = site.paths.scratch.join("nft-workspace");
         let directory = site.paths.directory.clone();
         let globs = ArtifactGlobs::parse(globs.iter().map(String::as_str)).map_err(|error| error.to_string())?;
         let stop = Arc::new(AtomicBool::new(false));
-        let options = CopyOptions { limit_bytes: site.copy_limit, stop };
+        let options = CopyOptions { limit_bytes: site.copy_limit, stop: Arc::clone(&stop) };
         let to = root.clone();
-        let copying = tokio::task::spawn_blocking(move || {
+        let mut copying = tokio::task::spawn_blocking(move || {
             let made = make(&from, &to, &options, &globs, &directory);
             if made.is_err() {
                 // A part of a copy is of no use to anybody.
@@ -37,7 +38,14 @@ impl Copied {
             }
             made.map(|(counted, snapshot)| (counted, snapshot, globs))
         });
-        match copying.await {
+        let copied = tokio::select! {
+            copied = &mut copying => copied,
+            _ = told.wait() => {
+                stop.store(true, Relaxed);
+                copying.await
+            }
+        };
+        match copied {
             Ok(Ok((counted, snapshot, globs))) => Ok(Self { root, counted, globs, snapshot }),
             Ok(Err(WorkspaceError::TooLarge { bytes, limit })) => Err(format!(
                 "the workspace holds {}, over the `copy-limit` of {}",

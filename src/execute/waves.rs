@@ -76,10 +76,16 @@ impl Execution<'_> {
             return self.one(second, progress).await;
         };
         let copy = match in_copy.in_copy {
-            true => Copied::make(self.site, &progress.plan.artifacts).await,
+            true => Copied::make(self.site, &progress.plan.artifacts, self.stop.clone()).await,
             false => Err("`parallel` is false".to_owned()),
         };
         let copy = match copy {
+            _ if self.stop.signal().is_some() => {
+                for step in [first, second] {
+                    self.ended(progress, StepResult::skipped(&step.name, STOPPED));
+                }
+                return;
+            }
             Ok(copy) => copy,
             Err(reason) => {
                 self.notice(&format!(
