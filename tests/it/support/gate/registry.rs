@@ -18,12 +18,17 @@ pub(crate) struct Registry {
 impl Registry {
     /// One that is open to everybody, or only to this user with this password.
     pub(crate) fn start(login: Option<(&str, &str)>) -> Self {
+        let account = |(user, password)| Account::of_all(user, Secret::new(password));
+        Self::with(|options| options.auth = login.map(|login| Auth::Basic(vec![account(login)])))
+    }
+
+    /// One with other options.
+    pub(crate) fn with(change: impl FnOnce(&mut Options)) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let root = tempfile::tempdir().unwrap();
-        let account = |(user, password)| Account::of_all(user, Secret::new(password));
-        let auth = login.map(|login| Auth::Basic(vec![account(login)]));
-        let options = Options { auth, ..Options::at(root.path()) };
+        let mut options = Options::at(root.path());
+        change(&mut options);
         let server = runtime.block_on(Server::start(options)).unwrap();
         Self { server: Some(server), runtime: Some(runtime), root }
     }
