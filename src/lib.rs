@@ -7,6 +7,7 @@ pub mod error;
 pub mod execute;
 pub mod git;
 pub mod github;
+mod group;
 pub mod image;
 pub mod images;
 pub mod inputs;

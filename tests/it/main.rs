@@ -4,6 +4,8 @@
 mod act;
 mod dist;
 mod environment;
+mod events;
+mod hostile;
 mod image;
 mod inputs;
 mod kube;
@@ -14,6 +16,7 @@ mod oci;
 mod output;
 mod process;
 mod registry;
+mod signals;
 mod support;
 mod version;
 mod workspace;
