@@ -83,7 +83,9 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
     masker.add(context.env_vars().iter().map(|(_, secret)| secret));
     if context.request.dry_run {
         show(console, &plan, context.request.inputs.output)?;
-        outputs(world, console, &report_path).hear(&Event::Ended(&Outcome::of_plan(plan, world.now)));
+        let outcome = Outcome::of_plan(plan, world.now, context.paths.logs.display().to_string());
+        outputs(world, console, &report_path).hear(&Event::Ended(&outcome));
+        Json::new(report_path, masker).hear(&Event::Ended(&outcome));
         return Ok(Exit::Passed);
     }
     let edges = edges(world, &context, &plan, git, watcher)?;
@@ -133,10 +135,11 @@ fn secrets(inputs: &Inputs, env: &Env) -> Vec<Secret> {
 
 fn reporter(world: &World, console: &Console, report: &Path) -> Reporter {
     let mut listeners: Vec<Box<dyn Listener + Send>> = Vec::new();
+    listeners.push(Box::new(Log::new(console.clone())));
+    // GitHub shows annotations in the log as well: what a step came to goes first.
     if console.is_github() {
         listeners.push(Box::new(Annotations::new(console.clone())));
     }
-    listeners.push(Box::new(Log::new(console.clone())));
     if let Some(file) = world.env.path("GITHUB_STEP_SUMMARY").filter(|_| console.is_github()) {
         listeners.push(Box::new(Summary::new(file, console.masker())));
     }
@@ -244,6 +247,18 @@ fn logins(context: &Context) -> Vec<Login> {
         .collect()
 }
 
+/// The flags with which a target means on a laptop what it means here.
+fn flags(inputs: &Inputs) -> Vec<(&'static str, String)> {
+    let directory =
+        Some(&inputs.working_directory).filter(|directory| !matches!(directory.as_str(), "." | ""));
+    let given = [
+        ("--working-directory", directory),
+        ("--tenant-name", inputs.tenant_name.as_ref()),
+        ("--app-name", inputs.app_name.as_ref()),
+    ];
+    given.into_iter().filter_map(|(flag, value)| Some((flag, value?.clone()))).collect()
+}
+
 fn site(world: &World, context: Context) -> Result<Site, Failure> {
     let logins = logins(&context);
     let inputs = &context.request.inputs;
@@ -273,7 +288,7 @@ fn site(world: &World, context: Context) -> Result<Site, Failure> {
         place: context.place,
         env: world.env.clone(),
         binary: std::env::current_exe()?,
-        working_directory: inputs.working_directory.clone(),
+        flags: flags(inputs),
         copy_limit: inputs.copy_limit.0,
         logins,
         kubeconfig,

@@ -86,12 +86,9 @@ impl Copied {
 
     /// What the log says of it.
     pub(super) fn said(&self, name: &str) -> String {
-        let how = if self.counted.cloned { "cloned by the file system" } else { "copied" };
-        format!(
-            "{name} runs in a copy of the workspace: {} files, {}, {how}",
-            self.counted.files,
-            size(self.counted.bytes)
-        )
+        let how = if self.counted.cloned { ", cloned by the file system" } else { "" };
+        let (files, bytes) = (self.counted.files, size(self.counted.bytes));
+        format!("{name} runs in a copy of the workspace ({files} files, {bytes}{how})")
     }
 
     /// Brings the files back that the globs name. Gives what is to be warned of.

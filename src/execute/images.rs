@@ -39,7 +39,8 @@ impl Execution<'_> {
                 }
             }
         }
-        Ok(Some(format!("{} recorded", progress.images.len())))
+        let images = progress.images.len();
+        Ok(Some(format!("{images} image{} recorded", if images == 1 { "" } else { "s" })))
     }
 
     /// The names of the images, asked of the Makefile where the plan says so.

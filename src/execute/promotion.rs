@@ -6,6 +6,7 @@ use crate::error::{Exit, Failure};
 use crate::oci::{CopyOptions, CopyReport, Digest, Listener, Which};
 use crate::outcome::{Event, Image, Promoted, StepResult};
 use crate::plan::{Promotion, Step};
+use crate::report::size;
 
 impl Execution<'_> {
     /// Copies each image to the next stage, byte for byte.
@@ -100,7 +101,8 @@ impl Execution<'_> {
                     &format!("{destination}:{version} is not the image that was tested"),
                     &image.digest,
                     now.as_deref(),
-                    "the promotion target must copy the tested image unchanged; `promotion: native` does so",
+                    "the promotion target must copy the tested image unchanged, as `promotion: native` does; \
+                     remove the other one from there before the next stage takes it",
                 ));
             }
             self.promoted(promotion, image, &version, progress)?;
@@ -134,16 +136,26 @@ fn summary(name: &str, copied: &CopyReport) -> String {
     if copied.unchanged {
         return format!("{name} was there already");
     }
-    format!(
-        "{name} copied: {} blobs moved ({} bytes), {} mounted, {} there already",
-        copied.moved.blobs, copied.moved.bytes, copied.mounted.blobs, copied.skipped.blobs
-    )
+    let tallies =
+        [(&copied.moved, "transferred"), (&copied.mounted, "mounted"), (&copied.skipped, "there already")];
+    let blobs: Vec<_> = tallies
+        .into_iter()
+        .filter(|(tally, _)| tally.blobs > 0)
+        .map(|(tally, how)| format!("{} {how} ({})", tally.blobs, size(tally.bytes)))
+        .collect();
+    match blobs.as_slice() {
+        [] => format!("{name} copied"),
+        blobs => format!("{name} copied, its blobs: {}", blobs.join(", ")),
+    }
 }
 
 fn differs(what: &str, tested: &str, now: Option<&str>, help: &str) -> Failure {
     Failure {
         what: what.to_owned(),
-        causes: vec![format!("tested: {tested}"), format!("now:    {}", now.unwrap_or("no such image"))],
+        causes: vec![match now {
+            Some(now) => format!("{tested} was tested, and this is {now}"),
+            None => format!("{tested} was tested, and there is no such tag"),
+        }],
         help: Some(help.to_owned()),
         exit: Exit::Failed,
     }

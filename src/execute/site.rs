@@ -56,8 +56,8 @@ pub struct Site {
     pub paths: Paths,
     /// This program.
     pub binary: PathBuf,
-    /// The input `working-directory`, for the command that repeats a target.
-    pub working_directory: String,
+    /// Flags of the command that repeats a target, each with its value.
+    pub flags: Vec<(&'static str, String)>,
     /// The largest workspace that is copied, in bytes.
     pub copy_limit: u64,
     /// The registries that targets are logged in to.
@@ -86,14 +86,24 @@ impl Site {
         Ok(found.iter().map(|file| self.paths.directory.join(file).display().to_string()).collect())
     }
 
-    /// The command that repeats a target on a laptop.
+    /// The command that repeats a target on a laptop. What a promotion needs only a gate sets up.
     pub(super) fn repeat(&self, target: &str) -> String {
-        let build = if target == "p2p-build" { "" } else { "p2p-build " };
-        let directory = match self.working_directory.as_str() {
-            "." | "" => String::new(),
-            directory => format!(" --working-directory {directory}"),
+        let command = match target {
+            "p2p-build" => "p2p run p2p-build".to_owned(),
+            target if target.starts_with("p2p-promote-") => "p2p fast-feedback".to_owned(),
+            target => format!("p2p run p2p-build {target}"),
         };
-        format!("p2p run {build}{target}{directory}")
+        self.flags.iter().fold(command, |command, (flag, value)| format!("{command} {flag} {}", word(value)))
+    }
+}
+
+/// One word of a shell's command line.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 
@@ -161,7 +171,20 @@ impl Private {
     }
 }
 
-/// The root of the workspace's copy, and what is below it.
+/// The directory make runs in, in the workspace or in its copy at `root`. Without a slash at the
+/// end: recipes see it as `PWD`.
 pub(super) fn inside(root: &Path, paths: &Paths) -> PathBuf {
-    root.join(paths.inside())
+    root.join(paths.inside()).components().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::word;
+
+    #[test]
+    fn a_word_stays_one_word_for_the_shell() {
+        assert_eq!(word("apps/web-1.2"), "apps/web-1.2");
+        assert_eq!(word("my app's"), "'my app'\\''s'");
+        assert_eq!(word(""), "''");
+    }
 }

@@ -219,8 +219,12 @@ impl Planner<'_> {
                 [] => "it defines no target that begins with `p2p-`".to_owned(),
                 there => format!("it defines {}", quoted(there)),
             };
+            let place = match self.known.inputs.working_directory.as_str() {
+                "." | "" => String::new(),
+                directory => format!(" in `{directory}`"),
+            };
             return Err(Failure::usage(
-                format!("the Makefile does not define {}", quoted(&missing)),
+                format!("the Makefile{place} does not define {}", quoted(&missing)),
                 format!("add what is missing; {there}. Nothing was run"),
             ));
         }
