@@ -7,7 +7,11 @@ pub mod error;
 pub mod execute;
 pub mod git;
 pub mod github;
+<<<<<<< HEAD
 mod group;
+=======
+pub mod google;
+>>>>>>> google
 pub mod image;
 pub mod images;
 pub mod inputs;
@@ -27,6 +31,7 @@ pub mod run;
 pub mod secret;
 pub mod tagging;
 pub mod version;
+pub mod web;
 pub mod workspace;
 pub mod world;
 pub mod yaml;
