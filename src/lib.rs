@@ -7,11 +7,8 @@ pub mod error;
 pub mod execute;
 pub mod git;
 pub mod github;
-<<<<<<< HEAD
-mod group;
-=======
 pub mod google;
->>>>>>> google
+mod group;
 pub mod image;
 pub mod images;
 pub mod inputs;

@@ -2,11 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-<<<<<<< HEAD
 use std::sync::atomic::{AtomicBool, Ordering};
-=======
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
->>>>>>> cligate
 
 use super::site::{Site, inside};
 use crate::process::Stop;
@@ -25,7 +21,6 @@ pub(super) struct Copied {
 }
 
 impl Copied {
-<<<<<<< HEAD
     /// Copies the workspace; where it cannot be, says why.
     pub(super) async fn make(site: &Site, globs: &[String], mut stop: Stop) -> Result<Self, String> {
         let from = site.paths.workspace.clone();
@@ -39,33 +34,15 @@ impl Copied {
             whole: directory.clone(),
             stop: Arc::clone(&stopped),
         };
-=======
-    /// Copies the workspace; where it cannot be, says why. A stop ends the copying.
-    pub(super) async fn make(site: &Site, globs: &[String], mut told: Stop) -> Result<Self, String> {
-        let from = site.paths.workspace.clone();
-        let root = site.paths.scratch.join("nft-workspace");
-        let directory = site.paths.directory.clone();
-        let globs = ArtifactGlobs::parse(globs.iter().map(String::as_str)).map_err(|error| error.to_string())?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let options = CopyOptions { limit_bytes: site.copy_limit, stop: Arc::clone(&stop) };
->>>>>>> cligate
         let to = root.clone();
         let mut copying = tokio::task::spawn_blocking(move || {
             let made = make(&from, &to, &options, &globs, &directory);
             made.map(|(counted, snapshot)| (counted, snapshot, globs))
         });
-<<<<<<< HEAD
-        tokio::pin!(copying);
         let copied = tokio::select! {
             copied = &mut copying => copied,
             _ = stop.wait() => {
                 stopped.store(true, Ordering::Relaxed);
-=======
-        let copied = tokio::select! {
-            copied = &mut copying => copied,
-            _ = told.wait() => {
-                stop.store(true, Relaxed);
->>>>>>> cligate
                 copying.await
             }
         };

@@ -75,16 +75,10 @@ impl Execution<'_> {
             self.one(first, progress).await;
             return self.one(second, progress).await;
         };
-<<<<<<< HEAD
         let copy = if in_copy.in_copy {
             Copied::make(self.site, &progress.plan.artifacts, self.stop.clone()).await
         } else {
             Err("`parallel` is false".to_owned())
-=======
-        let copy = match in_copy.in_copy {
-            true => Copied::make(self.site, &progress.plan.artifacts, self.stop.clone()).await,
-            false => Err("`parallel` is false".to_owned()),
->>>>>>> cligate
         };
         let copy = match copy {
             _ if self.stop.signal().is_some() => {
@@ -94,12 +88,6 @@ impl Execution<'_> {
                 return;
             }
             Ok(copy) => copy,
-            Err(_) if self.stop.signal().is_some() => {
-                for step in [first, second] {
-                    self.ended(progress, StepResult::skipped(&step.name, STOPPED));
-                }
-                return;
-            }
             Err(reason) => {
                 self.notice(&format!(
                     "{} and {} run one after the other in place: {reason}",

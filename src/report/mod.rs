@@ -49,7 +49,6 @@ impl Reporter {
     }
 }
 
-<<<<<<< HEAD
 /// A failure that ends the run before its plan is executed. The output `result` and the step
 /// summary say so too.
 pub fn failed(console: &Console, env: &Env, failure: &Failure) {
@@ -63,25 +62,10 @@ pub fn failed(console: &Console, env: &Env, failure: &Failure) {
     Annotations::failure(console, "p2p", failure);
     // Nothing is left to tell of what cannot be written but the exit code, which says the same.
     if let Some(file) = env.path("GITHUB_OUTPUT") {
-        let _unwritten = outputs::failed(&file);
+        let _unwritten = outputs::failed(&file, failure.exit);
     }
     if let Some(file) = env.path("GITHUB_STEP_SUMMARY") {
         let _unwritten = summary::failed(&file, &masker, failure);
-=======
-/// A failure that ends the run before its plan is executed. The output `result` says so too.
-pub fn failed(console: &Console, outputs: Option<PathBuf>, failure: &Failure) {
-    if console.is_github() {
-        for secret in console.masker().masks() {
-            console.command(&command::add_mask(&secret));
-        }
-        Annotations::failure(console, "p2p", failure);
-        if let Some(file) = outputs {
-            // Nothing is left to tell of it but the exit code, which says the same.
-            let _unwritten = outputs::failed(&file, failure.exit);
-        }
-    } else {
-        console.complain(&failure.to_string());
->>>>>>> cligate
     }
 }
 
