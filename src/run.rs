@@ -19,7 +19,7 @@ use crate::oci::{Client, Credentials, Keyring, Settings};
 use crate::outcome::{Event, Outcome};
 use crate::output::Masker;
 use crate::plan::{Place, Plan};
-use crate::process::Signals;
+use crate::process::{Signals, StopSignal};
 use crate::registry;
 use crate::report::{self, Annotations, Console, Json, Listener, Log, Outputs, Reporter, Summary};
 use crate::retry::{Policy, Watcher};
@@ -78,7 +78,7 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
     };
     let (server, context, plan) = tokio::select! {
         prepared = prepared => prepared?,
-        signal = stop.wait() => return Ok(Exit::Interrupted(signal.number())),
+        signal = stop.wait() => return Err(interrupted(signal)),
     };
     masker.add(context.env_vars().iter().map(|(_, secret)| secret));
     if context.request.dry_run {
@@ -96,6 +96,16 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
         server.stop().await;
     }
     Ok(outcome.exit)
+}
+
+/// We were told to stop before there was a plan.
+fn interrupted(signal: StopSignal) -> Failure {
+    Failure {
+        what: format!("interrupted by {}; nothing was run", signal.name()),
+        causes: Vec::new(),
+        help: None,
+        exit: Exit::Interrupted(signal.number()),
+    }
 }
 
 /// Everything secret that is known before anything runs.

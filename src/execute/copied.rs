@@ -35,11 +35,10 @@ impl Copied {
             stop: Arc::clone(&stopped),
         };
         let to = root.clone();
-        let copying = tokio::task::spawn_blocking(move || {
+        let mut copying = tokio::task::spawn_blocking(move || {
             let made = make(&from, &to, &options, &globs, &directory);
             made.map(|(counted, snapshot)| (counted, snapshot, globs))
         });
-        tokio::pin!(copying);
         let copied = tokio::select! {
             copied = &mut copying => copied,
             _ = stop.wait() => {

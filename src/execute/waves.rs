@@ -81,13 +81,13 @@ impl Execution<'_> {
             Err("`parallel` is false".to_owned())
         };
         let copy = match copy {
-            Ok(copy) => copy,
-            Err(_) if self.stop.signal().is_some() => {
+            _ if self.stop.signal().is_some() => {
                 for step in [first, second] {
                     self.ended(progress, StepResult::skipped(&step.name, STOPPED));
                 }
                 return;
             }
+            Ok(copy) => copy,
             Err(reason) => {
                 self.notice(&format!(
                     "{} and {} run one after the other in place: {reason}",

@@ -7,7 +7,9 @@ mod list;
 mod types;
 
 pub use list::{Inputs, SPECS};
-pub use types::{Command, Globs, Integration, OutputFormat, Promotion, Size, Words};
+pub use types::{
+    BuildCache, ClusterEndpoint, Command, Globs, Integration, OnFork, OutputFormat, Promotion, Size, Words,
+};
 
 use crate::error::Failure;
 use crate::world::Env;

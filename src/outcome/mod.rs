@@ -54,7 +54,7 @@ pub struct StepResult {
     pub name: String,
     /// How it ended.
     pub status: Status,
-    /// How long it took.
+    /// How long it took, to the millisecond.
     pub seconds: f64,
     /// Why it was skipped, or how it failed, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +85,7 @@ impl StepResult {
         Self {
             name: name.to_owned(),
             status,
-            seconds,
+            seconds: (seconds * 1000.0).round() / 1000.0,
             reason: None,
             exit_code: None,
             log: None,

@@ -4,7 +4,9 @@
 mod act;
 mod dist;
 mod environment;
+mod events;
 mod gate;
+mod hostile;
 mod image;
 mod inputs;
 mod kube;
@@ -15,6 +17,7 @@ mod oci;
 mod output;
 mod process;
 mod registry;
+mod signals;
 mod support;
 mod version;
 mod workspace;

@@ -4,6 +4,7 @@
 pub(crate) mod act;
 pub(crate) mod docker_registry;
 pub(crate) mod front;
+pub(crate) mod gate;
 pub(crate) mod git;
 pub(crate) mod github;
 pub(crate) mod release;
