@@ -162,7 +162,11 @@ impl Private {
     }
 }
 
-/// The root of the workspace's copy, and what is below it.
+/// The directory make runs in, in the workspace or its copy.
 pub(super) fn inside(root: &Path, paths: &Paths) -> PathBuf {
-    root.join(paths.inside())
+    match paths.inside() {
+        // Joined with nothing, a path ends with a slash.
+        below if below.as_os_str().is_empty() => root.to_owned(),
+        below => root.join(below),
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::copied::Copied;
-use super::site::Private;
+use super::site::{Private, inside};
 use super::{Execution, Progress};
 use crate::environment::runtime;
 use crate::error::Failure;
@@ -65,7 +65,7 @@ impl Execution<'_> {
     ) -> Result<Ran, Failure> {
         let site = self.site;
         let workspace = copy.map_or(&site.paths.workspace, Copied::root);
-        let directory = workspace.join(site.paths.inside());
+        let directory = inside(workspace, &site.paths);
         let private = Private::make(site, target)?;
         let log = site.paths.logs.join(format!("{}.log", file_name(&target.target)));
         let printer = Arc::new(Mutex::new(Printer {
