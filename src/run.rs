@@ -43,6 +43,7 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
             return Exit::Usage;
         }
         Asked::Image(matches) => crate::images::run(&world, &matches, &console).await,
+        Asked::Tool(name, matches) => Box::pin(crate::tools::run(&world, &name, &matches, &console)).await,
         Asked::Gate(flags) => Box::pin(gate(&world, &flags, &console)).await,
     };
     ended.unwrap_or_else(|failure| {

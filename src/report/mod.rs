@@ -8,6 +8,7 @@ mod log;
 mod markdown;
 mod outputs;
 mod summary;
+mod transfer;
 
 pub use annotations::Annotations;
 pub use console::Console;
@@ -15,6 +16,7 @@ pub use json::{Json, SCHEMA_VERSION};
 pub use log::Log;
 pub use outputs::Outputs;
 pub use summary::Summary;
+pub use transfer::Transfer;
 
 use std::io::Write as _;
 use std::process::ExitCode;
