@@ -56,7 +56,8 @@ impl Answer {
     pub fn words(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         // A proxy's error page tells nothing that the status does not.
-        if text.trim_start().starts_with('<') { String::new() } else { words(&text) }
+        let words = if text.trim_start().starts_with('<') { String::new() } else { words(&text) };
+        if words.is_empty() { "no explanation".to_owned() } else { words }
     }
 }
 
@@ -121,7 +122,7 @@ pub async fn send(
         };
         let why = match &why {
             Ok(lost) => lost.reason.clone(),
-            Err(answer) => format!("{} {}", answer.status, answer.words()).trim_end().to_owned(),
+            Err(answer) => format!("{} {}", answer.status, answer.words()),
         };
         let of = retrying.policy.attempts;
         retrying.watcher.again(Again { what: what.to_owned(), why, attempt, of, wait });
@@ -278,7 +279,7 @@ mod tests {
             body: Bytes::from_static(body.as_bytes()),
             attempts: 1,
         };
-        assert_eq!(answer(" <html>nginx").words(), "");
+        assert_eq!(answer(" <html>nginx").words(), "no explanation");
         assert_eq!(answer("{\"a\":\n1}").words(), "{\"a\": 1}");
     }
 

@@ -59,8 +59,8 @@ mod tests {
     fn it_is_stale_before_it_ends() {
         let now = Instant::now();
         let of = |life| Token::new(Secret::new("t"), now, Duration::from_secs(life));
-        assert_eq!(of(3600).stale() - now, Duration::from_secs(3000));
-        assert_eq!(of(600).stale() - now, Duration::from_secs(300));
+        assert_eq!(of(3600).stale() - now, Duration::from_mins(50));
+        assert_eq!(of(600).stale() - now, Duration::from_mins(5));
         assert_eq!(of(3600).ends() - now, Duration::from_hours(1));
         assert_eq!(of(0).stale(), now);
     }

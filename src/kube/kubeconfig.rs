@@ -48,6 +48,27 @@ impl Kubeconfig {
         Self { current: Some(NO_CLUSTER.to_owned()), ..Self::default() }
     }
 
+    /// One with a single context, which is the current one; its cluster and user have the same name.
+    /// The user's token is read from a file again and again (client-go does so every minute), so
+    /// whoever writes the file can renew it. `authority` is PEM in base64; with none the server's
+    /// certificate is a public one.
+    pub fn with_token_file(context: &str, server: &str, authority: Option<&str>, token_file: &Path) -> Self {
+        let item = |value: Json| Named {
+            name: context.to_owned(),
+            value: value.as_object().cloned().unwrap_or_default(),
+        };
+        let mut cluster = item(json!({ "server": server }));
+        if let Some(authority) = authority {
+            cluster.value.insert("certificate-authority-data".to_owned(), json!(authority));
+        }
+        Self {
+            current: Some(context.to_owned()),
+            clusters: vec![cluster],
+            users: vec![item(json!({ "tokenFile": token_file.to_string_lossy() }))],
+            contexts: vec![item(json!({ "cluster": context, "user": context }))],
+        }
+    }
+
     /// Reads the `kubeconfig` input: the content (several lines, or JSON), else paths as in
     /// [`Kubeconfig::load`]. Relative paths, those inside a content too, start at `directory`.
     pub fn of_input(input: &Secret, directory: &Path) -> Result<Self, KubeError> {
