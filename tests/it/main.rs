@@ -14,6 +14,7 @@ mod logins;
 mod make;
 mod output;
 mod parallel;
+mod plan;
 mod process;
 mod registry;
 mod signals;
