@@ -265,12 +265,16 @@ fn given(inputs: &Inputs) -> Given {
 }
 
 fn stage_paths(inputs: &Inputs) -> Result<StagePaths, Failure> {
-    let path = |name: &str, text: &str| {
+    let defaults = StagePaths::default();
+    let path = |name: &str, text: &str, default: &Value| {
         let part = |part: &str| {
             !part.is_empty()
                 && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
         };
-        if text.split('/').all(part) {
+        if text == default.text {
+            // action.yml gives the default as well.
+            Ok(default.clone())
+        } else if text.split('/').all(part) {
             Ok(Value::new(text, Origin::Input(name.to_owned())))
         } else {
             Err(Failure::usage(
@@ -280,9 +284,9 @@ fn stage_paths(inputs: &Inputs) -> Result<StagePaths, Failure> {
         }
     };
     Ok(StagePaths {
-        fast_feedback: path("fast-feedback-path", &inputs.fast_feedback_path)?,
-        extended_test: path("extended-test-path", &inputs.extended_test_path)?,
-        prod: path("prod-path", &inputs.prod_path)?,
+        fast_feedback: path("fast-feedback-path", &inputs.fast_feedback_path, &defaults.fast_feedback)?,
+        extended_test: path("extended-test-path", &inputs.extended_test_path, &defaults.extended_test)?,
+        prod: path("prod-path", &inputs.prod_path, &defaults.prod)?,
     })
 }
 

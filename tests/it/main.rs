@@ -16,6 +16,7 @@ mod make;
 mod oci;
 mod output;
 mod parallel;
+mod plan;
 mod process;
 mod registry;
 mod signals;
