@@ -11,7 +11,7 @@ use crate::report::size;
 impl Execution<'_> {
     /// Copies each image to the next stage, byte for byte.
     pub(super) async fn promote_natively(&self, promotion: &Promotion, progress: &mut Progress) -> Said {
-        let images = self.tested(&promotion.source, progress).await?;
+        let images = self.tested(promotion, progress).await?;
         self.unmoved(promotion, &images, progress).await?;
         let version = progress.plan.version.version.clone();
         let mut said = Vec::new();
@@ -41,7 +41,7 @@ impl Execution<'_> {
         let Some(target) = &promotion.by else {
             return self.own(&step.job, &step.name, progress).await;
         };
-        let images = match self.tested(&promotion.source, progress).await {
+        let images = match self.tested(promotion, progress).await {
             Ok(images) => images,
             Err(failure) => return StepResult::failed(&step.name, 0.0, failure),
         };

@@ -94,7 +94,13 @@ impl Execution<'_> {
         })
     }
 
-    fn spec(&self, target: &Target, private: &Private, directory: &Path, workspace: &Path) -> Spec {
+    pub(super) fn spec(
+        &self,
+        target: &Target,
+        private: &Private,
+        directory: &Path,
+        workspace: &Path,
+    ) -> Spec {
         let site = self.site;
         let mut env = target.variables.over(&site.env);
         // Those of a make that started us would make this one its child.
@@ -152,7 +158,8 @@ impl Execution<'_> {
 /// A target may not mask what the gate itself has to print.
 fn options(target: &Target, prefix: Option<String>) -> Options {
     let plain = target.variables.set.iter().filter(|(_, variable)| !variable.is_secret());
-    let refused = plain.map(|(_, variable)| variable.expose().to_owned()).collect();
+    let words = ["success", "failure", "cancelled", "passed", "skipped", "sha256"].map(str::to_owned);
+    let refused = plain.map(|(_, variable)| variable.expose().to_owned()).chain(words).collect();
     Options { prefix, refused, ..Options::default() }
 }
 

@@ -73,8 +73,7 @@ pub fn standing(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
     let tagged = facts.git_ref.strip_prefix("refs/tags/").and_then(|tag| prefix.version(tag));
     let (kind, barred) = match (barred, tagged) {
         (Some(barred), _) => (Kind::Elsewhere, Some(barred)),
-        // Another commit than the tag's own must not take the tag's number.
-        (None, Some(version)) if own => (Kind::VersionTag(version), None),
+        (None, Some(version)) => (Kind::VersionTag(version), None),
         (None, _) if facts.git_ref == main_branch => (Kind::MainBranch, None),
         (None, _) => (Kind::Elsewhere, Some(Barred::Ref(facts.git_ref.clone()))),
     };
