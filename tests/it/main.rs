@@ -4,9 +4,11 @@
 mod act;
 mod dist;
 mod environment;
+mod google;
 mod image;
 mod inputs;
 mod kube;
+mod kube_api;
 mod lint;
 mod logins;
 mod make;

@@ -4,7 +4,10 @@
 pub(crate) mod act;
 pub(crate) mod git;
 pub(crate) mod github;
+pub(crate) mod google;
+pub(crate) mod kube;
 pub(crate) mod release;
 pub(crate) mod repository;
 pub(crate) mod runner_reader;
+pub(crate) mod server;
 pub(crate) mod tools;
