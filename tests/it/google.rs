@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use p2p::error::Failure;
-use p2p::google::{ClusterName, Federation, GoogleError, Identity, Role, Settings};
+use p2p::google::{ClusterName, Federation, GoogleError, Identity, Renewer, Role, Settings, Token};
 use p2p::inputs::ClusterEndpoint;
 use p2p::kube::{Action, Api, Kubeconfig};
 use p2p::retry::{Again, Policy, Watcher};
 use p2p::web::Retrying;
 use p2p::world::Env;
 use serde_json::{Value as Json, json};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::support::google::{Google, exchange_refusal, gather, provider, refusal, shop};
 use crate::support::kube::Cluster;
@@ -385,51 +385,97 @@ async fn reach(federation: &Federation, identity: &Identity, token: &Path) -> Ku
     Kubeconfig::with_token_file("gke_acme-dev_europe-west2_dev", &found.server, authority, token)
 }
 
-/// One kubectl, started with a token that ends while it watches: it goes on with the renewed one.
-#[tokio::test(flavor = "multi_thread")]
-async fn kubectl_outlives_its_token() {
-    let google = google();
-    google.life(Duration::from_secs(4));
-    let cluster = Cluster::start(&["shop-nft"], bearer(&google));
-    describe(&google, &cluster);
-    let federation = google.federation();
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("token");
-    let written = path.clone();
-    let renewer =
-        federation.keep(own(), move |token| Ok(token.write(&written)?), |failure| panic!("{failure}"));
-    let _renewer = renewer.await.unwrap();
-    let first = fs::read_to_string(&path).unwrap();
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let kubeconfig = directory.path().join("kubeconfig");
-    let config = reach(&federation, &own(), &path).await.for_target(None, Some("shop-nft")).unwrap();
-    config.write(&kubeconfig).unwrap();
-    let kubectl = Command::new(tool("kubectl"))
-        .args(["wait", "--for=jsonpath={.data.ready}=yes", "configmap/gate", "--timeout=60s"])
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .env("HOME", directory.path())
-        .env("KUBECONFIG", &kubeconfig)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let uses = |token: &dyn Fn(&str) -> bool| {
-        let seen = cluster.server().requests();
-        seen.iter().any(|seen| seen.path.contains("/namespaces/shop-nft/configmaps") && token(seen.bearer()))
-    };
-    let deadline = Instant::now() + Duration::from_secs(50);
-    while !uses(&|token| token != first && google.accepts()(token)) {
-        assert!(Instant::now() < deadline, "kubectl never came with the renewed token");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+/// A target that reaches the cluster: its kubeconfig, and the token beside it, which is renewed.
+struct Target {
+    google: Google,
+    cluster: Cluster,
+    directory: tempfile::TempDir,
+    /// The token that it began with.
+    first: String,
+    _renewer: Renewer,
+}
+
+impl Target {
+    async fn start(life: Duration) -> Self {
+        let google = google();
+        google.life(life);
+        let cluster = Cluster::start(&["shop-nft"], bearer(&google));
+        describe(&google, &cluster);
+        let federation = google.federation();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token");
+        let written = path.clone();
+        let on_token = move |token: &Token| Ok(token.write(&written)?);
+        let renewer = federation.keep(own(), on_token, |failure| panic!("{failure}")).await.unwrap();
+        let first = fs::read_to_string(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let config = reach(&federation, &own(), &path).await.for_target(None, Some("shop-nft")).unwrap();
+        config.write(&directory.path().join("kubeconfig")).unwrap();
+        Self { google, cluster, directory, first, _renewer: renewer }
     }
-    assert!(uses(&|token| token == first), "it began with the first token");
-    assert!(!google.accepts()(&first), "which has ended since");
-    cluster.make_ready();
-    let output = tokio::time::timeout(Duration::from_secs(30), kubectl.wait_with_output()).await;
+
+    /// A program that finds the real kubectl in `KUBECTL`.
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("KUBECTL", tool("kubectl"))
+            .env("HOME", self.directory.path())
+            .env("KUBECONFIG", self.directory.path().join("kubeconfig"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Whether config maps were asked for with such a token.
+    fn uses(&self, token: impl Fn(&str) -> bool) -> bool {
+        let seen = self.cluster.server().requests();
+        seen.iter().any(|seen| seen.path.ends_with("/shop-nft/configmaps") && token(seen.bearer()))
+    }
+
+    /// Until it used another token than the first, which has ended by then.
+    async fn uses_another(&self) {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        while !self.uses(|token| token != self.first) || self.google.accepts()(&self.first) {
+            assert!(Instant::now() < deadline, "kubectl never came with the renewed token");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(self.uses(|token| token == self.first), "it began with the first token");
+    }
+}
+
+async fn succeeds(child: Child) -> String {
+    let output = tokio::time::timeout(Duration::from_secs(30), child.wait_with_output()).await;
     let output = output.unwrap().unwrap();
     assert!(output.status.success(), "{output:?}");
-    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+}
+
+/// Each kubectl of a target that asks again and again finds a token that is good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_polls_outlives_its_token() {
+    let target = Target::start(Duration::from_secs(5)).await;
+    let script = r#"until "$KUBECTL" get configmaps -o 'jsonpath={.items[0].data.ready}' > out || exit 3
+        grep -q yes out; do sleep 0.2; done"#;
+    let mut command = target.command(Path::new("sh"));
+    let polling = command.args(["-c", script]).current_dir(target.directory.path()).spawn().unwrap();
+    target.uses_another().await;
+    target.cluster.make_ready();
+    succeeds(polling).await;
+}
+
+/// One kubectl goes on with the renewed token: client-go reads the file again every minute, so this
+/// takes that long, and the old token must be good until then. It never hears a 401.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kubectl_that_watches_outlives_its_token() {
+    let target = Target::start(Duration::from_mins(1)).await;
+    let arguments = ["wait", "--for=jsonpath={.data.ready}=yes", "configmap/gate", "--timeout=120s", "-v=6"];
+    let watching = target.command(&tool("kubectl")).args(arguments).spawn().unwrap();
+    target.uses_another().await;
+    target.cluster.make_ready();
+    let said = succeeds(watching).await;
     assert!(said.contains("configmap/gate condition met"), "{said}");
+    assert!(said.contains(" 200 OK ") && !said.contains("401"), "{said}");
 }
