@@ -17,7 +17,7 @@ fn a_push_is_tagged_and_promoted_and_the_same_again_changes_nothing() {
     assert_eq!(tags["v1.2.4"], scene.head);
     let digest = scene.digest("shop/test/web:1.2.4");
     assert_eq!(scene.digest("shop/extended-test/web:1.2.4"), digest);
-    assert_eq!(scene.registry.tags("shop/extended-test/web"), ["1.2.4"]);
+    assert_eq!(scene.versions("shop/extended-test/web"), ["1.2.4"]);
 
     let mut outputs = ended.outputs("gate");
     let (source, destination) = (scene.at("shop/test/web:1.2.4"), scene.at("shop/extended-test/web:1.2.4"));

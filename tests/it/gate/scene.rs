@@ -69,6 +69,13 @@ impl Scene {
         Ended { run, kept }
     }
 
+    /// The tags of a repository, without those that stand in for the referrers API.
+    pub(super) fn versions(&self, repository: &str) -> Vec<String> {
+        let mut tags = self.registry.tags(repository);
+        tags.retain(|tag| !tag.starts_with("sha256-"));
+        tags
+    }
+
     /// What skopeo calls the digest of a tag, `shop/test/web:1.2.4` say.
     pub(super) fn digest(&self, image: &str) -> String {
         let output = Command::new(tool("skopeo"))
