@@ -127,7 +127,10 @@ impl Execution<'_> {
         let work = async {
             match job {
                 Job::Version => self.settle(progress).await,
-                Job::Images { repository } => self.record(repository, progress).await,
+                Job::Images { repository } => {
+                    let required = progress.plan.images.required;
+                    self.record(repository, required, progress).await
+                }
                 Job::Promote(promotion) => self.promote_natively(promotion, progress).await,
                 Job::Target(_) => Ok(None),
             }

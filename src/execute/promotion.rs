@@ -6,11 +6,12 @@ use crate::error::{Exit, Failure};
 use crate::oci::{CopyOptions, CopyReport, Digest, Listener, Which};
 use crate::outcome::{Event, Image, Promoted, StepResult};
 use crate::plan::{Promotion, Step};
+use crate::report::size;
 
 impl Execution<'_> {
     /// Copies each image to the next stage, byte for byte.
     pub(super) async fn promote_natively(&self, promotion: &Promotion, progress: &mut Progress) -> Said {
-        let images = self.tested(&promotion.source, progress).await?;
+        let images = self.tested(promotion, progress).await?;
         self.unmoved(promotion, &images, progress).await?;
         let version = progress.plan.version.version.clone();
         let mut said = Vec::new();
@@ -19,8 +20,11 @@ impl Execution<'_> {
             let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
             let digest: Digest = image.digest.parse()?;
             let options = CopyOptions { listener: Listener::default(), ..CopyOptions::default() };
-            let copied =
-                self.edges.oci.copy(&source, &digest, &destination, std::slice::from_ref(&version), &options).await?;
+            let copied = self
+                .edges
+                .oci
+                .copy(&source, &digest, &destination, std::slice::from_ref(&version), &options)
+                .await?;
             said.push(summary(&image.name, &copied));
             self.promoted(promotion, image, &version, progress)?;
         }
@@ -37,7 +41,7 @@ impl Execution<'_> {
         let Some(target) = &promotion.by else {
             return self.own(&step.job, &step.name, progress).await;
         };
-        let images = match self.tested(&promotion.source, progress).await {
+        let images = match self.tested(promotion, progress).await {
             Ok(images) => images,
             Err(failure) => return StepResult::failed(&step.name, 0.0, failure),
         };
@@ -50,15 +54,19 @@ impl Execution<'_> {
         }
         match self.arrived(promotion, &images, progress).await {
             Ok(()) => result,
-            Err(failure) => StepResult {
-                log: result.log,
-                ..StepResult::failed(&step.name, result.seconds, failure)
-            },
+            Err(failure) => {
+                StepResult { log: result.log, ..StepResult::failed(&step.name, result.seconds, failure) }
+            }
         }
     }
 
     /// The tags at the source still name what was tested.
-    async fn unmoved(&self, promotion: &Promotion, images: &[Image], progress: &Progress) -> Result<(), Failure> {
+    async fn unmoved(
+        &self,
+        promotion: &Promotion,
+        images: &[Image],
+        progress: &Progress,
+    ) -> Result<(), Failure> {
         let version = &progress.plan.version.version;
         for image in images {
             let source = parse(&format!("{}/{}", promotion.source, image.name))?;
@@ -93,7 +101,8 @@ impl Execution<'_> {
                     &format!("{destination}:{version} is not the image that was tested"),
                     &image.digest,
                     now.as_deref(),
-                    "the promotion target must copy the tested image unchanged; `promotion: native` does so",
+                    "the promotion target must copy the tested image unchanged, as `promotion: native` does; \
+                     remove the other one from there before the next stage takes it",
                 ));
             }
             self.promoted(promotion, image, &version, progress)?;
@@ -127,16 +136,26 @@ fn summary(name: &str, copied: &CopyReport) -> String {
     if copied.unchanged {
         return format!("{name} was there already");
     }
-    format!(
-        "{name} copied: {} blobs moved ({} bytes), {} mounted, {} there already",
-        copied.moved.blobs, copied.moved.bytes, copied.mounted.blobs, copied.skipped.blobs
-    )
+    let tallies =
+        [(&copied.moved, "transferred"), (&copied.mounted, "mounted"), (&copied.skipped, "there already")];
+    let blobs: Vec<_> = tallies
+        .into_iter()
+        .filter(|(tally, _)| tally.blobs > 0)
+        .map(|(tally, how)| format!("{} {how} ({})", tally.blobs, size(tally.bytes)))
+        .collect();
+    match blobs.as_slice() {
+        [] => format!("{name} copied"),
+        blobs => format!("{name} copied, its blobs: {}", blobs.join(", ")),
+    }
 }
 
 fn differs(what: &str, tested: &str, now: Option<&str>, help: &str) -> Failure {
     Failure {
         what: what.to_owned(),
-        causes: vec![format!("tested: {tested}"), format!("now:    {}", now.unwrap_or("no such image"))],
+        causes: vec![match now {
+            Some(now) => format!("{tested} was tested, and this is {now}"),
+            None => format!("{tested} was tested, and there is no such tag"),
+        }],
         help: Some(help.to_owned()),
         exit: Exit::Failed,
     }

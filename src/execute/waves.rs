@@ -75,11 +75,18 @@ impl Execution<'_> {
             self.one(first, progress).await;
             return self.one(second, progress).await;
         };
-        let copy = match in_copy.in_copy {
-            true => Copied::make(self.site, &progress.plan.artifacts).await,
-            false => Err("`parallel` is false".to_owned()),
+        let copy = if in_copy.in_copy {
+            Copied::make(self.site, &progress.plan.artifacts, self.stop.clone()).await
+        } else {
+            Err("`parallel` is false".to_owned())
         };
         let copy = match copy {
+            _ if self.stop.signal().is_some() => {
+                for step in [first, second] {
+                    self.ended(progress, StepResult::skipped(&step.name, STOPPED));
+                }
+                return;
+            }
             Ok(copy) => copy,
             Err(reason) => {
                 self.notice(&format!(

@@ -8,7 +8,8 @@ mod types;
 
 pub use list::{Inputs, SPECS};
 pub use types::{
-    BuildCache, ClusterEndpoint, Command, Globs, Integration, OnFork, OutputFormat, Promotion, Size, Words,
+    BuildCache, ClusterEndpoint, Command, Globs, Integration, OnExisting, OnFork, OutputFormat, Promotion,
+    Size, Switch, Words,
 };
 
 use crate::error::Failure;

@@ -207,6 +207,22 @@ choices! {
         Skipped = "skipped",
     }
 
+    /// What happens where a tag at the destination names another image.
+    OnExisting {
+        /// An error that shows both digests; nothing is written.
+        Fail = "fail",
+        /// The tag names the promoted image from then on.
+        Overwrite = "overwrite",
+    }
+
+    /// On or off.
+    Switch {
+        /// It is done.
+        On = "on",
+        /// It is not done.
+        Off = "off",
+    }
+
     /// How `plan` prints.
     OutputFormat {
         /// For a person.

@@ -109,6 +109,15 @@ impl Kubeconfig {
         merged.ok_or(KubeError::NoFile { paths })
     }
 
+    /// What in it lets its holder act as a user: tokens, passwords and keys.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut secrets = Vec::new();
+        for user in &self.users {
+            gather(&Json::Object(user.value.clone()), &mut secrets);
+        }
+        secrets
+    }
+
     /// The names of the contexts, in the order of the files.
     pub fn contexts(&self) -> impl Iterator<Item = &str> {
         self.contexts.iter().map(|context| context.name.as_str())
@@ -187,4 +196,29 @@ fn merge(mut before: Kubeconfig, after: Kubeconfig) -> Kubeconfig {
     add(&mut before.contexts, after.contexts);
     before.current = before.current.or(after.current);
     before
+}
+/// The secret texts below `value`, by the names that client-go's `AuthInfo` gives them. The variables of
+/// a credential plugin and the settings of an old provider may all be.
+fn gather(value: &Json, secrets: &mut Vec<Secret>) {
+    const NAMES: [&str; 3] = ["token", "password", "client-key-data"];
+    const INSIDE: [&str; 2] = ["env", "config"];
+    let Json::Object(fields) = value else { return };
+    for (name, field) in fields {
+        match field {
+            Json::String(text) if NAMES.contains(&name.as_str()) => secrets.push(Secret::new(text)),
+            Json::Object(_) if INSIDE.contains(&name.as_str()) => texts(field, secrets),
+            Json::Array(items) if INSIDE.contains(&name.as_str()) => {
+                items.iter().filter_map(|item| item.get("value")).for_each(|value| texts(value, secrets));
+            }
+            _ => gather(field, secrets),
+        }
+    }
+}
+
+fn texts(value: &Json, secrets: &mut Vec<Secret>) {
+    match value {
+        Json::String(text) => secrets.push(Secret::new(text)),
+        Json::Object(fields) => fields.values().for_each(|field| texts(field, secrets)),
+        _ => {}
+    }
 }

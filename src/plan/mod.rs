@@ -89,7 +89,7 @@ pub enum Names {
     /// These.
     Names(Vec<String>),
     /// What this make target prints after the build.
-    PrintedBy(&'static str),
+    PrintedBy(Box<Target>),
 }
 
 /// One step.
@@ -141,7 +141,7 @@ pub enum Job {
 }
 
 /// A make target to run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Target {
     /// Its name in the Makefile.
     pub target: String,
@@ -187,6 +187,10 @@ impl Plan {
                 let variables = std::mem::take(&mut target.variables);
                 target.variables = variables.with_version(&settled.version, &origin);
             }
+        }
+        if let Names::PrintedBy(target) = &mut self.images.names {
+            let origin = Origin::Run(settled.because.clone());
+            target.variables = std::mem::take(&mut target.variables).with_version(&settled.version, &origin);
         }
         self.version = settled;
         self

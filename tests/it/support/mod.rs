@@ -2,6 +2,9 @@
 //! No test lives here, and nothing here knows what a single test asserts.
 
 pub(crate) mod act;
+pub(crate) mod docker_registry;
+pub(crate) mod front;
+pub(crate) mod gate;
 pub(crate) mod git;
 pub(crate) mod github;
 pub(crate) mod google;
