@@ -321,7 +321,6 @@ fn site(world: &World, context: Context, plan: &Plan, logins: Vec<Login>) -> Res
         logins,
         kubeconfig,
         kube_context,
-        overwrites: context.embeds_registry(),
         credentials,
         paths: context.paths,
     })

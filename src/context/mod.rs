@@ -214,11 +214,6 @@ impl Context {
         context.map(|value| value.text.clone())
     }
 
-    /// Whether images stay in our own registry.
-    pub fn embeds_registry(&self) -> bool {
-        self.embedded_registry
-    }
-
     /// The registry that is promoted to, where it is known.
     pub fn destination_registry(&self) -> Option<&str> {
         self.destination.as_ref().ok()?.text(Key::Registry)

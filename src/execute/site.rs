@@ -70,9 +70,6 @@ pub struct Site {
     pub kubeconfig: Kubeconfig,
     /// The context of it.
     pub kube_context: Option<String>,
-    /// Whether a tag at the destination may name another image: in our own registry, where a
-    /// local run promotes the same version again and again.
-    pub overwrites: bool,
     /// gcloud's default credentials, which each target finds as the job had them.
     pub credentials: Option<KeptFile>,
 }

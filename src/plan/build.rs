@@ -196,6 +196,14 @@ impl Planner<'_> {
             by,
             source: path(known.values, from),
             destination: path(destination, stage),
+            include_referrers: known.inputs.include_referrers,
+            // A local run promotes the same version again and again, with other bytes.
+            on_existing: if known.embedded_registry {
+                inputs::OnExisting::Overwrite
+            } else {
+                known.inputs.on_existing
+            },
+            record: known.inputs.promotion_record == inputs::Switch::On,
         });
         self.push(target, action, job);
         Ok(())

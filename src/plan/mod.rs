@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::environment::{Origin, Stage, Values, Variables};
-use crate::inputs::Command;
+use crate::inputs::{Command, OnExisting};
 
 /// Where a run takes place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -163,6 +163,7 @@ pub struct Target {
 
 /// A promotion.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Promotion {
     /// The stage that is promoted to.
     pub stage: Stage,
@@ -173,6 +174,12 @@ pub struct Promotion {
     pub source: String,
     /// Where they go.
     pub destination: String,
+    /// Whether what refers to the images comes along.
+    pub include_referrers: bool,
+    /// What happens where a tag at the destination names another image.
+    pub on_existing: OnExisting,
+    /// Whether a record of it is attached to the images.
+    pub record: bool,
 }
 
 impl Plan {

@@ -2,6 +2,7 @@
 //! They hear events and know nothing of how the steps are run.
 
 mod annotations;
+mod attachments;
 mod console;
 mod json;
 mod log;
@@ -11,6 +12,7 @@ mod summary;
 mod transfer;
 
 pub use annotations::Annotations;
+pub(crate) use attachments::attachments;
 pub use console::Console;
 pub use json::{Json, SCHEMA_VERSION};
 pub use log::Log;

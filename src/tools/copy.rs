@@ -8,8 +8,8 @@ use super::access::{Login, client, inputs};
 use super::{required, text};
 use crate::error::{Exit, Failure};
 use crate::inputs;
-use crate::oci::{AttachedState, CopyOptions, CopyReport, OnExisting, Reference, Tally, Which};
-use crate::report::{Console, Transfer, size};
+use crate::oci::{CopyOptions, CopyReport, OnExisting, Reference, Tally, Which};
+use crate::report::{Console, Transfer, attachments, size};
 use crate::world::World;
 
 pub(super) const NAME: &str = "copy";
@@ -96,18 +96,8 @@ fn said(name: &str, report: &CopyReport, dry_run: bool) -> String {
     for (how, Tally { blobs, bytes }) in tallies.into_iter().filter(|(_, tally)| tally.blobs > 0) {
         let _ = write!(text, "\n  {blobs} blobs {how} ({})", size(bytes));
     }
-    if !report.attached.is_empty() {
-        let width = report.attached.iter().map(|attached| attached.what.len()).max().unwrap_or_default();
-        let _ = write!(text, "\n  {:width$}  {:14}  digest", "attached", "what became");
-        for attached in &report.attached {
-            let state = match attached.state {
-                AttachedState::Copied if dry_run => "to copy",
-                AttachedState::Copied => "copied",
-                AttachedState::Present => "there already",
-                AttachedState::Kept => "another stays",
-            };
-            let _ = write!(text, "\n  {:width$}  {state:14}  {}", attached.what, attached.digest);
-        }
+    for line in attachments(&report.attached, dry_run) {
+        let _ = write!(text, "\n  {line}");
     }
     text
 }
