@@ -2,10 +2,14 @@
 //! printed is what is executed. No HTTP, no files, no environment, no clock.
 
 mod build;
+mod cache;
+mod fork;
 mod standing;
 mod text;
 
 pub use build::{Known, plan};
+pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
+pub use fork::fork;
 pub use standing::{Barred, Facts, Standing, standing};
 
 use std::time::Duration;

@@ -65,7 +65,7 @@ async fn one_request_tells_whether_we_may_act() {
     let error = api.check(&Action::create_subnamespaces("elsewhere")).await.unwrap_err();
     assert!(error.to_string().contains("in the namespace elsewhere"), "{error}");
     let denied = "Permission 'container.clusters.connect' denied";
-    cluster.server().fault(move |_| Some(status(403, "Forbidden", denied, json!({}))));
+    cluster.server().fault(move |_| Some(status(403, "Forbidden", denied, &json!({}))));
     let error = api.check(&Action::deploy("shop")).await.unwrap_err();
     assert!(matches!(&error, ApiError::Forbidden { answer, .. } if answer == denied), "{error:?}");
     cluster.server().fault(|_| Some(Reply::text(200, "<html>log in")));
@@ -136,7 +136,7 @@ async fn a_token_file_is_read_again_and_a_program_run_again_when_refused() {
     api.check(&Action::deploy("shop")).await.unwrap();
     assert_eq!(runs(), 1, "its token is kept");
     fs::write(&path, "bad").unwrap();
-    cluster.server().fault(|_| Some(status(401, "Unauthorized", "Unauthorized", json!({}))));
+    cluster.server().fault(|_| Some(status(401, "Unauthorized", "Unauthorized", &json!({}))));
     let error = api.check(&Action::deploy("shop")).await.unwrap_err();
     assert!(matches!(error, ApiError::Unauthorized { .. }), "{error:?}");
     assert_eq!(runs(), 2, "once more, and then no more");
@@ -238,7 +238,7 @@ async fn an_answer_that_got_lost_is_no_conflict() {
     cluster.server().fault(move |seen| match seen.method.as_str() {
         "GET" if !lost => {
             let details = json!({"name": "shop-nft", "kind": "subnamespaceanchors"});
-            Some(status(404, "NotFound", "not found", details))
+            Some(status(404, "NotFound", "not found", &details))
         }
         "POST" if !lost => {
             lost = true;
@@ -292,16 +292,16 @@ async fn the_cluster_s_rules_and_the_webhook_s_are_told_apart() {
     let on_post = |reply: fn() -> Reply| {
         cluster.server().fault(move |seen| (seen.method == "POST").then(reply));
     };
-    on_post(|| status(403, "Forbidden", "User \"x\" cannot create resource", json!({})));
+    on_post(|| status(403, "Forbidden", "User \"x\" cannot create resource", &json!({})));
     assert!(matches!(ensure().await, ApiError::Forbidden { .. }));
     on_post(|| {
         let message = "admission webhook \"subnamespaceanchors.hnc.x-k8s.io\" denied the request: cannot create a subnamespace in the unmanaged namespace";
-        status(403, "Forbidden", message, json!({}))
+        status(403, "Forbidden", message, &json!({}))
     });
     assert!(matches!(ensure().await, ApiError::NoChildren { .. }));
-    on_post(|| status(422, "Invalid", "not a valid namespace name", json!({})));
+    on_post(|| status(422, "Invalid", "not a valid namespace name", &json!({})));
     assert!(matches!(ensure().await, ApiError::Invalid { .. }));
-    on_post(|| status(500, "InternalError", "etcd is unhappy", json!({})));
+    on_post(|| status(500, "InternalError", "etcd is unhappy", &json!({})));
     assert!(matches!(ensure().await, ApiError::Refused { status: 500, .. }));
     on_post(|| Reply::text(503, "apiserver not ready"));
     let error = ensure().await;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use tokio::process::Command;
 
 use super::error::ApiError;
+use crate::group::Group;
 use crate::secret::Secret;
 use crate::web::words;
 use crate::world::Env;
@@ -88,6 +89,7 @@ impl Exec {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| ApiError::Exec {
@@ -98,11 +100,13 @@ impl Exec {
                 },
                 hint: self.hint.clone(),
             })?;
+        let group = Group::of(&child);
         let ended = tokio::time::timeout(LIMIT, child.wait_with_output()).await;
         let output = match ended {
             Err(_) => return Err(failed("it did not end within a minute".to_owned())),
             Ok(output) => output.map_err(|error| failed(error.to_string()))?,
         };
+        group.release();
         if !output.status.success() {
             let said = words(&String::from_utf8_lossy(&output.stderr));
             return Err(failed(format!("{}: {said}", output.status)));

@@ -182,7 +182,7 @@ impl Pki {
 }
 
 /// Kubernetes' own object for refusals.
-pub(crate) fn status(code: u16, reason: &str, message: &str, details: Json) -> Reply {
+pub(crate) fn status(code: u16, reason: &str, message: &str, details: &Json) -> Reply {
     let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": message, "reason": reason, "details": details, "code": code});
     Reply::json(code, &body)
@@ -191,7 +191,7 @@ pub(crate) fn status(code: u16, reason: &str, message: &str, details: Json) -> R
 fn answer(shared: &Arc<Mutex<State>>, seen: &Seen) -> Reply {
     let mut state = shared.lock().unwrap();
     if !(state.accepts)(seen) {
-        return status(401, "Unauthorized", "Unauthorized", json!({}));
+        return status(401, "Unauthorized", "Unauthorized", &json!({}));
     }
     let parts: Vec<&str> = seen.path.split('/').skip(1).collect();
     match (seen.method.as_str(), parts.as_slice()) {
@@ -218,7 +218,7 @@ fn answer(shared: &Arc<Mutex<State>>, seen: &Seen) -> Reply {
                     200,
                     &json!({"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": [object]}),
                 ),
-                _ => status(404, "NotFound", "configmaps not found", json!({})),
+                _ => status(404, "NotFound", "configmaps not found", &json!({})),
             }
         }
         (method, ["apis", "hnc.x-k8s.io", "v1alpha2", "namespaces", parent, ANCHORS, rest @ ..]) => {
@@ -263,7 +263,7 @@ impl State {
             && body["kind"] == "SelfSubjectAccessReview"
             && !text("namespace").is_empty();
         if !known {
-            return status(422, "Invalid", "not an access review", json!({}));
+            return status(422, "Invalid", "not an access review", &json!({}));
         }
         let action = format!("{} {}.{}", text("verb"), text("resource"), text("group"));
         let allowed = !self.denied.contains(&action) && self.namespaces.contains(&text("namespace"));
@@ -281,7 +281,7 @@ impl State {
                 let key = (parent.to_owned(), (*name).to_owned());
                 let Some(looks) = self.anchors.get_mut(&key) else {
                     let message = format!("{ANCHORS}.hnc.x-k8s.io \"{name}\" not found");
-                    return status(404, "NotFound", &message, details(name));
+                    return status(404, "NotFound", &message, &details(name));
                 };
                 *looks += 1;
                 let looks = *looks;
@@ -292,32 +292,32 @@ impl State {
                 let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
                 if !self.namespaces.contains(parent) {
                     let details = json!({"name": parent, "kind": "namespaces"});
-                    return status(404, "NotFound", &format!("namespaces \"{parent}\" not found"), details);
+                    return status(404, "NotFound", &format!("namespaces \"{parent}\" not found"), &details);
                 }
                 if self.hnc == Hnc::Down {
                     let message = "Internal error occurred: failed calling webhook \"subnamespaceanchors.hnc.x-k8s.io\": failed to call webhook: no endpoints available for service \"hnc-webhook-service\"";
-                    return status(500, "InternalError", message, json!({}));
+                    return status(500, "InternalError", message, &json!({}));
                 }
                 let expected = json!({"apiVersion": "hnc.x-k8s.io/v1alpha2", "kind": "SubnamespaceAnchor",
                     "metadata": {"name": name, "namespace": parent}});
                 if body != expected {
-                    return status(422, "Invalid", "not an anchor", details(&name));
+                    return status(422, "Invalid", "not an anchor", &details(&name));
                 }
                 let key = (parent.to_owned(), name.clone());
                 if self.anchors.contains_key(&key) {
                     let message = format!("{ANCHORS}.hnc.x-k8s.io \"{name}\" already exists");
-                    return status(409, "AlreadyExists", &message, details(&name));
+                    return status(409, "AlreadyExists", &message, &details(&name));
                 }
                 if self.namespaces.contains(&name) {
                     let message = format!(
                         "admission webhook \"subnamespaceanchors.hnc.x-k8s.io\" denied the request: Operation cannot be fulfilled on {ANCHORS}.hnc.x-k8s.io \"{name}\": cannot create a subnamespace using an existing namespace"
                     );
-                    return status(409, "Conflict", &message, details(&name));
+                    return status(409, "Conflict", &message, &details(&name));
                 }
                 self.anchors.insert(key, 0);
                 Reply::json(201, &self.object(parent, &name, 0))
             }
-            _ => status(405, "MethodNotAllowed", "not here", json!({})),
+            _ => status(405, "MethodNotAllowed", "not here", &json!({})),
         }
     }
 
