@@ -243,6 +243,7 @@ fn logins(context: &Context) -> Vec<Login> {
 
 fn site(world: &World, context: Context) -> Result<Site, Failure> {
     let logins = logins(&context);
+    logins.iter().try_for_each(Login::check)?;
     let inputs = &context.request.inputs;
     let directory = &context.paths.directory;
     let kubeconfig = match (&inputs.kubeconfig, context.place) {
@@ -260,6 +261,8 @@ fn site(world: &World, context: Context) -> Result<Site, Failure> {
         }
         (None, _) => Kubeconfig::empty(),
     };
+    // Each target gets one made from it, and the first of them is not to be where it fails.
+    kubeconfig.for_target(inputs.kube_context.as_deref(), None)?;
     let credentials = match (context.place, world.env.path("HOME")) {
         (Place::Github, Some(home)) => {
             Some(KeptFile::of(home.join(".config/gcloud/application_default_credentials.json"))?)

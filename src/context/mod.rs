@@ -1,6 +1,7 @@
 //! Facts about this run, gathered from the environment, the event and the edges, before anything
 //! is done. What follows from them is decided in `plan`.
 
+mod checks;
 mod github;
 mod paths;
 mod promotion;
@@ -21,7 +22,7 @@ use crate::git::Git;
 use crate::inputs::{Command, Inputs};
 use crate::make::{self, Makefile, ProbeRequest};
 use crate::outcome::Image;
-use crate::plan::{Known, Place, Plan, Standing, plan};
+use crate::plan::{Known, Place, Plan, Standing, plan, stage};
 use crate::version::{Kind, Prefix, VersionTag};
 use crate::world::World;
 
@@ -54,6 +55,9 @@ impl Request {
                 format!("`{command}` takes no target, and `target` is `{}`", targets.join(" ")),
                 "leave `target` out, or set `command: run`; nothing was run",
             ));
+        }
+        if command == Command::Promote {
+            stage(&targets)?;
         }
         Ok(Self { inputs, command, targets, dry_run })
     }
@@ -124,6 +128,7 @@ impl Context {
             None => EnvVars::default(),
         };
         let recorded = recorded(inputs)?;
+        checks::inputs(inputs, &recorded)?;
         let mut sources = sources(inputs, &paths)?;
         if let Some(address) = &embedded_registry {
             let registry = Value::new(address.clone(), Origin::Run("the embedded registry".to_owned()));
@@ -146,7 +151,6 @@ impl Context {
             };
             sources.makefile = Sources::makefile(of_file("P2P_TENANT_NAME"), of_file("P2P_APP_NAME"));
         }
-        let stage = if request.targets == ["prod"] { Stage::Prod } else { Stage::ExtendedTest };
         let own = sources.own()?;
         let (values, destination) = match request.command {
             Command::Promote => (
@@ -154,7 +158,7 @@ impl Context {
                 promotion::destination(inputs, &sources, &own, None),
             ),
             _ => {
-                let destination = promotion::destination(inputs, &sources, &own, Some(stage));
+                let destination = promotion::destination(inputs, &sources, &own, Some(Stage::ExtendedTest));
                 (own, destination)
             }
         };
@@ -182,7 +186,7 @@ impl Context {
 
     /// The plan that follows from the facts.
     pub fn plan(&self) -> Result<Plan, Failure> {
-        plan(&Known {
+        let plan = plan(&Known {
             inputs: &self.request.inputs,
             command: self.request.command,
             targets: &self.request.targets,
@@ -199,7 +203,9 @@ impl Context {
             recorded: self.recorded.clone(),
             notes: self.notes.clone(),
             embedded_registry: self.embedded_registry,
-        })
+        })?;
+        checks::images(&plan)?;
+        Ok(plan)
     }
 
     /// The registry of the job's own environment; of a promotion, the source's.

@@ -5,7 +5,7 @@ mod build;
 mod standing;
 mod text;
 
-pub use build::{Known, plan};
+pub use build::{Known, plan, stage};
 pub use standing::{Barred, Facts, Standing, standing};
 
 use std::time::Duration;
