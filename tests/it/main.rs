@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod act;
+mod bad_input;
 mod dist;
 mod environment;
 mod events;
@@ -10,6 +11,7 @@ mod image;
 mod inputs;
 mod kube;
 mod lint;
+mod local;
 mod logins;
 mod make;
 mod output;
