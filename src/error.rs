@@ -47,7 +47,7 @@ pub trait Help: Error {
 }
 
 /// An error on its way to the reader: what failed, why, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Failure {
     /// What failed: lowercase, no trailing period.
     pub what: String,
@@ -56,6 +56,7 @@ pub struct Failure {
     /// What the reader can do.
     pub help: Option<String>,
     /// The exit code.
+    #[serde(skip)]
     pub exit: Exit,
 }
 

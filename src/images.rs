@@ -56,7 +56,8 @@ pub async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Resu
     match name {
         "push" => {
             let options = options(matches, &world.env)?;
-            let digest = push(&client, &reference, &world.directory.join(text("directory")), &options).await?;
+            let digest =
+                push(&client, &reference, &world.directory.join(text("directory")), &options).await?;
             console.say(&digest);
         }
         "pull" => pull(&client, &reference, &world.directory.join(text("directory"))).await?,
@@ -137,7 +138,10 @@ fn options(matches: &ArgMatches, env: &Env) -> Result<PackOptions, Failure> {
             .iter()
             .map(|word| match word.split_once('=') {
                 Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-                _ => Err(Failure::usage(format!("`--{name} {word}`"), "expected KEY=VALUE; nothing was pushed")),
+                _ => Err(Failure::usage(
+                    format!("`--{name} {word}`"),
+                    "expected KEY=VALUE; nothing was pushed",
+                )),
             })
             .collect()
     };

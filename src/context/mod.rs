@@ -18,11 +18,12 @@ use crate::environment::{
     Target as Facing, Value, Values, Vars, target_variables,
 };
 use crate::error::Failure;
-use crate::git::Git;
+use crate::git::{self, Git};
 use crate::inputs::{Command, Inputs};
 use crate::make::{self, Makefile, ProbeRequest};
 use crate::outcome::Image;
 use crate::plan::{Known, Place, Plan, Standing, plan, stage};
+use crate::private;
 use crate::version::{Kind, Prefix, VersionTag};
 use crate::world::World;
 
@@ -40,6 +41,8 @@ pub struct Request {
     pub targets: Vec<String>,
     /// Whether nothing is to be done, only planned.
     pub dry_run: bool,
+    /// The variables of the input `env-vars`.
+    pub env_vars: EnvVars,
 }
 
 impl Request {
@@ -59,7 +62,11 @@ impl Request {
         if command == Command::Promote {
             stage(&targets)?;
         }
-        Ok(Self { inputs, command, targets, dry_run })
+        let env_vars = match &inputs.env_vars {
+            Some(text) => EnvVars::parse(text)?,
+            None => EnvVars::default(),
+        };
+        Ok(Self { inputs, command, targets, dry_run, env_vars })
     }
 }
 
@@ -100,10 +107,10 @@ pub struct Context {
     pub tags: Vec<VersionTag>,
     makefile: Option<Makefile>,
     tracked: Vec<PathBuf>,
+    own: Values,
     values: Values,
     destination: Result<Values, Failure>,
     stage_paths: StagePaths,
-    env_vars: EnvVars,
     recorded: Vec<Image>,
     notes: Vec<String>,
     embedded_registry: bool,
@@ -123,10 +130,6 @@ impl Context {
         let inputs = &request.inputs;
         let place = if job.is_some() { Place::Github } else { Place::Local };
         let prefix: Prefix = inputs.version_prefix.parse()?;
-        let env_vars = match &inputs.env_vars {
-            Some(text) => EnvVars::parse(text)?,
-            None => EnvVars::default(),
-        };
         let recorded = recorded(inputs)?;
         checks::inputs(inputs, &recorded)?;
         let mut sources = sources(inputs, &paths)?;
@@ -140,27 +143,20 @@ impl Context {
             if request.command == Command::Version {
                 return Ok(None);
             }
-            read_makefile(world, &request, &paths, &sources, &stage_paths, &env_vars).await.map(Some)
+            read_makefile(world, place, &request, &paths, &sources, &stage_paths).await.map(Some)
         };
         let (found, makefile) = tokio::join!(found, makefile);
         let (found, makefile) = (found?, makefile?);
         if let Some(makefile) = &makefile {
-            let of_file = |name| {
-                let variable = makefile.variable(name)?;
-                (variable.origin == make::Origin::File).then_some(variable.value.as_str())
-            };
-            sources.makefile = Sources::makefile(of_file("P2P_TENANT_NAME"), of_file("P2P_APP_NAME"));
+            let value = |name| makefile.variable(name).map(|variable| variable.value.as_str());
+            sources.makefile = Sources::makefile(value("P2P_TENANT_NAME"), value("P2P_APP_NAME"));
         }
         let own = sources.own()?;
-        let (values, destination) = match request.command {
-            Command::Promote => (
-                promotion::source(inputs, &sources, &own)?,
-                promotion::destination(inputs, &sources, &own, None),
-            ),
-            _ => {
-                let destination = promotion::destination(inputs, &sources, &own, Some(Stage::ExtendedTest));
-                (own, destination)
-            }
+        let next = if request.targets == ["prod"] { Stage::Prod } else { Stage::ExtendedTest };
+        let destination = promotion::destination(inputs, &sources, &own, next);
+        let values = match request.command {
+            Command::Promote => promotion::source(inputs, &sources, &own)?,
+            _ => own.clone(),
         };
         let tracked = tracked(git, makefile.as_ref(), &paths).await?;
         Ok(Self {
@@ -176,10 +172,10 @@ impl Context {
             prefix,
             makefile,
             tracked,
+            own,
             values,
             destination,
             stage_paths,
-            env_vars,
             recorded,
         })
     }
@@ -199,7 +195,7 @@ impl Context {
             values: &self.values,
             destination: self.destination.clone(),
             paths: &self.stage_paths,
-            env_vars: &self.env_vars,
+            env_vars: &self.request.env_vars,
             recorded: self.recorded.clone(),
             notes: self.notes.clone(),
             embedded_registry: self.embedded_registry,
@@ -208,19 +204,26 @@ impl Context {
         Ok(plan)
     }
 
-    /// The registry of the job's own environment; of a promotion, the source's.
+    /// The registry of the job's own environment.
     pub fn own_registry(&self) -> Option<&str> {
+        self.own.text(Key::Registry)
+    }
+
+    /// The registry that is promoted from.
+    pub fn source_registry(&self) -> Option<&str> {
         self.values.text(Key::Registry)
+    }
+
+    /// The context of the kubeconfig that was asked for; the one of a cluster that we look up
+    /// ourselves is no wish of the user's.
+    pub fn kube_context(&self) -> Option<String> {
+        let context = self.own.get(Key::KubeContext).filter(|value| !value.derived());
+        context.map(|value| value.text.clone())
     }
 
     /// The registry that is promoted to, where it is known.
     pub fn destination_registry(&self) -> Option<&str> {
         self.destination.as_ref().ok()?.text(Key::Registry)
-    }
-
-    /// The `env-vars` input, whose values are masked.
-    pub fn env_vars(&self) -> &EnvVars {
-        &self.env_vars
     }
 }
 
@@ -318,11 +321,11 @@ fn recorded(inputs: &Inputs) -> Result<Vec<Image>, Failure> {
 /// Reads the Makefile through make, in the environment that its targets will have.
 async fn read_makefile(
     world: &World,
+    place: Place,
     request: &Request,
     paths: &Paths,
     sources: &Sources,
     stage_paths: &StagePaths,
-    env_vars: &EnvVars,
 ) -> Result<Makefile, Failure> {
     let values = sources.own()?;
     let variables = target_variables(&Facing {
@@ -331,10 +334,16 @@ async fn read_makefile(
         paths: stage_paths,
         version: None,
         github_token: request.inputs.github_token.as_ref(),
-        env_vars,
+        env_vars: &request.env_vars,
     });
     let targets: Vec<_> = request.targets.iter().map(String::as_str).collect();
-    let env = variables.over(&world.env);
+    let mut env = variables.over(&world.env);
+    // What `$(shell …)` writes for the runner is no more obeyed than what a target writes.
+    if place == Place::Github {
+        for (name, file) in private::runner_files(&paths.scratch)? {
+            env.set(name, file);
+        }
+    }
     let makefile = make::probe(ProbeRequest {
         directory: &paths.directory,
         env: &env,
@@ -355,8 +364,14 @@ async fn tracked(git: &Git, makefile: Option<&Makefile>, paths: &Paths) -> Resul
             continue;
         };
         for place in recipes {
-            if !tracked.contains(&place.file) && git.is_tracked(&paths.directory, &place.file).await? {
-                tracked.push(place.file);
+            if tracked.contains(&place.file) {
+                continue;
+            }
+            match git.is_tracked(&paths.directory, &place.file).await {
+                Ok(true) => tracked.push(place.file),
+                // A laptop without git has its local runs all the same.
+                Ok(false) | Err(git::Error::Missing) => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }

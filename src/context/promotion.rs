@@ -21,29 +21,29 @@ pub(super) fn first(vars: &Vars, stage: Stage) -> Option<Value> {
 /// Where images come from, for the command `promote`.
 pub(super) fn source(inputs: &Inputs, sources: &Sources, own: &Values) -> Result<Values, Failure> {
     let name = inputs.source_environment.as_ref().map(|name| input(name, "source-environment"));
-    other(sources, own, name, registry(inputs.source_registry.as_ref(), "source-registry"))
+    other(sources, own, name, &registry(inputs.source_registry.as_ref(), "source-registry"))
 }
 
-/// Where images go. The gate of a stage looks up the next stage's environment in `vars`.
+/// Where images go: by default the first environment that `vars` names for the stage.
 pub(super) fn destination(
     inputs: &Inputs,
     sources: &Sources,
     own: &Values,
-    stage: Option<Stage>,
+    stage: Stage,
 ) -> Result<Values, Failure> {
     let name = inputs.dest_environment.as_ref().map(|name| input(name, "dest-environment"));
-    let name = name.or_else(|| first(&sources.vars, stage?));
-    other(sources, own, name, registry(inputs.dest_registry.as_ref(), "dest-registry"))
+    let name = name.or_else(|| first(&sources.vars, stage));
+    other(sources, own, name, &registry(inputs.dest_registry.as_ref(), "dest-registry"))
 }
 
-fn other(sources: &Sources, own: &Values, name: Option<Value>, explicit: Given) -> Result<Values, Failure> {
+fn other(sources: &Sources, own: &Values, name: Option<Value>, explicit: &Given) -> Result<Values, Failure> {
     match name {
-        Some(name) => Ok(sources.of(&name, &explicit)?),
+        Some(name) => Ok(sources.of(&name, explicit)?),
         None if explicit.is_empty() => Ok(own.clone()),
         // Another registry without a name is another environment, of which no more is known.
         None => {
             let nameless = Value::new("(named by its registry)", Origin::Default);
-            let mut values = sources.of(&nameless, &explicit)?;
+            let mut values = sources.of(&nameless, explicit)?;
             values.environment = None;
             Ok(values)
         }

@@ -1,8 +1,8 @@
 //! The copy of the workspace in which nft runs while functional runs in place.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::site::{Site, inside};
 use crate::process::Stop;
@@ -21,37 +21,36 @@ pub(super) struct Copied {
 }
 
 impl Copied {
-    /// Copies the workspace; where it cannot be, says why. A stop ends the copying.
-    pub(super) async fn make(site: &Site, globs: &[String], mut told: Stop) -> Result<Self, String> {
+    /// Copies the workspace; where it cannot be, says why.
+    pub(super) async fn make(site: &Site, globs: &[String], mut stop: Stop) -> Result<Self, String> {
         let from = site.paths.workspace.clone();
         let root = site.paths.scratch.join("nft-workspace");
         let directory = site.paths.directory.clone();
-        let globs = ArtifactGlobs::parse(globs.iter().map(String::as_str)).map_err(|error| error.to_string())?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let options = CopyOptions { limit_bytes: site.copy_limit, stop: Arc::clone(&stop) };
+        let globs =
+            ArtifactGlobs::parse(globs.iter().map(String::as_str)).map_err(|error| error.to_string())?;
+        let stopped = Arc::new(AtomicBool::new(false));
+        let options = CopyOptions {
+            limit_bytes: site.copy_limit,
+            whole: directory.clone(),
+            stop: Arc::clone(&stopped),
+        };
         let to = root.clone();
         let mut copying = tokio::task::spawn_blocking(move || {
             let made = make(&from, &to, &options, &globs, &directory);
-            if made.is_err() {
-                // A part of a copy is of no use to anybody.
-                let _gone = remove_tree(&to);
-            }
             made.map(|(counted, snapshot)| (counted, snapshot, globs))
         });
         let copied = tokio::select! {
             copied = &mut copying => copied,
-            _ = told.wait() => {
-                stop.store(true, Relaxed);
+            _ = stop.wait() => {
+                stopped.store(true, Ordering::Relaxed);
                 copying.await
             }
         };
         match copied {
             Ok(Ok((counted, snapshot, globs))) => Ok(Self { root, counted, globs, snapshot }),
-            Ok(Err(WorkspaceError::TooLarge { bytes, limit })) => Err(format!(
-                "the workspace holds {}, over the `copy-limit` of {}",
-                size(bytes),
-                size(limit)
-            )),
+            Ok(Err(WorkspaceError::TooLarge { bytes, limit })) => {
+                Err(format!("the workspace holds {}, over the `copy-limit` of {}", size(bytes), size(limit)))
+            }
             Ok(Err(error)) => Err(error.to_string()),
             Err(error) => Err(error.to_string()),
         }
@@ -64,15 +63,16 @@ impl Copied {
 
     /// What the log says of it.
     pub(super) fn said(&self, name: &str) -> String {
-        let how = if self.counted.cloned { "cloned by the file system" } else { "copied" };
-        format!("{name} runs in a copy of the workspace: {} files, {}, {how}", self.counted.files, size(self.counted.bytes))
+        let how = if self.counted.cloned { ", cloned by the file system" } else { "" };
+        let (files, bytes) = (self.counted.files, size(self.counted.bytes));
+        format!("{name} runs in a copy of the workspace ({files} files, {bytes}{how})")
     }
 
     /// Brings the files back that the globs name. Gives what is to be warned of.
     pub(super) fn bring_back(&self, site: &Site) -> Vec<String> {
         let copy = inside(&self.root, &site.paths);
-        let side = site.paths.logs.join("nft-artifacts");
-        match bring_back(&self.globs, &copy, &site.paths.directory, &self.snapshot, &side) {
+        let aside = site.paths.logs.join("nft-artifacts");
+        match bring_back(&self.globs, &copy, &site.paths.directory, &self.snapshot, &aside) {
             Ok(brought) => brought
                 .conflicts
                 .iter()
@@ -97,12 +97,13 @@ impl Drop for Copied {
 }
 
 fn make(
-    from: &std::path::Path,
-    to: &std::path::Path,
+    from: &Path,
+    to: &Path,
     options: &CopyOptions,
     globs: &ArtifactGlobs,
-    directory: &std::path::Path,
+    directory: &Path,
 ) -> Result<(Counted, Snapshot), WorkspaceError> {
-    let counted = copy_workspace(from, to, options)?;
-    Ok((counted, Snapshot::take(globs, directory)?))
+    // Taken first: what changes in between counts as changed.
+    let snapshot = Snapshot::take(globs, directory)?;
+    Ok((copy_workspace(from, to, options)?, snapshot))
 }

@@ -14,14 +14,15 @@ impl Execution<'_> {
             return Ok(Some(format!("{} ({})", planned.version, planned.because)));
         }
         let Some(remote) = &self.edges.remote else {
-            return Err(Failure::usage("a version tag can be created on GitHub only", "run in GitHub Actions"));
+            return Err(Failure::usage(
+                "a version tag can be created on GitHub only",
+                "run in GitHub Actions",
+            ));
         };
         let subject = Subject { prefix: &remote.prefix, commit: &remote.commit, kind: &remote.kind };
-        let read = async || {
-            self.edges.git.ls_remote_tags(&remote.url, &remote.prefix, remote.token.as_ref()).await
-        };
-        let settled =
-            tagging::settle(subject, remote.tags.clone(), read, &remote.github, &PATIENCE).await?;
+        let read =
+            async || self.edges.git.ls_remote_tags(&remote.url, &remote.prefix, remote.token.as_ref()).await;
+        let settled = tagging::settle(subject, remote.tags.clone(), read, &remote.github, &PATIENCE).await?;
         progress.tag_created = settled.created;
         let because = match (settled.version == planned.version, settled.created) {
             (true, true) => planned.because.clone(),

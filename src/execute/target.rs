@@ -69,7 +69,7 @@ impl Execution<'_> {
         let private = Private::make(site, target)?;
         let log = site.paths.logs.join(format!("{}.log", file_name(&target.target)));
         let printer = Arc::new(Mutex::new(Printer {
-            stream: Stream::new(self.masker.clone(), self.options(target, prefix)),
+            stream: Stream::new(self.masker.clone(), options(target, prefix)),
             reporter: self.reporter.clone(),
             log: File::create(&log).map_err(|error| unwritable(&log, &error))?,
         }));
@@ -94,13 +94,13 @@ impl Execution<'_> {
         })
     }
 
-    fn options(&self, target: &Target, prefix: Option<String>) -> Options {
-        let plain = target.variables.set.iter().filter(|(_, variable)| !variable.is_secret());
-        let refused = plain.map(|(_, variable)| variable.expose().to_owned()).collect();
-        Options { prefix, refused, ..Options::default() }
-    }
-
-    fn spec(&self, target: &Target, private: &Private, directory: &Path, workspace: &Path) -> Spec {
+    pub(super) fn spec(
+        &self,
+        target: &Target,
+        private: &Private,
+        directory: &Path,
+        workspace: &Path,
+    ) -> Spec {
         let site = self.site;
         let mut env = target.variables.over(&site.env);
         // Those of a make that started us would make this one its child.
@@ -153,6 +153,14 @@ impl Execution<'_> {
         }
         result(name, ran, |text| inert(&self.masker.mask(text)).into_owned())
     }
+}
+
+/// A target may not mask what the gate itself has to print.
+fn options(target: &Target, prefix: Option<String>) -> Options {
+    let plain = target.variables.set.iter().filter(|(_, variable)| !variable.is_secret());
+    let words = ["success", "failure", "cancelled", "passed", "skipped", "sha256"].map(str::to_owned);
+    let refused = plain.map(|(_, variable)| variable.expose().to_owned()).chain(words).collect();
+    Options { prefix, refused, ..Options::default() }
 }
 
 /// The result of a target; `clean` makes text of others fit to print.

@@ -67,14 +67,18 @@ impl Client {
     /// # Errors
     /// When the registry cannot be asked, or refuses.
     pub async fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, OciError> {
-        let route = Route::pull(self, repository);
-        let call = Call::new(Method::HEAD, format!("blobs/{}", blob.digest));
-        let what = route.asked(&call.method, &call.to).text;
-        self.patiently(&what, || route.has_blob(blob)).await
+        Route::pull(self, repository).find_blob(blob).await
     }
 }
 
 impl Route {
+    /// Whether the blob is here.
+    pub(super) async fn find_blob(&self, blob: &Descriptor) -> Result<bool, OciError> {
+        let call = Call::new(Method::HEAD, format!("blobs/{}", blob.digest));
+        let what = self.asked(&call.method, &call.to).text;
+        self.client.patiently(&what, || self.has_blob(blob)).await
+    }
+
     /// Whether the blob is here; one request, one try.
     pub(super) async fn has_blob(&self, blob: &Descriptor) -> Result<bool, Trouble> {
         let call = Call::new(Method::HEAD, format!("blobs/{}", blob.digest));

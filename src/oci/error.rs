@@ -189,6 +189,12 @@ impl OciError {
     }
 }
 
+/// Writing, or a token for it.
+fn wants_to_push(asked: &Asked) -> bool {
+    let reads = asked.text.starts_with("GET") || asked.text.starts_with("HEAD");
+    !reads || asked.text.contains("pull,push")
+}
+
 fn denied(answer: &Answer, origin: &Origin) -> String {
     let repository = &answer.asked.repository;
     let registry = repository.registry();
@@ -200,11 +206,7 @@ fn denied(answer: &Answer, origin: &Origin) -> String {
         Origin::Given => format!(
             "the user or token that was given may not do this in {repository}: check the user name and \
              password, and grant it {}",
-            if answer.asked.text.starts_with("GET") || answer.asked.text.starts_with("HEAD") {
-                "the right to pull"
-            } else {
-                "the right to push"
-            }
+            if wants_to_push(&answer.asked) { "the right to push" } else { "the right to pull" }
         ),
         Origin::File(path) => format!(
             "the login for {repository} in {} is not valid (any more) or may not do this: log in again \

@@ -15,9 +15,6 @@ pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// Docker's manifest, schema 2.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// The artifact manifest of OCI 1.1's release candidates; some registries still hold it.
-const OCI_ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
-
 /// What we ask registries for: every kind of manifest, whatever else there is as a last resort.
 pub(super) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.oci.image.manifest.v1+json, \
@@ -63,10 +60,11 @@ impl Descriptor {
         }
     }
 
-    /// Whether this names a manifest or an index by its type.
+    /// Whether an entry of an index is a manifest by its type: all known ones say so, and what
+    /// says nothing is one.
     pub(super) fn is_manifest(&self) -> bool {
-        let known = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, OCI_ARTIFACT];
-        known.contains(&self.media_type.as_str())
+        let says = |word| self.media_type.contains(word);
+        self.media_type.is_empty() || says("manifest") || says("index")
     }
 
     /// Layers that may not be pushed to registries: Windows base layers, for one. Like skopeo

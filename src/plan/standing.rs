@@ -34,6 +34,13 @@ pub enum Barred {
     Fork,
     /// The ref is neither the main branch nor a version tag.
     Ref(String),
+    /// The ref is a version tag of another commit than the one that is checked out.
+    OfAnother {
+        /// The tag's ref.
+        git_ref: String,
+        /// What is checked out.
+        head: Commit,
+    },
     /// HEAD is neither the event's commit nor the one that `checkout-version` names.
     Head {
         /// What is checked out.
@@ -73,8 +80,12 @@ pub fn standing(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
     let tagged = facts.git_ref.strip_prefix("refs/tags/").and_then(|tag| prefix.version(tag));
     let (kind, barred) = match (barred, tagged) {
         (Some(barred), _) => (Kind::Elsewhere, Some(barred)),
-        // Another commit than the tag's own must not take the tag's number.
         (None, Some(version)) if own => (Kind::VersionTag(version), None),
+        // Another commit than the tag's own must not take the tag's number.
+        (None, Some(_)) => {
+            let (git_ref, head) = (facts.git_ref.clone(), facts.head.clone());
+            (Kind::Elsewhere, Some(Barred::OfAnother { git_ref, head }))
+        }
         (None, _) if facts.git_ref == main_branch => (Kind::MainBranch, None),
         (None, _) => (Kind::Elsewhere, Some(Barred::Ref(facts.git_ref.clone()))),
     };
@@ -95,6 +106,9 @@ impl fmt::Display for Barred {
             Self::Event(event) => write!(f, "the event `{event}` never tags or promotes"),
             Self::Fork => write!(f, "a pull request from a fork never tags or promotes"),
             Self::Ref(git_ref) => write!(f, "`{git_ref}` is neither the main branch nor a version tag"),
+            Self::OfAnother { git_ref, head } => {
+                write!(f, "`{git_ref}` is the tag of another commit than the checked-out {head}")
+            }
             Self::Head { head, event_sha } => write!(
                 f,
                 "the checked-out commit {head} is neither the event's commit {event_sha} nor the one that \
@@ -145,6 +159,7 @@ mod tests {
             Some(Barred::Event(_)) => format!("{kind}: event"),
             Some(Barred::Fork) => format!("{kind}: fork"),
             Some(Barred::Ref(_)) => format!("{kind}: ref"),
+            Some(Barred::OfAnother { .. }) => format!("{kind}: of another"),
             Some(Barred::Head { .. }) => format!("{kind}: head"),
         }
     }
@@ -223,7 +238,7 @@ mod tests {
             (&other, Some(&event), "elsewhere: head", "elsewhere: head"),
             (&other, Some(&third), "elsewhere: head", "elsewhere: head"),
             // The tag's number belongs to the tag's commit.
-            (&other, Some(&other), "main", "elsewhere: ref"),
+            (&other, Some(&other), "main", "elsewhere: of another"),
         ] {
             let facts = Facts { head: head.clone(), named: named.cloned(), ..push() };
             assert_eq!(said(&facts), on_main, "{head} {named:?}");

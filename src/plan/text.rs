@@ -25,7 +25,7 @@ impl fmt::Display for Plan {
         }
         match &self.images.names {
             Names::Names(names) => writeln!(f, "  images   {}", names.join(", "))?,
-            Names::PrintedBy(target) => writeln!(f, "  images   what `make {target}` prints")?,
+            Names::PrintedBy(target) => writeln!(f, "  images   what `make {}` prints", target.target)?,
         }
         writeln!(f, "\nsteps, in order:")?;
         let width = self.steps.iter().map(|step| step.name.len()).max().unwrap_or(0);

@@ -21,12 +21,7 @@ struct Screen {
 impl Console {
     /// A console on `out`; workflow commands are written only where `github` reads them.
     /// Complaints go to `err`.
-    pub fn new(
-        out: Box<dyn Write + Send>,
-        err: Box<dyn Write + Send>,
-        github: bool,
-        masker: Masker,
-    ) -> Self {
+    pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, github: bool, masker: Masker) -> Self {
         Self(Arc::new(Mutex::new(Screen { out, err, github, masker, group: false, region: None })))
     }
 
@@ -45,6 +40,15 @@ impl Console {
         self.with(|screen| {
             let text = screen.masker.mask(text).into_owned();
             let _gone = writeln!(screen.err, "{}", inert(&text));
+        });
+    }
+
+    /// A line on standard error that the next one takes the place of, for a terminal. An empty one
+    /// clears it.
+    pub fn live(&self, text: &str) {
+        self.with(|screen| {
+            let text = screen.masker.mask(text).into_owned();
+            let _gone = write!(screen.err, "\r\x1b[K{}", inert(&text)).and_then(|()| screen.err.flush());
         });
     }
 

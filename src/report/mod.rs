@@ -2,28 +2,32 @@
 //! They hear events and know nothing of how the steps are run.
 
 mod annotations;
+mod attachments;
 mod console;
 mod json;
 mod log;
 mod markdown;
 mod outputs;
 mod summary;
+mod transfer;
 
 pub use annotations::Annotations;
+pub(crate) use attachments::attachments;
 pub use console::Console;
 pub use json::{Json, SCHEMA_VERSION};
 pub use log::Log;
 pub use outputs::Outputs;
 pub use summary::Summary;
+pub use transfer::Transfer;
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Failure;
 use crate::outcome::Event;
 use crate::output::command;
+use crate::world::Env;
 
 /// One who hears what happens.
 pub trait Listener {
@@ -49,19 +53,23 @@ impl Reporter {
     }
 }
 
-/// A failure that ends the run before its plan is executed. The output `result` says so too.
-pub fn failed(console: &Console, outputs: Option<PathBuf>, failure: &Failure) {
-    if console.is_github() {
-        for secret in console.masker().masks() {
-            console.command(&command::add_mask(&secret));
-        }
-        Annotations::failure(console, "p2p", failure);
-        if let Some(file) = outputs {
-            // Nothing is left to tell of it but the exit code, which says the same.
-            let _unwritten = outputs::failed(&file, failure.exit);
-        }
-    } else {
-        console.complain(&failure.to_string());
+/// A failure that ends the run before its plan is executed. The output `result` and the step
+/// summary say so too.
+pub fn failed(console: &Console, env: &Env, failure: &Failure) {
+    if !console.is_github() {
+        return console.complain(&failure.to_string());
+    }
+    let masker = console.masker();
+    for secret in masker.masks() {
+        console.command(&command::add_mask(&secret));
+    }
+    Annotations::failure(console, "p2p", failure);
+    // Nothing is left to tell of what cannot be written but the exit code, which says the same.
+    if let Some(file) = env.path("GITHUB_OUTPUT") {
+        let _unwritten = outputs::failed(&file, failure.exit);
+    }
+    if let Some(file) = env.path("GITHUB_STEP_SUMMARY") {
+        let _unwritten = summary::failed(&file, &masker, failure);
     }
 }
 

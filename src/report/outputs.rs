@@ -17,24 +17,19 @@ const SUBJECTS: usize = 500;
 /// Writes the outputs when the run is over.
 pub struct Outputs {
     console: Console,
-    outputs: Option<PathBuf>,
+    file: Option<PathBuf>,
     subjects: Option<PathBuf>,
     report: PathBuf,
 }
 
 impl Outputs {
     /// Outputs to `GITHUB_OUTPUT` and subjects to `GITHUB_ARTIFACTS`, where there are such files.
-    pub fn new(
-        console: Console,
-        outputs: Option<PathBuf>,
-        subjects: Option<PathBuf>,
-        report: PathBuf,
-    ) -> Self {
-        Self { console, outputs, subjects, report }
+    pub fn new(console: Console, file: Option<PathBuf>, subjects: Option<PathBuf>, report: PathBuf) -> Self {
+        Self { console, file, subjects, report }
     }
 
     fn write(&self, outcome: &Outcome) -> std::io::Result<()> {
-        if let Some(file) = &self.outputs {
+        if let Some(file) = &self.file {
             let mut text = String::new();
             for (name, value) in values(outcome, &self.report.display().to_string()) {
                 text.push_str(&file_command::record(name, &value).map_err(std::io::Error::other)?);
@@ -50,10 +45,10 @@ impl Outputs {
 
 impl Listener for Outputs {
     fn hear(&mut self, event: &Event<'_>) {
-        if let Event::Ended(outcome) = event {
-            if let Err(error) = self.write(outcome) {
-                self.console.annotate_text(Level::Error, "p2p", &format!("the outputs: {error}"));
-            }
+        if let Event::Ended(outcome) = event
+            && let Err(error) = self.write(outcome)
+        {
+            self.console.annotate_text(Level::Error, "p2p", &format!("the outputs: {error}"));
         }
     }
 }
@@ -90,18 +85,20 @@ fn values(outcome: &Outcome, report: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// One line an image: `oci://<name>@<digest>`. A line with `=` would fail the step.
+/// One line an image: `oci://<name>@<digest>`. A run that only promotes names what it promoted. A
+/// line with `=` would fail the step.
 fn subjects(outcome: &Outcome) -> String {
-    let mut lines = String::new();
-    let images = outcome.images.iter().map(|image| (&image.reference, &image.digest));
+    let built = outcome.images.iter().map(|image| (&image.reference, &image.digest));
     let promoted = outcome.promoted.iter().map(|promoted| (&promoted.destination, &promoted.digest));
-    for (reference, digest) in images.chain(promoted).take(SUBJECTS) {
+    let promoted = promoted.take(if outcome.images.is_empty() { SUBJECTS } else { 0 });
+    let mut lines = String::new();
+    for (reference, digest) in built.chain(promoted).take(SUBJECTS) {
         let name = match reference.rsplit_once(':') {
             Some((name, tag)) if !tag.contains('/') => name,
             _ => reference,
         };
         if !name.contains(['=', '\n']) {
-            lines.push_str(&format!("oci://{name}@{digest}\n"));
+            lines = format!("{lines}oci://{name}@{digest}\n");
         }
     }
     lines

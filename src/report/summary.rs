@@ -4,9 +4,10 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Listener, markdown, time};
+use crate::error::Failure;
 use crate::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::output::Masker;
 use crate::plan::Plan;
@@ -39,13 +40,27 @@ impl Listener for Summary {
             }
             Event::Ended(outcome) => {
                 let text = render(outcome, &self.of_targets);
-                let file = std::fs::OpenOptions::new().append(true).create(true).open(&self.file);
                 // Without a summary the gate still has its log, outputs and report.
-                let _unwritten = file.and_then(|mut file| file.write_all(self.masker.mask(&text).as_bytes()));
+                let _unwritten = append(&self.file, &self.masker, &text);
             }
             _ => {}
         }
     }
+}
+
+/// The summary of a run that failed before its plan was executed.
+pub(super) fn failed(file: &Path, masker: &Masker, failure: &Failure) -> std::io::Result<()> {
+    let text = failure.to_string();
+    append(
+        file,
+        masker,
+        &format!("## ❌ p2p failed before anything ran\n\n{}", markdown::block(text.lines())),
+    )
+}
+
+fn append(file: &Path, masker: &Masker, text: &str) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file)?;
+    file.write_all(masker.mask(text).as_bytes())
 }
 
 /// The whole summary, at most [`BUDGET`] bytes.

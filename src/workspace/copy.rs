@@ -20,6 +20,10 @@ const MOST_THREADS: usize = 4;
 pub struct CopyOptions {
     /// The most bytes that may really be copied; what the file system clones does not count.
     pub limit_bytes: u64,
+    /// The directory in `from` of which everything is copied. Outside it, directories that say of
+    /// themselves that they are caches (`CACHEDIR.TAG`) are linked to and not copied: they can be
+    /// large, and whoever writes to one expects others to do so too.
+    pub whole: PathBuf,
     /// Set it to end the copying soon (between two files) with [`WorkspaceError::Stopped`].
     pub stop: Arc<AtomicBool>,
 }
@@ -39,7 +43,8 @@ pub struct Copied {
 
 /// Copies the tree `from` to `to`, which must not exist while its parent must.
 ///
-/// Everything comes along, ignored and untracked files and `.git` too: modes, times of
+/// Everything comes along (caches as [`CopyOptions::whole`] says), ignored and untracked files
+/// and `.git` too: modes, times of
 /// modification to the nanosecond (make decides by them), empty directories, hard links as separate
 /// files. Links are never followed; paths in links and in `.git` files that point into
 /// `from` point into the copy afterwards. The owner is who copies.
@@ -56,7 +61,8 @@ pub fn copy_workspace(from: &Path, to: &Path, options: &CopyOptions) -> Result<C
     if to.starts_with(&root) {
         return Err(WorkspaceError::Inside { from: root, to });
     }
-    let tree = scan(&root)?;
+    let whole = options.whole.canonicalize().map_err(WorkspaceError::io("read", &options.whole))?;
+    let tree = scan(&root, &whole)?;
     DirBuilder::new().mode(0o700).create(&to).map_err(WorkspaceError::io("create", &to))?;
     let job = Job {
         motion: Move { from: &[&root, &given], to: &to },
@@ -107,6 +113,10 @@ impl Job<'_> {
         self.copy_files(&tree.files)?;
         for link in &tree.links {
             self.copy_link(link)?;
+        }
+        for cache in &tree.caches {
+            let path = self.to.join(cache);
+            symlink(self.root.join(cache), &path).map_err(WorkspaceError::io("create", &path))?;
         }
         // Last and deepest first: a new entry changes the time, and the mode may forbid one.
         for directory in tree.directories.iter().rev() {

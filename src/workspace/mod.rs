@@ -14,6 +14,6 @@ mod scan;
 pub use artifacts::{Brought, Conflict, Snapshot, bring_back};
 pub use copy::{Copied, CopyOptions, copy_workspace};
 pub use error::WorkspaceError;
-pub use kept::KeptFile;
 pub use globs::ArtifactGlobs;
+pub use kept::KeptFile;
 pub use remove::remove_tree;

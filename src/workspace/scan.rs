@@ -1,6 +1,7 @@
 //! What a directory tree holds, before anything is copied.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,8 @@ pub(super) struct Tree {
     pub(super) directories: Vec<Entry>,
     pub(super) files: Vec<Entry>,
     pub(super) links: Vec<Entry>,
+    /// Cache directories that are not looked into, as paths from the root.
+    pub(super) caches: Vec<PathBuf>,
     /// Fifos, sockets and devices.
     pub(super) others: u64,
     /// The lengths of all files together.
@@ -57,11 +60,20 @@ impl Modified {
     }
 }
 
-/// Lists `root` without following a link.
-pub(super) fn scan(root: &Path) -> Result<Tree, WorkspaceError> {
+/// Lists `root` without following a link. Cache directories are listed as such and not looked
+/// into, except those in `whole` and those that hold it.
+pub(super) fn scan(root: &Path, whole: &Path) -> Result<Tree, WorkspaceError> {
     let mut tree = Tree::default();
-    for entry in WalkDir::new(root).follow_links(false) {
+    let mut walk = WalkDir::new(root).follow_links(false).into_iter();
+    while let Some(entry) = walk.next() {
         let entry = entry.map_err(|error| walk_error(root, error))?;
+        let path = entry.path();
+        let apart = !path.starts_with(whole) && !whole.starts_with(path);
+        if apart && entry.file_type().is_dir() && is_cache(path) {
+            tree.caches.push(path.strip_prefix(root).unwrap_or(path).to_owned());
+            walk.skip_current_dir();
+            continue;
+        }
         let metadata = entry.metadata().map_err(|error| walk_error(root, error))?;
         let item = Entry {
             path: entry.path().strip_prefix(root).unwrap_or(entry.path()).to_owned(),
@@ -82,6 +94,15 @@ pub(super) fn scan(root: &Path) -> Result<Tree, WorkspaceError> {
         }
     }
     Ok(tree)
+}
+
+/// Whether a directory says of itself that it is a cache (<https://bford.info/cachedir/>), as those of
+/// cargo and of many other tools do.
+fn is_cache(directory: &Path) -> bool {
+    const SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
+    let mut start = [0; SIGNATURE.len()];
+    let read = File::open(directory.join("CACHEDIR.TAG")).and_then(|mut tag| tag.read_exact(&mut start));
+    read.is_ok() && start == SIGNATURE
 }
 
 /// Names the entry where a walk below `root` failed.

@@ -52,7 +52,7 @@ impl Place {
 }
 
 fn options() -> CopyOptions {
-    CopyOptions { limit_bytes: u64::MAX, stop: Arc::new(AtomicBool::new(false)) }
+    CopyOptions { limit_bytes: u64::MAX, whole: PathBuf::from("/"), stop: Arc::new(AtomicBool::new(false)) }
 }
 
 fn write(path: &Path, text: &str) {
@@ -544,4 +544,27 @@ fn globs_that_would_escape_find_nothing_because_they_are_refused() {
         assert_eq!(error.exit().code(), 64);
         assert!(error.to_string().contains(glob), "{error}");
     }
+}
+
+#[test]
+fn a_cache_outside_the_part_that_is_needed_is_linked_to() {
+    let home = tempfile::tempdir().unwrap();
+    let from = home.path().join("from");
+    for cache in ["target", "app/target"] {
+        fs::create_dir_all(from.join(cache)).unwrap();
+        fs::write(
+            from.join(cache).join("CACHEDIR.TAG"),
+            "Signature: 8a477f597d28d172789f06886806bc55\n# cargo",
+        )
+        .unwrap();
+        fs::write(from.join(cache).join("built"), "bytes").unwrap();
+    }
+    let to = home.path().join("to");
+    let options = CopyOptions { whole: from.join("app"), ..options() };
+    let copied = copy_workspace(&from, &to, &options).unwrap();
+    assert_eq!(copied.files, 2, "those of app/target");
+    assert_eq!(fs::read_link(to.join("target")).unwrap(), from.canonicalize().unwrap().join("target"));
+    assert!(!to.join("app/target").is_symlink());
+    remove_tree(&to).unwrap();
+    assert!(from.join("target/built").exists(), "the link goes, the cache stays");
 }
