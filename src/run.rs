@@ -266,7 +266,9 @@ fn logins(context: &Context) -> Result<Vec<Login>, Failure> {
                 ));
             }
         };
-        logins.push(Login { registry: registry.to_owned(), username, password: password.clone() });
+        let login = Login { registry: registry.to_owned(), username, password: password.clone() };
+        login.check()?;
+        logins.push(login);
     }
     Ok(logins)
 }

@@ -1,6 +1,7 @@
 //! Facts about this run, gathered from the environment, the event and the edges, before anything
 //! is done. What follows from them is decided in `plan`.
 
+mod checks;
 mod github;
 mod paths;
 mod promotion;
@@ -21,7 +22,7 @@ use crate::git::{self, Git};
 use crate::inputs::{Command, Inputs};
 use crate::make::{self, Makefile, ProbeRequest};
 use crate::outcome::Image;
-use crate::plan::{Known, Place, Plan, Standing, plan};
+use crate::plan::{Known, Place, Plan, Standing, plan, stage};
 use crate::private;
 use crate::version::{Kind, Prefix, VersionTag};
 use crate::world::World;
@@ -57,6 +58,9 @@ impl Request {
                 format!("`{command}` takes no target, and `target` is `{}`", targets.join(" ")),
                 "leave `target` out, or set `command: run`; nothing was run",
             ));
+        }
+        if command == Command::Promote {
+            stage(&targets)?;
         }
         let env_vars = match &inputs.env_vars {
             Some(text) => EnvVars::parse(text)?,
@@ -127,6 +131,7 @@ impl Context {
         let place = if job.is_some() { Place::Github } else { Place::Local };
         let prefix: Prefix = inputs.version_prefix.parse()?;
         let recorded = recorded(inputs)?;
+        checks::inputs(inputs, &recorded)?;
         let mut sources = sources(inputs, &paths)?;
         if let Some(address) = &embedded_registry {
             let registry = Value::new(address.clone(), Origin::Run("the embedded registry".to_owned()));
@@ -177,7 +182,7 @@ impl Context {
 
     /// The plan that follows from the facts.
     pub fn plan(&self) -> Result<Plan, Failure> {
-        plan(&Known {
+        let plan = plan(&Known {
             inputs: &self.request.inputs,
             command: self.request.command,
             targets: &self.request.targets,
@@ -194,7 +199,9 @@ impl Context {
             recorded: self.recorded.clone(),
             notes: self.notes.clone(),
             embedded_registry: self.embedded_registry,
-        })
+        })?;
+        checks::images(&plan)?;
+        Ok(plan)
     }
 
     /// The registry of the job's own environment.

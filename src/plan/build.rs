@@ -138,18 +138,7 @@ impl Planner<'_> {
     }
 
     fn promote(&mut self) -> Result<(), Failure> {
-        let stage = match self.known.targets {
-            [word] if word == "extended-test" => Stage::ExtendedTest,
-            [word] if word == "prod" => Stage::Prod,
-            words => {
-                let what = match words {
-                    [] => "no stage to promote to".to_owned(),
-                    words => format!("`{}` is no stage to promote to", words.join(" ")),
-                };
-                return Err(Failure::usage(what, "expected one of `extended-test`, `prod`; nothing was run"));
-            }
-        };
-        self.promotion(stage)
+        self.promotion(stage(self.known.targets)?)
     }
 
     /// Adds the promotion, skipped where the commit may not be promoted.
@@ -163,7 +152,7 @@ impl Planner<'_> {
         let from = if stage == Stage::Prod { Stage::ExtendedTest } else { Stage::FastFeedback };
         let action = match &known.standing.barred {
             Some(barred) => Action::Skip { reason: barred.to_string(), warn: false },
-            None if known.place == Place::Local && !known.embedded_registry => Action::Skip {
+            None if known.place == Place::Local && !self.stays_here() => Action::Skip {
                 reason: "a local run promotes into its own registry only".to_owned(),
                 warn: false,
             },
@@ -207,6 +196,13 @@ impl Planner<'_> {
         });
         self.push(target, action, job);
         Ok(())
+    }
+
+    /// Whether a promotion would end in the registry of this local run.
+    fn stays_here(&self) -> bool {
+        let registry = |values: &Values| values.text(Key::Registry).map(str::to_owned);
+        let destination = self.known.destination.as_ref().ok().and_then(registry);
+        self.known.embedded_registry && destination.is_some() && destination == registry(self.known.values)
     }
 
     /// Whether the team's own recipe promotes.
@@ -388,6 +384,21 @@ impl Planner<'_> {
             directory: known.inputs.working_directory.clone(),
             artifacts: known.inputs.artifacts.clone().map(|globs| globs.0).unwrap_or_default(),
             steps: self.steps,
+        }
+    }
+}
+
+/// The stage that `promote` is about, from its arguments.
+pub fn stage(words: &[String]) -> Result<Stage, Failure> {
+    match words {
+        [word] if word == "extended-test" => Ok(Stage::ExtendedTest),
+        [word] if word == "prod" => Ok(Stage::Prod),
+        words => {
+            let what = match words {
+                [] => "no stage to promote to".to_owned(),
+                words => format!("`{}` is no stage to promote to", words.join(" ")),
+            };
+            Err(Failure::usage(what, "expected one of `extended-test`, `prod`; nothing was run"))
         }
     }
 }

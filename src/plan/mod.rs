@@ -7,7 +7,7 @@ mod fork;
 mod standing;
 mod text;
 
-pub use build::{Known, plan};
+pub use build::{Known, plan, stage};
 pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
 pub use fork::fork;
 pub use standing::{Barred, Facts, Standing, standing};

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod act;
+mod bad_input;
 mod build_cache;
 mod dist;
 mod environment;
@@ -14,6 +15,7 @@ mod inputs;
 mod kube;
 mod kube_api;
 mod lint;
+mod local;
 mod logins;
 mod make;
 mod oci;
