@@ -13,6 +13,8 @@ pub enum Asked {
     Gate(Flags),
     /// `p2p image …`.
     Image(ArgMatches),
+    /// `p2p copy`, `latest` or `verify`: the name of the command, and its arguments.
+    Tool(String, ArgMatches),
     /// Text to print, and whether it is the answer to a question (`--help`) or to a mistake.
     Said(String, bool),
 }
@@ -52,6 +54,7 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
     };
     match matches.subcommand() {
         Some(("image", matches)) => Asked::Image(matches.clone()),
+        Some((name, matches)) if crate::tools::has(name) => Asked::Tool(name.to_owned(), matches.clone()),
         Some((name, matches)) => Asked::Gate(Flags {
             command: Some(name.to_owned()),
             targets: matches
@@ -98,6 +101,7 @@ pub fn command() -> Command {
                 .arg(targets("The command to plan, with its arguments; fast-feedback if none", "COMMAND")),
         )
         .subcommand(crate::images::command())
+        .subcommands(crate::tools::commands())
 }
 
 /// What flags cannot say: the secrets, and the inputs of the download script.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use crate::error::Failure;
@@ -85,6 +86,7 @@ impl World {
             args: std::env::args_os().skip(1).collect(),
             directory: std::env::current_dir()?,
             now: jiff::Timestamp::now(),
+            terminal: std::io::stderr().is_terminal(),
         })
     }
 }
@@ -100,6 +102,8 @@ pub struct World {
     pub directory: PathBuf,
     /// When the run started.
     pub now: jiff::Timestamp,
+    /// Whether a person watches standard error.
+    pub terminal: bool,
 }
 
 #[cfg(test)]

@@ -1,16 +1,20 @@
 //! The promotion: the tested bytes go to the next stage, and nothing else does.
 
+use std::time::Instant;
+
 use super::images::parse;
 use super::{Execution, Progress, Said};
 use crate::error::{Exit, Failure};
-use crate::oci::{CopyOptions, CopyReport, Digest, Listener, Which};
+use crate::inputs;
+use crate::oci::{CopyOptions, CopyReport, Digest, OciError, OnExisting, Which};
 use crate::outcome::{Event, Image, Promoted, StepResult};
 use crate::plan::{Promotion, Step};
+use crate::report::{Transfer, attachments, size};
 
 impl Execution<'_> {
     /// Copies each image to the next stage, byte for byte.
     pub(super) async fn promote_natively(&self, promotion: &Promotion, progress: &mut Progress) -> Said {
-        let images = self.tested(&promotion.source, progress).await?;
+        let images = self.tested(promotion, progress).await?;
         self.unmoved(promotion, &images, progress).await?;
         let version = progress.plan.version.version.clone();
         let mut said = Vec::new();
@@ -18,13 +22,25 @@ impl Execution<'_> {
             let source = parse(&format!("{}/{}", promotion.source, image.name))?;
             let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
             let digest: Digest = image.digest.parse()?;
-            let options = CopyOptions { listener: Listener::default(), ..CopyOptions::default() };
-            let copied = self
-                .edges
-                .oci
-                .copy(&source, &digest, &destination, std::slice::from_ref(&version), &options)
-                .await?;
+            let transfer = Transfer::default();
+            let options = CopyOptions {
+                on_existing: match promotion.on_existing {
+                    inputs::OnExisting::Fail => OnExisting::Fail,
+                    inputs::OnExisting::Overwrite => OnExisting::Overwrite,
+                },
+                include_referrers: promotion.include_referrers,
+                listener: transfer.listener(),
+                ..CopyOptions::default()
+            };
+            let tags = std::slice::from_ref(&version);
+            let work = self.edges.oci.copy(&source, &digest, &destination, tags, &options);
+            let tell = |line: &str| self.notice(&format!("{}: {line}", image.name));
+            let copied = transfer.logged(tell, work).await?;
+            for line in attachments(&copied.attached, false) {
+                self.notice(&format!("  {line}"));
+            }
             said.push(summary(&image.name, &copied));
+            self.record_promotion(promotion, image, !promotion.include_referrers, progress).await;
             self.promoted(promotion, image, &version, progress)?;
         }
         Ok(Some(said.join("; ")))
@@ -40,22 +56,25 @@ impl Execution<'_> {
         let Some(target) = &promotion.by else {
             return self.own(&step.job, &step.name, progress).await;
         };
-        let images = match self.tested(&promotion.source, progress).await {
-            Ok(images) => images,
-            Err(failure) => return StepResult::failed(&step.name, 0.0, failure),
+        let clock = Instant::now();
+        let before = async {
+            let images = self.tested(promotion, progress).await?;
+            self.unmoved(promotion, &images, progress).await?;
+            self.free(promotion, &images, progress).await?;
+            Ok(images)
         };
-        if let Err(failure) = self.unmoved(promotion, &images, progress).await {
-            return StepResult::failed(&step.name, 0.0, failure);
-        }
+        let images = match self.unless_stopped(&step.name, clock, before).await {
+            Ok(images) => images,
+            Err(result) => return result,
+        };
         let result = self.alone(step, target, progress).await;
         if !result.status.passes() {
             return result;
         }
-        match self.arrived(promotion, &images, progress).await {
+        let after = self.arrived(promotion, &images, progress);
+        match self.unless_stopped(&step.name, clock, after).await {
             Ok(()) => result,
-            Err(failure) => {
-                StepResult { log: result.log, ..StepResult::failed(&step.name, result.seconds, failure) }
-            }
+            Err(failed) => StepResult { log: result.log, ..failed },
         }
     }
 
@@ -100,10 +119,35 @@ impl Execution<'_> {
                     &format!("{destination}:{version} is not the image that was tested"),
                     &image.digest,
                     now.as_deref(),
-                    "the promotion target must copy the tested image unchanged; `promotion: native` does so",
+                    "the promotion target must copy the tested image unchanged, as `promotion: native` does; \
+                     remove the other one from there before the next stage takes it",
                 ));
             }
+            self.record_promotion(promotion, image, true, progress).await;
             self.promoted(promotion, image, &version, progress)?;
+        }
+        Ok(())
+    }
+
+    /// No tag at the destination names another image, unless that is allowed.
+    async fn free(
+        &self,
+        promotion: &Promotion,
+        images: &[Image],
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        if promotion.on_existing == inputs::OnExisting::Overwrite {
+            return Ok(());
+        }
+        let version = &progress.plan.version.version;
+        for image in images {
+            let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
+            let reference = destination.tag(version)?;
+            let wanted: Digest = image.digest.parse()?;
+            let there = self.edges.oci.resolve(&destination, &reference.which()).await?;
+            if let Some(holds) = there.map(|found| found.digest).filter(|holds| *holds != wanted) {
+                return Err(OciError::Taken { reference: Box::new(reference), holds, wanted }.into());
+            }
         }
         Ok(())
     }
@@ -134,16 +178,26 @@ fn summary(name: &str, copied: &CopyReport) -> String {
     if copied.unchanged {
         return format!("{name} was there already");
     }
-    format!(
-        "{name} copied: {} blobs moved ({} bytes), {} mounted, {} there already",
-        copied.moved.blobs, copied.moved.bytes, copied.mounted.blobs, copied.skipped.blobs
-    )
+    let tallies =
+        [(&copied.moved, "transferred"), (&copied.mounted, "mounted"), (&copied.skipped, "there already")];
+    let blobs: Vec<_> = tallies
+        .into_iter()
+        .filter(|(tally, _)| tally.blobs > 0)
+        .map(|(tally, how)| format!("{} {how} ({})", tally.blobs, size(tally.bytes)))
+        .collect();
+    match blobs.as_slice() {
+        [] => format!("{name} copied"),
+        blobs => format!("{name} copied, its blobs: {}", blobs.join(", ")),
+    }
 }
 
 fn differs(what: &str, tested: &str, now: Option<&str>, help: &str) -> Failure {
     Failure {
         what: what.to_owned(),
-        causes: vec![format!("tested: {tested}"), format!("now:    {}", now.unwrap_or("no such image"))],
+        causes: vec![match now {
+            Some(now) => format!("{tested} was tested, and this is {now}"),
+            None => format!("{tested} was tested, and there is no such tag"),
+        }],
         help: Some(help.to_owned()),
         exit: Exit::Failed,
     }

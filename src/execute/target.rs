@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::copied::Copied;
 use super::log_file::LogFile;
-use super::site::Private;
+use super::site::{Private, inside};
 use super::{Execution, Progress};
 use crate::environment::runtime;
 use crate::error::Failure;
@@ -66,7 +66,7 @@ impl Execution<'_> {
     ) -> Result<Ran, Failure> {
         let site = self.site;
         let workspace = copy.map_or(&site.paths.workspace, Copied::root);
-        let directory = workspace.join(site.paths.inside());
+        let directory = inside(workspace, &site.paths);
         let private = Private::make(site, target)?;
         let log = site.paths.logs.join(format!("{}.log", file_name(&target.target)));
         let printer = Arc::new(Mutex::new(Printer {
@@ -97,7 +97,13 @@ impl Execution<'_> {
         })
     }
 
-    fn spec(&self, target: &Target, private: &Private, directory: &Path, workspace: &Path) -> Spec {
+    pub(super) fn spec(
+        &self,
+        target: &Target,
+        private: &Private,
+        directory: &Path,
+        workspace: &Path,
+    ) -> Spec {
         let site = self.site;
         let mut env = target.variables.over(&site.env);
         // Those of a make that started us would make this one its child.
@@ -155,7 +161,8 @@ impl Execution<'_> {
 /// A target may not mask what the gate itself has to print.
 fn options(target: &Target, prefix: Option<String>) -> Options {
     let plain = target.variables.set.iter().filter(|(_, variable)| !variable.is_secret());
-    let refused = plain.map(|(_, variable)| variable.expose().to_owned()).collect();
+    let words = ["success", "failure", "cancelled", "passed", "skipped", "sha256"].map(str::to_owned);
+    let refused = plain.map(|(_, variable)| variable.expose().to_owned()).chain(words).collect();
     Options { prefix, refused, ..Options::default() }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::types::{Command, Globs, Integration, OutputFormat, Promotion, Size, Words};
+use super::types::{Command, Globs, Integration, OnExisting, OutputFormat, Promotion, Size, Switch, Words};
 use super::{Field, Spec};
 use crate::error::Failure;
 use crate::secret::Secret;
@@ -102,6 +102,15 @@ inputs! {
         /// The images that an earlier job recorded: its output `images`. Their digests are what
         /// is promoted.
         images("images"): Option<String>;
+        /// Whether what refers to an image comes along when it is copied natively: signatures,
+        /// SBOMs, attestations.
+        include_referrers("include-referrers"): bool = "true";
+        /// What happens where a tag at the destination names another image: `fail` is an error
+        /// that shows both digests, `overwrite` moves the tag.
+        on_existing("on-existing"): OnExisting = "fail";
+        /// Whether each promotion attaches a record to the image: repository, commit, run, the
+        /// stages passed. It is not signed: it informs and does not protect.
+        promotion_record("promotion-record"): Switch = "on";
         /// The registry path of images under fast feedback.
         fast_feedback_path("fast-feedback-path"): String = "test";
         /// The registry path of images under extended test.

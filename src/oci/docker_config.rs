@@ -99,7 +99,7 @@ impl DockerConfig {
         let helper =
             longest_prefix(self.helpers.iter().map(|(key, helper)| (key.as_str(), helper)), repository);
         // An empty helper says: no helper and no store for this host, as the docker CLI reads it.
-        let none = helper.is_some_and(|suffix| suffix.is_empty());
+        let none = helper.is_some_and(String::is_empty);
         for suffix in helper.into_iter().chain(&self.store).filter(|_| !none) {
             let program = format!("docker-credential-{suffix}");
             if let Some(credentials) = self.ask(&program, repository).await? {

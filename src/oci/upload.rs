@@ -50,6 +50,21 @@ pub(super) enum Mount {
     Refused,
 }
 
+/// Where an upload goes.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// Into this session.
+    Session(Url),
+    /// Nowhere: the blob turned out to be there.
+    Needless,
+}
+
+/// Why an upload does not begin.
+enum Stop {
+    Needless,
+    Trouble(Trouble),
+}
+
 impl Client {
     /// Pushes a blob, unless the repository has it already; says whether it was moved. The media
     /// type of a blob is said by the manifest that names it, so the descriptor has an empty one.
@@ -69,7 +84,8 @@ impl Client {
         let route = Route::push(self, repository);
         let what = format!("upload of blob {} to {repository}", blob.digest);
         let source = Source::Local(content.clone());
-        self.patiently(&what, || route.upload(&blob, &source, None)).await?;
+        let open = || async { route.open_upload().await.map(Place::Session) };
+        self.patiently(&what, || route.upload(&blob, &source, open())).await?;
         Ok((blob, true))
     }
 }
@@ -112,7 +128,7 @@ impl Route {
         })
     }
 
-    async fn open_upload(&self) -> Result<Url, Trouble> {
+    pub(super) async fn open_upload(&self) -> Result<Url, Trouble> {
         let call = Call::new(Method::POST, "blobs/uploads/");
         let response = self.once(&call).await?;
         if response.status() != StatusCode::ACCEPTED {
@@ -129,23 +145,29 @@ impl Route {
         let _ = self.once(&call).await;
     }
 
-    /// Uploads a blob in one PUT, into `session` if there is one; one try.
+    /// Uploads a blob in one PUT, to where `place` says; one try. Says whether bytes were moved.
     pub(super) async fn upload(
         &self,
         blob: &Descriptor,
         source: &Source,
-        session: Option<Url>,
-    ) -> Result<(), Trouble> {
+        place: impl Future<Output = Result<Place, Trouble>>,
+    ) -> Result<bool, Trouble> {
         let pulse = Pulse::new();
         let fault = Fault::default();
         let place = async {
-            match session {
-                Some(place) => Ok(place),
-                None => self.open_upload().await,
+            match place.await {
+                Ok(Place::Session(place)) => Ok(place),
+                Ok(Place::Needless) => Err(Stop::Needless),
+                Err(trouble) => Err(Stop::Trouble(trouble)),
             }
         };
+        let body = async { self.open_source(blob, source, &pulse, &fault).await.map_err(Stop::Trouble) };
         // Both ends at once: on a slow link that is one wait less for each blob.
-        let (mut place, body) = tokio::try_join!(place, self.open_source(blob, source, &pulse, &fault))?;
+        let (mut place, body) = match tokio::try_join!(place, body) {
+            Ok(both) => both,
+            Err(Stop::Needless) => return Ok(false),
+            Err(Stop::Trouble(trouble)) => return Err(trouble),
+        };
         place.query_pairs_mut().append_pair("digest", blob.digest.as_str());
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_LENGTH, HeaderValue::from(blob.size));
@@ -159,7 +181,7 @@ impl Route {
         let response = answer?;
         let status = response.status();
         if status.is_success() && status != StatusCode::ACCEPTED {
-            return Ok(());
+            return Ok(true);
         }
         let asked = self.asked(&Method::PUT, &super::route::To::Place(place, words));
         let again = again_after(&response);

@@ -201,7 +201,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// What a plan comes to that is only shown: nothing was run.
-    pub fn of_plan(plan: Plan, now: jiff::Timestamp) -> Self {
+    pub fn of_plan(plan: Plan, now: jiff::Timestamp, logs: String) -> Self {
         Self {
             result: Verdict::Success,
             tag_created: false,
@@ -213,7 +213,7 @@ impl Outcome {
             half_deployed: Vec::new(),
             started: now.to_string(),
             seconds: 0.0,
-            logs: String::new(),
+            logs,
             exit: Exit::Passed,
             plan,
         }

@@ -2,10 +2,14 @@
 //! printed is what is executed. No HTTP, no files, no environment, no clock.
 
 mod build;
+mod cache;
+mod fork;
 mod standing;
 mod text;
 
 pub use build::{Known, plan};
+pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
+pub use fork::fork;
 pub use standing::{Barred, Facts, Standing, standing};
 
 use std::time::Duration;
@@ -13,7 +17,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::environment::{Origin, Stage, Values, Variables};
-use crate::inputs::Command;
+use crate::inputs::{Command, OnExisting};
 
 /// Where a run takes place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -89,7 +93,7 @@ pub enum Names {
     /// These.
     Names(Vec<String>),
     /// What this make target prints after the build.
-    PrintedBy(&'static str),
+    PrintedBy(Box<Target>),
 }
 
 /// One step.
@@ -141,7 +145,7 @@ pub enum Job {
 }
 
 /// A make target to run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Target {
     /// Its name in the Makefile.
     pub target: String,
@@ -159,6 +163,7 @@ pub struct Target {
 
 /// A promotion.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Promotion {
     /// The stage that is promoted to.
     pub stage: Stage,
@@ -169,6 +174,12 @@ pub struct Promotion {
     pub source: String,
     /// Where they go.
     pub destination: String,
+    /// Whether what refers to the images comes along.
+    pub include_referrers: bool,
+    /// What happens where a tag at the destination names another image.
+    pub on_existing: OnExisting,
+    /// Whether a record of it is attached to the images.
+    pub record: bool,
 }
 
 impl Plan {
@@ -187,6 +198,10 @@ impl Plan {
                 let variables = std::mem::take(&mut target.variables);
                 target.variables = variables.with_version(&settled.version, &origin);
             }
+        }
+        if let Names::PrintedBy(target) = &mut self.images.names {
+            let origin = Origin::Run(settled.because.clone());
+            target.variables = std::mem::take(&mut target.variables).with_version(&settled.version, &origin);
         }
         self.version = settled;
         self

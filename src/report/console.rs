@@ -43,6 +43,15 @@ impl Console {
         });
     }
 
+    /// A line on standard error that the next one takes the place of, for a terminal. An empty one
+    /// clears it.
+    pub fn live(&self, text: &str) {
+        self.with(|screen| {
+            let text = screen.masker.mask(text).into_owned();
+            let _gone = write!(screen.err, "\r\x1b[K{}", inert(&text)).and_then(|()| screen.err.flush());
+        });
+    }
+
     /// Lines of our own text; names of others in it are harmless.
     pub fn say(&self, text: &str) {
         self.with(|screen| {

@@ -2,19 +2,23 @@
 //! They hear events and know nothing of how the steps are run.
 
 mod annotations;
+mod attachments;
 mod console;
 mod json;
 mod log;
 mod markdown;
 mod outputs;
 mod summary;
+mod transfer;
 
 pub use annotations::Annotations;
+pub(crate) use attachments::attachments;
 pub use console::Console;
 pub use json::{Json, SCHEMA_VERSION};
 pub use log::Log;
 pub use outputs::Outputs;
 pub use summary::Summary;
+pub use transfer::Transfer;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -62,7 +66,7 @@ pub fn failed(console: &Console, env: &Env, failure: &Failure) {
     Annotations::failure(console, "p2p", failure);
     // Nothing is left to tell of what cannot be written but the exit code, which says the same.
     if let Some(file) = env.path("GITHUB_OUTPUT") {
-        let _unwritten = outputs::failed(&file);
+        let _unwritten = outputs::failed(&file, failure.exit);
     }
     if let Some(file) = env.path("GITHUB_STEP_SUMMARY") {
         let _unwritten = summary::failed(&file, &masker, failure);

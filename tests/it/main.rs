@@ -2,18 +2,28 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod act;
+mod build_cache;
 mod dist;
 mod environment;
+mod events;
+mod gate;
+mod google;
+mod hostile;
 mod image;
 mod inputs;
 mod kube;
+mod kube_api;
 mod lint;
 mod logins;
 mod make;
 mod oci;
 mod output;
+mod parallel;
+mod plan;
 mod process;
 mod registry;
+mod signals;
 mod support;
+mod variables;
 mod version;
 mod workspace;

@@ -1,8 +1,10 @@
 //! Copying an image, whole and unchanged: what may be said about a copy, and what it reports.
-//! `run` walks the image, `blobs` brings one blob over, `attached` what refers to the image.
+//! `run` walks the image, `blobs` brings one blob over, `attached` what refers to the image,
+//! `flow` decides how much is under way at once.
 
 mod attached;
 mod blobs;
+mod flow;
 mod run;
 
 use std::fmt;
@@ -30,8 +32,11 @@ pub struct CopyOptions {
     pub on_existing: OnExisting,
     /// Whether signatures, SBOMs and attestations come along: referrers, and cosign's tags.
     pub include_referrers: bool,
-    /// How many blobs and manifests are under way at once, at least one.
+    /// How many blobs and manifests are under way at once to begin with, at least one. Twice as
+    /// many while all goes well, fewer when a registry complains.
     pub concurrency: usize,
+    /// Only read, and report what a copy would do.
+    pub dry_run: bool,
     /// Who is told how it goes.
     pub listener: Listener,
 }
@@ -42,6 +47,7 @@ impl Default for CopyOptions {
             on_existing: OnExisting::default(),
             include_referrers: false,
             concurrency: 32,
+            dry_run: false,
             listener: Listener::default(),
         }
     }
@@ -99,7 +105,8 @@ impl Listener {
         Self(Arc::new(tell))
     }
 
-    fn tell(&self, progress: Progress) {
+    /// Tells it.
+    pub fn hear(&self, progress: Progress) {
         (self.0)(progress);
     }
 }

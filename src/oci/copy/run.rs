@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::{join, try_join_all};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::attached::Attachment;
 use super::blobs::Mounts;
+use super::flow::Flow;
 use super::{CopyOptions, CopyReport, How, OnExisting, Progress, Tally};
 use crate::oci::client::Client;
 use crate::oci::digest::Digest;
@@ -43,18 +43,34 @@ impl Client {
         tags: &[String],
         options: &CopyOptions,
     ) -> Result<CopyReport, OciError> {
+        self.copy_which(source, &Which::Digest(digest.clone()), destination, tags, options).await
+    }
+
+    /// The same for what a tag names at the moment when its manifest is read; that is one request
+    /// less than to resolve it before. The report tells its digest.
+    ///
+    /// # Errors
+    /// As [`Client::copy`].
+    pub async fn copy_which(
+        &self,
+        source: &Repository,
+        which: &Which,
+        destination: &Repository,
+        tags: &[String],
+        options: &CopyOptions,
+    ) -> Result<CopyReport, OciError> {
         let tags = tags.iter().map(|tag| destination.tag(tag)).collect::<Result<Vec<Reference>, _>>()?;
         let together = source.registry() == destination.registry();
         let job = Job::new(self, source, destination, options, together).await?;
-        let (held, root) = job.look(digest, &tags).await;
+        let (held, root) = job.look(which, &tags).await;
         let denied = |error: Option<&OciError>| error.is_some_and(OciError::is_denied);
         if together && (denied(held.as_ref().err()) || denied(root.as_ref().err())) {
             // A token for both repositories at once may be more than we have a right to.
             let job = Job::new(self, source, destination, options, false).await?;
-            let (held, root) = job.look(digest, &tags).await;
-            return job.run(digest, &tags, &held?, root).await;
+            let (held, root) = job.look(which, &tags).await;
+            return job.run(which, &tags, &held?, root).await;
         }
-        job.run(digest, &tags, &held?, root).await
+        job.run(which, &tags, &held?, root).await
     }
 }
 
@@ -64,7 +80,9 @@ pub(super) struct Job {
     pub(super) destination: Route,
     pub(super) options: CopyOptions,
     pub(super) mounts: Mounts,
-    permits: Arc<Semaphore>,
+    /// Source and destination are in one registry, and a token may be for both.
+    pub(super) together: bool,
+    pub(super) flow: Arc<Flow>,
     counts: Mutex<Counts>,
     manifests: AtomicU64,
 }
@@ -128,13 +146,16 @@ impl Job {
                 from.scope = to.scope.clone();
             }
         }
-        let mounts = Mounts::new((together && source != destination).then(|| source.clone()));
+        let mounts = Mounts::new(
+            (source != destination).then(|| if together { source.clone() } else { destination.clone() }),
+        );
         Ok(Arc::new(Self {
             source: from,
             destination: to,
             options: options.clone(),
             mounts,
-            permits: Arc::new(Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS))),
+            together,
+            flow: Arc::new(Flow::new(options.concurrency)),
             counts: Mutex::default(),
             manifests: AtomicU64::new(0),
         }))
@@ -143,23 +164,30 @@ impl Job {
     /// What the tags hold now and, at the same time, the image's manifest.
     async fn look(
         &self,
-        digest: &Digest,
+        which: &Which,
         tags: &[Reference],
     ) -> (Result<Vec<Option<Digest>>, OciError>, Result<Manifest, OciError>) {
         let held = try_join_all(tags.iter().map(|tag| async move {
             Ok(self.destination.resolve(&tag.which()).await?.map(|descriptor| descriptor.digest))
         }));
-        let root = Which::Digest(digest.clone());
-        join(held, self.source.manifest(&root)).await
+        join(held, self.source.manifest(which)).await
     }
 
     async fn run(
         self: &Arc<Self>,
-        digest: &Digest,
+        which: &Which,
         tags: &[Reference],
         held: &[Option<Digest>],
         root: Result<Manifest, OciError>,
     ) -> Result<CopyReport, OciError> {
+        let (digest, root) = match (which, root) {
+            (Which::Digest(digest), root) => (digest.clone(), root),
+            (Which::Tag(_), root) => {
+                let root = root?;
+                (root.digest.clone(), Ok(root))
+            }
+        };
+        let digest = &digest;
         if self.options.on_existing == OnExisting::Fail {
             for (tag, held) in tags.iter().zip(held) {
                 if let Some(holds) = held.as_ref().filter(|held| *held != digest) {
@@ -203,7 +231,9 @@ impl Job {
         for tag in &missing {
             self.push(&graph.root, &tag.which()).await?;
         }
-        try_join_all(missing.iter().map(|tag| self.check_tag(tag, digest))).await?;
+        if !self.options.dry_run {
+            try_join_all(missing.iter().map(|tag| self.check_tag(tag, digest))).await?;
+        }
         Ok(self.report(digest, unchanged, attached))
     }
 
@@ -278,7 +308,7 @@ impl Job {
     fn spawn_search(self: &Arc<Self>, tasks: &mut JoinSet<Result<Step, OciError>>, subject: Digest) {
         let job = Arc::clone(self);
         tasks.spawn(async move {
-            let _permit = job.permits.acquire().await;
+            let _pass = job.flow.enter().await;
             job.find_attached(&subject).await.map(Step::Attached)
         });
     }
@@ -292,7 +322,7 @@ impl Job {
     ) {
         let job = Arc::clone(self);
         tasks.spawn(async move {
-            let _permit = job.permits.acquire().await;
+            let _pass = job.flow.enter().await;
             let which = Which::Digest(child.digest.clone());
             // Some registries break on reading a blob as a manifest: a blob is asked for as such.
             if !child.is_manifest() && job.source.find_blob(&child).await? {
@@ -334,7 +364,7 @@ impl Job {
             self.found(blob.size);
             let job = Arc::clone(self);
             tasks.spawn(async move {
-                let _permit = job.permits.acquire().await;
+                let _pass = job.flow.enter().await;
                 let how = job.copy_blob(&blob).await?;
                 Ok(Step::Copied { blob, how })
             });
@@ -347,7 +377,12 @@ impl Job {
             counts.found.add(size);
             counts.found
         };
-        self.options.listener.tell(Progress::Found { blobs: found.blobs, bytes: found.bytes });
+        self.options.listener.hear(Progress::Found { blobs: found.blobs, bytes: found.bytes });
+    }
+
+    /// Whether some blobs were there.
+    pub(super) fn has_skipped(&self) -> bool {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).skipped.blobs > 0
     }
 
     fn count(&self, blob: &Descriptor, how: Option<How>) {
@@ -364,7 +399,7 @@ impl Job {
     pub(super) async fn push_children(self: &Arc<Self>, graph: &Graph) -> Result<(), OciError> {
         for level in &graph.levels {
             try_join_all(level.iter().map(|manifest| async {
-                let _permit = self.permits.acquire().await;
+                let _pass = self.flow.enter().await;
                 self.push(manifest, &Which::Digest(manifest.digest.clone())).await
             }))
             .await?;
@@ -373,7 +408,9 @@ impl Job {
     }
 
     pub(super) async fn push(&self, manifest: &Manifest, which: &Which) -> Result<(), OciError> {
-        self.destination.push_manifest(manifest, which).await?;
+        if !self.options.dry_run {
+            self.destination.push_manifest(manifest, which).await?;
+        }
         self.manifests.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

@@ -1,0 +1,123 @@
+//! The promotion record: what this run can say of an image goes along with it. It informs, so
+//! whatever goes wrong with it is a warning.
+
+use std::time::Duration;
+
+use super::images::parse;
+use super::{Execution, Progress};
+use crate::environment::Stage;
+use crate::error::Failure;
+use crate::oci::Digest;
+use crate::outcome::{Image, StepResult};
+use crate::plan::{Place, Promotion};
+use crate::record::{self, Passed, Record, StepTook, UNSIGNED};
+
+impl Execution<'_> {
+    /// Attaches the record of a promotion to the image at its destination. Those of earlier stages
+    /// come along where the copy did not bring them (`carry`).
+    pub(super) async fn record_promotion(
+        &self,
+        promotion: &Promotion,
+        image: &Image,
+        carry: bool,
+        progress: &mut Progress,
+    ) {
+        if !promotion.record {
+            return;
+        }
+        if let Err(failure) = Box::pin(self.try_record(promotion, image, carry, progress)).await {
+            let text = format!(
+                "no promotion record could be attached to {}: {}; the promotion itself is unaffected",
+                image.name, failure.what
+            );
+            self.warn(progress, &text);
+        }
+    }
+
+    async fn try_record(
+        &self,
+        promotion: &Promotion,
+        image: &Image,
+        carry: bool,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
+        let source = parse(&format!("{}/{}", promotion.source, image.name))?;
+        let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
+        let digest: Digest = image.digest.parse()?;
+        let oci = &self.edges.oci;
+        if carry || promotion.stage == Stage::Prod {
+            let kept = record::read(oci, &source, &digest).await?;
+            let earlier: Vec<Record> = kept.iter().filter_map(|kept| kept.record.clone().ok()).collect();
+            for stage in record::missing(&earlier, &before(promotion.stage)) {
+                let text = format!(
+                    "no promotion record says that {} passed {stage}; records are {UNSIGNED}",
+                    image.reference
+                );
+                self.warn(progress, &text);
+            }
+            if carry && source != destination {
+                record::carry(oci, &destination, &kept).await?;
+            }
+        }
+        let record = self.record_of(promotion, image, progress)?;
+        if record::attach(oci, &destination, &digest, &record).await? {
+            self.notice(&format!("attached a promotion record to {}; it is {UNSIGNED}", record.destination));
+        }
+        Ok(())
+    }
+
+    fn record_of(
+        &self,
+        promotion: &Promotion,
+        image: &Image,
+        progress: &Progress,
+    ) -> Result<Record, Failure> {
+        let version = &progress.plan.version.version;
+        let at = |place: &str| -> Result<String, Failure> {
+            Ok(parse(&format!("{place}/{}", image.name))?.tag(version)?.to_string())
+        };
+        let now = progress.now().to_string();
+        let env = &self.site.env;
+        let github = |name| env.get(name).filter(|_| self.site.place == Place::Github);
+        let repository = github("GITHUB_REPOSITORY").map(str::to_owned);
+        let server = github("GITHUB_SERVER_URL").unwrap_or("https://github.com");
+        let run = repository
+            .as_ref()
+            .zip(github("GITHUB_RUN_ID"))
+            .map(|(repository, id)| format!("{server}/{repository}/actions/runs/{id}"));
+        Ok(Record {
+            trust: UNSIGNED.to_owned(),
+            version: version.clone(),
+            repository,
+            commit: progress.plan.commit.clone(),
+            run,
+            stages: vec![Passed {
+                name: passed(promotion.stage).to_owned(),
+                passed: now.clone(),
+                steps: progress.steps.iter().filter(|step| step.name.starts_with("p2p-")).map(took).collect(),
+            }],
+            source: at(&promotion.source)?,
+            destination: at(&promotion.destination)?,
+            promoted: now,
+        })
+    }
+}
+
+fn took(step: &StepResult) -> StepTook {
+    let time = Duration::try_from_secs_f64(step.seconds).unwrap_or_default();
+    StepTook {
+        name: step.name.clone(),
+        result: step.status.word().to_owned(),
+        milliseconds: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// The stage that a promotion to `stage` ends.
+fn passed(stage: Stage) -> &'static str {
+    if stage == Stage::Prod { "extended-test" } else { "fast-feedback" }
+}
+
+/// The stages whose records the image should have already.
+fn before(stage: Stage) -> Vec<String> {
+    if stage == Stage::Prod { vec!["fast-feedback".to_owned()] } else { Vec::new() }
+}

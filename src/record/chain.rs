@@ -1,0 +1,88 @@
+//! Pure: several records as the chain that they are.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::statement::{Record, UNSIGNED};
+
+/// The records of one image, the oldest promotion first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain(Vec<Record>);
+
+impl Chain {
+    /// Puts records in order.
+    pub fn new(mut records: Vec<Record>) -> Self {
+        records.sort_by(|one, other| {
+            let time = |record: &Record| record.promoted.parse::<jiff::Timestamp>().ok();
+            time(one).cmp(&time(other)).then_with(|| one.destination.cmp(&other.destination))
+        });
+        Self(records)
+    }
+
+    /// The records in order.
+    pub fn records(&self) -> &[Record] {
+        &self.0
+    }
+
+    /// Those of `required` that no record says were passed.
+    pub fn missing(&self, required: &[String]) -> Vec<String> {
+        missing(&self.0, required)
+    }
+}
+
+/// Those of `required` that no record says were passed.
+pub fn missing(records: &[Record], required: &[String]) -> Vec<String> {
+    let passed: BTreeSet<&str> =
+        records.iter().flat_map(|record| &record.stages).map(|stage| stage.name.as_str()).collect();
+    required.iter().filter(|stage| !passed.contains(stage.as_str())).cloned().collect()
+}
+
+/// For a person; it says that nothing of it is signed.
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for record in &self.0 {
+            writeln!(f, "{} promoted {}", record.promoted, record.version)?;
+            writeln!(f, "  from   {}", record.source)?;
+            writeln!(f, "  to     {}", record.destination)?;
+            let repository = record.repository.as_deref().unwrap_or("(no repository)");
+            writeln!(f, "  commit {} of {repository}", record.commit)?;
+            if let Some(run) = &record.run {
+                writeln!(f, "  run    {run}")?;
+            }
+            for stage in &record.stages {
+                writeln!(f, "  passed {} at {}", stage.name, stage.passed)?;
+                for step in &stage.steps {
+                    let (seconds, rest) = (step.milliseconds / 1000, step.milliseconds % 1000);
+                    writeln!(f, "         {} {} in {seconds}.{rest:03} s", step.name, step.result)?;
+                }
+            }
+        }
+        match self.0.len() {
+            0 => f.write_str("no promotion record is attached"),
+            1 => write!(f, "this record is {UNSIGNED}"),
+            _ => write!(f, "these records are {UNSIGNED}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::statement::tests::record;
+    use super::*;
+
+    #[test]
+    fn the_oldest_comes_first_and_what_is_missing_is_named() {
+        let first = record("fast-feedback", "2026-01-02T03:04:05Z");
+        // Later, though its text sorts before.
+        let second = record("extended-test", "2026-01-02T02:04:06-02:00");
+        let chain = Chain::new(vec![second.clone(), first.clone()]);
+        assert_eq!(chain.records(), [first, second]);
+        let required = ["fast-feedback", "extended-test", "prod"].map(str::to_owned);
+        assert_eq!(chain.missing(&required), ["prod"]);
+        assert_eq!(Chain::new(Vec::new()).missing(&required), required);
+        let text = chain.to_string();
+        assert!(text.contains("  passed fast-feedback at 2026-01-02T03:04:05Z\n"), "{text}");
+        assert!(text.contains("         p2p-build passed in 1.500 s\n"), "{text}");
+        assert!(text.ends_with("these records are not signed: it informs, it does not protect"), "{text}");
+    }
+}

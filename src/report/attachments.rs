@@ -1,0 +1,45 @@
+//! What refers to a copied image, as a table.
+
+use crate::oci::{Attached, AttachedState};
+
+/// The table's lines: what it is, what became of it, its digest. None where there is nothing.
+pub(crate) fn attachments(attached: &[Attached], dry_run: bool) -> Vec<String> {
+    if attached.is_empty() {
+        return Vec::new();
+    }
+    let width = attached.iter().map(|one| one.what.chars().count()).max().unwrap_or_default().max(8);
+    let mut lines = vec![format!("{:width$}  {:13}  digest", "attached", "what became")];
+    for Attached { what, state, digest, .. } in attached {
+        let state = match state {
+            AttachedState::Copied if dry_run => "to copy",
+            AttachedState::Copied => "copied",
+            AttachedState::Present => "there already",
+            AttachedState::Kept => "another stays",
+        };
+        lines.push(format!("{what:width$}  {state:13}  {digest}"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Digest;
+
+    #[test]
+    fn columns_are_aligned() {
+        let one = |what: &str, state| Attached {
+            subject: Digest::of("image"),
+            digest: Digest::of(what),
+            what: what.to_owned(),
+            state,
+        };
+        let list = [one("sbom", AttachedState::Copied), one("signature", AttachedState::Kept)];
+        let lines = attachments(&list, false);
+        assert_eq!(lines[0], "attached   what became    digest");
+        assert_eq!(lines[1], format!("sbom       copied         {}", Digest::of("sbom")));
+        assert_eq!(lines[2], format!("signature  another stays  {}", Digest::of("signature")));
+        assert!(attachments(&list, true)[1].contains("to copy"));
+        assert!(attachments(&[], false).is_empty());
+    }
+}

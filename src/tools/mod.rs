@@ -1,0 +1,49 @@
+//! The commands about images in registries that are no gate: `copy`, `latest`, `verify`. Each reads
+//! the inputs that concern it, asks `oci` or `record`, and says what came of it.
+
+mod access;
+mod copy;
+mod latest;
+mod verify;
+
+use clap::{Arg, ArgMatches, Command};
+
+use crate::error::{Exit, Failure};
+use crate::report::Console;
+use crate::world::World;
+
+/// The command lines.
+pub fn commands() -> [Command; 3] {
+    [copy::command(), latest::command(), verify::command()]
+}
+
+/// Whether a command of this name is one of these.
+pub fn has(name: &str) -> bool {
+    matches!(name, copy::NAME | latest::NAME | verify::NAME)
+}
+
+/// Runs the command `name`.
+///
+/// # Errors
+/// What stands in its way; it is rendered by whoever runs the command.
+pub async fn run(
+    world: &World,
+    name: &str,
+    matches: &ArgMatches,
+    console: &Console,
+) -> Result<Exit, Failure> {
+    match name {
+        copy::NAME => Box::pin(copy::run(world, matches, console)).await,
+        latest::NAME => latest::run(world, matches, console).await,
+        _ => verify::run(world, matches, console).await,
+    }
+}
+
+/// An argument that must be given.
+fn required(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).value_name(value).help(help).required(true)
+}
+
+fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
+    matches.get_one::<String>(name).map(String::as_str).unwrap_or_default()
+}
