@@ -62,16 +62,11 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
     masker.add(request.env_vars.iter().map(|(_, secret)| secret));
     let signals = Signals::listen()?;
     let job = if console.is_github() { Some(Job::read(&world.env)?) } else { None };
-    let git = Git::new(&world.env);
-    let toplevel = match job {
-        Some(_) => None,
-        None => git.toplevel(&world.directory.join(&request.inputs.working_directory)).await.ok(),
-    };
-    let paths = Paths::new(world, job.as_ref(), &request.inputs.working_directory, toplevel)?;
+    let paths = Paths::new(world, job.as_ref(), &request.inputs.working_directory)?;
     let report_path = paths.logs.join("report.json");
     let reporter = reporter(world, console, &report_path);
     let watcher = watcher(&reporter);
-    let git = git.retrying(Policy::default(), watcher.clone());
+    let git = Git::new(&world.env).retrying(Policy::default(), watcher.clone());
     let mut stop = signals.stop();
     let prepared = async {
         let server = embedded(&request, job.as_ref(), &paths).await?;

@@ -80,8 +80,8 @@ async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Commit, Failure> 
 }
 
 async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> {
-    let (commit, short, notes) = match git.head(&paths.directory).await {
-        Ok(head) => (head, git.describe(&paths.directory).await?, Vec::new()),
+    let (commit, short, notes) = match git.describe(&paths.directory).await {
+        Ok((commit, short)) => (commit, short, Vec::new()),
         Err(git::Error::NotARepository { .. } | git::Error::NoCommit { .. } | git::Error::Missing) => {
             let note = "  the commit     none: this is no git repository with a commit".to_owned();
             ("0".repeat(40).parse()?, "local".to_owned(), vec![note])

@@ -3,6 +3,7 @@
 
 mod copied;
 mod images;
+mod log_file;
 mod promotion;
 mod record;
 mod settle;

@@ -1,11 +1,10 @@
 //! One make target: its private files, its environment, its process, its output.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::copied::Copied;
+use super::log_file::LogFile;
 use super::site::{Private, inside};
 use super::{Execution, Progress};
 use crate::environment::runtime;
@@ -35,7 +34,9 @@ const SUMMARY: u64 = 1 << 20;
 struct Printer {
     stream: Stream,
     reporter: Reporter,
-    log: File,
+    log: LogFile,
+    /// What the log file gave back for the text before.
+    spare: Vec<u8>,
 }
 
 impl Printer {
@@ -50,8 +51,8 @@ impl Printer {
         if !printed.console.is_empty() {
             self.reporter.tell(&Event::Printed(printed.console));
         }
-        // A full disk must not end the gate: the console has the output.
-        let _unwritten = self.log.write_all(printed.log);
+        let log = self.stream.take_log(std::mem::take(&mut self.spare));
+        self.spare = self.log.write(log);
     }
 }
 
@@ -71,7 +72,8 @@ impl Execution<'_> {
         let printer = Arc::new(Mutex::new(Printer {
             stream: Stream::new(self.masker.clone(), options(target, prefix)),
             reporter: self.reporter.clone(),
-            log: File::create(&log).map_err(|error| unwritable(&log, &error))?,
+            log: LogFile::create(&log).map_err(|error| unwritable(&log, &error))?,
+            spare: Vec::new(),
         }));
         let spec = self.spec(target, &private, &directory, workspace);
         let options = RunOptions { time_limit: target.time_limit, ..RunOptions::default() };
@@ -82,6 +84,7 @@ impl Execution<'_> {
         .await?;
         let mut printer = printer.lock().unwrap_or_else(PoisonError::into_inner);
         printer.take(None);
+        printer.log.finish();
         let summary = private.summary(SUMMARY).map(|text| self.masker.mask(&text).into_owned());
         Ok(Ran {
             ended,

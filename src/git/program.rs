@@ -93,7 +93,8 @@ impl Git {
         let shown = call.shown;
         let start =
             |source| Error::Start { command: shown.clone(), directory: call.directory.to_owned(), source };
-        let child = Command::new("git")
+        let child = Command::new(self.env.program("git".as_ref()))
+            .arg0("git")
             .args(&call.arguments)
             .current_dir(call.directory)
             .env_clear()

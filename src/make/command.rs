@@ -53,7 +53,8 @@ impl Call<'_> {
         if !self.directory.is_dir() {
             return Err(MakeError::NoDirectory { directory: self.directory.to_owned() });
         }
-        let mut child = Command::new("make")
+        let mut child = Command::new(self.env.program("make".as_ref()))
+            .arg0("make")
             .args(self.arguments)
             .current_dir(self.directory)
             .env_clear()
