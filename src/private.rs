@@ -1,7 +1,7 @@
-//! Files that only their owner can read, replaced whole.
+//! Files that only their owner can read, replaced whole, and those that a target writes for the runner.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
@@ -14,6 +14,26 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.persist(path)?;
     Ok(())
+}
+
+/// The files that the runner reads what a step says from, as a target gets them: its own and empty.
+/// They are made in `directory`; variable and path of each.
+pub fn runner_files(directory: &Path) -> io::Result<Vec<(&'static str, PathBuf)>> {
+    const NAMES: [&str; 6] = [
+        "GITHUB_OUTPUT",
+        "GITHUB_ENV",
+        "GITHUB_PATH",
+        "GITHUB_STATE",
+        "GITHUB_STEP_SUMMARY",
+        "GITHUB_ARTIFACTS",
+    ];
+    NAMES
+        .into_iter()
+        .map(|name| {
+            let file = directory.join(name);
+            std::fs::write(&file, "").map(|()| (name, file))
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ use crate::logins::Login;
 use crate::oci::{Client, Credentials, Keyring, Settings};
 use crate::outcome::{Event, Outcome};
 use crate::output::Masker;
-use crate::plan::{Place, Plan};
-use crate::process::Signals;
+use crate::plan::{Place, Plan, Step};
+use crate::process::{Signals, StopSignal};
 use crate::registry;
 use crate::report::{self, Annotations, Console, Json, Listener, Log, Outputs, Reporter, Summary};
 use crate::retry::{Policy, Watcher};
@@ -32,7 +32,8 @@ use crate::world::{Env, World};
 pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Exit {
     let github = world.env.get("GITHUB_ACTIONS") == Some("true");
     let console = Console::new(out, err, github, Masker::new(&[]));
-    let asked = cli::parse(&world.args, world.env.get("INPUT_COMMAND").is_some());
+    // In the action an empty `command` is its default.
+    let asked = cli::parse(&world.args, github || world.env.get("INPUT_COMMAND").is_some());
     let ended = match asked {
         Asked::Said(text, answer) => {
             if answer {
@@ -57,38 +58,43 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
     let masker = console.masker();
     masker.add(&secrets(&inputs, &world.env));
     let request = Request::new(inputs)?;
+    // Reading the Makefile comes next, and it may print any of them.
+    masker.add(request.env_vars.iter().map(|(_, secret)| secret));
     let signals = Signals::listen()?;
     let job = if console.is_github() { Some(Job::read(&world.env)?) } else { None };
-    let git = Git::new(&world.env);
-    let toplevel = match job {
-        Some(_) => None,
-        None => git.toplevel(&world.directory.join(&request.inputs.working_directory)).await.ok(),
-    };
-    let paths = Paths::new(world, job.as_ref(), &request.inputs.working_directory, toplevel)?;
+    let paths = Paths::new(world, job.as_ref(), &request.inputs.working_directory)?;
     let report_path = paths.logs.join("report.json");
     let reporter = reporter(world, console, &report_path);
     let watcher = watcher(&reporter);
-    let git = git.retrying(Policy::default(), watcher.clone());
+    let git = Git::new(&world.env).retrying(Policy::default(), watcher.clone());
     let mut stop = signals.stop();
     let prepared = async {
         let server = embedded(&request, job.as_ref(), &paths).await?;
-        let registry = server.as_ref().map(|server| format!("{}/local", server.address()));
+        let registry = match &server {
+            Some(server) => Some(format!("{}/local", server.address())),
+            None if embeds(&request, job.as_ref()) => Some("127.0.0.1:0/local".to_owned()),
+            None => None,
+        };
         let context = Context::gather(world, request, job, paths, &git, registry).await?;
         let plan = context.plan()?;
         Ok::<_, Failure>((server, context, plan))
     };
     let (server, context, plan) = tokio::select! {
         prepared = prepared => prepared?,
-        signal = stop.wait() => return Ok(Exit::Interrupted(signal.number())),
+        signal = stop.wait() => return Err(interrupted(signal)),
     };
-    masker.add(context.env_vars().iter().map(|(_, secret)| secret));
     if context.request.dry_run {
         show(console, &plan, context.request.inputs.output)?;
-        outputs(world, console, &report_path).hear(&Event::Ended(&Outcome::of_plan(plan, world.now)));
+        let outcome = Outcome::of_plan(plan, world.now, context.paths.logs.display().to_string());
+        outputs(world, console, &report_path).hear(&Event::Ended(&outcome));
+        Json::new(report_path, masker).hear(&Event::Ended(&outcome));
         return Ok(Exit::Passed);
     }
-    let edges = edges(world, &context, &plan, git, watcher)?;
-    let site = site(world, context)?;
+    let logins = logins(&context)?;
+    masker.add(&logins.iter().map(|login| basic(&login.username, &login.password)).collect::<Vec<_>>());
+    let edges = edges(world, &context, &plan, &logins, git, watcher)?;
+    let site = site(world, context, &plan, logins)?;
+    masker.add(&site.kubeconfig.secrets());
     let execution = Execution { site: &site, edges: &edges, reporter, masker, stop: signals.stop() };
     let outcome = execution.run(plan, world.now).await;
     if let Some(server) = server {
@@ -97,23 +103,24 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
     Ok(outcome.exit)
 }
 
-/// Everything secret that is known before anything runs.
-fn secrets(inputs: &Inputs, env: &Env) -> Vec<Secret> {
-    let passwords = [
-        (&inputs.registry_username, &inputs.registry_password),
-        (&inputs.source_registry_username, &inputs.source_registry_password),
-        (&inputs.dest_registry_username, &inputs.dest_registry_password),
-    ];
-    let mut secrets: Vec<_> = inputs.github_token.iter().cloned().collect();
-    for (username, password) in passwords {
-        if let Some(password) = password {
-            let user = username.as_deref().unwrap_or_default();
-            secrets.push(Secret::new(STANDARD.encode(format!("{user}:{}", password.expose()))));
-            secrets.push(password.clone());
-        }
+/// We were told to stop before there was a plan.
+fn interrupted(signal: StopSignal) -> Failure {
+    Failure {
+        what: format!("interrupted by {}; nothing was run", signal.name()),
+        causes: Vec::new(),
+        help: None,
+        exit: Exit::Interrupted(signal.number()),
     }
+}
+
+/// Everything secret that the inputs and the job's environment hold.
+fn secrets(inputs: &Inputs, env: &Env) -> Vec<Secret> {
+    let passwords =
+        [&inputs.registry_password, &inputs.source_registry_password, &inputs.dest_registry_password];
+    let mut secrets: Vec<_> =
+        passwords.into_iter().chain([&inputs.github_token]).flatten().cloned().collect();
     if let Some(token) = &inputs.github_token {
-        secrets.push(Secret::new(STANDARD.encode(format!("x-access-token:{}", token.expose()))));
+        secrets.push(basic("x-access-token", token));
     }
     // As powerful as each other: whoever has one acts as this job.
     for name in ["ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_RUNTIME_TOKEN"] {
@@ -122,12 +129,18 @@ fn secrets(inputs: &Inputs, env: &Env) -> Vec<Secret> {
     secrets
 }
 
+/// What HTTP's basic authentication makes of a login, which is as secret as the password.
+fn basic(username: &str, password: &Secret) -> Secret {
+    Secret::new(STANDARD.encode(format!("{username}:{}", password.expose())))
+}
+
 fn reporter(world: &World, console: &Console, report: &Path) -> Reporter {
     let mut listeners: Vec<Box<dyn Listener + Send>> = Vec::new();
+    listeners.push(Box::new(Log::new(console.clone())));
+    // GitHub shows annotations in the log as well: what a step came to goes first.
     if console.is_github() {
         listeners.push(Box::new(Annotations::new(console.clone())));
     }
-    listeners.push(Box::new(Log::new(console.clone())));
     if let Some(file) = world.env.path("GITHUB_STEP_SUMMARY").filter(|_| console.is_github()) {
         listeners.push(Box::new(Summary::new(file, console.masker())));
     }
@@ -146,13 +159,19 @@ fn watcher(reporter: &Reporter) -> Watcher {
     Watcher::new(move |again| reporter.tell(&Event::Again(&again)))
 }
 
-/// The registry of a local run that was given no other.
+/// Whether the run is a local one that was given no registry.
+fn embeds(request: &Request, job: Option<&Job>) -> bool {
+    job.is_none() && request.inputs.registry.is_none()
+}
+
+/// The registry of such a run.
 async fn embedded(
     request: &Request,
     job: Option<&Job>,
     paths: &Paths,
 ) -> Result<Option<registry::Server>, Failure> {
-    if job.is_some() || request.inputs.registry.is_some() {
+    // A plan is only shown: nothing listens, and nothing is written.
+    if request.dry_run || !embeds(request, job) {
         return Ok(None);
     }
     Ok(Some(registry::Server::start(registry::Options::at(&paths.registry)).await?))
@@ -178,16 +197,14 @@ fn edges(
     world: &World,
     context: &Context,
     plan: &Plan,
+    logins: &[Login],
     git: Git,
     watcher: Watcher,
 ) -> Result<Edges, Failure> {
     let inputs = &context.request.inputs;
     let mut keyring = Keyring::from_env(&world.env)?;
-    for login in logins(context) {
-        keyring = keyring.with(
-            &login.registry,
-            Credentials::Password { username: login.username, password: login.password },
-        );
+    for Login { registry, username, password } in logins.iter().cloned() {
+        keyring = keyring.with(&registry, Credentials::Password { username, password });
     }
     let oci = Client::new(Settings { keyring, watcher: watcher.clone(), ..Settings::default() });
     let remote = match &context.job {
@@ -209,43 +226,71 @@ fn edges(
     Ok(Edges { oci, git, remote })
 }
 
-/// The logins of the inputs. One without a user's name is that of Google's registries.
-fn logins(context: &Context) -> Vec<Login> {
+/// The logins of the inputs, each to the registry that it was given for.
+fn logins(context: &Context) -> Result<Vec<Login>, Failure> {
     let inputs = &context.request.inputs;
-    let own = context.own_registry();
-    let destination = context.destination_registry();
     let given = [
-        (own, &inputs.registry_username, &inputs.registry_password),
+        ("registry", context.own_registry(), &inputs.registry_username, &inputs.registry_password),
         (
-            inputs.source_registry.as_deref(),
+            "source-registry",
+            context.source_registry(),
             &inputs.source_registry_username,
             &inputs.source_registry_password,
         ),
-        (destination, &inputs.dest_registry_username, &inputs.dest_registry_password),
+        (
+            "dest-registry",
+            context.destination_registry(),
+            &inputs.dest_registry_username,
+            &inputs.dest_registry_password,
+        ),
     ];
-    given
-        .into_iter()
-        .filter_map(|(registry, username, password)| {
-            Some(Login {
-                registry: registry?.to_owned(),
-                username: username.clone().unwrap_or_else(|| "oauth2accesstoken".to_owned()),
-                password: password.clone()?,
-            })
-        })
-        .collect()
+    let mut logins = Vec::new();
+    for (input, registry, username, password) in given {
+        let (Some(registry), Some(password)) = (registry, password) else { continue };
+        let host = registry.split('/').next().unwrap_or_default();
+        let google = host.ends_with("-docker.pkg.dev") || host == "gcr.io" || host.ends_with(".gcr.io");
+        let username = match username {
+            Some(username) => username.clone(),
+            None if google => "oauth2accesstoken".to_owned(),
+            None => {
+                return Err(Failure::usage(
+                    format!("the input `{input}-password` is set and `{input}-username` is not"),
+                    format!(
+                        "give the user of {registry}: `{input}-username: ${{{{ github.actor }}}}`; nothing was run"
+                    ),
+                ));
+            }
+        };
+        let login = Login { registry: registry.to_owned(), username, password: password.clone() };
+        login.check()?;
+        logins.push(login);
+    }
+    Ok(logins)
 }
 
-fn site(world: &World, context: Context) -> Result<Site, Failure> {
-    let logins = logins(&context);
+/// The flags with which a target means on a laptop what it means here.
+fn flags(inputs: &Inputs) -> Vec<(&'static str, String)> {
+    let directory =
+        Some(&inputs.working_directory).filter(|directory| !matches!(directory.as_str(), "." | ""));
+    let given = [
+        ("--working-directory", directory),
+        ("--tenant-name", inputs.tenant_name.as_ref()),
+        ("--app-name", inputs.app_name.as_ref()),
+    ];
+    given.into_iter().filter_map(|(flag, value)| Some((flag, value?.clone()))).collect()
+}
+
+fn site(world: &World, context: Context, plan: &Plan, logins: Vec<Login>) -> Result<Site, Failure> {
     let inputs = &context.request.inputs;
     let directory = &context.paths.directory;
+    let kube_context = context.kube_context();
     let kubeconfig = match (&inputs.kubeconfig, context.place) {
         (Some(input), _) => Kubeconfig::of_input(input, directory)?,
         // A job's own is what the job is about; a laptop's is touched only when a context is named.
-        (None, place) if place == Place::Github || inputs.kube_context.is_some() => {
+        (None, place) if place == Place::Github || kube_context.is_some() => {
             match world.env.path("KUBECONFIG") {
                 Some(list) => Kubeconfig::load(list.as_os_str(), directory)?,
-                None if inputs.kube_context.is_some() => {
+                None if kube_context.is_some() => {
                     let home = world.env.path("HOME").unwrap_or_default().join(".kube/config");
                     Kubeconfig::load(home.as_os_str(), directory)?
                 }
@@ -254,6 +299,10 @@ fn site(world: &World, context: Context) -> Result<Site, Failure> {
         }
         (None, _) => Kubeconfig::empty(),
     };
+    // A context that is not there is told before anything runs.
+    for target in plan.steps.iter().filter_map(Step::target) {
+        kubeconfig.for_target(kube_context.as_deref(), target.namespace.as_deref())?;
+    }
     let credentials = match (context.place, world.env.path("HOME")) {
         (Place::Github, Some(home)) => {
             Some(KeptFile::of(home.join(".config/gcloud/application_default_credentials.json"))?)
@@ -264,11 +313,11 @@ fn site(world: &World, context: Context) -> Result<Site, Failure> {
         place: context.place,
         env: world.env.clone(),
         binary: std::env::current_exe()?,
-        working_directory: inputs.working_directory.clone(),
+        flags: flags(inputs),
         copy_limit: inputs.copy_limit.0,
         logins,
         kubeconfig,
-        kube_context: inputs.kube_context.clone(),
+        kube_context,
         credentials,
         paths: context.paths,
     })

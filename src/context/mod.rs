@@ -1,6 +1,7 @@
 //! Facts about this run, gathered from the environment, the event and the edges, before anything
 //! is done. What follows from them is decided in `plan`.
 
+mod checks;
 mod github;
 mod paths;
 mod promotion;
@@ -17,11 +18,12 @@ use crate::environment::{
     Target as Facing, Value, Values, Vars, target_variables,
 };
 use crate::error::Failure;
-use crate::git::Git;
+use crate::git::{self, Git};
 use crate::inputs::{Command, Inputs};
 use crate::make::{self, Makefile, ProbeRequest};
 use crate::outcome::Image;
-use crate::plan::{Known, Place, Plan, Standing, plan};
+use crate::plan::{Known, Place, Plan, Standing, plan, stage};
+use crate::private;
 use crate::version::{Kind, Prefix, VersionTag};
 use crate::world::World;
 
@@ -39,6 +41,8 @@ pub struct Request {
     pub targets: Vec<String>,
     /// Whether nothing is to be done, only planned.
     pub dry_run: bool,
+    /// The variables of the input `env-vars`.
+    pub env_vars: EnvVars,
 }
 
 impl Request {
@@ -55,7 +59,14 @@ impl Request {
                 "leave `target` out, or set `command: run`; nothing was run",
             ));
         }
-        Ok(Self { inputs, command, targets, dry_run })
+        if command == Command::Promote {
+            stage(&targets)?;
+        }
+        let env_vars = match &inputs.env_vars {
+            Some(text) => EnvVars::parse(text)?,
+            None => EnvVars::default(),
+        };
+        Ok(Self { inputs, command, targets, dry_run, env_vars })
     }
 }
 
@@ -96,10 +107,10 @@ pub struct Context {
     pub tags: Vec<VersionTag>,
     makefile: Option<Makefile>,
     tracked: Vec<PathBuf>,
+    own: Values,
     values: Values,
     destination: Result<Values, Failure>,
     stage_paths: StagePaths,
-    env_vars: EnvVars,
     recorded: Vec<Image>,
     notes: Vec<String>,
     embedded_registry: bool,
@@ -119,11 +130,8 @@ impl Context {
         let inputs = &request.inputs;
         let place = if job.is_some() { Place::Github } else { Place::Local };
         let prefix: Prefix = inputs.version_prefix.parse()?;
-        let env_vars = match &inputs.env_vars {
-            Some(text) => EnvVars::parse(text)?,
-            None => EnvVars::default(),
-        };
         let recorded = recorded(inputs)?;
+        checks::inputs(inputs, &recorded)?;
         let mut sources = sources(inputs, &paths)?;
         if let Some(address) = &embedded_registry {
             let registry = Value::new(address.clone(), Origin::Run("the embedded registry".to_owned()));
@@ -135,22 +143,21 @@ impl Context {
             if request.command == Command::Version {
                 return Ok(None);
             }
-            read_makefile(world, &request, &paths, &sources, &stage_paths, &env_vars).await.map(Some)
+            read_makefile(world, place, &request, &paths, &sources, &stage_paths).await.map(Some)
         };
         let (found, makefile) = tokio::join!(found, makefile);
         let (found, makefile) = (found?, makefile?);
         if let Some(makefile) = &makefile {
-            let of_file = |name| {
-                let variable = makefile.variable(name)?;
-                (variable.origin == make::Origin::File).then_some(variable.value.as_str())
-            };
-            sources.makefile = Sources::makefile(of_file("P2P_TENANT_NAME"), of_file("P2P_APP_NAME"));
+            let value = |name| makefile.variable(name).map(|variable| variable.value.as_str());
+            sources.makefile = Sources::makefile(value("P2P_TENANT_NAME"), value("P2P_APP_NAME"));
         }
         let own = sources.own()?;
-        let promotes = request.command == Command::Promote;
-        let next = (!promotes).then_some(Stage::ExtendedTest);
+        let next = if request.targets == ["prod"] { Stage::Prod } else { Stage::ExtendedTest };
         let destination = promotion::destination(inputs, &sources, &own, next);
-        let values = if promotes { promotion::source(inputs, &sources, &own)? } else { own };
+        let values = match request.command {
+            Command::Promote => promotion::source(inputs, &sources, &own)?,
+            _ => own.clone(),
+        };
         let tracked = tracked(git, makefile.as_ref(), &paths).await?;
         Ok(Self {
             place,
@@ -165,17 +172,17 @@ impl Context {
             prefix,
             makefile,
             tracked,
+            own,
             values,
             destination,
             stage_paths,
-            env_vars,
             recorded,
         })
     }
 
     /// The plan that follows from the facts.
     pub fn plan(&self) -> Result<Plan, Failure> {
-        plan(&Known {
+        let plan = plan(&Known {
             inputs: &self.request.inputs,
             command: self.request.command,
             targets: &self.request.targets,
@@ -188,26 +195,35 @@ impl Context {
             values: &self.values,
             destination: self.destination.clone(),
             paths: &self.stage_paths,
-            env_vars: &self.env_vars,
+            env_vars: &self.request.env_vars,
             recorded: self.recorded.clone(),
             notes: self.notes.clone(),
             embedded_registry: self.embedded_registry,
-        })
+        })?;
+        checks::images(&plan)?;
+        Ok(plan)
     }
 
-    /// The registry of the job's own environment; of a promotion, the source's.
+    /// The registry of the job's own environment.
     pub fn own_registry(&self) -> Option<&str> {
+        self.own.text(Key::Registry)
+    }
+
+    /// The registry that is promoted from.
+    pub fn source_registry(&self) -> Option<&str> {
         self.values.text(Key::Registry)
+    }
+
+    /// The context of the kubeconfig that was asked for; the one of a cluster that we look up
+    /// ourselves is no wish of the user's.
+    pub fn kube_context(&self) -> Option<String> {
+        let context = self.own.get(Key::KubeContext).filter(|value| !value.derived());
+        context.map(|value| value.text.clone())
     }
 
     /// The registry that is promoted to, where it is known.
     pub fn destination_registry(&self) -> Option<&str> {
         self.destination.as_ref().ok()?.text(Key::Registry)
-    }
-
-    /// The `env-vars` input, whose values are masked.
-    pub fn env_vars(&self) -> &EnvVars {
-        &self.env_vars
     }
 }
 
@@ -265,12 +281,16 @@ fn given(inputs: &Inputs) -> Given {
 }
 
 fn stage_paths(inputs: &Inputs) -> Result<StagePaths, Failure> {
-    let path = |name: &str, text: &str| {
+    let defaults = StagePaths::default();
+    let path = |name: &str, text: &str, default: &Value| {
         let part = |part: &str| {
             !part.is_empty()
                 && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
         };
-        if text.split('/').all(part) {
+        if text == default.text {
+            // action.yml gives the default as well.
+            Ok(default.clone())
+        } else if text.split('/').all(part) {
             Ok(Value::new(text, Origin::Input(name.to_owned())))
         } else {
             Err(Failure::usage(
@@ -280,9 +300,9 @@ fn stage_paths(inputs: &Inputs) -> Result<StagePaths, Failure> {
         }
     };
     Ok(StagePaths {
-        fast_feedback: path("fast-feedback-path", &inputs.fast_feedback_path)?,
-        extended_test: path("extended-test-path", &inputs.extended_test_path)?,
-        prod: path("prod-path", &inputs.prod_path)?,
+        fast_feedback: path("fast-feedback-path", &inputs.fast_feedback_path, &defaults.fast_feedback)?,
+        extended_test: path("extended-test-path", &inputs.extended_test_path, &defaults.extended_test)?,
+        prod: path("prod-path", &inputs.prod_path, &defaults.prod)?,
     })
 }
 
@@ -301,11 +321,11 @@ fn recorded(inputs: &Inputs) -> Result<Vec<Image>, Failure> {
 /// Reads the Makefile through make, in the environment that its targets will have.
 async fn read_makefile(
     world: &World,
+    place: Place,
     request: &Request,
     paths: &Paths,
     sources: &Sources,
     stage_paths: &StagePaths,
-    env_vars: &EnvVars,
 ) -> Result<Makefile, Failure> {
     let values = sources.own()?;
     let variables = target_variables(&Facing {
@@ -314,10 +334,16 @@ async fn read_makefile(
         paths: stage_paths,
         version: None,
         github_token: request.inputs.github_token.as_ref(),
-        env_vars,
+        env_vars: &request.env_vars,
     });
     let targets: Vec<_> = request.targets.iter().map(String::as_str).collect();
-    let env = variables.over(&world.env);
+    let mut env = variables.over(&world.env);
+    // What `$(shell …)` writes for the runner is no more obeyed than what a target writes.
+    if place == Place::Github {
+        for (name, file) in private::runner_files(&paths.scratch)? {
+            env.set(name, file);
+        }
+    }
     let makefile = make::probe(ProbeRequest {
         directory: &paths.directory,
         env: &env,
@@ -338,8 +364,14 @@ async fn tracked(git: &Git, makefile: Option<&Makefile>, paths: &Paths) -> Resul
             continue;
         };
         for place in recipes {
-            if !tracked.contains(&place.file) && git.is_tracked(&paths.directory, &place.file).await? {
-                tracked.push(place.file);
+            if tracked.contains(&place.file) {
+                continue;
+            }
+            match git.is_tracked(&paths.directory, &place.file).await {
+                Ok(true) => tracked.push(place.file),
+                // A laptop without git has its local runs all the same.
+                Ok(false) | Err(git::Error::Missing) => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Job;
 use crate::error::{Exit, Failure};
+use crate::git;
 use crate::world::World;
 
 /// The repository's own settings, beside the Makefile or at the root of the workspace.
@@ -29,13 +30,8 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// Finds the directories and makes ours. `toplevel` is the root of the local git checkout.
-    pub fn new(
-        world: &World,
-        job: Option<&Job>,
-        working_directory: &str,
-        toplevel: Option<PathBuf>,
-    ) -> Result<Self, Failure> {
+    /// Finds the directories and makes ours.
+    pub fn new(world: &World, job: Option<&Job>, working_directory: &str) -> Result<Self, Failure> {
         let base = job.map_or(&world.directory, |job| &job.workspace);
         let wanted = base.join(working_directory);
         let directory = wanted.canonicalize().ok().filter(|path| path.is_dir()).ok_or_else(|| {
@@ -54,7 +50,7 @@ impl Paths {
         })?;
         let workspace = match job {
             Some(job) => job.workspace.canonicalize().unwrap_or_else(|_| job.workspace.clone()),
-            None => toplevel.unwrap_or_else(|| directory.clone()),
+            None => git::toplevel(&directory).unwrap_or(&directory).to_owned(),
         };
         let workspace = if directory.starts_with(&workspace) { workspace } else { directory.clone() };
         let cache = cache(world);

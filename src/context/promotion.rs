@@ -24,15 +24,15 @@ pub(super) fn source(inputs: &Inputs, sources: &Sources, own: &Values) -> Result
     other(sources, own, name, &registry(inputs.source_registry.as_ref(), "source-registry"))
 }
 
-/// Where images go. The gate of a stage looks up the next stage's environment in `vars`.
+/// Where images go: by default the first environment that `vars` names for the stage.
 pub(super) fn destination(
     inputs: &Inputs,
     sources: &Sources,
     own: &Values,
-    stage: Option<Stage>,
+    stage: Stage,
 ) -> Result<Values, Failure> {
     let name = inputs.dest_environment.as_ref().map(|name| input(name, "dest-environment"));
-    let name = name.or_else(|| first(&sources.vars, stage?));
+    let name = name.or_else(|| first(&sources.vars, stage));
     other(sources, own, name, &registry(inputs.dest_registry.as_ref(), "dest-registry"))
 }
 

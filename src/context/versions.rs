@@ -47,7 +47,10 @@ async fn on_github(
     // GITHUB_SHA may name an annotated tag's object; a shallow checkout may not have it at all.
     let event_sha = match git.peel(&paths.directory, job.sha()).await? {
         Some(commit) => commit,
-        None => job.sha().parse()?,
+        None => job.sha().parse().map_err(|error| {
+            Failure::from(version::Error::from(error))
+                .context("the environment variable `GITHUB_SHA` names no commit")
+        })?,
     };
     let named = match &request.inputs.checkout_version {
         None => None,
@@ -77,8 +80,8 @@ async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Commit, Failure> 
 }
 
 async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> {
-    let (commit, short, notes) = match git.head(&paths.directory).await {
-        Ok(head) => (head, git.describe(&paths.directory).await?, Vec::new()),
+    let (commit, short, notes) = match git.describe(&paths.directory).await {
+        Ok((commit, short)) => (commit, short, Vec::new()),
         Err(git::Error::NotARepository { .. } | git::Error::NoCommit { .. } | git::Error::Missing) => {
             let note = "  the commit     none: this is no git repository with a commit".to_owned();
             ("0".repeat(40).parse()?, "local".to_owned(), vec![note])

@@ -35,11 +35,10 @@ impl Copied {
             stop: Arc::clone(&stopped),
         };
         let to = root.clone();
-        let copying = tokio::task::spawn_blocking(move || {
+        let mut copying = tokio::task::spawn_blocking(move || {
             let made = make(&from, &to, &options, &globs, &directory);
             made.map(|(counted, snapshot)| (counted, snapshot, globs))
         });
-        tokio::pin!(copying);
         let copied = tokio::select! {
             copied = &mut copying => copied,
             _ = stop.wait() => {
@@ -64,12 +63,9 @@ impl Copied {
 
     /// What the log says of it.
     pub(super) fn said(&self, name: &str) -> String {
-        let how = if self.counted.cloned { "cloned by the file system" } else { "copied" };
-        format!(
-            "{name} runs in a copy of the workspace: {} files, {}, {how}",
-            self.counted.files,
-            size(self.counted.bytes)
-        )
+        let how = if self.counted.cloned { ", cloned by the file system" } else { "" };
+        let (files, bytes) = (self.counted.files, size(self.counted.bytes));
+        format!("{name} runs in a copy of the workspace ({files} files, {bytes}{how})")
     }
 
     /// Brings the files back that the globs name. Gives what is to be warned of.

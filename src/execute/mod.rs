@@ -3,6 +3,7 @@
 
 mod copied;
 mod images;
+mod log_file;
 mod promotion;
 mod record;
 mod settle;
@@ -46,6 +47,8 @@ struct Progress {
     artifacts: Vec<String>,
     started: jiff::Timestamp,
     clock: Instant,
+    /// Whether a signal kept a step from running or from ending by itself.
+    cancelled: bool,
 }
 
 impl Progress {
@@ -79,6 +82,7 @@ impl Execution<'_> {
             artifacts: Vec::new(),
             started,
             clock,
+            cancelled: false,
         };
         self.waves(&mut progress).await;
         if let Err(failure) = self.site.keep_credentials() {
@@ -105,10 +109,7 @@ impl Execution<'_> {
             .filter_map(|step| step.target()?.namespace.clone())
             .collect();
         let (result, exit) = match (signal, progress.failed()) {
-            (Some(signal), Some(step)) if step.status != Status::Failed => {
-                (Verdict::Cancelled, Exit::Interrupted(signal.number()))
-            }
-            (Some(signal), _) if progress.steps.iter().any(is_cancelled) => {
+            (Some(signal), _) if progress.cancelled => {
                 (Verdict::Cancelled, Exit::Interrupted(signal.number()))
             }
             (_, Some(step)) => (Verdict::Failure, step.exit()),
@@ -134,28 +135,42 @@ impl Execution<'_> {
     /// Runs a step of ours, and measures it.
     async fn own(&self, job: &Job, name: &str, progress: &mut Progress) -> StepResult {
         let clock = Instant::now();
-        let mut stop = self.stop.clone();
         let work = async {
             match job {
                 Job::Version => self.settle(progress).await,
-                Job::Images { repository } => self.record(repository, progress).await,
+                Job::Images { repository } => {
+                    let required = progress.plan.images.required;
+                    self.record(repository, required, progress).await
+                }
                 Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,
                 Job::Target(_) => Ok(None),
             }
         };
-        let ended = tokio::select! {
-            ended = work => ended,
-            signal = stop.wait() => {
-                let mut result =
-                    StepResult::new(name, Status::Interrupted, clock.elapsed().as_secs_f64());
-                result.reason = Some(format!("by {}", signal.name()));
-                return result;
+        match self.unless_stopped(name, clock, work).await {
+            Ok(reason) => {
+                let seconds = clock.elapsed().as_secs_f64();
+                StepResult { reason, ..StepResult::new(name, Status::Passed, seconds) }
             }
-        };
-        let seconds = clock.elapsed().as_secs_f64();
-        match ended {
-            Ok(reason) => StepResult { reason, ..StepResult::new(name, Status::Passed, seconds) },
-            Err(failure) => StepResult::failed(name, seconds, failure),
+            Err(result) => result,
+        }
+    }
+
+    /// Does work of ours; a failure, and a signal in the middle of it, are the result of the step.
+    async fn unless_stopped<T>(
+        &self,
+        name: &str,
+        clock: Instant,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, StepResult> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            done = work => done.map_err(|failure| {
+                StepResult::failed(name, clock.elapsed().as_secs_f64(), failure)
+            }),
+            signal = stop.wait() => {
+                let result = StepResult::new(name, Status::Interrupted, clock.elapsed().as_secs_f64());
+                Err(StepResult { reason: Some(format!("by {}", signal.name())), ..result })
+            }
         }
     }
 
@@ -168,10 +183,6 @@ impl Execution<'_> {
         self.reporter.tell(&Event::Said(Level::Warning, text));
         progress.warnings.push(text.to_owned());
     }
-}
-
-fn is_cancelled(step: &StepResult) -> bool {
-    step.status == Status::Interrupted || step.reason.as_deref() == Some(waves::STOPPED)
 }
 
 /// What a step of ours says when it has succeeded.

@@ -1,5 +1,7 @@
 //! The promotion: the tested bytes go to the next stage, and nothing else does.
 
+use std::time::Instant;
+
 use super::images::parse;
 use super::{Execution, Progress, Said};
 use crate::error::{Exit, Failure};
@@ -7,12 +9,12 @@ use crate::inputs;
 use crate::oci::{CopyOptions, CopyReport, Digest, OciError, OnExisting, Which};
 use crate::outcome::{Event, Image, Promoted, StepResult};
 use crate::plan::{Promotion, Step};
-use crate::report::{Transfer, attachments};
+use crate::report::{Transfer, attachments, size};
 
 impl Execution<'_> {
     /// Copies each image to the next stage, byte for byte.
     pub(super) async fn promote_natively(&self, promotion: &Promotion, progress: &mut Progress) -> Said {
-        let images = self.tested(&promotion.source, progress).await?;
+        let images = self.tested(promotion, progress).await?;
         self.unmoved(promotion, &images, progress).await?;
         let version = progress.plan.version.version.clone();
         let mut said = Vec::new();
@@ -54,25 +56,25 @@ impl Execution<'_> {
         let Some(target) = &promotion.by else {
             return self.own(&step.job, &step.name, progress).await;
         };
-        let images = match self.tested(&promotion.source, progress).await {
-            Ok(images) => images,
-            Err(failure) => return StepResult::failed(&step.name, 0.0, failure),
+        let clock = Instant::now();
+        let before = async {
+            let images = self.tested(promotion, progress).await?;
+            self.unmoved(promotion, &images, progress).await?;
+            self.free(promotion, &images, progress).await?;
+            Ok(images)
         };
-        if let Err(failure) = self.unmoved(promotion, &images, progress).await {
-            return StepResult::failed(&step.name, 0.0, failure);
-        }
-        if let Err(failure) = self.free(promotion, &images, progress).await {
-            return StepResult::failed(&step.name, 0.0, failure);
-        }
+        let images = match self.unless_stopped(&step.name, clock, before).await {
+            Ok(images) => images,
+            Err(result) => return result,
+        };
         let result = self.alone(step, target, progress).await;
         if !result.status.passes() {
             return result;
         }
-        match self.arrived(promotion, &images, progress).await {
+        let after = self.arrived(promotion, &images, progress);
+        match self.unless_stopped(&step.name, clock, after).await {
             Ok(()) => result,
-            Err(failure) => {
-                StepResult { log: result.log, ..StepResult::failed(&step.name, result.seconds, failure) }
-            }
+            Err(failed) => StepResult { log: result.log, ..failed },
         }
     }
 
@@ -117,7 +119,8 @@ impl Execution<'_> {
                     &format!("{destination}:{version} is not the image that was tested"),
                     &image.digest,
                     now.as_deref(),
-                    "the promotion target must copy the tested image unchanged; `promotion: native` does so",
+                    "the promotion target must copy the tested image unchanged, as `promotion: native` does; \
+                     remove the other one from there before the next stage takes it",
                 ));
             }
             self.record_promotion(promotion, image, true, progress).await;
@@ -175,16 +178,26 @@ fn summary(name: &str, copied: &CopyReport) -> String {
     if copied.unchanged {
         return format!("{name} was there already");
     }
-    format!(
-        "{name} copied: {} blobs moved ({} bytes), {} mounted, {} there already",
-        copied.moved.blobs, copied.moved.bytes, copied.mounted.blobs, copied.skipped.blobs
-    )
+    let tallies =
+        [(&copied.moved, "transferred"), (&copied.mounted, "mounted"), (&copied.skipped, "there already")];
+    let blobs: Vec<_> = tallies
+        .into_iter()
+        .filter(|(tally, _)| tally.blobs > 0)
+        .map(|(tally, how)| format!("{} {how} ({})", tally.blobs, size(tally.bytes)))
+        .collect();
+    match blobs.as_slice() {
+        [] => format!("{name} copied"),
+        blobs => format!("{name} copied, its blobs: {}", blobs.join(", ")),
+    }
 }
 
 fn differs(what: &str, tested: &str, now: Option<&str>, help: &str) -> Failure {
     Failure {
         what: what.to_owned(),
-        causes: vec![format!("tested: {tested}"), format!("now:    {}", now.unwrap_or("no such image"))],
+        causes: vec![match now {
+            Some(now) => format!("{tested} was tested, and this is {now}"),
+            None => format!("{tested} was tested, and there is no such tag"),
+        }],
         help: Some(help.to_owned()),
         exit: Exit::Failed,
     }

@@ -1,7 +1,10 @@
 //! Where a plan runs and with what, and the private files of each target.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
 
 use super::target::unwritable;
 use crate::context::Paths;
@@ -13,6 +16,7 @@ use crate::kube::Kubeconfig;
 use crate::logins::{Login, Logins, UserFiles};
 use crate::oci::Client;
 use crate::plan::{Place, Target};
+use crate::private;
 use crate::secret::Secret;
 use crate::version::{Commit, Kind, Prefix, VersionTag};
 use crate::workspace::{ArtifactGlobs, KeptFile};
@@ -56,8 +60,8 @@ pub struct Site {
     pub paths: Paths,
     /// This program.
     pub binary: PathBuf,
-    /// The input `working-directory`, for the command that repeats a target.
-    pub working_directory: String,
+    /// Flags of the command that repeats a target, each with its value.
+    pub flags: Vec<(&'static str, String)>,
     /// The largest workspace that is copied, in bytes.
     pub copy_limit: u64,
     /// The registries that targets are logged in to.
@@ -86,14 +90,24 @@ impl Site {
         Ok(found.iter().map(|file| self.paths.directory.join(file).display().to_string()).collect())
     }
 
-    /// The command that repeats a target on a laptop.
+    /// The command that repeats a target on a laptop. What a promotion needs only a gate sets up.
     pub(super) fn repeat(&self, target: &str) -> String {
-        let build = if target == "p2p-build" { "" } else { "p2p-build " };
-        let directory = match self.working_directory.as_str() {
-            "." | "" => String::new(),
-            directory => format!(" --working-directory {directory}"),
+        let command = match target {
+            "p2p-build" => "p2p run p2p-build".to_owned(),
+            target if target.starts_with("p2p-promote-") => "p2p fast-feedback".to_owned(),
+            target => format!("p2p run p2p-build {target}"),
         };
-        format!("p2p run {build}{target}{directory}")
+        self.flags.iter().fold(command, |command, (flag, value)| format!("{command} {flag} {}", word(value)))
+    }
+}
+
+/// One word of a shell's command line.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 
@@ -101,18 +115,8 @@ impl Site {
 pub(super) struct Private {
     directory: tempfile::TempDir,
     logins: Logins,
-    on_github: bool,
+    runner_files: Vec<(&'static str, PathBuf)>,
 }
-
-/// What a target writes for the runner dies with it, the summary excepted.
-const FILES: [&str; 6] = [
-    runtime::GITHUB_OUTPUT,
-    runtime::GITHUB_ENV,
-    runtime::GITHUB_PATH,
-    runtime::GITHUB_STATE,
-    runtime::GITHUB_STEP_SUMMARY,
-    runtime::GITHUB_ARTIFACTS,
-];
 
 impl Private {
     /// Makes them, under the run's own directory.
@@ -124,15 +128,13 @@ impl Private {
         let kubeconfig =
             site.kubeconfig.for_target(site.kube_context.as_deref(), target.namespace.as_deref())?;
         kubeconfig.write(&at.join("kubeconfig"))?;
-        let on_github = site.place == Place::Github;
-        if on_github {
-            for name in FILES {
-                let file = at.join(name);
-                fs::write(&file, "").map_err(|error| unwritable(&file, &error))?;
-            }
+        // What a target writes for the runner dies with it, the summary excepted.
+        let mut runner_files = Vec::new();
+        if site.place == Place::Github {
+            runner_files = private::runner_files(at).map_err(|error| unwritable(at, &error))?;
             site.keep_credentials()?;
         }
-        Ok(Self { directory, logins, on_github })
+        Ok(Self { directory, logins, runner_files })
     }
 
     /// The variables that lead to them.
@@ -144,24 +146,40 @@ impl Private {
             (runtime::DOCKER_CONFIG, self.logins.docker_config().to_owned()),
             (runtime::REGISTRY_AUTH_FILE, self.logins.registry_auth_file().to_owned()),
         ];
-        if self.on_github {
-            variables.extend(FILES.map(|name| (name, at.join(name))));
-        }
+        variables.extend(self.runner_files.iter().cloned());
         variables
     }
 
     /// What the target wrote to its step summary, at most so many bytes.
     pub(super) fn summary(&self, most: u64) -> Option<String> {
-        use std::io::Read;
-        let file = self.directory.path().join(runtime::GITHUB_STEP_SUMMARY);
+        let path = self.directory.path().join(runtime::GITHUB_STEP_SUMMARY);
+        // The target may have put anything in its place: a pipe that nobody writes to, a link.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
         let mut text = Vec::new();
-        fs::File::open(file).ok()?.take(most).read_to_end(&mut text).ok()?;
+        file.take(most).read_to_end(&mut text).ok()?;
         let text = String::from_utf8_lossy(&text).into_owned();
         (!text.trim().is_empty()).then_some(text)
     }
 }
 
-/// The root of the workspace's copy, and what is below it.
+/// The directory make runs in, in the workspace or in its copy at `root`. Without a slash at the
+/// end: recipes see it as `PWD`.
 pub(super) fn inside(root: &Path, paths: &Paths) -> PathBuf {
-    root.join(paths.inside())
+    root.join(paths.inside()).components().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::word;
+
+    #[test]
+    fn a_word_stays_one_word_for_the_shell() {
+        assert_eq!(word("apps/web-1.2"), "apps/web-1.2");
+        assert_eq!(word("my app's"), "'my app'\\''s'");
+        assert_eq!(word(""), "''");
+    }
 }

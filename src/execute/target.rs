@@ -1,12 +1,11 @@
 //! One make target: its private files, its environment, its process, its output.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::copied::Copied;
-use super::site::Private;
+use super::log_file::LogFile;
+use super::site::{Private, inside};
 use super::{Execution, Progress};
 use crate::environment::runtime;
 use crate::error::Failure;
@@ -35,7 +34,9 @@ const SUMMARY: u64 = 1 << 20;
 struct Printer {
     stream: Stream,
     reporter: Reporter,
-    log: File,
+    log: LogFile,
+    /// What the log file gave back for the text before.
+    spare: Vec<u8>,
 }
 
 impl Printer {
@@ -50,8 +51,8 @@ impl Printer {
         if !printed.console.is_empty() {
             self.reporter.tell(&Event::Printed(printed.console));
         }
-        // A full disk must not end the gate: the console has the output.
-        let _unwritten = self.log.write_all(printed.log);
+        let log = self.stream.take_log(std::mem::take(&mut self.spare));
+        self.spare = self.log.write(log);
     }
 }
 
@@ -65,13 +66,14 @@ impl Execution<'_> {
     ) -> Result<Ran, Failure> {
         let site = self.site;
         let workspace = copy.map_or(&site.paths.workspace, Copied::root);
-        let directory = workspace.join(site.paths.inside());
+        let directory = inside(workspace, &site.paths);
         let private = Private::make(site, target)?;
         let log = site.paths.logs.join(format!("{}.log", file_name(&target.target)));
         let printer = Arc::new(Mutex::new(Printer {
             stream: Stream::new(self.masker.clone(), options(target, prefix)),
             reporter: self.reporter.clone(),
-            log: File::create(&log).map_err(|error| unwritable(&log, &error))?,
+            log: LogFile::create(&log).map_err(|error| unwritable(&log, &error))?,
+            spare: Vec::new(),
         }));
         let spec = self.spec(target, &private, &directory, workspace);
         let options = RunOptions { time_limit: target.time_limit, ..RunOptions::default() };
@@ -82,6 +84,7 @@ impl Execution<'_> {
         .await?;
         let mut printer = printer.lock().unwrap_or_else(PoisonError::into_inner);
         printer.take(None);
+        printer.log.finish();
         let summary = private.summary(SUMMARY).map(|text| self.masker.mask(&text).into_owned());
         Ok(Ran {
             ended,
@@ -94,7 +97,13 @@ impl Execution<'_> {
         })
     }
 
-    fn spec(&self, target: &Target, private: &Private, directory: &Path, workspace: &Path) -> Spec {
+    pub(super) fn spec(
+        &self,
+        target: &Target,
+        private: &Private,
+        directory: &Path,
+        workspace: &Path,
+    ) -> Spec {
         let site = self.site;
         let mut env = target.variables.over(&site.env);
         // Those of a make that started us would make this one its child.
@@ -152,7 +161,8 @@ impl Execution<'_> {
 /// A target may not mask what the gate itself has to print.
 fn options(target: &Target, prefix: Option<String>) -> Options {
     let plain = target.variables.set.iter().filter(|(_, variable)| !variable.is_secret());
-    let refused = plain.map(|(_, variable)| variable.expose().to_owned()).collect();
+    let words = ["success", "failure", "cancelled", "passed", "skipped", "sha256"].map(str::to_owned);
+    let refused = plain.map(|(_, variable)| variable.expose().to_owned()).chain(words).collect();
     Options { prefix, refused, ..Options::default() }
 }
 

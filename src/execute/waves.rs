@@ -6,22 +6,25 @@ use crate::outcome::{Event, Status, StepResult};
 use crate::plan::{Action, Job, Step, Target};
 
 /// Why the steps after an interruption are skipped.
-pub(super) const STOPPED: &str = "the run was interrupted";
+const STOPPED: &str = "the run was interrupted";
 
 impl Execution<'_> {
     /// Runs all waves. A failure skips the waves after it, never a step of its own wave.
     pub(super) async fn waves(&self, progress: &mut Progress) {
-        let waves: Vec<Vec<usize>> = waves(&progress.plan.steps);
+        let waves: Vec<usize> = progress.plan.waves().map(<[Step]>::len).collect();
+        let mut done = 0;
         for wave in waves {
-            let blocked = self.blocked(progress);
+            let blocked = blocked(progress);
             // The version may have changed since the plan was made, so steps are read anew.
-            let steps: Vec<Step> = wave.iter().map(|index| progress.plan.steps[*index].clone()).collect();
+            let steps = progress.plan.steps[done..done + wave].to_vec();
+            done += wave;
             let mut running = Vec::new();
             for step in &steps {
                 match (&step.action, &blocked) {
                     (Action::Skip { reason, .. }, _) => {
                         self.ended(progress, StepResult::skipped(&step.name, reason));
                     }
+                    _ if self.stop.signal().is_some() => self.not_begun(step, progress),
                     (_, Some(reason)) => self.ended(progress, StepResult::skipped(&step.name, reason)),
                     (Action::Nothing, None) => {
                         self.ended(progress, StepResult::new(&step.name, Status::Nothing, 0.0));
@@ -34,18 +37,6 @@ impl Execution<'_> {
                 [step] => self.one(step, progress).await,
                 [first, second, ..] => self.pair(first, second, progress).await,
             }
-        }
-    }
-
-    fn blocked(&self, progress: &Progress) -> Option<String> {
-        if self.stop.signal().is_some() {
-            return Some(STOPPED.to_owned());
-        }
-        let failed: Vec<_> = progress.steps.iter().filter(|step| !step.status.passes()).collect();
-        match failed.as_slice() {
-            [] => None,
-            [one] => Some(format!("{} did not pass", one.name)),
-            [one, other, ..] => Some(format!("{} and {} did not pass", one.name, other.name)),
         }
     }
 
@@ -81,13 +72,11 @@ impl Execution<'_> {
             Err("`parallel` is false".to_owned())
         };
         let copy = match copy {
-            Ok(copy) => copy,
-            Err(_) if self.stop.signal().is_some() => {
-                for step in [first, second] {
-                    self.ended(progress, StepResult::skipped(&step.name, STOPPED));
-                }
-                return;
+            _ if self.stop.signal().is_some() => {
+                self.not_begun(first, progress);
+                return self.not_begun(second, progress);
             }
+            Ok(copy) => copy,
             Err(reason) => {
                 self.notice(&format!(
                     "{} and {} run one after the other in place: {reason}",
@@ -95,7 +84,7 @@ impl Execution<'_> {
                 ));
                 self.one(first, progress).await;
                 if self.stop.signal().is_some() {
-                    return self.ended(progress, StepResult::skipped(&second.name, STOPPED));
+                    return self.not_begun(second, progress);
                 }
                 return self.one(second, progress).await;
             }
@@ -116,7 +105,14 @@ impl Execution<'_> {
         }
     }
 
+    /// A step that a signal kept from beginning.
+    fn not_begun(&self, step: &Step, progress: &mut Progress) {
+        progress.cancelled = true;
+        self.ended(progress, StepResult::skipped(&step.name, STOPPED));
+    }
+
     fn ended(&self, progress: &mut Progress, result: StepResult) {
+        progress.cancelled |= result.status == Status::Interrupted;
         self.reporter.tell(&Event::StepEnded(&result));
         progress.steps.push(result);
     }
@@ -127,13 +123,12 @@ fn prefix(name: &str) -> String {
     format!("{} | ", name.strip_prefix("p2p-").unwrap_or(name))
 }
 
-fn waves(steps: &[Step]) -> Vec<Vec<usize>> {
-    let mut waves: Vec<Vec<usize>> = Vec::new();
-    for (index, step) in steps.iter().enumerate() {
-        match waves.last_mut() {
-            Some(wave) if steps[wave[0]].wave == step.wave => wave.push(index),
-            _ => waves.push(vec![index]),
-        }
+/// Why nothing runs any more, where a step before did not pass.
+fn blocked(progress: &Progress) -> Option<String> {
+    let failed: Vec<_> = progress.steps.iter().filter(|step| !step.status.passes()).collect();
+    match failed.as_slice() {
+        [] => None,
+        [one] => Some(format!("{} did not pass", one.name)),
+        [one, other, ..] => Some(format!("{} and {} did not pass", one.name, other.name)),
     }
-    waves
 }

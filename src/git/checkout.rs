@@ -1,11 +1,23 @@
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Error;
 use super::answer::said;
 use super::program::{Call, Git, Printed};
 use crate::version::Commit;
+
+/// This many digits of a commit name it to people.
+const SHORT: usize = 12;
+
+/// The top directory of the working tree that holds `directory`: the nearest one with a `.git`,
+/// which is a repository or a file that leads to one (gitrepository-layout(5)). It is looked for
+/// without git, since all that a local run does has to wait for it.
+pub fn toplevel(directory: &Path) -> Option<&Path> {
+    let is_top = |directory: &&Path| {
+        let git = directory.join(".git");
+        git.is_file() || git.join("HEAD").symlink_metadata().is_ok()
+    };
+    directory.ancestors().find(is_top)
+}
 
 /// Facts about the checkout around a directory.
 impl Git {
@@ -35,23 +47,6 @@ impl Git {
         }
     }
 
-    /// The top directory of the working tree.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotARepository`] and the general ones.
-    pub async fn toplevel(&self, directory: &Path) -> Result<PathBuf, Error> {
-        let (command, mut printed) = self.ask(directory, &["rev-parse", "--show-toplevel"]).await?;
-        if printed.code != Some(0) {
-            return Err(failed(command, directory, &printed));
-        }
-        // A path may hold any byte, a newline at its end included: only git's own one goes.
-        if printed.stdout.last() == Some(&b'\n') {
-            printed.stdout.pop();
-        }
-        Ok(PathBuf::from(OsString::from_vec(printed.stdout)))
-    }
-
     /// Whether git tracks `file` (relative to `directory`, or absolute), in the checkout itself
     /// or one of its submodules. Outside a repository nothing is tracked.
     pub async fn is_tracked(&self, directory: &Path, file: &Path) -> Result<bool, Error> {
@@ -70,22 +65,32 @@ impl Git {
         }
     }
 
-    /// A short name for what is checked out: twelve digits of the commit, and `-dirty` where
-    /// tracked files were changed.
+    /// The commit that is checked out and a short name for it: twelve of its digits, and `-dirty`
+    /// where tracked files were changed.
     ///
     /// # Errors
     ///
     /// [`Error::NotARepository`], [`Error::NoCommit`] and the general ones.
-    pub async fn describe(&self, directory: &Path) -> Result<String, Error> {
-        let arguments = ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
+    pub async fn describe(&self, directory: &Path) -> Result<(Commit, String), Error> {
+        // Tells both at once. How far it is ahead of its upstream would take a walk through history.
+        let arguments = ["status", "--porcelain=v2", "--branch", "--untracked-files=no", "--no-ahead-behind"];
         let (command, printed) = self.ask(directory, &arguments).await?;
-        if printed.code == Some(0) {
-            return Ok(String::from_utf8_lossy(&printed.stdout).trim().to_owned());
+        if printed.code != Some(0) {
+            return Err(failed(command, directory, &printed));
         }
-        match failed(command, directory, &printed) {
-            error @ Error::NotARepository { .. } => Err(error),
-            error => self.head(directory).await.and(Err(error)),
+        let text = String::from_utf8_lossy(&printed.stdout);
+        // Lines about the branch begin with `#`, all others tell of a change.
+        let (headers, changes): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.starts_with('#'));
+        let commit = headers.iter().find_map(|line| line.strip_prefix("# branch.oid "));
+        if commit == Some("(initial)") {
+            return Err(Error::NoCommit { directory: directory.to_owned() });
         }
+        let Some(commit) = commit.and_then(|commit| commit.parse::<Commit>().ok()) else {
+            return Err(Error::Unreadable { command, printed: headers.join("; ") });
+        };
+        let dirty = if changes.is_empty() { "" } else { "-dirty" };
+        let short = format!("{}{dirty}", &commit.as_str()[..SHORT]);
+        Ok((commit, short))
     }
 
     async fn ask(&self, directory: &Path, arguments: &[&str]) -> Result<(String, Printed), Error> {

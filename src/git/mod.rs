@@ -8,5 +8,6 @@ mod error;
 mod program;
 mod remote;
 
+pub use checkout::toplevel;
 pub use error::Error;
 pub use program::Git;

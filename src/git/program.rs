@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
 use super::Error;
+use crate::group::Group;
 use crate::retry::{Policy, Watcher};
 use crate::world::Env;
 
@@ -93,7 +93,8 @@ impl Git {
         let shown = call.shown;
         let start =
             |source| Error::Start { command: shown.clone(), directory: call.directory.to_owned(), source };
-        let child = Command::new("git")
+        let child = Command::new(self.env.program("git".as_ref()))
+            .arg0("git")
             .args(&call.arguments)
             .current_dir(call.directory)
             .env_clear()
@@ -113,15 +114,13 @@ impl Git {
             }
             Err(error) => return Err(start(error)),
         };
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let group = Group::of(&child);
         let mut output = std::pin::pin!(child.wait_with_output());
         let Ok(output) = tokio::time::timeout(self.limit, &mut output).await else {
-            // git's transport is a process of its own, which outlives git unless the group goes.
-            // One that is already gone is what we want.
-            let _gone = group.map(|group| kill_process_group(group, Signal::KILL));
             return Err(Error::TimedOut { command: shown, limit: self.limit });
         };
         let output = output.map_err(start)?;
+        group.release();
         Ok(Printed {
             code: output.status.code(),
             stdout: output.stdout,

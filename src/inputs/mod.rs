@@ -7,7 +7,10 @@ mod list;
 mod types;
 
 pub use list::{Inputs, SPECS};
-pub use types::{Command, Globs, Integration, OnExisting, OutputFormat, Promotion, Size, Switch, Words};
+pub use types::{
+    BuildCache, ClusterEndpoint, Command, Globs, Integration, OnExisting, OnFork, OutputFormat, Promotion,
+    Size, Switch, Words,
+};
 
 use crate::error::Failure;
 use crate::world::Env;

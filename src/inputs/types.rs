@@ -179,6 +179,34 @@ choices! {
         Native = "native",
     }
 
+    /// Which endpoint of the cluster is used.
+    ClusterEndpoint {
+        /// The DNS-based one, with a public certificate.
+        Dns = "dns",
+        /// The public address.
+        Public = "public",
+        /// The address inside the network.
+        Private = "private",
+    }
+
+    /// Where the layers of image builds are kept.
+    BuildCache {
+        /// Beside the image, in its registry.
+        Registry = "registry",
+        /// Nowhere.
+        Off = "off",
+        /// As the Makefile says.
+        Keep = "keep",
+    }
+
+    /// What becomes of a pull request from a fork.
+    OnFork {
+        /// The gate fails.
+        Failure = "failure",
+        /// The gate is skipped.
+        Skipped = "skipped",
+    }
+
     /// What happens where a tag at the destination names another image.
     OnExisting {
         /// An error that shows both digests; nothing is written.

@@ -48,6 +48,27 @@ impl Kubeconfig {
         Self { current: Some(NO_CLUSTER.to_owned()), ..Self::default() }
     }
 
+    /// One with a single context, which is the current one; its cluster and user have the same name.
+    /// The user's token is read from a file again and again (client-go does so every minute), so
+    /// whoever writes the file can renew it. `authority` is PEM in base64; with none the server's
+    /// certificate is a public one.
+    pub fn with_token_file(context: &str, server: &str, authority: Option<&str>, token_file: &Path) -> Self {
+        let item = |value: Json| Named {
+            name: context.to_owned(),
+            value: value.as_object().cloned().unwrap_or_default(),
+        };
+        let mut cluster = item(json!({ "server": server }));
+        if let Some(authority) = authority {
+            cluster.value.insert("certificate-authority-data".to_owned(), json!(authority));
+        }
+        Self {
+            current: Some(context.to_owned()),
+            clusters: vec![cluster],
+            users: vec![item(json!({ "tokenFile": token_file.to_string_lossy() }))],
+            contexts: vec![item(json!({ "cluster": context, "user": context }))],
+        }
+    }
+
     /// Reads the `kubeconfig` input: the content (several lines, or JSON), else paths as in
     /// [`Kubeconfig::load`]. Relative paths, those inside a content too, start at `directory`.
     pub fn of_input(input: &Secret, directory: &Path) -> Result<Self, KubeError> {
@@ -86,6 +107,15 @@ impl Kubeconfig {
             }
         }
         merged.ok_or(KubeError::NoFile { paths })
+    }
+
+    /// What in it lets its holder act as a user: tokens, passwords and keys.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut secrets = Vec::new();
+        for user in &self.users {
+            gather(&Json::Object(user.value.clone()), &mut secrets);
+        }
+        secrets
     }
 
     /// The names of the contexts, in the order of the files.
@@ -166,4 +196,29 @@ fn merge(mut before: Kubeconfig, after: Kubeconfig) -> Kubeconfig {
     add(&mut before.contexts, after.contexts);
     before.current = before.current.or(after.current);
     before
+}
+/// The secret texts below `value`, by the names that client-go's `AuthInfo` gives them. The variables of
+/// a credential plugin and the settings of an old provider may all be.
+fn gather(value: &Json, secrets: &mut Vec<Secret>) {
+    const NAMES: [&str; 3] = ["token", "password", "client-key-data"];
+    const INSIDE: [&str; 2] = ["env", "config"];
+    let Json::Object(fields) = value else { return };
+    for (name, field) in fields {
+        match field {
+            Json::String(text) if NAMES.contains(&name.as_str()) => secrets.push(Secret::new(text)),
+            Json::Object(_) if INSIDE.contains(&name.as_str()) => texts(field, secrets),
+            Json::Array(items) if INSIDE.contains(&name.as_str()) => {
+                items.iter().filter_map(|item| item.get("value")).for_each(|value| texts(value, secrets));
+            }
+            _ => gather(field, secrets),
+        }
+    }
+}
+
+fn texts(value: &Json, secrets: &mut Vec<Secret>) {
+    match value {
+        Json::String(text) => secrets.push(Secret::new(text)),
+        Json::Object(fields) => fields.values().for_each(|field| texts(field, secrets)),
+        _ => {}
+    }
 }

@@ -1,9 +1,12 @@
-//! The edge to Kubernetes: the kubeconfig files that targets get. What a kubeconfig given by the user
-//! holds is read here and never changed; which namespace a target has is `environment`'s.
+//! The edge to Kubernetes: the kubeconfig files that targets get, and the few questions that we ask
+//! the API ourselves. What a kubeconfig given by the user holds is read here and never changed; which
+//! namespace a target has is `environment`'s.
 
+mod api;
 mod error;
 mod kubeconfig;
 mod read;
 
+pub use api::{Action, Api, ApiError, Progress, Stage};
 pub use error::KubeError;
 pub use kubeconfig::{Kubeconfig, NO_CLUSTER};

@@ -45,7 +45,8 @@ impl Login {
         json!({ "auth": STANDARD.encode(format!("{}:{}", self.username, self.password.expose())) })
     }
 
-    fn check(&self) -> Result<(), LoginsError> {
+    /// Whether docker and its kin could be given this login.
+    pub fn check(&self) -> Result<(), LoginsError> {
         if self.host().is_empty() || self.registry.contains("://") {
             return Err(LoginsError::Registry { registry: self.registry.clone() });
         }

@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::error::MakeError;
+use crate::group::Group;
 use crate::world::Env;
 
 /// How long a pipe may stay open after make itself has ended: a `$(shell …)` that left
@@ -47,12 +48,13 @@ impl Call<'_> {
         line
     }
 
-    /// Runs it to its end, in its own process group, which dies with the time limit.
+    /// Runs it to its end, in its own process group, which dies with the time limit or when this is given up.
     pub(super) async fn capture(&self) -> Result<Captured, MakeError> {
         if !self.directory.is_dir() {
             return Err(MakeError::NoDirectory { directory: self.directory.to_owned() });
         }
-        let mut child = Command::new("make")
+        let mut child = Command::new(self.env.program("make".as_ref()))
+            .arg0("make")
             .args(self.arguments)
             .current_dir(self.directory)
             .env_clear()
@@ -68,15 +70,13 @@ impl Call<'_> {
                 io::ErrorKind::NotFound => MakeError::NotInstalled,
                 _ => self.start(source),
             })?;
-        let group = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
+        let group = Group::of(&child);
         let Ok(result) = timeout(self.limit, collect(&mut child)).await else {
-            if let Some(group) = group {
-                // It may have ended in this very moment; then there is nothing to kill.
-                let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-            }
             return Err(MakeError::TimedOut { command: self.line(), limit: self.limit });
         };
-        result.map_err(|source| self.start(source))
+        let captured = result.map_err(|source| self.start(source))?;
+        group.release();
+        Ok(captured)
     }
 
     fn start(&self, source: io::Error) -> MakeError {

@@ -98,7 +98,9 @@ impl DockerConfig {
     pub(super) async fn find(&self, repository: &Repository) -> Result<Option<Found>, OciError> {
         let helper =
             longest_prefix(self.helpers.iter().map(|(key, helper)| (key.as_str(), helper)), repository);
-        for suffix in helper.into_iter().chain(&self.store) {
+        // An empty helper says: no helper and no store for this host, as the docker CLI reads it.
+        let none = helper.is_some_and(String::is_empty);
+        for suffix in helper.into_iter().chain(&self.store).filter(|_| !none) {
             let program = format!("docker-credential-{suffix}");
             if let Some(credentials) = self.ask(&program, repository).await? {
                 return Ok(Some(Found { credentials: Some(credentials), origin: Origin::Helper(program) }));
@@ -260,19 +262,21 @@ mod tests {
     async fn asks_helpers_with_the_host_on_stdin() {
         let helper = r#"read -r host || true
             case "$host" in
-              none.io) echo "credentials not found in native keychain"; exit 1;;
+              none.io) echo "nobody asks for this one"; exit 2;;
+              void.io) echo "credentials not found in native keychain"; exit 1;;
               bad.io) echo "token expired" >&2; exit 1;;
               odd.io) echo "secret but no json";;
               *) printf '{"ServerURL":"%s","Username":"%s","Secret":"%s"}' "$host" "$MARK" "$host";;
             esac"#;
         let (_kept, config) = directory(
-            r#"{"auths": {"none.io": {"auth": "dTpw"}, "r.io": {}}, "credsStore": "test",
-                "credHelpers": {"gone.io": "absent"}}"#,
+            r#"{"auths": {"none.io": {"auth": "dTpw"}, "void.io": {"auth": "dTpw"}, "r.io": {}}, "credsStore": "test",
+                "credHelpers": {"gone.io": "absent", "none.io": ""}}"#,
             helper,
         );
         assert_eq!(find(&config, "r.io/x").await, Some(password("kept", "r.io")));
         assert_eq!(find(&config, "alpine").await, Some(password("kept", "https://index.docker.io/v1/")));
-        assert_eq!(find(&config, "none.io/x").await, Some(password("u", "p")));
+        assert_eq!(find(&config, "none.io/x").await, Some(password("u", "p")), "an empty helper is none");
+        assert_eq!(find(&config, "void.io/x").await, Some(password("u", "p")));
         for (repository, expected) in [
             ("bad.io/x", "token expired"),
             ("odd.io/x", "not the expected JSON"),

@@ -28,5 +28,5 @@ pub use credentials::{Credentials, Keyring, Origin};
 pub use digest::{Digest, Hasher};
 pub use error::{Answer, Asked, OciError};
 pub use manifest::{Contents, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};
-pub use reference::{Reference, ReferenceError, Repository, Which};
+pub use reference::{Reference, ReferenceError, Repository, Which, check_tag};
 pub use upload::Content;

@@ -277,8 +277,9 @@ fn valid_component(component: &str) -> bool {
         .all(|between| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-'))
 }
 
-/// `[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}`
-fn check_tag(tag: &str) -> Result<(), ReferenceError> {
+/// Whether this can be a tag: `[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}` (distribution specification,
+/// "Pulling manifests").
+pub fn check_tag(tag: &str) -> Result<(), ReferenceError> {
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let valid = tag.len() <= 128
         && tag.bytes().next().is_some_and(word)

@@ -54,7 +54,7 @@ pub struct StepResult {
     pub name: String,
     /// How it ended.
     pub status: Status,
-    /// How long it took.
+    /// How long it took, to the millisecond.
     pub seconds: f64,
     /// Why it was skipped, or how it failed, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +85,7 @@ impl StepResult {
         Self {
             name: name.to_owned(),
             status,
-            seconds,
+            seconds: (seconds * 1000.0).round() / 1000.0,
             reason: None,
             exit_code: None,
             log: None,
@@ -201,7 +201,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// What a plan comes to that is only shown: nothing was run.
-    pub fn of_plan(plan: Plan, now: jiff::Timestamp) -> Self {
+    pub fn of_plan(plan: Plan, now: jiff::Timestamp, logs: String) -> Self {
         Self {
             result: Verdict::Success,
             tag_created: false,
@@ -213,7 +213,7 @@ impl Outcome {
             half_deployed: Vec::new(),
             started: now.to_string(),
             seconds: 0.0,
-            logs: String::new(),
+            logs,
             exit: Exit::Passed,
             plan,
         }

@@ -153,6 +153,11 @@ impl Stream {
         self.printed()
     }
 
+    /// The text for the log file that was given last, to keep. `spare` is used in its place.
+    pub fn take_log(&mut self, spare: Vec<u8>) -> Vec<u8> {
+        std::mem::replace(&mut self.log, spare)
+    }
+
     /// What the output said besides its text, up to now.
     pub fn findings(&self) -> Findings {
         let mask = |text: &str| self.masker.mask(text).into_owned();

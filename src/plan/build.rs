@@ -64,7 +64,7 @@ pub fn plan(known: &Known<'_>) -> Result<Plan, Failure> {
         Command::Run => planner.run()?,
         Command::Promote => planner.promote()?,
     }
-    let images = planner.images();
+    let images = planner.images()?;
     Ok(planner.finish(images))
 }
 
@@ -79,7 +79,7 @@ impl Planner<'_> {
     fn fast_feedback(&mut self) -> Result<(), Failure> {
         let mut needed = vec![BUILD, FUNCTIONAL, NFT];
         let integration = self.integration();
-        if integration == Action::Run && self.known.inputs.integration == Integration::Required {
+        if integration == Action::Run {
             needed.push(INTEGRATION);
         }
         self.need(&needed)?;
@@ -117,6 +117,16 @@ impl Planner<'_> {
                 "name one or more make targets: `p2p run p2p-build`, or the input `target`",
             ));
         }
+        for stage in [Stage::ExtendedTest, Stage::Prod] {
+            let target = promotion_target(stage);
+            if targets.contains(&target) {
+                let stage = target.trim_start_matches("p2p-promote-to-");
+                return Err(Failure::usage(
+                    format!("`{target}` promotes, and `run` never does"),
+                    format!("use `p2p promote {stage}`, which checks what is promoted; nothing was run"),
+                ));
+            }
+        }
         self.need(&targets)?;
         for target in targets {
             self.target(target, None);
@@ -128,18 +138,7 @@ impl Planner<'_> {
     }
 
     fn promote(&mut self) -> Result<(), Failure> {
-        let stage = match self.known.targets {
-            [word] if word == "extended-test" => Stage::ExtendedTest,
-            [word] if word == "prod" => Stage::Prod,
-            words => {
-                let what = match words {
-                    [] => "no stage to promote to".to_owned(),
-                    words => format!("`{}` is no stage to promote to", words.join(" ")),
-                };
-                return Err(Failure::usage(what, "expected one of `extended-test`, `prod`; nothing was run"));
-            }
-        };
-        self.promotion(stage)
+        self.promotion(stage(self.known.targets)?)
     }
 
     /// Adds the promotion, skipped where the commit may not be promoted.
@@ -147,10 +146,13 @@ impl Planner<'_> {
         let known = self.known;
         let target = promotion_target(stage);
         let by_make = self.promotes_by_make(target)?;
+        if by_make {
+            self.need(&[target])?;
+        }
         let from = if stage == Stage::Prod { Stage::ExtendedTest } else { Stage::FastFeedback };
         let action = match &known.standing.barred {
             Some(barred) => Action::Skip { reason: barred.to_string(), warn: false },
-            None if known.place == Place::Local && !known.embedded_registry => Action::Skip {
+            None if known.place == Place::Local && !self.stays_here() => Action::Skip {
                 reason: "a local run promotes into its own registry only".to_owned(),
                 warn: false,
             },
@@ -184,11 +186,23 @@ impl Planner<'_> {
             source: path(known.values, from),
             destination: path(destination, stage),
             include_referrers: known.inputs.include_referrers,
-            on_existing: known.inputs.on_existing,
+            // A local run promotes the same version again and again, with other bytes.
+            on_existing: if known.embedded_registry {
+                inputs::OnExisting::Overwrite
+            } else {
+                known.inputs.on_existing
+            },
             record: known.inputs.promotion_record == inputs::Switch::On,
         });
         self.push(target, action, job);
         Ok(())
+    }
+
+    /// Whether a promotion would end in the registry of this local run.
+    fn stays_here(&self) -> bool {
+        let registry = |values: &Values| values.text(Key::Registry).map(str::to_owned);
+        let destination = self.known.destination.as_ref().ok().and_then(registry);
+        self.known.embedded_registry && destination.is_some() && destination == registry(self.known.values)
     }
 
     /// Whether the team's own recipe promotes.
@@ -222,8 +236,12 @@ impl Planner<'_> {
                 [] => "it defines no target that begins with `p2p-`".to_owned(),
                 there => format!("it defines {}", quoted(there)),
             };
+            let place = match self.known.inputs.working_directory.as_str() {
+                "." | "" => String::new(),
+                directory => format!(" in `{directory}`"),
+            };
             return Err(Failure::usage(
-                format!("the Makefile does not define {}", quoted(&missing)),
+                format!("the Makefile{place} does not define {}", quoted(&missing)),
                 format!("add what is missing; {there}. Nothing was run"),
             ));
         }
@@ -268,7 +286,10 @@ impl Planner<'_> {
         Target {
             target: name.to_owned(),
             namespace: values.namespace_of(name).map(|value| value.text.clone()),
-            in_copy: name == NFT && known.command != Command::Run && known.inputs.parallel,
+            in_copy: name == NFT
+                && known.command != Command::Run
+                && known.inputs.parallel
+                && self.state(FUNCTIONAL) != State::Empty,
             time_limit: known.inputs.timeout,
             variables: target_variables(&Facing {
                 values,
@@ -308,7 +329,7 @@ impl Planner<'_> {
         } else if !self.known.recorded.is_empty() {
             Names::Names(self.known.recorded.iter().map(|image| image.name.clone()).collect())
         } else if matches!(self.state(IMAGES), State::Defined { .. }) {
-            Names::PrintedBy(IMAGES)
+            Names::PrintedBy(Box::new(self.make_target(IMAGES, self.known.values, None)))
         } else {
             Names::Names(self.known.values.text(Key::AppName).map(str::to_owned).into_iter().collect())
         }
@@ -316,18 +337,30 @@ impl Planner<'_> {
 
     /// An image that is not there after the build is an error where it was listed, or where we are
     /// the ones to promote it.
-    fn images(&self) -> Images {
+    fn images(&self) -> Result<Images, Failure> {
         let listed =
             self.known.inputs.image_names.is_some() || matches!(self.state(IMAGES), State::Defined { .. });
         let native = self.steps.iter().any(|step| {
             step.action == Action::Run
                 && matches!(&step.job, Job::Promote(promotion) if promotion.by.is_none())
         });
-        Images {
-            names: self.image_names(),
-            required: listed || native,
-            recorded: self.known.recorded.clone(),
+        let names = self.image_names();
+        let recorded = self.known.recorded.clone();
+        if let (Names::Names(names), false) = (&names, recorded.is_empty()) {
+            let lost: Vec<_> = names
+                .iter()
+                .map(String::as_str)
+                .filter(|name| !recorded.iter().any(|image| image.name == *name))
+                .collect();
+            if !lost.is_empty() {
+                return Err(Failure::usage(
+                    format!("the input `images` holds no digest of {}", quoted(&lost)),
+                    "give the output `images` of the job that built them, or leave them out of `image-names`; \
+                     nothing was run",
+                ));
+            }
         }
+        Ok(Images { names, required: listed || native, recorded })
     }
 
     fn finish(self, images: Images) -> Plan {
@@ -351,6 +384,21 @@ impl Planner<'_> {
             directory: known.inputs.working_directory.clone(),
             artifacts: known.inputs.artifacts.clone().map(|globs| globs.0).unwrap_or_default(),
             steps: self.steps,
+        }
+    }
+}
+
+/// The stage that `promote` is about, from its arguments.
+pub fn stage(words: &[String]) -> Result<Stage, Failure> {
+    match words {
+        [word] if word == "extended-test" => Ok(Stage::ExtendedTest),
+        [word] if word == "prod" => Ok(Stage::Prod),
+        words => {
+            let what = match words {
+                [] => "no stage to promote to".to_owned(),
+                words => format!("`{}` is no stage to promote to", words.join(" ")),
+            };
+            Err(Failure::usage(what, "expected one of `extended-test`, `prod`; nothing was run"))
         }
     }
 }

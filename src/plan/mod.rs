@@ -2,10 +2,14 @@
 //! printed is what is executed. No HTTP, no files, no environment, no clock.
 
 mod build;
+mod cache;
+mod fork;
 mod standing;
 mod text;
 
-pub use build::{Known, plan};
+pub use build::{Known, plan, stage};
+pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
+pub use fork::fork;
 pub use standing::{Barred, Facts, Standing, standing};
 
 use std::time::Duration;
@@ -89,7 +93,7 @@ pub enum Names {
     /// These.
     Names(Vec<String>),
     /// What this make target prints after the build.
-    PrintedBy(&'static str),
+    PrintedBy(Box<Target>),
 }
 
 /// One step.
@@ -141,7 +145,7 @@ pub enum Job {
 }
 
 /// A make target to run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Target {
     /// Its name in the Makefile.
     pub target: String,
@@ -194,6 +198,10 @@ impl Plan {
                 let variables = std::mem::take(&mut target.variables);
                 target.variables = variables.with_version(&settled.version, &origin);
             }
+        }
+        if let Names::PrintedBy(target) = &mut self.images.names {
+            let origin = Origin::Run(settled.because.clone());
+            target.variables = std::mem::take(&mut target.variables).with_version(&settled.version, &origin);
         }
         self.version = settled;
         self

@@ -34,6 +34,13 @@ pub enum Barred {
     Fork,
     /// The ref is neither the main branch nor a version tag.
     Ref(String),
+    /// The ref is a version tag of another commit than the one that is checked out.
+    OfAnother {
+        /// The tag's ref.
+        git_ref: String,
+        /// What is checked out.
+        head: Commit,
+    },
     /// HEAD is neither the event's commit nor the one that `checkout-version` names.
     Head {
         /// What is checked out.
@@ -73,8 +80,12 @@ pub fn standing(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
     let tagged = facts.git_ref.strip_prefix("refs/tags/").and_then(|tag| prefix.version(tag));
     let (kind, barred) = match (barred, tagged) {
         (Some(barred), _) => (Kind::Elsewhere, Some(barred)),
-        // Another commit than the tag's own must not take the tag's number.
         (None, Some(version)) if own => (Kind::VersionTag(version), None),
+        // Another commit than the tag's own must not take the tag's number.
+        (None, Some(_)) => {
+            let (git_ref, head) = (facts.git_ref.clone(), facts.head.clone());
+            (Kind::Elsewhere, Some(Barred::OfAnother { git_ref, head }))
+        }
         (None, _) if facts.git_ref == main_branch => (Kind::MainBranch, None),
         (None, _) => (Kind::Elsewhere, Some(Barred::Ref(facts.git_ref.clone()))),
     };
@@ -95,11 +106,164 @@ impl fmt::Display for Barred {
             Self::Event(event) => write!(f, "the event `{event}` never tags or promotes"),
             Self::Fork => write!(f, "a pull request from a fork never tags or promotes"),
             Self::Ref(git_ref) => write!(f, "`{git_ref}` is neither the main branch nor a version tag"),
+            Self::OfAnother { git_ref, head } => {
+                write!(f, "`{git_ref}` is the tag of another commit than the checked-out {head}")
+            }
             Self::Head { head, event_sha } => write!(
                 f,
                 "the checked-out commit {head} is neither the event's commit {event_sha} nor the one that \
                  `checkout-version` names"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(digit: char) -> Commit {
+        #[expect(clippy::unwrap_used, reason = "forty hexadecimal digits are a commit")]
+        digit.to_string().repeat(40).parse().unwrap()
+    }
+
+    /// A push to main, HEAD where the event is.
+    fn push() -> Facts {
+        Facts {
+            event: "push".to_owned(),
+            git_ref: "refs/heads/main".to_owned(),
+            event_sha: commit('a'),
+            head: commit('a'),
+            named: None,
+            pull_request_head: None,
+            fork: false,
+        }
+    }
+
+    fn of(facts: &Facts) -> Standing {
+        standing(facts, "refs/heads/main", &Prefix::default())
+    }
+
+    /// What the version is made from, and why nothing is tagged or promoted: `main`, `tag 1.2.3`,
+    /// `elsewhere: event`.
+    fn said(facts: &Facts) -> String {
+        let Standing { kind, barred, .. } = of(facts);
+        let kind = match kind {
+            Kind::MainBranch => "main".to_owned(),
+            Kind::VersionTag(version) => format!("tag {version}"),
+            Kind::Elsewhere => "elsewhere".to_owned(),
+            other => format!("{other:?}"),
+        };
+        match barred {
+            None => kind,
+            Some(Barred::Event(_)) => format!("{kind}: event"),
+            Some(Barred::Fork) => format!("{kind}: fork"),
+            Some(Barred::Ref(_)) => format!("{kind}: ref"),
+            Some(Barred::OfAnother { .. }) => format!("{kind}: of another"),
+            Some(Barred::Head { .. }) => format!("{kind}: head"),
+        }
+    }
+
+    /// Every event with every ref; HEAD is the event's commit.
+    #[test]
+    fn four_events_tag_and_promote_on_main_and_on_version_tags_alone() {
+        let may = ["push", "schedule", "workflow_dispatch", "repository_dispatch"];
+        let never = [
+            "",
+            "PUSH",
+            "push ",
+            "check_run",
+            "check_suite",
+            "create",
+            "delete",
+            "deployment",
+            "deployment_status",
+            "discussion",
+            "fork",
+            "gollum",
+            "issue_comment",
+            "issues",
+            "label",
+            "merge_group",
+            "milestone",
+            "page_build",
+            "public",
+            "pull_request",
+            "pull_request_review",
+            "pull_request_target",
+            "registry_package",
+            "release",
+            "status",
+            "watch",
+            "workflow_call",
+            "workflow_run",
+        ];
+        for (git_ref, expected) in [
+            ("refs/heads/main", "main"),
+            ("refs/tags/v1.2.3", "tag 1.2.3"),
+            ("refs/tags/v1.2.3-rc.1", "elsewhere: ref"),
+            ("refs/tags/1.2.3", "elsewhere: ref"),
+            ("refs/tags/api-v1.2.3", "elsewhere: ref"),
+            ("refs/tags/main", "elsewhere: ref"),
+            ("refs/heads/v1.2.3", "elsewhere: ref"),
+            ("refs/heads/maintenance", "elsewhere: ref"),
+            ("refs/heads/x/main", "elsewhere: ref"),
+            ("refs/pull/7/merge", "elsewhere: ref"),
+            ("refs/heads/gh-readonly-queue/main/pr-7-abc", "elsewhere: ref"),
+            ("main", "elsewhere: ref"),
+            ("", "elsewhere: ref"),
+        ] {
+            for event in may {
+                let facts = Facts { event: event.to_owned(), git_ref: git_ref.to_owned(), ..push() };
+                assert_eq!(said(&facts), expected, "{event} {git_ref}");
+                assert_eq!(said(&Facts { fork: true, ..facts }), "elsewhere: fork", "{event} {git_ref}");
+            }
+            for event in never {
+                let facts = Facts { event: event.to_owned(), git_ref: git_ref.to_owned(), ..push() };
+                assert_eq!(said(&facts), "elsewhere: event", "{event} {git_ref}");
+                assert_eq!(said(&Facts { fork: true, ..facts }), "elsewhere: fork", "{event} {git_ref}");
+            }
+        }
+    }
+
+    #[test]
+    fn head_is_the_event_s_commit_or_the_named_one() {
+        let (event, other, third) = (commit('a'), commit('b'), commit('c'));
+        for (head, named, on_main, on_tag) in [
+            (&event, None, "main", "tag 1.2.3"),
+            (&event, Some(&event), "main", "tag 1.2.3"),
+            // What is checked out decides, not what was meant to be.
+            (&event, Some(&other), "main", "tag 1.2.3"),
+            (&other, None, "elsewhere: head", "elsewhere: head"),
+            (&other, Some(&event), "elsewhere: head", "elsewhere: head"),
+            (&other, Some(&third), "elsewhere: head", "elsewhere: head"),
+            // The tag's number belongs to the tag's commit.
+            (&other, Some(&other), "main", "elsewhere: of another"),
+        ] {
+            let facts = Facts { head: head.clone(), named: named.cloned(), ..push() };
+            assert_eq!(said(&facts), on_main, "{head} {named:?}");
+            let facts = Facts { git_ref: "refs/tags/v1.2.3".to_owned(), ..facts };
+            assert_eq!(said(&facts), on_tag, "{head} {named:?}");
+        }
+    }
+
+    #[test]
+    fn the_commit_under_test_is_head_but_for_a_pull_request() {
+        let facts = Facts { head: commit('b'), pull_request_head: Some(commit('c')), ..push() };
+        for (event, expected) in
+            [("pull_request", 'c'), ("pull_request_target", 'b'), ("push", 'b'), ("workflow_run", 'b')]
+        {
+            let facts = Facts { event: event.to_owned(), ..facts.clone() };
+            assert_eq!(of(&facts).commit, commit(expected), "{event}");
+        }
+        let without = Facts { event: "pull_request".to_owned(), pull_request_head: None, ..facts };
+        assert_eq!(of(&without).commit, commit('b'));
+    }
+
+    #[test]
+    fn the_main_branch_is_a_whole_ref() {
+        let facts = Facts { git_ref: "refs/heads/trunk".to_owned(), ..push() };
+        assert_eq!(standing(&facts, "refs/heads/trunk", &Prefix::default()).kind, Kind::MainBranch);
+        assert_eq!(standing(&facts, "refs/heads/tru", &Prefix::default()).kind, Kind::Elsewhere);
     }
 }

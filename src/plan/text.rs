@@ -25,13 +25,15 @@ impl fmt::Display for Plan {
         }
         match &self.images.names {
             Names::Names(names) => writeln!(f, "  images   {}", names.join(", "))?,
-            Names::PrintedBy(target) => writeln!(f, "  images   what `make {target}` prints")?,
+            Names::PrintedBy(target) => writeln!(f, "  images   what `make {}` prints", target.target)?,
         }
         writeln!(f, "\nsteps, in order:")?;
+        let width = self.steps.iter().map(|step| step.name.len()).max().unwrap_or(0);
         for wave in self.waves() {
-            let together = wave.iter().filter(|step| step.action == Action::Run).count() > 1;
+            let running = || wave.iter().filter(|step| step.action == Action::Run);
+            let together = running().count() > 1 && running().any(in_copy);
             for step in wave {
-                write_step(f, step, together)?;
+                write_step(f, step, together, width)?;
             }
         }
         writeln!(f, "\nvalues of the environment:\n{}", indented(&self.environment.to_string()))?;
@@ -51,7 +53,12 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
-fn write_step(f: &mut fmt::Formatter<'_>, step: &Step, together: bool) -> fmt::Result {
+/// Without a copy to run in, a step waits for its neighbour.
+fn in_copy(step: &Step) -> bool {
+    step.target().is_some_and(|target| target.in_copy)
+}
+
+fn write_step(f: &mut fmt::Formatter<'_>, step: &Step, together: bool, width: usize) -> fmt::Result {
     let mut what = match &step.action {
         Action::Run => step.job.to_string(),
         Action::Skip { reason, .. } => format!("skipped: {reason}"),
@@ -61,11 +68,11 @@ fn write_step(f: &mut fmt::Formatter<'_>, step: &Step, together: bool) -> fmt::R
         if together {
             what.push_str(", at the same time as its neighbour");
         }
-        if step.target().is_some_and(|target| target.in_copy) {
+        if together && in_copy(step) {
             what.push_str(", in a copy of the workspace");
         }
     }
-    writeln!(f, "  {}. {:<18} {what}", step.wave + 1, step.name)
+    writeln!(f, "  {}. {:<width$}  {what}", step.wave + 1, step.name)
 }
 
 impl Step {

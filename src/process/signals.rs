@@ -97,6 +97,8 @@ impl Signals {
         let listener = tokio::spawn(async move {
             loop {
                 let come = tokio::select! {
+                    // Where both are there already, the one that the runner sends first came first.
+                    biased;
                     Some(()) = interrupt.recv() => StopSignal::Interrupt,
                     Some(()) = terminate.recv() => StopSignal::Terminate,
                     else => return,

@@ -38,8 +38,9 @@ impl Spec {
     }
 
     pub(super) fn command(&self) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(&self.program);
+        let mut command = tokio::process::Command::new(self.env.program(&self.program));
         command
+            .arg0(&self.program)
             .args(&self.args)
             .current_dir(&self.cwd)
             .env_clear()

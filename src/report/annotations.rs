@@ -7,6 +7,8 @@ use crate::output::{Annotation, Level, command};
 
 /// GitHub keeps 10 of a kind a step. Ours must find room, so targets get fewer.
 const OF_TARGETS: usize = 7;
+/// How many of a failed target's last lines stand in its annotation: make's own, and what it is about.
+const LAST_LINES: usize = 3;
 
 /// Writes annotations and masks.
 pub struct Annotations {
@@ -32,10 +34,11 @@ impl Annotations {
             Self::failure(&self.console, &result.name, failure);
         } else if matches!(result.status, Status::Failed | Status::TimedOut | Status::Interrupted) {
             let mut message = result.reason.clone().unwrap_or_default();
-            for (what, text) in [("last line", result.tail.last()), ("repeat it", result.repeat.as_ref())] {
-                if let Some(text) = text {
-                    message = format!("{message}\n{what}: {text}");
-                }
+            for line in &result.tail[result.tail.len().saturating_sub(LAST_LINES)..] {
+                message = format!("{message}\n| {line}");
+            }
+            if let Some(repeat) = &result.repeat {
+                message = format!("{message}\nrepeat it: {repeat}");
             }
             self.console.annotate_text(Level::Error, &result.name, &message);
         }

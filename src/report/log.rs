@@ -17,14 +17,6 @@ impl Log {
     }
 
     fn began(&self, plan: &Plan) {
-        for note in &plan.notes {
-            self.console.say(note);
-        }
-        if !self.console.is_github() {
-            for warning in &plan.warnings {
-                self.console.say(&format!("warning: {warning}"));
-            }
-        }
         let place = match plan.place {
             Place::Github => "",
             Place::Local => " (local)",
@@ -33,6 +25,14 @@ impl Log {
             "p2p {}{place}: version {} of commit {}",
             plan.command, plan.version.version, plan.commit
         ));
+        for note in &plan.notes {
+            self.console.say(note);
+        }
+        if !self.console.is_github() {
+            for warning in &plan.warnings {
+                self.console.say(&format!("warning: {warning}"));
+            }
+        }
     }
 
     fn ended(&self, result: &StepResult) {
@@ -41,7 +41,9 @@ impl Log {
         let reason = result.reason.as_deref().unwrap_or_default();
         let line = match result.status {
             Status::Passed if reason.is_empty() => format!("✓ {name} passed in {took}"),
-            Status::Passed => format!("✓ {name}: {reason}"),
+            Status::Passed => format!("✓ {name} passed in {took}: {reason}"),
+            // The failure itself follows.
+            Status::Failed if result.failure.is_some() => format!("✗ {name} failed after {took}"),
             Status::Nothing => format!("✓ {name} does nothing: it has neither recipe nor prerequisites"),
             Status::Skipped => format!("- {name} skipped: {reason}"),
             Status::Failed => format!("✗ {name} failed after {took}: {reason}"),
@@ -122,11 +124,11 @@ impl Listener for Log {
             Event::GroupEnded => self.console.close(),
             Event::StepEnded(result) => self.ended(result),
             Event::Recorded(image) => {
-                self.console.say(&format!("  {} is {}", image.reference, image.digest));
+                self.console.say(&format!("recorded {}@{}", image.reference, image.digest));
             }
             Event::Promoted(promoted) => self
                 .console
-                .say(&format!("  {} → {} ({})", promoted.source, promoted.destination, promoted.digest)),
+                .say(&format!("promoted {} → {}@{}", promoted.source, promoted.destination, promoted.digest)),
             Event::Ended(outcome) => self.over(outcome),
             Event::Mask(_) | Event::Said(..) | Event::Annotated(_) | Event::Summarised(..) => {}
         }

@@ -1,7 +1,23 @@
 //! Text of others in markdown, so that it stays text.
 
-/// In a cell of a table.
+/// In a cell of a table. What stands between backticks is shown as code.
 pub(super) fn cell(text: &str) -> String {
+    let parts: Vec<_> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return escaped(text);
+    }
+    parts
+        .iter()
+        .enumerate()
+        .map(|(index, part)| match (index % 2, part.is_empty()) {
+            (0, _) => escaped(part),
+            (_, true) => String::new(),
+            (_, false) => code(part),
+        })
+        .collect()
+}
+
+fn escaped(text: &str) -> String {
     let mut cell = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -59,7 +75,8 @@ mod tests {
 
     #[test]
     fn a_cell_holds_no_markup() {
-        assert_eq!(cell("a|b <img> *c*\n`d`"), "a\\|b &lt;img&gt; \\*c\\* \\`d\\`");
+        assert_eq!(cell("a|b <img> *c*\n`d_e` f_g"), "a\\|b &lt;img&gt; \\*c\\* `d_e` f\\_g");
+        assert_eq!(cell("one ` alone"), "one \\` alone");
         assert_eq!(code("a`b"), "``a`b``");
         assert_eq!(code("`"), "`` ` ``");
     }

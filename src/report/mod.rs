@@ -66,7 +66,7 @@ pub fn failed(console: &Console, env: &Env, failure: &Failure) {
     Annotations::failure(console, "p2p", failure);
     // Nothing is left to tell of what cannot be written but the exit code, which says the same.
     if let Some(file) = env.path("GITHUB_OUTPUT") {
-        let _unwritten = outputs::failed(&file);
+        let _unwritten = outputs::failed(&file, failure.exit);
     }
     if let Some(file) = env.path("GITHUB_STEP_SUMMARY") {
         let _unwritten = summary::failed(&file, &masker, failure);

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{Console, Listener};
+use crate::error::Exit;
 use crate::outcome::{Event, Outcome, Verdict};
 use crate::output::{Level, file_command};
 
@@ -53,8 +54,12 @@ impl Listener for Outputs {
 }
 
 /// The one output of a run that failed before its plan was executed.
-pub(super) fn failed(file: &PathBuf) -> std::io::Result<()> {
-    append(file, &format!("result={}\n", Verdict::Failure.word()))
+pub(super) fn failed(file: &PathBuf, exit: Exit) -> std::io::Result<()> {
+    let verdict = match exit {
+        Exit::Interrupted(_) => Verdict::Cancelled,
+        _ => Verdict::Failure,
+    };
+    append(file, &format!("result={}\n", verdict.word()))
 }
 
 /// The outputs by name, in the order of action.yml.

@@ -2,21 +2,17 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 
 use p2p::error::Failure;
 use p2p::kube::{KubeError, Kubeconfig};
 use p2p::secret::Secret;
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
+
+use crate::support::kube::Cluster;
 
 const TWO_CONTEXTS: &str = "\
 apiVersion: v1
@@ -202,89 +198,19 @@ fn what_is_wrong_is_said_with_what_there_is() {
     assert_eq!(absent.to_string(), "there is no kubeconfig at /nowhere/a or /nowhere/b");
 }
 
-/// A Kubernetes API over TLS that knows config maps; tells the path and the token of each request.
-struct Api {
-    address: String,
-    certificate: String,
-    requests: Receiver<(String, String)>,
-}
-
-impl Api {
-    fn start() -> Self {
-        let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        let key = PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![signed.cert.der().clone()], key.into())
-            .unwrap();
-        let config = Arc::new(config);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("https://{}", listener.local_addr().unwrap());
-        let (tell, requests) = channel();
-        // Ends with the test's process.
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
-                serve(StreamOwned::new(connection, stream), &tell);
-            }
-        });
-        Self { address, certificate: signed.cert.pem(), requests }
-    }
-}
-
-/// Answers one request.
-fn serve(mut stream: StreamOwned<ServerConnection, TcpStream>, tell: &Sender<(String, String)>) {
-    let mut head = Vec::new();
-    for line in BufReader::new(&mut stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty())
-    {
-        head.push(line);
-    }
-    let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
-    let token = head.iter().find_map(|line| line.strip_prefix("Authorization: Bearer ")).unwrap_or_default();
-    let body = answer(path.split('?').next().unwrap_or_default()).to_string();
-    let _ = tell.send((path, token.to_owned()));
-    let _ = write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: \
-         close\r\n\r\n{body}",
-        body.len()
-    );
-    stream.conn.send_close_notify();
-    let _ = stream.flush();
-}
-
-fn answer(path: &str) -> Json {
-    match path {
-        "/api" => json!({"kind": "APIVersions", "versions": ["v1"]}),
-        "/apis" => json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": []}),
-        "/api/v1" => json!({
-            "kind": "APIResourceList", "groupVersion": "v1", "resources": [
-                {"name": "configmaps", "singularName": "", "namespaced": true, "kind": "ConfigMap", "verbs": ["list"]}
-            ]
-        }),
-        _ => json!({"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {}, "items": []}),
-    }
-}
-
 #[test]
 fn kubectl_works_in_the_namespace_with_the_token_beside_the_user_s_file() {
-    let api = Api::start();
+    let cluster = Cluster::start(&["shop-basket-nft"], |seen| seen.bearer() == "from-the-file");
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("pki")).unwrap();
-    fs::write(directory.path().join("pki/ca.crt"), &api.certificate).unwrap();
+    fs::write(directory.path().join("pki/ca.crt"), &cluster.authority).unwrap();
     fs::write(directory.path().join("token"), "from-the-file").unwrap();
     let path = directory.path().join("config");
-    fs::write(&path, TWO_CONTEXTS.replace("https://dev.example", &api.address)).unwrap();
+    fs::write(&path, TWO_CONTEXTS.replace("https://dev.example", &cluster.url())).unwrap();
     let (_kept, target) = written(&load(&path), None, Some("shop-basket-nft"));
-    stdout(&target, &["get", "configmaps", "-o", "json"]);
-    let seen: Vec<(String, String)> = api.requests.try_iter().collect();
-    let (listed, token) = seen
-        .iter()
-        .find(|(path, _)| path.contains("configmaps"))
-        .unwrap_or_else(|| panic!("no config maps were asked for: {seen:?}"));
-    assert!(listed.starts_with("/api/v1/namespaces/shop-basket-nft/configmaps"), "{listed}");
-    assert_eq!(token, "from-the-file");
+    let listed = stdout(&target, &["get", "configmaps", "-o", "name"]);
+    assert_eq!(listed, "configmap/gate\n");
+    let seen = cluster.server().requests();
+    let wanted = "/api/v1/namespaces/shop-basket-nft/configmaps";
+    assert!(seen.iter().any(|seen| seen.path == wanted), "{seen:?}");
 }

@@ -294,7 +294,7 @@ impl Run {
 }
 
 impl Line {
-    fn is_of(&self, job: &str, step: &str) -> bool {
+    pub(crate) fn is_of(&self, job: &str, step: &str) -> bool {
         self.job == job && self.step.first().is_some_and(|first| first == step)
     }
 }

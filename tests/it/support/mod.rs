@@ -4,9 +4,13 @@
 pub(crate) mod act;
 pub(crate) mod docker_registry;
 pub(crate) mod front;
+pub(crate) mod gate;
 pub(crate) mod git;
 pub(crate) mod github;
+pub(crate) mod google;
+pub(crate) mod kube;
 pub(crate) mod release;
 pub(crate) mod repository;
 pub(crate) mod runner_reader;
+pub(crate) mod server;
 pub(crate) mod tools;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use p2p::git::{Error, Git};
+use p2p::git::{Error, Git, toplevel};
 use p2p::version::Commit;
 
 use super::{env, git, shown};
@@ -31,12 +31,24 @@ async fn head_and_what_revisions_lead_to() {
     }
 }
 
-#[tokio::test]
-async fn the_top_of_the_working_tree() {
+#[test]
+fn the_top_of_the_working_tree_is_what_git_takes_it_for() {
+    let library = Checkout::new();
+    library.commit("library");
     let checkout = Checkout::new();
     checkout.file("apps/shop front/Makefile", "");
-    let below = checkout.path().join("apps/shop front");
-    assert_eq!(git().toplevel(&below).await.unwrap(), checkout.path());
+    // As git does, look past a `.git` that is no repository.
+    checkout.file("apps/.git/config", "");
+    let source = library.path().display().to_string();
+    checkout.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &source, "shared"]);
+    checkout.commit("first");
+    checkout.git(&["worktree", "add", "--quiet", "trees/other"]);
+    for below in ["", "apps/shop front", "shared", "trees/other/apps/shop front", ".git/.."] {
+        let below = checkout.path().join(below).canonicalize().unwrap();
+        let top = plain_git(&below, &["rev-parse", "--show-toplevel"]);
+        assert_eq!(toplevel(&below), Some(Path::new(top.trim())), "{}", below.display());
+    }
+    assert_eq!(toplevel(tempfile::tempdir().unwrap().path()), None);
 }
 
 #[tokio::test]
@@ -87,11 +99,18 @@ async fn a_short_name_says_whether_something_changed() {
     let commit = checkout.commit("first");
     checkout.git(&["tag", "--annotate", "--message=x", "v1.0.0"]);
     let short = &commit[..12];
-    assert_eq!(git().describe(&checkout.path()).await.unwrap(), short);
+    let described = async || {
+        let (found, short) = git().describe(&checkout.path()).await.unwrap();
+        assert_eq!(found.as_str(), commit);
+        short
+    };
+    assert_eq!(described().await, short);
     checkout.file("new", "1");
-    assert_eq!(git().describe(&checkout.path()).await.unwrap(), short);
+    assert_eq!(described().await, short);
     checkout.file("a", "2");
-    assert_eq!(git().describe(&checkout.path()).await.unwrap(), format!("{short}-dirty"));
+    assert_eq!(described().await, format!("{short}-dirty"));
+    checkout.git(&["add", "a"]);
+    assert_eq!(described().await, format!("{short}-dirty"));
 }
 
 #[tokio::test]
@@ -110,11 +129,9 @@ async fn no_repository_no_commit_and_no_git_are_told_apart() {
     let outside = tempfile::tempdir().unwrap();
     let name = outside.path().display().to_string();
     let mut texts = Vec::new();
-    for error in [
-        git().head(outside.path()).await.unwrap_err(),
-        git().toplevel(outside.path()).await.unwrap_err(),
-        git().describe(outside.path()).await.unwrap_err(),
-    ] {
+    for error in
+        [git().head(outside.path()).await.unwrap_err(), git().describe(outside.path()).await.unwrap_err()]
+    {
         assert!(matches!(error, Error::NotARepository { .. }), "{error}");
         texts.push(shown(error).replace(&name, "DIRECTORY"));
     }

@@ -1,0 +1,54 @@
+//! What would fail only late in a run, when a tag is created and targets have run, is refused
+//! before anything is done.
+
+use crate::error::Failure;
+use crate::inputs::Inputs;
+use crate::oci::{Digest, Repository, check_tag};
+use crate::outcome::Image;
+use crate::plan::{Action, Job, Names, Plan};
+use crate::workspace::ArtifactGlobs;
+
+/// The inputs that are read late.
+pub(super) fn inputs(inputs: &Inputs, recorded: &[Image]) -> Result<(), Failure> {
+    let globs = inputs.artifacts.iter().flat_map(|globs| &globs.0);
+    ArtifactGlobs::parse(globs.map(String::as_str))?;
+    if let Some(version) = &inputs.version {
+        let wrong = || format!("the input `version` is {version:?}, and images are tagged with it");
+        check_tag(version).map_err(|error| Failure::from(error).context(wrong()))?;
+    }
+    for image in recorded {
+        let wrong = || format!("the input `images` has no digest of {}", image.name);
+        image.digest.parse::<Digest>().map_err(|error| Failure::from(error).context(wrong()))?;
+    }
+    Ok(())
+}
+
+/// The names of the images, wherever the plan looks for them.
+pub(super) fn images(plan: &Plan) -> Result<(), Failure> {
+    // What a target will print is not known yet; the place is.
+    let unknown = ["unknown".to_owned()];
+    let names = match &plan.images.names {
+        Names::Names(names) => names.as_slice(),
+        Names::PrintedBy(_) => &unknown,
+    };
+    for step in plan.steps.iter().filter(|step| step.action == Action::Run) {
+        let places = match &step.job {
+            Job::Images { repository } => vec![repository],
+            Job::Promote(promotion) => vec![&promotion.source, &promotion.destination],
+            Job::Version | Job::Target(_) => Vec::new(),
+        };
+        for place in places {
+            place.parse::<Repository>().map_err(|error| {
+                let what = format!("no image can be kept at {place}: `registry` or a stage's path is wrong");
+                Failure::from(error).context(what)
+            })?;
+            for name in names {
+                format!("{place}/{name}").parse::<Repository>().map_err(|error| {
+                    let what = format!("no image can be called {name:?}: `image-names` or `images` is wrong");
+                    Failure::from(error).context(what)
+                })?;
+            }
+        }
+    }
+    Ok(())
+}

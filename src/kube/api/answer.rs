@@ -1,0 +1,36 @@
+//! What Kubernetes says of a request: the `Status` object of its API
+//! (<https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/>).
+
+use serde::Deserialize;
+
+use crate::web::{Answer, words};
+
+/// The parts that tell refusals apart.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Status {
+    pub(super) reason: String,
+    message: String,
+    pub(super) details: Details,
+}
+
+/// What a refusal is about.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Details {
+    pub(super) name: String,
+    pub(super) kind: String,
+}
+
+impl Status {
+    /// The status of an answer; an empty one where it is none, as of a proxy or an unknown path.
+    pub(super) fn of(answer: &Answer) -> Self {
+        serde_json::from_slice(&answer.body).unwrap_or_default()
+    }
+}
+
+/// What an answer says, on one line.
+pub(super) fn message(answer: &Answer) -> String {
+    let status = Status::of(answer);
+    if status.message.is_empty() { answer.words() } else { words(&status.message) }
+}

@@ -1,0 +1,16 @@
+//! A small client of the Kubernetes API, for what we ask ourselves: whether the tenant may act, and
+//! its subnamespaces. It reads kubeconfigs as client-go does; targets use kubectl and their own.
+
+mod access;
+mod answer;
+mod client;
+mod connection;
+mod error;
+mod exec;
+mod help;
+mod subnamespace;
+
+pub use access::Action;
+pub use client::Api;
+pub use error::ApiError;
+pub use subnamespace::{Progress, Stage};

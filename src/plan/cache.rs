@@ -1,0 +1,143 @@
+//! Where the layers of image builds are kept. In a `run` step GitHub gives no token for its cache, so
+//! the `type=gha` that Makefiles ask for by `p2p_image_cache` is silently dead there; the registry
+//! beside the image works.
+
+use super::Place;
+use crate::inputs::BuildCache;
+
+/// The assignment on make's command line. make expands it anew for each target (and `$(call …)`), so
+/// every image has its own: `p2p_image` is pattern-specific in the Makefiles that have it, and where
+/// there is none nothing is asked for. The cache is a nicety: a registry that refuses it fails no
+/// build, and not all registries take a cache that is no image. (Only the last argument of a function of
+/// make's may hold commas, hence `foreach` for the one image there is.)
+const REGISTRY: &str = "p2p_image_cache=$(foreach p2p_cached,$(p2p_image),\
+--cache-from=type=registry,ref=$(p2p_cached):cache \
+--cache-to=type=registry,ref=$(p2p_cached):cache,mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true)";
+
+/// The same without a cache.
+const NONE: &str = "p2p_image_cache=";
+
+/// The name of our builder, which targets are given in `BUILDX_BUILDER`.
+pub const BUILDER: &str = "p2p";
+
+/// The arguments of `docker` that make our builder: one that can export a cache (the default `docker`
+/// driver cannot), and whose images `docker image push` finds as it finds those of the default one.
+pub const CREATE_BUILDER: [&str; 8] = [
+    "buildx",
+    "create",
+    "--name",
+    BUILDER,
+    "--driver",
+    "docker-container",
+    "--driver-opt",
+    "default-load=true",
+];
+
+/// The arguments of `docker` that show the current builder, to be read by [`Buildx::read`].
+pub const INSPECT_BUILDER: [&str; 2] = ["buildx", "inspect"];
+
+/// What there is of docker buildx.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Buildx {
+    /// It is not installed, or no Docker runs.
+    Absent,
+    /// The current builder is docker's own and exports no cache.
+    Plain,
+    /// The current builder, which somebody chose, exports caches.
+    Capable,
+}
+
+impl Buildx {
+    /// Reads what `docker buildx inspect` printed.
+    pub fn read(inspected: &str) -> Self {
+        let driver = inspected.lines().find_map(|line| line.strip_prefix("Driver:")).map(str::trim);
+        match driver {
+            None => Self::Absent,
+            Some("docker") => Self::Plain,
+            Some(_) => Self::Capable,
+        }
+    }
+}
+
+/// What is done about the build cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cache {
+    /// An assignment on make's command line.
+    pub assignment: Option<&'static str>,
+    /// Whether our builder is needed ([`CREATE_BUILDER`]).
+    pub builder: bool,
+    /// What the reader should know.
+    pub warning: Option<&'static str>,
+}
+
+/// Decides. `asked` is the input `build-cache`; without it a job on GitHub that has buildx gets the
+/// registry's cache, and everything else is left alone. `token` is whether the job was given the token
+/// of GitHub's cache after all (`ACTIONS_RUNTIME_TOKEN`).
+pub fn cache(asked: Option<BuildCache>, place: Place, buildx: Buildx, token: bool) -> Cache {
+    let alone = Cache { assignment: None, builder: false, warning: None };
+    match asked {
+        None if place == Place::Local || buildx == Buildx::Absent => alone,
+        Some(BuildCache::Registry) if buildx == Buildx::Absent => Cache {
+            warning: Some(
+                "`build-cache: registry` needs docker buildx, and there is none: nothing is cached",
+            ),
+            ..alone
+        },
+        None | Some(BuildCache::Registry) => {
+            Cache { assignment: Some(REGISTRY), builder: buildx == Buildx::Plain, warning: None }
+        }
+        Some(BuildCache::Off) => Cache { assignment: Some(NONE), ..alone },
+        Some(BuildCache::Keep) if place == Place::Github && !token => Cache {
+            warning: Some(
+                "`build-cache: keep`: a build cache of `type=gha` does nothing here, because GitHub gives its token \
+                 to actions and not to `run` steps; `build-cache: registry` works",
+            ),
+            ..alone
+        },
+        Some(BuildCache::Keep) => alone,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use BuildCache::{Keep, Off, Registry};
+    use Buildx::{Absent, Capable, Plain};
+
+    #[test]
+    fn the_registry_is_the_default_where_it_can_work() {
+        let on = |buildx| cache(None, Place::Github, buildx, false);
+        assert_eq!(on(Plain), Cache { assignment: Some(REGISTRY), builder: true, warning: None });
+        assert_eq!(on(Capable), Cache { assignment: Some(REGISTRY), builder: false, warning: None });
+        assert_eq!(on(Absent), Cache { assignment: None, builder: false, warning: None });
+        assert_eq!(cache(None, Place::Local, Plain, false), on(Absent));
+        assert_eq!(cache(Some(Registry), Place::Local, Plain, false), on(Plain));
+    }
+
+    #[test]
+    fn what_was_asked_for_and_cannot_be_is_warned_of() {
+        let warned = |asked, place, buildx, token| cache(Some(asked), place, buildx, token).warning.is_some();
+        assert!(warned(Registry, Place::Github, Absent, false));
+        assert!(warned(Keep, Place::Github, Plain, false));
+        assert!(!warned(Keep, Place::Github, Plain, true), "the token was passed on");
+        assert!(!warned(Keep, Place::Local, Plain, false));
+        assert!(!warned(Off, Place::Github, Plain, false));
+    }
+
+    #[test]
+    fn off_takes_the_cache_away_and_keep_leaves_it() {
+        assert_eq!(cache(Some(Off), Place::Github, Plain, false).assignment, Some("p2p_image_cache="));
+        assert_eq!(cache(Some(Keep), Place::Github, Plain, false).assignment, None);
+        assert!(!cache(Some(Keep), Place::Github, Plain, false).builder);
+    }
+
+    #[test]
+    fn the_driver_is_read() {
+        let inspected = |driver| format!("Name:          x\nDriver:        {driver}\n\nNodes:\nName: x0\n");
+        assert_eq!(Buildx::read(&inspected("docker")), Plain);
+        assert_eq!(Buildx::read(&inspected("docker-container")), Capable);
+        assert_eq!(Buildx::read(&inspected("remote")), Capable);
+        assert_eq!(Buildx::read("ERROR: no builder \"x\" found"), Absent);
+        assert_eq!(Buildx::read(""), Absent);
+    }
+}

@@ -1,0 +1,482 @@
+//! Each class of wrong input: refused with its name before anything is done; and the exit codes.
+
+use std::fmt::Write;
+
+use p2p::inputs::SPECS;
+
+use crate::support::gate::{Gate, MAKEFILE, Run};
+use crate::support::github::Fault;
+
+/// The message of a run that was refused. Nothing was run, created, asked or left behind.
+#[track_caller]
+fn refused(gate: &Gate, arguments: &[&str]) -> String {
+    let run = gate.run(arguments);
+    run.ended(64);
+    assert_eq!(run.output("result"), "failure");
+    assert_eq!(run.outputs(), ["result"]);
+    assert!(!gate.has(".rootfs"), "no target was run");
+    assert_eq!(gate.registry.requests(), []);
+    assert_eq!(gate.remote.tags().len(), 0);
+    assert!(!run.stdout.contains("::group::"), "{}", run.stdout);
+    let place = |path: &std::path::Path| path.display().to_string();
+    message(&run)
+        .replace(&place(&gate.workspace()), "(workspace)")
+        .replace(&place(gate.home()), "(home)")
+        .replace(&gate.registry.path(), "(registry)")
+        .replace(&gate.head(), "(commit)")
+}
+
+/// The one error, without what differs from run to run.
+#[track_caller]
+fn message(run: &Run) -> String {
+    let reading = run.reading();
+    let errors: Vec<_> = reading.effects.iter().filter(|effect| effect.name == "error").collect();
+    let [error] = errors.as_slice() else { panic!("{}", run.stdout) };
+    assert_eq!(error.properties["title"], "p2p");
+    error.message.clone()
+}
+
+/// The message for each of these values of one input.
+fn of_input(name: &str, values: &[&str]) -> String {
+    let mut text = String::new();
+    for value in values {
+        let gate = Gate::new(MAKEFILE).input(name, value);
+        let arguments: &[&str] = if name == "command" { &[] } else { &["fast-feedback"] };
+        writeln!(text, "{}\n", refused(&gate, arguments)).unwrap();
+    }
+    text
+}
+
+#[test]
+fn booleans() {
+    insta::assert_snapshot!(of_input("dry-run", &["yes"]), @r#"
+    the input `dry-run` is "yes"
+    help: expected `true` or `false`; nothing was run
+    "#);
+    for spec in SPECS.iter().filter(|spec| spec.kind == p2p::inputs::Kind::Bool) {
+        for wrong in ["yes", "1", "on", "truth", "null"] {
+            let message = of_input(spec.name, &[wrong]);
+            assert!(message.starts_with(&format!("the input `{}` is {wrong:?}\n", spec.name)), "{message}");
+        }
+    }
+}
+
+#[test]
+fn choices() {
+    let mut all = String::new();
+    for spec in SPECS {
+        if matches!(spec.kind, p2p::inputs::Kind::Choice(_)) {
+            all += &of_input(spec.name, &["sometimes"]);
+        }
+    }
+    insta::assert_snapshot!(all, @r#"
+    the input `command` is "sometimes"
+    help: expected one of `fast-feedback`, `version`, `run`, `promote`, `plan`; nothing was run
+
+    the input `output` is "sometimes"
+    help: expected one of `text`, `json`; nothing was run
+
+    the input `integration` is "sometimes"
+    help: expected one of `optional`, `required`, `off`; nothing was run
+
+    the input `promotion` is "sometimes"
+    help: expected one of `auto`, `make`, `native`; nothing was run
+    "#);
+}
+
+#[test]
+fn times_and_sizes() {
+    insta::assert_snapshot!(of_input("timeout", &["0", "1.5", "soon"]) + &of_input("copy-limit", &["2 pounds"]), @r#"
+    the input `timeout` is "0"
+    help: expected a whole number of minutes, or one with a unit: `90s`, `45m`, `2h`; more than 0; nothing was run
+
+    the input `timeout` is "1.5"
+    help: expected a whole number of minutes, or one with a unit: `90s`, `45m`, `2h`; more than 0; nothing was run
+
+    the input `timeout` is "soon"
+    help: expected a whole number of minutes, or one with a unit: `90s`, `45m`, `2h`; more than 0; nothing was run
+
+    the input `copy-limit` is "2 pounds"
+    help: expected a number of bytes, or one with a unit: `500MiB`, `2GiB`; `0` for never; nothing was run
+    "#);
+}
+
+#[test]
+fn env_vars_by_the_number_of_the_line_alone() {
+    let text = of_input("env-vars", &["A=1\ns3cret", "A<<EOF\ns3cret", "REGISTRY=s3cret"]);
+    assert!(!text.contains("s3cret"));
+    insta::assert_snapshot!(text, @r"
+    input env-vars, line 2: there is neither `=` nor `<<` in it
+    help: write one `KEY=VALUE` a line, or `KEY<<DELIM`, the lines of the value and a line `DELIM`; the line is not shown because it may be secret
+
+    input env-vars, line 1: the delimiter that ends this value never comes
+    help: write one `KEY=VALUE` a line, or `KEY<<DELIM`, the lines of the value and a line `DELIM`; the line is not shown because it may be secret
+
+    input env-vars, line 1: it names a variable that the gate sets itself
+    help: write one `KEY=VALUE` a line, or `KEY<<DELIM`, the lines of the value and a line `DELIM`; the line is not shown because it may be secret
+    ");
+}
+
+#[test]
+fn environments_and_vars() {
+    insta::assert_snapshot!(
+        of_input("environments", &["{a: {no-such-key: x}}", "a: [", "- a"]) + &of_input("vars", &["{", "[]"]),
+        @r#"
+        input environments, line 1: a has an unknown key "no-such-key"
+        help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod
+
+        input environments, line 1: unclosed bracket '['
+        help: write it like this:
+              gcp-dev:
+                project-id: acme-dev
+                project-number: 123456789012
+                region: europe-west2
+
+        input environments, line 1: a map from environment names to their values is expected
+        help: write it like this:
+              gcp-dev:
+                project-id: acme-dev
+                project-number: 123456789012
+                region: europe-west2
+
+        input vars: no JSON: EOF while parsing an object at line 1 column 1
+        help: give the input `vars: ${{ toJSON(vars) }}`
+
+        input vars: not a JSON object
+        help: give the input `vars: ${{ toJSON(vars) }}`
+        "#
+    );
+}
+
+#[test]
+fn the_repository_s_settings() {
+    let gate = Gate::new(MAKEFILE).file(".p2p.yaml", "environments: {a: {no-such-key: x}}\n");
+    insta::assert_snapshot!(refused(&gate, &["fast-feedback"]), @r#"
+    .p2p.yaml, line 1: a has an unknown key "no-such-key"
+    help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod
+    "#);
+}
+
+#[test]
+fn directories() {
+    insta::assert_snapshot!(of_input("working-directory", &["absent", "Makefile"]), @r#"
+    the input `working-directory` is "absent", and (workspace)/absent is no directory
+    help: check the repository out first (actions/checkout), and name a directory in it
+
+    the input `working-directory` is "Makefile", and (workspace)/Makefile is no directory
+    help: check the repository out first (actions/checkout), and name a directory in it
+    "#);
+}
+
+#[test]
+fn commands_and_their_words() {
+    let mut all = of_input("target", &["p2p-build"]);
+    for arguments in
+        [&["run"][..], &["run", "p2p-no-such"], &["promote"], &["promote", "test"], &["plan", "deploy"]]
+    {
+        writeln!(all, "{arguments:?}: {}\n", refused(&Gate::new(MAKEFILE), arguments)).unwrap();
+    }
+    insta::assert_snapshot!(all, @r#"
+    `fast-feedback` takes no target, and `target` is `p2p-build`
+    help: leave `target` out, or set `command: run`; nothing was run
+
+    ["run"]: no target to run
+    help: name one or more make targets: `p2p run p2p-build`, or the input `target`
+
+    ["run", "p2p-no-such"]: the Makefile does not define `p2p-no-such`
+    help: add what is missing; it defines `p2p-build`, `p2p-functional`, `p2p-integration`, `p2p-nft`. Nothing was run
+
+    ["promote"]: no stage to promote to
+    help: expected one of `extended-test`, `prod`; nothing was run
+
+    ["promote", "test"]: `test` is no stage to promote to
+    help: expected one of `extended-test`, `prod`; nothing was run
+
+    ["plan", "deploy"]: `deploy` cannot be planned
+    help: expected one of `fast-feedback`, `version`, `run`, `promote`; nothing was run
+    "#);
+}
+
+#[test]
+fn flags() {
+    let gate = Gate::new(MAKEFILE);
+    for arguments in
+        [&["deploy"][..], &["fast-feedback", "--no-such"], &["run", "--github-token", "x"], &["--dry-run=x"]]
+    {
+        let run = gate.run(arguments);
+        run.ended(64);
+        assert!(!gate.has(".rootfs"));
+    }
+    let run = gate.run(&["fast-feedback", "--integraton", "off"]);
+    assert!(run.stderr.contains("--integration"), "a near miss is named: {}", run.stderr);
+}
+
+#[test]
+fn images_and_registries() {
+    let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let recorded = format!(r#"[{{"name": "Shop", "reference": "x", "digest": "{digest}"}}]"#);
+    let all = of_input(
+        "images",
+        &["shop", "{}", r#"[{"name": "shop", "reference": "x", "digest": "latest"}]"#, &recorded],
+    ) + &of_input("image-names", &["Shop", "shop:latest", ","])
+        + &of_input("registry", &["https://ghcr.io/acme", "ghcr.io/Acme", "ghcr.io/acme:1"])
+        + &of_input("fast-feedback-path", &["Test", "/", "a//b"]);
+    insta::assert_snapshot!(all, @r#"
+    the input `images` cannot be read: expected value at line 1 column 1
+    help: give the output `images` of the job that built them: [{"name": …, "reference": …, "digest": "sha256:…"}]; nothing was run
+
+    the input `images` cannot be read: invalid type: map, expected a sequence at line 1 column 0
+    help: give the output `images` of the job that built them: [{"name": …, "reference": …, "digest": "sha256:…"}]; nothing was run
+
+    the input `images` has no digest of shop
+    caused by: digest "latest" is not valid: expected sha256: and 64 hexadecimal digits
+    help: write it as sha256:<64 hexadecimal digits>
+
+    no image can be called "Shop": `image-names` or `images` is wrong
+    caused by: repository "(registry)/test/Shop" is not valid: each part of its name has lower-case letters and digits, with '.', '_', '__' or '-' between them
+    help: write it as host[:port]/name, in lower case, for example ghcr.io/acme/shop
+
+    no image can be called "Shop": `image-names` or `images` is wrong
+    caused by: repository "(registry)/test/Shop" is not valid: each part of its name has lower-case letters and digits, with '.', '_', '__' or '-' between them
+    help: write it as host[:port]/name, in lower case, for example ghcr.io/acme/shop
+
+    no image can be called "shop:latest": `image-names` or `images` is wrong
+    caused by: repository "(registry)/test/shop:latest" is not valid: a repository has neither tag nor digest
+    help: write it as host[:port]/name, in lower case, for example ghcr.io/acme/shop
+
+    the input `image-names` is ","
+    help: expected at least one name; nothing was run
+
+    no image can be kept at https://ghcr.io/acme/test: `registry` or a stage's path is wrong
+    caused by: repository "https://ghcr.io/acme/test" is not valid: its host is not a host name with an optional port
+    help: write it as host[:port]/name, in lower case, for example ghcr.io/acme/shop
+
+    no image can be kept at ghcr.io/Acme/test: `registry` or a stage's path is wrong
+    caused by: repository "ghcr.io/Acme/test" is not valid: each part of its name has lower-case letters and digits, with '.', '_', '__' or '-' between them
+    help: write it as host[:port]/name, in lower case, for example ghcr.io/acme/shop
+
+    no image can be kept at ghcr.io/acme:1/test: `registry` or a stage's path is wrong
+    caused by: repository "ghcr.io/acme:1/test" is not valid: a repository has neither tag nor digest
+    help: write it as host[:port]/name, in lower case, for example ghcr.io/acme/shop
+
+    the input `fast-feedback-path` is "Test"
+    help: expected a registry path of lower-case letters, digits, `.`, `_`, `-` and `/`; nothing was run
+
+    the input `fast-feedback-path` is "/"
+    help: expected a registry path of lower-case letters, digits, `.`, `_`, `-` and `/`; nothing was run
+
+    the input `fast-feedback-path` is "a//b"
+    help: expected a registry path of lower-case letters, digits, `.`, `_`, `-` and `/`; nothing was run
+    "#);
+}
+
+#[test]
+fn logins() {
+    let gate =
+        Gate::new(MAKEFILE).input("registry-username", "a:b").input("registry-password", "s3cret-password");
+    let message = refused(&gate, &["fast-feedback"]);
+    assert!(!message.contains("s3cret"));
+    insta::assert_snapshot!(message, @r"
+    the user name for the registry (registry) is empty or holds a `:`
+    help: give the user name and the password as two inputs
+    ");
+}
+
+#[test]
+fn versions_and_prefixes() {
+    insta::assert_snapshot!(
+        of_input("version", &["1.2.3+build", "a/b", ".1", " "]) + &of_input("version-prefix", &["a b", "/v", "a..b"]),
+        @r#"
+        the input `version` is "1.2.3+build", and images are tagged with it
+        caused by: tag "1.2.3+build" is not valid: it is empty, too long or has characters that a tag may not have
+        help: a tag has letters, digits, '_', '.' and '-', at most 128, and starts with none of '.' and '-'
+
+        the input `version` is "a/b", and images are tagged with it
+        caused by: tag "a/b" is not valid: it is empty, too long or has characters that a tag may not have
+        help: a tag has letters, digits, '_', '.' and '-', at most 128, and starts with none of '.' and '-'
+
+        the input `version` is ".1", and images are tagged with it
+        caused by: tag ".1" is not valid: it is empty, too long or has characters that a tag may not have
+        help: a tag has letters, digits, '_', '.' and '-', at most 128, and starts with none of '.' and '-'
+
+        the input `version` is " ", and images are tagged with it
+        caused by: tag " " is not valid: it is empty, too long or has characters that a tag may not have
+        help: a tag has letters, digits, '_', '.' and '-', at most 128, and starts with none of '.' and '-'
+
+        no git tag can begin with the prefix 'a b': it holds a space or a control character
+        help: a prefix is literal text in front of the number, such as 'v', 'api-v' or 'team/api/'
+
+        no git tag can begin with the prefix '/v': it begins with '/' or holds '//'
+        help: a prefix is literal text in front of the number, such as 'v', 'api-v' or 'team/api/'
+
+        no git tag can begin with the prefix 'a..b': it holds '..'
+        help: a prefix is literal text in front of the number, such as 'v', 'api-v' or 'team/api/'
+        "#
+    );
+    let long = "1".repeat(129);
+    assert!(of_input("version", &[&long]).contains("the input `version` is"));
+}
+
+#[test]
+fn artifacts_that_leave_the_directory() {
+    insta::assert_snapshot!(of_input("artifacts", &["reports\n../../etc/*", "/etc/passwd", "a[", "a/{b"]), @r#"
+    the artifacts glob "../../etc/*" leaves its directory with `..`
+    help: an artifacts glob is relative to the working directory and stays inside it: `reports/**/*.xml`
+
+    the artifacts glob "/etc/passwd" is absolute
+    help: an artifacts glob is relative to the working directory and stays inside it: `reports/**/*.xml`
+
+    the artifacts glob "a[" is malformed: unclosed character class; missing ']'
+    help: an artifacts glob is relative to the working directory and stays inside it: `reports/**/*.xml`
+
+    the artifacts glob "a/{b" is malformed: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)
+    help: an artifacts glob is relative to the working directory and stays inside it: `reports/**/*.xml`
+    "#);
+}
+
+#[test]
+fn names_of_tenant_and_namespaces() {
+    insta::assert_snapshot!(
+        of_input("tenant-name", &["Acme_Inc"]) + &of_input("namespace-nft", &["Nft"]) + &of_input("region", &["eu west"]),
+        @r#"
+        tenant-name "Acme_Inc" (input tenant-name) is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
+        help: correct input tenant-name
+
+        namespace-nft "Nft" (input namespace-nft) is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
+        help: correct input namespace-nft
+
+        region "eu west" (input region) holds a space, a line break or a control character
+        help: correct input region
+        "#
+    );
+}
+
+#[test]
+fn kubeconfigs() {
+    let all = of_input("kubeconfig", &["absent", "kind: Config\nusers:\n", "a: [\n"])
+        + &of_input("kube-context", &["dev"]);
+    insta::assert_snapshot!(all, @r"
+    there is no kubeconfig at (workspace)/absent
+    help: give the input kubeconfig as a path, or as the content itself
+
+    the kubeconfig has no current context
+    help: it has no contexts at all; give another kubeconfig
+
+    there is no kubeconfig at (workspace)/a or (workspace)/ [
+    help: give the input kubeconfig as a path, or as the content itself
+
+    there is no kubeconfig at (home)/.kube/config
+    help: give the input kubeconfig as a path, or as the content itself
+    ");
+}
+
+#[test]
+fn makefiles() {
+    let mut all = String::new();
+    for makefile in [
+        "p2p-build: ; @touch .rootfs\n",
+        "p2p-build:\n\t@touch .rootfs\nnonsense here\n",
+        "$(error tell the platform team)\n",
+    ] {
+        writeln!(all, "{}\n", refused(&Gate::new(makefile), &["fast-feedback"])).unwrap();
+    }
+    let gate = Gate::new(MAKEFILE).file("docs/x", "");
+    let gate = gate.input("working-directory", "docs");
+    writeln!(all, "{}\n", refused(&gate, &["fast-feedback"])).unwrap();
+    let gate = Gate::new(MAKEFILE).input("integration", "required");
+    let without = MAKEFILE.replace(" p2p-integration", "");
+    let gate = gate.file("Makefile", &without).commit("no integration");
+    writeln!(all, "{}\n", refused(&gate, &["fast-feedback"])).unwrap();
+    let gate = Gate::new(MAKEFILE).input("promotion", "make");
+    writeln!(all, "{}\n", refused(&gate, &["fast-feedback"])).unwrap();
+    insta::assert_snapshot!(all, @r"
+    the Makefile does not define `p2p-functional`, `p2p-nft`
+    help: add what is missing; it defines `p2p-build`. Nothing was run
+
+    the Makefile is broken: Makefile:3: *** missing separator.  Stop.
+    help: a recipe line must begin with a tab, not with spaces
+
+    the Makefile is broken: Makefile:1: *** tell the platform team.  Stop.
+    help: `make -n p2p-build` shows the same message; mend the Makefile at the line it names
+
+    no Makefile in (workspace)/docs
+    help: add a Makefile with the p2p targets, or set the input `working-directory` to the directory that has one; the checkout step must run before
+
+    the Makefile does not define `p2p-integration`
+    help: add what is missing; it defines `p2p-build`, `p2p-functional`, `p2p-nft`. Nothing was run
+
+    `promotion` is `make` and the Makefile has no target `p2p-promote-to-extended-test`
+    help: add the target `p2p-promote-to-extended-test`, or set `promotion: auto`; nothing was run
+    ");
+}
+
+#[test]
+fn the_job_s_own_variables() {
+    let missing = Gate::new(MAKEFILE).env("GITHUB_SHA", "");
+    let broken = Gate::new(MAKEFILE).env("GITHUB_EVENT_PATH", "/no/such/file");
+    let sha = Gate::new(MAKEFILE).env("GITHUB_SHA", "main~1 x");
+    let all = [missing, broken, sha].map(|gate| refused(&gate, &["fast-feedback"])).join("\n\n");
+    insta::assert_snapshot!(all, @r"
+    the environment variable `GITHUB_SHA` is not set
+    help: GitHub's runner sets it in every step; outside GitHub Actions unset `GITHUB_ACTIONS` to run locally
+
+    the event payload /no/such/file cannot be read: No such file or directory (os error 2)
+    help: `GITHUB_EVENT_PATH` must name the JSON file that the runner wrote
+
+    the environment variable `GITHUB_SHA` names no commit
+    caused by: 'main~1 x' is not the full id of a commit
+    help: use all 40 (SHA-1) or 64 (SHA-256) hexadecimal digits
+    ");
+}
+
+#[test]
+fn a_destination_that_is_not_described() {
+    let gate = Gate::new(MAKEFILE).input("dest-environment", "gcp-prod");
+    insta::assert_snapshot!(refused(&gate, &["fast-feedback"]), @r"
+    the registry of environment gcp-prod is not known: it needs region and project-id
+    help: say it in .p2p.yaml; what the job's own environment has is never taken for another one:
+          environments:
+            gcp-prod:
+              region: …
+              project-id: …
+    ");
+}
+
+#[test]
+fn the_codes_of_the_documentation() {
+    let documented = include_str!("../../docs/exit-codes.md");
+    let is = |code: i32, gate: &Gate, arguments: &[&str]| {
+        assert!(
+            documented.contains(&format!("| {code} ")) || documented.contains(&format!("| {code}, ")),
+            "{code}"
+        );
+        gate.run(arguments).ended(code);
+    };
+    is(0, &Gate::new(MAKEFILE), &["fast-feedback"]);
+    is(0, &Gate::new("p2p-build: ; @exit 0\n"), &["run", "p2p-build"]);
+    // GNU make's own code for a recipe that failed, whatever the recipe's.
+    is(2, &Gate::new("p2p-build: ; @exit 7\n"), &["run", "p2p-build"]);
+    is(64, &Gate::new(MAKEFILE), &["run"]);
+
+    // The image is not what was tested.
+    is(1, &Gate::new("P2P_APP_NAME = shop\np2p-build p2p-functional p2p-nft: ; @echo\n"), &["fast-feedback"]);
+    // A registry that nobody listens at, and a GitHub that refuses.
+    let refusing = Gate::new(MAKEFILE);
+    refusing.github.fault(|seen| {
+        seen.creates_ref().then(|| Fault::error(403, "Resource not accessible by integration"))
+    });
+    is(69, &refusing, &["fast-feedback"]);
+    is(69, &Gate::new(MAKEFILE).input("github-token", "wrong"), &["fast-feedback"]);
+    is(124, &Gate::new("p2p-build: ; @sleep 60\n").input("timeout", "1s"), &["run", "p2p-build"]);
+}
+
+#[test]
+fn the_first_step_that_failed_decides_the_code() {
+    let makefile =
+        MAKEFILE.replace("@echo '$@ of $(P2P_VERSION)'", "@[ $@ = p2p-functional ] && sleep 60 || exit 1");
+    let run = Gate::new(&makefile).input("timeout", "1s").run(&["fast-feedback"]);
+    run.ended(124);
+    assert_eq!((run.step("p2p-functional"), run.step("p2p-nft")), ("timed-out", "failed"));
+    let makefile = makefile.replace("$@ = p2p-functional", "$@ = p2p-nft");
+    Gate::new(&makefile).input("timeout", "1s").run(&["fast-feedback"]).ended(2);
+}

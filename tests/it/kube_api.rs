@@ -1,0 +1,318 @@
+//! What we ask the Kubernetes API ourselves, with whatever a kubeconfig says.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use p2p::kube::{Action, Api, ApiError, Kubeconfig, Progress, Stage};
+use p2p::retry::Policy;
+use p2p::secret::Secret;
+use p2p::web::Retrying;
+use p2p::world::Env;
+use serde_json::{Value as Json, json};
+
+use crate::support::kube::{Cluster, Hnc, status};
+use crate::support::server::{Reply, Seen, longest_chain};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn retrying() -> Retrying {
+    let policy = Policy { attempts: 3, base: Duration::from_millis(1), ..Policy::default() };
+    Retrying { policy, ..Retrying::default() }
+}
+
+/// The API with a cluster's and a user's entry of a kubeconfig.
+fn api_of(cluster: &Json, user: &Json) -> Result<Api, ApiError> {
+    let text = json!({
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    });
+    let config = Kubeconfig::of_input(&Secret::new(text.to_string()), Path::new("/")).unwrap();
+    Api::new(&config.for_target(None, None).unwrap(), &Env::of_process(), retrying())
+}
+
+fn at(cluster: &Cluster) -> Json {
+    json!({"server": cluster.url(), "certificate-authority-data": cluster.authority_data()})
+}
+
+fn api(cluster: &Cluster) -> Api {
+    api_of(&at(cluster), &json!({"token": "good"})).unwrap()
+}
+
+fn takes_good(seen: &Seen) -> bool {
+    seen.bearer() == "good"
+}
+
+fn cluster() -> Cluster {
+    Cluster::start(&["shop", "shop-taken"], takes_good)
+}
+
+#[tokio::test]
+async fn one_request_tells_whether_we_may_act() {
+    let cluster = cluster();
+    let api = api(&cluster);
+    api.check(&Action::create_subnamespaces("shop")).await.unwrap();
+    assert_eq!(cluster.server().requests().len(), 1);
+    cluster.deny("create deployments.apps");
+    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    assert!(matches!(error, ApiError::NotAllowed { .. }), "{error:?}");
+    let error = api.check(&Action::create_subnamespaces("elsewhere")).await.unwrap_err();
+    assert!(error.to_string().contains("in the namespace elsewhere"), "{error}");
+    let denied = "Permission 'container.clusters.connect' denied";
+    cluster.server().fault(move |_| Some(status(403, "Forbidden", denied, &json!({}))));
+    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    assert!(matches!(&error, ApiError::Forbidden { answer, .. } if answer == denied), "{error:?}");
+    cluster.server().fault(|_| Some(Reply::text(200, "<html>log in")));
+    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    assert!(matches!(error, ApiError::Refused { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn every_way_of_logging_in_works() {
+    let basic = format!("Basic {}", STANDARD.encode("anna:secret"));
+    let cluster = Cluster::start(&["shop"], move |seen| {
+        seen.bearer() == "good" || seen.header("authorization") == basic || seen.certified
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (certificate, key) = &cluster.client;
+    let script = r#"echo '{"status":{"token":"good"}}'"#;
+    let pems = json!({"status": {"clientCertificateData": certificate, "clientKeyData": key}});
+    let users = [
+        json!({"token": "good"}),
+        json!({"tokenFile": file("token", "good\n"), "token": "bad"}),
+        json!({"username": "anna", "password": "secret"}),
+        json!({"client-certificate-data": STANDARD.encode(certificate), "client-key-data": STANDARD.encode(key)}),
+        json!({"client-certificate": file("crt", certificate), "client-key": file("key", key)}),
+        json!({"exec": {"command": "sh", "args": ["-c", script]}}),
+        json!({"exec": {"command": "cat", "args": [file("credential", &pems.to_string())]}}),
+    ];
+    for user in users {
+        let api = api_of(&at(&cluster), &user).unwrap();
+        let checked = api.check(&Action::deploy("shop")).await;
+        checked.unwrap_or_else(|error| panic!("{user}: {error}"));
+    }
+    for user in [json!({}), json!({"token": "bad"}), json!({"username": "anna", "password": "guess"})] {
+        let error = api_of(&at(&cluster), &user).unwrap().check(&Action::deploy("shop")).await.unwrap_err();
+        assert!(matches!(error, ApiError::Unauthorized { .. }), "{user}: {error:?}");
+        assert!(!error.to_string().contains("guess"));
+    }
+}
+
+#[tokio::test]
+async fn a_token_file_is_read_again_and_a_program_run_again_when_refused() {
+    let cluster = cluster();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("token");
+    let api = api_of(&at(&cluster), &json!({"tokenFile": path})).unwrap();
+    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    fs::write(&path, "old").unwrap();
+    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    assert!(error.to_string().contains("does not accept the token in"), "{error}");
+    fs::write(&path, "good").unwrap();
+    api.check(&Action::deploy("shop")).await.unwrap();
+
+    let script = directory.path().join("plugin");
+    let told = format!(
+        "#!/bin/sh\necho '{{\"status\":{{\"token\":\"'$(cat {0})'\"}}}}'\necho run >> {0}.runs\n",
+        path.display()
+    );
+    fs::write(&script, told).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let runs = || fs::read_to_string(directory.path().join("token.runs")).unwrap().lines().count();
+    let api = api_of(&at(&cluster), &json!({"exec": {"command": script}})).unwrap();
+    api.check(&Action::deploy("shop")).await.unwrap();
+    api.check(&Action::deploy("shop")).await.unwrap();
+    assert_eq!(runs(), 1, "its token is kept");
+    fs::write(&path, "bad").unwrap();
+    cluster.server().fault(|_| Some(status(401, "Unauthorized", "Unauthorized", &json!({}))));
+    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    assert!(matches!(error, ApiError::Unauthorized { .. }), "{error:?}");
+    assert_eq!(runs(), 2, "once more, and then no more");
+}
+
+#[tokio::test]
+async fn certificates_are_checked_as_the_kubeconfig_says() {
+    let cluster = cluster();
+    let check = |entry: Json| async move {
+        api_of(&entry, &json!({"token": "good"})).unwrap().check(&Action::deploy("shop")).await
+    };
+    let stranger = Cluster::start(&[], takes_good);
+    let wrong = json!({"server": cluster.url(), "certificate-authority-data": stranger.authority_data()});
+    let error = check(wrong).await.unwrap_err();
+    assert!(matches!(error, ApiError::Certificate { .. }), "{error:?}");
+    let error = check(json!({"server": cluster.url()})).await.unwrap_err();
+    assert!(
+        matches!(error, ApiError::Certificate { .. }),
+        "without an authority it must be public: {error:?}"
+    );
+    assert!(cluster.server().requests().is_empty(), "no token went to a stranger");
+    check(json!({"server": cluster.url(), "insecure-skip-tls-verify": true})).await.unwrap();
+
+    let tunnelled = Cluster::named("kubernetes.default", &["shop"], takes_good);
+    let error = check(at(&tunnelled)).await.unwrap_err();
+    assert!(matches!(error, ApiError::Certificate { .. }), "{error:?}");
+    let mut named = at(&tunnelled);
+    named["tls-server-name"] = json!("kubernetes.default");
+    check(named).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_may_stand_below_a_path_and_know_whom_we_act_for() {
+    let cluster = cluster();
+    let mut entry = at(&cluster);
+    entry["server"] = json!(format!("{}/k8s/clusters/c-1", cluster.url()));
+    let api = api_of(&entry, &json!({"token": "good", "as": "tenant", "as-groups": ["team"]})).unwrap();
+    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    assert!(error.to_string().contains("/k8s/clusters/c-1"), "{error}");
+    let seen = &cluster.server().requests()[0];
+    assert_eq!(seen.path, "/k8s/clusters/c-1/apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
+    assert_eq!((seen.header("impersonate-user"), seen.header("impersonate-group")), ("tenant", "team"));
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_there_is_said_to_be_unreachable() {
+    let cluster = cluster();
+    let api = api(&cluster);
+    drop(cluster);
+    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    assert!(matches!(error, ApiError::Unreachable { private: false, attempts: 3, .. }), "{error:?}");
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[tokio::test]
+async fn subnamespaces_are_made_at_the_same_time() {
+    let cluster = cluster();
+    cluster.server().delay(Duration::from_millis(60));
+    let told = Mutex::new(Vec::new());
+    let tell =
+        |progress: &Progress| told.lock().unwrap().push((progress.name.clone(), progress.stage.clone()));
+    let wanted = names(&["shop-functional", "shop-integration", "shop-nft"]);
+    api(&cluster).ensure_subnamespaces("shop", &wanted, LIMIT, &tell).await.unwrap();
+    assert_eq!(cluster.anchors(), ["shop/shop-functional", "shop/shop-integration", "shop/shop-nft"]);
+    let mut stages: Vec<_> = told.into_inner().unwrap();
+    stages.retain(|(name, _)| name == "shop-nft");
+    let stages: Vec<_> = stages.into_iter().map(|(_, stage)| stage).collect();
+    let missing = Some("Missing".to_owned());
+    assert_eq!(stages, [Stage::Created, Stage::Waiting(None), Stage::Waiting(missing), Stage::Ready(true)]);
+    // Look, create, Missing, Ok; for one as for three.
+    assert_eq!(cluster.server().requests().len(), 12);
+    assert_eq!(longest_chain(&cluster.server().requests()), 4);
+}
+
+#[tokio::test]
+async fn one_that_is_there_is_only_looked_at() {
+    let cluster = cluster();
+    let api = api(&cluster);
+    let ensure = || api.ensure_subnamespace("shop", "shop-nft", LIMIT, &|_| ());
+    ensure().await.unwrap();
+    let before = cluster.server().requests().len();
+    let told = Mutex::new(Vec::new());
+    let tell = |progress: &Progress| told.lock().unwrap().push(progress.stage.clone());
+    api.ensure_subnamespace("shop", "shop-nft", LIMIT, &tell).await.unwrap();
+    assert_eq!(cluster.server().requests().len(), before + 1);
+    assert_eq!(told.into_inner().unwrap(), [Stage::Ready(false)]);
+}
+
+#[tokio::test]
+async fn an_answer_that_got_lost_is_no_conflict() {
+    let cluster = cluster();
+    let mut lost = false;
+    // The first POST takes effect and its answer is lost: the second finds the anchor there.
+    let api = api(&cluster);
+    api.ensure_subnamespace("shop", "shop-nft", LIMIT, &|_| ()).await.unwrap();
+    cluster.server().fault(move |seen| match seen.method.as_str() {
+        "GET" if !lost => {
+            let details = json!({"name": "shop-nft", "kind": "subnamespaceanchors"});
+            Some(status(404, "NotFound", "not found", &details))
+        }
+        "POST" if !lost => {
+            lost = true;
+            Some(Reply::hang_up())
+        }
+        _ => None,
+    });
+    api.ensure_subnamespace("shop", "shop-nft", LIMIT, &|_| ()).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_refusal_of_a_subnamespace_has_its_class() {
+    let ensure = |hnc: Hnc, parent: &'static str, name: &'static str| async move {
+        let cluster = cluster();
+        cluster.hnc(hnc);
+        let limit = if matches!(hnc, Hnc::Silent | Hnc::Deletes | Hnc::Says("Missing")) {
+            Duration::from_millis(400)
+        } else {
+            LIMIT
+        };
+        api(&cluster).ensure_subnamespace(parent, name, limit, &|_| ()).await.unwrap_err()
+    };
+    let error = ensure(Hnc::Absent, "shop", "shop-nft").await;
+    assert!(matches!(error, ApiError::NoController { .. }), "{error:?}");
+    let error = ensure(Hnc::Down, "shop", "shop-nft").await;
+    assert!(matches!(error, ApiError::ControllerDown { .. }), "{error:?}");
+    let error = ensure(Hnc::Works, "elsewhere", "elsewhere-nft").await;
+    assert!(matches!(error, ApiError::NoNamespace { .. }), "{error:?}");
+    let error = ensure(Hnc::Works, "shop", "shop-taken").await;
+    assert!(matches!(error, ApiError::Taken { .. }), "{error:?}");
+    let error = ensure(Hnc::Says("Conflict"), "shop", "shop-nft").await;
+    assert!(matches!(error, ApiError::Taken { .. }), "{error:?}");
+    let error = ensure(Hnc::Says("Forbidden"), "shop", "shop-nft").await;
+    assert!(matches!(error, ApiError::NoChildren { .. }), "{error:?}");
+    for (hnc, last) in
+        [(Hnc::Silent, None), (Hnc::Says("Missing"), Some("Missing")), (Hnc::Deletes, Some("Terminating"))]
+    {
+        let error = ensure(hnc, "shop", "shop-nft").await;
+        assert!(
+            matches!(&error, ApiError::TimedOut { state, .. } if state.as_deref() == last),
+            "{hnc:?}: {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_cluster_s_rules_and_the_webhook_s_are_told_apart() {
+    let cluster = cluster();
+    let api = api(&cluster);
+    let ensure = || async { api.ensure_subnamespace("shop", "shop-nft", LIMIT, &|_| ()).await.unwrap_err() };
+    let on_post = |reply: fn() -> Reply| {
+        cluster.server().fault(move |seen| (seen.method == "POST").then(reply));
+    };
+    on_post(|| status(403, "Forbidden", "User \"x\" cannot create resource", &json!({})));
+    assert!(matches!(ensure().await, ApiError::Forbidden { .. }));
+    on_post(|| {
+        let message = "admission webhook \"subnamespaceanchors.hnc.x-k8s.io\" denied the request: cannot create a subnamespace in the unmanaged namespace";
+        status(403, "Forbidden", message, &json!({}))
+    });
+    assert!(matches!(ensure().await, ApiError::NoChildren { .. }));
+    on_post(|| status(422, "Invalid", "not a valid namespace name", &json!({})));
+    assert!(matches!(ensure().await, ApiError::Invalid { .. }));
+    on_post(|| status(500, "InternalError", "etcd is unhappy", &json!({})));
+    assert!(matches!(ensure().await, ApiError::Refused { status: 500, .. }));
+    on_post(|| Reply::text(503, "apiserver not ready"));
+    let error = ensure().await;
+    assert!(matches!(error, ApiError::Unavailable { status: 503, attempts: 3, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn all_are_tried_whatever_becomes_of_one() {
+    let cluster = cluster();
+    let wanted = names(&["shop-taken", "shop-nft"]);
+    let error = api(&cluster).ensure_subnamespaces("shop", &wanted, LIMIT, &|_| ()).await.unwrap_err();
+    assert!(matches!(error, ApiError::Taken { .. }), "{error:?}");
+    assert_eq!(cluster.anchors(), ["shop/shop-nft"]);
+}

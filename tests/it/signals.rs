@@ -1,0 +1,312 @@
+//! Cancelled runs, time limits, and what targets leave behind.
+
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use p2p::registry::{Fault, Faults};
+use rustix::process::Signal;
+
+use crate::support::gate::{Gate, MAKEFILE, Registry, Run, Running};
+
+/// What the runner gives a cancelled step: SIGINT, 7.5 s later SIGTERM, 2.5 s later SIGKILL.
+const LONGEST: Duration = Duration::from_secs(9);
+
+/// Where nothing has to clean up.
+const PROMPT: Duration = Duration::from_secs(3);
+
+/// A gate whose functional and nft do this; `$(mark)` is a file of the target that shows where it is.
+fn scene(recipe: &str) -> Gate {
+    let build = MAKEFILE.replace("p2p-functional p2p-nft p2p-integration:", "p2p-integration:");
+    let makefile = format!("{build}mark = $$MARKS/$@\np2p-functional p2p-nft:\n\t@{recipe}\n");
+    let gate = Gate::new(&makefile);
+    let marks = gate.home().to_owned();
+    gate.env("MARKS", marks)
+}
+
+fn marked(gate: &Gate, mark: &str) -> bool {
+    gate.home().join(mark).exists()
+}
+
+/// Starts the gate and waits until both targets are under way.
+fn under_way(gate: &Gate) -> Running {
+    let mut running = gate.start(&["fast-feedback"]);
+    running.until("both run", |_| marked(gate, "p2p-functional.started") && marked(gate, "p2p-nft.started"));
+    running
+}
+
+/// Whether a process runs whose command line holds `text`.
+fn runs(text: &str) -> bool {
+    fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        let cmdline = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&cmdline).replace('\0', " ").contains(text)
+    })
+}
+
+/// Asserts that of our files only logs are left, and the workspace as the targets left it.
+#[track_caller]
+fn only_logs_are_left(gate: &Gate) {
+    let names = |directory: &Path| -> Vec<String> {
+        fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    let left = names(gate.temporary());
+    assert!(left.iter().all(|name| name.starts_with("p2p-logs-")), "{left:?}");
+    for directory in &left {
+        let files = names(&gate.temporary().join(directory));
+        let logs = |name: &String| name.ends_with(".log") || name == "report.json";
+        assert!(files.iter().all(logs), "{files:?}");
+    }
+}
+
+/// Asserts that the run was cancelled by a signal while functional and nft ran.
+#[track_caller]
+fn cancelled(gate: &Gate, run: &Run, code: i32, since: Instant) {
+    assert!(since.elapsed() < LONGEST, "it took {:?}", since.elapsed());
+    run.ended(code);
+    assert_eq!(run.report["result"], "cancelled");
+    assert_eq!(run.output("result"), "cancelled");
+    for target in ["p2p-functional", "p2p-nft"] {
+        assert_eq!(run.step(target), "interrupted");
+    }
+    for target in ["p2p-integration", "p2p-promote-to-extended-test"] {
+        assert_eq!(run.step(target), "skipped");
+    }
+    let namespaces = ["acme-shop-functional", "acme-shop-nft"];
+    assert_eq!(run.report["half_deployed"], serde_json::json!(namespaces));
+    for namespace in namespaces {
+        assert!(
+            run.stdout.contains(&format!("may be half-deployed: namespace {namespace}")),
+            "{}",
+            run.stdout
+        );
+    }
+    assert!(run.summary().contains("was interrupted"), "{}", run.summary());
+    assert!(run.summary().contains("**May be half-deployed:** `acme-shop-functional`, `acme-shop-nft`"));
+    only_logs_are_left(gate);
+}
+
+/// Waits for SIGINT or SIGTERM, then cleans up for longer than a moment.
+const CLEANS: &str = "stop() { sleep 1; echo $$1 > \"$(mark).cleaned\"; exit 1; }; trap 'stop INT' INT; \
+                      trap 'stop TERM' TERM; echo on > \"$(mark).started\"; while :; do sleep 0.02; done";
+
+#[test]
+fn both_targets_get_the_signal_and_time_to_clean_up() {
+    for (signal, name, code) in [(Signal::INT, "INT", 130), (Signal::TERM, "TERM", 143)] {
+        let gate = scene(CLEANS);
+        let running = under_way(&gate);
+        let since = Instant::now();
+        running.signal(signal);
+        let run = running.end();
+        cancelled(&gate, &run, code, since);
+        for target in ["p2p-functional", "p2p-nft"] {
+            let said = fs::read_to_string(gate.home().join(format!("{target}.cleaned"))).unwrap();
+            assert_eq!(said.trim(), name, "the target's own trap ran to its end");
+        }
+    }
+}
+
+#[test]
+fn a_second_signal_changes_nothing() {
+    let gate = scene(CLEANS);
+    let running = under_way(&gate);
+    let since = Instant::now();
+    running.signal(Signal::INT);
+    running.signal(Signal::INT);
+    running.signal(Signal::TERM);
+    cancelled(&gate, &running.end(), 130, since);
+    assert!(marked(&gate, "p2p-functional.cleaned") && marked(&gate, "p2p-nft.cleaned"));
+}
+
+#[test]
+fn targets_that_ignore_the_signal_are_ended() {
+    let gate =
+        scene("trap '' INT TERM; echo on > \"$(mark).started\"; while :; do sleep 0.02; done; true 9173");
+    let running = under_way(&gate);
+    let since = Instant::now();
+    running.signal(Signal::INT);
+    let run = running.end();
+    assert!(since.elapsed() >= Duration::from_secs(5), "they had their time to clean up");
+    cancelled(&gate, &run, 130, since);
+    assert!(!runs("true 9173"), "nothing of them runs any more");
+}
+
+#[test]
+fn a_signal_during_the_build_skips_the_rest() {
+    let gate = Gate::new(&MAKEFILE.replacen("\t@mkdir", "\t@echo on > started; sleep 600\n\t@mkdir", 1));
+    let mut running = gate.start(&["fast-feedback"]);
+    running.until("the build runs", |_| gate.has("started"));
+    let since = Instant::now();
+    running.signal(Signal::TERM);
+    let run = running.end();
+    assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
+    run.ended(143);
+    assert_eq!(run.step("p2p-build"), "interrupted");
+    assert_eq!(run.report["half_deployed"], serde_json::json!(["acme-shop"]));
+    for target in ["images", "p2p-functional", "p2p-nft", "p2p-integration"] {
+        assert_eq!(run.step(target), "skipped");
+    }
+    only_logs_are_left(&gate);
+}
+
+#[test]
+fn a_signal_while_the_workspace_is_copied_ends_the_copying() {
+    let gate = scene("echo on > \"$(mark).started\"");
+    let many = gate.workspace().join("many");
+    fs::create_dir(&many).unwrap();
+    for number in 0..20_000 {
+        fs::write(many.join(number.to_string()), "x").unwrap();
+    }
+    let temporary = gate.temporary().to_owned();
+    let copying = || {
+        let mut entries = fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path());
+        entries.any(|path| path.join("nft-workspace/many").exists())
+    };
+    let mut running = gate.start(&["fast-feedback"]);
+    running.until("the workspace is copied", |_| copying());
+    running.signal(Signal::INT);
+    let run = running.end();
+    run.ended(130);
+    for target in ["p2p-functional", "p2p-nft"] {
+        assert_eq!(run.step(target), "skipped", "{}", run.stdout);
+        assert!(!marked(&gate, &format!("{target}.started")));
+    }
+    only_logs_are_left(&gate);
+}
+
+/// A run that hangs before there is a plan; it ends at once, says so, and leaves nothing running.
+#[track_caller]
+fn ends_at_once(gate: &Gate, running: Running, trace: &str) {
+    let since = Instant::now();
+    running.signal(Signal::INT);
+    let run = running.end();
+    assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
+    run.ended(130);
+    assert!(
+        run.stdout.contains("::error title=p2p::interrupted by SIGINT; nothing was run"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(run.output("result"), "cancelled");
+    // The kernel takes a moment to end what was killed.
+    let start = Instant::now();
+    while runs(trace) {
+        assert!(start.elapsed() < PROMPT, "something runs on");
+    }
+    only_logs_are_left(gate);
+}
+
+#[test]
+fn a_signal_while_tags_are_read_ends_the_run_at_once() {
+    let gate = Gate::new(MAKEFILE);
+    let (_release, held) = mpsc::channel::<()>();
+    gate.github.fault(move |_| {
+        let _ = held.recv();
+        None
+    });
+    let mut running = gate.start(&["fast-feedback"]);
+    running.until("GitHub is asked", |_| !gate.github.requests().is_empty());
+    ends_at_once(&gate, running, &gate.github.git_url());
+}
+
+#[test]
+fn a_signal_while_the_makefile_is_read_ends_the_run_at_once() {
+    let gate = Gate::new(&format!("X := $(shell echo on > started; exec sleep 9174)\n{MAKEFILE}"));
+    let mut running = gate.start(&["fast-feedback"]);
+    running.until("make reads", |_| gate.has("started"));
+    ends_at_once(&gate, running, "sleep 9174");
+}
+
+#[test]
+fn a_signal_while_the_tag_is_created_ends_the_run_at_once() {
+    let gate = Gate::new(MAKEFILE);
+    let (_release, held) = mpsc::channel::<()>();
+    gate.github.fault(move |seen| {
+        if seen.creates_ref() {
+            let _ = held.recv();
+        }
+        None
+    });
+    let mut running = gate.start(&["fast-feedback"]);
+    running.until("the tag is asked for", |_| gate.github.requests().iter().any(|seen| seen.creates_ref()));
+    let since = Instant::now();
+    running.signal(Signal::INT);
+    let run = running.end();
+    assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
+    run.ended(130);
+    assert_eq!((run.step("version"), run.step("p2p-build")), ("interrupted", "skipped"));
+    assert_eq!(run.report["result"], "cancelled");
+    only_logs_are_left(&gate);
+}
+
+#[test]
+fn a_signal_while_the_registry_hangs_ends_the_run_at_once() {
+    let (asked, was_asked) = mpsc::channel();
+    let stalls = Faults::new(move |request| {
+        let promotion = request.path.contains("extended-test");
+        if promotion {
+            let _ = asked.send(());
+        }
+        promotion.then_some(Fault::Stall)
+    });
+    let mut gate = Gate::new(MAKEFILE);
+    gate.registry = Registry::with(|options| options.faults = Some(stalls));
+    let path = gate.registry.path();
+    let gate = gate.input("registry", &path);
+    let mut running = gate.start(&["fast-feedback"]);
+    running.until("the registry is asked", |_| was_asked.try_recv().is_ok());
+    let since = Instant::now();
+    running.signal(Signal::TERM);
+    let run = running.end();
+    assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
+    run.ended(143);
+    assert_eq!(run.step("p2p-promote-to-extended-test"), "interrupted");
+    assert_eq!(run.output("result"), "cancelled");
+    only_logs_are_left(&gate);
+}
+
+#[test]
+fn a_target_that_takes_too_long_is_ended_with_124() {
+    let gate = scene("echo on > \"$(mark).started\"; exec sleep 9175").input("timeout", "1s");
+    let run = gate.run(&["fast-feedback"]);
+    run.ended(124);
+    assert!(run.took < LONGEST, "{:?}", run.took);
+    for target in ["p2p-functional", "p2p-nft"] {
+        assert_eq!(run.step(target), "timed-out");
+        let said = format!("✗ {target} ran into its time limit: it was ended after 1 s");
+        assert!(run.stdout.contains(&said), "{}", run.stdout);
+    }
+    assert_eq!(run.step("p2p-integration"), "skipped");
+    assert_eq!(run.output("result"), "failure");
+    assert!(!runs("sleep 9175"));
+    only_logs_are_left(&gate);
+}
+
+#[test]
+fn what_runs_on_in_the_background_keeps_nobody_waiting() {
+    let gate = Gate::new("p2p-build: ; @sleep 9176 & setsid sleep 3 & echo done\n");
+    let run = gate.run(&["run", "p2p-build"]);
+    run.passed();
+    assert!(run.took < PROMPT, "{:?}", run.took);
+    let said = "p2p-build left processes running in the background; they were ended: sleep 9176";
+    assert!(run.stdout.contains(said), "{}", run.stdout);
+    assert_eq!(run.report["steps"][0]["leftovers"], serde_json::json!(["sleep 9176"]));
+    assert!(!runs("sleep 9176"));
+    assert!(run.logs["p2p-build.log"].contains("done"));
+}
+
+#[test]
+fn a_laptop_s_run_is_cancelled_the_same_way() {
+    let gate = Gate::local("p2p-build: ; @echo on > started; exec sleep 9177\n");
+    let mut running = gate.start(&["run", "p2p-build"]);
+    running.until("the target runs", |_| gate.has("started"));
+    running.signal(Signal::INT);
+    let run = running.end();
+    run.ended(130);
+    assert_eq!(run.report["result"], "cancelled");
+    assert!(!runs("sleep 9177"));
+    assert_eq!(fs::read_dir(gate.temporary()).unwrap().count(), 0, "logs are in the cache there");
+}
