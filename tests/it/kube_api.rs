@@ -190,6 +190,20 @@ async fn a_cluster_that_is_not_there_is_said_to_be_unreachable() {
     assert!(matches!(error, ApiError::Unreachable { private: false, attempts: 3, .. }), "{error:?}");
 }
 
+/// A firewall that swallows packets: time is paused, and passes while nothing happens.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_does_not_answer_is_given_up_soon() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let entry = json!({"server": format!("https://{}", listener.local_addr().unwrap())});
+    let begin = tokio::time::Instant::now();
+    let error = api_of(&entry, &json!({"token": "good"})).unwrap().check(&Action::deploy("shop")).await;
+    assert!(
+        matches!(&error, Err(ApiError::Unreachable { attempts: 2, reason, .. }) if reason.contains("within 5 s")),
+        "{error:?}"
+    );
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+}
+
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
