@@ -47,8 +47,8 @@ async fn on_github(
     // GITHUB_SHA may name an annotated tag's object; a shallow checkout may not have it at all.
     let event_sha = match git.peel(&paths.directory, job.sha()).await? {
         Some(commit) => commit,
-        None => job.sha().parse().map_err(|error| {
-            Failure::from(version::Error::from(error)).context("the environment variable `GITHUB_SHA` names no commit")
+        None => job.sha().parse().map_err(|error: version::Error| {
+            Failure::from(error).context("the environment variable `GITHUB_SHA` names no commit")
         })?,
     };
     let named = match &request.inputs.checkout_version {
