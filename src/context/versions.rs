@@ -48,8 +48,7 @@ async fn on_github(
     let event_sha = match git.peel(&paths.directory, job.sha()).await? {
         Some(commit) => commit,
         None => job.sha().parse().map_err(|error: version::Error| {
-            Failure::from(error)
-                .context("the environment variable `GITHUB_SHA` names no commit")
+            Failure::from(error).context("the environment variable `GITHUB_SHA` names no commit")
         })?,
     };
     let named = match &request.inputs.checkout_version {

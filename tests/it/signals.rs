@@ -9,6 +9,7 @@ use p2p::registry::{Fault, Faults};
 use rustix::process::Signal;
 
 use crate::support::gate::{Gate, MAKEFILE, Registry, Run, Running};
+use crate::support::github::Seen;
 
 /// What the runner gives a cancelled step: SIGINT, 7.5 s later SIGTERM, 2.5 s later SIGKILL.
 const LONGEST: Duration = Duration::from_secs(9);
@@ -57,8 +58,8 @@ fn only_logs_are_left(gate: &Gate) {
     assert!(left.iter().all(|name| name.starts_with("p2p-logs-")), "{left:?}");
     for directory in &left {
         let files = names(&gate.temporary().join(directory));
-        let logs = |name: &String| name.ends_with(".log") || name == "report.json";
-        assert!(files.iter().all(logs), "{files:?}");
+        let kept = |name: &String| name.starts_with("p2p-") || name == "report.json";
+        assert!(files.iter().all(kept), "{files:?}");
     }
 }
 
@@ -231,7 +232,7 @@ fn a_signal_while_the_tag_is_created_ends_the_run_at_once() {
         None
     });
     let mut running = gate.start(&["fast-feedback"]);
-    running.until("the tag is asked for", |_| gate.github.requests().iter().any(|seen| seen.creates_ref()));
+    running.until("the tag is asked for", |_| gate.github.requests().iter().any(Seen::creates_ref));
     let since = Instant::now();
     running.signal(Signal::INT);
     let run = running.end();

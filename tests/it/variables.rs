@@ -38,6 +38,7 @@ fn vars() -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is the table")]
 fn every_row_of_the_table() {
     let gate = scene("")
         .input("vars", &vars())
