@@ -250,7 +250,9 @@ async fn a_tag_that_somebody_else_writes_meanwhile_is_seen() {
             written.fetch_add(1, Ordering::Relaxed);
             Act::Pass
         }
-        ("HEAD", at) if at == path && written.load(Ordering::Relaxed) > 0 => Act::Rewrite(elsewhere.clone()),
+        ("HEAD" | "GET", at) if at == path && written.load(Ordering::Relaxed) > 0 => {
+            Act::Rewrite(elsewhere.clone())
+        }
         _ => Act::Pass,
     })
     .await;
