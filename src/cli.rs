@@ -47,7 +47,15 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
         return Asked::Said(format!("p2p {}", env!("CARGO_PKG_VERSION")), true);
     }
     let name = std::iter::once(OsString::from("p2p"));
-    let command = command().subcommand_required(!default_command).arg_required_else_help(!default_command);
+    // Where the first word names a command, all flags come after it: so clap need not know them of
+    // every other command too, which takes it longer than anything else here.
+    let first = args.first();
+    let named = commands().into_iter().find(|command| first.is_some_and(|word| word == command.get_name()));
+    let command = match named {
+        Some(named) => bare().subcommand(named.args(flags())),
+        None => command(),
+    };
+    let command = command.subcommand_required(!default_command).arg_required_else_help(!default_command);
     let matches = match command.try_get_matches_from(name.chain(args.iter().cloned())) {
         Ok(matches) => matches,
         Err(error) => return Asked::Said(error.to_string(), !error.use_stderr()),
@@ -71,37 +79,45 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
 
 /// The whole command line.
 pub fn command() -> Command {
-    let targets = |help: &'static str, names: &'static str| {
-        Arg::new("targets").value_name(names).help(help).num_args(1..)
-    };
+    bare().args(flags()).subcommands(commands())
+}
+
+/// The command line without flags and commands.
+fn bare() -> Command {
     Command::new("p2p")
         .disable_version_flag(true)
         .about("The path-to-production gate: version, build, test and promote with make targets")
         .after_help(after_help())
         .max_term_width(100)
         .disable_help_subcommand(true)
-        .args(SPECS.iter().filter_map(flag))
-        .subcommand(Command::new("fast-feedback").about("Run the whole fast-feedback gate"))
-        .subcommand(
-            Command::new("version").about("Compute the version, and create its tag on the main branch"),
-        )
-        .subcommand(
-            Command::new("run")
-                .about("Run make targets in the prepared environment")
-                .arg(targets("The make targets, in order", "TARGET")),
-        )
-        .subcommand(
-            Command::new("promote")
-                .about("Promote the tested images to the next stage")
-                .arg(targets("extended-test or prod", "STAGE")),
-        )
-        .subcommand(
-            Command::new("plan")
-                .about("Print what a command would do")
-                .arg(targets("The command to plan, with its arguments; fast-feedback if none", "COMMAND")),
-        )
-        .subcommand(crate::images::command())
-        .subcommands(crate::tools::commands())
+}
+
+/// The flags for the inputs.
+fn flags() -> impl Iterator<Item = Arg> {
+    SPECS.iter().filter_map(flag)
+}
+
+/// All commands.
+fn commands() -> Vec<Command> {
+    let targets = |help: &'static str, names: &'static str| {
+        Arg::new("targets").value_name(names).help(help).num_args(1..)
+    };
+    let mut commands = vec![
+        Command::new("fast-feedback").about("Run the whole fast-feedback gate"),
+        Command::new("version").about("Compute the version, and create its tag on the main branch"),
+        Command::new("run")
+            .about("Run make targets in the prepared environment")
+            .arg(targets("The make targets, in order", "TARGET")),
+        Command::new("promote")
+            .about("Promote the tested images to the next stage")
+            .arg(targets("extended-test or prod", "STAGE")),
+        Command::new("plan")
+            .about("Print what a command would do")
+            .arg(targets("The command to plan, with its arguments; fast-feedback if none", "COMMAND")),
+        crate::images::command(),
+    ];
+    commands.extend(crate::tools::commands());
+    commands
 }
 
 /// What flags cannot say: the secrets, and the inputs of the download script.

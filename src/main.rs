@@ -4,12 +4,17 @@ use std::process::ExitCode;
 
 use p2p::world::World;
 
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     let world = match World::of_process() {
         Ok(world) => world,
         Err(failure) => return p2p::report::fatal(&failure),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    // One thread waits for all; what blocks has threads of its own. With workers beside it, each
+    // event would wake two threads, and copies between registries would not be faster.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return p2p::report::fatal(&error.into()),
     };

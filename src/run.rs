@@ -69,12 +69,8 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
     let git = Git::new(&world.env).retrying(Policy::default(), watcher.clone());
     let mut stop = signals.stop();
     let prepared = async {
-        let server = embedded(&request, job.as_ref(), &paths).await?;
-        let registry = match &server {
-            Some(server) => Some(format!("{}/local", server.address())),
-            None if embeds(&request, job.as_ref()) => Some("127.0.0.1:0/local".to_owned()),
-            None => None,
-        };
+        let mut server = None;
+        let registry = embedded(&request, job.as_ref(), &paths, &mut server);
         let context = Context::gather(world, request, job, paths, &git, registry).await?;
         let plan = context.plan()?;
         Ok::<_, Failure>((server, context, plan))
@@ -159,22 +155,25 @@ fn watcher(reporter: &Reporter) -> Watcher {
     Watcher::new(move |again| reporter.tell(&Event::Again(&again)))
 }
 
-/// Whether the run is a local one that was given no registry.
-fn embeds(request: &Request, job: Option<&Job>) -> bool {
-    job.is_none() && request.inputs.registry.is_none()
-}
-
-/// The registry of such a run.
-async fn embedded(
+/// Starts the registry of a local run that was given no other, and gives its name.
+fn embedded<'a>(
     request: &Request,
     job: Option<&Job>,
     paths: &Paths,
-) -> Result<Option<registry::Server>, Failure> {
-    // A plan is only shown: nothing listens, and nothing is written.
-    if request.dry_run || !embeds(request, job) {
-        return Ok(None);
+    server: &'a mut Option<registry::Server>,
+) -> impl Future<Output = Result<Option<String>, Failure>> + use<'a> {
+    let embeds = job.is_none() && request.inputs.registry.is_none();
+    let options = registry::Options::at(&paths.registry);
+    let dry_run = request.dry_run;
+    async move {
+        let address = match (embeds, dry_run) {
+            (false, _) => return Ok(None),
+            // A plan is only shown: nothing listens, and nothing is written.
+            (true, true) => "127.0.0.1:0".to_owned(),
+            (true, false) => server.insert(registry::Server::start(options).await?).address().to_string(),
+        };
+        Ok(Some(format!("{address}/local")))
     }
-    Ok(Some(registry::Server::start(registry::Options::at(&paths.registry)).await?))
 }
 
 fn show(console: &Console, plan: &Plan, format: OutputFormat) -> Result<(), Failure> {

@@ -117,7 +117,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Gathers the facts. `embedded_registry` is the address of ours, for a local run that was
+    /// Gathers the facts. `embedded_registry` gives the name of ours, for a local run that was
     /// given no other.
     pub async fn gather(
         world: &World,
@@ -125,7 +125,7 @@ impl Context {
         job: Option<Job>,
         paths: Paths,
         git: &Git,
-        embedded_registry: Option<String>,
+        embedded_registry: impl Future<Output = Result<Option<String>, Failure>>,
     ) -> Result<Self, Failure> {
         let inputs = &request.inputs;
         let place = if job.is_some() { Place::Github } else { Place::Local };
@@ -133,20 +133,23 @@ impl Context {
         let recorded = recorded(inputs)?;
         checks::inputs(inputs, &recorded)?;
         let mut sources = sources(inputs, &paths)?;
-        if let Some(address) = &embedded_registry {
-            let registry = Value::new(address.clone(), Origin::Run("the embedded registry".to_owned()));
-            sources.inputs.insert(Key::Registry, registry);
-        }
         let stage_paths = stage_paths(inputs)?;
         let found = versions::read(&request, job.as_ref(), &paths, git, &prefix);
         let makefile = async {
-            if request.command == Command::Version {
-                return Ok(None);
+            let embedded_registry = embedded_registry.await?;
+            if let Some(name) = &embedded_registry {
+                let registry = Value::new(name.clone(), Origin::Run("the embedded registry".to_owned()));
+                sources.inputs.insert(Key::Registry, registry);
             }
-            read_makefile(world, place, &request, &paths, &sources, &stage_paths).await.map(Some)
+            let makefile = match request.command {
+                Command::Version => None,
+                _ => Some(read_makefile(world, place, &request, &paths, &sources, &stage_paths).await?),
+            };
+            Ok::<_, Failure>((embedded_registry, makefile))
         };
-        let (found, makefile) = tokio::join!(found, makefile);
-        let (found, makefile) = (found?, makefile?);
+        // Started in this order: git takes longest, and there is time to tidy up while both run.
+        let (found, makefile, ()) = tokio::join!(found, makefile, async { paths.forget_old_runs() });
+        let (found, (embedded_registry, makefile)) = (found?, makefile?);
         if let Some(makefile) = &makefile {
             let value = |name| makefile.variable(name).map(|variable| variable.value.as_str());
             sources.makefile = Sources::makefile(value("P2P_TENANT_NAME"), value("P2P_APP_NAME"));
@@ -158,7 +161,10 @@ impl Context {
             Command::Promote => promotion::source(inputs, &sources, &own)?,
             _ => own.clone(),
         };
-        let tracked = tracked(git, makefile.as_ref(), &paths).await?;
+        let tracked = match request.command {
+            Command::FastFeedback | Command::Promote => tracked(git, makefile.as_ref(), &paths).await?,
+            Command::Version | Command::Run | Command::Plan => Vec::new(),
+        };
         Ok(Self {
             place,
             notes: notes(place, embedded_registry.as_deref(), inputs, &found.notes),

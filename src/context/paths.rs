@@ -25,6 +25,8 @@ pub struct Paths {
     pub logs: PathBuf,
     /// The embedded registry's images, for local runs.
     pub registry: PathBuf,
+    /// What holds the logs of all local runs.
+    runs: Option<PathBuf>,
     /// Removes `scratch` when the run ends, however it ends.
     _scratch: tempfile::TempDir,
 }
@@ -57,9 +59,10 @@ impl Paths {
         let temp =
             job.map_or_else(|| world.env.path("TMPDIR").unwrap_or("/tmp".into()), |job| job.temp.clone());
         let scratch = private(&temp, "p2p-")?;
+        let runs = cache.join("runs");
         let logs = match job {
             Some(job) => private(&job.temp, "p2p-logs-")?.keep(),
-            None => local_logs(&cache.join("runs"), world)?,
+            None => local_logs(&runs, world)?,
         };
         Ok(Self {
             workspace,
@@ -67,6 +70,7 @@ impl Paths {
             scratch: scratch.path().to_owned(),
             logs,
             registry: cache.join("registry"),
+            runs: job.is_none().then_some(runs),
             _scratch: scratch,
         })
     }
@@ -89,6 +93,19 @@ impl Paths {
         Ok(None)
     }
 
+    /// Removes the logs of the oldest local runs, and keeps those of the last few.
+    pub fn forget_old_runs(&self) {
+        let entries = self.runs.as_ref().and_then(|runs| std::fs::read_dir(runs).ok());
+        let mut runs: Vec<_> =
+            entries.into_iter().flatten().filter_map(|run| Some(run.ok()?.path())).collect();
+        runs.retain(|run| *run != self.logs);
+        runs.sort();
+        for run in runs.iter().rev().skip(KEPT_RUNS - 1) {
+            // Another run may be removing it as well.
+            let _gone = std::fs::remove_dir_all(run);
+        }
+    }
+
     /// The directory make runs in, relative to the workspace.
     pub fn inside(&self) -> &Path {
         self.directory.strip_prefix(&self.workspace).unwrap_or(Path::new(""))
@@ -106,18 +123,9 @@ fn private(parent: &Path, prefix: &str) -> Result<tempfile::TempDir, Failure> {
     tempfile::Builder::new().prefix(prefix).tempdir_in(parent).map_err(|error| cannot_write(parent, &error))
 }
 
-/// A directory for this run's logs; the oldest runs give way.
+/// A directory for this run's logs.
 fn local_logs(runs: &Path, world: &World) -> Result<PathBuf, Failure> {
     std::fs::create_dir_all(runs).map_err(|error| cannot_write(runs, &error))?;
-    let mut old: Vec<_> = std::fs::read_dir(runs)
-        .map_err(|error| cannot_write(runs, &error))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect();
-    old.sort();
-    for run in old.iter().rev().skip(KEPT_RUNS - 1) {
-        // Another run may be removing it as well.
-        let _gone = std::fs::remove_dir_all(run);
-    }
     let stamp = world.now.strftime("%Y%m%dT%H%M%S%3fZ-").to_string();
     Ok(private(runs, &stamp)?.keep())
 }
@@ -128,5 +136,36 @@ fn cannot_write(directory: &Path, error: &std::io::Error) -> Failure {
         causes: vec![error.to_string()],
         help: Some("p2p keeps logs and private files there: make it a writable directory".to_owned()),
         exit: Exit::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn the_logs_of_the_last_local_runs_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let world = World {
+            env: [("XDG_CACHE_HOME", directory.path()), ("TMPDIR", directory.path())].into_iter().collect(),
+            args: Vec::new(),
+            directory: directory.path().to_owned(),
+            now: "2026-01-02T03:04:05Z".parse().unwrap(),
+            terminal: false,
+        };
+        let runs = directory.path().join("p2p/runs");
+        // One is from a clock that ran ahead.
+        let names: Vec<String> =
+            (1..=22).map(|day| format!("202512{day:02}T000000000Z-x")).chain(["2030-x".to_owned()]).collect();
+        for name in &names {
+            std::fs::create_dir_all(runs.join(name).join("below")).unwrap();
+        }
+        let paths = Paths::new(&world, None, ".").unwrap();
+        paths.forget_old_runs();
+        assert!(paths.logs.is_dir());
+        let kept: Vec<_> = names.iter().filter(|name| runs.join(name).is_dir()).collect();
+        assert_eq!(kept, names.iter().skip(names.len() - (KEPT_RUNS - 1)).collect::<Vec<_>>());
     }
 }

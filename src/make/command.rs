@@ -1,22 +1,24 @@
 //! A short make command whose output is captured.
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, PipeReader, PipeWriter, Read};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::error::MakeError;
 use crate::group::Group;
 use crate::world::Env;
 
-/// How long a pipe may stay open after make itself has ended: a `$(shell …)` that left
-/// something running in the background holds our end of standard error.
-const GRACE: Duration = Duration::from_millis(500);
+/// How often the output is read. make writes a database line by line: whoever reads each as it
+/// comes takes longer than make.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// How much a pipe holds where the system lets us, in bytes.
+const PIPE: usize = 1024 * 1024;
 
 /// What to run.
 pub(super) struct Call<'a> {
@@ -53,6 +55,8 @@ impl Call<'_> {
         if !self.directory.is_dir() {
             return Err(MakeError::NoDirectory { directory: self.directory.to_owned() });
         }
+        let (mut out, stdout) = self.pipe()?;
+        let (mut err, stderr) = self.pipe()?;
         let mut child = Command::new(self.env.program("make".as_ref()))
             .arg0("make")
             .args(self.arguments)
@@ -61,8 +65,8 @@ impl Call<'_> {
             .envs(self.env.iter())
             .env("PWD", self.directory)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(stdout)
+            .stderr(stderr)
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -71,12 +75,36 @@ impl Call<'_> {
                 _ => self.start(source),
             })?;
         let group = Group::of(&child);
-        let Ok(result) = timeout(self.limit, collect(&mut child)).await else {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let collect = async {
+            loop {
+                let ended = timeout(PAUSE, child.wait()).await;
+                drain(&mut out, &mut stdout)?;
+                drain(&mut err, &mut stderr)?;
+                if let Ok(status) = ended {
+                    return status;
+                }
+            }
+        };
+        let Ok(status) = timeout(self.limit, collect).await else {
             return Err(MakeError::TimedOut { command: self.line(), limit: self.limit });
         };
-        let captured = result.map_err(|source| self.start(source))?;
+        let status = status.map_err(|source| self.start(source))?;
         group.release();
-        Ok(captured)
+        Ok(Captured { status, stdout, stderr })
+    }
+
+    /// A pipe that never keeps its reader waiting.
+    fn pipe(&self) -> Result<(PipeReader, PipeWriter), MakeError> {
+        let pipe = || {
+            let (reader, writer) = io::pipe()?;
+            rustix::io::ioctl_fionbio(&reader, true)?;
+            // A help: where it stays small, make waits for a pause more often.
+            #[cfg(target_os = "linux")]
+            let _ = rustix::pipe::fcntl_setpipe_size(&reader, PIPE);
+            Ok((reader, writer))
+        };
+        pipe().map_err(|source| self.start(source))
     }
 
     fn start(&self, source: io::Error) -> MakeError {
@@ -84,33 +112,11 @@ impl Call<'_> {
     }
 }
 
-async fn collect(child: &mut Child) -> io::Result<Captured> {
-    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let status = {
-        let mut streams = std::pin::pin!(async {
-            tokio::try_join!(drain(out.as_mut(), &mut stdout), drain(err.as_mut(), &mut stderr))
-        });
-        tokio::select! {
-            read = &mut streams => {
-                read?;
-                child.wait().await?
-            }
-            status = child.wait() => {
-                let status = status?;
-                if let Ok(read) = timeout(GRACE, &mut streams).await {
-                    read?;
-                }
-                status
-            }
-        }
-    };
-    Ok(Captured { status, stdout, stderr })
-}
-
-/// Reads to the end. What was read is kept when this is given up.
-async fn drain(stream: Option<&mut (impl AsyncRead + Unpin)>, into: &mut Vec<u8>) -> io::Result<()> {
-    let Some(stream) = stream else { return Ok(()) };
-    while stream.read_buf(into).await? > 0 {}
-    Ok(())
+/// Reads what is in a pipe by now. What a `$(shell …)` left running may go on writing for ever, so
+/// no more than a pipe holds.
+fn drain(pipe: &mut PipeReader, into: &mut Vec<u8>) -> io::Result<()> {
+    match pipe.take(PIPE as u64).read_to_end(into) {
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -84,11 +84,13 @@ pub async fn run_group(
         return Ok(Ended { how: How::Interrupted(signal), seconds: 0.0, leftovers: Vec::new() });
     }
     let lost = |source| ProcessError::Lost { command: spec.to_string(), source };
-    let (mut pump, writer) = Pump::start(sink).map_err(lost)?;
+    let (reader, writer) = std::io::pipe().map_err(lost)?;
     let mut child = start(spec, writer)?;
     let Some(group) = Group::of(&child) else {
         return Err(lost(std::io::Error::other("it has no process id")));
     };
+    // The command starts while the thread does.
+    let mut pump = Pump::start(reader, sink).map_err(lost)?;
 
     let told = tokio::select! {
         biased;

@@ -3,8 +3,9 @@
 //! A thread, because whoever takes the bytes may block (a slow console), and signals and time
 //! limits must work all the same. What is not taken stays in the pipe, so the child waits too.
 
-use std::io::{self, PipeReader, PipeWriter, Read};
+use std::io::{self, PipeReader, PipeWriter};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::oneshot;
 
@@ -22,17 +23,16 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    /// Starts to read; gives the end of the pipe for the child to write to.
-    pub(super) fn start(sink: impl FnMut(&[u8]) + Send + 'static) -> io::Result<(Self, PipeWriter)> {
-        let (reader, writer) = io::pipe()?;
+    /// Starts to read.
+    pub(super) fn start(reader: PipeReader, sink: impl FnMut(&[u8]) + Send + 'static) -> io::Result<Self> {
         let (quit, go_on) = io::pipe()?;
         widen(&reader);
         let (tell, ended) = oneshot::channel();
         std::thread::Builder::new().name("output".to_owned()).spawn(move || {
             // Nobody may be waiting any more.
-            let _ = tell.send(pump(reader, &quit, sink));
+            let _ = tell.send(pump(&reader, &quit, sink));
         })?;
-        Ok((Self { go_on: Some(go_on), ended }, writer))
+        Ok(Self { go_on: Some(go_on), ended })
     }
 
     /// Takes what is in the pipe by now and then ends, whoever may still hold the other end.
@@ -47,12 +47,13 @@ impl Pump {
     }
 }
 
-fn pump(mut reader: PipeReader, quit: &PipeReader, mut sink: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut buffer = vec![0_u8; CHUNK];
+fn pump(reader: &PipeReader, quit: &PipeReader, mut sink: impl FnMut(&[u8])) -> io::Result<()> {
+    // Not filled with zeros first: most targets print little.
+    let mut buffer = Vec::with_capacity(CHUNK);
     // Once told to finish: no more than a pipe can hold, or one who still prints would keep us.
     let mut left = None;
     while left != Some(0) {
-        let mut watched = [PollFd::new(&reader, PollFlags::IN), PollFd::new(quit, PollFlags::IN)];
+        let mut watched = [PollFd::new(reader, PollFlags::IN), PollFd::new(quit, PollFlags::IN)];
         let limit = left.is_some().then(rustix::event::Timespec::default);
         match poll(&mut watched, limit.as_ref()) {
             Err(rustix::io::Errno::INTR) => continue,
@@ -67,16 +68,16 @@ fn pump(mut reader: PipeReader, quit: &PipeReader, mut sink: impl FnMut(&[u8])) 
             // Only after being told: the pipe is empty.
             return Ok(());
         }
-        let most = left.unwrap_or(CHUNK).min(CHUNK);
-        let length = match reader.read(&mut buffer[..most]) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+        buffer.clear();
+        let length = match rustix::io::read(reader, spare_capacity(&mut buffer)) {
+            Err(rustix::io::Errno::INTR) => continue,
             other => other?,
         };
         if length == 0 {
             return Ok(());
         }
-        left = left.map(|left| left - length);
-        sink(&buffer[..length]);
+        left = left.map(|left| left.saturating_sub(length));
+        sink(&buffer);
     }
     Ok(())
 }

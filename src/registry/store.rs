@@ -17,6 +17,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::Access;
 use tempfile::NamedTempFile;
 
 use super::manifest::Manifest;
@@ -45,8 +46,7 @@ impl Store {
                 let _ = fs::remove_file(entry.path());
             }
         }
-        // What shows that this user may write here.
-        store.new_file()?;
+        rustix::fs::access(store.temporary(), Access::WRITE_OK | Access::EXEC_OK)?;
         Ok(store)
     }
 
