@@ -5,6 +5,7 @@ mod content;
 mod copies;
 mod faults;
 mod referrers;
+mod renewal;
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};
