@@ -77,7 +77,7 @@ async fn assert_complete(client: &Client, at: &Repository, digest: &Digest) {
     while let Some(digest) = left.pop() {
         let manifest: Manifest = client.manifest(at, &Which::Digest(digest)).await.unwrap();
         let contents = manifest.contents().unwrap();
-        for blob in contents.blobs {
+        for blob in contents.blobs.into_iter().filter(|blob| blob.urls.is_empty()) {
             // Its digest is checked on the way.
             client.blob_bytes(at, &blob, u64::MAX).await.unwrap();
         }

@@ -6,6 +6,7 @@ mod copies;
 mod faults;
 mod referrers;
 mod renewal;
+mod tokens;
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};
