@@ -108,3 +108,27 @@ fn a_gate_without_records_leaves_none() {
     gate.run(&["verify", &image]).passed();
     gate.run(&["verify", &image, "--require", "fast-feedback"]).ended(1);
 }
+
+#[test]
+fn a_later_promotion_warns_of_a_stage_that_no_record_tells_of() {
+    for (record, warned) in [("on", false), ("off", true)] {
+        let registry = DockerRegistry::start();
+        let host = registry.host();
+        let gate = Gate::new(MAKEFILE).input("registry", &format!("{host}/acme"));
+        let gate = gate.input("promotion-record", record);
+        let version = gate.run(&["fast-feedback"]).passed().output("version").to_owned();
+        // Whatever the first gate was told, the second one keeps records.
+        let gate = gate.input("promotion-record", "on").input("version", &version);
+        let run = gate.run(&["promote", "prod"]);
+        let warning = format!(
+            "no promotion record says that {host}/acme/extended-test/shop:{version} passed fast-feedback"
+        );
+        assert_eq!(run.passed().stdout.contains(&warning), warned, "{}", run.stdout);
+
+        let image = format!("{host}/acme/prod/shop:{version}");
+        let shown = gate.run(&["verify", &image, "--require", "fast-feedback,extended-test"]);
+        shown.ended(i32::from(warned));
+        let (first, second) = ("passed fast-feedback at ", "passed extended-test at ");
+        assert_eq!((shown.stdout.contains(first), shown.stdout.contains(second)), (!warned, true));
+    }
+}
