@@ -107,7 +107,12 @@ impl Sum {
         Self(Arc::new(Mutex::new(Summed { hasher: Some(Hasher::like(&blob.digest)), bytes: 0 })))
     }
 
-    /// Adds a piece that begins at `start`. After the last byte of `blob`: what its digest is.
+    /// How many bytes have come, those that came twice once.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
+    /// Adds a piece that begins at `start`, which is no later than what came before. After the last byte of `blob`: what its digest is.
     fn add(&self, blob: &Descriptor, start: u64, piece: &[u8]) -> Option<Digest> {
         let mut summed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = usize::try_from(summed.bytes.saturating_sub(start)).unwrap_or(usize::MAX);

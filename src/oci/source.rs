@@ -58,6 +58,14 @@ pub(super) async fn measure(content: &Content) -> Result<(Digest, u64), OciError
 }
 
 impl Source {
+    /// Whether so many bytes were read, so that somebody may have them.
+    pub(super) fn passed(&self, bytes: u64, sum: &Sum) -> bool {
+        match self {
+            Self::Local(_) => true,
+            Self::Remote { .. } => bytes <= sum.bytes(),
+        }
+    }
+
     /// The content from byte `from` on, as the body of a request. `sum` sees to the digest of what
     /// comes from a registry.
     pub(super) async fn body(

@@ -103,7 +103,7 @@ impl Route {
     /// Gives an upload session back that is not needed; what comes of that does not matter.
     pub(super) async fn abandon(&self, session: Url) {
         let mut call = Call::new(Method::DELETE, "");
-        call.to = super::route::To::Place(session, "an upload".to_owned());
+        call.to = To::Place(session, "an upload".to_owned());
         let _ = self.once(&call).await;
     }
 
@@ -144,7 +144,7 @@ impl Route {
             // Bytes that came over make a broken connection a new trouble, not the next failure of
             // the same request. Where none come, a new session may do better.
             idle = if got >= from + PROGRESS { 0 } else { idle + 1 };
-            if idle > IDLE {
+            if idle > IDLE || !source.passed(got, &sum) {
                 return Err(trouble);
             }
             (place, from) = (next, got);

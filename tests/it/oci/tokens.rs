@@ -35,8 +35,11 @@ impl Issuer {
             }
             let scopes = scopes(seen);
             list.lock().unwrap().push(scopes.join(" "));
-            let access = scopes.iter().filter(|scope| grants(scope)).map(|scope| access(scope)).collect();
-            Reply::json(200, &json!({"token": signed(&key, &der, lifetime, access), "expires_in": lifetime}))
+            let access = scopes.iter().filter(|scope| grants(scope)).map(|scope| access(scope));
+            Reply::json(
+                200,
+                &json!({"token": signed(&key, &der, lifetime, &access.collect::<Vec<_>>()), "expires_in": lifetime}),
+            )
         });
         Self { server, certificate: pem, asked }
     }
@@ -63,7 +66,7 @@ fn access(scope: &str) -> Value {
 }
 
 /// A token as distribution's specification has it: a JWT that carries its certificate.
-fn signed(key: &KeyPair, certificate: &str, lifetime: u64, access: Vec<Value>) -> String {
+fn signed(key: &KeyPair, certificate: &str, lifetime: u64, access: &[Value]) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let head = json!({"typ": "JWT", "alg": "ES256", "x5c": [certificate]});
     let claims = json!({"iss": "test", "sub": "u", "aud": "test", "jti": "1", "iat": now, "nbf": now - 1,
