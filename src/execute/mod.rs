@@ -9,6 +9,7 @@ mod record;
 mod settle;
 mod site;
 mod target;
+mod trouble;
 mod waves;
 
 pub use site::{Edges, Remote, Site};
