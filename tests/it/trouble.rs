@@ -102,9 +102,12 @@ fn what_cannot_be_found_out_is_said_and_the_failure_stays_what_it_was() {
     cluster.server().fault(|seen| {
         let pods = seen.path.ends_with("/pods");
         let message = "events is forbidden: User \"shop\" cannot list resource \"events\"";
-        seen.path.starts_with("/api/v1/").then(|| match pods {
-            true => Reply::json(200, &json!({"items": []})),
-            false => status(403, "Forbidden", message, &json!({})),
+        seen.path.starts_with("/api/v1/").then(|| {
+            if pods {
+                Reply::json(200, &json!({"items": []}))
+            } else {
+                status(403, "Forbidden", message, &json!({}))
+            }
         })
     });
     let run = gate(&cluster).run(&["run", "p2p-functional"]);
