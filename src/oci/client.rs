@@ -221,9 +221,11 @@ impl Client {
     ) -> Option<Duration> {
         let Settings { policy, watcher, .. } = self.settings();
         let wait = policy.wait(failed, after, retry::random())?;
+        let why = why.to_string();
         watcher.again(retry::Again {
             what: what.to_owned(),
-            why: why.to_string(),
+            // Most errors begin with the request.
+            why: why.strip_prefix(what).map_or(why.clone(), |rest| rest.trim_start().to_owned()),
             attempt: failed,
             of: policy.attempts,
             wait,
