@@ -1,6 +1,6 @@
 use super::{AssetFile, Error};
 use crate::github::{self, GitHub, Notes, Release, Upload};
-use crate::version::{Prefix, Version};
+use crate::version::{self, Prefix, Version};
 
 /// Where the text of a release comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,10 @@ pub async fn publish(
         Some(latest) => prefix.version(&latest.tag_name).is_none_or(|latest| latest <= version),
         None => true,
     };
+    // GitHub would make the tag itself, on the default branch.
+    if github.tag_commit(&tag).await?.is_none() {
+        return Err(version::Error::Gone { tag }.into());
+    }
     match github.publish(&draft, latest).await {
         Ok(release) => Ok(Published { url: release.html_url, uploaded, now: true }),
         // Another run with the same version was quicker, or we were and were not told.

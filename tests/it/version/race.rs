@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use p2p::inputs::Bump;
 use p2p::retry::Policy;
 use p2p::tagging::{self, Error, Settled, Subject};
-use p2p::inputs::Bump;
 use p2p::version::{Commit, Kind, Level, Prefix, Version};
 
 use super::{IMPATIENT, client, settle, shown};
