@@ -12,17 +12,21 @@ use crate::version::{self, Decision, Kind, VersionTag};
 pub(super) fn check(inputs: &Inputs, command: Command) -> Result<(), Failure> {
     let version = matches!(command, Command::Version | Command::Release);
     let release = command == Command::Release;
+    if command == Command::Version && inputs.floating_tags.is_some() && inputs.version.is_some() {
+        return Err(Failure::usage(
+            "`version` settles nothing where the input `version` is given, so `floating-tags` follow nothing",
+            "use `command: release` with it, or leave `version` out; nothing was run",
+        ));
+    }
     let wrong = [
         ("floating-tags", inputs.floating_tags.is_some() && !version),
-        ("floating-tags", inputs.floating_tags.is_some() && !release && inputs.version.is_some()),
         ("release-commit", inputs.release_commit == ReleaseCommit::Child && !version),
         ("release-files", inputs.release_files.is_some() && !release),
         ("release-assets", inputs.release_assets.is_some() && !release),
     ];
     if let Some((input, _)) = wrong.iter().find(|(_, wrong)| *wrong) {
-        let given = if version && !release { " with the input `version`" } else { "" };
         return Err(Failure::usage(
-            format!("the input `{input}` means nothing to `{command}`{given}"),
+            format!("the input `{input}` means nothing to `{command}`"),
             "use it with `command: release`; nothing was run",
         ));
     }

@@ -27,7 +27,7 @@ impl Execution<'_> {
     /// Makes or completes the GitHub release.
     pub(super) async fn release(&self, assets: &[String], text: &str, progress: &mut Progress) -> Said {
         let remote = self.remote()?;
-        let version = self.released(progress)?;
+        let version = released(progress)?;
         let directory = &self.site.paths.directory;
         let files = asset_files(&Files { input: "release-assets", globs: assets, directory })?;
         let prefix = &remote.repository.prefix;
@@ -50,7 +50,7 @@ impl Execution<'_> {
         let Some(tag) = &progress.plan.version.tag else {
             return Ok(Some("the version has no tag yet; `release` moves them".to_owned()));
         };
-        let version = self.released(progress)?;
+        let version = released(progress)?;
         // A release commit is nobody's but the release's own.
         let own = remote.repository.release_commit == ReleaseCommit::Own
             || matches!(remote.kind, Kind::VersionTag(_));
@@ -73,8 +73,8 @@ impl Execution<'_> {
         let none = || Failure::usage("tags and releases are made on GitHub only", "run in GitHub Actions");
         self.edges.remote.as_ref().ok_or_else(none)
     }
+}
 
-    fn released(&self, progress: &Progress) -> Result<Version, Failure> {
-        Ok(progress.plan.version.version.parse()?)
-    }
+fn released(progress: &Progress) -> Result<Version, Failure> {
+    Ok(progress.plan.version.version.parse()?)
 }

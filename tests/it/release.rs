@@ -44,7 +44,8 @@ fn failure(run: &Run) -> String {
         return format!("error: {}", annotation.unwrap_or(&run.stdout).replace("%0A", "\n"));
     };
     let causes = failure["causes"].as_array().unwrap().iter();
-    let causes: String = causes.map(|cause| format!("\ncaused by: {}", cause.as_str().unwrap())).collect();
+    let causes: Vec<_> = causes.map(|cause| format!("\ncaused by: {}", cause.as_str().unwrap())).collect();
+    let causes = causes.concat();
     format!(
         "error: {}{causes}\nhelp: {}",
         failure["what"].as_str().unwrap(),

@@ -64,8 +64,7 @@ impl Jobs {
         let output = temporary.join("output");
         std::fs::write(&output, "").unwrap();
         let process = tokio::process::Command::from(self.command(commit, &temporary)).output();
-        let ended =
-            tokio::time::timeout(Duration::from_mins(4), process).await.expect("a run hangs").unwrap();
+        let ended = tokio::time::timeout(Duration::from_mins(4), process).await.unwrap().unwrap();
         let printed = String::from_utf8_lossy(&ended.stdout);
         assert!(ended.status.success(), "{}\n{printed}", ended.status);
         let outputs = std::fs::read_to_string(output).unwrap();
