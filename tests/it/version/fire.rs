@@ -64,7 +64,7 @@ impl Jobs {
         let output = temporary.join("output");
         std::fs::write(&output, "").unwrap();
         let process = tokio::process::Command::from(self.command(commit, &temporary)).output();
-        let ended = tokio::time::timeout(Duration::from_mins(4), process).await.unwrap().unwrap();
+        let ended = tokio::time::timeout(Duration::from_mins(8), process).await.unwrap().unwrap();
         let printed = String::from_utf8_lossy(&ended.stdout);
         assert!(ended.status.success(), "{}\n{printed}", ended.status);
         let outputs = std::fs::read_to_string(output).unwrap();
@@ -101,14 +101,18 @@ impl Jobs {
 
     /// Of the creations some fail: before they took effect, after it, by hanging up, by a rate limit.
     fn trouble(&self) {
-        let mut count = 0;
+        let (mut count, mut failed) = (0, BTreeMap::<_, u32>::new());
         self.github.fault(move |seen| {
-            if !seen.creates_ref() {
+            // Nobody meets more than three in a row: a request is tried six times.
+            if !seen.creates_ref() || failed.get(&seen.body).is_some_and(|failed| *failed >= 3) {
                 return None;
             }
             count += 1;
             let secondary =
                 "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+            if [2, 7, 12, 17].contains(&(count % 20)) {
+                *failed.entry(seen.body.clone()).or_default() += 1;
+            }
             match count % 20 {
                 2 => Some(Fault::error(500, "Server Error")),
                 7 => Some(Fault::error(500, "Server Error").after_effect()),

@@ -1,6 +1,6 @@
 //! Many runs at once, and servers that lag, fail and forget to say so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use p2p::inputs::Bump;
@@ -63,12 +63,16 @@ async fn faults_cost_nobody_a_version() {
     let bare = Bare::new();
     let commits: Vec<String> = (0..RUNS).map(|number| bare.commit(&number.to_string())).collect();
     let github = Github::start(bare.path());
-    let mut count = 0;
+    let (mut count, mut failed) = (0, BTreeMap::<_, u32>::new());
     github.fault(move |seen| {
-        if !seen.creates_ref() {
+        // Nobody meets more than three in a row: a request is tried six times.
+        if !seen.creates_ref() || failed.get(&seen.body).is_some_and(|failed| *failed >= 3) {
             return None;
         }
         count += 1;
+        if count % 3 == 0 {
+            *failed.entry(seen.body.clone()).or_default() += 1;
+        }
         match count % 12 {
             0 => Some(Fault::error(500, "Server Error")),
             3 => Some(Fault::error(502, "Bad Gateway").after_effect()),
