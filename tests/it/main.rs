@@ -25,6 +25,7 @@ mod parallel;
 mod plan;
 mod process;
 mod registry;
+mod release;
 mod signals;
 mod support;
 mod trouble;
