@@ -105,6 +105,7 @@ fn commands() -> Vec<Command> {
     let mut commands = vec![
         Command::new("fast-feedback").about("Run the whole fast-feedback gate"),
         Command::new("version").about("Compute the version, and create its tag on the main branch"),
+        Command::new("release").about("Make the GitHub release of a version, and move the floating tags"),
         Command::new("run")
             .about("Run make targets in the prepared environment")
             .arg(targets("The make targets, in order", "TARGET")),

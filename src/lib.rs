@@ -23,6 +23,7 @@ pub mod private;
 pub mod process;
 pub mod record;
 pub mod registry;
+pub mod release;
 pub mod report;
 pub mod retry;
 pub mod run;

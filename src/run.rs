@@ -7,11 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::cli::{self, Asked, Flags};
-use crate::context::{Context, Job, Paths, Request};
+use crate::context::{self, Context, Job, Paths, Request};
 use crate::error::{Exit, Failure};
 use crate::execute::{Edges, Execution, Remote, Site};
 use crate::git::Git;
-use crate::github::GitHub;
 use crate::inputs::{Inputs, OutputFormat};
 use crate::kube::Kubeconfig;
 use crate::logins::Login;
@@ -207,19 +206,13 @@ fn edges(
     }
     let oci = Client::new(Settings { keyring, watcher: watcher.clone(), ..Settings::default() });
     let remote = match &context.job {
-        Some(job) if plan.version.create => {
-            let github = GitHub::new(&job.api_url, &job.repository, inputs.github_token.clone())?
-                .retrying(Policy::default(), watcher);
-            Some(Remote {
-                github,
-                url: job.git_url(),
-                token: inputs.github_token.clone(),
-                prefix: context.prefix.clone(),
-                commit: context.standing.commit.clone(),
-                kind: context.kind.clone(),
-                tags: context.tags.clone(),
-            })
-        }
+        Some(job) if plan.steps.iter().any(|step| step.job.tags(&plan.version)) => Some(Remote {
+            repository: context::remote(job, inputs, &context.prefix, &git)?,
+            commit: context.standing.commit.clone(),
+            kind: context.kind.clone(),
+            tags: context.tags.clone(),
+            bump: inputs.bump,
+        }),
         _ => None,
     };
     Ok(Edges { oci, git, remote })

@@ -35,7 +35,7 @@ pub(super) fn images(plan: &Plan) -> Result<(), Failure> {
         let places = match &step.job {
             Job::Images { repository } => vec![repository],
             Job::Promote(promotion) => vec![&promotion.source, &promotion.destination],
-            Job::Version | Job::Target(_) => Vec::new(),
+            _ => Vec::new(),
         };
         for place in places {
             place.parse::<Repository>().map_err(|error| {

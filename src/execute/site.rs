@@ -11,14 +11,14 @@ use crate::context::Paths;
 use crate::environment::runtime;
 use crate::error::Failure;
 use crate::git::Git;
-use crate::github::GitHub;
+use crate::inputs::Bump;
 use crate::kube::Kubeconfig;
 use crate::logins::{Login, Logins, UserFiles};
 use crate::oci::Client;
 use crate::plan::{Place, Target};
 use crate::private;
-use crate::secret::Secret;
-use crate::version::{Commit, Kind, Prefix, VersionTag};
+use crate::tagging;
+use crate::version::{Commit, Kind, VersionTag};
 use crate::workspace::{ArtifactGlobs, KeptFile};
 use crate::world::Env;
 
@@ -34,20 +34,16 @@ pub struct Edges {
 
 /// The remote repository, in which version tags are created.
 pub struct Remote {
-    /// Its API.
-    pub github: GitHub,
-    /// Where git reads it.
-    pub url: String,
-    /// The token for both.
-    pub token: Option<Secret>,
-    /// The prefix of version tags.
-    pub prefix: Prefix,
+    /// How it is reached.
+    pub repository: tagging::Remote,
     /// The commit under test.
     pub commit: Commit,
     /// What its version is made from.
     pub kind: Kind,
     /// The version tags as they were read before.
     pub tags: Vec<VersionTag>,
+    /// What a new version counts up.
+    pub bump: Bump,
 }
 
 /// Where a plan runs and with what.

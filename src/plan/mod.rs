@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::environment::{Origin, Stage, Values, Variables};
 use crate::inputs::{Command, OnExisting};
+use crate::version::Line;
 
 /// Where a run takes place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -142,6 +143,25 @@ pub enum Job {
     },
     /// Promotes the images.
     Promote(Promotion),
+    /// Puts the version tag on a child of the commit, with these files added or replaced.
+    ReleaseCommit {
+        /// The tag.
+        tag: String,
+        /// Globs of the files.
+        files: Vec<String>,
+    },
+    /// Makes the GitHub release of the version.
+    Release {
+        /// Globs of the files that it offers.
+        assets: Vec<String>,
+        /// Where its text comes from.
+        notes: String,
+    },
+    /// Moves the floating tags to the version's commit.
+    FloatingTags {
+        /// Those of these lines.
+        lines: Vec<Line>,
+    },
 }
 
 /// A make target to run.
@@ -182,6 +202,17 @@ pub struct Promotion {
     pub record: bool,
 }
 
+impl Job {
+    /// Whether it creates or moves tags in the remote repository.
+    pub fn tags(&self, version: &Version) -> bool {
+        match self {
+            Self::Version => version.create,
+            Self::ReleaseCommit { .. } | Self::Release { .. } | Self::FloatingTags { .. } => true,
+            Self::Target(_) | Self::Images { .. } | Self::Promote(_) => false,
+        }
+    }
+}
+
 impl Plan {
     /// The plan with the version that was settled in the end: another run may have taken the one
     /// that was planned.
@@ -191,7 +222,7 @@ impl Plan {
             let target = match &mut step.job {
                 Job::Target(target) => Some(target),
                 Job::Promote(promotion) => promotion.by.as_mut(),
-                Job::Version | Job::Images { .. } => None,
+                _ => None,
             };
             if let Some(target) = target {
                 let origin = Origin::Run(settled.because.clone());

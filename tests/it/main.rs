@@ -26,6 +26,7 @@ mod parallel;
 mod plan;
 mod process;
 mod registry;
+mod release;
 mod signals;
 mod support;
 mod variables;

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use p2p::inputs::Bump;
 use p2p::retry::Policy;
 use p2p::tagging::{self, Error, Settled, Subject};
-use p2p::version::{Commit, Kind, Prefix, Version};
+use p2p::version::{Commit, Kind, Level, Prefix, Version};
 
 use super::{IMPATIENT, client, settle, shown};
 use crate::support::git::Bare;
@@ -24,7 +25,7 @@ fn consecutive(bare: &Bare, commits: &[String], settled: &[Settled]) {
     for (one, commit) in settled.iter().zip(commits) {
         let version: Version = one.version.parse().unwrap();
         assert_eq!(&tags[one.tag.as_ref().unwrap()], commit);
-        assert_eq!(one.previous.unwrap().next_patch(), Some(version));
+        assert_eq!(one.previous.unwrap().next(Level::Patch), Some(version));
         assert!(one.created);
     }
 }
@@ -84,7 +85,8 @@ async fn faults_cost_nobody_a_version() {
 /// Settles with a reader that lags for ever behind what the API says.
 async fn behind(github: &Github, commit: &str, patience: &Policy) -> Result<Settled, Error> {
     let (prefix, commit): (Prefix, Commit) = (Prefix::default(), commit.parse().unwrap());
-    let subject = Subject { prefix: &prefix, commit: &commit, kind: &Kind::MainBranch };
+    let (kind, bump) = (Kind::MainBranch, Bump::Patch);
+    let subject = Subject { prefix: &prefix, commit: &commit, kind: &kind, bump };
     tagging::settle(subject, Vec::new(), async || Ok(Vec::new()), &client(github), patience).await
 }
 
