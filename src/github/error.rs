@@ -170,7 +170,7 @@ pub enum Error {
     },
 }
 
-const GRANT_WRITE: &str = "let the job write, which creating a tag needs:\n\
+const GRANT_WRITE: &str = "let the job write, which tags and releases need:\n\
 permissions:\n  contents: write\n\
 a caller of a reusable workflow must grant it too; runs of forks and of Dependabot only ever get to read.\n\
 Where the job has it: the commit may hold other workflow files than any branch, and ${{ github.token }} may\n\
