@@ -4,7 +4,7 @@ mod release;
 mod self_test;
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -18,29 +18,33 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A repository that has `parts` of this one, committed.
-fn copy_of(parts: &[&str]) -> Repository {
-    let repository = Repository::new();
+/// Copies `parts` of this repository, with their modes.
+fn copy(parts: &[&str], to: &Path) {
     for part in parts {
         for entry in walkdir::WalkDir::new(root().join(part)).into_iter().map(Result::unwrap) {
             let path = entry.path().strip_prefix(root()).unwrap();
-            if !entry.file_type().is_file() || path.components().any(|part| part.as_os_str() == "target") {
-                continue;
+            if entry.file_type().is_file() && path.components().all(|part| part.as_os_str() != "target") {
+                std::fs::create_dir_all(to.join(path).parent().unwrap()).unwrap();
+                std::fs::copy(entry.path(), to.join(path)).unwrap();
             }
-            let file = repository.file(path, std::fs::read(entry.path()).unwrap());
-            std::fs::set_permissions(file, entry.metadata().unwrap().permissions()).unwrap();
         }
     }
+}
+
+/// A repository that has `parts` of this one, committed.
+fn copy_of(parts: &[&str]) -> Repository {
+    let repository = Repository::new();
+    copy(parts, repository.path());
     repository.commit("copied");
     repository
 }
 
 /// Puts "binaries" for all platforms into `out`, as artifacts of a workflow arrive: without modes.
-fn binaries(repository: &Repository) -> PathBuf {
+fn binaries(directory: &Path) {
+    std::fs::create_dir(directory.join("out")).unwrap();
     for platform in PLATFORMS {
-        repository.file(format!("out/p2p-{platform}"), script(platform));
+        std::fs::write(directory.join(format!("out/p2p-{platform}")), script(platform)).unwrap();
     }
-    repository.path().join("out")
 }
 
 /// What is released as p2p for a platform: it tells who it is.
@@ -48,24 +52,24 @@ fn script(platform: &str) -> String {
     format!("#!/bin/sh\necho \"p2p for {platform}: $INPUT_COMMAND\"\n")
 }
 
-fn ran(repository: &Repository, script: &str, arguments: &[&str]) -> Output {
+fn ran(directory: &Path, script: &str, arguments: &[&str]) -> Output {
     Command::new(tool("bash"))
-        .arg(repository.path().join("scripts/release").join(script))
+        .arg(directory.join("scripts/release").join(script))
         .args(arguments)
-        .current_dir(repository.path())
+        .current_dir(directory)
         .output()
         .unwrap()
 }
 
 /// What a script that must succeed printed.
-fn printed(repository: &Repository, script: &str, arguments: &[&str]) -> String {
-    let output = ran(repository, script, arguments);
+fn printed(directory: &Path, script: &str, arguments: &[&str]) -> String {
+    let output = ran(directory, script, arguments);
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn refused(repository: &Repository, script: &str, arguments: &[&str]) -> String {
-    let output = ran(repository, script, arguments);
+fn refused(directory: &Path, script: &str, arguments: &[&str]) -> String {
+    let output = ran(directory, script, arguments);
     assert!(!output.status.success(), "{script} {arguments:?} passed");
     String::from_utf8(output.stderr).unwrap()
 }
@@ -73,8 +77,8 @@ fn refused(repository: &Repository, script: &str, arguments: &[&str]) -> String 
 #[test]
 fn a_manifest_names_every_platform() {
     let repository = copy_of(&["scripts/release"]);
-    binaries(&repository);
-    let manifest = printed(&repository, "manifest", &["1.2.3", "out"]);
+    binaries(repository.path());
+    let manifest = printed(repository.path(), "manifest", &["1.2.3", "out"]);
     let lines: Vec<Vec<&str>> = manifest.lines().map(|line| line.split(' ').collect()).collect();
     assert_eq!(lines[0], ["version", "1.2.3"]);
     for (line, platform) in lines[1..].iter().zip(["linux-x64", "linux-arm64", "macos-x64", "macos-arm64"]) {
@@ -83,13 +87,14 @@ fn a_manifest_names_every_platform() {
         assert_eq!(line[3].len(), 64);
     }
     assert_eq!(lines.len(), 5);
-    assert_eq!(printed(&repository, "manifest", &["1.2.3", "out", "macos-x64"]).lines().count(), 2);
+    assert_eq!(printed(repository.path(), "manifest", &["1.2.3", "out", "macos-x64"]).lines().count(), 2);
 
     std::fs::write(repository.path().join("out/p2p-macos-x64"), "").unwrap();
     assert!(
-        refused(&repository, "manifest", &["1.2.3", "out"]).contains("p2p-macos-x64 is missing or empty")
+        refused(repository.path(), "manifest", &["1.2.3", "out"])
+            .contains("p2p-macos-x64 is missing or empty")
     );
-    assert!(refused(&repository, "manifest", &["v1", "out"]).contains("v1 is no version"));
+    assert!(refused(repository.path(), "manifest", &["v1", "out"]).contains("v1 is no version"));
 }
 
 #[test]
@@ -101,7 +106,7 @@ fn pins_are_exact_and_touch_nothing_else() {
     }
     repository.file("examples/plain.txt", "coreeng/p2p-action\n");
     repository.commit("users");
-    let said = printed(&repository, "pin", &["1.2.3"]);
+    let said = printed(repository.path(), "pin", &["1.2.3"]);
     assert_eq!(said.lines().count(), 2, "{said}");
     let pinned =
         users.replace("coreeng/p2p-action@v1\n", "coreeng/p2p-action@v1.2.3\n").replace("@v1.0 ", "@v1.2.3 ");
@@ -110,7 +115,7 @@ fn pins_are_exact_and_touch_nothing_else() {
     }
     let changed = repository.git(&["status", "--short"]);
     assert_eq!(changed.lines().count(), 2, "{changed}");
-    printed(&repository, "pin", &["1.2.3"]);
+    printed(repository.path(), "pin", &["1.2.3"]);
     assert_eq!(repository.git(&["status", "--short"]), changed);
 }
 
@@ -144,9 +149,12 @@ fn the_bill_of_materials_is_complete_and_repeatable() {
 fn a_build_refuses_what_it_cannot_do() {
     let repository = copy_of(&["scripts/release"]);
     assert!(
-        refused(&repository, "build", &["plan9-x64", "1.2.3", "out"]).contains("unknown platform plan9-x64")
+        refused(repository.path(), "build", &["plan9-x64", "1.2.3", "out"])
+            .contains("unknown platform plan9-x64")
     );
-    assert!(refused(&repository, "build", &["linux-x64", "latest", "out"]).contains("latest is no version"));
+    assert!(
+        refused(repository.path(), "build", &["linux-x64", "latest", "out"]).contains("latest is no version")
+    );
     let other = repository.file("bin/rustc", "#!/bin/sh\necho 'rustc 1.0.0 (a hash)'\n");
     std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:/usr/bin:/bin", other.parent().unwrap().display());
