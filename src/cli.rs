@@ -52,7 +52,8 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
     let first = args.first();
     let named = commands().into_iter().find(|command| first.is_some_and(|word| word == command.get_name()));
     let command = match named {
-        Some(named) => bare().subcommand(named.args(flags())),
+        Some(image) if image.get_name() == "image" => bare().subcommand(image),
+        Some(named) => bare().subcommand(with_flags(named)),
         None => command(),
     };
     let command = command.subcommand_required(!default_command).arg_required_else_help(!default_command);
@@ -62,7 +63,9 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
     };
     match matches.subcommand() {
         Some(("image", matches)) => Asked::Image(matches.clone()),
-        Some((name, matches)) if crate::tools::has(name) => Asked::Tool(name.to_owned(), matches.clone()),
+        Some((name, matches)) if crate::tools::inputs(name).is_some() => {
+            Asked::Tool(name.to_owned(), matches.clone())
+        }
         Some((name, matches)) => Asked::Gate(Flags {
             command: Some(name.to_owned()),
             targets: matches
@@ -90,6 +93,16 @@ fn bare() -> Command {
         .after_help(after_help())
         .max_term_width(100)
         .disable_help_subcommand(true)
+}
+
+/// A command with the flags of the inputs that concern it; any other flag is a mistake there.
+fn with_flags(command: Command) -> Command {
+    let Some(inputs) = crate::tools::inputs(command.get_name()) else { return command.args(flags()) };
+    let specs = || SPECS.iter().filter(|spec| inputs.contains(&spec.name));
+    let secrets: Vec<_> = specs().filter(|spec| spec.is_secret()).map(Spec::variable).collect();
+    command
+        .args(specs().filter_map(flag))
+        .after_help(format!("Secrets are environment variables only: {}.", secrets.join(", ")))
 }
 
 /// The flags for the inputs.

@@ -204,7 +204,7 @@ fn edges(
     for Login { registry, username, password } in logins.iter().cloned() {
         keyring = keyring.with(&registry, Credentials::Password { username, password });
     }
-    let oci = Client::new(Settings { keyring, watcher: watcher.clone(), ..Settings::default() });
+    let oci = Client::new(Settings { keyring, watcher, ..Settings::default() });
     let remote = match &context.job {
         Some(job) if plan.steps.iter().any(|step| step.job.tags(&plan.version)) => Some(Remote {
             repository: context::remote(job, inputs, &context.prefix, &git)?,

@@ -140,6 +140,9 @@ impl Context {
         let prefix: Prefix = inputs.version_prefix.parse()?;
         let recorded = recorded(inputs)?;
         checks::inputs(inputs, &recorded)?;
+        if request.command == Command::Release {
+            release::files(inputs, &paths)?;
+        }
         let mut sources = sources(inputs, &paths)?;
         let stage_paths = stage_paths(inputs)?;
         let found = versions::read(&request, job.as_ref(), &paths, git, &prefix);

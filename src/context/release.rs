@@ -1,9 +1,10 @@
 //! What `release` and the inputs around it add to the facts.
 
-use super::{Context, versions::because_given};
+use super::{Context, Paths, versions::because_given};
 use crate::error::Failure;
-use crate::inputs::{Command, Inputs, ReleaseCommit};
+use crate::inputs::{Command, Globs, Inputs, ReleaseCommit};
 use crate::plan::{Place, Version};
+use crate::release::{self, Files, asset_names, notes};
 use crate::tagging::Remote;
 use crate::version::{self, Decision, Kind, VersionTag};
 
@@ -11,17 +12,21 @@ use crate::version::{self, Decision, Kind, VersionTag};
 pub(super) fn check(inputs: &Inputs, command: Command) -> Result<(), Failure> {
     let version = matches!(command, Command::Version | Command::Release);
     let release = command == Command::Release;
+    if command == Command::Version && inputs.floating_tags.is_some() && inputs.version.is_some() {
+        return Err(Failure::usage(
+            "`version` settles nothing where the input `version` is given, so `floating-tags` follow nothing",
+            "use `command: release` with it, or leave `version` out; nothing was run",
+        ));
+    }
     let wrong = [
         ("floating-tags", inputs.floating_tags.is_some() && !version),
-        ("floating-tags", inputs.floating_tags.is_some() && !release && inputs.version.is_some()),
         ("release-commit", inputs.release_commit == ReleaseCommit::Child && !version),
         ("release-files", inputs.release_files.is_some() && !release),
         ("release-assets", inputs.release_assets.is_some() && !release),
     ];
     if let Some((input, _)) = wrong.iter().find(|(_, wrong)| *wrong) {
-        let given = if version && !release { " with the input `version`" } else { "" };
         return Err(Failure::usage(
-            format!("the input `{input}` means nothing to `{command}`{given}"),
+            format!("the input `{input}` means nothing to `{command}`"),
             "use it with `command: release`; nothing was run",
         ));
     }
@@ -32,6 +37,16 @@ pub(super) fn check(inputs: &Inputs, command: Command) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// What the release is made of must be there before its tag is.
+pub(super) fn files(inputs: &Inputs, paths: &Paths) -> Result<(), Failure> {
+    let directory = &paths.directory;
+    let globs = |globs: &Option<Globs>| globs.clone().map(|globs| globs.0).unwrap_or_default();
+    let (committed, assets) = (globs(&inputs.release_files), globs(&inputs.release_assets));
+    Files { input: "release-files", globs: &committed, directory }.find()?;
+    asset_names(&Files { input: "release-assets", globs: &assets, directory })?;
+    notes(&inputs.release_notes, directory).map(drop)
 }
 
 /// Adds the tag of `version` where the list lacks it: an earlier job created it moments ago, and git's
@@ -123,7 +138,7 @@ pub(super) fn decide(context: &Context, decision: Decision, because: String) -> 
         }
         if let Some(found) = tags.iter().find(|tag| tag.version == given && tag.commit != standing.commit) {
             let (commit, found) = (standing.commit.clone(), found.commit.clone());
-            return Err(crate::release::Error::Taken { tag, commit, found }.into());
+            return Err(release::Error::Taken { tag, commit, found }.into());
         }
     } else {
         stands(context, given)?;

@@ -39,7 +39,10 @@ pub(super) async fn read(
         }
         (given, Some(job)) if found.kind.needs_tags() => {
             let remote = remote(job, inputs, prefix, git)?;
-            found.tags = remote.versions().await?;
+            found.tags = match found.kind {
+                Kind::MainBranch => remote.versions().await?,
+                _ => remote.tags().await?,
+            };
             if let Some(version) = wanted(given.as_deref(), &found.kind) {
                 super::release::complete(&remote, version, &mut found.tags).await?;
             }

@@ -10,6 +10,7 @@ mod release;
 mod settle;
 mod site;
 mod target;
+mod trouble;
 mod waves;
 
 pub use site::{Edges, Remote, Site};

@@ -1,12 +1,10 @@
 //! The steps of `release`: the release commit, the GitHub release, the floating tags.
 
-use std::path::Path;
-
 use super::{Execution, Progress, Remote, Said};
-use crate::error::{Exit, Failure};
+use crate::error::Failure;
 use crate::git;
 use crate::inputs::ReleaseCommit;
-use crate::release::{self, Files, Source, asset_files, committed_files};
+use crate::release::{self, Files, Source, asset_files, committed_files, notes};
 use crate::version::{Kind, Line, Motion, Version};
 
 impl Execution<'_> {
@@ -27,15 +25,16 @@ impl Execution<'_> {
     }
 
     /// Makes or completes the GitHub release.
-    pub(super) async fn release(&self, assets: &[String], notes: &str, progress: &mut Progress) -> Said {
+    pub(super) async fn release(&self, assets: &[String], text: &str, progress: &mut Progress) -> Said {
         let remote = self.remote()?;
-        let version = self.released(progress)?;
+        let version = released(progress)?;
         let directory = &self.site.paths.directory;
         let files = asset_files(&Files { input: "release-assets", globs: assets, directory })?;
         let prefix = &remote.repository.prefix;
         let previous = progress.plan.version.previous.as_deref().and_then(|text| text.parse().ok());
         let previous = previous.filter(|previous| *previous != Version::ZERO);
-        let source = source(notes, directory, previous.map(|previous| prefix.tag(previous)))?;
+        let previous = previous.map(|previous| prefix.tag(previous));
+        let source = notes(text, directory)?.unwrap_or(Source::Generated(previous));
         let published = release::publish(&remote.repository.github, prefix, version, &source, &files).await?;
         let uploaded = match (published.uploaded, files.len()) {
             (0, 0) => String::new(),
@@ -51,7 +50,7 @@ impl Execution<'_> {
         let Some(tag) = &progress.plan.version.tag else {
             return Ok(Some("the version has no tag yet; `release` moves them".to_owned()));
         };
-        let version = self.released(progress)?;
+        let version = released(progress)?;
         // A release commit is nobody's but the release's own.
         let own = remote.repository.release_commit == ReleaseCommit::Own
             || matches!(remote.kind, Kind::VersionTag(_));
@@ -74,27 +73,8 @@ impl Execution<'_> {
         let none = || Failure::usage("tags and releases are made on GitHub only", "run in GitHub Actions");
         self.edges.remote.as_ref().ok_or_else(none)
     }
-
-    fn released(&self, progress: &Progress) -> Result<Version, Failure> {
-        Ok(progress.plan.version.version.parse()?)
-    }
 }
 
-fn source(notes: &str, directory: &Path, previous: Option<String>) -> Result<Source, Failure> {
-    match notes {
-        "generated" => Ok(Source::Generated(previous)),
-        "none" => Ok(Source::Text(String::new())),
-        path => {
-            let path = directory.join(path);
-            let text = std::fs::read_to_string(&path).map_err(|error| Failure {
-                what: format!("the notes of the release cannot be read: {}", path.display()),
-                causes: vec![error.to_string()],
-                help: Some(
-                    "`release-notes` is `generated`, `none` or the path of a Markdown file".to_owned(),
-                ),
-                exit: Exit::Usage,
-            })?;
-            Ok(Source::Text(text))
-        }
-    }
+fn released(progress: &Progress) -> Result<Version, Failure> {
+    Ok(progress.plan.version.version.parse()?)
 }

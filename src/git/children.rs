@@ -86,8 +86,9 @@ mod tests {
             (&b, "commit", commit("Fix a bug\n")),
             (&c, "tag", format!("object {a}\ntype commit\n\nv1.0.0\n")),
         ];
-        let printed: String =
+        let printed: Vec<String> =
             objects.iter().map(|(id, kind, text)| format!("{id} {kind} {}\n{text}\n", text.len())).collect();
+        let printed = printed.concat();
         assert_eq!(parse_batch(printed.as_bytes()), [(a, b)].into());
         assert!(parse_batch(b"").is_empty());
     }

@@ -22,6 +22,11 @@ pub struct TagUpdate {
     pub to: Commit,
 }
 
+#[derive(serde::Deserialize)]
+struct Repository {
+    node_id: String,
+}
+
 impl GitHub {
     /// Moves or creates tags, all of them or none, and only while each of them points where
     /// `from` says: so nobody's later move is undone. What REST offers for this
@@ -34,7 +39,7 @@ impl GitHub {
     /// so read the tags again.
     pub async fn move_tags(&self, updates: &[TagUpdate]) -> Result<(), Error> {
         let names: Vec<_> = updates.iter().map(|update| update.tag.as_str()).collect();
-        let what = self.what(&format!("move the tag {}", names.join(" and ")));
+        let what = self.what(&format!("move {}", names.join(" and ")));
         let updates: Vec<Value> = updates
             .iter()
             .map(|TagUpdate { tag, from, to }| {
@@ -42,10 +47,6 @@ impl GitHub {
                 json!({ "name": format!("refs/tags/{tag}"), "beforeOid": before, "afterOid": to.as_str(), "force": true })
             })
             .collect();
-        #[derive(serde::Deserialize)]
-        struct Repository {
-            node_id: String,
-        }
         let repository: Repository = self.get(&what, "").await?;
         let input = json!({ "repositoryId": repository.node_id, "refUpdates": updates });
         let body = json!({ "query": UPDATE, "variables": { "input": input } });

@@ -25,7 +25,11 @@ pub struct Files<'a> {
 
 impl Files<'_> {
     /// The files, as paths below the directory. Each glob must match one at least.
-    fn find(&self) -> Result<Vec<PathBuf>, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// A glob that is wrong or matches nothing.
+    pub fn find(&self) -> Result<Vec<PathBuf>, Failure> {
         let Self { input, globs, directory } = *self;
         for glob in globs {
             if ArtifactGlobs::parse([glob.as_str()])?.find(directory)?.is_empty() {
@@ -79,14 +83,13 @@ pub struct AssetFile {
     pub digest: String,
 }
 
-/// The files that a release offers, in the order of their names.
+/// The files that a release offers, by their names there.
 ///
 /// # Errors
 ///
-/// A glob that is wrong or matches nothing, a file that cannot be read, two files of one name, a name
-/// that GitHub would change.
-pub fn asset_files(files: &Files<'_>) -> Result<Vec<AssetFile>, Failure> {
-    let mut found: BTreeMap<String, AssetFile> = BTreeMap::new();
+/// A glob that is wrong or matches nothing, two files of one name, a name that GitHub would change.
+pub fn asset_names(files: &Files<'_>) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
     for file in files.find()? {
         let path = files.directory.join(file);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -94,13 +97,26 @@ pub fn asset_files(files: &Files<'_>) -> Result<Vec<AssetFile>, Failure> {
         if !plain || name.starts_with('.') || name.ends_with('.') {
             return Err(Error::Name { name }.into());
         }
-        if let Some(other) = found.get(&name) {
-            return Err(Error::SameName { name, first: other.path.clone(), second: path }.into());
+        if let Some(first) = found.get(&name) {
+            return Err(Error::SameName { name, first: first.clone(), second: path }.into());
         }
-        let (size, digest) = measure(&path).map_err(|source| Error::File { file: path.clone(), source })?;
-        found.insert(name.clone(), AssetFile { name, path, size, digest });
+        found.insert(name, path);
     }
-    Ok(found.into_values().collect())
+    Ok(found)
+}
+
+/// The files that a release offers, read once, in the order of their names.
+///
+/// # Errors
+///
+/// As [`asset_names`], and a file that cannot be read.
+pub fn asset_files(files: &Files<'_>) -> Result<Vec<AssetFile>, Failure> {
+    let mut found = Vec::new();
+    for (name, path) in asset_names(files)? {
+        let (size, digest) = measure(&path).map_err(|source| Error::File { file: path.clone(), source })?;
+        found.push(AssetFile { name, path, size, digest });
+    }
+    Ok(found)
 }
 
 fn measure(path: &Path) -> std::io::Result<(u64, String)> {

@@ -12,6 +12,6 @@ mod publish;
 
 pub use commit::{Child, put};
 pub use error::Error;
-pub use files::{AssetFile, Files, asset_files, committed_files};
+pub use files::{AssetFile, Files, asset_files, asset_names, committed_files};
 pub use floating::{Moved, follow};
-pub use publish::{Published, Source, publish};
+pub use publish::{Published, Source, notes, publish};

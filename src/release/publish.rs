@@ -1,4 +1,7 @@
+use std::path::Path;
+
 use super::{AssetFile, Error};
+use crate::error::{Exit, Failure};
 use crate::github::{self, GitHub, Notes, Release, Upload};
 use crate::version::{self, Prefix, Version};
 
@@ -9,6 +12,30 @@ pub enum Source {
     Generated(Option<String>),
     /// This text.
     Text(String),
+}
+
+/// The text that the input `release-notes` asks for; `None` where GitHub generates it.
+///
+/// # Errors
+///
+/// A file that cannot be read.
+pub fn notes(input: &str, directory: &Path) -> Result<Option<Source>, Failure> {
+    match input {
+        "generated" => Ok(None),
+        "none" => Ok(Some(Source::Text(String::new()))),
+        path => {
+            let path = directory.join(path);
+            let text = std::fs::read_to_string(&path).map_err(|error| Failure {
+                what: format!("the notes of the release cannot be read: {}", path.display()),
+                causes: vec![error.to_string()],
+                help: Some(
+                    "`release-notes` is `generated`, `none` or the path of a Markdown file".to_owned(),
+                ),
+                exit: Exit::Usage,
+            })?;
+            Ok(Some(Source::Text(text)))
+        }
+    }
 }
 
 /// A release that is there with all its files.

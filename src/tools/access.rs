@@ -10,6 +10,9 @@ use crate::retry::Watcher;
 use crate::secret::Secret;
 use crate::world::World;
 
+/// The inputs that commands about one repository read: see [`own`].
+pub(super) const OWN: [&str; 2] = ["registry-username", "registry-password"];
+
 /// The inputs, from flags and environment.
 pub(super) fn inputs(world: &World, matches: &ArgMatches) -> Result<Inputs, Failure> {
     let flag = |spec: &Spec| matches.try_get_one::<String>(spec.name).ok().flatten().cloned();

@@ -14,6 +14,19 @@ use crate::world::World;
 
 pub(super) const NAME: &str = "copy";
 
+/// What it reads.
+pub(super) const INPUTS: [&str; 9] = [
+    "dry-run",
+    "include-referrers",
+    "on-existing",
+    "registry-username",
+    "registry-password",
+    "source-registry-username",
+    "source-registry-password",
+    "dest-registry-username",
+    "dest-registry-password",
+];
+
 pub(super) fn command() -> Command {
     Command::new(NAME)
         .about("Copy an image with all its platforms and what refers to it, byte for byte")

@@ -17,9 +17,13 @@ pub fn commands() -> [Command; 3] {
     [copy::command(), latest::command(), verify::command()]
 }
 
-/// Whether a command of this name is one of these.
-pub fn has(name: &str) -> bool {
-    matches!(name, copy::NAME | latest::NAME | verify::NAME)
+/// The inputs that a command of this name reads, if it is one of these.
+pub fn inputs(name: &str) -> Option<&'static [&'static str]> {
+    match name {
+        copy::NAME => Some(&copy::INPUTS),
+        latest::NAME | verify::NAME => Some(&access::OWN),
+        _ => None,
+    }
 }
 
 /// Runs the command `name`.

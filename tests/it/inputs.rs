@@ -126,3 +126,24 @@ fn help_names_every_input() {
         assert!(named, "`{}` is missing from --help:\n{help}", spec.name);
     }
 }
+
+/// A flag that a command would not read is no flag of it.
+#[test]
+fn commands_that_are_no_gate_take_only_the_flags_that_concern_them() {
+    let said = |args: &[&str]| {
+        let args: Vec<_> = args.iter().map(Into::into).collect();
+        match p2p::cli::parse(&args, false) {
+            p2p::cli::Asked::Said(text, _) => text,
+            other => panic!("{args:?} gave {other:?}"),
+        }
+    };
+    insta::assert_snapshot!(said(&["copy", "--help"]));
+    for command in ["latest", "verify"] {
+        let help = said(&[command, "--help"]);
+        assert!(help.contains("--registry-username") && help.contains("INPUT_REGISTRY_PASSWORD"), "{help}");
+        assert!(!help.contains("--tenant-name") && !help.contains("--dry-run"), "{help}");
+    }
+    assert!(!said(&["image", "push", "--help"]).contains("--tenant-name"));
+    assert!(said(&["latest", "r/a", "--timeout", "3"]).contains("unexpected argument '--timeout'"));
+    assert!(said(&["image", "digest", "r/a:1", "--dry-run"]).contains("unexpected argument '--dry-run'"));
+}

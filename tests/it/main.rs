@@ -29,6 +29,7 @@ mod registry;
 mod release;
 mod signals;
 mod support;
+mod trouble;
 mod variables;
 mod version;
 mod workspace;

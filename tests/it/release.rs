@@ -2,6 +2,7 @@
 
 mod child;
 mod flow;
+mod race;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -39,11 +40,12 @@ fn floating(gate: &Gate) -> [Option<String>; 2] {
 fn failure(run: &Run) -> String {
     let steps = run.report["steps"].as_array().cloned().unwrap_or_default();
     let Some(failure) = steps.iter().find_map(|step| step.get("failure")) else {
-        let at = run.stderr.find("error: ").map(|at| &run.stderr[at..]);
-        return at.unwrap_or(&run.stdout).to_owned();
+        let annotation = run.stdout.lines().find_map(|line| line.strip_prefix("::error title=p2p::"));
+        return format!("error: {}", annotation.unwrap_or(&run.stdout).replace("%0A", "\n"));
     };
     let causes = failure["causes"].as_array().unwrap().iter();
-    let causes: String = causes.map(|cause| format!("\ncaused by: {}", cause.as_str().unwrap())).collect();
+    let causes: Vec<_> = causes.map(|cause| format!("\ncaused by: {}", cause.as_str().unwrap())).collect();
+    let causes = causes.concat();
     format!(
         "error: {}{causes}\nhelp: {}",
         failure["what"].as_str().unwrap(),

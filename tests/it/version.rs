@@ -1,8 +1,12 @@
 //! Versions against a real remote: a bare git repository behind a loopback GitHub.
 
 mod api;
+mod bump;
 mod checkout;
 mod contract;
+mod fire;
+mod moved;
+mod no_git;
 mod race;
 mod remote;
 

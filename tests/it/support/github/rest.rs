@@ -89,7 +89,9 @@ pub(super) async fn graphql(seen: &Seen, shared: &Shared) -> Answer {
     for update in input["refUpdates"].as_array().unwrap() {
         let word = |name: &str| update[name].as_str().unwrap().to_owned();
         assert_eq!(update["force"], true);
-        commands.push_str(&format!("update {} {} {}\n", word("name"), word("afterOid"), word("beforeOid")));
+        let line = ["update", &word("name"), &word("afterOid"), &word("beforeOid")].join(" ");
+        commands.push_str(&line);
+        commands.push('\n');
     }
     commands.push_str("prepare\ncommit\n");
     let _one_at_a_time = shared.writing.lock().await;
