@@ -1,6 +1,9 @@
 //! The directories of a run.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
 
 use super::Job;
 use crate::error::{Exit, Failure};
@@ -19,16 +22,16 @@ pub struct Paths {
     pub workspace: PathBuf,
     /// The directory make runs in.
     pub directory: PathBuf,
-    /// Ours alone (mode 0700) and gone after the run.
-    pub scratch: PathBuf,
+    /// What holds temporary files and directories.
+    pub temp: PathBuf,
     /// The targets' logs and the report; stays until the job ends.
     pub logs: PathBuf,
     /// The embedded registry's images, for local runs.
     pub registry: PathBuf,
     /// What holds the logs of all local runs.
     runs: Option<PathBuf>,
-    /// Removes `scratch` when the run ends, however it ends.
-    _scratch: tempfile::TempDir,
+    /// Removed when the run ends, however it ends. Most runs of one target need none.
+    scratch: OnceLock<TempDir>,
 }
 
 impl Paths {
@@ -58,7 +61,6 @@ impl Paths {
         let cache = cache(world);
         let temp =
             job.map_or_else(|| world.env.path("TMPDIR").unwrap_or("/tmp".into()), |job| job.temp.clone());
-        let scratch = private(&temp, "p2p-")?;
         let runs = cache.join("runs");
         let logs = match job {
             Some(job) => private(&job.temp, "p2p-logs-")?.keep(),
@@ -67,12 +69,26 @@ impl Paths {
         Ok(Self {
             workspace,
             directory,
-            scratch: scratch.path().to_owned(),
+            temp,
             logs,
             registry: cache.join("registry"),
             runs: job.is_none().then_some(runs),
-            _scratch: scratch,
+            scratch: OnceLock::new(),
         })
+    }
+
+    /// The directory of this run: ours alone (mode 0700), made when it is first asked for.
+    pub fn scratch(&self) -> Result<&Path, Failure> {
+        if let Some(made) = self.scratch.get() {
+            return Ok(made.path());
+        }
+        let new = self.private()?;
+        Ok(self.scratch.get_or_init(|| new).path())
+    }
+
+    /// A new directory that is ours alone (mode 0700) and gone when it is dropped.
+    pub fn private(&self) -> Result<TempDir, Failure> {
+        private(&self.temp, "p2p-")
     }
 
     /// The repository's settings, if there are any.
@@ -119,7 +135,7 @@ fn cache(world: &World) -> PathBuf {
     base.unwrap_or_else(|| "/tmp".into()).join("p2p")
 }
 
-fn private(parent: &Path, prefix: &str) -> Result<tempfile::TempDir, Failure> {
+fn private(parent: &Path, prefix: &str) -> Result<TempDir, Failure> {
     tempfile::Builder::new().prefix(prefix).tempdir_in(parent).map_err(|error| cannot_write(parent, &error))
 }
 

@@ -17,6 +17,8 @@ pub use site::{Edges, Remote, Site};
 
 use std::time::Instant;
 
+use tokio::task::JoinHandle;
+
 use crate::error::{Exit, Failure};
 use crate::outcome::{Event, Image, Outcome, Promoted, Status, StepResult, Verdict};
 use crate::output::{Level, Masker};
@@ -51,6 +53,8 @@ struct Progress {
     clock: Instant,
     /// Whether a signal kept a step from running or from ending by itself.
     cancelled: bool,
+    /// Targets' private files on their way out.
+    removals: Vec<JoinHandle<()>>,
 }
 
 impl Progress {
@@ -85,6 +89,7 @@ impl Execution<'_> {
             started,
             clock,
             cancelled: false,
+            removals: Vec::new(),
         };
         self.waves(&mut progress).await;
         if let Err(failure) = self.site.keep_credentials() {
@@ -94,8 +99,13 @@ impl Execution<'_> {
             Ok(files) => progress.artifacts = files,
             Err(failure) => self.warn(&mut progress, &failure.to_string()),
         }
+        let removals = std::mem::take(&mut progress.removals);
         let outcome = self.outcome(progress, started, clock.elapsed().as_secs_f64());
         self.reporter.tell(&Event::Ended(&outcome));
+        for removal in removals {
+            // It does nothing that panics.
+            let _removed = removal.await;
+        }
         outcome
     }
 

@@ -115,10 +115,9 @@ pub(super) struct Private {
 }
 
 impl Private {
-    /// Makes them, under the run's own directory.
+    /// Makes them, in a directory of their own.
     pub(super) fn make(site: &Site, target: &Target) -> Result<Self, Failure> {
-        let scratch = &site.paths.scratch;
-        let directory = tempfile::tempdir_in(scratch).map_err(|error| unwritable(scratch, &error))?;
+        let directory = site.paths.private()?;
         let at = directory.path();
         let logins = Logins::create(at, &UserFiles::of(&site.env), &site.logins)?;
         let kubeconfig =

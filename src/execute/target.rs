@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::task::{JoinHandle, spawn_blocking};
+
 use super::copied::Copied;
 use super::log_file::LogFile;
 use super::site::{Private, inside};
@@ -25,6 +27,8 @@ pub(super) struct Ran {
     /// Where files that it names are, and where they belong.
     moved: Option<(PathBuf, PathBuf)>,
     repeat: String,
+    /// Its private files on their way out, until somebody waits for them.
+    removal: Option<JoinHandle<()>>,
 }
 
 /// The longest summary of a target that is read, in bytes; GitHub's limit for a step.
@@ -86,6 +90,8 @@ impl Execution<'_> {
         printer.take(None);
         printer.log.finish();
         let summary = private.summary(SUMMARY).map(|text| self.masker.mask(&text).into_owned());
+        // A file system may take its time for each directory: meanwhile the report is written.
+        let removal = spawn_blocking(move || drop(private));
         Ok(Ran {
             ended,
             limit: target.time_limit.as_secs(),
@@ -94,6 +100,7 @@ impl Execution<'_> {
             summary,
             moved: copy.map(|copy| (copy.root().clone(), site.paths.workspace.clone())),
             repeat: site.repeat(&target.target),
+            removal: Some(removal),
         })
     }
 
@@ -136,7 +143,7 @@ impl Execution<'_> {
         ran: Result<Ran, Failure>,
         progress: &mut Progress,
     ) -> StepResult {
-        let ran = match ran {
+        let mut ran = match ran {
             Ok(ran) => ran,
             Err(failure) => return StepResult::failed(name, 0.0, failure),
         };
@@ -154,6 +161,7 @@ impl Execution<'_> {
         if let Some(summary) = &ran.summary {
             self.reporter.tell(&Event::Summarised(name, summary));
         }
+        progress.removals.extend(ran.removal.take());
         result(name, ran, |text| inert(&self.masker.mask(text)).into_owned())
     }
 }
