@@ -44,7 +44,7 @@ impl Flags {
 pub fn parse(args: &[OsString], default_command: bool) -> Asked {
     // With a value it is the input of that name, so clap's own flag cannot be.
     if matches!(args, [only] if only == "--version" || only == "-V") {
-        return Asked::Said(format!("p2p {}", env!("CARGO_PKG_VERSION")), true);
+        return Asked::Said(format!("p2p {}", crate::VERSION), true);
     }
     let name = std::iter::once(OsString::from("p2p"));
     // Where the first word names a command, all flags come after it: so clap need not know them of

@@ -35,3 +35,9 @@ pub mod web;
 pub mod workspace;
 pub mod world;
 pub mod yaml;
+
+/// The release that this is, told by `scripts/release/build`; else the version of the sources.
+pub const VERSION: &str = match option_env!("P2P_RELEASE_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};

@@ -217,7 +217,7 @@ impl GitHub {
         // Our own transport under octocrab: its default one knows no proxy, names itself in the
         // user agent, and panics at a token that is no header value.
         let transport = reqwest::Client::builder()
-            .user_agent(concat!("p2p/", env!("CARGO_PKG_VERSION")))
+            .user_agent(format!("p2p/{}", crate::VERSION))
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer), (ACCEPT, accept)]))
             .connect_timeout(Duration::from_secs(10))
             .timeout(Duration::from_mins(1))

@@ -237,7 +237,7 @@ impl Client {
 
 fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
-        .user_agent(concat!("p2p/", env!("CARGO_PKG_VERSION")))
+        .user_agent(format!("p2p/{}", crate::VERSION))
         .connect_timeout(CONNECT_LIMIT)
         // Followed by hand: what may be sent along depends on where it goes.
         .redirect(reqwest::redirect::Policy::none())

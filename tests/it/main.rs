@@ -5,6 +5,7 @@ mod act;
 mod bad_input;
 mod build_cache;
 mod copy;
+mod delivery;
 mod dist;
 mod environment;
 mod events;
