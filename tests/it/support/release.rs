@@ -31,7 +31,7 @@ pub(crate) struct Server {
 impl Server {
     /// Serves the answers in order, the last one for ever.
     pub(crate) fn start<const N: usize>(answers: [Answer; N]) -> Self {
-        Self::of_folders([("", answers.to_vec())])
+        Self::of_folders([("", answers.into())])
     }
 
     /// The same for each of these folders (the first part of a path); any other is as the folder
