@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Job;
+use super::{Job, Request};
 use crate::error::{Exit, Failure};
 use crate::git;
-use crate::world::World;
+use crate::world::{Env, World};
 
 /// The repository's own settings, beside the Makefile or at the root of the workspace.
 const SETTINGS: &str = ".p2p.yaml";
+/// What the names of directories with logs begin with.
+const LOGS: &str = "p2p-logs-";
 /// How many local runs keep their logs.
 const KEPT_RUNS: usize = 20;
 
@@ -33,7 +35,8 @@ pub struct Paths {
 
 impl Paths {
     /// Finds the directories and makes ours.
-    pub fn new(world: &World, job: Option<&Job>, working_directory: &str) -> Result<Self, Failure> {
+    pub fn new(world: &World, job: Option<&Job>, request: &Request) -> Result<Self, Failure> {
+        let working_directory = &request.inputs.working_directory;
         let base = job.map_or(&world.directory, |job| &job.workspace);
         let wanted = base.join(working_directory);
         let directory = wanted.canonicalize().ok().filter(|path| path.is_dir()).ok_or_else(|| {
@@ -61,7 +64,9 @@ impl Paths {
         let scratch = private(&temp, "p2p-")?;
         let runs = cache.join("runs");
         let logs = match job {
-            Some(job) => private(&job.temp, "p2p-logs-")?.keep(),
+            Some(job) => private(&job.temp, LOGS)?.keep(),
+            // A plan leaves nothing behind on a laptop.
+            None if request.dry_run => scratch.path().join("logs"),
             None => local_logs(&runs, world)?,
         };
         Ok(Self {
@@ -70,9 +75,19 @@ impl Paths {
             scratch: scratch.path().to_owned(),
             logs,
             registry: cache.join("registry"),
-            runs: job.is_none().then_some(runs),
+            runs: Some(runs).filter(|_| job.is_none() && !request.dry_run),
             _scratch: scratch,
         })
+    }
+
+    /// Whether logs and report outlive the run.
+    pub fn keeps_logs(&self) -> bool {
+        !self.logs.starts_with(&self.scratch)
+    }
+
+    /// The directory for the report of a run on GitHub that failed before there were any others.
+    pub fn logs_of_failure(env: &Env) -> Option<PathBuf> {
+        Some(private(&env.path("RUNNER_TEMP")?, LOGS).ok()?.keep())
     }
 
     /// The repository's settings, if there are any.
@@ -144,6 +159,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+    use crate::inputs::Inputs;
 
     #[test]
     fn the_logs_of_the_last_local_runs_are_kept() {
@@ -162,7 +178,8 @@ mod tests {
         for name in &names {
             std::fs::create_dir_all(runs.join(name).join("below")).unwrap();
         }
-        let paths = Paths::new(&world, None, ".").unwrap();
+        let paths =
+            Paths::new(&world, None, &Request::new(Inputs::read(|_| None).unwrap()).unwrap()).unwrap();
         paths.forget_old_runs();
         assert!(paths.logs.is_dir());
         let kept: Vec<_> = names.iter().filter(|name| runs.join(name).is_dir()).collect();

@@ -8,8 +8,8 @@ mod types;
 
 pub use list::{Inputs, SPECS};
 pub use types::{
-    BuildCache, ClusterEndpoint, Command, Globs, Integration, OnExisting, OnFork, OutputFormat, Promotion,
-    Size, Switch, Words,
+    BuildCache, ClusterEndpoint, Command, Federate, Globs, Integration, OnExisting, OnFork, OutputFormat,
+    Promotion, Size, Switch, Words,
 };
 
 use crate::error::Failure;
