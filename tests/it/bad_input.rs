@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use p2p::inputs::{Kind, SPECS};
+use serde_json::json;
 
 use crate::support::gate::{Gate, MAKEFILE, Run};
 use crate::support::github::Fault;
@@ -13,7 +14,9 @@ fn refused(gate: &Gate, arguments: &[&str]) -> String {
     let run = gate.run(arguments);
     run.ended(64);
     assert_eq!(run.output("result"), "failure");
-    assert_eq!(run.outputs(), ["result"]);
+    assert_eq!(run.outputs(), ["logs-path", "report-path", "result"]);
+    assert_eq!((&run.report["result"], &run.report["steps"]), (&json!("failure"), &json!([])));
+    assert!(!run.report["failure"]["what"].as_str().unwrap().is_empty());
     assert!(!gate.has(".rootfs"), "no target was run");
     assert_eq!(gate.registry.requests(), []);
     assert_eq!(gate.remote.tags().len(), 0);
