@@ -18,18 +18,38 @@ use crate::web::Retrying;
 const OWN_TOKEN: &str = "own-token";
 const DESTINATION_TOKEN: &str = "destination-token";
 
-/// What checks found, in the order they ended.
-#[derive(Default)]
-struct Findings {
-    said: Vec<String>,
-    failures: Vec<Failure>,
+/// The checks, in the order in which they are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Check {
+    Own,
+    Cluster,
+    Review,
+    Pull,
+    Push,
+    Destination,
+    OtherCluster,
+    Promote,
 }
 
+/// What checks found.
+#[derive(Default)]
+struct Findings(Vec<(Check, Result<Option<String>, Failure>)>);
+
 impl Findings {
-    fn add(&mut self, found: Result<Option<String>, Failure>) {
-        match found {
-            Ok(said) => self.said.extend(said),
-            Err(failure) => self.failures.push(failure),
+    /// In one sentence, or in one failure; each once, as one account may stand on both sides.
+    fn told(mut self) -> Said {
+        self.0.sort_by_key(|(check, _)| *check);
+        let (mut said, mut failures) = (Vec::new(), Vec::new());
+        for (_, found) in self.0 {
+            match found {
+                Ok(Some(text)) if !said.contains(&text) => said.push(text),
+                Err(failure) if !failures.contains(&failure) => failures.push(failure),
+                _ => {}
+            }
+        }
+        match together(failures) {
+            Some(failure) => Err(failure),
+            None => Ok(Some(said.join("; ")).filter(|said| !said.is_empty())),
         }
     }
 }
@@ -38,11 +58,13 @@ impl Execution<'_> {
     /// Everything at the same time; all that is wrong is told at once.
     pub(super) async fn preflight(&self, preflight: &Preflight) -> Said {
         let found = Mutex::<Findings>::default();
-        let add = |result| found.lock().unwrap_or_else(PoisonError::into_inner).add(result);
+        let add = |check, result| {
+            found.lock().unwrap_or_else(PoisonError::into_inner).0.push((check, result));
+        };
         let accounts = &self.edges.accounts;
         let own = async {
             if let Some(account) = &accounts.own
-                && !self.enter(account, OWN_TOKEN, &add).await
+                && !self.enter(account, OWN_TOKEN, Check::Own, &add).await
             {
                 return;
             }
@@ -52,35 +74,31 @@ impl Execution<'_> {
                     None => Ok(None),
                 };
                 let there = located.is_ok();
-                add(located);
+                add(Check::Cluster, located);
                 if let Some(review) = preflight.review.as_ref().filter(|_| there) {
-                    add(self.review(review).await);
+                    add(Check::Review, self.review(review).await);
                 }
             };
-            let push = async { add(self.may_push(preflight.push.as_deref()).await) };
-            let pull = async { add(self.may_pull(preflight.pull.as_deref()).await) };
+            let push = async { add(Check::Push, self.may_push(preflight.push.as_deref()).await) };
+            let pull = async { add(Check::Pull, self.may_pull(preflight.pull.as_deref()).await) };
             tokio::join!(cluster, push, pull);
         };
         let destination = async {
             if let Some(account) = &accounts.destination
-                && !self.enter(account, DESTINATION_TOKEN, &add).await
+                && !self.enter(account, DESTINATION_TOKEN, Check::Destination, &add).await
             {
                 return;
             }
             let cluster = async {
                 if let Some(account) = &accounts.destination {
-                    add(account.locate().await);
+                    add(Check::OtherCluster, account.locate().await);
                 }
             };
-            let push = async { add(self.may_push(preflight.promote.as_deref()).await) };
+            let push = async { add(Check::Promote, self.may_push(preflight.promote.as_deref()).await) };
             tokio::join!(cluster, push);
         };
         tokio::join!(own, destination);
-        let Findings { said, failures } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match together(failures) {
-            Some(failure) => Err(failure),
-            None => Ok(Some(said.join("; ")).filter(|said| !said.is_empty())),
-        }
+        found.into_inner().unwrap_or_else(PoisonError::into_inner).told()
     }
 
     /// Becomes the account; whether that worked.
@@ -88,11 +106,12 @@ impl Execution<'_> {
         &self,
         account: &Account,
         file: &str,
-        add: &impl Fn(Result<Option<String>, Failure>),
+        check: Check,
+        add: &impl Fn(Check, Result<Option<String>, Failure>),
     ) -> bool {
         let entered = account.enter(self.site.paths.scratch.join(file), &self.reporter).await;
         let ok = entered.is_ok();
-        add(entered.map(|()| Some(format!("acts as the {}", account.name()))));
+        add(check, entered.map(|()| Some(format!("acts as the {}", account.name()))));
         ok
     }
 
@@ -168,10 +187,6 @@ fn together(mut failures: Vec<Failure>) -> Option<Failure> {
     if failures.len() < 2 {
         return failures.pop();
     }
-    // The same account may stand on both sides.
-    failures.dedup_by(|one, other| {
-        one.help == other.help && one.causes == other.causes && one.what == other.what
-    });
     let exit = failures.first()?.exit;
     let what = format!("{} checks failed", failures.len());
     let shown = failures.iter().map(|failure| {

@@ -78,13 +78,16 @@ fn run_and_promote_and_version() {
     };
     insta::assert_snapshot!(steps(&["plan", "run", "p2p-build", "p2p-nft"]), @r"
     steps, in order:
-      1. p2p-build  make p2p-build, at most 3600 s
-      2. images     record the digests under registry.example/acme/test
-      3. p2p-nft    make p2p-nft, at most 3600 s
+      1. preflight      check that the run may push to registry.example/acme/test/shop, may create subnamespaces of acme
+      2. p2p-build      make p2p-build, at most 3600 s
+      2. subnamespaces  create acme-shop-nft in acme
+      3. images         record the digests under registry.example/acme/test
+      4. p2p-nft        make p2p-nft, at most 3600 s
     ");
     insta::assert_snapshot!(steps(&["plan", "promote", "prod"]), @r"
     steps, in order:
-      1. p2p-promote-to-prod  copy the images, registry.example/acme/extended-test → registry.example/acme/prod
+      1. preflight            check that the run may pull from registry.example/acme/extended-test/shop, may push to registry.example/acme/prod/shop
+      2. p2p-promote-to-prod  copy the images, registry.example/acme/extended-test → registry.example/acme/prod
     ");
     insta::assert_snapshot!(steps(&["plan", "version"]), @r"
     steps, in order:

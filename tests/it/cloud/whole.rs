@@ -39,7 +39,8 @@ fn it_is_promoted_from_one_project_to_another_by_whoever_promotes() {
                 .contains(&"0.0.1".to_owned())
         );
         for target in ["functional", "nft", "integration"] {
-            let expected = format!("gke_acme-dev_europe-west2_dev shop-basket-{target}\nshop-basket-{target}\n");
+            let expected =
+                format!("gke_acme-dev_europe-west2_dev shop-basket-{target}\nshop-basket-{target}\n");
             assert_eq!(run.logs[&format!("p2p-{target}.log")], expected);
         }
         assert_eq!(

@@ -71,7 +71,8 @@ fn judge(seen: &Seen, owner: &impl Fn(&str) -> Option<String>) -> Act {
         Some(project) => account.contains(&format!("@{project}.")),
     };
     // A mount reads from another repository, maybe of another project.
-    let from = seen.uri.query().and_then(|query| query.split('&').find_map(|part| part.strip_prefix("from=")));
+    let from =
+        seen.uri.query().and_then(|query| query.split('&').find_map(|part| part.strip_prefix("from=")));
     let foreign = from.is_some_and(|from| from.split(['/', '%']).next() != project);
     if allowed && !foreign { Act::Pass } else { refuse(403, "DENIED") }
 }
