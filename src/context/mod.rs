@@ -20,7 +20,7 @@ use crate::environment::{
 };
 use crate::error::Failure;
 use crate::git::{self, Git};
-use crate::inputs::{Command, Inputs};
+use crate::inputs::{Command, Federate, Inputs};
 use crate::make::{self, Makefile, ProbeRequest};
 use crate::outcome::Image;
 use crate::plan::{Cloud, Known, Place, Plan, Standing, plan, stage};
@@ -410,7 +410,8 @@ fn notes(place: Place, registry: Option<&str>, inputs: &Inputs, found: &[String]
         if inputs.version.is_none() {
             notes.push("  the version    0.0.0 with the local commit; no tag is read or created".to_owned());
         }
-        if inputs.kubeconfig.is_none() && inputs.kube_context.is_none() {
+        let acts = inputs.federation == Federate::On;
+        if inputs.kubeconfig.is_none() && inputs.kube_context.is_none() && !acts {
             notes.push(
                 "  the cluster    an empty kubeconfig (--kube-context names a context of yours)".to_owned(),
             );

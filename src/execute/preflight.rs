@@ -10,6 +10,7 @@ use super::images::parse;
 use super::{Execution, Said};
 use crate::error::Failure;
 use crate::kube::{Action, Api, Progress, Stage};
+use crate::oci::OciError;
 use crate::plan::{Preflight, Review, Subnamespaces};
 use crate::report::time;
 use crate::web::Retrying;
@@ -79,8 +80,9 @@ impl Execution<'_> {
                     add(Check::Review, self.review(review).await);
                 }
             };
-            let push = async { add(Check::Push, self.may_push(preflight.push.as_deref()).await) };
-            let pull = async { add(Check::Pull, self.may_pull(preflight.pull.as_deref()).await) };
+            let account = accounts.own.as_ref();
+            let push = async { add(Check::Push, self.may_push(preflight.push.as_deref(), account).await) };
+            let pull = async { add(Check::Pull, self.may_pull(preflight.pull.as_deref(), account).await) };
             tokio::join!(cluster, push, pull);
         };
         let destination = async {
@@ -94,7 +96,9 @@ impl Execution<'_> {
                     add(Check::OtherCluster, account.locate().await);
                 }
             };
-            let push = async { add(Check::Promote, self.may_push(preflight.promote.as_deref()).await) };
+            let account = accounts.destination.as_ref();
+            let push =
+                async { add(Check::Promote, self.may_push(preflight.promote.as_deref(), account).await) };
             tokio::join!(cluster, push);
         };
         tokio::join!(own, destination);
@@ -115,19 +119,17 @@ impl Execution<'_> {
         ok
     }
 
-    async fn may_push(&self, repository: Option<&str>) -> Result<Option<String>, Failure> {
+    async fn may_push(&self, repository: Option<&str>, account: Option<&Account>) -> Said {
         let Some(repository) = repository else { return Ok(None) };
-        self.edges.oci.may_push(&parse(repository)?).await.map_err(|error| {
-            Failure::from(error).context(format!("this job may not push images to {repository}"))
-        })?;
+        let asked = self.edges.oci.may_push(&parse(repository)?).await;
+        asked.map_err(|error| refused(error, account, "push images to", repository, "writer"))?;
         Ok(Some(format!("may push to {repository}")))
     }
 
-    async fn may_pull(&self, repository: Option<&str>) -> Result<Option<String>, Failure> {
+    async fn may_pull(&self, repository: Option<&str>, account: Option<&Account>) -> Said {
         let Some(repository) = repository else { return Ok(None) };
-        self.edges.oci.may_pull(&parse(repository)?).await.map_err(|error| {
-            Failure::from(error).context(format!("this job may not pull images from {repository}"))
-        })?;
+        let asked = self.edges.oci.may_pull(&parse(repository)?).await;
+        asked.map_err(|error| refused(error, account, "pull images from", repository, "reader"))?;
         Ok(Some(format!("may pull from {repository}")))
     }
 
@@ -182,6 +184,30 @@ impl Execution<'_> {
     }
 }
 
+/// A registry's refusal; of a service account, with the role that it lacks.
+fn refused(error: OciError, account: Option<&Account>, what: &str, repository: &str, role: &str) -> Failure {
+    let denied = error.is_denied();
+    let mut failure = Failure::from(error);
+    let who = match account.filter(|account| account.registry().is_some()) {
+        Some(account) => {
+            if denied {
+                failure.help = Some(format!(
+                    "check tenant-name and project-id, of which the registry's name is made, and grant the {} the role \
+                     roles/artifactregistry.{role} there",
+                    account.name()
+                ));
+            }
+            format!("the {}", account.name())
+        }
+        None => "this job".to_owned(),
+    };
+    failure.context(if denied {
+        format!("{who} may not {what} {repository}")
+    } else {
+        format!("it cannot be found out whether {who} may {what} {repository}")
+    })
+}
+
 /// One failure that tells all of them.
 fn together(mut failures: Vec<Failure>) -> Option<Failure> {
     if failures.len() < 2 {
@@ -195,7 +221,12 @@ fn together(mut failures: Vec<Failure>) -> Option<Failure> {
         words.join(": ")
     });
     let causes = shown.collect();
-    let helps: Vec<_> = failures.iter().filter_map(|failure| failure.help.clone()).collect();
+    let mut helps: Vec<String> = Vec::new();
+    for help in failures.into_iter().filter_map(|failure| failure.help) {
+        if !helps.contains(&help) {
+            helps.push(help);
+        }
+    }
     let help = Some(helps.join("\n\n")).filter(|help| !help.is_empty());
     Some(Failure { what, causes, help, exit })
 }

@@ -11,11 +11,10 @@ use super::{Cloud, MAKEFILE, SWITCHES};
 use crate::support::gate::{Gate, Run};
 
 /// Prints every secret that the target has.
-const SHOWS: &str = "\
-	@cat \"$$GOOGLE_APPLICATION_CREDENTIALS\" \"$$REGISTRY_AUTH_FILE\" \"$$DOCKER_CONFIG/config.json\"
-	@cat \"$$(dirname \"$$KUBECONFIG\")/token\"; env | grep -i token; echo
-	@cat \"$$GOOGLE_APPLICATION_CREDENTIALS\" | tee -a \"$$GITHUB_STEP_SUMMARY\" >> \"$$GITHUB_OUTPUT\"
-";
+const SHOWS: &str = r#"	@cat "$$GOOGLE_APPLICATION_CREDENTIALS" "$$REGISTRY_AUTH_FILE" "$$DOCKER_CONFIG/config.json"
+	@cat "$$(dirname "$$KUBECONFIG")/token"; env | grep -i token; echo
+	@cat "$$GOOGLE_APPLICATION_CREDENTIALS" | tee -a "$$GITHUB_STEP_SUMMARY" >> "$$GITHUB_OUTPUT"
+"#;
 
 /// Asserts that no secret that ever went over the wire is in a file or in what the runner shows.
 #[track_caller]

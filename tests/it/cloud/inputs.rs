@@ -33,7 +33,7 @@ fn federation_is_off_or_on_or_where_it_is_needed() {
         gate().input("vars", "{}").input("tenant-name", "shop").input("federation", "on").run(&["plan"]);
     run.ended(64);
     let text = told(&run.report["failure"]);
-    assert!(text.contains("the workload-identity-provider of this job's environment is not known"), "{text}");
+    assert!(text.contains("the workload-identity-provider is not known: it needs project-number"), "{text}");
     assert!(cloud.requests().is_empty());
 }
 
@@ -225,6 +225,6 @@ fn tokens_go_to_google_s_registries_alone() {
     let run = gate.run(&["fast-feedback"]);
     run.ended(69);
     let text = failure(&run, "preflight");
-    assert!(text.contains("this job may not push images to") && text.contains("401"), "{text}");
+    assert!(text.contains("this job may not push images to") && text.contains("was answered 401"), "{text}");
     assert!(cloud.registry.seen().iter().all(|seen| seen.header("authorization").is_empty()));
 }

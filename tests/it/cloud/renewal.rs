@@ -5,13 +5,12 @@ use std::time::Duration;
 use super::{AUTH_FILE, Cloud, MAKEFILE};
 
 /// Asks the cluster and the registry again and again for eight seconds. Each time the files must do.
-const ASKS: &str = "\
-	@[ $@ = p2p-functional ] || exit 0; for i in $$(seq 16); do \\
-	  kubectl get configmaps -o name > /dev/null || exit 3; \\
-	  skopeo inspect --tls-verify=false --format ok docker://$(image) > /dev/null || exit 4; \\
-	  skopeo inspect --authfile \"$$DOCKER_CONFIG/config.json\" --tls-verify=false --format ok docker://$(image) || exit 5; \\
+const ASKS: &str = r#"	@[ $@ = p2p-functional ] || exit 0; for i in $$(seq 16); do \
+	  kubectl get configmaps -o name > /dev/null || exit 3; \
+	  skopeo inspect --tls-verify=false --format ok docker://$(image) > /dev/null || exit 4; \
+	  skopeo inspect --authfile "$$DOCKER_CONFIG/config.json" --tls-verify=false --format ok docker://$(image) || exit 5; \
 	  sleep 0.5; done
-";
+"#;
 
 #[test]
 fn targets_and_promotions_outlive_the_tokens_that_they_began_with() {

@@ -19,8 +19,8 @@ p2p-build:
 	@mkdir -p .rootfs && echo '$(P2P_VERSION)' > .rootfs/version
 	@'$(P2P_BIN)' image push .rootfs '$(image)'
 p2p-functional p2p-nft p2p-integration:
-	@kubectl config view --minify -o 'jsonpath={.current-context} {..namespace}'; echo
-	@kubectl get configmaps -o 'jsonpath={.items[0].metadata.namespace}'; echo
+	@kubectl config view --minify -o 'jsonpath={.current-context} {..namespace}' && echo
+	@kubectl get configmaps -o 'jsonpath={.items[0].metadata.namespace}' && echo
 "#;
 
 /// What gcloud does with a credential file: it federates by itself and prints a token.
