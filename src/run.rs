@@ -191,7 +191,7 @@ fn embedded<'a>(
         let address = match (embeds, dry_run) {
             (false, _) => return Ok(None),
             // A plan is only shown: nothing listens, and nothing is written.
-            (true, true) => "127.0.0.1:0".to_owned(),
+            (true, true) => "localhost".to_owned(),
             (true, false) => server.insert(registry::Server::start(options).await?).address().to_string(),
         };
         Ok(Some(format!("{address}/local")))

@@ -178,3 +178,28 @@ fn a_plan_finds_what_stands_in_the_way() {
         run.stdout
     );
 }
+
+#[test]
+fn a_plan_on_a_laptop_leaves_nothing_behind() {
+    let gate = Gate::local(MAKEFILE);
+    gate.run(&["plan"]).passed();
+    gate.run(&["run", "p2p-build", "--dry-run"]).passed();
+    for directory in [gate.home(), gate.temporary()] {
+        assert_eq!(std::fs::read_dir(directory).unwrap().count(), 0, "{}", directory.display());
+    }
+}
+
+#[test]
+fn a_plan_finds_logins_and_kubeconfigs_that_cannot_be_used() {
+    for (input, value, wrong) in [
+        ("registry-username", "", "`registry-password` is set and `registry-username` is not"),
+        ("kubeconfig", "absent", "there is no kubeconfig at"),
+        ("kube-context", "other", "there is no kubeconfig at"),
+        ("google-sts-url", "http://sts.example", "is no URL that a token may be sent to"),
+    ] {
+        let run = scene(MAKEFILE).input(input, value).run(&["plan"]);
+        run.ended(64);
+        let what = run.report["failure"]["what"].as_str().unwrap();
+        assert!(what.contains(wrong), "{what}");
+    }
+}
