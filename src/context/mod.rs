@@ -359,14 +359,14 @@ async fn read_makefile(
     let mut env = variables.over(&world.env);
     // What `$(shell …)` writes for the runner is no more obeyed than what a target writes.
     if place == Place::Github {
-        for (name, file) in private::runner_files(&paths.scratch)? {
+        for (name, file) in private::runner_files(paths.scratch()?)? {
             env.set(name, file);
         }
     }
     let makefile = make::probe(ProbeRequest {
         directory: &paths.directory,
         env: &env,
-        scratch: &paths.scratch,
+        scratch: &paths.temp,
         targets: &targets,
         variables: &["P2P_TENANT_NAME", "P2P_APP_NAME"],
         limit: READING,

@@ -13,6 +13,7 @@ mod record;
 mod settle;
 mod site;
 mod target;
+mod trouble;
 mod waves;
 
 pub use accounts::{Account, Accounts, TOKEN_USER};
@@ -20,6 +21,8 @@ pub use builder::builder;
 pub use site::{Edges, GivenLogins, Remote, Site};
 
 use std::time::Instant;
+
+use tokio::task::JoinHandle;
 
 use crate::error::{Exit, Failure};
 use crate::outcome::{Event, Image, Outcome, Promoted, Status, StepResult, Verdict};
@@ -55,6 +58,8 @@ struct Progress {
     clock: Instant,
     /// Whether a signal kept a step from running or from ending by itself.
     cancelled: bool,
+    /// Targets' private files on their way out.
+    removals: Vec<JoinHandle<()>>,
 }
 
 impl Progress {
@@ -89,6 +94,7 @@ impl Execution<'_> {
             started,
             clock,
             cancelled: false,
+            removals: Vec::new(),
         };
         self.waves(&mut progress).await;
         if let Err(failure) = self.site.keep_credentials() {
@@ -98,8 +104,13 @@ impl Execution<'_> {
             Ok(files) => progress.artifacts = files,
             Err(failure) => self.warn(&mut progress, &failure.to_string()),
         }
+        let removals = std::mem::take(&mut progress.removals);
         let outcome = self.outcome(progress, started, clock.elapsed().as_secs_f64());
         self.reporter.tell(&Event::Ended(&outcome));
+        for removal in removals {
+            // It does nothing that panics.
+            let _removed = removal.await;
+        }
         outcome
     }
 

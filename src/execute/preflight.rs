@@ -113,7 +113,10 @@ impl Execution<'_> {
         check: Check,
         add: &impl Fn(Check, Result<Option<String>, Failure>),
     ) -> bool {
-        let entered = account.enter(self.site.paths.scratch.join(file), &self.reporter).await;
+        let entered = match self.site.paths.scratch() {
+            Ok(scratch) => account.enter(scratch.join(file), &self.reporter).await,
+            Err(failure) => Err(failure),
+        };
         let ok = entered.is_ok();
         add(check, entered.map(|()| Some(format!("acts as the {}", account.name()))));
         ok
@@ -135,7 +138,7 @@ impl Execution<'_> {
 
     /// Asks the cluster whether the targets may do what they are about to.
     async fn review(&self, review: &Review) -> Result<Option<String>, Failure> {
-        let api = self.api()?;
+        let api = self.api(self.patiently())?;
         let actions: Vec<_> = match review {
             Review::Subnamespaces(parent) => vec![Action::create_subnamespaces(parent)],
             Review::Deploy(names) => names.iter().map(|name| Action::deploy(name)).collect(),
@@ -147,20 +150,23 @@ impl Execution<'_> {
     }
 
     /// The cluster of the targets.
-    fn api(&self) -> Result<Api, Failure> {
-        let token = self.site.paths.scratch.join(OWN_TOKEN);
+    pub(super) fn api(&self, retrying: Retrying) -> Result<Api, Failure> {
+        let token = self.site.paths.scratch()?.join(OWN_TOKEN);
         let account = self.edges.accounts.own.as_ref();
         let kubeconfig = match account.and_then(|account| account.kubeconfig(&token)) {
             Some(kubeconfig) => kubeconfig,
             None => self.site.kubeconfig.for_target(self.site.kube_context.as_deref(), None)?,
         };
-        let retrying = Retrying { watcher: self.edges.watcher.clone(), ..Retrying::default() };
         Ok(Api::new(&kubeconfig, &self.site.env, retrying)?)
+    }
+
+    fn patiently(&self) -> Retrying {
+        Retrying { watcher: self.edges.watcher.clone(), ..Retrying::default() }
     }
 
     /// Sees to it that the subnamespaces are there.
     pub(super) async fn subnamespaces(&self, wanted: &Subnamespaces) -> Said {
-        let api = self.api()?;
+        let api = self.api(self.patiently())?;
         let made = Mutex::new(0_usize);
         let tell = |progress: &Progress| {
             let Progress { name, stage, elapsed } = progress;

@@ -28,6 +28,7 @@ mod process;
 mod registry;
 mod signals;
 mod support;
+mod trouble;
 mod variables;
 mod version;
 mod workspace;

@@ -74,15 +74,16 @@ fn each_thing_that_is_wrong_is_told_before_the_build() {
             cloud.registry.of(registry)
         )
     };
-    let mut all = Vec::new();
-    all.push(refused(&cloud, &gate().env("ACTIONS_ID_TOKEN_REQUEST_URL", ""), 69));
-    all.push(refused(&cloud, &gate().input("environments", &elsewhere("78", "acme-prod")), 69));
-    all.push(refused(&cloud, &gate().input("environments", &elsewhere("77", "acme-other")), 69));
-    all.push(refused(&cloud, &gate().input("registry", &cloud.registry.of("acme-other")), 69));
-    all.push(refused(&cloud, &gate().input("cluster-name", "absent"), 69));
+    let mut all = vec![
+        refused(&cloud, &gate().env("ACTIONS_ID_TOKEN_REQUEST_URL", ""), 69),
+        refused(&cloud, &gate().input("environments", &elsewhere("78", "acme-prod")), 69),
+        refused(&cloud, &gate().input("environments", &elsewhere("77", "acme-other")), 69),
+        refused(&cloud, &gate().input("registry", &cloud.registry.of("acme-other")), 69),
+        refused(&cloud, &gate().input("cluster-name", "absent"), 69),
+        refused(&cloud, &gate().input("service-account", "other@acme-dev.iam.gserviceaccount.com"), 69),
+    ];
     cloud.cluster.deny("create subnamespaceanchors.hnc.x-k8s.io");
     all.push(refused(&cloud, &gate(), 69));
-    all.push(refused(&cloud, &gate().input("service-account", "other@acme-dev.iam.gserviceaccount.com"), 69));
     insta::assert_snapshot!(all.join("\n\n"));
 }
 
@@ -115,8 +116,8 @@ fn the_plan_shows_who_acts_and_asks_nobody() {
     let run = cloud.gate(&format!("{MAKEFILE}{SWITCHES}")).run(&["plan"]);
     run.passed();
     let top = run.stdout.split("\nvalues of the environment:").next().unwrap();
-    let top: String =
-        top.lines().filter(|line| !line.starts_with("  commit")).map(|line| format!("{line}\n")).collect();
+    let lines: Vec<_> = top.lines().filter(|line| !line.starts_with("  commit")).collect();
+    let top = lines.join("\n");
     insta::assert_snapshot!(top.replace(cloud.registry.host(), "(registry)"));
     assert!(cloud.requests().is_empty() && cloud.registry.seen().is_empty());
 }

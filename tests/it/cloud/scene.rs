@@ -12,7 +12,7 @@ use crate::support::kube::Cluster;
 use crate::support::server::Seen;
 
 /// A Makefile whose tests ask the cluster, and with no promotion of its own.
-pub(crate) const MAKEFILE: &str = r#"
+pub(crate) const MAKEFILE: &str = r"
 image = $(P2P_REGISTRY_FAST_FEEDBACK)/$(P2P_APP_NAME):$(P2P_VERSION)
 .PHONY: p2p-build p2p-functional p2p-nft p2p-integration
 p2p-build:
@@ -21,7 +21,7 @@ p2p-build:
 p2p-functional p2p-nft p2p-integration:
 	@kubectl config view --minify -o 'jsonpath={.current-context} {..namespace}' && echo
 	@kubectl get configmaps -o 'jsonpath={.items[0].metadata.namespace}' && echo
-"#;
+";
 
 /// What gcloud does with a credential file: it federates by itself and prints a token.
 pub(crate) const GCLOUD: &str = r#"#!/usr/bin/env python3
@@ -44,7 +44,7 @@ print(ask(file["service_account_impersonation_url"], bearer, {"scope": [scope], 
 "#;
 
 /// A promotion that pulls and pushes by itself, switching between the two credential files.
-pub(crate) const SWITCHES: &str = r#"
+pub(crate) const SWITCHES: &str = r"
 name = $(P2P_APP_NAME):$(VERSION)
 .PHONY: p2p-promote-to-extended-test
 p2p-promote-to-extended-test:
@@ -57,16 +57,16 @@ p2p-promote-to-extended-test:
 	  $(firstword $(subst /, ,$(REGISTRY))) && \
 	skopeo copy -q --authfile push.json --dest-tls-verify=false dir:pulled docker://$(REGISTRY)/extended-test/$(name)
 	@rm -rf pull.json push.json pulled
-"#;
+";
 
 /// A promotion by skopeo with `REGISTRY_AUTH_FILE`, in which both sides of one host are.
-pub(crate) const AUTH_FILE: &str = r#"
+pub(crate) const AUTH_FILE: &str = r"
 name = $(P2P_APP_NAME):$(VERSION)
 .PHONY: p2p-promote-to-extended-test
 p2p-promote-to-extended-test:
 	@skopeo copy -q --all --src-tls-verify=false --dest-tls-verify=false \
 	  docker://$(SOURCE_REGISTRY)/test/$(name) docker://$(REGISTRY)/extended-test/$(name)
-"#;
+";
 
 /// The outside of a run.
 pub(crate) struct Cloud {
