@@ -181,8 +181,9 @@ impl Planner<'_> {
         let known = self.known;
         let inputs = known.inputs;
         let given = inputs.registry_password.is_some() && inputs.kubeconfig.is_some();
+        let works = |step: &Step| step.action == Action::Run && !matches!(step.job, Job::Version);
         let wanted = match inputs.federation {
-            _ if known.command == Command::Version => false,
+            _ if !self.steps.iter().any(works) => false,
             Federate::Off => false,
             Federate::On => true,
             Federate::Auto => known.place == Place::Github && !given,
