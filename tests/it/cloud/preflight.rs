@@ -131,6 +131,5 @@ fn it_takes_little_memory() {
     run.passed();
     let line = run.logs["p2p-integration.log"].lines().find(|line| line.starts_with("VmHWM")).unwrap();
     let peak: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    println!("{peak} KiB at most");
     assert!(peak < 64 * 1024, "{peak} KiB");
 }
