@@ -44,7 +44,7 @@ impl Flags {
 pub fn parse(args: &[OsString], default_command: bool) -> Asked {
     // With a value it is the input of that name, so clap's own flag cannot be.
     if matches!(args, [only] if only == "--version" || only == "-V") {
-        return Asked::Said(format!("p2p {}", env!("CARGO_PKG_VERSION")), true);
+        return Asked::Said(format!("p2p {}", crate::VERSION), true);
     }
     let name = std::iter::once(OsString::from("p2p"));
     // Where the first word names a command, all flags come after it: so clap need not know them of
@@ -118,6 +118,7 @@ fn commands() -> Vec<Command> {
     let mut commands = vec![
         Command::new("fast-feedback").about("Run the whole fast-feedback gate"),
         Command::new("version").about("Compute the version, and create its tag on the main branch"),
+        Command::new("release").about("Make the GitHub release of a version, and move the floating tags"),
         Command::new("run")
             .about("Run make targets in the prepared environment")
             .arg(targets("The make targets, in order", "TARGET")),

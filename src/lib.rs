@@ -23,6 +23,7 @@ pub mod private;
 pub mod process;
 pub mod record;
 pub mod registry;
+pub mod release;
 pub mod report;
 pub mod retry;
 pub mod run;
@@ -34,3 +35,9 @@ pub mod web;
 pub mod workspace;
 pub mod world;
 pub mod yaml;
+
+/// The release that this is, told by `scripts/release/build`; else the version of the sources.
+pub const VERSION: &str = match option_env!("P2P_RELEASE_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};

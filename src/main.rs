@@ -4,9 +4,6 @@ use std::process::ExitCode;
 
 use p2p::world::World;
 
-#[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
-
 fn main() -> ExitCode {
     let world = match World::of_process() {
         Ok(world) => world,

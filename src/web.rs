@@ -247,7 +247,7 @@ pub fn builder(loopback: bool) -> ClientBuilder {
     // Whoever came first installed the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
-        .user_agent(concat!("p2p/", env!("CARGO_PKG_VERSION")))
+        .user_agent(format!("p2p/{}", crate::VERSION))
         .connect_timeout(CONNECT)
         .timeout(EXCHANGE)
         // An API that redirects is not the one that was meant, and must not get our token.

@@ -36,7 +36,7 @@ pub(super) fn images(plan: &Plan) -> Result<(), Failure> {
         let places = match &step.job {
             Job::Images { repository } => vec![repository],
             Job::Promote(promotion) => vec![&promotion.source, &promotion.destination],
-            Job::Preflight(_) | Job::Version | Job::Subnamespaces(_) | Job::Target(_) => Vec::new(),
+            _ => Vec::new(),
         };
         for place in places {
             place.parse::<Repository>().map_err(|error| {

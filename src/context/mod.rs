@@ -6,10 +6,12 @@ mod cloud;
 mod github;
 mod paths;
 mod promotion;
+mod release;
 mod versions;
 
 pub use github::Job;
 pub use paths::Paths;
+pub use versions::remote;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,7 +27,7 @@ use crate::make::{self, Makefile, ProbeRequest};
 use crate::outcome::Image;
 use crate::plan::{Cloud, Known, Place, Plan, Standing, plan, stage};
 use crate::private;
-use crate::version::{Kind, Prefix, VersionTag};
+use crate::version::{Kind, Level, Prefix, VersionTag};
 use crate::world::World;
 
 /// The longest that make may take to read a Makefile.
@@ -54,7 +56,10 @@ impl Request {
             Command::Plan => (planned(&mut targets)?, true),
             command => (command, inputs.dry_run),
         };
-        if matches!(command, Command::FastFeedback | Command::Version) && !targets.is_empty() {
+        release::check(&inputs, command)?;
+        if matches!(command, Command::FastFeedback | Command::Version | Command::Release)
+            && !targets.is_empty()
+        {
             return Err(Failure::usage(
                 format!("`{command}` takes no target, and `target` is `{}`", targets.join(" ")),
                 "leave `target` out, or set `command: run`; nothing was run",
@@ -77,7 +82,8 @@ fn planned(targets: &mut Vec<String>) -> Result<Command, Failure> {
         return Ok(Command::FastFeedback);
     }
     let word = targets.remove(0);
-    let commands = [Command::FastFeedback, Command::Version, Command::Run, Command::Promote];
+    let commands =
+        [Command::FastFeedback, Command::Version, Command::Run, Command::Promote, Command::Release];
     commands.into_iter().find(|command| command.word() == word).ok_or_else(|| {
         let words: Vec<_> = commands.iter().map(|command| command.word()).collect();
         Failure::usage(
@@ -106,6 +112,8 @@ pub struct Context {
     pub prefix: Prefix,
     /// The remote's version tags.
     pub tags: Vec<VersionTag>,
+    /// What a new version counts up.
+    pub level: Level,
     makefile: Option<Makefile>,
     tracked: Vec<PathBuf>,
     own: Values,
@@ -134,6 +142,9 @@ impl Context {
         let prefix: Prefix = inputs.version_prefix.parse()?;
         let recorded = recorded(inputs)?;
         checks::inputs(inputs, &recorded)?;
+        if request.command == Command::Release {
+            release::files(inputs, &paths)?;
+        }
         let mut sources = sources(inputs, &paths)?;
         let stage_paths = stage_paths(inputs)?;
         let found = versions::read(&request, job.as_ref(), &paths, git, &prefix);
@@ -144,7 +155,7 @@ impl Context {
                 sources.inputs.insert(Key::Registry, registry);
             }
             let makefile = match request.command {
-                Command::Version => None,
+                Command::Version | Command::Release => None,
                 _ => Some(read_makefile(world, place, &request, &paths, &sources, &stage_paths).await?),
             };
             Ok::<_, Failure>((embedded_registry, makefile))
@@ -167,7 +178,7 @@ impl Context {
         };
         let tracked = match request.command {
             Command::FastFeedback | Command::Promote => tracked(git, makefile.as_ref(), &paths).await?,
-            Command::Version | Command::Run | Command::Plan => Vec::new(),
+            _ => Vec::new(),
         };
         Ok(Self {
             place,
@@ -176,6 +187,7 @@ impl Context {
             standing: found.standing,
             kind: found.kind,
             tags: found.tags,
+            level: found.level,
             request,
             job,
             paths,
@@ -193,6 +205,7 @@ impl Context {
 
     /// The plan that follows from the facts.
     pub fn plan(&self) -> Result<Plan, Failure> {
+        let version = versions::decide(self)?;
         let plan = plan(&Known {
             inputs: &self.request.inputs,
             command: self.request.command,
@@ -200,7 +213,8 @@ impl Context {
             place: self.place,
             standing: &self.standing,
             pull_request: self.job.as_ref().is_some_and(Job::is_pull_request),
-            version: versions::decide(self)?,
+            release_tag: release::tag(self, &version),
+            version,
             makefile: self.makefile.as_ref(),
             tracked: &self.tracked,
             values: &self.values,

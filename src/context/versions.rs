@@ -3,15 +3,19 @@
 use super::{Context, Job, Paths, Request};
 use crate::error::Failure;
 use crate::git::{self, Git};
-use crate::inputs::Command;
+use crate::github::GitHub;
+use crate::inputs::{Command, Inputs, ReleaseCommit};
 use crate::plan::{Standing, Version, standing};
-use crate::version::{self, Commit, Kind, Prefix, VersionTag};
+use crate::retry::Policy;
+use crate::tagging::{self, Remote, Subject};
+use crate::version::{self, Commit, Kind, Level, Prefix, VersionTag};
 
 /// What git says.
 pub(super) struct Found {
     pub(super) standing: Standing,
     pub(super) kind: Kind,
     pub(super) tags: Vec<VersionTag>,
+    pub(super) level: Level,
     pub(super) notes: Vec<String>,
 }
 
@@ -28,12 +32,52 @@ pub(super) async fn read(
         Some(job) => on_github(request, job, paths, git, prefix).await?,
         None => locally(paths, git).await?,
     };
-    if let Some(version) = &inputs.version {
-        found.kind = Kind::Given(version.clone());
-    } else if let (Some(job), true) = (job, found.kind.needs_tags()) {
-        found.tags = git.ls_remote_tags(&job.git_url(), prefix, inputs.github_token.as_ref()).await?;
+    match (&inputs.version, job) {
+        // A release goes on from what an earlier job settled, and looks whether it still stands.
+        (Some(version), _) if request.command != Command::Release => {
+            found.kind = Kind::Given(version.clone());
+        }
+        (given, Some(job)) if found.kind.needs_tags() => {
+            let remote = remote(job, inputs, prefix, git)?;
+            found.tags = match found.kind {
+                Kind::MainBranch => remote.versions().await?,
+                _ => remote.tags().await?,
+            };
+            if let Some(version) = wanted(given.as_deref(), &found.kind) {
+                super::release::complete(&remote, version, &mut found.tags).await?;
+            }
+            let subject =
+                Subject { prefix, commit: &found.standing.commit, kind: &found.kind, bump: inputs.bump };
+            found.level = tagging::level(subject, &found.tags, &remote.github).await?;
+        }
+        _ => {}
     }
     Ok(found)
+}
+
+/// The version whose tag should be there already.
+fn wanted(given: Option<&str>, kind: &Kind) -> Option<version::Version> {
+    match kind {
+        Kind::VersionTag(version) => Some(*version),
+        _ => given.and_then(|given| given.parse().ok()),
+    }
+}
+
+/// The repository of a job.
+///
+/// # Errors
+/// Where `GITHUB_REPOSITORY` or `GITHUB_API_URL` is wrong.
+pub fn remote(job: &Job, inputs: &Inputs, prefix: &Prefix, git: &Git) -> Result<Remote, Failure> {
+    let github = GitHub::new(&job.api_url, &job.repository, inputs.github_token.clone())?
+        .retrying(Policy::default(), git.watcher().clone());
+    Ok(Remote {
+        git: git.clone(),
+        github,
+        url: job.git_url(),
+        token: inputs.github_token.clone(),
+        prefix: prefix.clone(),
+        release_commit: inputs.release_commit,
+    })
 }
 
 async fn on_github(
@@ -43,11 +87,16 @@ async fn on_github(
     git: &Git,
     prefix: &Prefix,
 ) -> Result<Found, Failure> {
-    let head = git.head(&paths.directory).await?;
+    let head = match git.head(&paths.directory).await {
+        Err(git::Error::Missing) => git::head_by_files(&paths.directory)?,
+        head => head?,
+    };
     // GITHUB_SHA may name an annotated tag's object; a shallow checkout may not have it at all.
-    let event_sha = match git.peel(&paths.directory, job.sha()).await? {
-        Some(commit) => commit,
-        None => job.sha().parse().map_err(|error: version::Error| {
+    let event_sha = match git.peel(&paths.directory, job.sha()).await {
+        Ok(Some(commit)) => commit,
+        Err(git::Error::Missing) if job.sha() == head.as_str() => head.clone(),
+        Err(error) if !matches!(error, git::Error::Missing) => return Err(error.into()),
+        Ok(None) | Err(_) => job.sha().parse().map_err(|error: version::Error| {
             Failure::from(error).context("the environment variable `GITHUB_SHA` names no commit")
         })?,
     };
@@ -62,13 +111,23 @@ async fn on_github(
         format!("refs/heads/{main_branch}")
     };
     let standing = standing(&job.facts(event_sha, head, named), &main_branch, prefix);
-    Ok(Found { kind: standing.kind.clone(), standing, tags: Vec::new(), notes: Vec::new() })
+    Ok(Found {
+        kind: standing.kind.clone(),
+        standing,
+        tags: Vec::new(),
+        level: Level::Patch,
+        notes: Vec::new(),
+    })
 }
 
 /// The commit that `checkout-version` names, as this checkout knows it.
 async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Commit, Failure> {
     for revision in [name.to_owned(), format!("refs/tags/{name}"), format!("refs/remotes/origin/{name}")] {
-        if let Some(commit) = git.peel(&paths.directory, &revision).await? {
+        let commit = match git.peel(&paths.directory, &revision).await {
+            Err(git::Error::Missing) => git::named_by_files(&paths.directory, &revision),
+            commit => commit?,
+        };
+        if let Some(commit) = commit {
             return Ok(commit);
         }
     }
@@ -89,21 +148,25 @@ async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> {
     };
     let kind = Kind::Local(short);
     let standing = Standing { kind: kind.clone(), commit, barred: None };
-    Ok(Found { standing, kind, tags: Vec::new(), notes })
+    Ok(Found { standing, kind, tags: Vec::new(), level: Level::Patch, notes })
 }
 
 /// The version of this run, as far as it is decided before anything is done.
 pub(super) fn decide(context: &Context) -> Result<Version, Failure> {
-    let Context { prefix, tags, kind, standing, request, .. } = context;
+    let Context { prefix, tags, kind, standing, request, level, .. } = context;
     let commit = &standing.commit;
-    let mut decision = version::decide(prefix, tags, commit, kind)?;
-    let mut because = because(kind, &decision, prefix);
+    super::release::check_tag(context)?;
+    let mut decision = version::decide(prefix, tags, commit, kind, *level)?;
+    let mut because = because(kind, &decision, prefix, *level);
+    if request.command == Command::Release {
+        return super::release::decide(context, decision, because);
+    }
     if decision.create {
         match request.command {
             // A version without a tag could be given twice: a commit that has none gets a
             // version of its own.
             Command::Run => {
-                decision = version::decide(prefix, tags, commit, &Kind::Elsewhere)?;
+                decision = version::decide(prefix, tags, commit, &Kind::Elsewhere, *level)?;
                 "the commit carries no version tag, and `run` creates none".clone_into(&mut because);
             }
             Command::Promote => {
@@ -112,7 +175,13 @@ pub(super) fn decide(context: &Context) -> Result<Version, Failure> {
                     "give the input `version` with the version that was tested; nothing was run",
                 ));
             }
-            Command::FastFeedback | Command::Version | Command::Plan => {}
+            // `release` creates the tag, on a child of the commit.
+            _ if request.inputs.release_commit == ReleaseCommit::Child => {
+                decision.create = false;
+                decision.tag = None;
+                because.push_str("; `release` creates its tag");
+            }
+            _ => {}
         }
     }
     Ok(Version {
@@ -124,16 +193,22 @@ pub(super) fn decide(context: &Context) -> Result<Version, Failure> {
     })
 }
 
-fn because(kind: &Kind, decision: &version::Decision, prefix: &Prefix) -> String {
+pub(super) fn because_given() -> String {
+    "given by the input `version`".to_owned()
+}
+
+fn because(kind: &Kind, decision: &version::Decision, prefix: &Prefix, level: Level) -> String {
     match (kind, decision.previous) {
-        (Kind::Given(_), _) => "given by the input `version`".to_owned(),
+        (Kind::Given(_), _) => because_given(),
         (Kind::Local(_), _) => "a local run".to_owned(),
         (Kind::VersionTag(version), _) => format!("the tag {} was pushed", prefix.tag(*version)),
         (Kind::MainBranch, _) if !decision.create => "the commit carries its tag".to_owned(),
         (Kind::MainBranch, Some(previous)) if previous == version::Version::ZERO => {
             "the first version".to_owned()
         }
-        (Kind::MainBranch, Some(previous)) => format!("the next patch after {}", prefix.tag(previous)),
+        (Kind::MainBranch, Some(previous)) => {
+            format!("the next {} after {}", level.word(), prefix.tag(previous))
+        }
         (Kind::MainBranch | Kind::Elsewhere, _) => {
             "the previous version and the commit under test".to_owned()
         }

@@ -10,6 +10,7 @@ mod preflight;
 mod private;
 mod promotion;
 mod record;
+mod release;
 mod settle;
 mod site;
 mod target;
@@ -168,6 +169,9 @@ impl Execution<'_> {
                 self.record(repository, required, progress).await
             }
             Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,
+            Job::ReleaseCommit { tag, files } => self.release_commit(tag, files, progress).await,
+            Job::Release { assets, notes } => self.release(assets, notes, progress).await,
+            Job::FloatingTags { lines } => self.floating_tags(lines, progress).await,
             Job::Target(_) => Ok(None),
         }
     }

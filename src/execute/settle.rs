@@ -1,6 +1,6 @@
 //! The step `version`: the version that this run has for good.
 
-use super::{Execution, Progress, Said};
+use super::{Execution, Progress, Remote, Said};
 use crate::error::Failure;
 use crate::plan::Version;
 use crate::tagging::{self, PATIENCE, Subject};
@@ -19,10 +19,10 @@ impl Execution<'_> {
                 "run in GitHub Actions",
             ));
         };
-        let subject = Subject { prefix: &remote.prefix, commit: &remote.commit, kind: &remote.kind };
-        let read =
-            async || self.edges.git.ls_remote_tags(&remote.url, &remote.prefix, remote.token.as_ref()).await;
-        let settled = tagging::settle(subject, remote.tags.clone(), read, &remote.github, &PATIENCE).await?;
+        let Remote { repository, commit, kind, tags, bump } = remote;
+        let subject = Subject { prefix: &repository.prefix, commit, kind, bump: *bump };
+        let read = async || repository.tags().await;
+        let settled = tagging::settle(subject, tags.clone(), read, &repository.github, &PATIENCE).await?;
         progress.tag_created = settled.created;
         let because = match (settled.version == planned.version, settled.created) {
             (true, true) => planned.because.clone(),

@@ -9,14 +9,14 @@ use super::accounts::Accounts;
 use crate::context::Paths;
 use crate::error::Failure;
 use crate::git::Git;
-use crate::github::GitHub;
+use crate::inputs::Bump;
 use crate::kube::Kubeconfig;
 use crate::logins::Login;
 use crate::oci::Client;
 use crate::plan::{Cache, Place};
 use crate::retry::Watcher;
-use crate::secret::Secret;
-use crate::version::{Commit, Kind, Prefix, VersionTag};
+use crate::tagging;
+use crate::version::{Commit, Kind, VersionTag};
 use crate::workspace::{ArtifactGlobs, KeptFile};
 use crate::world::Env;
 
@@ -56,20 +56,16 @@ impl GivenLogins {
 
 /// The remote repository, in which version tags are created.
 pub struct Remote {
-    /// Its API.
-    pub github: GitHub,
-    /// Where git reads it.
-    pub url: String,
-    /// The token for both.
-    pub token: Option<Secret>,
-    /// The prefix of version tags.
-    pub prefix: Prefix,
+    /// How it is reached.
+    pub repository: tagging::Remote,
     /// The commit under test.
     pub commit: Commit,
     /// What its version is made from.
     pub kind: Kind,
     /// The version tags as they were read before.
     pub tags: Vec<VersionTag>,
+    /// What a new version counts up.
+    pub bump: Bump,
 }
 
 /// Where a plan runs and with what.

@@ -10,6 +10,12 @@ pub enum Error {
     /// No program `git` on the `PATH`.
     #[error("the program git is not installed, or not on the PATH")]
     Missing,
+    /// No program git, and no files of its that tell the commit.
+    #[error("which commit {} holds cannot be known: the program git is not installed, and there is no .git that tells", directory.display())]
+    Headless {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// git could not be started.
     #[error("{command} could not be started in {directory}")]
     Start {
@@ -108,6 +114,10 @@ impl Help for Error {
     fn help(&self) -> Option<String> {
         let text = match self {
             Self::Missing => "install git, or add its directory to the PATH of the job",
+            Self::Headless { .. } => {
+                "install git before the step that checks out: without it actions/checkout downloads an archive, which \
+                 does not tell its commit"
+            }
             Self::NotARepository { .. } => {
                 "run in a checkout: put actions/checkout before this step, or set 'working-directory'"
             }
@@ -138,7 +148,9 @@ impl Help for Error {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Missing | Self::NotARepository { .. } | Self::NoCommit { .. } => Exit::Usage,
+            Self::Missing | Self::Headless { .. } | Self::NotARepository { .. } | Self::NoCommit { .. } => {
+                Exit::Usage
+            }
             Self::Start { .. } | Self::Failed { .. } | Self::Unreadable { .. } => Exit::Failed,
             Self::TimedOut { .. }
             | Self::Authentication { .. }

@@ -4,10 +4,13 @@
 
 mod answer;
 mod checkout;
+mod children;
 mod error;
+mod files;
 mod program;
 mod remote;
 
 pub use checkout::toplevel;
 pub use error::Error;
+pub use files::{head as head_by_files, named as named_by_files};
 pub use program::Git;

@@ -82,6 +82,11 @@ impl Git {
         Self { policy, watcher, ..self }
     }
 
+    /// Who is told of each repeated try.
+    pub fn watcher(&self) -> &Watcher {
+        &self.watcher
+    }
+
     /// Gives each command this long; two minutes is the default.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {

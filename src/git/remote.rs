@@ -1,5 +1,8 @@
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use tempfile::TempDir;
 
 use super::Error;
 use super::answer::{Class, classify, said};
@@ -25,19 +28,36 @@ impl Git {
         prefix: &Prefix,
         token: Option<&Secret>,
     ) -> Result<Vec<VersionTag>, Error> {
+        let command = format!("git ls-remote --tags {} 'refs/tags/{prefix}*'", without_credentials(url));
+        // Outside any checkout: the checkout's own configuration holds another token.
+        let outside = temporary(&command)?;
+        // A prefix holds none of the characters that mean something in a pattern.
+        let arguments = ["ls-remote", "--tags", "--", url, &format!("refs/tags/{prefix}*")];
+        let printed = self.ask_remote(&command, outside.path(), &arguments, url, token).await?;
+        let tags = parse_ls_remote(prefix, &printed.stdout);
+        tags.map_err(|source| Error::Tags { url: without_credentials(url), source })
+    }
+
+    /// Runs a command that talks to the repository at `url`, again while its failure may pass.
+    pub(super) async fn ask_remote(
+        &self,
+        command: &str,
+        directory: &Path,
+        arguments: &[&str],
+        url: &str,
+        token: Option<&Secret>,
+    ) -> Result<Printed, Error> {
         let shown = without_credentials(url);
         let basic = token.map(|token| STANDARD.encode(format!("x-access-token:{}", token.expose())));
         let secrets: Vec<&str> = token.map(Secret::expose).into_iter().chain(basic.as_deref()).collect();
-        let command = format!("git ls-remote --tags {shown} 'refs/tags/{prefix}*'");
         let mut attempt = 1;
         loop {
-            let printed = self.ls_remote(&command, url, prefix, basic.as_deref()).await?;
+            let printed = self.run(remote_call(command, directory, arguments, url, basic.as_deref())).await?;
             if printed.code == Some(0) {
-                let tags = parse_ls_remote(prefix, &printed.stdout);
-                return tags.map_err(|source| Error::Tags { url: shown, source });
+                return Ok(printed);
             }
             let answer = said(&printed.stderr, &secrets).replace(url, &shown);
-            let (url, command) = (shown.clone(), command.clone());
+            let (url, command) = (shown.clone(), command.to_owned());
             match classify(&printed.stderr) {
                 Class::Transient => match self.policy.wait(attempt, None, random()) {
                     Some(wait) => {
@@ -57,53 +77,48 @@ impl Git {
             }
         }
     }
+}
 
-    async fn ls_remote(
-        &self,
-        shown: &str,
-        url: &str,
-        prefix: &Prefix,
-        basic: Option<&str>,
-    ) -> Result<Printed, Error> {
-        // Outside any checkout: the checkout's own configuration holds another token.
-        let outside = tempfile::tempdir().map_err(|source| Error::Start {
-            command: shown.to_owned(),
-            directory: "a temporary directory".into(),
-            source,
-        })?;
-        // A transfer that stalls is a failure worth another try, not a wait for the time limit.
-        let mut configuration = vec![
-            ("http.lowSpeedLimit".to_owned(), "1".to_owned()),
-            ("http.lowSpeedTime".to_owned(), "30".to_owned()),
-        ];
-        if let Some(basic) = basic {
-            // Git follows the most specific URL, and an empty value forgets the ones before.
-            let key = format!("http.{url}.extraHeader");
-            configuration.push((key.clone(), String::new()));
-            configuration.push((key, format!("AUTHORIZATION: basic {basic}")));
-            configuration.push(("credential.helper".to_owned(), String::new()));
-        }
-        let ceiling = outside.path().parent().unwrap_or(outside.path()).as_os_str().to_owned();
-        self.run(Call {
-            shown: shown.to_owned(),
-            directory: outside.path(),
-            // A prefix holds none of the characters that mean something in a pattern.
-            arguments: vec![
-                "ls-remote".into(),
-                "--tags".into(),
-                "--".into(),
-                url.into(),
-                format!("refs/tags/{prefix}*").into(),
-            ],
-            configuration,
-            variables: vec![("GIT_CEILING_DIRECTORIES", ceiling)],
-        })
-        .await
+/// A directory outside any checkout.
+pub(super) fn temporary(command: &str) -> Result<TempDir, Error> {
+    tempfile::tempdir().map_err(|source| Error::Start {
+        command: command.to_owned(),
+        directory: "a temporary directory".into(),
+        source,
+    })
+}
+
+fn remote_call<'a>(
+    shown: &str,
+    directory: &'a Path,
+    arguments: &[&str],
+    url: &str,
+    basic: Option<&str>,
+) -> Call<'a> {
+    // A transfer that stalls is a failure worth another try, not a wait for the time limit.
+    let mut configuration = vec![
+        ("http.lowSpeedLimit".to_owned(), "1".to_owned()),
+        ("http.lowSpeedTime".to_owned(), "30".to_owned()),
+    ];
+    if let Some(basic) = basic {
+        // Git follows the most specific URL, and an empty value forgets the ones before.
+        let key = format!("http.{url}.extraHeader");
+        configuration.push((key.clone(), String::new()));
+        configuration.push((key, format!("AUTHORIZATION: basic {basic}")));
+        configuration.push(("credential.helper".to_owned(), String::new()));
+    }
+    let ceiling = directory.parent().unwrap_or(directory).as_os_str().to_owned();
+    Call {
+        shown: shown.to_owned(),
+        directory,
+        arguments: arguments.iter().map(Into::into).collect(),
+        configuration,
+        variables: vec![("GIT_CEILING_DIRECTORIES", ceiling)],
     }
 }
 
 /// `https://user:password@host/…` as `https://host/…`.
-fn without_credentials(url: &str) -> String {
+pub(super) fn without_credentials(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);

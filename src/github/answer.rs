@@ -1,6 +1,7 @@
 //! What GitHub's refusals mean.
 
 use http::HeaderMap;
+use serde::de::DeserializeOwned;
 
 use super::{Error, limit};
 
@@ -29,6 +30,15 @@ impl Answer {
         if words.is_empty() { "no explanation".to_owned() } else { words.join(" ") }
     }
 
+    /// The body as what it should be.
+    pub(super) fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, Error> {
+        serde_json::from_str(&self.body).map_err(|error| Error::Unexpected {
+            what: what.to_owned(),
+            status: self.status,
+            answer: error.to_string(),
+        })
+    }
+
     /// The error that this answer is, where it is none that is worth another try.
     pub(super) fn refusal(&self, what: &str) -> Error {
         let (what, answer, status) = (what.to_owned(), self.message(), self.status);
@@ -45,6 +55,9 @@ impl Answer {
                 if says(&["rule violations", "tag protection", "protected tag", "immutable release"]) =>
             {
                 Error::Protected { what, status, answer }
+            }
+            _ if says(&["`workflows` permission", "`workflow` scope", "workflows permission"]) => {
+                Error::WorkflowFiles { what, status, answer }
             }
             403 if says(&["not accessible by integration"]) => Error::ReadOnlyToken { what, answer },
             403 if says(&["not accessible by personal access token"]) => {

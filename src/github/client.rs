@@ -1,11 +1,13 @@
 use std::error::Error as StdError;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LINK};
 use http::{Method, Request, Uri};
 use octocrab::service::middleware::base_uri::BaseUriLayer;
 use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
 use octocrab::{AuthState, Octocrab, OctocrabBuilder};
+use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use super::answer::Answer;
@@ -19,15 +21,24 @@ use crate::secret::Secret;
 /// against the system's store (or `SSL_CERT_FILE`).
 #[derive(Debug)]
 pub struct GitHub {
-    server: String,
+    pub(super) server: String,
     base: Uri,
     repository: String,
     token: Option<Secret>,
-    policy: Policy,
+    pub(super) policy: Policy,
     pub(crate) watcher: Watcher,
     /// Set up at the first request: reading the certificate store takes its time, and most runs
     /// create nothing.
-    client: OnceCell<Octocrab>,
+    client: OnceCell<Clients>,
+}
+
+/// Two ways through one transport.
+#[derive(Debug)]
+struct Clients {
+    /// To the REST API.
+    rest: Octocrab,
+    /// To whatever URL the API names, with the same token.
+    plain: reqwest::Client,
 }
 
 impl GitHub {
@@ -87,11 +98,77 @@ impl GitHub {
         path: &str,
         body: Option<&serde_json::Value>,
     ) -> Result<Answer, Error> {
-        let client = self.client.get_or_try_init(|| async { self.open(what) }).await?;
+        let rest = &self.clients(what).await?.rest;
+        self.repeat(what, async || {
+            let request = Request::builder().method(method).uri(format!("/repos/{}{path}", self.repository));
+            let request = rest.build_request(request, body).map_err(|error| root(&error))?;
+            let response = rest.execute(request).await.map_err(|error| root(&error))?;
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let body = rest.body_to_string(response).await.map_err(|error| root(&error))?;
+            Ok(Answer { status, headers, body, after_failure: false })
+        })
+        .await
+    }
+
+    /// The answer to `GET path`, where it is 200.
+    pub(super) async fn get<T: DeserializeOwned>(&self, what: &str, path: &str) -> Result<T, Error> {
+        let answer = self.send(what, &Method::GET, path, None).await?;
+        if answer.status == 200 { answer.json(what) } else { Err(answer.refusal(what)) }
+    }
+
+    /// All pages of a list: what `page` makes of each, one after the other. `path` has no query of its
+    /// own ([pagination](https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api)).
+    pub(super) async fn pages<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        path: &str,
+        mut page: impl FnMut(T) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        for number in 1_u32.. {
+            let path = format!("{path}?per_page=100&page={number}");
+            let answer = self.send(what, &Method::GET, &path, None).await?;
+            if answer.status != 200 {
+                return Err(answer.refusal(what));
+            }
+            let link = answer.headers.get(LINK).and_then(|link| link.to_str().ok()).unwrap_or_default();
+            let last = !link.contains("rel=\"next\"");
+            if page(answer.json(what)?).is_break() || last {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a request to a URL that the API named, once.
+    ///
+    /// # Errors
+    ///
+    /// No token, as an error of ours; no answer, in the words of the system.
+    pub(super) async fn plain(
+        &self,
+        what: &str,
+        request: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder,
+    ) -> Result<Result<Answer, String>, Error> {
+        let request = request(&self.clients(what).await?.plain);
+        let answer = async {
+            let response = request.send().await.map_err(|error| root(&error.without_url()))?;
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let body = response.text().await.map_err(|error| root(&error.without_url()))?;
+            Ok(Answer { status, headers, body, after_failure: false })
+        };
+        Ok(answer.await)
+    }
+
+    /// Does `once` again while what comes of it is worth another try.
+    pub(super) async fn repeat(
+        &self,
+        what: &str,
+        once: impl AsyncFn() -> Result<Answer, String>,
+    ) -> Result<Answer, Error> {
         let mut attempt = 1;
         let mut after_failure = false;
         loop {
-            let (why, asked, failure) = match self.once(client, method, path, body).await {
+            let (why, asked, failure) = match once().await {
                 Ok(answer) if !transient(answer.status) && !limit::limited(&answer) => {
                     return Ok(Answer { after_failure, ..answer });
                 }
@@ -120,22 +197,16 @@ impl GitHub {
         }
     }
 
-    async fn once(
-        &self,
-        client: &Octocrab,
-        method: &Method,
-        path: &str,
-        body: Option<&serde_json::Value>,
-    ) -> Result<Answer, String> {
-        let request = Request::builder().method(method).uri(format!("/repos/{}{path}", self.repository));
-        let request = client.build_request(request, body).map_err(|error| root(&error))?;
-        let response = client.execute(request).await.map_err(|error| root(&error))?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = client.body_to_string(response).await.map_err(|error| root(&error))?;
-        Ok(Answer { status, headers, body, after_failure: false })
+    /// Sets the client up, so that nothing but the network can fail afterwards.
+    pub(super) async fn ready(&self, what: &str) -> Result<(), Error> {
+        self.clients(what).await.map(drop)
     }
 
-    fn open(&self, what: &str) -> Result<Octocrab, Error> {
+    async fn clients(&self, what: &str) -> Result<&Clients, Error> {
+        self.client.get_or_try_init(|| async { self.open(what) }).await
+    }
+
+    fn open(&self, what: &str) -> Result<Clients, Error> {
         let Some(token) = &self.token else { return Err(Error::NoToken { what: what.to_owned() }) };
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
             .map_err(|_| Error::MalformedToken { what: what.to_owned() })?;
@@ -146,19 +217,19 @@ impl GitHub {
         // Our own transport under octocrab: its default one knows no proxy, names itself in the
         // user agent, and panics at a token that is no header value.
         let transport = reqwest::Client::builder()
-            .user_agent(concat!("p2p/", env!("CARGO_PKG_VERSION")))
+            .user_agent(format!("p2p/{}", crate::VERSION))
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer), (ACCEPT, accept)]))
             .connect_timeout(Duration::from_secs(10))
             .timeout(Duration::from_mins(1))
             .build()
             .map_err(|error| Error::Client { server: self.server.clone(), why: root(&error) })?;
-        let client = OctocrabBuilder::new_empty()
-            .with_service(ReqwestConnector::new(transport))
+        let rest = OctocrabBuilder::new_empty()
+            .with_service(ReqwestConnector::new(transport.clone()))
             .with_layer(&BaseUriLayer::new(self.base.clone()))
             .with_auth(AuthState::None)
             .build();
-        match client {
-            Ok(client) => Ok(client),
+        match rest {
+            Ok(rest) => Ok(Clients { rest, plain: transport }),
         }
     }
 }

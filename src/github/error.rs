@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Exit, Help};
@@ -52,6 +53,18 @@ pub enum Error {
     ReadOnlyToken {
         /// What was asked.
         what: String,
+        /// What GitHub said.
+        answer: String,
+    },
+    /// The commit holds other workflow files than any branch, and the token may not change those.
+    #[error(
+        "could not {what}: the commit changes workflow files, which this token may not ({status}: {answer})"
+    )]
+    WorkflowFiles {
+        /// What was asked.
+        what: String,
+        /// The status.
+        status: u16,
         /// What GitHub said.
         answer: String,
     },
@@ -135,6 +148,16 @@ pub enum Error {
         /// How often it was tried.
         attempts: u32,
     },
+    /// A file to be sent could not be read.
+    #[error("could not {what}: {} cannot be read", file.display())]
+    File {
+        /// What was asked.
+        what: String,
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// An answer that GitHub's documentation does not know.
     #[error("could not {what}: unexpected answer ({status}: {answer})")]
     Unexpected {
@@ -147,9 +170,11 @@ pub enum Error {
     },
 }
 
-const GRANT_WRITE: &str = "let the job write, which creating a tag needs:\n\
+const GRANT_WRITE: &str = "let the job write, which tags and releases need:\n\
 permissions:\n  contents: write\n\
-a caller of a reusable workflow must grant it too; runs of forks and of Dependabot only ever get to read";
+a caller of a reusable workflow must grant it too; runs of forks and of Dependabot only ever get to read.\n\
+Where the job has it: the commit may hold other workflow files than any branch, and ${{ github.token }} may\n\
+never put a tag on such a one. Pass a token of an app with 'Contents' and 'Workflows: Read and write'";
 
 impl Help for Error {
     fn help(&self) -> Option<String> {
@@ -167,6 +192,10 @@ impl Help for Error {
                 "check the 'github-token' input: ${{ github.token }} is valid until the job ends, others expire"
             }
             Self::ReadOnlyToken { .. } => GRANT_WRITE,
+            Self::WorkflowFiles { .. } => {
+                "pass a token of an app with the repository permissions 'Contents' and 'Workflows: Read and write' as \
+                 'github-token'; ${{ github.token }} can never have the second one"
+            }
             Self::ReadOnlyPersonalToken { .. } => {
                 "give the token the repository permission 'Contents: Read and write', or use ${{ github.token }} with\n\
                  permissions:\n  contents: write"
@@ -199,7 +228,7 @@ impl Help for Error {
                 "see https://www.githubstatus.com, the network of the runner, and HTTPS_PROXY and NO_PROXY if it needs a \
                  proxy; then run again"
             }
-            Self::Unexpected { .. } => return None,
+            Self::Unexpected { .. } | Self::File { .. } => return None,
         };
         Some(text.to_owned())
     }
@@ -210,6 +239,7 @@ impl Help for Error {
             | Self::Url { .. }
             | Self::NoToken { .. }
             | Self::MalformedToken { .. } => Exit::Usage,
+            Self::File { .. } => Exit::Failed,
             _ => Exit::Unavailable,
         }
     }

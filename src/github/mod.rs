@@ -1,13 +1,22 @@
-//! The edge to GitHub's REST API, on github.com or GitHub Enterprise Server: create a ref, read a ref.
+//! The edge to GitHub's REST and GraphQL APIs, on github.com or GitHub Enterprise Server: refs, commits,
+//! releases.
 //!
-//! Knows nothing of versions' order or of git: [`crate::tagging`] joins the edges.
+//! Knows nothing of versions' order or of git: [`crate::tagging`] and [`crate::release`] join the edges.
 
 mod answer;
+mod assets;
 mod client;
+mod commits;
 mod error;
+mod graphql;
 mod limit;
 mod refs;
+mod releases;
 
+pub use assets::{Asset, Upload};
 pub use client::GitHub;
+pub use commits::{CommitFacts, Mode, TreeFile};
 pub use error::Error;
-pub use refs::Creation;
+pub use graphql::TagUpdate;
+pub use refs::{Creation, Tag};
+pub use releases::{Notes, Release};

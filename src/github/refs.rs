@@ -1,3 +1,5 @@
+use std::ops::ControlFlow;
+
 use http::Method;
 use serde_json::json;
 
@@ -44,9 +46,14 @@ impl GitHub {
         }
     }
 
-    /// The commit that the tag `tag` leads to, or `None` where there is no such tag
-    /// ([get a reference](https://docs.github.com/en/rest/git/refs#get-a-reference)).
+    /// The commit that the tag `tag` leads to, or `None` where there is no such tag.
     pub async fn tag_commit(&self, tag: &str) -> Result<Option<Commit>, Error> {
+        Ok(self.tag(tag).await?.map(|found| found.commit))
+    }
+
+    /// The tag `tag`, or `None` where there is no such tag
+    /// ([get a reference](https://docs.github.com/en/rest/git/refs#get-a-reference)).
+    pub async fn tag(&self, tag: &str) -> Result<Option<Tag>, Error> {
         let what = self.what(&format!("read the tag {tag}"));
         let answer = self.send(&what, &Method::GET, &format!("/git/ref/tags/{}", encoded(tag)), None).await?;
         if answer.status == 404 {
@@ -54,18 +61,65 @@ impl GitHub {
             let repository = self.send(&what, &Method::GET, "", None).await?;
             return if repository.status == 200 { Ok(None) } else { Err(repository.refusal(&what)) };
         }
-        let mut object = target(&answer, &what)?;
+        let object = target(&answer, &what)?;
+        let id = object.sha.clone();
+        Ok(Some(Tag { name: tag.to_owned(), id, commit: self.peel(&what, object).await? }))
+    }
+
+    /// All tags that begin with `prefix`, in no order
+    /// ([list matching references](https://docs.github.com/en/rest/git/refs#list-matching-references)).
+    pub async fn tags(&self, prefix: &str) -> Result<Vec<Tag>, Error> {
+        let what = self.what(&format!("list the tags that begin with '{prefix}'"));
+        let mut found: Vec<Reference> = Vec::new();
+        let path = format!("/git/matching-refs/tags/{}", encoded(prefix));
+        self.pages(&what, &path, |page: Vec<Reference>| {
+            found.extend(page);
+            ControlFlow::Continue(())
+        })
+        .await?;
+        let mut tags = Vec::with_capacity(found.len());
+        for Reference { name, object } in found {
+            let Some(name) = name.strip_prefix("refs/tags/") else { continue };
+            let id = object.sha.clone();
+            tags.push(Tag { name: name.to_owned(), id, commit: self.peel(&what, object).await? });
+        }
+        Ok(tags)
+    }
+
+    /// Follows tag objects to the commit.
+    async fn peel(&self, what: &str, mut object: Target) -> Result<Commit, Error> {
         for _ in 0..DEEPEST {
             if object.kind != "tag" {
                 break;
             }
             let path = format!("/git/tags/{}", encoded(&object.sha));
-            object = target(&self.send(&what, &Method::GET, &path, None).await?, &what)?;
+            object = target(&self.send(what, &Method::GET, &path, None).await?, what)?;
         }
-        let unexpected =
-            |_| Error::Unexpected { what, status: 200, answer: format!("no commit id: '{}'", object.sha) };
-        object.sha.parse().map(Some).map_err(unexpected)
+        let unexpected = |_| Error::Unexpected {
+            what: what.to_owned(),
+            status: 200,
+            answer: format!("no commit id: '{}'", object.sha),
+        };
+        object.sha.parse().map_err(unexpected)
     }
+}
+
+/// A tag as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// Its name.
+    pub name: String,
+    /// The id of what it points at: of the commit, or of the object of an annotated tag.
+    pub id: String,
+    /// The commit that it leads to.
+    pub commit: Commit,
+}
+
+#[derive(serde::Deserialize)]
+struct Reference {
+    #[serde(rename = "ref")]
+    name: String,
+    object: Target,
 }
 
 #[derive(serde::Deserialize)]
@@ -84,14 +138,11 @@ fn target(answer: &Answer, what: &str) -> Result<Target, Error> {
     if answer.status != 200 {
         return Err(answer.refusal(what));
     }
-    let holder = serde_json::from_str::<Holder>(&answer.body);
-    let unexpected =
-        |error| Error::Unexpected { what: what.to_owned(), status: 200, answer: format!("{error}") };
-    holder.map(|holder| holder.object).map_err(unexpected)
+    Ok(answer.json::<Holder>(what)?.object)
 }
 
 /// Percent-encoded for a URL's path, slashes left as they are (RFC 3986, section 2.3).
-fn encoded(path: &str) -> String {
+pub(super) fn encoded(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     path.bytes().fold(String::with_capacity(path.len()), |mut text, byte| {
         if plain(byte) {

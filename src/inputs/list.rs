@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::types::{
-    BuildCache, ClusterEndpoint, Command, Federate, Globs, Integration, OnExisting, OnFork, OutputFormat,
-    Promotion, Size, Switch, Words,
+    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, Globs, Integration, OnExisting,
+    OnFork, OutputFormat, Promotion, ReleaseCommit, Size, Switch, Words,
 };
 use super::{Field, Spec};
 use crate::error::Failure;
@@ -75,6 +75,27 @@ inputs! {
         main_branch("main-branch"): String = "refs/heads/main";
         /// The commit, branch or tag that was checked out instead of the event's own commit.
         checkout_version("checkout-version"): Option<String>;
+        /// The part of the version that is counted up on the main branch; `conventional` decides it by
+        /// the commit messages since the last version tag (`feat:` is minor, `!` and
+        /// `BREAKING CHANGE` are major, all else is patch).
+        bump("bump"): Bump = "patch";
+        /// Tags that follow the releases, moved by `version` and `release` and never backwards:
+        /// `major` (`v1`), `minor` (`v1.2`).
+        floating_tags("floating-tags"): Option<FloatingTags>;
+    }
+    "Release" {
+        /// The commit that a version tag is put on: `own` is the commit under test, by `version`; `child`
+        /// is a commit that `release` makes on top of it, with `release-files`, on no branch.
+        release_commit("release-commit"): ReleaseCommit = "own";
+        /// The files that a `child` commit adds or replaces, as they are in `working-directory`: globs,
+        /// one a line.
+        release_files("release-files"): Option<Globs>;
+        /// The files that the GitHub release offers for download, below `working-directory`: globs, one
+        /// a line. A glob that matches nothing is an error.
+        release_assets("release-assets"): Option<Globs>;
+        /// The text of the GitHub release: `generated` by GitHub, `none`, or the path of a Markdown
+        /// file below `working-directory`.
+        release_notes("release-notes"): String = "generated";
     }
     "Stages" {
         /// What `p2p-integration` is to the gate: `optional` skips it with a warning where the

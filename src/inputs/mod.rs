@@ -8,8 +8,8 @@ mod types;
 
 pub use list::{Inputs, SPECS};
 pub use types::{
-    BuildCache, ClusterEndpoint, Command, Federate, Globs, Integration, OnExisting, OnFork, OutputFormat,
-    Promotion, Size, Switch, Words,
+    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, Globs, Integration, OnExisting,
+    OnFork, OutputFormat, Promotion, ReleaseCommit, Size, Switch, Words,
 };
 
 use crate::error::Failure;

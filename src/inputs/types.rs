@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Kind, Value};
 use crate::secret::Secret;
+use crate::version::Line;
 
 impl Value for String {
     const KIND: Kind = Kind::Text;
@@ -109,6 +110,29 @@ impl Value for Size {
     }
 }
 
+/// The floating tags to move, without repetition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FloatingTags(pub Vec<Line>);
+
+impl Value for FloatingTags {
+    const KIND: Kind = Kind::Words;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut lines = Vec::new();
+        for word in Words::parse(text)?.0 {
+            let line = match word.as_str() {
+                "major" => Line::Major,
+                "minor" => Line::Minor,
+                _ => return Err("expected `major`, `minor` or both".to_owned()),
+            };
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        Ok(Self(lines))
+    }
+}
+
 macro_rules! choices {
     ($($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal),+ $(,)? })+) => { $(
         $(#[$meta])*
@@ -155,8 +179,30 @@ choices! {
         Run = "run",
         /// Promote the tested images to the next stage.
         Promote = "promote",
+        /// Make the GitHub release of a version and move the floating tags.
+        Release = "release",
         /// Print what another command would do.
         Plan = "plan",
+    }
+
+    /// What is counted up.
+    Bump {
+        /// The third number.
+        Patch = "patch",
+        /// The second.
+        Minor = "minor",
+        /// The first.
+        Major = "major",
+        /// What the commit messages ask for.
+        Conventional = "conventional",
+    }
+
+    /// The commit that a version tag is put on.
+    ReleaseCommit {
+        /// The commit under test.
+        Own = "own",
+        /// A commit of the release's own, a child of the commit under test.
+        Child = "child",
     }
 
     /// What a missing `p2p-integration` means, and whether it runs.

@@ -1,7 +1,7 @@
 //! Reading blobs: checked while they stream, resumed where a connection broke.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,7 +9,7 @@ use reqwest::header::{CONTENT_RANGE, HeaderValue, RANGE};
 use reqwest::{Method, Response, StatusCode};
 
 use super::client::Client;
-use super::digest::Hasher;
+use super::digest::{Digest, Hasher};
 use super::error::{Again, Asked, OciError, Trouble};
 use super::manifest::Descriptor;
 use super::reference::Repository;
@@ -18,7 +18,7 @@ use super::transport::{Pulse, next_chunk};
 
 /// After so many bytes a broken connection counts as a new trouble, not as the next failure of
 /// the same request.
-const PROGRESS: u64 = 1024 * 1024;
+pub(super) const PROGRESS: u64 = 1024 * 1024;
 
 /// Is told how many bytes of a blob have come so far.
 pub(super) type Meter = Arc<dyn Fn(u64) + Send + Sync>;
@@ -32,7 +32,7 @@ impl Client {
     pub async fn blob(&self, repository: &Repository, blob: &Descriptor) -> Result<BlobReader, OciError> {
         let route = Route::pull(self, repository);
         let what = route.asked(&Method::GET, &call(blob, 0).to).text;
-        let open = || BlobReader::open(&route, blob, Pulse::new(), None);
+        let open = || BlobReader::open(&route, blob, Pulse::new(), None, Sum::of(blob), 0);
         self.patiently(&what, open).await
     }
 
@@ -91,6 +91,40 @@ impl Route {
     }
 }
 
+/// The digest of a blob while it comes. Readers share it when one goes on where another broke off:
+/// bytes that come twice count once.
+#[derive(Clone)]
+pub(super) struct Sum(Arc<Mutex<Summed>>);
+
+struct Summed {
+    /// `None` once the whole was compared.
+    hasher: Option<Hasher>,
+    bytes: u64,
+}
+
+impl Sum {
+    pub(super) fn of(blob: &Descriptor) -> Self {
+        Self(Arc::new(Mutex::new(Summed { hasher: Some(Hasher::like(&blob.digest)), bytes: 0 })))
+    }
+
+    /// How many bytes have come, those that came twice once.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
+    /// Adds a piece that begins at `start`, which is no later than what came before. After the last byte of `blob`: what its digest is.
+    fn add(&self, blob: &Descriptor, start: u64, piece: &[u8]) -> Option<Digest> {
+        let mut summed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = usize::try_from(summed.bytes.saturating_sub(start)).unwrap_or(usize::MAX);
+        let new = piece.get(known..).unwrap_or_default();
+        if let Some(hasher) = &mut summed.hasher {
+            hasher.update(new);
+        }
+        summed.bytes += new.len() as u64;
+        if summed.bytes < blob.size { None } else { summed.hasher.take().map(Hasher::finish) }
+    }
+}
+
 /// A blob on its way from a registry.
 pub struct BlobReader {
     route: Route,
@@ -98,12 +132,13 @@ pub struct BlobReader {
     pulse: Pulse,
     meter: Option<Meter>,
     response: Option<Response>,
-    hasher: Option<Hasher>,
+    sum: Sum,
     received: u64,
     /// Bytes at the start of this answer that we have already.
     skip: u64,
     failed: u32,
     failed_at: u64,
+    ended: bool,
 }
 
 impl fmt::Debug for BlobReader {
@@ -116,12 +151,14 @@ impl fmt::Debug for BlobReader {
 }
 
 impl BlobReader {
-    /// Asks for the blob; one try.
+    /// Asks for the blob from byte `from` on; one try.
     pub(super) async fn open(
         route: &Route,
         blob: &Descriptor,
         pulse: Pulse,
         meter: Option<Meter>,
+        sum: Sum,
+        from: u64,
     ) -> Result<Self, Trouble> {
         let mut reader = Self {
             route: route.clone(),
@@ -129,11 +166,12 @@ impl BlobReader {
             pulse,
             meter,
             response: None,
-            hasher: Some(Hasher::like(&blob.digest)),
-            received: 0,
+            sum,
+            received: from,
             skip: 0,
             failed: 0,
-            failed_at: 0,
+            failed_at: from,
+            ended: false,
         };
         reader.request().await?;
         Ok(reader)
@@ -149,7 +187,7 @@ impl BlobReader {
 
     /// Whether all has come, and was right.
     pub(super) fn is_done(&self) -> bool {
-        self.hasher.is_none()
+        self.ended
     }
 
     pub(super) async fn advance(&mut self) -> Result<Option<Bytes>, Trouble> {
@@ -178,7 +216,7 @@ impl BlobReader {
     }
 
     async fn read(&mut self) -> Result<Option<Bytes>, Trouble> {
-        if self.hasher.is_none() {
+        if self.ended {
             return Ok(None);
         }
         loop {
@@ -198,16 +236,13 @@ impl BlobReader {
             if chunk.is_empty() {
                 continue;
             }
+            let start = self.received;
             self.received += chunk.len() as u64;
             if self.received > self.blob.size {
                 return Err(self.damaged(format!("more than {} bytes", self.blob.size)));
             }
-            if let Some(hasher) = &mut self.hasher {
-                hasher.update(&chunk);
-            }
-            if self.received == self.blob.size {
-                self.check()?;
-            }
+            self.check(start, &chunk)?;
+            self.ended = self.received == self.blob.size;
             self.pulse.beat(Duration::ZERO);
             if let Some(meter) = &self.meter {
                 meter(self.received);
@@ -219,7 +254,8 @@ impl BlobReader {
     /// The answer ended. That is right only where nothing is missing.
     fn end(&mut self, asked: &str) -> Result<Option<Bytes>, Trouble> {
         if self.received == self.blob.size {
-            self.check()?;
+            self.check(self.received, &[])?;
+            self.ended = true;
             return Ok(None);
         }
         let reason = format!("it ended after {} of {} bytes", self.received, self.blob.size);
@@ -228,11 +264,12 @@ impl BlobReader {
         Err(Trouble { error, again: Again::After(None) })
     }
 
-    /// Compares the digest, once; afterwards the blob is at its end.
-    fn check(&mut self) -> Result<(), Trouble> {
-        let Some(hasher) = self.hasher.take() else { return Ok(()) };
-        let found = hasher.finish();
-        if found == self.blob.digest { Ok(()) } else { Err(self.damaged(found.to_string())) }
+    /// Adds a piece to the digest, which is compared after the last one.
+    fn check(&self, start: u64, piece: &[u8]) -> Result<(), Trouble> {
+        match self.sum.add(&self.blob, start, piece) {
+            Some(found) if found != self.blob.digest => Err(self.damaged(found.to_string())),
+            _ => Ok(()),
+        }
     }
 
     fn damaged(&self, found: String) -> Trouble {

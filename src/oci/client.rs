@@ -1,21 +1,21 @@
 //! One HTTP client for all registries, with what it learned about each of them.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex as Gate;
+use tokio::time::Instant;
 
-use super::credentials::{Found, Keyring};
+use super::credentials::{Found, Keyring, Origin};
 use super::error::{Again, OciError, Trouble};
 use super::reference::Repository;
 use super::token::Tokens;
 use crate::retry::{self, Policy, Watcher};
+use crate::web::{chain, is_loopback};
 
 /// How long a connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
@@ -62,7 +62,14 @@ struct Shared {
     tokens: Tokens,
     outside: OnceLock<Result<reqwest::Client, String>>,
     loopback: OnceLock<Result<reqwest::Client, String>>,
-    found: Mutex<HashMap<Repository, Arc<OnceCell<Found>>>>,
+    found: Mutex<HashMap<Repository, Arc<Gate<Option<Known>>>>>,
+}
+
+/// Credentials, and when they were looked up.
+#[derive(Debug)]
+struct Known {
+    found: Found,
+    since: Instant,
 }
 
 impl fmt::Debug for Client {
@@ -98,35 +105,73 @@ impl Client {
         if let Some(found) = self.settings().keyring.given(repository) {
             return Ok(found);
         }
-        let cell = {
-            let mut all = self.shared.found.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(all.entry(repository.clone()).or_default())
-        };
-        cell.get_or_try_init(|| self.settings().keyring.find(repository)).await.cloned()
+        let gate = self.known(repository);
+        let mut known = gate.lock().await;
+        if let Some(known) = &*known {
+            return Ok(known.found.clone());
+        }
+        let since = Instant::now();
+        let found = self.settings().keyring.find(repository).await?;
+        *known = Some(Known { found: found.clone(), since });
+        Ok(found)
+    }
+
+    /// Other credentials than those that were refused to a request that began at `began`: what helpers
+    /// give may live for minutes, and a copy longer. `None` where there are none.
+    pub(super) async fn renewed(
+        &self,
+        repository: &Repository,
+        refused: &Found,
+        began: Instant,
+    ) -> Result<Option<Found>, OciError> {
+        // Whoever gave them may have replaced them meanwhile.
+        if refused.origin == Origin::Given {
+            return Ok(self.settings().keyring.given(repository).filter(|found| found != refused));
+        }
+        if !matches!(refused.origin, Origin::Helper(_)) {
+            return Ok(None);
+        }
+        let gate = self.known(repository);
+        let mut known = gate.lock().await;
+        // One asks, the others wait for its answer.
+        if known.as_ref().is_none_or(|known| known.since < began) {
+            let since = Instant::now();
+            let found = self.settings().keyring.find(repository).await?;
+            *known = Some(Known { found, since });
+        }
+        Ok(known.as_ref().map(|known| &known.found).filter(|found| *found != refused).cloned())
+    }
+
+    fn known(&self, repository: &Repository) -> Arc<Gate<Option<Known>>> {
+        let mut all = self.shared.found.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(repository.clone()).or_default())
     }
 
     /// Scheme, host and port of a repository's registry.
     pub(super) fn base(&self, repository: &Repository) -> Result<Url, OciError> {
         let host = repository.api_host();
-        let scheme = if self.plain(host) { "http" } else { "https" };
-        Url::parse(&format!("{scheme}://{host}/"))
+        let plain = Url::parse(&format!("http://{host}/"))
+            .map_err(|error| OciError::Setup(format!("{host} is no host: {error}")))?;
+        if self.plain(host, &plain) {
+            return Ok(plain);
+        }
+        Url::parse(&format!("https://{host}/"))
             .map_err(|error| OciError::Setup(format!("{host} is no host: {error}")))
     }
 
     /// Whether a registry, `host[:port]`, is spoken to without TLS.
-    fn plain(&self, host: &str) -> bool {
-        let listed = &self.settings().insecure_registries;
-        listed.iter().any(|listed| listed == host) || is_loopback(without_port(host))
+    fn plain(&self, host: &str, url: &Url) -> bool {
+        self.settings().insecure_registries.iter().any(|listed| listed == host) || is_loopback(url)
     }
 
     /// Whether credentials may be sent to this URL.
     pub(super) fn trusts(&self, url: &Url) -> bool {
-        url.scheme() == "https" || (url.scheme() == "http" && self.plain(&authority(url)))
+        url.scheme() == "https" || (url.scheme() == "http" && self.plain(&authority(url), url))
     }
 
     /// The HTTP client for a URL. That for loopback knows neither certificates nor proxies.
     pub(super) fn http(&self, url: &Url) -> Result<&reqwest::Client, OciError> {
-        let made = if url.scheme() == "http" && is_loopback(url.host_str().unwrap_or_default()) {
+        let made = if url.scheme() == "http" && is_loopback(url) {
             self.shared.loopback.get_or_init(|| {
                 let provider = Arc::new(rustls::crypto::ring::default_provider());
                 let tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -183,9 +228,11 @@ impl Client {
     ) -> Option<Duration> {
         let Settings { policy, watcher, .. } = self.settings();
         let wait = policy.wait(failed, after, retry::random())?;
+        let why = why.to_string();
         watcher.again(retry::Again {
             what: what.to_owned(),
-            why: why.to_string(),
+            // Most errors begin with the request.
+            why: why.strip_prefix(what).map_or(why.clone(), |rest| rest.trim_start().to_owned()),
             attempt: failed,
             of: policy.attempts,
             wait,
@@ -197,7 +244,7 @@ impl Client {
 
 fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
-        .user_agent(concat!("p2p/", env!("CARGO_PKG_VERSION")))
+        .user_agent(format!("p2p/{}", crate::VERSION))
         .connect_timeout(CONNECT_LIMIT)
         // Followed by hand: what may be sent along depends on where it goes.
         .redirect(reqwest::redirect::Policy::none())
@@ -209,37 +256,10 @@ fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
     builder.build().map_err(|error| chain(&error))
 }
 
-/// An error and its causes on one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        source = cause.source();
-    }
-    text
-}
-
 /// `host[:port]` of a URL; the scheme's own port is left out.
 pub(super) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => name,
-        _ => host,
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
 #[cfg(test)]

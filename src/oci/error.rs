@@ -220,6 +220,23 @@ fn denied(answer: &Answer, origin: &Origin) -> String {
     }
 }
 
+/// What to do about TLS; the reasons are in the words of rustls.
+fn certificate(registry: &str, reason: &str) -> String {
+    if reason.contains("expired") || reason.contains("not valid yet") {
+        return format!("have the certificate of {registry} renewed, or set the clock of this machine right");
+    }
+    if reason.contains("not valid for") || reason.contains("NotValidForName") {
+        return format!(
+            "call the registry by the name that its certificate is for, or have {registry} added to it"
+        );
+    }
+    format!(
+        "check the certificate of {registry}: its authority must be one that this machine trusts \
+         (SSL_CERT_FILE names a file with more, a company's own for example); a registry without TLS must be \
+         on loopback or listed as insecure"
+    )
+}
+
 impl Help for OciError {
     fn help(&self) -> Option<String> {
         let help = match self {
@@ -242,12 +259,9 @@ impl Help for OciError {
             Self::Refused(answer) if answer.status >= 500 => {
                 "the registry failed; what was copied so far stays: run this again".to_owned()
             }
-            Self::Unreachable { asked, tls: true, .. } => format!(
-                "check the certificate of {}: its authority must be one that this machine trusts \
-                 (SSL_CERT_FILE names a file with more); a registry without TLS must be on loopback or \
-                 listed as insecure",
-                asked.repository.registry()
-            ),
+            Self::Unreachable { asked, tls: true, reason } => {
+                certificate(asked.repository.registry(), reason)
+            }
             Self::Unreachable { asked, .. } => format!(
                 "check that {} can be reached from here (name, port, HTTPS_PROXY, NO_PROXY), then run this again",
                 asked.repository.registry()

@@ -11,8 +11,9 @@ use super::credentials::{Found, Origin};
 use super::error::{Again, Asked, OciError, Trouble};
 use super::reference::Repository;
 use super::token::Pass;
-use super::transport::{Pulse, execute, execute_streaming, refusal, retry_after};
+use super::transport::{Pulse, execute, execute_streaming, refusal};
 use crate::retry;
+use crate::web::retry_after;
 
 /// The most redirects that are followed.
 const REDIRECTS: usize = 10;
@@ -41,6 +42,14 @@ pub(super) struct Call {
     pub(super) to: To,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+}
+
+/// As whom a request is made.
+struct Entry {
+    found: Found,
+    scope: Scope,
+    pass: Pass,
+    began: Instant,
 }
 
 impl Call {
@@ -95,20 +104,16 @@ impl Route {
     pub(super) async fn once(&self, call: &Call) -> Result<Response, Trouble> {
         let asked = self.asked(&call.method, &call.to);
         let url = self.url(&call.to)?;
-        let found = self.client.found(&self.repository).await?;
-        let began = Instant::now();
-        let mut scope = self.scope.clone();
-        let mut pass = self.pass(&found, &scope, &url).await?;
+        let mut entry = self.enter(&url).await?;
         loop {
-            let response = self.follow(call, &asked, url.clone(), &pass).await?;
+            let response = self.follow(call, &asked, url.clone(), &entry.pass).await?;
             if response.status() == StatusCode::UNAUTHORIZED
-                && let Some(next) = self.log_in(&response, &found, &mut scope, &pass, began, &url).await?
+                && self.log_in(&response, &mut entry, &url).await?
             {
-                pass = next;
                 continue;
             }
             if retry::transient(response.status().as_u16()) {
-                return Err(refusal(&asked, response, &found.origin).await);
+                return Err(refusal(&asked, response, &entry.found.origin).await);
             }
             return Ok(response);
         }
@@ -118,28 +123,22 @@ impl Route {
     pub(super) async fn stream(
         &self,
         url: Url,
-        words: &str,
+        to: &To,
         headers: HeaderMap,
         body: reqwest::Body,
         pulse: &Pulse,
     ) -> Result<Response, Trouble> {
-        let found = self.client.found(&self.repository).await?;
-        let began = Instant::now();
-        let mut pass = self.pass(&found, &self.scope, &url).await?;
+        let mut entry = self.enter(&url).await?;
         let mut request = Request::new(Method::PUT, url.clone());
         *request.headers_mut() = headers;
-        authorize(&mut request, &mut pass);
+        authorize(&mut request, &entry.pass);
         *request.body_mut() = Some(body);
-        let asked = self.asked(&Method::PUT, &To::Place(url.clone(), words.to_owned()));
+        let asked = self.asked(&Method::PUT, to);
         let response = execute_streaming(&self.client, &asked, request, pulse).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
-            let mut scope = self.scope.clone();
-            let again = self.log_in(&response, &found, &mut scope, &pass, began, &url).await?;
-            let trouble = refusal(&asked, response, &found.origin).await;
-            return Err(match again {
-                Some(_) => Trouble { again: Again::After(None), ..trouble },
-                None => trouble,
-            });
+            let again = self.log_in(&response, &mut entry, &url).await?;
+            let trouble = refusal(&asked, response, &entry.found.origin).await;
+            return Err(if again { Trouble { again: Again::After(None), ..trouble } } else { trouble });
         }
         Ok(response)
     }
@@ -158,44 +157,70 @@ impl Route {
         OciError::Nonsense { asked: Box::new(self.asked(&call.method, &call.to)), reason: reason.into() }
     }
 
-    /// What to show at `url`: nothing, unless it is the registry itself.
-    async fn pass(&self, found: &Found, scope: &Scope, url: &Url) -> Result<Pass, Trouble> {
-        if same_origin(&self.client.base(&self.repository)?, url) {
-            self.client.tokens().pass(&self.client, &self.repository, found, scope).await
-        } else {
-            Ok(Pass { header: None, issued: None })
-        }
+    /// What a request begins with.
+    async fn enter(&self, url: &Url) -> Result<Entry, Trouble> {
+        let (began, scope) = (Instant::now(), self.scope.clone());
+        let found = Box::pin(self.client.found(&self.repository)).await?;
+        let pass = Pass { header: None, issued: None };
+        let mut entry = Entry { found, scope, pass, began };
+        self.show(&mut entry, url).await?;
+        Ok(entry)
     }
 
-    /// After a 401: a better pass to try again with, or `None` when there is none.
-    async fn log_in(
-        &self,
-        response: &Response,
-        found: &Found,
-        scope: &mut Scope,
-        refused: &Pass,
-        began: Instant,
-        url: &Url,
-    ) -> Result<Option<Pass>, Trouble> {
-        let Some(challenge) = Challenge::of(response.headers()) else { return Ok(None) };
-        if !same_origin(&self.client.base(&self.repository)?, response.url()) {
-            return Ok(None);
-        }
-        match (refused.issued, &refused.header) {
-            // Shown, and it was fresh: these are all our rights.
-            (Some(issued), _) if issued >= began => return Ok(None),
-            (Some(issued), _) => {
-                self.client.tokens().forget(&self.repository, found, scope, issued).await;
+    /// Sees to what is shown at `url`: nothing, unless it is the registry itself.
+    async fn show(&self, entry: &mut Entry, url: &Url) -> Result<(), Trouble> {
+        entry.pass = if same_origin(&self.client.base(&self.repository)?, url) {
+            match Box::pin(self.ask_pass(entry)).await {
+                // The token server may take the credentials no more.
+                Err(trouble) if trouble.error.is_denied() && self.renew(entry).await? => {
+                    Box::pin(self.ask_pass(entry)).await?
+                }
+                pass => pass?,
             }
-            (None, Some(_)) => return Ok(None),
-            (None, None) => {}
+        } else {
+            Pass { header: None, issued: None }
+        };
+        Ok(())
+    }
+
+    async fn ask_pass(&self, entry: &Entry) -> Result<Pass, Trouble> {
+        self.client.tokens().pass(&self.client, &self.repository, &entry.found, &entry.scope).await
+    }
+
+    /// Takes other credentials, if there are any by now.
+    async fn renew(&self, entry: &mut Entry) -> Result<bool, OciError> {
+        let renewed = Box::pin(self.client.renewed(&self.repository, &entry.found, entry.began)).await?;
+        let is = renewed.is_some();
+        entry.found = renewed.unwrap_or_else(|| entry.found.clone());
+        Ok(is)
+    }
+
+    /// After a 401: whether there is a better pass now to try again with.
+    async fn log_in(&self, response: &Response, entry: &mut Entry, url: &Url) -> Result<bool, Trouble> {
+        let Some(challenge) = Challenge::of(response.headers()) else { return Ok(false) };
+        if !same_origin(&self.client.base(&self.repository)?, response.url()) {
+            return Ok(false);
+        }
+        let better = match (entry.pass.issued, &entry.pass.header) {
+            // Shown, and it was fresh: these are all our rights.
+            (Some(issued), _) if issued >= entry.began => self.renew(entry).await?,
+            (Some(issued), _) => {
+                let Entry { found, scope, .. } = &*entry;
+                self.client.tokens().forget(&self.repository, found, scope, issued).await;
+                true
+            }
+            (None, Some(_)) => self.renew(entry).await?,
+            (None, None) => true,
+        };
+        if !better {
+            return Ok(false);
         }
         if let Challenge::Bearer { scope: wanted, .. } = &challenge {
-            *scope = scope.union(wanted);
+            entry.scope = entry.scope.union(wanted);
         }
         self.client.tokens().learn(&self.repository, challenge);
-        let pass = self.pass(found, scope, url).await?;
-        Ok(Some(pass).filter(|pass| pass.header.is_some()))
+        self.show(entry, url).await?;
+        Ok(entry.pass.header.is_some())
     }
 
     /// Sends, and follows redirects of reading requests; credentials stay with the registry.
@@ -207,7 +232,7 @@ impl Route {
             let mut request = Request::new(call.method.clone(), at.clone());
             *request.headers_mut() = call.headers.clone();
             if same_origin(&base, &at) {
-                authorize(&mut request, &mut pass.clone());
+                authorize(&mut request, pass);
             }
             if !call.body.is_empty() {
                 *request.body_mut() = Some(call.body.clone().into());
@@ -250,7 +275,7 @@ pub(super) fn again_after(response: &Response) -> Again {
     Again::After(retry_after(response.headers()))
 }
 
-fn authorize(request: &mut Request, pass: &mut Pass) {
+fn authorize(request: &mut Request, pass: &Pass) {
     if let Some(header) = &pass.header {
         request.headers_mut().insert(AUTHORIZATION, header.clone());
     }

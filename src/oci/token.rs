@@ -18,6 +18,7 @@ use super::error::{Asked, OciError, Trouble};
 use super::reference::Repository;
 use super::transport::{body_of, execute, refusal};
 use crate::secret::Secret;
+use crate::web;
 
 /// How long a token lives that does not say so (distribution's token specification).
 const DEFAULT_LIFE: Duration = Duration::from_mins(1);
@@ -201,17 +202,15 @@ async fn fetch(
 }
 
 fn bearer(token: &Secret) -> Result<HeaderValue, OciError> {
-    header(&format!("Bearer {}", token.expose()))
+    web::bearer(token).ok_or_else(no_header)
 }
 
 fn basic(username: &str, password: &Secret) -> Result<HeaderValue, OciError> {
     let pair = format!("{username}:{}", password.expose());
-    header(&format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
+    let pair = base64::engine::general_purpose::STANDARD.encode(pair);
+    web::sensitive(&format!("Basic {pair}")).ok_or_else(no_header)
 }
 
-fn header(text: &str) -> Result<HeaderValue, OciError> {
-    let mut value = HeaderValue::from_str(text)
-        .map_err(|_| OciError::Setup("a registry token has characters that no header may have".to_owned()))?;
-    value.set_sensitive(true);
-    Ok(value)
+fn no_header() -> OciError {
+    OciError::Setup("a registry token has characters that no header may have".to_owned())
 }

@@ -5,21 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Request, Response};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::client::{Client, chain};
+use super::client::Client;
 use super::credentials::Origin;
 use super::error::{Again, Answer, Asked, OciError, Trouble};
 use crate::retry;
+use crate::web::{chain, retry_after, words};
 
 /// The most bytes of a refusal that are read.
 const LARGEST_REFUSAL: u64 = 16 * 1024;
-
-/// The most characters of a registry's words in an error.
-const MOST_WORDS: usize = 400;
 
 /// How many times longer than a stall a registry may take to store what it received whole.
 const SETTLE: u32 = 5;
@@ -132,7 +129,7 @@ pub(super) async fn refusal(asked: &Asked, response: Response, origin: &Origin) 
     let status = response.status().as_u16();
     let after = retry_after(response.headers());
     let body = read_some(response).await;
-    let (codes, says) = words(&body);
+    let (codes, says) = said(&body);
     let answer = Box::new(Answer { asked: asked.clone(), status, codes, says });
     if matches!(status, 401 | 403) {
         return OciError::Denied { answer, origin: origin.clone() }.into();
@@ -157,12 +154,12 @@ async fn read_some(mut response: Response) -> Bytes {
 }
 
 /// Error codes and a line of text out of a refusal's body.
-fn words(body: &[u8]) -> (Vec<String>, String) {
+fn said(body: &[u8]) -> (Vec<String>, String) {
     let Ok(document) = serde_json::from_slice::<Document>(body) else {
         let text = String::from_utf8_lossy(body);
         // A proxy's error page tells nothing that the status does not.
         let html = text.trim_start().starts_with('<');
-        return (Vec::new(), if html { String::new() } else { one_line(&text) });
+        return (Vec::new(), if html { String::new() } else { words(&text) });
     };
     let mut codes = Vec::new();
     let mut says = Vec::new();
@@ -172,35 +169,13 @@ fn words(body: &[u8]) -> (Vec<String>, String) {
             serde_json::Value::String(text) => format!(" ({text})"),
             other => format!(" ({other})"),
         };
-        says.push(format!("{} {message}{detail}", one_line(&code)));
-        codes.push(one_line(&code));
+        says.push(format!("{} {message}{detail}", words(&code)));
+        codes.push(words(&code));
     }
     if says.is_empty() {
         says.push(document.details);
     }
-    (codes, one_line(&says.join("; ")))
-}
-
-fn one_line(text: &str) -> String {
-    let clean: String =
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_WORDS * 4).collect();
-    let words = clean.split_whitespace().collect::<Vec<_>>().join(" ");
-    if words.chars().count() <= MOST_WORDS {
-        return words;
-    }
-    words.chars().take(MOST_WORDS).chain(['…']).collect()
-}
-
-/// `Retry-After` in seconds or as a date; a date counts from the answer's own `Date`.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let asked = text(RETRY_AFTER)?;
-    if let Ok(seconds) = asked.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = |text| jiff::fmt::rfc2822::parse(text).map(|date| date.timestamp()).ok();
-    let span = date(asked)?.duration_since(date(text(DATE)?)?);
-    Duration::try_from(span).ok()
+    (codes, words(&says.join("; ")))
 }
 
 /// When something last moved in a streaming request.
@@ -245,37 +220,19 @@ impl Pulse {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
     #[test]
-    fn refusals_are_short_and_on_one_line() {
-        let (codes, says) = words(
+    fn refusals_are_short_and_on_said() {
+        let (codes, says) = said(
             br#"{"errors":[{"code":"NAME_UNKNOWN","message":"not\n::error::known","detail":{"name":"a"}}]}"#,
         );
         assert_eq!(codes, ["NAME_UNKNOWN"]);
         assert_eq!(says, "NAME_UNKNOWN not ::error::known ({\"name\":\"a\"})");
-        assert_eq!(words(br#"{"details":"incorrect username"}"#).1, "incorrect username");
-        assert_eq!(words(b"<html>nginx</html>"), (Vec::new(), String::new()));
-        assert_eq!(words("Bad\r\n\u{1b}[31mGateway\u{7}".as_bytes()).1, "Bad [31mGateway");
-        assert_eq!(words("ä".repeat(9000).as_bytes()).1.chars().count(), MOST_WORDS + 1);
-        assert_eq!(words(b"").1, "");
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let of = |after: &str, date: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, after.parse().unwrap());
-            headers.insert(DATE, date.parse().unwrap());
-            retry_after(&headers)
-        };
-        let date = "Fri, 31 Dec 1999 23:59:50 GMT";
-        assert_eq!(of("7", date), Some(Duration::from_secs(7)));
-        assert_eq!(of("Fri, 31 Dec 1999 23:59:59 GMT", date), Some(Duration::from_secs(9)));
-        assert_eq!(of("Fri, 31 Dec 1999 23:59:49 GMT", date), None);
-        assert_eq!(of("soon", date), None);
-        assert_eq!(retry_after(&HeaderMap::new()), None);
+        assert_eq!(said(br#"{"details":"incorrect username"}"#).1, "incorrect username");
+        assert_eq!(said(b"<html>nginx</html>"), (Vec::new(), String::new()));
+        assert_eq!(said("Bad\r\n\u{1b}[31mGateway\u{7}".as_bytes()).1, "Bad [31mGateway");
+        assert_eq!(said(b"").1, "");
     }
 
     #[tokio::test(start_paused = true)]

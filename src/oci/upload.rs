@@ -1,43 +1,23 @@
-//! Writing blobs: mount, or stream into one PUT; the session that a refused mount opened is used.
-
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+//! Writing blobs: mount, or stream into one PUT; the session that a refused mount opened is used. A
+//! PUT that broke off goes on where the registry says it got to, if it does say so.
 
 use bytes::Bytes;
-use futures_util::stream;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
 use reqwest::{Body, Method, StatusCode, Url};
-use tokio::io::AsyncReadExt;
 
-use super::blob::{BlobReader, Meter};
+use super::blob::{PROGRESS, Sum};
 use super::client::Client;
-use super::digest::{Digest, Hasher};
-use super::error::{OciError, Trouble};
+use super::error::{Again, OciError, Trouble};
 use super::manifest::Descriptor;
 use super::reference::Repository;
-use super::route::{Call, Route, again_after};
+use super::route::{Call, Route, To, again_after};
+use super::source::{Content, Fault, Source, measure};
 use super::transport::{Pulse, refusal};
 use crate::retry;
 
-/// How much of a file is read at once.
-const PIECE: usize = 256 * 1024;
-
-/// Something local to push as a blob.
-#[derive(Debug, Clone)]
-pub enum Content {
-    /// Bytes in memory.
-    Bytes(Bytes),
-    /// A file; it is streamed, and must not change meanwhile.
-    File(PathBuf),
-}
-
-/// Where the bytes of an upload come from. It can be opened again when a try failed.
-#[derive(Clone)]
-pub(super) enum Source {
-    Local(Content),
-    Remote { route: Route, meter: Option<Meter> },
-}
+/// How often an upload goes on with no more than before. A registry may still be storing what came
+/// when it is asked how far it is.
+const IDLE: u32 = 2;
 
 /// How a mount ended.
 #[derive(Debug)]
@@ -78,36 +58,18 @@ impl Client {
     ) -> Result<(Descriptor, bool), OciError> {
         let (digest, size) = measure(content).await?;
         let blob = Descriptor::new("", digest, size);
-        if self.has_blob(repository, &blob).await? {
-            return Ok((blob, false));
-        }
         let route = Route::push(self, repository);
         let what = format!("upload of blob {} to {repository}", blob.digest);
         let source = Source::Local(content.clone());
-        let open = || async { route.open_upload().await.map(Place::Session) };
-        self.patiently(&what, || route.upload(&blob, &source, open())).await?;
-        Ok((blob, true))
-    }
-}
-
-/// Digest and size of local content.
-async fn measure(content: &Content) -> Result<(Digest, u64), OciError> {
-    let path = match content {
-        Content::Bytes(bytes) => return Ok((Digest::of(bytes), bytes.len() as u64)),
-        Content::File(path) => path,
-    };
-    let failed = |source| OciError::File { path: path.clone(), source };
-    let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
-    let mut hasher = Hasher::sha256();
-    let mut size = 0;
-    let mut piece = vec![0; PIECE];
-    loop {
-        let read = file.read(&mut piece).await.map_err(failed)?;
-        if read == 0 {
-            return Ok((hasher.finish(), size));
-        }
-        hasher.update(piece.get(..read).unwrap_or_default());
-        size += read as u64;
+        // Asked at each try: of the one before only the answer may be lost.
+        let place = || async {
+            if route.has_blob(&blob).await? {
+                return Ok(Place::Needless);
+            }
+            route.open_upload().await.map(Place::Session)
+        };
+        let moved = self.patiently(&what, || route.upload(&blob, &source, place())).await?;
+        Ok((blob, moved))
     }
 }
 
@@ -141,19 +103,20 @@ impl Route {
     /// Gives an upload session back that is not needed; what comes of that does not matter.
     pub(super) async fn abandon(&self, session: Url) {
         let mut call = Call::new(Method::DELETE, "");
-        call.to = super::route::To::Place(session, "an upload".to_owned());
+        call.to = To::Place(session, "an upload".to_owned());
         let _ = self.once(&call).await;
     }
 
-    /// Uploads a blob in one PUT, to where `place` says; one try. Says whether bytes were moved.
+    /// Uploads a blob in one PUT, to where `place` says; one try, but what the registry has of it when
+    /// the connection breaks is not sent again. Says whether bytes were moved.
     pub(super) async fn upload(
         &self,
         blob: &Descriptor,
         source: &Source,
         place: impl Future<Output = Result<Place, Trouble>>,
     ) -> Result<bool, Trouble> {
-        let pulse = Pulse::new();
-        let fault = Fault::default();
+        let sum = Sum::of(blob);
+        let begun = Begun { blob, pulse: Pulse::new(), fault: Fault::default(), from: 0 };
         let place = async {
             match place.await {
                 Ok(Place::Session(place)) => Ok(place),
@@ -161,19 +124,60 @@ impl Route {
                 Err(trouble) => Err(Stop::Trouble(trouble)),
             }
         };
-        let body = async { self.open_source(blob, source, &pulse, &fault).await.map_err(Stop::Trouble) };
+        let body = async { self.body(source, &sum, &begun).await.map_err(Stop::Trouble) };
         // Both ends at once: on a slow link that is one wait less for each blob.
         let (mut place, body) = match tokio::try_join!(place, body) {
             Ok(both) => both,
             Err(Stop::Needless) => return Ok(false),
             Err(Stop::Trouble(trouble)) => return Err(trouble),
         };
-        place.query_pairs_mut().append_pair("digest", blob.digest.as_str());
+        let mut ended = self.put(&place, body, &begun).await;
+        let (mut from, mut idle) = (0, 0);
+        loop {
+            let trouble = match ended {
+                Ok(()) => return Ok(true),
+                Err(trouble) => trouble,
+            };
+            let Some((next, got)) = self.resumable(blob, &place, idle, &trouble).await else {
+                return Err(trouble);
+            };
+            // Bytes that came over make a broken connection a new trouble, not the next failure of
+            // the same request. Where none come, a new session may do better.
+            idle = if got >= from + PROGRESS { 0 } else { idle + 1 };
+            if idle > IDLE || !source.passed(got, &sum) {
+                return Err(trouble);
+            }
+            (place, from) = (next, got);
+            let begun = Begun { blob, pulse: Pulse::new(), fault: Fault::default(), from };
+            let what = self.asked(&Method::PUT, &begun.to(self, &place)).text;
+            let body = self.client.patiently(&what, || self.body(source, &sum, &begun)).await?;
+            ended = self.put(&place, body, &begun).await;
+        }
+    }
+
+    async fn body(&self, source: &Source, sum: &Sum, begun: &Begun<'_>) -> Result<Body, Trouble> {
+        if begun.from == begun.blob.size && begun.from > 0 {
+            return Ok(Bytes::new().into());
+        }
+        let settle = self.client.settings().stall;
+        source.body(begun.blob, begun.from, sum, &begun.pulse, &begun.fault, settle).await
+    }
+
+    /// Sends what is left of a blob.
+    async fn put(&self, place: &Url, body: Body, begun: &Begun<'_>) -> Result<(), Trouble> {
+        let Begun { blob, pulse, fault, from } = begun;
+        let mut url = place.clone();
+        url.query_pairs_mut().append_pair("digest", blob.digest.as_str());
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(blob.size));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(blob.size - from));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        let words = format!("the upload of blob {} to {}", blob.digest, self.repository.name());
-        let answer = self.stream(place.clone(), &words, headers, body, &pulse).await;
+        if (1..blob.size).contains(from)
+            && let Ok(range) = HeaderValue::from_str(&format!("{from}-{}", blob.size - 1))
+        {
+            headers.insert(CONTENT_RANGE, range);
+        }
+        let to = begun.to(self, &url);
+        let answer = self.stream(url, &to, headers, body, pulse).await;
         // What went wrong at the source is the cause of whatever the destination made of it.
         if let Some(trouble) = fault.take() {
             return Err(trouble);
@@ -181,9 +185,9 @@ impl Route {
         let response = answer?;
         let status = response.status();
         if status.is_success() && status != StatusCode::ACCEPTED {
-            return Ok(true);
+            return Ok(());
         }
-        let asked = self.asked(&Method::PUT, &super::route::To::Place(place, words));
+        let asked = self.asked(&Method::PUT, &to);
         let again = again_after(&response);
         let trouble = refusal(&asked, response, &self.origin().await).await;
         // A session that the registry lost or got into disorder: a new one may do.
@@ -191,100 +195,72 @@ impl Route {
         Err(if lost { Trouble { again, ..trouble } } else { trouble })
     }
 
-    async fn open_source(
+    /// After an upload broke: where it goes on, and from which byte. `None` where it cannot, or where
+    /// to begin anew costs little more (OCI distribution 1.1, "Pushing a blob in chunks").
+    async fn resumable(
         &self,
         blob: &Descriptor,
-        source: &Source,
-        pulse: &Pulse,
-        fault: &Fault,
-    ) -> Result<Body, Trouble> {
-        let settle = self.client.settings().stall;
-        match source {
-            Source::Local(Content::Bytes(bytes)) => {
-                pulse.settle(settle);
-                Ok(bytes.clone().into())
-            }
-            Source::Local(Content::File(path)) => {
-                let file = open_file(path).await?;
-                let state = (file, path.clone(), blob.size, pulse.clone(), fault.clone());
-                Ok(Body::wrap_stream(stream::unfold(
-                    state,
-                    move |(mut file, path, left, pulse, fault)| async move {
-                        if left == 0 {
-                            return None;
-                        }
-                        match read_piece(&mut file, left).await {
-                            Ok(piece) => {
-                                let left = left - piece.len() as u64;
-                                if left == 0 {
-                                    pulse.settle(settle);
-                                } else {
-                                    pulse.beat(Duration::ZERO);
-                                }
-                                Some((Ok(piece), (file, path, left, pulse, fault)))
-                            }
-                            Err(source) => {
-                                fault.set(OciError::File { path: path.clone(), source }.into());
-                                Some((Err(Broken), (file, path, left, pulse, fault)))
-                            }
-                        }
-                    },
-                )))
-            }
-            Source::Remote { route, meter } => {
-                let reader = BlobReader::open(route, blob, pulse.clone(), meter.clone()).await?;
-                let state = (reader, pulse.clone(), fault.clone());
-                Ok(Body::wrap_stream(stream::unfold(state, move |(mut reader, pulse, fault)| async move {
-                    match reader.advance().await {
-                        Ok(Some(chunk)) => {
-                            // The body is not asked again after its last piece.
-                            if reader.is_done() {
-                                pulse.settle(settle);
-                            }
-                            Some((Ok(chunk), (reader, pulse, fault)))
-                        }
-                        Ok(None) => None,
-                        Err(trouble) => {
-                            fault.set(trouble);
-                            Some((Err(Broken), (reader, pulse, fault)))
-                        }
-                    }
-                })))
-            }
+        place: &Url,
+        idle: u32,
+        trouble: &Trouble,
+    ) -> Option<(Url, u64)> {
+        let Again::After(after) = trouble.again else { return None };
+        if blob.size < PROGRESS {
+            return None;
         }
+        let what = format!("upload of blob {} to {}", blob.digest, self.repository);
+        self.client.wait(&what, &trouble.error, idle + 1, after).await?;
+        let mut call = Call::new(Method::GET, "");
+        call.to = To::Place(place.clone(), format!("how far {what} is"));
+        let response = self.send(&call).await.ok()?;
+        if response.status() != StatusCode::NO_CONTENT {
+            return None;
+        }
+        let got = received(response.headers())?;
+        let next = self.upload_place(&response).ok()?.unwrap_or_else(|| place.clone());
+        (PROGRESS..=blob.size).contains(&got).then_some((next, got))
     }
 }
 
-/// The body broke off at its source; [`Fault`] knows why.
-#[derive(Debug, thiserror::Error)]
-#[error("the source of the upload failed")]
-struct Broken;
+/// A PUT under way.
+struct Begun<'a> {
+    blob: &'a Descriptor,
+    pulse: Pulse,
+    fault: Fault,
+    /// The first byte that it sends.
+    from: u64,
+}
 
-/// What went wrong at the source of a body.
-#[derive(Clone, Default)]
-struct Fault(Arc<Mutex<Option<Trouble>>>);
-
-impl Fault {
-    fn set(&self, trouble: Trouble) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
-    }
-
-    fn take(&self) -> Option<Trouble> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+impl Begun<'_> {
+    /// Where it goes, and how errors call it.
+    fn to(&self, route: &Route, url: &Url) -> To {
+        let words = format!("the upload of blob {} to {}", self.blob.digest, route.repository.name());
+        To::Place(url.clone(), words)
     }
 }
 
-async fn open_file(path: &Path) -> Result<tokio::fs::File, OciError> {
-    tokio::fs::File::open(path).await.map_err(|source| OciError::File { path: path.to_owned(), source })
+/// How many bytes a session has: `Range: 0-99` for a hundred. Nothing at all looks like one byte.
+fn received(headers: &HeaderMap) -> Option<u64> {
+    let range = headers.get(RANGE)?.to_str().ok()?;
+    let range = range.strip_prefix("bytes=").unwrap_or(range);
+    let last: u64 = range.strip_prefix("0-")?.trim().parse().ok()?;
+    last.checked_add(1)
 }
 
-/// The next piece of a file, at most `left` bytes: the length was promised.
-async fn read_piece(file: &mut tokio::fs::File, left: u64) -> std::io::Result<Bytes> {
-    let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
-    let read = file.read(&mut piece).await?;
-    if read == 0 {
-        return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "it became shorter"));
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn a_session_says_how_far_it_is() {
+        let of = |range: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RANGE, range.parse().unwrap());
+            received(&headers)
+        };
+        assert_eq!((of("0-99"), of("bytes=0-99"), of("0-0")), (Some(100), Some(100), Some(1)));
+        assert_eq!((of("5-99"), of("99"), of(&format!("0-{}", u64::MAX))), (None, None, None));
+        assert_eq!(received(&HeaderMap::new()), None);
     }
-    piece.truncate(read);
-    Ok(piece.into())
 }

@@ -116,7 +116,7 @@ pub struct Subnamespaces {
 impl Planner<'_> {
     /// The rule of pull requests from forks; the reason for which nothing runs, if so.
     pub(super) fn fork(&self) -> Result<Option<String>, Failure> {
-        let runs = self.known.command != Command::Version;
+        let runs = !matches!(self.known.command, Command::Version | Command::Release);
         if runs && self.known.cloud.lacks_secrets { fork(self.known.inputs.on_fork) } else { Ok(None) }
     }
 
@@ -134,7 +134,7 @@ impl Planner<'_> {
     /// Who the run acts as; adds the steps that make sure of it.
     pub(super) fn access(&mut self, names: &Names) -> Result<Access, Failure> {
         let access = Access { own: self.own_side()?, destination: self.destination_side()? };
-        if self.known.command == Command::Version {
+        if matches!(self.known.command, Command::Version | Command::Release) {
             return Ok(access);
         }
         if access.own.identity.is_some() && !self.known.cloud.id_token {
@@ -181,7 +181,10 @@ impl Planner<'_> {
         let known = self.known;
         let inputs = known.inputs;
         let given = inputs.registry_password.is_some() && inputs.kubeconfig.is_some();
-        let works = |step: &Step| step.action == Action::Run && !matches!(step.job, Job::Version);
+        let works = |step: &Step| {
+            let acts = matches!(step.job, Job::Target(_) | Job::Images { .. } | Job::Promote(_));
+            step.action == Action::Run && acts
+        };
         let wanted = match inputs.federation {
             _ if !self.steps.iter().any(works) => false,
             Federate::Off => false,

@@ -37,6 +37,8 @@ pub struct Known<'a> {
     pub pull_request: bool,
     /// The version, as far as it is decided.
     pub version: Version,
+    /// The version tag that is to be put on a child of the commit, for a release that needs one.
+    pub release_tag: Option<String>,
     /// What the Makefile defines; none where the command needs none.
     pub makefile: Option<&'a Makefile>,
     /// The files that git tracks, of those that hold a promotion's recipe.
@@ -65,7 +67,11 @@ pub fn plan(known: &Known<'_>) -> Result<Plan, Failure> {
     let skipped = planner.fork()?;
     match known.command {
         Command::FastFeedback | Command::Plan => planner.fast_feedback()?,
-        Command::Version => planner.own("version", Job::Version),
+        Command::Version => {
+            planner.own("version", Job::Version);
+            planner.floating_tags();
+        }
+        Command::Release => planner.release(),
         Command::Run => planner.run()?,
         Command::Promote => planner.promote()?,
     }
@@ -118,6 +124,32 @@ impl Planner<'_> {
         } else {
             Action::Run
         }
+    }
+
+    /// Adds the steps of a release, the one that everybody sees last.
+    fn release(&mut self) {
+        let known = self.known;
+        self.own("version", Job::Version);
+        let globs = |globs: &Option<inputs::Globs>| globs.clone().map(|globs| globs.0).unwrap_or_default();
+        if let Some(tag) = &known.release_tag {
+            let files = globs(&known.inputs.release_files);
+            self.own("release-commit", Job::ReleaseCommit { tag: tag.clone(), files });
+        }
+        let (assets, notes) = (globs(&known.inputs.release_assets), known.inputs.release_notes.clone());
+        self.own("release", Job::Release { assets, notes });
+        self.floating_tags();
+    }
+
+    /// Adds the step that moves the floating tags, where there are any to move.
+    fn floating_tags(&mut self) {
+        let Some(tags) = &self.known.inputs.floating_tags else { return };
+        let skip = |reason: String| Action::Skip { reason, warn: false };
+        let action = match &self.known.standing.barred {
+            _ if self.known.place == Place::Local => skip("a local run moves no tags".to_owned()),
+            Some(barred) => skip(barred.to_string()),
+            None => Action::Run,
+        };
+        self.push("floating-tags", action, Job::FloatingTags { lines: tags.0.clone() });
     }
 
     fn run(&mut self) -> Result<(), Failure> {

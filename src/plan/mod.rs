@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::environment::{Origin, Stage, Values, Variables};
 use crate::inputs::{Command, OnExisting};
+use crate::version::Line;
 
 /// Where a run takes place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -155,6 +156,25 @@ pub enum Job {
     },
     /// Promotes the images.
     Promote(Promotion),
+    /// Puts the version tag on a child of the commit, with these files added or replaced.
+    ReleaseCommit {
+        /// The tag.
+        tag: String,
+        /// Globs of the files.
+        files: Vec<String>,
+    },
+    /// Makes the GitHub release of the version.
+    Release {
+        /// Globs of the files that it offers.
+        assets: Vec<String>,
+        /// Where its text comes from.
+        notes: String,
+    },
+    /// Moves the floating tags to the version's commit.
+    FloatingTags {
+        /// Those of these lines.
+        lines: Vec<Line>,
+    },
 }
 
 /// A make target to run.
@@ -193,6 +213,21 @@ pub struct Promotion {
     pub on_existing: OnExisting,
     /// Whether a record of it is attached to the images.
     pub record: bool,
+}
+
+impl Job {
+    /// Whether it creates or moves tags in the remote repository.
+    pub fn tags(&self, version: &Version) -> bool {
+        match self {
+            Self::Version => version.create,
+            Self::ReleaseCommit { .. } | Self::Release { .. } | Self::FloatingTags { .. } => true,
+            Self::Preflight(_)
+            | Self::Subnamespaces(_)
+            | Self::Target(_)
+            | Self::Images { .. }
+            | Self::Promote(_) => false,
+        }
+    }
 }
 
 impl Plan {

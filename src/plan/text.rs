@@ -55,6 +55,10 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
+fn listed(globs: &[String]) -> String {
+    if globs.is_empty() { "no files".to_owned() } else { globs.join(", ") }
+}
+
 /// Without a copy to run in, a step waits for its neighbour.
 fn in_copy(step: &Step) -> bool {
     step.target().is_some_and(|target| target.in_copy)
@@ -135,7 +139,7 @@ impl Step {
         match &self.job {
             Job::Target(target) => Some(target),
             Job::Promote(promotion) => promotion.by.as_ref(),
-            Job::Preflight(_) | Job::Version | Job::Subnamespaces(_) | Job::Images { .. } => None,
+            _ => None,
         }
     }
 }
@@ -150,6 +154,16 @@ impl fmt::Display for Job {
                 write!(f, "make {}, at most {} s", target.target, target.time_limit.as_secs())
             }
             Self::Images { repository } => write!(f, "record the digests under {repository}"),
+            Self::ReleaseCommit { tag, files } => {
+                write!(f, "put the tag {tag} on a child of the commit, with {}", listed(files))
+            }
+            Self::Release { assets, notes } => {
+                write!(f, "publish the GitHub release (notes: {notes}), with {}", listed(assets))
+            }
+            Self::FloatingTags { lines } => {
+                let words: Vec<_> = lines.iter().map(|line| line.word()).collect();
+                write!(f, "move the floating tags ({}), never backwards", words.join(", "))
+            }
             Self::Promote(promotion) => {
                 match &promotion.by {
                     Some(target) => write!(f, "make {}", target.target)?,

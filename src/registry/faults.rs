@@ -19,6 +19,9 @@ pub struct Asked<'a> {
 pub enum Fault {
     /// The connection is reset before the request is looked at.
     Reset,
+    /// The connection is reset after so many bytes of the request's body; they are kept. A shorter
+    /// request is done, and its answer lost.
+    BreakOff(usize),
     /// Nothing is ever answered; the connection stays open.
     Stall,
     /// The request is done, and the answer's body stops after so many bytes; the connection stays open.

@@ -65,6 +65,12 @@ impl Service {
             Some(Fault::Stall) => std::future::pending().await,
             Some(Fault::Status(status, headers)) => Ok(forced(*status, headers)),
             Some(Fault::Unauthorized) => Err(self.unauthorized(&parts)),
+            Some(Fault::BreakOff(after)) => {
+                // What the registry makes of it is never told.
+                let _ = self.answer(&parts, &mut cut(body, *after, End::Broken)).await;
+                reset.store(true, Ordering::Relaxed);
+                return Err(Reset);
+            }
             Some(Fault::Corrupt) => {
                 body = flipped(body);
                 self.answer(&parts, &mut body).await

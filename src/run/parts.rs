@@ -6,11 +6,10 @@ use std::sync::Mutex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::context::Context;
+use crate::context::{self, Context};
 use crate::error::Failure;
 use crate::execute::{Account, Accounts, Edges, GivenLogins, Remote, Site, TOKEN_USER};
 use crate::git::Git;
-use crate::github::GitHub;
 use crate::google::{Endpoints, Federation, IdTokenRequest, Secrets, Settings as GoogleSettings};
 use crate::inputs::Inputs;
 use crate::kube::Kubeconfig;
@@ -49,19 +48,13 @@ pub(super) fn edges(
     }
     let oci = Client::new(Settings { keyring, watcher: watcher.clone(), ..Settings::default() });
     let remote = match &context.job {
-        Some(job) if plan.version.create => {
-            let github = GitHub::new(&job.api_url, &job.repository, inputs.github_token.clone())?
-                .retrying(Policy::default(), watcher.clone());
-            Some(Remote {
-                github,
-                url: job.git_url(),
-                token: inputs.github_token.clone(),
-                prefix: context.prefix.clone(),
-                commit: context.standing.commit.clone(),
-                kind: context.kind.clone(),
-                tags: context.tags.clone(),
-            })
-        }
+        Some(job) if plan.steps.iter().any(|step| step.job.tags(&plan.version)) => Some(Remote {
+            repository: context::remote(job, inputs, &context.prefix, &git)?,
+            commit: context.standing.commit.clone(),
+            kind: context.kind.clone(),
+            tags: context.tags.clone(),
+            bump: inputs.bump,
+        }),
         _ => None,
     };
     Ok(Edges { oci, git, remote, accounts, watcher })

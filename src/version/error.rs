@@ -1,4 +1,4 @@
-use super::{Prefix, Version};
+use super::{Commit, Level, Prefix, Version};
 use crate::error::{Exit, Help};
 
 /// Why no version could be chosen.
@@ -25,13 +25,41 @@ pub enum Error {
         /// The tag's name.
         tag: String,
     },
-    /// The patch number of the highest tag is 2^64 - 1.
-    #[error("no version comes after the tag '{prefix}{highest}': its patch number is the largest there is")]
+    /// The number to count up of the highest tag is 2^64 - 1.
+    #[error("no version comes after the tag '{prefix}{highest}': its {} number is the largest there is", level.word())]
     Exhausted {
         /// The prefix of the tags.
         prefix: Prefix,
         /// The highest version in the remote repository.
         highest: Version,
+        /// What was to be counted up.
+        level: Level,
+    },
+    /// A floating tag on a commit without a version tag of its line.
+    #[error("the floating tag '{tag}' is on commit {commit}, and no version tag of its line is")]
+    Stray {
+        /// The floating tag.
+        tag: String,
+        /// Where it is.
+        commit: Commit,
+    },
+    /// The version tag that this run is about is not in the remote repository.
+    #[error("the version tag '{tag}' is not in the remote repository: it was deleted, or never created")]
+    Gone {
+        /// The tag.
+        tag: String,
+    },
+    /// The version tag that this run is about is on another commit.
+    #[error(
+        "the version tag '{tag}' is on commit {found}, and was expected on {wanted}: it was moved, or is another run's"
+    )]
+    Moved {
+        /// The tag.
+        tag: String,
+        /// The commit that it leads to.
+        found: Commit,
+        /// The commit that this run is about.
+        wanted: Commit,
     },
     /// Text that should be the full id of a commit.
     #[error("'{text}' is not the full id of a commit")]
@@ -57,8 +85,21 @@ impl Help for Error {
                 Some("three numbers without leading zeros and nothing after them, such as 1.4.0".into())
             }
             Self::TooLarge { tag } => Some(format!("delete the tag: git push --delete origin '{tag}'")),
-            Self::Exhausted { prefix, highest } => Some(format!(
+            Self::Exhausted { prefix, highest, .. } => Some(format!(
                 "push a tag of a higher minor or major version, or delete this one: git push --delete origin '{prefix}{highest}'"
+            )),
+            Self::Stray { tag, .. } => Some(format!(
+                "which way it would move cannot be known: put it on a release of its line, or delete it \
+                 (git push --delete origin '{tag}') to have it created anew; then run again"
+            )),
+            Self::Gone { tag } => Some(format!(
+                "put it back on its commit (git push origin '<commit>:refs/tags/{tag}'); to release under a new \
+                 version instead, run the whole workflow again"
+            )),
+            Self::Moved { tag, wanted, .. } => Some(format!(
+                "a version belongs to one commit for good: where somebody moved it, put it back \
+                 (git push --force origin '{wanted}:refs/tags/{tag}'); where another run was first, run the whole \
+                 workflow again, which takes the next version"
             )),
             Self::NotACommit { .. } => Some("use all 40 (SHA-1) or 64 (SHA-256) hexadecimal digits".into()),
             Self::NotARef { .. } => None,
@@ -68,7 +109,11 @@ impl Help for Error {
     fn exit(&self) -> Exit {
         match self {
             Self::Prefix { .. } | Self::NotAVersion { .. } | Self::NotACommit { .. } => Exit::Usage,
-            Self::TooLarge { .. } | Self::Exhausted { .. } => Exit::Failed,
+            Self::TooLarge { .. }
+            | Self::Exhausted { .. }
+            | Self::Stray { .. }
+            | Self::Gone { .. }
+            | Self::Moved { .. } => Exit::Failed,
             Self::NotARef { .. } => Exit::Unavailable,
         }
     }

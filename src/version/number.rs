@@ -32,11 +32,6 @@ impl Version {
         Self { major, minor, patch }
     }
 
-    /// The next patch, or `None` after the largest number.
-    pub fn next_patch(self) -> Option<Self> {
-        Some(Self { patch: self.patch.checked_add(1)?, ..self })
-    }
-
     /// Reads exactly `MAJOR.MINOR.PATCH`: the text after a tag's prefix.
     pub(super) fn from_bytes(text: &[u8]) -> Result<Self, Misfit> {
         let mut parts = text.split(|byte| *byte == b'.');
@@ -132,12 +127,6 @@ mod tests {
         assert_eq!(form("1.2.18446744073709551615"), Ok(Version::new(1, 2, u64::MAX)));
         assert_eq!(form("1.2.18446744073709551616"), Err(Misfit::Size));
         assert_eq!(form("99999999999999999999999.0.0"), Err(Misfit::Size));
-    }
-
-    #[test]
-    fn counts_up_to_the_largest_number_and_no_further() {
-        assert_eq!(Version::new(1, 2, 9).next_patch(), Some(Version::new(1, 2, 10)));
-        assert_eq!(Version::new(1, 2, u64::MAX).next_patch(), None);
     }
 
     proptest! {

@@ -1,18 +1,14 @@
 //! `dist/bootstrap` finds the right binary or says why not: against a release served on loopback.
 
 mod scene;
+mod workflow;
 
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Barrier};
 
-use serde_json::json;
-
 use self::scene::{BINARY, Scene, TOOLS, body, hash, platform, ran, refused, started, texts};
-use crate::support::act::Act;
 use crate::support::release::{Answer, Server};
-use crate::support::repository::Repository;
 use crate::support::tools::tool;
 
 #[test]
@@ -327,54 +323,32 @@ fn errors_take_no_effect_as_other_commands() {
 }
 
 #[test]
-fn through_a_real_workflow() {
-    let (action, repository) = (Repository::new(), Repository::new());
-    repository.commit("first");
-    let server = Server::start([Answer::Status(503), body()]);
-    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("dist/bootstrap");
-    action.file("dist/bootstrap", std::fs::read(dist).unwrap());
-    let manifest = format!("version 1.2.3\n{} p2p-file {} {}\n", platform(), BINARY.len(), hash(BINARY));
-    action.file("dist/manifest", manifest);
-    action.file(
-        "action.yml",
-        r#"
-name: p2p
-description: Only the start of it.
-inputs: { download-base-url: { description: mirror, default: '' } }
-runs:
-  using: composite
-  steps:
-    - shell: bash --noprofile --norc -p -e -o pipefail {0}
-      env:
-        INPUT_DOWNLOAD_BASE_URL: ${{ inputs.download-base-url }}
-      run: source "$GITHUB_ACTION_PATH/dist/bootstrap" fast-feedback 'two words'
-"#,
-    );
-    let run = Act::new(repository.path())
-        .action(action.path())
-        .var("MIRROR", &server.url())
-        .workflow(
-            "
-on: push
-env: { BASH_ENV: /nowhere/evil.sh }
-jobs:
-  gate:
-    runs-on: ubuntu-24.04
-    steps:
-      - id: cold
-        uses: coreeng/p2p-action@v1
-        with: { download-base-url: '${{ vars.MIRROR }}' }
-      - id: warm
-        uses: coreeng/p2p-action@v1
-        with: { download-base-url: '${{ vars.MIRROR }}' }
-",
-        )
-        .event("push", json!({"ref": "refs/heads/main"}))
-        .run();
-    run.passed();
-    for step in ["cold", "warm"] {
-        let printed = run.printed("gate", step);
-        assert!(printed.contains("p2p with: fast-feedback two words\n"), "{printed}");
+fn a_proxy_is_asked_for_it() {
+    for programs in [["curl", "sha256sum"], ["wget", "sha256sum"]] {
+        let (scene, proxy) = (Scene::with_release_of(BINARY), Server::start([body()]));
+        let path = scene.path_with(&[&TOOLS[..], &programs, &["sh", "env", "grep"]].concat());
+        started(
+            scene
+                .step()
+                .env("PATH", path)
+                .env("http_proxy", proxy.url())
+                .env("INPUT_DOWNLOAD_BASE_URL", "http://releases.invalid/mirror"),
+        );
+        let whole = format!("GET http://releases.invalid/mirror/v1.2.3/p2p-{} ", platform());
+        assert!(proxy.requests()[0].starts_with(&whole), "{:?}", proxy.requests());
     }
-    assert_eq!(server.requests().len(), 2, "503, the file, and nothing for the warm start");
+}
+
+#[test]
+fn a_mirror_may_be_a_directory() {
+    let scene = Scene::with_release_of(BINARY);
+    scene.write(&format!("air gap/v1.2.3/p2p-{}", platform()), BINARY);
+    let url = |name: &str| format!("file://{}", scene.path(name).display()).replace(' ', "%20");
+    started(scene.step().env("INPUT_DOWNLOAD_BASE_URL", url("air gap")));
+    std::fs::remove_file(scene.cached()).unwrap();
+    let instant = scene.executable("bin/sleep", b"#!/bin/sh\nexit 0\n");
+    let path = format!("{}:{}", instant.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut nowhere = scene.step();
+    let (text, _) = refused(nowhere.env("INPUT_DOWNLOAD_BASE_URL", url("nothing here")).env("PATH", path));
+    assert!(text.contains("cannot download file://"), "{text}");
 }

@@ -5,6 +5,8 @@ mod content;
 mod copies;
 mod faults;
 mod referrers;
+mod renewal;
+mod tokens;
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};

@@ -1,8 +1,12 @@
 //! Versions against a real remote: a bare git repository behind a loopback GitHub.
 
 mod api;
+mod bump;
 mod checkout;
 mod contract;
+mod fire;
+mod moved;
+mod no_git;
 mod race;
 mod remote;
 
@@ -12,9 +16,10 @@ use std::time::Duration;
 use p2p::error::{Failure, Help};
 use p2p::git::Git;
 use p2p::github::GitHub;
+use p2p::inputs::{Bump, ReleaseCommit};
 use p2p::retry::{Again, Policy, Watcher};
 use p2p::secret::Secret;
-use p2p::tagging::{self, Settled, Subject};
+use p2p::tagging::{self, Remote, Settled, Subject};
 use p2p::version::{Commit, Kind, Prefix};
 use p2p::world::Env;
 
@@ -73,13 +78,25 @@ fn shown(error: impl Help) -> String {
     shown
 }
 
+/// The loopback repository, as a run sees it.
+fn remote(github: &Github, prefix: &Prefix, git: Git) -> Remote {
+    Remote {
+        git,
+        github: client(github),
+        url: github.git_url(),
+        token: Some(token(github)),
+        prefix: prefix.clone(),
+        release_commit: ReleaseCommit::Own,
+    }
+}
+
 /// What a run does: reads the tags, then settles its version.
 async fn settle(github: &Github, prefix: &str, commit: &str, kind: &Kind) -> Result<Settled, tagging::Error> {
     let prefix: Prefix = prefix.parse().unwrap();
     let commit: Commit = commit.parse().unwrap();
-    let subject = Subject { prefix: &prefix, commit: &commit, kind };
-    let (git, url, token) = (git(), github.git_url(), token(github));
-    let read = async || git.ls_remote_tags(&url, &prefix, Some(&token)).await;
+    let subject = Subject { prefix: &prefix, commit: &commit, kind, bump: Bump::Patch };
+    let remote = remote(github, &prefix, git());
+    let read = async || remote.tags().await;
     let tags = if kind.needs_tags() { read().await? } else { Vec::new() };
-    tagging::settle(subject, tags, read, &client(github), &PATIENT).await
+    tagging::settle(subject, tags, read, &remote.github, &PATIENT).await
 }

@@ -8,7 +8,8 @@ use super::{How, Progress};
 use crate::oci::error::{Again, OciError, Trouble};
 use crate::oci::manifest::Descriptor;
 use crate::oci::reference::Repository;
-use crate::oci::upload::{Mount, Place, Source};
+use crate::oci::source::Source;
+use crate::oci::upload::{Mount, Place};
 
 /// After so many failed tries a blob is moved without asking for a mount.
 const MOUNT_TRIES: u32 = 2;

@@ -15,6 +15,8 @@ fn kinds() -> Vec<(&'static str, Fault)> {
     let after = vec![("retry-after".to_owned(), "0".to_owned())];
     vec![
         ("reset", Fault::Reset),
+        ("broken off in the body", Fault::BreakOff(10)),
+        ("answer lost", Fault::BreakOff(usize::MAX)),
         ("stall", Fault::Stall),
         ("stall in the body", Fault::StallAfter(1)),
         ("429", Fault::Status(429, after)),
@@ -155,6 +157,45 @@ async fn one_fault_at_any_request_within_one_registry() {
                 if !reached {
                     break;
                 }
+            }
+        }
+    }
+}
+
+/// With what refers to the image: the tag still comes last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_fault_at_any_request_of_a_copy_with_referrers() {
+    let from = Embedded::start(None).await;
+    let source = repository(&from.host(), "test/app");
+    let image = small(&source).await;
+    let builder = Builder { client: &client(), at: &source };
+    let sbom = serde_json::json!({"schemaVersion": 2, "mediaType": p2p::oci::OCI_MANIFEST,
+        "artifactType": "application/spdx+json", "subject": image.descriptor(), "layers": [],
+        "config": builder.blob("application/vnd.oci.empty.v1+json", "{}".into()).await});
+    let sbom = builder.push(&sbom, None).await;
+    for (kind, fault) in kinds() {
+        for position in 1.. {
+            let (faults, seen) = at(position, fault.clone());
+            // Every other registry has the fallback tag only.
+            let api = position % 2 == 0;
+            let to = Embedded::with(|options| Options { faults: Some(faults), referrers: api, ..options });
+            let to = to.await;
+            let destination = repository(&to.host(), "prod/app");
+            let what = format!("{kind} at {position}");
+            let options = CopyOptions { concurrency: 3, include_referrers: true, ..options() };
+            let client = impatient();
+            let copied = client.copy(&source, &image.digest, &destination, &["1".into()], &options).await;
+            let reached = seen.reached(position);
+            if copied.is_ok() {
+                let found = client.referrers(&destination, &image.digest).await.unwrap();
+                assert_eq!(found.len(), 1, "{what}");
+                assert_eq!(found[0].digest, sbom.digest, "{what}");
+                assert_complete(&client, &destination, &sbom.digest).await;
+            }
+            judge(&what, copied.map(|_| ()), &destination, &image).await;
+            if !reached {
+                assert!(position > 16, "{kind}: only {position} requests");
+                break;
             }
         }
     }

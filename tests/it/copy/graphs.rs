@@ -1,8 +1,8 @@
 //! Images of any shape come over whole and unchanged.
 
 use p2p::oci::{
-    AttachedState, Client, CopyOptions, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX,
-    OCI_MANIFEST, Repository, Which,
+    AttachedState, Client, CopyOptions, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Digest, Manifest,
+    OCI_INDEX, OCI_MANIFEST, Repository, Which,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -11,20 +11,28 @@ use serde_json::json;
 use super::{Embedded, assert_complete};
 use crate::oci::{Builder, CONFIG, LAYER, client, noise, repository, tag};
 
+/// A layer that stays with its vendor.
+const FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+
 /// A manifest to be made. Blobs are named by a seed, so that they are shared.
 #[derive(Debug, Clone)]
 enum Node {
-    Image { docker: bool, artifact: Option<String>, layers: Vec<(u64, usize)>, referrers: u8 },
+    Image { docker: bool, artifact: Option<String>, layers: Vec<(u64, usize)>, foreign: bool, referrers: u8 },
     Index { docker: bool, children: Vec<Node>, referrers: u8 },
 }
 
 fn node() -> impl Strategy<Value = Node> {
     let layers = prop::collection::vec((0_u64..6, prop_oneof![0_usize..40, 60_000_usize..70_000]), 0..4);
     let artifact = prop::option::of("application/vnd\\.[a-z]{1,8}\\.config\\.v1\\+json");
-    let image =
-        (any::<bool>(), artifact, layers, 0_u8..2).prop_map(|(docker, artifact, layers, referrers)| {
-            Node::Image { docker, artifact, layers, referrers }
-        });
+    let image = (any::<bool>(), artifact, layers, any::<bool>(), 0_u8..2).prop_map(
+        |(docker, artifact, layers, foreign, referrers)| Node::Image {
+            docker,
+            artifact,
+            layers,
+            foreign,
+            referrers,
+        },
+    );
     image.prop_recursive(3, 12, 4, |inner| {
         (any::<bool>(), prop::collection::vec(inner, 0..4), 0_u8..2)
             .prop_map(|(docker, children, referrers)| Node::Index { docker, children, referrers })
@@ -39,8 +47,13 @@ struct Maker<'a> {
 impl Maker<'_> {
     async fn make(&mut self, node: &Node) -> Manifest {
         let (manifest, referrers) = match node {
-            Node::Image { docker, artifact, layers, referrers } => {
+            Node::Image { docker, artifact, layers, foreign, referrers } => {
                 let mut listed = Vec::new();
+                if *foreign {
+                    // Nobody has it here, and nobody need have it there.
+                    listed.push(json!({"mediaType": FOREIGN, "size": 4,
+                        "digest": Digest::of("base").as_str(), "urls": ["https://layers.example/base"]}));
+                }
                 for (seed, length) in layers {
                     listed.push(self.builder.blob(LAYER, noise(*seed, *length)).await);
                 }
@@ -119,4 +132,20 @@ fn images_of_any_shape_come_over_unchanged() {
         Ok(())
     });
     result.unwrap();
+}
+
+#[tokio::test]
+async fn a_manifest_of_a_type_that_nobody_knows_comes_over() {
+    let (from, to) = (Embedded::start(None).await, Embedded::start(None).await);
+    let (client, source) = (client(), repository(&from.host(), "test/thing"));
+    let builder = Builder { client: &client, at: &source };
+    let blob = builder.blob("application/vnd.acme.part", noise(1, 5000)).await;
+    let document = json!({"schemaVersion": 2, "mediaType": "application/vnd.acme.thing.v7+json",
+        "config": builder.blob("application/vnd.acme.config", "{}".into()).await, "layers": [blob], "acme": [1]});
+    let thing = builder.push(&document, Some("1")).await;
+    let at = repository(&to.host(), "prod/thing");
+    client.copy(&source, &thing.digest, &at, &["1".into()], &CopyOptions::default()).await.unwrap();
+    assert_eq!(client.manifest(&at, &tag("1")).await.unwrap(), thing);
+    assert_eq!(thing.media_type, "application/vnd.acme.thing.v7+json");
+    assert_complete(&client, &at, &thing.digest).await;
 }

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The user of a registry that asks for one.
 pub(crate) const USER: &str = "gate";
@@ -28,12 +28,28 @@ pub(crate) struct DockerRegistry {
 impl DockerRegistry {
     /// A registry that anyone may read and write.
     pub(crate) fn start() -> Self {
-        Self::serve(false)
+        Self::serve(|_| None)
     }
 
     /// A registry that asks for [`USER`] and [`PASSWORD`] (Basic).
     pub(crate) fn start_with_login() -> Self {
-        Self::serve(true)
+        Self::serve(|directory| {
+            let path = directory.join("htpasswd");
+            std::fs::write(&path, HTPASSWD).unwrap();
+            Some(json!({"htpasswd": {"realm": "test", "path": path}}))
+        })
+    }
+
+    /// A registry that takes tokens for the service `test` from `realm` that the issuer `test` signed
+    /// with the key of this certificate.
+    pub(crate) fn start_with_tokens(realm: &str, certificate: &str) -> Self {
+        Self::serve(|directory| {
+            let path = directory.join("roots.pem");
+            std::fs::write(&path, certificate).unwrap();
+            Some(
+                json!({"token": {"realm": realm, "service": "test", "issuer": "test", "rootcertbundle": path}}),
+            )
+        })
     }
 
     /// `127.0.0.1:<port>`.
@@ -71,7 +87,7 @@ impl DockerRegistry {
         storage(self.directory.path())
     }
 
-    fn serve(login: bool) -> Self {
+    fn serve(auth: impl FnOnce(&Path) -> Option<Value>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = json!({
             "version": 0.1,
@@ -83,10 +99,8 @@ impl DockerRegistry {
             // Foreign layers, and where they may be.
             "validation": {"manifests": {"urls": {"allow": ["^https://layers.example/"]}}}
         });
-        if login {
-            let path = directory.path().join("htpasswd");
-            std::fs::write(&path, HTPASSWD).unwrap();
-            config["auth"] = json!({"htpasswd": {"realm": "test", "path": path}});
+        if let Some(auth) = auth(directory.path()) {
+            config["auth"] = auth;
         }
         let path = directory.path().join("config.yml");
         std::fs::write(&path, config.to_string()).unwrap();

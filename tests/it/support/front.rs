@@ -2,19 +2,23 @@
 //! networks, proxies and storage services do. Bodies are held in memory.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::stream;
+use http::request::Parts;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 type Body = UnsyncBoxBody<Bytes, Cut>;
 
@@ -24,6 +28,7 @@ pub(crate) struct Seen {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
+    pub(crate) version: Version,
 }
 
 impl Seen {
@@ -72,6 +77,7 @@ struct Cut;
 /// The running server. It stops when this is dropped.
 pub(crate) struct Front {
     host: String,
+    address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     task: JoinHandle<()>,
 }
@@ -79,8 +85,19 @@ pub(crate) struct Front {
 impl Front {
     /// Stands before `upstream` (`host:port`); `rule` decides about each request.
     pub(crate) async fn start(upstream: &str, rule: impl Fn(&Seen) -> Act + Send + Sync + 'static) -> Self {
+        Self::serve(upstream, None, Box::new(rule)).await
+    }
+
+    /// The same over TLS, for clients that know it as `host`. HTTP/2 where `tls` offers it.
+    pub(crate) async fn start_tls(upstream: &str, host: &str, tls: ServerConfig) -> Self {
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        Self::serve(upstream, Some((host.to_owned(), acceptor)), Box::new(|_| Act::Pass)).await
+    }
+
+    async fn serve(upstream: &str, tls: Option<(String, TlsAcceptor)>, rule: Rule) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let host = listener.local_addr().unwrap().to_string();
+        let address = listener.local_addr().unwrap();
+        let (host, acceptor) = tls.map_or_else(|| (address.to_string(), None), |(h, tls)| (h, Some(tls)));
         let seen = Arc::new(Mutex::new(Vec::new()));
         // Another test may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -93,23 +110,26 @@ impl Front {
             upstream: upstream.to_owned(),
             host: host.clone(),
             client,
-            rule: Box::new(rule),
+            rule,
             seen: Arc::clone(&seen),
         });
         let task = tokio::spawn(async move {
             loop {
                 let (connection, _) = listener.accept().await.unwrap();
-                let state = Arc::clone(&state);
-                let service = service_fn(move |request| serve(Arc::clone(&state), request));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(connection), service));
+                tokio::spawn(talk(connection, acceptor.clone(), Arc::clone(&state)));
             }
         });
-        Self { host, seen, task }
+        Self { host, address, seen, task }
     }
 
     /// `127.0.0.1:<port>`.
     pub(crate) fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// All requests so far.
@@ -124,17 +144,38 @@ impl Drop for Front {
     }
 }
 
+type Rule = Box<dyn Fn(&Seen) -> Act + Send + Sync>;
+
 struct State {
     upstream: String,
     host: String,
     client: reqwest::Client,
-    rule: Box<dyn Fn(&Seen) -> Act + Send + Sync>,
+    rule: Rule,
     seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+/// One connection. One that breaks is the client's business, and so is one that it does not trust.
+async fn talk(connection: TcpStream, tls: Option<TlsAcceptor>, state: Arc<State>) {
+    let service = service_fn(move |request| serve(Arc::clone(&state), request));
+    let Some(tls) = tls else {
+        let _ = http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;
+        return;
+    };
+    let Ok(connection) = tls.accept(connection).await else { return };
+    if connection.get_ref().1.alpn_protocol() == Some(b"h2") {
+        let builder = http2::Builder::new(TokioExecutor::new());
+        let _ = builder.serve_connection(TokioIo::new(connection), service).await;
+    } else {
+        let _ = http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;
+    }
 }
 
 async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
     let (parts, body) = request.into_parts();
-    let seen = Seen { method: parts.method, uri: parts.uri, headers: parts.headers };
+    let Parts { method, uri, headers, version, .. } = parts;
+    // HTTP/2 has the whole URL here.
+    let uri = uri.path_and_query().map_or(uri.clone(), |path| path.as_str().parse().unwrap());
+    let seen = Seen { method, uri, headers, version };
     let act = (state.rule)(&seen);
     state.seen.lock().unwrap().push(seen.clone());
     let path = match &act {

@@ -1,10 +1,13 @@
 //! GitHub on loopback, over a real bare git repository: smart HTTP at `/acme/shop`, the REST API
 //! at `/api/v3`. Answers have GitHub's shapes; faults are injected by the test.
 
+mod objects;
+mod releases;
 mod rest;
 mod smart_http;
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
@@ -15,8 +18,12 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+
+use releases::Releases;
+pub(crate) use releases::{Asset, Release};
 
 /// The one repository it has.
 pub(crate) const REPOSITORY: &str = "acme/shop";
@@ -91,6 +98,8 @@ struct Shared {
     faults: Mutex<Faults>,
     /// Refs change one at a time, as in GitHub's database.
     writing: tokio::sync::Mutex<()>,
+    server_url: String,
+    releases: Mutex<Releases>,
 }
 
 impl Github {
@@ -109,6 +118,8 @@ impl Github {
             seen: Mutex::default(),
             faults: Mutex::new(Box::new(|_| None)),
             writing: tokio::sync::Mutex::default(),
+            server_url: server_url.clone(),
+            releases: Mutex::default(),
         });
         runtime.spawn(accept(listener, Arc::clone(&shared)));
         let api_url = format!("{server_url}/api/v3");
@@ -123,6 +134,16 @@ impl Github {
     /// Asks `fault` about each request from now on.
     pub(crate) fn fault(&self, fault: impl FnMut(&Seen) -> Option<Fault> + Send + 'static) {
         *self.shared.faults.lock().unwrap() = Box::new(fault);
+    }
+
+    /// The releases, drafts included, in the order they were made.
+    pub(crate) fn releases(&self) -> Vec<Release> {
+        self.shared.releases.lock().unwrap().list.clone()
+    }
+
+    /// Changes the releases behind everybody's back.
+    pub(crate) fn meddle(&self, meddle: impl FnOnce(&mut Vec<Release>)) {
+        meddle(&mut self.shared.releases.lock().unwrap().list);
     }
 
     /// All requests so far.
@@ -140,6 +161,17 @@ impl Drop for Github {
 }
 
 impl Seen {
+    /// Whether it asks for floating tags to be moved.
+    pub(crate) fn moves_tags(&self) -> bool {
+        self.path.ends_with("/graphql")
+    }
+
+    /// Method and path below the repository: `POST /git/refs`.
+    pub(crate) fn line(&self) -> String {
+        let path = self.path.split_once(REPOSITORY).map_or(self.path.as_str(), |(_, path)| path);
+        format!("{} {path}", self.method)
+    }
+
     /// Whether it asks for a ref to be created.
     pub(crate) fn creates_ref(&self) -> bool {
         self.method == "POST" && self.path.ends_with("/git/refs")
@@ -200,6 +232,12 @@ async fn answer(seen: &Seen, shared: &Shared) -> Answer {
     if seen.headers.get_all(http::header::AUTHORIZATION).iter().count() > 1 {
         return rest::error(400, "Bad Request");
     }
+    if seen.path == "/api/graphql" {
+        return rest::graphql(seen, shared).await;
+    }
+    if let Some(path) = seen.path.strip_prefix("/api/uploads") {
+        return rest::answer(path, seen, shared).await;
+    }
     if let Some(path) = seen.path.strip_prefix("/api/v3") {
         return rest::answer(path, seen, shared).await;
     }
@@ -212,16 +250,34 @@ async fn answer(seen: &Seen, shared: &Shared) -> Answer {
 
 /// What a program that must succeed printed, or what went wrong.
 async fn git(shared: &Shared, arguments: &[&str]) -> Result<String, String> {
-    let output = tokio::process::Command::new("git")
+    git_with(shared, arguments, &[], &[]).await
+}
+
+/// The same, with more variables of the environment and something to read.
+async fn git_with(
+    shared: &Shared,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+    input: &[u8],
+) -> Result<String, String> {
+    let mut child = tokio::process::Command::new("git")
         .args(arguments)
         .current_dir(&shared.repository)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap())
         .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")])
+        .envs(variables.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
-        .output()
-        .await
+        .spawn()
         .map_err(|error| error.to_string())?;
+    let mut stdin = child.stdin.take().unwrap();
+    // One that ends without reading is right to do so.
+    let _ = stdin.write_all(input).await;
+    drop(stdin);
+    let output = child.wait_with_output().await.map_err(|error| error.to_string())?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }

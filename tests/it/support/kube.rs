@@ -8,12 +8,9 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use serde_json::{Value as Json, json};
 
+use super::pki::Pki;
 use super::server::{Reply, Seen, Server};
 
 const ANCHORS: &str = "subnamespaceanchors";
@@ -129,55 +126,6 @@ impl Cluster {
     pub(crate) fn anchors(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
         state.anchors.keys().map(|(parent, name)| format!("{parent}/{name}")).collect()
-    }
-}
-
-/// A certificate authority, made for one test.
-struct Pki {
-    issuer: Issuer<'static, KeyPair>,
-    der: rustls::pki_types::CertificateDer<'static>,
-    pem: String,
-}
-
-impl Pki {
-    fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).unwrap();
-        let (der, pem) = (certificate.der().clone(), certificate.pem());
-        Self { issuer: Issuer::new(params, key), der, pem }
-    }
-
-    fn signed(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        (params.signed_by(&key, &self.issuer).unwrap(), key)
-    }
-
-    fn server(&self, name: &str) -> ServerConfig {
-        let (certificate, key) = self.signed(name);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut roots = RootCertStore::empty();
-        roots.add(self.der.clone()).unwrap();
-        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .allow_unauthenticated()
-            .build()
-            .unwrap();
-        ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_client_cert_verifier(clients)
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-            )
-            .unwrap()
-    }
-
-    fn client(&self) -> (String, String) {
-        let (certificate, key) = self.signed("tenant");
-        (certificate.pem(), key.serialize_pem())
     }
 }
 

@@ -1,6 +1,7 @@
 //! A server on loopback that serves one release of p2p, and misbehaves when told to. Plain
 //! sockets: a truncated body is something that an HTTP library refuses to send.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Barrier, Mutex};
@@ -30,16 +31,20 @@ pub(crate) struct Server {
 impl Server {
     /// Serves the answers in order, the last one for ever.
     pub(crate) fn start<const N: usize>(answers: [Answer; N]) -> Self {
+        Self::of_folders([("", answers.to_vec())])
+    }
+
+    /// The same for each of these folders (the first part of a path); any other is as the folder
+    /// without a name, or not found.
+    pub(crate) fn of_folders<const N: usize>(folders: [(&'static str, Vec<Answer>); N]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self { address: listener.local_addr().unwrap(), requests: Arc::default() };
         let requests = Arc::clone(&server.requests);
-        let mut answers = answers.into_iter();
+        let folders = Arc::new(Mutex::new(HashMap::from(folders)));
         std::thread::spawn(move || {
-            let mut last = None;
             for stream in listener.incoming() {
-                last = answers.next().or(last);
-                let (answer, requests) = (last.clone().unwrap(), Arc::clone(&requests));
-                std::thread::spawn(move || reply(stream.unwrap(), &answer, &requests));
+                let (requests, folders) = (Arc::clone(&requests), Arc::clone(&folders));
+                std::thread::spawn(move || serve(stream.unwrap(), &requests, &folders));
             }
         });
         server
@@ -56,10 +61,29 @@ impl Server {
     }
 }
 
-fn reply(mut stream: TcpStream, answer: &Answer, requests: &Mutex<Vec<String>>) {
+fn serve(
+    stream: TcpStream,
+    requests: &Mutex<Vec<String>>,
+    folders: &Mutex<HashMap<&'static str, Vec<Answer>>>,
+) {
     let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
     let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    requests.lock().unwrap().push(head.join("\n"));
+    let head = head.join("\n");
+    let folder = head.split('/').nth(1).unwrap_or_default().to_owned();
+    requests.lock().unwrap().push(head);
+    let answer = {
+        let mut folders = folders.lock().unwrap();
+        let name = if folders.contains_key(folder.as_str()) { folder.as_str() } else { "" };
+        match folders.get_mut(name) {
+            Some(answers) if answers.len() > 1 => answers.remove(0),
+            Some(answers) => answers[0].clone(),
+            None => Answer::Status(404),
+        }
+    };
+    reply(stream, &answer);
+}
+
+fn reply(mut stream: TcpStream, answer: &Answer) {
     let (status, header, body) = match answer {
         Answer::Body(body) | Answer::Truncated(body) => (200, String::new(), body.as_slice()),
         Answer::Status(status) => (*status, String::new(), [].as_slice()),

@@ -1,11 +1,12 @@
 //! Many runs at once, and servers that lag, fail and forget to say so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
+use p2p::inputs::Bump;
 use p2p::retry::Policy;
 use p2p::tagging::{self, Error, Settled, Subject};
-use p2p::version::{Commit, Kind, Prefix, Version};
+use p2p::version::{Commit, Kind, Level, Prefix, Version};
 
 use super::{IMPATIENT, client, settle, shown};
 use crate::support::git::Bare;
@@ -24,7 +25,7 @@ fn consecutive(bare: &Bare, commits: &[String], settled: &[Settled]) {
     for (one, commit) in settled.iter().zip(commits) {
         let version: Version = one.version.parse().unwrap();
         assert_eq!(&tags[one.tag.as_ref().unwrap()], commit);
-        assert_eq!(one.previous.unwrap().next_patch(), Some(version));
+        assert_eq!(one.previous.unwrap().next(Level::Patch), Some(version));
         assert!(one.created);
     }
 }
@@ -62,12 +63,16 @@ async fn faults_cost_nobody_a_version() {
     let bare = Bare::new();
     let commits: Vec<String> = (0..RUNS).map(|number| bare.commit(&number.to_string())).collect();
     let github = Github::start(bare.path());
-    let mut count = 0;
+    let (mut count, mut failed) = (0, BTreeMap::<_, u32>::new());
     github.fault(move |seen| {
-        if !seen.creates_ref() {
+        // Nobody meets more than three in a row: a request is tried six times.
+        if !seen.creates_ref() || failed.get(&seen.body).is_some_and(|failed| *failed >= 3) {
             return None;
         }
         count += 1;
+        if count % 3 == 0 {
+            *failed.entry(seen.body.clone()).or_default() += 1;
+        }
         match count % 12 {
             0 => Some(Fault::error(500, "Server Error")),
             3 => Some(Fault::error(502, "Bad Gateway").after_effect()),
@@ -84,7 +89,8 @@ async fn faults_cost_nobody_a_version() {
 /// Settles with a reader that lags for ever behind what the API says.
 async fn behind(github: &Github, commit: &str, patience: &Policy) -> Result<Settled, Error> {
     let (prefix, commit): (Prefix, Commit) = (Prefix::default(), commit.parse().unwrap());
-    let subject = Subject { prefix: &prefix, commit: &commit, kind: &Kind::MainBranch };
+    let (kind, bump) = (Kind::MainBranch, Bump::Patch);
+    let subject = Subject { prefix: &prefix, commit: &commit, kind: &kind, bump };
     tagging::settle(subject, Vec::new(), async || Ok(Vec::new()), &client(github), patience).await
 }
 

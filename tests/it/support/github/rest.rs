@@ -5,12 +5,15 @@ use http::Response;
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-use super::{Answer, REPOSITORY, Seen, Shared, git};
+use super::{Answer, REPOSITORY, Seen, Shared, git, git_with, objects, releases};
+
+/// What GraphQL calls the repository.
+const NODE: &str = "R_shop";
 
 /// Status and message of an error.
-type Refusal = (u16, String);
+pub(super) type Refusal = (u16, String);
 
-fn refusal(status: u16, message: &str) -> Refusal {
+pub(super) fn refusal(status: u16, message: &str) -> Refusal {
     (status, message.to_owned())
 }
 
@@ -26,9 +29,26 @@ pub(super) async fn answer(path: &str, seen: &Seen, shared: &Shared) -> Answer {
         return error(404, "Not Found");
     };
     let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
+    if path.starts_with("/releases") {
+        return releases::answer(path, seen, shared, &body)
+            .await
+            .unwrap_or_else(|(status, message)| error(status, &message));
+    }
     let answer = match (seen.method.as_str(), path) {
-        ("GET", "") => Ok(json(200, &json!({ "full_name": REPOSITORY, "default_branch": "main" }))),
+        ("GET", "") => {
+            Ok(json(200, &json!({ "node_id": NODE, "full_name": REPOSITORY, "default_branch": "main" })))
+        }
         ("POST", "/git/refs") => create(shared, &body).await,
+        ("GET", path) if path.starts_with("/git/matching-refs/") => {
+            matching(shared, seen, &path["/git/matching-refs/".len()..]).await
+        }
+        (method, path)
+            if ["/git/commits", "/git/trees", "/git/blobs", "/compare/"]
+                .iter()
+                .any(|front| path.starts_with(front)) =>
+        {
+            objects::answer(method, path, seen, shared, &body).await
+        }
         ("GET", path) => match (path.strip_prefix("/git/ref/"), path.strip_prefix("/git/tags/")) {
             (Some(name), _) => reference(shared, &format!("refs/{name}"), 200).await,
             (_, Some(id)) => tag(shared, id).await,
@@ -41,6 +61,67 @@ pub(super) async fn answer(path: &str, seen: &Seen, shared: &Shared) -> Answer {
         _ => Err(refusal(404, "Not Found")),
     };
     answer.unwrap_or_else(|(status, message)| error(status, &message))
+}
+
+/// The refs that begin with a text.
+async fn matching(shared: &Shared, seen: &Seen, prefix: &str) -> Result<Answer, Refusal> {
+    let format = "--format=%(refname) %(objecttype) %(objectname)";
+    let printed = git(shared, &["for-each-ref", format]).await.map_err(|error| refusal(500, &error))?;
+    let prefix = format!("refs/{prefix}");
+    let refs = printed.lines().filter(|line| line.starts_with(&prefix)).map(|line| {
+        let mut words = line.rsplitn(3, ' ');
+        let (id, kind, name) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+        json!({ "ref": name, "object": object(kind, id) })
+    });
+    Ok(paged(seen, &refs.collect::<Vec<_>>(), |page| json!(page)))
+}
+
+/// The GraphQL mutation `updateRefs`: all or none, each only from where it was expected.
+pub(super) async fn graphql(seen: &Seen, shared: &Shared) -> Answer {
+    if seen.token().as_deref() != Some(shared.token) {
+        return error(401, "Bad credentials");
+    }
+    let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
+    let input = &body["variables"]["input"];
+    assert!(body["query"].as_str().unwrap().contains("updateRefs"), "{body}");
+    assert_eq!(input["repositoryId"], NODE);
+    let mut commands = String::from("start\n");
+    for update in input["refUpdates"].as_array().unwrap() {
+        let word = |name: &str| update[name].as_str().unwrap().to_owned();
+        assert_eq!(update["force"], true);
+        let line = ["update", &word("name"), &word("afterOid"), &word("beforeOid")].join(" ");
+        commands.push_str(&line);
+        commands.push('\n');
+    }
+    commands.push_str("prepare\ncommit\n");
+    let _one_at_a_time = shared.writing.lock().await;
+    match git_with(shared, &["update-ref", "--stdin"], &[], commands.as_bytes()).await {
+        Ok(_) => json(200, &json!({ "data": { "updateRefs": { "clientMutationId": null } } })),
+        Err(_) => json(
+            200,
+            &json!({ "data": { "updateRefs": null }, "errors": [
+                { "message": "Something went wrong while executing your query.", "path": ["updateRefs"] }
+            ] }),
+        ),
+    }
+}
+
+/// The most things on a page: fewer than GitHub's hundred, so that every list has pages.
+const PAGE: usize = 4;
+
+/// A page of a list, with the link to the next.
+pub(super) fn paged(seen: &Seen, all: &[Value], body: impl Fn(&[Value]) -> Value) -> Answer {
+    let query = reqwest::Url::parse(&format!("http://x/?{}", seen.query)).unwrap();
+    let number = |name: &str| query.query_pairs().find(|(key, _)| key == name)?.1.parse::<usize>().ok();
+    let (size, page) = (number("per_page").unwrap_or(30).min(PAGE), number("page").unwrap_or(1));
+    let from = ((page - 1) * size).min(all.len());
+    let to = (from + size).min(all.len());
+    let mut answer = json(200, &body(&all[from..to]));
+    if to < all.len() {
+        let link = format!("<http://x{}?page={}>; rel=\"next\"", seen.path, page + 1);
+        answer.headers_mut().insert("link", link.parse().unwrap());
+    }
+    answer
 }
 
 async fn create(shared: &Shared, body: &Value) -> Result<Answer, Refusal> {
@@ -104,12 +185,12 @@ fn object(kind: &str, id: &str) -> Value {
     json!({ "type": kind, "sha": id, "url": format!("/repos/{REPOSITORY}/git/{kind}s/{id}") })
 }
 
-fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, Refusal> {
+pub(super) fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, Refusal> {
     let missing = || refusal(422, &format!("Invalid request.\n\n\"{name}\" wasn't supplied."));
     body.get(name).and_then(Value::as_str).ok_or_else(missing)
 }
 
-fn json(status: u16, body: &Value) -> Answer {
+pub(super) fn json(status: u16, body: &Value) -> Answer {
     let builder =
         Response::builder().status(status).header("content-type", "application/json; charset=utf-8");
     builder.header("x-ratelimit-remaining", "4999").body(Full::new(Bytes::from(body.to_string()))).unwrap()

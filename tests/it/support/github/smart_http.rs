@@ -29,6 +29,9 @@ pub(super) async fn answer(path: &str, seen: &Seen, shared: &Shared) -> Answer {
             ("GIT_CONFIG_NOSYSTEM", "1"),
             ("GIT_HTTP_EXPORT_ALL", "1"),
         ])
+        // As GitHub has it.
+        .envs([("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "uploadpack.allowFilter")])
+        .env("GIT_CONFIG_VALUE_0", "true")
         .env("GIT_PROJECT_ROOT", &shared.repository)
         .envs([("PATH_INFO", path), ("REQUEST_METHOD", &seen.method), ("QUERY_STRING", &seen.query)])
         .envs([("CONTENT_TYPE", header("content-type")), ("GIT_PROTOCOL", header("git-protocol"))])

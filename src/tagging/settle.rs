@@ -1,13 +1,10 @@
-//! The version service: settles which version a commit gets, whoever else is settling one.
-//!
-//! Stands above the edges it joins: the remote's tags are the truth, and GitHub creates a tag for
-//! one of any number of callers.
-
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::{Unread, level};
 use crate::error::{Exit, Help};
-use crate::git;
 use crate::github::{self, Creation, GitHub};
+use crate::inputs::Bump;
 use crate::retry::{Again, Policy, random};
 use crate::version::{self, Commit, Decision, Kind, Prefix, Version, VersionTag, decide};
 
@@ -33,6 +30,8 @@ pub struct Subject<'a> {
     pub commit: &'a Commit,
     /// What sort of run this is.
     pub kind: &'a Kind,
+    /// What a new version counts up.
+    pub bump: Bump,
 }
 
 /// The version that a commit has for good.
@@ -65,7 +64,7 @@ pub enum Error {
     Decide(#[from] version::Error),
     /// The remote's tags could not be read again.
     #[error(transparent)]
-    Read(#[from] git::Error),
+    Read(#[from] Unread),
     /// GitHub did not create the tag.
     #[error(transparent)]
     Create(#[from] github::Error),
@@ -122,11 +121,11 @@ impl Help for Error {
 pub async fn settle(
     subject: Subject<'_>,
     mut tags: Vec<VersionTag>,
-    read: impl AsyncFn() -> Result<Vec<VersionTag>, git::Error>,
+    read: impl AsyncFn() -> Result<Vec<VersionTag>, Unread>,
     github: &GitHub,
     patience: &Policy,
 ) -> Result<Settled, Error> {
-    let Subject { prefix, commit, kind } = subject;
+    let Subject { prefix, commit, kind, bump: _ } = subject;
     // Tags that GitHub told of before `git ls-remote` did.
     let mut learned: Vec<VersionTag> = Vec::new();
     // A tag whose creation failed without saying whether it took effect.
@@ -134,7 +133,8 @@ pub async fn settle(
     let mut attempt = 1;
     loop {
         tags.extend(learned.iter().cloned());
-        let decision = decide(prefix, &tags, commit, kind)?;
+        let level = level(subject, &tags, github).await?;
+        let decision = decide(prefix, &tags, commit, kind, level)?;
         let Some(tag) = decision.tag.as_deref().filter(|_| decision.create) else {
             let created = unsure.is_some() && unsure == decision.tag;
             return Ok(Settled { created, ..decision.into() });
@@ -170,7 +170,9 @@ pub async fn settle(
         tokio::time::sleep(wait).await;
         attempt += 1;
 
-        tags = read().await?;
+        let before = std::mem::replace(&mut tags, read().await?);
+        let missing = missing(before, &tags, &learned);
+        learned.extend(confirmed(missing, prefix, github).await?);
         if !tags.iter().any(|found| prefix.tag(found.version) == tag) {
             // git's side of the server may lag behind the API's: ask the side that refused.
             let holder = github.tag_commit(tag).await?;
@@ -178,6 +180,30 @@ pub async fn settle(
             learned.extend(version.zip(holder).map(|(version, commit)| VersionTag { version, commit }));
         }
     }
+}
+
+/// The tags that were there before and are not now, or are elsewhere.
+fn missing(before: Vec<VersionTag>, now: &[VersionTag], learned: &[VersionTag]) -> Vec<VersionTag> {
+    let now: BTreeMap<_, _> = now.iter().chain(learned).map(|tag| (tag.version, &tag.commit)).collect();
+    before.into_iter().filter(|tag| now.get(&tag.version) != Some(&&tag.commit)).collect()
+}
+
+/// A version tag is for good: one that was there before is there now, or else somebody deleted or
+/// moved it. `git ls-remote` may be behind, so the API has the last word.
+async fn confirmed(
+    missing: Vec<VersionTag>,
+    prefix: &Prefix,
+    github: &GitHub,
+) -> Result<Vec<VersionTag>, Error> {
+    for known in &missing {
+        let (tag, wanted) = (prefix.tag(known.version), known.commit.clone());
+        match github.tag_commit(&tag).await? {
+            Some(found) if found == wanted => {}
+            Some(found) => return Err(version::Error::Moved { tag, found, wanted }.into()),
+            None => return Err(version::Error::Gone { tag }.into()),
+        }
+    }
+    Ok(missing)
 }
 
 /// A wait from nothing to the policy's: those who lost at the same moment must not meet again.

@@ -1,0 +1,145 @@
+use super::Version;
+
+/// The part of a version that is counted up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The third number.
+    Patch,
+    /// The second; the third begins at 0 again.
+    Minor,
+    /// The first; the others begin at 0 again.
+    Major,
+}
+
+impl Level {
+    /// What the messages of commits ask for: the highest level that one of them does, and a patch
+    /// where none asks for more.
+    pub fn of_messages<'a>(messages: impl IntoIterator<Item = &'a str>) -> Self {
+        messages.into_iter().map(Self::of_message).max().unwrap_or(Self::Patch)
+    }
+
+    /// What one message asks for (Conventional Commits 1.0.0): `feat: …` a minor version; `!` before
+    /// the colon, or a footer `BREAKING CHANGE: …` or `BREAKING-CHANGE: …`, a major one.
+    fn of_message(message: &str) -> Self {
+        let mut lines = message.lines();
+        let header = lines.next().unwrap_or_default();
+        let kind = Type::of(header);
+        let breaks = |line: &str| {
+            ["BREAKING CHANGE: ", "BREAKING-CHANGE: ", "BREAKING CHANGE #", "BREAKING-CHANGE #"]
+                .iter()
+                .any(|token| line.starts_with(token))
+        };
+        if kind.as_ref().is_some_and(|kind| kind.breaking) || lines.any(breaks) {
+            Self::Major
+        } else if kind.is_some_and(|kind| kind.name.eq_ignore_ascii_case("feat")) {
+            Self::Minor
+        } else {
+            Self::Patch
+        }
+    }
+
+    /// The word for it: `patch`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Patch => "patch",
+            Self::Minor => "minor",
+            Self::Major => "major",
+        }
+    }
+}
+
+/// What stands before the colon of a header: `feat(api)!`.
+struct Type<'a> {
+    name: &'a str,
+    breaking: bool,
+}
+
+impl<'a> Type<'a> {
+    fn of(header: &'a str) -> Option<Self> {
+        let (front, _) = header.split_once(": ")?;
+        let (front, breaking) = front.strip_suffix('!').map_or((front, false), |front| (front, true));
+        let name = match front.split_once('(') {
+            Some((name, scope)) if scope.strip_suffix(')').is_some_and(|scope| !scope.is_empty()) => name,
+            Some(_) => return None,
+            None => front,
+        };
+        let is_word =
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        is_word.then_some(Self { name, breaking })
+    }
+}
+
+impl Version {
+    /// The next version, or `None` after the largest number.
+    pub fn next(self, level: Level) -> Option<Self> {
+        Some(match level {
+            Level::Patch => Self { patch: self.patch.checked_add(1)?, ..self },
+            Level::Minor => Self { minor: self.minor.checked_add(1)?, patch: 0, ..self },
+            Level::Major => Self::new(self.major.checked_add(1)?, 0, 0),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn messages_ask_for_what_they_say() {
+        for (message, level) in [
+            ("", Level::Patch),
+            ("fix: a bug", Level::Patch),
+            ("Merge pull request #7 from acme/feat", Level::Patch),
+            ("feat: a thing", Level::Minor),
+            ("feat(api): a thing", Level::Minor),
+            ("Feat(a/b c): a thing", Level::Minor),
+            ("feat:a thing", Level::Patch),
+            ("feature: a thing", Level::Patch),
+            ("feat(): a thing", Level::Patch),
+            ("feat (api): a thing", Level::Patch),
+            ("a feat: a thing", Level::Patch),
+            ("fix: a bug\n\nfeat: not a header", Level::Patch),
+            ("feat!: a thing", Level::Major),
+            ("chore(deps)!: a thing", Level::Major),
+            ("what a day!: really", Level::Patch),
+            ("fix: a bug\n\nBREAKING CHANGE: no more", Level::Major),
+            ("fix: a bug\r\n\r\nBREAKING-CHANGE: no more", Level::Major),
+            ("fix: a bug\n\nBREAKING CHANGE #7", Level::Major),
+            ("fix: a bug\n\nbreaking change: no more", Level::Patch),
+            ("fix: a bug\n\nno BREAKING CHANGE: at all", Level::Patch),
+            ("BREAKING CHANGE: as the header", Level::Patch),
+        ] {
+            assert_eq!(Level::of_message(message), level, "{message:?}");
+        }
+    }
+
+    #[test]
+    fn the_highest_level_counts_and_none_is_a_patch() {
+        assert_eq!(Level::of_messages([]), Level::Patch);
+        assert_eq!(Level::of_messages(["fix: a", "feat: b", "docs: c"]), Level::Minor);
+        assert_eq!(Level::of_messages(["fix!: a", "feat: b"]), Level::Major);
+    }
+
+    #[test]
+    fn counts_up_to_the_largest_number_and_no_further() {
+        assert_eq!(Version::new(1, 2, 9).next(Level::Patch), Some(Version::new(1, 2, 10)));
+        assert_eq!(Version::new(1, 2, 9).next(Level::Minor), Some(Version::new(1, 3, 0)));
+        assert_eq!(Version::new(1, 2, 9).next(Level::Major), Some(Version::new(2, 0, 0)));
+        let largest = Version::new(u64::MAX, u64::MAX, u64::MAX);
+        for level in [Level::Patch, Level::Minor, Level::Major] {
+            assert_eq!(largest.next(level), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_next_version_is_higher(parts in prop::array::uniform3(0..u64::MAX)) {
+            let version = Version::new(parts[0], parts[1], parts[2]);
+            for level in [Level::Patch, Level::Minor, Level::Major] {
+                prop_assert!(version.next(level).is_some_and(|next| next > version));
+            }
+        }
+    }
+}

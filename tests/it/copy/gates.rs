@@ -1,0 +1,134 @@
+//! A whole gate against a real registry, and the record that its promotion leaves there.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::docker_registry::DockerRegistry;
+use crate::support::gate::{Gate, MAKEFILE};
+
+/// What skopeo prints.
+fn skopeo(arguments: &[&str], image: &str) -> Vec<u8> {
+    let output = Command::new("skopeo").args(arguments).arg(format!("docker://{image}")).output().unwrap();
+    assert!(output.status.success(), "{image}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// The body of an answer over plain HTTP.
+fn get(url: &str) -> Vec<u8> {
+    // Another test may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client
+            .get(url)
+            .header("accept", p2p::oci::OCI_MANIFEST)
+            .send()
+            .await
+            .unwrap()
+            .error_for_status()
+            .unwrap();
+        answer.bytes().await.unwrap().to_vec()
+    })
+}
+
+#[test]
+fn a_gate_leaves_a_record_that_anybody_can_read() {
+    let registry = DockerRegistry::start();
+    let host = registry.host();
+    let gate = Gate::new(MAKEFILE).input("registry", &format!("{host}/acme"));
+    let run = gate.run(&["fast-feedback"]);
+    run.passed();
+    let version = run.output("version").to_owned();
+    let (tested, promoted) = (format!("{host}/acme/test/shop"), format!("{host}/acme/extended-test/shop"));
+    let image = format!("{promoted}:{version}");
+    let raw = skopeo(&["inspect", "--raw", "--tls-verify=false"], &image);
+    assert_eq!(raw, skopeo(&["inspect", "--raw", "--tls-verify=false"], &format!("{tested}:{version}")));
+    let digest = p2p::oci::Digest::of(&raw);
+
+    let shown = gate.run(&["verify", &image, "--require", "fast-feedback"]);
+    shown.passed();
+    for line in [
+        format!("{promoted}@{digest}"),
+        format!("  from   {tested}:{version}"),
+        format!("  to     {image}"),
+        format!("  commit {} of", gate.head()),
+        "/actions/runs/41".to_owned(),
+        "passed fast-feedback at ".to_owned(),
+        "p2p-nft passed in ".to_owned(),
+        "not signed".to_owned(),
+    ] {
+        assert!(shown.stdout.contains(&line), "{line:?} is not in\n{}", shown.stdout);
+    }
+
+    // By the tag that stands in for the referrers API, with nothing of ours.
+    let fallback = format!("{promoted}:{}", digest.referrers_tag());
+    let index: Value =
+        serde_json::from_slice(&skopeo(&["inspect", "--raw", "--tls-verify=false"], &fallback)).unwrap();
+    let listed = index["manifests"].as_array().unwrap();
+    assert_eq!(listed.len(), 1, "{index}");
+    assert_eq!(listed[0]["artifactType"], "application/vnd.coreeng.p2p.promotion.v1+json");
+    let api = format!("http://{host}/v2/acme/extended-test/shop");
+    let manifest: Value =
+        serde_json::from_slice(&get(&format!("{api}/manifests/{}", listed[0]["digest"].as_str().unwrap())))
+            .unwrap();
+    assert_eq!(manifest["subject"]["digest"], digest.as_str());
+    let layer = manifest["layers"][0]["digest"].as_str().unwrap();
+    let statement: Value = serde_json::from_slice(&get(&format!("{api}/blobs/{layer}"))).unwrap();
+    assert_eq!(statement["_type"], "https://in-toto.io/Statement/v1");
+    assert_eq!(statement["subject"][0]["digest"]["sha256"], digest.hex());
+    let predicate = &statement["predicate"];
+    assert_eq!((&predicate["version"], &predicate["commit"]), (&version.into(), &gate.head().into()));
+    assert_eq!(predicate["stages"][0]["name"], "fast-feedback");
+
+    // What was not passed is missing, and what was not promoted has nothing.
+    let missing = gate.run(&["verify", &image, "--require", "fast-feedback,extended-test"]);
+    missing.ended(1);
+    let said = format!("{}{}", missing.stdout, missing.stderr);
+    assert!(said.contains(&format!("no record says that {image} passed extended-test")), "{said}");
+    let version = run.output("version");
+    gate.run(&["verify", &format!("{tested}:{version}"), "--require", "fast-feedback"]).ended(1);
+
+    // The same gate again promotes nothing new, and adds no second record.
+    gate.run(&["fast-feedback"]).passed();
+    let shown = gate.run(&["verify", &image]);
+    assert_eq!(shown.passed().stdout.matches("passed fast-feedback at ").count(), 1, "{}", shown.stdout);
+}
+
+#[test]
+fn a_gate_without_records_leaves_none() {
+    let registry = DockerRegistry::start();
+    let host = registry.host();
+    let gate =
+        Gate::new(MAKEFILE).input("registry", &format!("{host}/acme")).input("promotion-record", "off");
+    let run = gate.run(&["fast-feedback"]);
+    let image = format!("{host}/acme/extended-test/shop:{}", run.passed().output("version"));
+    assert_eq!(registry.tags("acme/extended-test/shop"), [run.output("version")]);
+    gate.run(&["verify", &image]).passed();
+    gate.run(&["verify", &image, "--require", "fast-feedback"]).ended(1);
+}
+
+#[test]
+fn a_later_promotion_warns_of_a_stage_that_no_record_tells_of() {
+    for (record, warned) in [("on", false), ("off", true)] {
+        let registry = DockerRegistry::start();
+        let host = registry.host();
+        let gate = Gate::new(MAKEFILE).input("registry", &format!("{host}/acme"));
+        let gate = gate.input("promotion-record", record);
+        let version = gate.run(&["fast-feedback"]).passed().output("version").to_owned();
+        // Whatever the first gate was told, the second one keeps records.
+        let gate = gate.input("promotion-record", "on").input("version", &version);
+        let run = gate.run(&["promote", "prod"]);
+        let warning = format!(
+            "no promotion record says that {host}/acme/extended-test/shop:{version} passed fast-feedback"
+        );
+        assert_eq!(run.passed().stdout.contains(&warning), warned, "{}", run.stdout);
+
+        let image = format!("{host}/acme/prod/shop:{version}");
+        let shown = gate.run(&["verify", &image, "--require", "fast-feedback,extended-test"]);
+        shown.ended(i32::from(warned));
+        let (first, second) = ("passed fast-feedback at ", "passed extended-test at ");
+        assert_eq!((shown.stdout.contains(first), shown.stdout.contains(second)), (!warned, true));
+    }
+}
