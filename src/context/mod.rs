@@ -2,6 +2,7 @@
 //! is done. What follows from them is decided in `plan`.
 
 mod checks;
+mod cloud;
 mod github;
 mod paths;
 mod promotion;
@@ -21,10 +22,10 @@ use crate::environment::{
 };
 use crate::error::Failure;
 use crate::git::{self, Git};
-use crate::inputs::{Command, Inputs};
+use crate::inputs::{Command, Federate, Inputs};
 use crate::make::{self, Makefile, ProbeRequest};
 use crate::outcome::Image;
-use crate::plan::{Known, Place, Plan, Standing, plan, stage};
+use crate::plan::{Cloud, Known, Place, Plan, Standing, plan, stage};
 use crate::private;
 use crate::version::{Kind, Level, Prefix, VersionTag};
 use crate::world::World;
@@ -122,6 +123,7 @@ pub struct Context {
     recorded: Vec<Image>,
     notes: Vec<String>,
     embedded_registry: bool,
+    cloud: Cloud,
 }
 
 impl Context {
@@ -159,7 +161,9 @@ impl Context {
             Ok::<_, Failure>((embedded_registry, makefile))
         };
         // Started in this order: git takes longest, and there is time to tidy up while both run.
-        let (found, makefile, ()) = tokio::join!(found, makefile, async { paths.forget_old_runs() });
+        let cloud = cloud::read(world, &request, job.as_ref());
+        let (found, makefile, cloud, ()) =
+            tokio::join!(found, makefile, cloud, async { paths.forget_old_runs() });
         let (found, (embedded_registry, makefile)) = (found?, makefile?);
         if let Some(makefile) = &makefile {
             let value = |name| makefile.variable(name).map(|variable| variable.value.as_str());
@@ -190,6 +194,7 @@ impl Context {
             prefix,
             makefile,
             tracked,
+            cloud,
             own,
             values,
             destination,
@@ -219,9 +224,16 @@ impl Context {
             recorded: self.recorded.clone(),
             notes: self.notes.clone(),
             embedded_registry: self.embedded_registry,
+            cloud: self.cloud,
         })?;
         checks::images(&plan)?;
+        checks::access(&plan)?;
         Ok(plan)
+    }
+
+    /// Whether GitHub gives the job neither id token nor secrets.
+    pub fn lacks_secrets(&self) -> bool {
+        self.cloud.lacks_secrets
     }
 
     /// The registry of the job's own environment.
@@ -283,6 +295,7 @@ fn given(inputs: &Inputs) -> Given {
         (Key::ClusterName, &inputs.cluster_name),
         (Key::BaseDomain, &inputs.base_domain),
         (Key::InternalServicesDomain, &inputs.internal_services_domain),
+        (Key::ArtifactRegistryDomain, &inputs.artifact_registry_domain),
         (Key::Registry, &inputs.registry),
         (Key::ServiceAccount, &inputs.service_account),
         (Key::WorkloadIdentityProvider, &inputs.workload_identity_provider),
@@ -411,7 +424,8 @@ fn notes(place: Place, registry: Option<&str>, inputs: &Inputs, found: &[String]
         if inputs.version.is_none() {
             notes.push("  the version    0.0.0 with the local commit; no tag is read or created".to_owned());
         }
-        if inputs.kubeconfig.is_none() && inputs.kube_context.is_none() {
+        let acts = inputs.federation == Federate::On;
+        if inputs.kubeconfig.is_none() && inputs.kube_context.is_none() && !acts {
             notes.push(
                 "  the cluster    an empty kubeconfig (--kube-context names a context of yours)".to_owned(),
             );

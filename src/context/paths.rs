@@ -5,13 +5,15 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-use super::Job;
+use super::{Job, Request};
 use crate::error::{Exit, Failure};
 use crate::git;
-use crate::world::World;
+use crate::world::{Env, World};
 
 /// The repository's own settings, beside the Makefile or at the root of the workspace.
 const SETTINGS: &str = ".p2p.yaml";
+/// What the names of directories with logs begin with.
+const LOGS: &str = "p2p-logs-";
 /// How many local runs keep their logs.
 const KEPT_RUNS: usize = 20;
 
@@ -28,6 +30,8 @@ pub struct Paths {
     pub logs: PathBuf,
     /// The embedded registry's images, for local runs.
     pub registry: PathBuf,
+    /// Whether they are kept at all.
+    keeps_logs: bool,
     /// What holds the logs of all local runs.
     runs: Option<PathBuf>,
     /// Removed when the run ends, however it ends. Most runs of one target need none.
@@ -36,7 +40,8 @@ pub struct Paths {
 
 impl Paths {
     /// Finds the directories and makes ours.
-    pub fn new(world: &World, job: Option<&Job>, working_directory: &str) -> Result<Self, Failure> {
+    pub fn new(world: &World, job: Option<&Job>, request: &Request) -> Result<Self, Failure> {
+        let working_directory = &request.inputs.working_directory;
         let base = job.map_or(&world.directory, |job| &job.workspace);
         let wanted = base.join(working_directory);
         let directory = wanted.canonicalize().ok().filter(|path| path.is_dir()).ok_or_else(|| {
@@ -63,7 +68,9 @@ impl Paths {
             job.map_or_else(|| world.env.path("TMPDIR").unwrap_or("/tmp".into()), |job| job.temp.clone());
         let runs = cache.join("runs");
         let logs = match job {
-            Some(job) => private(&job.temp, "p2p-logs-")?.keep(),
+            Some(job) => private(&job.temp, LOGS)?.keep(),
+            // A plan leaves nothing behind on a laptop.
+            None if request.dry_run => runs.clone(),
             None => local_logs(&runs, world)?,
         };
         Ok(Self {
@@ -72,9 +79,20 @@ impl Paths {
             temp,
             logs,
             registry: cache.join("registry"),
-            runs: job.is_none().then_some(runs),
+            runs: Some(runs).filter(|_| job.is_none() && !request.dry_run),
+            keeps_logs: job.is_some() || !request.dry_run,
             scratch: OnceLock::new(),
         })
+    }
+
+    /// Whether logs and report outlive the run.
+    pub fn keeps_logs(&self) -> bool {
+        self.keeps_logs
+    }
+
+    /// The directory for the report of a run on GitHub that failed before there were any others.
+    pub fn logs_of_failure(env: &Env) -> Option<PathBuf> {
+        Some(private(&env.path("RUNNER_TEMP")?, LOGS).ok()?.keep())
     }
 
     /// The directory of this run: ours alone (mode 0700), made when it is first asked for.
@@ -160,6 +178,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+    use crate::inputs::Inputs;
 
     #[test]
     fn the_logs_of_the_last_local_runs_are_kept() {
@@ -178,7 +197,8 @@ mod tests {
         for name in &names {
             std::fs::create_dir_all(runs.join(name).join("below")).unwrap();
         }
-        let paths = Paths::new(&world, None, ".").unwrap();
+        let paths =
+            Paths::new(&world, None, &Request::new(Inputs::read(|_| None).unwrap()).unwrap()).unwrap();
         paths.forget_old_runs();
         assert!(paths.logs.is_dir());
         let kept: Vec<_> = names.iter().filter(|name| runs.join(name).is_dir()).collect();

@@ -1,9 +1,13 @@
 //! Runs a plan with the edges and emits events. What to run was decided before, in `plan`; how
 //! it is shown is for the listeners.
 
+mod accounts;
+mod builder;
 mod copied;
 mod images;
 mod log_file;
+mod preflight;
+mod private;
 mod promotion;
 mod record;
 mod release;
@@ -13,7 +17,9 @@ mod target;
 mod trouble;
 mod waves;
 
-pub use site::{Edges, Remote, Site};
+pub use accounts::{Account, Accounts, TOKEN_USER};
+pub use builder::builder;
+pub use site::{Edges, GivenLogins, Remote, Site};
 
 use std::time::Instant;
 
@@ -125,6 +131,7 @@ impl Execution<'_> {
                 (Verdict::Cancelled, Exit::Interrupted(signal.number()))
             }
             (_, Some(step)) => (Verdict::Failure, step.exit()),
+            (_, None) if progress.plan.skipped.is_some() => (Verdict::Skipped, Exit::Passed),
             (_, None) => (Verdict::Success, Exit::Passed),
         };
         Outcome {
@@ -147,20 +154,30 @@ impl Execution<'_> {
     /// Runs a step of ours, and measures it.
     async fn own(&self, job: &Job, name: &str, progress: &mut Progress) -> StepResult {
         let clock = Instant::now();
-        let work = async {
-            match job {
-                Job::Version => self.settle(progress).await,
-                Job::Images { repository } => {
-                    let required = progress.plan.images.required;
-                    self.record(repository, required, progress).await
-                }
-                Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,
-                Job::ReleaseCommit { tag, files } => self.release_commit(tag, files, progress).await,
-                Job::Release { assets, notes } => self.release(assets, notes, progress).await,
-                Job::FloatingTags { lines } => self.floating_tags(lines, progress).await,
-                Job::Target(_) => Ok(None),
+        let work = self.work(job, progress);
+        self.timed(name, clock, work).await
+    }
+
+    /// The work of a step of ours.
+    async fn work(&self, job: &Job, progress: &mut Progress) -> Said {
+        match job {
+            Job::Preflight(preflight) => Box::pin(self.preflight(preflight)).await,
+            Job::Subnamespaces(wanted) => self.subnamespaces(wanted).await,
+            Job::Version => self.settle(progress).await,
+            Job::Images { repository } => {
+                let required = progress.plan.images.required;
+                self.record(repository, required, progress).await
             }
-        };
+            Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,
+            Job::ReleaseCommit { tag, files } => self.release_commit(tag, files, progress).await,
+            Job::Release { assets, notes } => self.release(assets, notes, progress).await,
+            Job::FloatingTags { lines } => self.floating_tags(lines, progress).await,
+            Job::Target(_) => Ok(None),
+        }
+    }
+
+    /// The result of work of ours that began at `clock`.
+    async fn timed(&self, name: &str, clock: Instant, work: impl Future<Output = Said>) -> StepResult {
         match self.unless_stopped(name, clock, work).await {
             Ok(reason) => {
                 let seconds = clock.elapsed().as_secs_f64();

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 
 use super::Execution;
 use crate::environment::Key;
-use crate::kube::Api;
 use crate::outcome::{Status, StepResult};
 use crate::output::inert;
 use crate::plan::Target;
@@ -28,14 +27,10 @@ impl Execution<'_> {
         let Some(namespace) = target.namespace.as_deref().filter(|_| failed && deploys) else {
             return result;
         };
-        let site = self.site;
-        let Ok(kubeconfig) = site.kubeconfig.for_target(site.kube_context.as_deref(), None) else {
-            return result;
-        };
         let retrying =
             Retrying { policy: Policy { attempts: ATTEMPTS, ..Policy::default() }, ..Retrying::default() };
         // None where targets get an empty kubeconfig.
-        let Ok(api) = Api::new(&kubeconfig, &site.env, retrying) else { return result };
+        let Ok(api) = self.api(retrying) else { return result };
         let mut stop = self.stop.clone();
         let trouble = tokio::select! {
             trouble = api.trouble(namespace, since) => trouble,

@@ -8,8 +8,8 @@ mod types;
 
 pub use list::{Inputs, SPECS};
 pub use types::{
-    BuildCache, Bump, ClusterEndpoint, Command, FloatingTags, Globs, Integration, OnExisting, OnFork,
-    OutputFormat, Promotion, ReleaseCommit, Size, Switch, Words,
+    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, Globs, Integration, OnExisting,
+    OnFork, OutputFormat, Promotion, ReleaseCommit, Size, Switch, Words,
 };
 
 use crate::error::Failure;

@@ -100,8 +100,11 @@ impl Client {
         &self.shared.tokens
     }
 
-    /// The credentials for a repository; looked up once.
+    /// The credentials for a repository: the given ones as they are now, others looked up once.
     pub(super) async fn found(&self, repository: &Repository) -> Result<Found, OciError> {
+        if let Some(found) = self.settings().keyring.given(repository) {
+            return Ok(found);
+        }
         let gate = self.known(repository);
         let mut known = gate.lock().await;
         if let Some(known) = &*known {
@@ -121,6 +124,10 @@ impl Client {
         refused: &Found,
         began: Instant,
     ) -> Result<Option<Found>, OciError> {
+        // Whoever gave them may have replaced them meanwhile.
+        if refused.origin == Origin::Given {
+            return Ok(self.settings().keyring.given(repository).filter(|found| found != refused));
+        }
         if !matches!(refused.origin, Origin::Helper(_)) {
             return Ok(None);
         }

@@ -158,6 +158,8 @@ pub enum Verdict {
     Failure,
     /// A signal stopped it.
     Cancelled,
+    /// Nothing was to be done: a pull request from a fork.
+    Skipped,
 }
 
 impl Verdict {
@@ -167,6 +169,7 @@ impl Verdict {
             Self::Success => "success",
             Self::Failure => "failure",
             Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
         }
     }
 }

@@ -4,6 +4,7 @@
 mod act;
 mod bad_input;
 mod build_cache;
+mod cloud;
 mod copy;
 mod delivery;
 mod dist;
