@@ -29,4 +29,5 @@ mod signals;
 mod support;
 mod variables;
 mod version;
+mod workflows;
 mod workspace;

@@ -207,6 +207,10 @@ pub(crate) struct Line {
     /// The job's id in the workflow.
     #[serde(rename = "jobID")]
     pub(crate) job: String,
+    /// The job's place among the workflows, such as `build-1/p2p-execute-command.yaml/p2p-build (gcp-dev)`: the
+    /// job that calls the workflow, the workflow, the job's name.
+    #[serde(rename = "job")]
+    pub(crate) place: String,
     /// The step's id, preceded by those of the actions it stands in; its index where it has none.
     #[serde(rename = "stepID")]
     pub(crate) step: Vec<String>,
