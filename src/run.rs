@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::cli::{self, Asked, Flags};
-use crate::context::{Context, Job, Paths, Request};
+use crate::context::{self, Context, Job, Paths, Request};
 use crate::error::{Exit, Failure};
 use crate::execute::{Edges, Execution, Remote, Site};
 use crate::git::Git;
@@ -70,7 +70,11 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
     let mut stop = signals.stop();
     let prepared = async {
         let mut server = None;
+        let inputs = request.inputs.clone();
         let registry = embedded(&request, job.as_ref(), &paths, &mut server);
+        let (mut request, mut paths) = (request, paths);
+        let client = |repository: &_| crate::tools::client(world, &inputs, repository, console);
+        context::settle(world, &mut request, job.as_ref(), &mut paths, &git, client).await?;
         let context = Context::gather(world, request, job, paths, &git, registry).await?;
         let plan = context.plan()?;
         Ok::<_, Failure>((server, context, plan))
@@ -178,7 +182,8 @@ fn embedded<'a>(
 
 fn show(console: &Console, plan: &Plan, format: OutputFormat) -> Result<(), Failure> {
     match format {
-        OutputFormat::Text => console.say(plan.to_string().trim_end()),
+        // The matrix is printed before there is a plan.
+        OutputFormat::Text | OutputFormat::Matrix => console.say(plan.to_string().trim_end()),
         OutputFormat::Json => {
             let json = serde_json::to_string_pretty(plan).map_err(|error| Failure {
                 what: format!("the plan cannot be written as JSON: {error}"),
@@ -281,7 +286,7 @@ fn flags(inputs: &Inputs) -> Vec<(&'static str, String)> {
 
 fn site(world: &World, context: Context, plan: &Plan, logins: Vec<Login>) -> Result<Site, Failure> {
     let inputs = &context.request.inputs;
-    let directory = &context.paths.directory;
+    let directory = &context.paths.base;
     let kube_context = context.kube_context();
     let kubeconfig = match (&inputs.kubeconfig, context.place) {
         (Some(input), _) => Kubeconfig::of_input(input, directory)?,

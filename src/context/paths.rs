@@ -19,12 +19,17 @@ pub struct Paths {
     pub workspace: PathBuf,
     /// The directory make runs in.
     pub directory: PathBuf,
+    /// The directory make would run in, had a later gate not gone elsewhere: what inputs name is
+    /// relative to it.
+    pub base: PathBuf,
     /// Ours alone (mode 0700) and gone after the run.
     pub scratch: PathBuf,
     /// The targets' logs and the report; stays until the job ends.
     pub logs: PathBuf,
     /// The embedded registry's images, for local runs.
     pub registry: PathBuf,
+    /// Where the repository's own settings may be.
+    settings: [PathBuf; 2],
     /// What holds the logs of all local runs.
     runs: Option<PathBuf>,
     /// Removes `scratch` when the run ends, however it ends.
@@ -55,6 +60,7 @@ impl Paths {
             None => git::toplevel(&directory).unwrap_or(&directory).to_owned(),
         };
         let workspace = if directory.starts_with(&workspace) { workspace } else { directory.clone() };
+        let settings = [directory.join(SETTINGS), workspace.join(SETTINGS)];
         let cache = cache(world);
         let temp =
             job.map_or_else(|| world.env.path("TMPDIR").unwrap_or("/tmp".into()), |job| job.temp.clone());
@@ -66,7 +72,9 @@ impl Paths {
         };
         Ok(Self {
             workspace,
+            base: directory.clone(),
             directory,
+            settings,
             scratch: scratch.path().to_owned(),
             logs,
             registry: cache.join("registry"),
@@ -75,11 +83,31 @@ impl Paths {
         })
     }
 
+    /// Goes to another checkout of the workspace at `root`. Its settings stay those of the first: they
+    /// are about environments, which are what they are now.
+    ///
+    /// # Errors
+    /// The directory that it lacks.
+    pub fn enter(&mut self, root: PathBuf) -> Result<(), PathBuf> {
+        let root = root.canonicalize().unwrap_or(root);
+        let inside = self.inside().to_owned();
+        let directory: PathBuf = root.join(&inside).components().collect();
+        if !directory.is_dir() {
+            return Err(inside);
+        }
+        (self.workspace, self.directory) = (root, directory);
+        Ok(())
+    }
+
+    /// Whether the run went to another checkout.
+    pub fn elsewhere(&self) -> bool {
+        self.base != self.directory
+    }
+
     /// The repository's settings, if there are any.
     pub fn settings(&self) -> Result<Option<String>, Failure> {
-        for directory in [&self.directory, &self.workspace] {
-            let file = directory.join(SETTINGS);
-            match std::fs::read_to_string(&file) {
+        for file in &self.settings {
+            match std::fs::read_to_string(file) {
                 Ok(text) => return Ok(Some(text)),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => {

@@ -138,9 +138,11 @@ impl Execution<'_> {
         let work = async {
             match job {
                 Job::Version => self.settle(progress).await,
-                Job::Images { repository } => {
+                Job::Images { repository, earlier } => {
                     let required = progress.plan.images.required;
-                    self.record(repository, required, progress).await
+                    let said = self.record(repository, required, progress).await?;
+                    self.let_through(repository, earlier, progress).await?;
+                    Ok(said)
                 }
                 Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,
                 Job::Target(_) => Ok(None),

@@ -19,7 +19,7 @@ use crate::plan::{Place, Target};
 use crate::private;
 use crate::secret::Secret;
 use crate::version::{Commit, Kind, Prefix, VersionTag};
-use crate::workspace::{ArtifactGlobs, KeptFile};
+use crate::workspace::{ArtifactGlobs, KeptFile, Snapshot, bring_back};
 use crate::world::Env;
 
 /// The outside systems.
@@ -83,11 +83,18 @@ impl Site {
         }
     }
 
-    /// The files that the globs name, as absolute paths.
+    /// The files that the globs name, as absolute paths. A checkout of our own goes with the run: what
+    /// was left there is copied beside the logs.
     pub(super) fn artifacts(&self, globs: &[String]) -> Result<Vec<String>, Failure> {
         let globs = ArtifactGlobs::parse(globs.iter().map(String::as_str))?;
-        let found = globs.find(&self.paths.directory)?;
-        Ok(found.iter().map(|file| self.paths.directory.join(file).display().to_string()).collect())
+        let mut at = self.paths.directory.clone();
+        if self.paths.elsewhere() && !globs.is_empty() {
+            at = self.paths.logs.join("artifacts");
+            fs::create_dir_all(&at).map_err(|error| unwritable(&at, &error))?;
+            bring_back(&globs, &self.paths.directory, &at, &Snapshot::default(), &at)?;
+        }
+        let found = globs.find(&at)?;
+        Ok(found.iter().map(|file| at.join(file).display().to_string()).collect())
     }
 
     /// The command that repeats a target on a laptop. What a promotion needs only a gate sets up.

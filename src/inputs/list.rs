@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::types::{Command, Globs, Integration, OnExisting, OutputFormat, Promotion, Size, Switch, Words};
+use super::globs::Globs;
+use super::types::{Command, Integration, OnExisting, OutputFormat, Promotion, Size, Switch, Words};
 use super::{Field, Spec};
 use crate::error::Failure;
 use crate::secret::Secret;
@@ -40,16 +41,18 @@ macro_rules! inputs {
 
 inputs! {
     "What to do" {
-        /// What to do. `fast-feedback` is the whole gate.
+        /// What to do. `fast-feedback` is the whole gate; `extended-test` and `prod` are the later
+        /// ones.
         command("command"): Command = "fast-feedback";
         /// What the command is about: the make targets of `run`, the stage of `promote`
-        /// (`extended-test` or `prod`), the command that `plan` plans.
+        /// and the gate of `latest` (`extended-test` or `prod`), the command that `plan` plans.
         target("target"): Option<Words>;
         /// The directory make runs in, relative to the workspace.
         working_directory("working-directory"): String = ".";
         /// Print the plan and stop: nothing is run, created or promoted.
         dry_run("dry-run"): bool = "false";
-        /// How `plan` and `dry-run` print.
+        /// How `plan` and `dry-run` print. `matrix` prints the environments of the gate and nothing
+        /// else, for `strategy.matrix`.
         output("output"): OutputFormat = "text";
     }
     "Who you are" {
@@ -58,13 +61,18 @@ inputs! {
         /// The deployable. Default: `P2P_APP_NAME` of the Makefile.
         app_name("app-name"): Option<String>;
         /// The name of this job's own environment, such as `gcp-dev`. Default: the first
-        /// `deploy_env` of the variable `FAST_FEEDBACK` in `vars`.
+        /// environment of the gate's matrix.
         environment("environment"): Option<String>;
+        /// The environments that a gate runs in, one after the other: a matrix
+        /// (`{"include": [{"deploy_env": "gcp-dev"}]}`), or names. Default: `environment`, else
+        /// the gate's variable in `vars`: `FAST_FEEDBACK`, `EXTENDED_TEST` or `PROD`.
+        matrix("matrix"): Option<String>;
         /// The token for GitHub's API and for git. The action passes the job's own.
         github_token("github-token"): Option<Secret>;
     }
     "Version" {
-        /// The version, as an earlier job computed it. Nothing is computed or created then.
+        /// The version, as an earlier job computed it. Nothing is computed or created then. Default
+        /// of `extended-test` and `prod`: the latest in their registry path.
         version("version"): Option<String>;
         /// What stands before the number in a version tag. Literal text; a monorepo has one an app.
         version_prefix("version-prefix"): String = "v";
@@ -86,7 +94,8 @@ inputs! {
         /// The largest workspace that is copied for that; above it they run one after the other.
         copy_limit("copy-limit"): Size = "2GiB";
         /// Files that targets leave behind and that are wanted afterwards: globs, one a line,
-        /// relative to `working-directory`. Those of nft are brought back from its copy.
+        /// relative to `working-directory`; or YAML, a list of globs for each target. Those of nft
+        /// are brought back from its copy.
         artifacts("artifacts"): Option<Globs>;
         /// Variables for every target, one `KEY=VALUE` a line, or `KEY<<DELIM` … `DELIM` for a
         /// value of several lines. Every value is masked.
@@ -185,6 +194,11 @@ inputs! {
         kubeconfig("kubeconfig"): Option<Secret>;
         /// The context of the kubeconfig to use. Default: its current one.
         kube_context("kube-context"): Option<String>;
+    }
+    "Slack" {
+        /// A webhook of Slack: told of failures on the main branch, and when production has a new
+        /// version. An incoming webhook, or one that starts a workflow.
+        slack_webhook_url("slack-webhook-url"): Option<Secret>;
     }
     "The binary" {
         /// A `p2p` binary to run instead of the released one.

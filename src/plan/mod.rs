@@ -4,12 +4,14 @@
 mod build;
 mod cache;
 mod fork;
+mod later;
 mod standing;
 mod text;
 
 pub use build::{Known, plan, stage};
 pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
 pub use fork::fork;
+pub use later::Later;
 pub use standing::{Barred, Facts, Standing, standing};
 
 use std::time::Duration;
@@ -139,6 +141,9 @@ pub enum Job {
     Images {
         /// The registry path of the images: `<registry>/<stage path>`.
         repository: String,
+        /// The gates that they should have passed before, by their promotion records.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        earlier: Vec<Stage>,
     },
     /// Promotes the images.
     Promote(Promotion),

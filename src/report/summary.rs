@@ -89,6 +89,9 @@ fn verdict(outcome: &Outcome) -> String {
         Verdict::Failure => ("❌", "failed"),
         Verdict::Cancelled => ("🛑", "was interrupted"),
     };
+    if version.version.is_empty() && outcome.result == Verdict::Success {
+        return format!("## {mark} {command} had nothing to do\n\n{}.\n\n", markdown::cell(&version.because));
+    }
     let mut text = format!(
         "## {mark} {command} {word}: {}\n\nCommit {}, {}",
         markdown::cell(&version.version),
