@@ -2,6 +2,7 @@
 //! before anything is done.
 
 use crate::error::Failure;
+use crate::google::Identity;
 use crate::inputs::{Globs, Inputs};
 use crate::oci::{Digest, Repository, check_tag};
 use crate::outcome::Image;
@@ -35,7 +36,7 @@ pub(super) fn images(plan: &Plan) -> Result<(), Failure> {
         let places = match &step.job {
             Job::Images { repository, .. } => vec![repository],
             Job::Promote(promotion) => vec![&promotion.source, &promotion.destination],
-            Job::Version | Job::Target(_) => Vec::new(),
+            Job::Preflight(_) | Job::Version | Job::Subnamespaces(_) | Job::Target(_) => Vec::new(),
         };
         for place in places {
             place.parse::<Repository>().map_err(|error| {
@@ -49,6 +50,15 @@ pub(super) fn images(plan: &Plan) -> Result<(), Failure> {
                 })?;
             }
         }
+    }
+    Ok(())
+}
+
+/// The names of the accounts and their providers.
+pub(super) fn access(plan: &Plan) -> Result<(), Failure> {
+    let sides = [Some(&plan.access.own), plan.access.destination.as_ref()];
+    for acting in sides.into_iter().flatten().filter_map(|side| side.identity.as_ref()) {
+        Identity::new(acting.role, &acting.provider.text, &acting.service_account.text)?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! is done. What follows from them is decided in `plan`.
 
 mod checks;
+mod cloud;
 mod github;
 mod paths;
 mod promotion;
@@ -24,7 +25,7 @@ use crate::git::{self, Git};
 use crate::inputs::{Command, Inputs};
 use crate::make::{self, Makefile, ProbeRequest};
 use crate::outcome::Image;
-use crate::plan::{Known, Later, Place, Plan, Standing, plan, stage};
+use crate::plan::{Cloud, Known, Later, Place, Plan, Standing, plan, stage};
 use crate::private;
 use crate::version::{Kind, Prefix, VersionTag};
 use crate::world::World;
@@ -130,6 +131,7 @@ pub struct Context {
     recorded: Vec<Image>,
     notes: Vec<String>,
     embedded_registry: bool,
+    cloud: Cloud,
 }
 
 impl Context {
@@ -158,13 +160,16 @@ impl Context {
                 sources.inputs.insert(Key::Registry, registry);
             }
             let makefile = match request.command {
-                Command::Version | Command::Latest => None,
+                Command::Version => None,
+                Command::Latest if stage::said(&request.inputs, &sources.own()?) => None,
                 _ => Some(read_makefile(world, place, &request, &paths, &sources, &stage_paths).await?),
             };
             Ok::<_, Failure>((embedded_registry, makefile))
         };
         // Started in this order: git takes longest, and there is time to tidy up while both run.
-        let (found, makefile, ()) = tokio::join!(found, makefile, async { paths.forget_old_runs() });
+        let cloud = cloud::read(world, &request, job.as_ref());
+        let (found, makefile, cloud, ()) =
+            tokio::join!(found, makefile, cloud, async { paths.forget_old_runs() });
         let (found, (embedded_registry, makefile)) = (found?, makefile?);
         if let Some(makefile) = &makefile {
             sources.add(makefile);
@@ -199,6 +204,7 @@ impl Context {
             prefix,
             makefile,
             tracked,
+            cloud,
             own,
             values,
             destination,
@@ -227,9 +233,16 @@ impl Context {
             later: self.request.later.as_ref(),
             notes: self.notes.clone(),
             embedded_registry: self.embedded_registry,
+            cloud: self.cloud,
         })?;
         checks::images(&plan)?;
+        checks::access(&plan)?;
         Ok(plan)
+    }
+
+    /// Whether GitHub gives the job neither id token nor secrets.
+    pub fn lacks_secrets(&self) -> bool {
+        self.cloud.lacks_secrets
     }
 
     /// The registry of the job's own environment.
@@ -302,6 +315,7 @@ fn given(inputs: &Inputs) -> Given {
         (Key::ClusterName, &inputs.cluster_name),
         (Key::BaseDomain, &inputs.base_domain),
         (Key::InternalServicesDomain, &inputs.internal_services_domain),
+        (Key::ArtifactRegistryDomain, &inputs.artifact_registry_domain),
         (Key::Registry, &inputs.registry),
         (Key::ServiceAccount, &inputs.service_account),
         (Key::WorkloadIdentityProvider, &inputs.workload_identity_provider),

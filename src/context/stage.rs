@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::versions::{self, Found};
-use super::{Job, Paths, Request, read_makefile, sources, stage_paths};
-use crate::environment::{EnvVars, Key, Stage, Target as Facing, Values, target_variables};
+use super::{Context, Job, Paths, Request};
+use crate::environment::{Key, Stage, Values};
 use crate::error::{Exit, Failure};
 use crate::git::{Git, Worktree};
-use crate::inputs::Command;
-use crate::make::{self, Makefile, State};
+use crate::inputs::{Command, Inputs};
+use crate::make;
 use crate::oci::{Client, Repository};
-use crate::plan::{Later, Place, stage};
+use crate::plan::{Later, Names, Plan, Standing, stage};
 use crate::version::{self, Commit, Prefix};
 use crate::world::World;
 
@@ -32,7 +32,7 @@ pub(super) fn of(command: Command, targets: &[String]) -> Option<Stage> {
 }
 
 /// Settles which version `request` is about, if it is about a later gate, and checks the version's tag
-/// out: `paths` lead there from then on. `client` makes a client for a repository.
+/// out: `paths` lead there from then on. `client` makes a client for what a plan is about.
 ///
 /// A local run with a registry of its own has no released versions: it takes the checkout as it is.
 pub async fn settle(
@@ -41,18 +41,27 @@ pub async fn settle(
     job: Option<&Job>,
     paths: &mut Paths,
     git: &Git,
-    client: impl FnOnce(&Repository) -> Result<Client, Failure>,
+    client: impl AsyncFnOnce(&Context, &Plan) -> Result<Client, Failure>,
 ) -> Result<(), Failure> {
     let Some(stage) = of(request.command, &request.targets) else { return Ok(()) };
     if job.is_none() && request.inputs.registry.is_none() {
         return Ok(());
     }
-    let (version, because) = match &request.inputs.version {
-        Some(version) => (Some(version.clone()), "given by the input `version`".to_owned()),
-        None => latest(world, request, job, paths, stage, client).await?,
-    };
+    let commit = here(job, paths, git).await?;
     let mut later =
-        Later { stage, version, tag: None, commit: here(job, paths, git).await?, because, notes: Vec::new() };
+        Later { stage, version: None, tag: None, commit, because: String::new(), notes: Vec::new() };
+    if let Some(version) = &request.inputs.version {
+        later.version = Some(version.clone());
+        "given by the input `version`".clone_into(&mut later.because);
+    } else {
+        let mut asking = request.clone();
+        asking.command = Command::Latest;
+        asking.targets = vec![if stage == Stage::Prod { "prod" } else { "extended-test" }.to_owned()];
+        asking.later = Some(later.clone());
+        let none = std::future::ready(Ok(None));
+        let context = Context::gather(world, asking, job.cloned(), paths.shared(), git, none).await?;
+        (later.version, later.because) = Box::pin(latest(world, &context, stage, client)).await?;
+    }
     if let (Some(version), true) = (&later.version, request.command != Command::Latest) {
         let prefix: Prefix = request.inputs.version_prefix.parse()?;
         let tag = tag(&prefix, version);
@@ -90,15 +99,22 @@ async fn here(job: Option<&Job>, paths: &Paths, git: &Git) -> Result<Commit, Fai
 /// images it is the latest that all of them have: a promotion may have ended half-way.
 async fn latest(
     world: &World,
-    request: &Request,
-    job: Option<&Job>,
-    paths: &Paths,
+    context: &Context,
     stage: Stage,
-    client: impl FnOnce(&Repository) -> Result<Client, Failure>,
+    client: impl AsyncFnOnce(&Context, &Plan) -> Result<Client, Failure>,
 ) -> Result<(Option<String>, String), Failure> {
-    let (values, names) = about(world, request, job, paths).await?;
+    let plan = context.plan()?;
+    if let Some(reason) = &plan.skipped {
+        return Ok((None, reason.clone()));
+    }
     let at =
-        format!("{}/{}", values.require(Key::Registry)?.text, stage_paths(&request.inputs)?.of(stage).text);
+        format!("{}/{}", context.values.require(Key::Registry)?.text, context.stage_paths.of(stage).text);
+    let names = match &plan.images.names {
+        Names::Names(names) => names.clone(),
+        Names::PrintedBy(target) => {
+            make::images(&context.paths.directory, &target.variables.over(&world.env), NAMING).await?
+        }
+    };
     let mut repositories = Vec::new();
     for name in &names {
         let repository = format!("{at}/{name}").parse::<Repository>().map_err(|error| {
@@ -107,13 +123,13 @@ async fn latest(
         })?;
         repositories.push(repository);
     }
-    let Some(first) = repositories.first() else {
+    if repositories.is_empty() {
         return Err(Failure::usage(
             "no image to look for: neither `image-names` nor the target `p2p-images` nor an app's name",
             "set `app-name` or `image-names`, or `P2P_APP_NAME` in the Makefile; nothing was run",
         ));
-    };
-    let client = client(first)?;
+    }
+    let client = client(context, &plan).await?;
     let mut common: Option<Vec<String>> = None;
     for repository in &repositories {
         let tags = client.tags(repository).await?.unwrap_or_default();
@@ -131,45 +147,9 @@ async fn latest(
     })
 }
 
-/// The values of the environment and the names of the images, by the inputs and, where these do not
-/// say enough, by the Makefile of the checkout.
-async fn about(
-    world: &World,
-    request: &Request,
-    job: Option<&Job>,
-    paths: &Paths,
-) -> Result<(Values, Vec<String>), Failure> {
-    let inputs = &request.inputs;
-    let mut sources = sources(request, paths)?;
-    let values = sources.own()?;
-    if let (Some(names), Some(_)) = (&inputs.image_names, values.get(Key::Registry)) {
-        return Ok((values, names.0.clone()));
-    }
-    let place = if job.is_some() { Place::Github } else { Place::Local };
-    let stages = stage_paths(inputs)?;
-    let makefile = read_makefile(world, place, request, paths, &sources, &stages).await?;
-    sources.add(&makefile);
-    let values = sources.own()?;
-    let names = match &inputs.image_names {
-        Some(names) => names.0.clone(),
-        None if prints_names(&makefile) => {
-            let variables = target_variables(&Facing {
-                values: &values,
-                source: None,
-                paths: &stages,
-                version: None,
-                github_token: None,
-                env_vars: &EnvVars::default(),
-            });
-            make::images(&paths.directory, &variables.over(&world.env), NAMING).await?
-        }
-        None => values.text(Key::AppName).map(str::to_owned).into_iter().collect(),
-    };
-    Ok((values, names))
-}
-
-fn prints_names(makefile: &Makefile) -> bool {
-    matches!(makefile.target("p2p-images").state, State::Defined { .. })
+/// Whether the inputs say all that a search for a version needs, so that there need be no Makefile.
+pub(super) fn said(inputs: &Inputs, own: &Values) -> bool {
+    inputs.image_names.is_some() && own.get(Key::Registry).is_some()
 }
 
 /// Checks a tag out and goes there. Gives the tag's commit.
@@ -218,7 +198,7 @@ pub(super) fn found(later: &Later, job: Option<&Job>, main_branch: &str, prefix:
     let commit = later.commit.clone();
     let standing = match job {
         Some(job) => later.standing(&job.facts(commit.clone(), commit, None), main_branch, prefix),
-        None => crate::plan::Standing { kind: later.kind(), commit, barred: None },
+        None => Standing { kind: later.kind(), commit, barred: None },
     };
     Found { kind: later.kind(), standing, tags: Vec::new(), notes: later.notes.clone() }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::site::Private;
+use super::private::Private;
 use super::{Execution, Progress, Said};
 use crate::error::{Exit, Failure};
 use crate::inputs::Command;
@@ -51,7 +51,8 @@ impl Execution<'_> {
             Names::PrintedBy(target) => target,
         };
         let directory = &self.site.paths.directory;
-        let private = Private::make(self.site, target)?;
+        self.site.keep_credentials()?;
+        let private = Private::make(self, target, false).await?;
         let spec = self.spec(target, &private, directory, &self.site.paths.workspace);
         Ok(make::images(directory, &spec.env, NAMING).await?)
     }

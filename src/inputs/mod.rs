@@ -10,8 +10,8 @@ mod types;
 pub use globs::Globs;
 pub use list::{Inputs, SPECS};
 pub use types::{
-    BuildCache, ClusterEndpoint, Command, Integration, OnExisting, OnFork, OutputFormat, Promotion, Size,
-    Switch, Words,
+    BuildCache, ClusterEndpoint, Command, Federate, Integration, OnExisting, OnFork, OutputFormat, Promotion,
+    Size, Switch, Words,
 };
 
 use crate::error::Failure;

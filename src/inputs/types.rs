@@ -199,6 +199,18 @@ choices! {
         Failure = "failure",
         /// The gate is skipped.
         Skipped = "skipped",
+        /// It is a pull request like any other.
+        Run = "run",
+    }
+
+    /// Whether a job acts as a service account.
+    Federate {
+        /// Where it needs to and can.
+        Auto = "auto",
+        /// Anywhere.
+        On = "on",
+        /// Nowhere.
+        Off = "off",
     }
 
     /// What happens where a tag at the destination names another image.

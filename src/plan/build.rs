@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Action, Images, Job, Later, Names, Place, Plan, Promotion, Standing, Step, Target, Version};
+use super::{
+    Access, Action, Cache, Cloud, Images, Job, Later, Names, Place, Plan, Promotion, Standing, Step, Target,
+    Version,
+};
 use crate::environment::{
     EnvVars, Key, Origin, Paths, Stage, Target as Facing, Value, Values, target_variables,
 };
@@ -55,11 +58,14 @@ pub struct Known<'a> {
     pub notes: Vec<String>,
     /// The registry of a local run, if it is ours.
     pub embedded_registry: bool,
+    /// What the job can get at.
+    pub cloud: Cloud,
 }
 
 /// Makes the plan, or says all that stands in its way; nothing has been run then.
 pub fn plan(known: &Known<'_>) -> Result<Plan, Failure> {
     let mut planner = Planner { known, steps: Vec::new(), warnings: Vec::new(), wave: 0 };
+    let skipped = planner.fork()?;
     match known.command {
         Command::FastFeedback | Command::Plan => planner.fast_feedback()?,
         Command::ExtendedTest => planner.later(Stage::ExtendedTest)?,
@@ -69,13 +75,19 @@ pub fn plan(known: &Known<'_>) -> Result<Plan, Failure> {
         Command::Promote => planner.promote()?,
     }
     let images = planner.images()?;
-    Ok(planner.finish(images))
+    let access = planner.access(&images.names)?;
+    let build_cache = planner.build_cache();
+    let plan = planner.finish(images, access, build_cache);
+    Ok(match skipped {
+        Some(reason) => plan.without_steps(&reason),
+        None => plan,
+    })
 }
 
 pub(super) struct Planner<'a> {
     pub(super) known: &'a Known<'a>,
-    steps: Vec<Step>,
-    warnings: Vec<String>,
+    pub(super) steps: Vec<Step>,
+    pub(super) warnings: Vec<String>,
     wave: usize,
 }
 
@@ -383,7 +395,7 @@ impl Planner<'_> {
         self.known.inputs.artifacts.as_ref().map(|globs| globs.of(targets)).unwrap_or_default()
     }
 
-    fn finish(self, images: Images) -> Plan {
+    fn finish(self, images: Images, access: Access, build_cache: Cache) -> Plan {
         let artifacts = self.artifacts();
         let known = self.known;
         let mut notes = known.notes.clone();
@@ -401,6 +413,9 @@ impl Planner<'_> {
             commit: known.standing.commit.to_string(),
             version: known.version.clone(),
             environment: known.values.clone(),
+            skipped: None,
+            access,
+            build_cache,
             images,
             directory: known.inputs.working_directory.clone(),
             artifacts,

@@ -94,6 +94,7 @@ impl Log {
                     .collect();
                 format!("\n✗ {} of {version} failed in {took}: {}", outcome.plan.command, failed.join(", "))
             }
+            Verdict::Skipped => format!("\n- {} was skipped", outcome.plan.command),
             Verdict::Cancelled => {
                 format!("\n✗ {} of {version} was interrupted after {took}", outcome.plan.command)
             }

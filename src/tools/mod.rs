@@ -9,8 +9,6 @@ mod verify;
 use clap::{Arg, ArgMatches, Command};
 
 use crate::error::{Exit, Failure};
-use crate::inputs::Inputs;
-use crate::oci::{Client, Repository};
 use crate::report::Console;
 use crate::world::World;
 
@@ -26,19 +24,6 @@ pub fn inputs(name: &str) -> Option<&'static [&'static str]> {
         latest::NAME | verify::NAME => Some(&access::OWN),
         _ => None,
     }
-}
-
-/// A client for a repository, with the login that the inputs give.
-///
-/// # Errors
-/// Where Docker's configuration cannot be read.
-pub fn client(
-    world: &World,
-    inputs: &Inputs,
-    repository: &Repository,
-    console: &Console,
-) -> Result<Client, Failure> {
-    access::client(world, console, &[access::own(inputs, repository)])
 }
 
 /// Runs the command `name`.
