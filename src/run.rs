@@ -1,30 +1,24 @@
 //! From the world to the exit code: inputs → context → plan → execute → report.
 
-use std::io::Write;
-use std::path::Path;
+mod parts;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use crate::cli::{self, Asked, Flags};
-use crate::context::{Context, Job, Paths, Request};
+use crate::context::{self, Context, Job, Paths, Request};
 use crate::error::{Exit, Failure};
-use crate::execute::{Edges, Execution, Remote, Site};
+use crate::execute::{Execution, builder};
 use crate::git::Git;
-use crate::github::GitHub;
 use crate::inputs::{Inputs, OutputFormat};
-use crate::kube::Kubeconfig;
-use crate::logins::Login;
-use crate::oci::{Client, Credentials, Keyring, Settings};
 use crate::outcome::{Event, Outcome};
 use crate::output::Masker;
-use crate::plan::{Place, Plan, Step};
+use crate::plan::Plan;
 use crate::process::{Signals, StopSignal};
 use crate::registry;
 use crate::report::{self, Annotations, Console, Json, Listener, Log, Outputs, Reporter, Summary};
 use crate::retry::{Policy, Watcher};
 use crate::secret::Secret;
-use crate::workspace::KeptFile;
 use crate::world::{Env, World};
 
 /// Does what the arguments and the environment ask for. Text goes to `out`, complaints of the
@@ -45,15 +39,35 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
         }
         Asked::Image(matches) => crate::images::run(&world, &matches, &console).await,
         Asked::Tool(name, matches) => Box::pin(crate::tools::run(&world, &name, &matches, &console)).await,
-        Asked::Gate(flags) => Box::pin(gate(&world, &flags, &console)).await,
+        // What it failed of it has told.
+        Asked::Gate(flags) => {
+            return Box::pin(gate(&world, &flags, &console)).await.unwrap_or_else(|failure| failure.exit);
+        }
     };
     ended.unwrap_or_else(|failure| {
-        report::failed(&console, &world.env, &failure);
+        report::failed(&console, &world.env, &failure, None);
         failure.exit
     })
 }
 
 async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, Failure> {
+    let mut logs = None;
+    let ended = Box::pin(prepared(world, flags, console, &mut logs)).await;
+    if let Err(failure) = &ended {
+        let logs = logs.or_else(|| Paths::logs_of_failure(&world.env).filter(|_| console.is_github()));
+        report::failed(console, &world.env, failure, logs.as_deref().map(|logs| (logs, world.now)));
+    }
+    ended
+}
+
+/// Runs the gate. Where it fails before there is an outcome, `logs` is the directory for the report, if
+/// there is one already.
+async fn prepared(
+    world: &World,
+    flags: &Flags,
+    console: &Console,
+    logs: &mut Option<PathBuf>,
+) -> Result<Exit, Failure> {
     let inputs = Inputs::read(|spec| spec.text(flags.text(spec), &world.env))?;
     let masker = console.masker();
     masker.add(&secrets(&inputs, &world.env));
@@ -62,37 +76,51 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
     masker.add(request.env_vars.iter().map(|(_, secret)| secret));
     let signals = Signals::listen()?;
     let job = if console.is_github() { Some(Job::read(&world.env)?) } else { None };
-    let paths = Paths::new(world, job.as_ref(), &request.inputs.working_directory)?;
+    let paths = Paths::new(world, job.as_ref(), &request)?;
     let report_path = paths.logs.join("report.json");
+    *logs = paths.keeps_logs().then(|| paths.logs.clone());
     let reporter = reporter(world, console, &report_path);
     let watcher = watcher(&reporter);
     let git = Git::new(&world.env).retrying(Policy::default(), watcher.clone());
     let mut stop = signals.stop();
-    let prepared = async {
+    let gathered = async {
         let mut server = None;
         let registry = embedded(&request, job.as_ref(), &paths, &mut server);
+        let (mut request, mut paths) = (request, paths);
+        let client = async |context: &Context, plan: &Plan| {
+            parts::client(world, context, plan, git.clone(), watcher.clone(), &masker, &reporter).await
+        };
+        Box::pin(context::settle(world, &mut request, job.as_ref(), &mut paths, &git, client)).await?;
         let context = Context::gather(world, request, job, paths, &git, registry).await?;
         let plan = context.plan()?;
         Ok::<_, Failure>((server, context, plan))
     };
-    let (server, context, plan) = tokio::select! {
-        prepared = prepared => prepared?,
+    let (server, context, mut plan) = tokio::select! {
+        gathered = gathered => gathered?,
         signal = stop.wait() => return Err(interrupted(signal)),
     };
-    if context.request.dry_run {
-        show(console, &plan, context.request.inputs.output)?;
-        let outcome = Outcome::of_plan(plan, world.now, context.paths.logs.display().to_string());
-        outputs(world, console, &report_path).hear(&Event::Ended(&outcome));
-        Json::new(report_path, masker).hear(&Event::Ended(&outcome));
+    // What a run would stumble over without the network, a plan finds too.
+    let logins = parts::logins(&context)?;
+    masker.add(&logins.all().map(|login| parts::basic(&login.username, &login.password)).collect::<Vec<_>>());
+    let told = parts::secrets(&masker, &reporter);
+    let edges = parts::edges(world, &context, &plan, &logins, git, watcher, told)?;
+    let (dry_run, format) = (context.request.dry_run, context.request.inputs.output);
+    let mut site = parts::site(world, context, &plan, logins)?;
+    masker.add(&site.kubeconfig.secrets());
+    if dry_run {
+        show(console, &plan, format)?;
+        if let Some(logs) = logs {
+            let outcome = Outcome::of_plan(plan, world.now, logs.display().to_string());
+            outputs(world, console, &report_path).hear(&Event::Ended(&outcome));
+            Json::new(report_path, masker).hear(&Event::Ended(&outcome));
+        }
         return Ok(Exit::Passed);
     }
-    let logins = logins(&context)?;
-    masker.add(&logins.iter().map(|login| basic(&login.username, &login.password)).collect::<Vec<_>>());
-    let edges = edges(world, &context, &plan, &logins, git, watcher)?;
-    let site = site(world, context, &plan, logins)?;
-    masker.add(&site.kubeconfig.secrets());
+    let (cache, warning) = builder(&site.env, &site.paths.directory, site.cache).await;
+    (site.cache, plan.build_cache) = (cache, cache);
+    plan.warnings.extend(warning);
     let execution = Execution { site: &site, edges: &edges, reporter, masker, stop: signals.stop() };
-    let outcome = execution.run(plan, world.now).await;
+    let outcome = Box::pin(execution.run(plan, world.now)).await;
     if let Some(server) = server {
         server.stop().await;
     }
@@ -111,23 +139,22 @@ fn interrupted(signal: StopSignal) -> Failure {
 
 /// Everything secret that the inputs and the job's environment hold.
 fn secrets(inputs: &Inputs, env: &Env) -> Vec<Secret> {
-    let passwords =
-        [&inputs.registry_password, &inputs.source_registry_password, &inputs.dest_registry_password];
+    let passwords = [
+        &inputs.registry_password,
+        &inputs.source_registry_password,
+        &inputs.dest_registry_password,
+        &inputs.container_registry_pat,
+    ];
     let mut secrets: Vec<_> =
         passwords.into_iter().chain([&inputs.github_token]).flatten().cloned().collect();
     if let Some(token) = &inputs.github_token {
-        secrets.push(basic("x-access-token", token));
+        secrets.push(parts::basic("x-access-token", token));
     }
     // As powerful as each other: whoever has one acts as this job.
     for name in ["ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_RUNTIME_TOKEN"] {
         secrets.extend(env.get(name).map(Secret::new));
     }
     secrets
-}
-
-/// What HTTP's basic authentication makes of a login, which is as secret as the password.
-fn basic(username: &str, password: &Secret) -> Secret {
-    Secret::new(STANDARD.encode(format!("{username}:{}", password.expose())))
 }
 
 fn reporter(world: &World, console: &Console, report: &Path) -> Reporter {
@@ -178,7 +205,8 @@ fn embedded<'a>(
 
 fn show(console: &Console, plan: &Plan, format: OutputFormat) -> Result<(), Failure> {
     match format {
-        OutputFormat::Text => console.say(plan.to_string().trim_end()),
+        // The matrix is printed before there is a plan.
+        OutputFormat::Text | OutputFormat::Matrix => console.say(plan.to_string().trim_end()),
         OutputFormat::Json => {
             let json = serde_json::to_string_pretty(plan).map_err(|error| Failure {
                 what: format!("the plan cannot be written as JSON: {error}"),
@@ -190,134 +218,4 @@ fn show(console: &Console, plan: &Plan, format: OutputFormat) -> Result<(), Fail
         }
     }
     Ok(())
-}
-
-fn edges(
-    world: &World,
-    context: &Context,
-    plan: &Plan,
-    logins: &[Login],
-    git: Git,
-    watcher: Watcher,
-) -> Result<Edges, Failure> {
-    let inputs = &context.request.inputs;
-    let mut keyring = Keyring::from_env(&world.env)?;
-    for Login { registry, username, password } in logins.iter().cloned() {
-        keyring = keyring.with(&registry, Credentials::Password { username, password });
-    }
-    let oci = Client::new(Settings { keyring, watcher: watcher.clone(), ..Settings::default() });
-    let remote = match &context.job {
-        Some(job) if plan.version.create => {
-            let github = GitHub::new(&job.api_url, &job.repository, inputs.github_token.clone())?
-                .retrying(Policy::default(), watcher);
-            Some(Remote {
-                github,
-                url: job.git_url(),
-                token: inputs.github_token.clone(),
-                prefix: context.prefix.clone(),
-                commit: context.standing.commit.clone(),
-                kind: context.kind.clone(),
-                tags: context.tags.clone(),
-            })
-        }
-        _ => None,
-    };
-    Ok(Edges { oci, git, remote })
-}
-
-/// The logins of the inputs, each to the registry that it was given for.
-fn logins(context: &Context) -> Result<Vec<Login>, Failure> {
-    let inputs = &context.request.inputs;
-    let given = [
-        ("registry", context.own_registry(), &inputs.registry_username, &inputs.registry_password),
-        (
-            "source-registry",
-            context.source_registry(),
-            &inputs.source_registry_username,
-            &inputs.source_registry_password,
-        ),
-        (
-            "dest-registry",
-            context.destination_registry(),
-            &inputs.dest_registry_username,
-            &inputs.dest_registry_password,
-        ),
-    ];
-    let mut logins = Vec::new();
-    for (input, registry, username, password) in given {
-        let (Some(registry), Some(password)) = (registry, password) else { continue };
-        let host = registry.split('/').next().unwrap_or_default();
-        let google = host.ends_with("-docker.pkg.dev") || host == "gcr.io" || host.ends_with(".gcr.io");
-        let username = match username {
-            Some(username) => username.clone(),
-            None if google => "oauth2accesstoken".to_owned(),
-            None => {
-                return Err(Failure::usage(
-                    format!("the input `{input}-password` is set and `{input}-username` is not"),
-                    format!(
-                        "give the user of {registry}: `{input}-username: ${{{{ github.actor }}}}`; nothing was run"
-                    ),
-                ));
-            }
-        };
-        let login = Login { registry: registry.to_owned(), username, password: password.clone() };
-        login.check()?;
-        logins.push(login);
-    }
-    Ok(logins)
-}
-
-/// The flags with which a target means on a laptop what it means here.
-fn flags(inputs: &Inputs) -> Vec<(&'static str, String)> {
-    let directory =
-        Some(&inputs.working_directory).filter(|directory| !matches!(directory.as_str(), "." | ""));
-    let given = [
-        ("--working-directory", directory),
-        ("--tenant-name", inputs.tenant_name.as_ref()),
-        ("--app-name", inputs.app_name.as_ref()),
-    ];
-    given.into_iter().filter_map(|(flag, value)| Some((flag, value?.clone()))).collect()
-}
-
-fn site(world: &World, context: Context, plan: &Plan, logins: Vec<Login>) -> Result<Site, Failure> {
-    let inputs = &context.request.inputs;
-    let directory = &context.paths.directory;
-    let kube_context = context.kube_context();
-    let kubeconfig = match (&inputs.kubeconfig, context.place) {
-        (Some(input), _) => Kubeconfig::of_input(input, directory)?,
-        // A job's own is what the job is about; a laptop's is touched only when a context is named.
-        (None, place) if place == Place::Github || kube_context.is_some() => {
-            match world.env.path("KUBECONFIG") {
-                Some(list) => Kubeconfig::load(list.as_os_str(), directory)?,
-                None if kube_context.is_some() => {
-                    let home = world.env.path("HOME").unwrap_or_default().join(".kube/config");
-                    Kubeconfig::load(home.as_os_str(), directory)?
-                }
-                None => Kubeconfig::empty(),
-            }
-        }
-        (None, _) => Kubeconfig::empty(),
-    };
-    // A context that is not there is told before anything runs.
-    for target in plan.steps.iter().filter_map(Step::target) {
-        kubeconfig.for_target(kube_context.as_deref(), target.namespace.as_deref())?;
-    }
-    let credentials = match (context.place, world.env.path("HOME")) {
-        (Place::Github, Some(home)) => {
-            Some(KeptFile::of(home.join(".config/gcloud/application_default_credentials.json"))?)
-        }
-        _ => None,
-    };
-    Ok(Site {
-        place: context.place,
-        env: world.env.clone(),
-        binary: std::env::current_exe()?,
-        flags: flags(inputs),
-        copy_limit: inputs.copy_limit.0,
-        logins,
-        kubeconfig,
-        kube_context,
-        credentials,
-        paths: context.paths,
-    })
 }

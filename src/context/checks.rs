@@ -2,7 +2,8 @@
 //! before anything is done.
 
 use crate::error::Failure;
-use crate::inputs::Inputs;
+use crate::google::Identity;
+use crate::inputs::{Globs, Inputs};
 use crate::oci::{Digest, Repository, check_tag};
 use crate::outcome::Image;
 use crate::plan::{Action, Job, Names, Plan};
@@ -10,8 +11,8 @@ use crate::workspace::ArtifactGlobs;
 
 /// The inputs that are read late.
 pub(super) fn inputs(inputs: &Inputs, recorded: &[Image]) -> Result<(), Failure> {
-    let globs = inputs.artifacts.iter().flat_map(|globs| &globs.0);
-    ArtifactGlobs::parse(globs.map(String::as_str))?;
+    let globs = inputs.artifacts.iter().flat_map(Globs::iter);
+    ArtifactGlobs::parse(globs)?;
     if let Some(version) = &inputs.version {
         let wrong = || format!("the input `version` is {version:?}, and images are tagged with it");
         check_tag(version).map_err(|error| Failure::from(error).context(wrong()))?;
@@ -33,9 +34,9 @@ pub(super) fn images(plan: &Plan) -> Result<(), Failure> {
     };
     for step in plan.steps.iter().filter(|step| step.action == Action::Run) {
         let places = match &step.job {
-            Job::Images { repository } => vec![repository],
+            Job::Images { repository, .. } => vec![repository],
             Job::Promote(promotion) => vec![&promotion.source, &promotion.destination],
-            Job::Version | Job::Target(_) => Vec::new(),
+            Job::Preflight(_) | Job::Version | Job::Subnamespaces(_) | Job::Target(_) => Vec::new(),
         };
         for place in places {
             place.parse::<Repository>().map_err(|error| {
@@ -49,6 +50,15 @@ pub(super) fn images(plan: &Plan) -> Result<(), Failure> {
                 })?;
             }
         }
+    }
+    Ok(())
+}
+
+/// The names of the accounts and their providers.
+pub(super) fn access(plan: &Plan) -> Result<(), Failure> {
+    let sides = [Some(&plan.access.own), plan.access.destination.as_ref()];
+    for acting in sides.into_iter().flatten().filter_map(|side| side.identity.as_ref()) {
+        Identity::new(acting.role, &acting.provider.text, &acting.service_account.text)?;
     }
     Ok(())
 }

@@ -102,6 +102,12 @@ impl Job {
         self.is_pull_request() && self.text("/pull_request/head/repo/full_name") != Some(own)
     }
 
+    /// Whether GitHub gives it neither id token nor secrets. `pull_request_target` is about the base
+    /// repository, and has both.
+    pub fn lacks_secrets(&self) -> bool {
+        self.is_fork() && self.event.starts_with("pull_request") && self.event != "pull_request_target"
+    }
+
     fn text(&self, pointer: &str) -> Option<&str> {
         self.payload.pointer(pointer).and_then(Value::as_str)
     }

@@ -2,13 +2,16 @@
 //! is done. What follows from them is decided in `plan`.
 
 mod checks;
+mod cloud;
 mod github;
 mod paths;
 mod promotion;
+mod stage;
 mod versions;
 
 pub use github::Job;
 pub use paths::Paths;
+pub use stage::settle;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,13 +25,16 @@ use crate::git::{self, Git};
 use crate::inputs::{Command, Inputs};
 use crate::make::{self, Makefile, ProbeRequest};
 use crate::outcome::Image;
-use crate::plan::{Known, Place, Plan, Standing, plan, stage};
+use crate::plan::{Cloud, Known, Later, Place, Plan, Standing, plan, stage};
 use crate::private;
 use crate::version::{Kind, Prefix, VersionTag};
 use crate::world::World;
 
 /// The longest that make may take to read a Makefile.
 const READING: Duration = Duration::from_mins(2);
+
+/// The targets of the later gates.
+const GATES: [&str; 2] = ["p2p-extended-test", "p2p-prod"];
 
 /// What was asked of us.
 #[derive(Debug, Clone)]
@@ -43,6 +49,8 @@ pub struct Request {
     pub dry_run: bool,
     /// The variables of the input `env-vars`.
     pub env_vars: EnvVars,
+    /// What a later gate is about, once [`settle`] has found out.
+    pub later: Option<Later>,
 }
 
 impl Request {
@@ -53,20 +61,21 @@ impl Request {
             Command::Plan => (planned(&mut targets)?, true),
             command => (command, inputs.dry_run),
         };
-        if matches!(command, Command::FastFeedback | Command::Version) && !targets.is_empty() {
+        let takes_none = [Command::FastFeedback, Command::ExtendedTest, Command::Prod, Command::Version];
+        if takes_none.contains(&command) && !targets.is_empty() {
             return Err(Failure::usage(
                 format!("`{command}` takes no target, and `target` is `{}`", targets.join(" ")),
                 "leave `target` out, or set `command: run`; nothing was run",
             ));
         }
-        if command == Command::Promote {
+        if matches!(command, Command::Promote | Command::Latest) {
             stage(&targets)?;
         }
         let env_vars = match &inputs.env_vars {
             Some(text) => EnvVars::parse(text)?,
             None => EnvVars::default(),
         };
-        Ok(Self { inputs, command, targets, dry_run, env_vars })
+        Ok(Self { inputs, command, targets, dry_run, env_vars, later: None })
     }
 }
 
@@ -76,7 +85,15 @@ fn planned(targets: &mut Vec<String>) -> Result<Command, Failure> {
         return Ok(Command::FastFeedback);
     }
     let word = targets.remove(0);
-    let commands = [Command::FastFeedback, Command::Version, Command::Run, Command::Promote];
+    let commands = [
+        Command::FastFeedback,
+        Command::ExtendedTest,
+        Command::Prod,
+        Command::Version,
+        Command::Run,
+        Command::Promote,
+        Command::Latest,
+    ];
     commands.into_iter().find(|command| command.word() == word).ok_or_else(|| {
         let words: Vec<_> = commands.iter().map(|command| command.word()).collect();
         Failure::usage(
@@ -114,6 +131,7 @@ pub struct Context {
     recorded: Vec<Image>,
     notes: Vec<String>,
     embedded_registry: bool,
+    cloud: Cloud,
 }
 
 impl Context {
@@ -132,7 +150,7 @@ impl Context {
         let prefix: Prefix = inputs.version_prefix.parse()?;
         let recorded = recorded(inputs)?;
         checks::inputs(inputs, &recorded)?;
-        let mut sources = sources(inputs, &paths)?;
+        let mut sources = sources(&request, &paths)?;
         let stage_paths = stage_paths(inputs)?;
         let found = versions::read(&request, job.as_ref(), &paths, git, &prefix);
         let makefile = async {
@@ -143,27 +161,35 @@ impl Context {
             }
             let makefile = match request.command {
                 Command::Version => None,
+                Command::Latest if stage::said(&request.inputs, &sources.own()?) => None,
                 _ => Some(read_makefile(world, place, &request, &paths, &sources, &stage_paths).await?),
             };
             Ok::<_, Failure>((embedded_registry, makefile))
         };
         // Started in this order: git takes longest, and there is time to tidy up while both run.
-        let (found, makefile, ()) = tokio::join!(found, makefile, async { paths.forget_old_runs() });
+        let cloud = cloud::read(world, &request, job.as_ref());
+        let (found, makefile, cloud, ()) =
+            tokio::join!(found, makefile, cloud, async { paths.forget_old_runs() });
         let (found, (embedded_registry, makefile)) = (found?, makefile?);
         if let Some(makefile) = &makefile {
-            let value = |name| makefile.variable(name).map(|variable| variable.value.as_str());
-            sources.makefile = Sources::makefile(value("P2P_TENANT_NAME"), value("P2P_APP_NAME"));
+            sources.add(makefile);
         }
         let own = sources.own()?;
-        let next = if request.targets == ["prod"] { Stage::Prod } else { Stage::ExtendedTest };
+        let next = match request.command {
+            Command::ExtendedTest => Stage::Prod,
+            Command::Promote if request.targets == ["prod"] => Stage::Prod,
+            _ => Stage::ExtendedTest,
+        };
         let destination = promotion::destination(inputs, &sources, &own, next);
         let values = match request.command {
             Command::Promote => promotion::source(inputs, &sources, &own)?,
             _ => own.clone(),
         };
         let tracked = match request.command {
-            Command::FastFeedback | Command::Promote => tracked(git, makefile.as_ref(), &paths).await?,
-            Command::Version | Command::Run | Command::Plan => Vec::new(),
+            Command::FastFeedback | Command::ExtendedTest | Command::Promote => {
+                tracked(git, makefile.as_ref(), &paths).await?
+            }
+            Command::Prod | Command::Version | Command::Run | Command::Latest | Command::Plan => Vec::new(),
         };
         Ok(Self {
             place,
@@ -178,6 +204,7 @@ impl Context {
             prefix,
             makefile,
             tracked,
+            cloud,
             own,
             values,
             destination,
@@ -203,11 +230,19 @@ impl Context {
             paths: &self.stage_paths,
             env_vars: &self.request.env_vars,
             recorded: self.recorded.clone(),
+            later: self.request.later.as_ref(),
             notes: self.notes.clone(),
             embedded_registry: self.embedded_registry,
+            cloud: self.cloud,
         })?;
         checks::images(&plan)?;
+        checks::access(&plan)?;
         Ok(plan)
+    }
+
+    /// Whether GitHub gives the job neither id token nor secrets.
+    pub fn lacks_secrets(&self) -> bool {
+        self.cloud.lacks_secrets
     }
 
     /// The registry of the job's own environment.
@@ -233,7 +268,16 @@ impl Context {
     }
 }
 
-fn sources(inputs: &Inputs, paths: &Paths) -> Result<Sources, Failure> {
+impl Sources {
+    /// Takes tenant and app from a Makefile.
+    fn add(&mut self, makefile: &Makefile) {
+        let value = |name| makefile.variable(name).map(|variable| variable.value.as_str());
+        self.makefile = Self::makefile(value("P2P_TENANT_NAME"), value("P2P_APP_NAME"));
+    }
+}
+
+fn sources(request: &Request, paths: &Paths) -> Result<Sources, Failure> {
+    let inputs = &request.inputs;
     let vars = match &inputs.vars {
         Some(text) => Vars::parse(text)?,
         None => Vars::default(),
@@ -247,7 +291,9 @@ fn sources(inputs: &Inputs, paths: &Paths) -> Result<Sources, Failure> {
     }
     let own =
         inputs.environment.as_ref().map(|name| Value::new(name, Origin::Input("environment".to_owned())));
-    let first = || promotion::first(&vars, Stage::FastFeedback);
+    let first = || {
+        promotion::first(&vars, stage::of(request.command, &request.targets).unwrap_or(Stage::FastFeedback))
+    };
     Ok(Sources {
         environment: own.or_else(first),
         inputs: given(inputs),
@@ -269,6 +315,7 @@ fn given(inputs: &Inputs) -> Given {
         (Key::ClusterName, &inputs.cluster_name),
         (Key::BaseDomain, &inputs.base_domain),
         (Key::InternalServicesDomain, &inputs.internal_services_domain),
+        (Key::ArtifactRegistryDomain, &inputs.artifact_registry_domain),
         (Key::Registry, &inputs.registry),
         (Key::ServiceAccount, &inputs.service_account),
         (Key::WorkloadIdentityProvider, &inputs.workload_identity_provider),
@@ -342,7 +389,9 @@ async fn read_makefile(
         github_token: request.inputs.github_token.as_ref(),
         env_vars: &request.env_vars,
     });
-    let targets: Vec<_> = request.targets.iter().map(String::as_str).collect();
+    // A pattern rule does not name them.
+    let gates = GATES.into_iter().filter(|_| request.command != Command::Run);
+    let targets: Vec<_> = request.targets.iter().map(String::as_str).chain(gates).collect();
     let mut env = variables.over(&world.env);
     // What `$(shell …)` writes for the runner is no more obeyed than what a target writes.
     if place == Place::Github {

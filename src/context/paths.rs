@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Job;
+use super::{Job, Request};
 use crate::error::{Exit, Failure};
 use crate::git;
-use crate::world::World;
+use crate::world::{Env, World};
 
 /// The repository's own settings, beside the Makefile or at the root of the workspace.
 const SETTINGS: &str = ".p2p.yaml";
+/// What the names of directories with logs begin with.
+const LOGS: &str = "p2p-logs-";
 /// How many local runs keep their logs.
 const KEPT_RUNS: usize = 20;
 
@@ -19,21 +21,27 @@ pub struct Paths {
     pub workspace: PathBuf,
     /// The directory make runs in.
     pub directory: PathBuf,
+    /// The directory make would run in, had a later gate not gone elsewhere: what inputs name is
+    /// relative to it.
+    pub base: PathBuf,
     /// Ours alone (mode 0700) and gone after the run.
     pub scratch: PathBuf,
     /// The targets' logs and the report; stays until the job ends.
     pub logs: PathBuf,
     /// The embedded registry's images, for local runs.
     pub registry: PathBuf,
+    /// Where the repository's own settings may be.
+    settings: [PathBuf; 2],
     /// What holds the logs of all local runs.
     runs: Option<PathBuf>,
     /// Removes `scratch` when the run ends, however it ends.
-    _scratch: tempfile::TempDir,
+    _scratch: Option<tempfile::TempDir>,
 }
 
 impl Paths {
     /// Finds the directories and makes ours.
-    pub fn new(world: &World, job: Option<&Job>, working_directory: &str) -> Result<Self, Failure> {
+    pub fn new(world: &World, job: Option<&Job>, request: &Request) -> Result<Self, Failure> {
+        let working_directory = &request.inputs.working_directory;
         let base = job.map_or(&world.directory, |job| &job.workspace);
         let wanted = base.join(working_directory);
         let directory = wanted.canonicalize().ok().filter(|path| path.is_dir()).ok_or_else(|| {
@@ -55,31 +63,81 @@ impl Paths {
             None => git::toplevel(&directory).unwrap_or(&directory).to_owned(),
         };
         let workspace = if directory.starts_with(&workspace) { workspace } else { directory.clone() };
+        let settings = [directory.join(SETTINGS), workspace.join(SETTINGS)];
         let cache = cache(world);
         let temp =
             job.map_or_else(|| world.env.path("TMPDIR").unwrap_or("/tmp".into()), |job| job.temp.clone());
         let scratch = private(&temp, "p2p-")?;
         let runs = cache.join("runs");
         let logs = match job {
-            Some(job) => private(&job.temp, "p2p-logs-")?.keep(),
+            Some(job) => private(&job.temp, LOGS)?.keep(),
+            // A plan leaves nothing behind on a laptop.
+            None if request.dry_run => scratch.path().join("logs"),
             None => local_logs(&runs, world)?,
         };
         Ok(Self {
             workspace,
+            base: directory.clone(),
             directory,
+            settings,
             scratch: scratch.path().to_owned(),
             logs,
             registry: cache.join("registry"),
-            runs: job.is_none().then_some(runs),
-            _scratch: scratch,
+            runs: Some(runs).filter(|_| job.is_none() && !request.dry_run),
+            _scratch: Some(scratch),
         })
+    }
+
+    /// The same directories for somebody who looks around first. They are removed with these.
+    pub(super) fn shared(&self) -> Self {
+        Self {
+            workspace: self.workspace.clone(),
+            directory: self.directory.clone(),
+            base: self.base.clone(),
+            settings: self.settings.clone(),
+            scratch: self.scratch.clone(),
+            logs: self.logs.clone(),
+            registry: self.registry.clone(),
+            runs: None,
+            _scratch: None,
+        }
+    }
+
+    /// Goes to another checkout of the workspace at `root`. Its settings stay those of the first: they
+    /// are about environments, which are what they are now.
+    ///
+    /// # Errors
+    /// The directory that it lacks.
+    pub fn enter(&mut self, root: PathBuf) -> Result<(), PathBuf> {
+        let root = root.canonicalize().unwrap_or(root);
+        let inside = self.inside().to_owned();
+        let directory: PathBuf = root.join(&inside).components().collect();
+        if !directory.is_dir() {
+            return Err(inside);
+        }
+        (self.workspace, self.directory) = (root, directory);
+        Ok(())
+    }
+
+    /// Whether the run went to another checkout.
+    pub fn elsewhere(&self) -> bool {
+        self.base != self.directory
+    }
+
+    /// Whether logs and report outlive the run.
+    pub fn keeps_logs(&self) -> bool {
+        !self.logs.starts_with(&self.scratch)
+    }
+
+    /// The directory for the report of a run on GitHub that failed before there were any others.
+    pub fn logs_of_failure(env: &Env) -> Option<PathBuf> {
+        Some(private(&env.path("RUNNER_TEMP")?, LOGS).ok()?.keep())
     }
 
     /// The repository's settings, if there are any.
     pub fn settings(&self) -> Result<Option<String>, Failure> {
-        for directory in [&self.directory, &self.workspace] {
-            let file = directory.join(SETTINGS);
-            match std::fs::read_to_string(&file) {
+        for file in &self.settings {
+            match std::fs::read_to_string(file) {
                 Ok(text) => return Ok(Some(text)),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => {
@@ -144,6 +202,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+    use crate::inputs::Inputs;
 
     #[test]
     fn the_logs_of_the_last_local_runs_are_kept() {
@@ -162,7 +221,8 @@ mod tests {
         for name in &names {
             std::fs::create_dir_all(runs.join(name).join("below")).unwrap();
         }
-        let paths = Paths::new(&world, None, ".").unwrap();
+        let paths =
+            Paths::new(&world, None, &Request::new(Inputs::read(|_| None).unwrap()).unwrap()).unwrap();
         paths.forget_old_runs();
         assert!(paths.logs.is_dir());
         let kept: Vec<_> = names.iter().filter(|name| runs.join(name).is_dir()).collect();

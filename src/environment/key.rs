@@ -25,6 +25,8 @@ pub enum Key {
     BaseDomain,
     /// The domain of the platform's internal services.
     InternalServicesDomain,
+    /// The domain of Google's registries, where it is not `pkg.dev`.
+    ArtifactRegistryDomain,
     /// Host and path that images are pushed under.
     Registry,
     /// The account that acts for the tenant.
@@ -49,7 +51,7 @@ pub enum Key {
 
 impl Key {
     /// Every key; a derived one stands after what it is derived from.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::TenantName,
         Self::AppName,
         Self::ProjectId,
@@ -59,6 +61,7 @@ impl Key {
         Self::ClusterName,
         Self::BaseDomain,
         Self::InternalServicesDomain,
+        Self::ArtifactRegistryDomain,
         Self::Registry,
         Self::ServiceAccount,
         Self::WorkloadIdentityProvider,
@@ -83,6 +86,7 @@ impl Key {
             Self::ClusterName => "cluster-name",
             Self::BaseDomain => "base-domain",
             Self::InternalServicesDomain => "internal-services-domain",
+            Self::ArtifactRegistryDomain => "artifact-registry-domain",
             Self::Registry => "registry",
             Self::ServiceAccount => "service-account",
             Self::WorkloadIdentityProvider => "workload-identity-provider",
@@ -134,10 +138,10 @@ impl Key {
         }
     }
 
-    /// Whether the value belongs to tenant and app, which are the same in every environment,
+    /// Whether the value belongs to tenant, app or cloud, which are the same in every environment,
     /// and not to one environment.
     pub fn shared(self) -> bool {
-        matches!(self, Self::TenantName | Self::AppName)
+        matches!(self, Self::TenantName | Self::AppName | Self::ArtifactRegistryDomain)
     }
 
     /// The namespace that a target works in: build and promotion have the base namespace.

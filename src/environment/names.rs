@@ -4,6 +4,9 @@ use super::error::EnvironmentError;
 use super::key::Key;
 use super::value::{Given, Origin, Value};
 
+/// The domain of Google's registries.
+pub(super) const PKG_DEV: &str = "pkg.dev";
+
 /// Adds every value that follows from those given, then checks them.
 pub(super) fn complete(mut values: Given) -> Result<Given, EnvironmentError> {
     for (key, value) in &values {
@@ -28,8 +31,9 @@ fn derive(key: Key, values: &Given) -> Option<Value> {
     let derived = match key {
         Key::ClusterName => text(Key::Dplatform)?.to_owned(),
         Key::Registry => format!(
-            "{}-docker.pkg.dev/{}/tenant/{}",
+            "{}-docker.{}/{}/tenant/{}",
             text(Key::Region)?,
+            text(Key::ArtifactRegistryDomain).unwrap_or(PKG_DEV),
             text(Key::ProjectId)?,
             text(Key::TenantName)?
         ),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::environments::Environments;
 use super::error::EnvironmentError;
 use super::key::Key;
-use super::names::complete;
+use super::names::{PKG_DEV, complete};
 use super::value::{Given, Origin, Value, write_table};
 use super::vars::Vars;
 
@@ -98,6 +98,19 @@ impl Values {
     /// Its text.
     pub fn text(&self, key: Key) -> Option<&str> {
         self.get(key).map(|value| value.text.as_str())
+    }
+
+    /// The registry, where it is one that Google's tokens may be shown to: Artifact Registry's own
+    /// hosts, `gcr.io`, and the host that `artifact-registry-domain` names.
+    pub fn google_registry(&self) -> Option<&str> {
+        let domain = self.text(Key::ArtifactRegistryDomain).unwrap_or(PKG_DEV);
+        let google = |host: &str| {
+            host == domain
+                || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with("-docker."))
+                || host == "gcr.io"
+                || host.ends_with(".gcr.io")
+        };
+        self.text(Key::Registry).filter(|registry| google(registry.split('/').next().unwrap_or_default()))
     }
 
     /// The value, or an error that names what has to be said, and where.

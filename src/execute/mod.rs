@@ -1,9 +1,13 @@
 //! Runs a plan with the edges and emits events. What to run was decided before, in `plan`; how
 //! it is shown is for the listeners.
 
+mod accounts;
+mod builder;
 mod copied;
 mod images;
 mod log_file;
+mod preflight;
+mod private;
 mod promotion;
 mod record;
 mod settle;
@@ -11,7 +15,9 @@ mod site;
 mod target;
 mod waves;
 
-pub use site::{Edges, Remote, Site};
+pub use accounts::{Account, Accounts, TOKEN_USER};
+pub use builder::builder;
+pub use site::{Edges, GivenLogins, Remote, Site};
 
 use std::time::Instant;
 
@@ -113,6 +119,7 @@ impl Execution<'_> {
                 (Verdict::Cancelled, Exit::Interrupted(signal.number()))
             }
             (_, Some(step)) => (Verdict::Failure, step.exit()),
+            (_, None) if progress.plan.skipped.is_some() => (Verdict::Skipped, Exit::Passed),
             (_, None) => (Verdict::Success, Exit::Passed),
         };
         Outcome {
@@ -135,17 +142,29 @@ impl Execution<'_> {
     /// Runs a step of ours, and measures it.
     async fn own(&self, job: &Job, name: &str, progress: &mut Progress) -> StepResult {
         let clock = Instant::now();
-        let work = async {
-            match job {
-                Job::Version => self.settle(progress).await,
-                Job::Images { repository } => {
-                    let required = progress.plan.images.required;
-                    self.record(repository, required, progress).await
-                }
-                Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,
-                Job::Target(_) => Ok(None),
+        let work = self.work(job, progress);
+        self.timed(name, clock, work).await
+    }
+
+    /// The work of a step of ours.
+    async fn work(&self, job: &Job, progress: &mut Progress) -> Said {
+        match job {
+            Job::Preflight(preflight) => Box::pin(self.preflight(preflight)).await,
+            Job::Subnamespaces(wanted) => self.subnamespaces(wanted).await,
+            Job::Version => self.settle(progress).await,
+            Job::Images { repository, earlier } => {
+                let required = progress.plan.images.required;
+                let said = Box::pin(self.record(repository, required, progress)).await?;
+                Box::pin(self.let_through(repository, earlier, progress)).await?;
+                Ok(said)
             }
-        };
+            Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,
+            Job::Target(_) => Ok(None),
+        }
+    }
+
+    /// The result of work of ours that began at `clock`.
+    async fn timed(&self, name: &str, clock: Instant, work: impl Future<Output = Said>) -> StepResult {
         match self.unless_stopped(name, clock, work).await {
             Ok(reason) => {
                 let seconds = clock.elapsed().as_secs_f64();

@@ -1,25 +1,24 @@
 //! Where a plan runs and with what, and the private files of each target.
 
-use std::fs;
-use std::io::Read;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
-
+use super::accounts::Accounts;
 use super::target::unwritable;
 use crate::context::Paths;
-use crate::environment::runtime;
 use crate::error::Failure;
 use crate::git::Git;
 use crate::github::GitHub;
 use crate::kube::Kubeconfig;
-use crate::logins::{Login, Logins, UserFiles};
+use crate::logins::Login;
 use crate::oci::Client;
-use crate::plan::{Place, Target};
-use crate::private;
+use crate::plan::{Cache, Place};
+use crate::retry::Watcher;
 use crate::secret::Secret;
 use crate::version::{Commit, Kind, Prefix, VersionTag};
-use crate::workspace::{ArtifactGlobs, KeptFile};
+use crate::workspace::{ArtifactGlobs, KeptFile, Snapshot, bring_back};
 use crate::world::Env;
 
 /// The outside systems.
@@ -30,6 +29,30 @@ pub struct Edges {
     pub git: Git,
     /// The remote repository, on GitHub.
     pub remote: Option<Remote>,
+    /// The accounts that the run acts as.
+    pub accounts: Accounts,
+    /// Who is told of requests that are tried again.
+    pub watcher: Watcher,
+}
+
+/// The logins of the inputs, each for the registry that it was given for.
+#[derive(Debug, Clone, Default)]
+pub struct GivenLogins {
+    /// To the environment's registry.
+    pub own: Option<Login>,
+    /// To the registry that is promoted from.
+    pub source: Option<Login>,
+    /// To the registry that is promoted to.
+    pub destination: Option<Login>,
+    /// To another one, such as the tenant's own.
+    pub container: Option<Login>,
+}
+
+impl GivenLogins {
+    /// All of them; where two are for one registry the later is the one that is meant.
+    pub fn all(&self) -> impl Iterator<Item = &Login> {
+        [&self.container, &self.own, &self.source, &self.destination].into_iter().flatten()
+    }
 }
 
 /// The remote repository, in which version tags are created.
@@ -64,14 +87,20 @@ pub struct Site {
     pub flags: Vec<(&'static str, String)>,
     /// The largest workspace that is copied, in bytes.
     pub copy_limit: u64,
-    /// The registries that targets are logged in to.
-    pub logins: Vec<Login>,
+    /// The logins that were given.
+    pub logins: GivenLogins,
     /// What targets get of a kubeconfig.
     pub kubeconfig: Kubeconfig,
     /// The context of it.
     pub kube_context: Option<String>,
     /// gcloud's default credentials, which each target finds as the job had them.
     pub credentials: Option<KeptFile>,
+    /// What make is told of the build cache.
+    pub cache: Cache,
+    /// How long a subnamespace may take.
+    pub subnamespaces_limit: Duration,
+    /// The names of the logs so far.
+    pub log_names: Mutex<BTreeSet<String>>,
 }
 
 impl Site {
@@ -83,11 +112,33 @@ impl Site {
         }
     }
 
-    /// The files that the globs name, as absolute paths.
+    /// The file of a target's log. Names that differ only in what no file's name can hold, and a
+    /// target that runs twice, get a number.
+    pub(super) fn log_of(&self, target: &str) -> PathBuf {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+        let name: String = target.chars().map(plain).collect();
+        let mut taken = self.log_names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = name.clone();
+        let mut number = 1;
+        while !taken.insert(file.clone()) {
+            number += 1;
+            file = format!("{name}-{number}");
+        }
+        self.paths.logs.join(format!("{file}.log"))
+    }
+
+    /// The files that the globs name, as absolute paths. A checkout of our own goes with the run: what
+    /// was left there is copied beside the logs.
     pub(super) fn artifacts(&self, globs: &[String]) -> Result<Vec<String>, Failure> {
         let globs = ArtifactGlobs::parse(globs.iter().map(String::as_str))?;
-        let found = globs.find(&self.paths.directory)?;
-        Ok(found.iter().map(|file| self.paths.directory.join(file).display().to_string()).collect())
+        let mut at = self.paths.directory.clone();
+        if self.paths.elsewhere() && !globs.is_empty() {
+            at = self.paths.logs.join("artifacts");
+            std::fs::create_dir_all(&at).map_err(|error| unwritable(&at, &error))?;
+            bring_back(&globs, &self.paths.directory, &at, &Snapshot::default(), &at)?;
+        }
+        let found = globs.find(&at)?;
+        Ok(found.iter().map(|file| at.join(file).display().to_string()).collect())
     }
 
     /// The command that repeats a target on a laptop. What a promotion needs only a gate sets up.
@@ -108,61 +159,6 @@ fn word(text: &str) -> String {
         text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
-/// The private files of one target; gone when it is.
-pub(super) struct Private {
-    directory: tempfile::TempDir,
-    logins: Logins,
-    runner_files: Vec<(&'static str, PathBuf)>,
-}
-
-impl Private {
-    /// Makes them, under the run's own directory.
-    pub(super) fn make(site: &Site, target: &Target) -> Result<Self, Failure> {
-        let scratch = &site.paths.scratch;
-        let directory = tempfile::tempdir_in(scratch).map_err(|error| unwritable(scratch, &error))?;
-        let at = directory.path();
-        let logins = Logins::create(at, &UserFiles::of(&site.env), &site.logins)?;
-        let kubeconfig =
-            site.kubeconfig.for_target(site.kube_context.as_deref(), target.namespace.as_deref())?;
-        kubeconfig.write(&at.join("kubeconfig"))?;
-        // What a target writes for the runner dies with it, the summary excepted.
-        let mut runner_files = Vec::new();
-        if site.place == Place::Github {
-            runner_files = private::runner_files(at).map_err(|error| unwritable(at, &error))?;
-            site.keep_credentials()?;
-        }
-        Ok(Self { directory, logins, runner_files })
-    }
-
-    /// The variables that lead to them.
-    pub(super) fn variables(&self) -> Vec<(&'static str, PathBuf)> {
-        let at = self.directory.path();
-        let mut variables = vec![
-            (runtime::KUBECONFIG, at.join("kubeconfig")),
-            (runtime::KUBE_CONFIG_PATH, at.join("kubeconfig")),
-            (runtime::DOCKER_CONFIG, self.logins.docker_config().to_owned()),
-            (runtime::REGISTRY_AUTH_FILE, self.logins.registry_auth_file().to_owned()),
-        ];
-        variables.extend(self.runner_files.iter().cloned());
-        variables
-    }
-
-    /// What the target wrote to its step summary, at most so many bytes.
-    pub(super) fn summary(&self, most: u64) -> Option<String> {
-        let path = self.directory.path().join(runtime::GITHUB_STEP_SUMMARY);
-        // The target may have put anything in its place: a pipe that nobody writes to, a link.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
-        if !file.metadata().ok()?.is_file() {
-            return None;
-        }
-        let mut text = Vec::new();
-        file.take(most).read_to_end(&mut text).ok()?;
-        let text = String::from_utf8_lossy(&text).into_owned();
-        (!text.trim().is_empty()).then_some(text)
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::copied::Copied;
 use super::log_file::LogFile;
-use super::site::{Private, inside};
+use super::private::Private;
+use super::site::inside;
 use super::{Execution, Progress};
 use crate::environment::runtime;
 use crate::error::Failure;
 use crate::outcome::{Event, Status, StepResult};
 use crate::output::{Findings, Options, Stream, inert};
-use crate::plan::{Place, Target};
+use crate::plan::{BUILDER, Place, Target};
 use crate::process::{Ended, How, RunOptions, Spec, run_group};
 use crate::report::Reporter;
 
@@ -26,6 +27,9 @@ pub(super) struct Ran {
     moved: Option<(PathBuf, PathBuf)>,
     repeat: String,
 }
+
+/// The variable that names the builder of `docker buildx`.
+const BUILDX_BUILDER: &str = "BUILDX_BUILDER";
 
 /// The longest summary of a target that is read, in bytes; GitHub's limit for a step.
 const SUMMARY: u64 = 1 << 20;
@@ -63,12 +67,13 @@ impl Execution<'_> {
         target: &Target,
         copy: Option<&Copied>,
         prefix: Option<String>,
+        promotes: bool,
     ) -> Result<Ran, Failure> {
         let site = self.site;
         let workspace = copy.map_or(&site.paths.workspace, Copied::root);
         let directory = inside(workspace, &site.paths);
-        let private = Private::make(site, target)?;
-        let log = site.paths.logs.join(format!("{}.log", file_name(&target.target)));
+        let private = Private::make(self, target, promotes).await?;
+        let log = site.log_of(&target.target);
         let printer = Arc::new(Mutex::new(Printer {
             stream: Stream::new(self.masker.clone(), options(target, prefix)),
             reporter: self.reporter.clone(),
@@ -116,6 +121,9 @@ impl Execution<'_> {
         for (name, value) in private.variables() {
             env.set(name, value);
         }
+        if site.cache.builder && env.get(BUILDX_BUILDER).is_none() {
+            env.set(BUILDX_BUILDER, BUILDER);
+        }
         env.set(runtime::PWD, directory);
         env.set(runtime::P2P_BIN, &site.binary);
         if site.place == Place::Github {
@@ -123,7 +131,7 @@ impl Execution<'_> {
         }
         Spec {
             program: "make".into(),
-            args: vec![target.target.clone().into()],
+            args: [target.target.as_str()].into_iter().chain(site.cache.assignment).map(Into::into).collect(),
             cwd: directory.to_owned(),
             env,
         }
@@ -200,10 +208,6 @@ fn moved(file: &str, from: &Path, to: &Path) -> String {
         Ok(inside) => to.join(inside).display().to_string(),
         Err(_) => file.to_owned(),
     }
-}
-
-fn file_name(target: &str) -> String {
-    target.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
 }
 
 pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Failure {

@@ -1,5 +1,7 @@
 //! The order of steps: wave after wave, and what one failure means for the rest.
 
+use std::time::Instant;
+
 use super::copied::Copied;
 use super::{Execution, Progress};
 use crate::outcome::{Event, Status, StepResult};
@@ -53,8 +55,12 @@ impl Execution<'_> {
 
     /// A target with a group of the log to itself.
     pub(super) async fn alone(&self, step: &Step, target: &Target, progress: &mut Progress) -> StepResult {
+        if let Err(failure) = self.site.keep_credentials() {
+            return StepResult::failed(&step.name, 0.0, failure);
+        }
         self.reporter.tell(&Event::GroupBegan(&[step]));
-        let result = self.target(target, None, None).await;
+        let promotes = matches!(step.job, Job::Promote(_));
+        let result = self.target(target, None, None, promotes).await;
         self.reporter.tell(&Event::GroupEnded);
         self.passed_on(&step.name, result, progress)
     }
@@ -63,8 +69,7 @@ impl Execution<'_> {
     /// build left it. Where there is no copy, one after the other in place.
     async fn pair(&self, first: &Step, second: &Step, progress: &mut Progress) {
         let (Job::Target(in_place), Job::Target(in_copy)) = (&first.job, &second.job) else {
-            self.one(first, progress).await;
-            return self.one(second, progress).await;
+            return self.meanwhile(first, second, progress).await;
         };
         let copy = if in_copy.in_copy {
             Copied::make(self.site, &progress.plan.artifacts, self.stop.clone()).await
@@ -89,11 +94,18 @@ impl Execution<'_> {
                 return self.one(second, progress).await;
             }
         };
+        // Once, before either of them can have begun to change it.
+        if let Err(failure) = self.site.keep_credentials() {
+            for step in [first, second] {
+                self.ended(progress, StepResult::failed(&step.name, 0.0, failure.clone()));
+            }
+            return;
+        }
         self.notice(&copy.said(&second.name));
         self.reporter.tell(&Event::GroupBegan(&[first, second]));
         let (one, other) = tokio::join!(
-            self.target(in_place, None, Some(prefix(&first.name))),
-            self.target(in_copy, Some(&copy), Some(prefix(&second.name)))
+            self.target(in_place, None, Some(prefix(&first.name)), false),
+            self.target(in_copy, Some(&copy), Some(prefix(&second.name)), false)
         );
         self.reporter.tell(&Event::GroupEnded);
         for (step, result) in [(first, one), (second, other)] {
@@ -103,6 +115,18 @@ impl Execution<'_> {
         for warning in copy.bring_back(self.site) {
             self.warn(progress, &warning);
         }
+    }
+
+    /// A target, and what later ones need that is made meanwhile.
+    async fn meanwhile(&self, first: &Step, second: &Step, progress: &mut Progress) {
+        let (Job::Target(target), Job::Subnamespaces(wanted)) = (&first.job, &second.job) else {
+            self.one(first, progress).await;
+            return self.one(second, progress).await;
+        };
+        let made = self.timed(&second.name, Instant::now(), self.subnamespaces(wanted));
+        let (built, made) = tokio::join!(self.alone(first, target, progress), made);
+        self.ended(progress, built);
+        self.ended(progress, made);
     }
 
     /// A step that a signal kept from beginning.

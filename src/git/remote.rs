@@ -1,3 +1,6 @@
+use std::ffi::OsString;
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -6,15 +9,11 @@ use super::answer::{Class, classify, said};
 use super::program::{Call, Git, Printed};
 use crate::retry::{Again, random};
 use crate::secret::Secret;
-use crate::version::{Prefix, VersionTag, parse_ls_remote};
+use crate::version::{Commit, Prefix, VersionTag, parse_ls_remote};
 
 impl Git {
     /// All version tags of `prefix` in the repository at `url`, ascending: the truth of this
     /// moment, in one request and whatever the depth of the checkout.
-    ///
-    /// The token reaches git in its environment only, and replaces whatever headers and
-    /// credential helpers are configured for this server: two `Authorization` headers are
-    /// answered with 400, and a helper could ask a question.
     ///
     /// # Errors
     ///
@@ -25,19 +24,71 @@ impl Git {
         prefix: &Prefix,
         token: Option<&Secret>,
     ) -> Result<Vec<VersionTag>, Error> {
-        let shown = without_credentials(url);
-        let basic = token.map(|token| STANDARD.encode(format!("x-access-token:{}", token.expose())));
-        let secrets: Vec<&str> = token.map(Secret::expose).into_iter().chain(basic.as_deref()).collect();
-        let command = format!("git ls-remote --tags {shown} 'refs/tags/{prefix}*'");
+        // A prefix holds none of the characters that mean something in a pattern.
+        let printed = self.ls_remote(url, &format!("refs/tags/{prefix}*"), token).await?;
+        let tags = parse_ls_remote(prefix, &printed.stdout);
+        tags.map_err(|source| Error::Tags { url: without_credentials(url), source })
+    }
+
+    /// The commit that a tag of the repository at `url` leads to, or `None` where there is no such
+    /// tag. `tag` is a name that git takes.
+    ///
+    /// # Errors
+    ///
+    /// Every read that failed, after the retries.
+    pub async fn remote_tag(
+        &self,
+        url: &str,
+        tag: &str,
+        token: Option<&Secret>,
+    ) -> Result<Option<Commit>, Error> {
+        // An annotated tag has a second line, `<tag>^{}`, with the commit that it leads to.
+        let printed = self.ls_remote(url, &format!("refs/tags/{tag}*"), token).await?;
+        let text = String::from_utf8_lossy(&printed.stdout);
+        let named = |name: &str| {
+            let mut lines = text.lines().filter_map(|line| line.split_once('\t'));
+            lines.find(|(_, found)| *found == name).and_then(|(commit, _)| commit.parse().ok())
+        };
+        Ok(named(&format!("refs/tags/{tag}^{{}}")).or_else(|| named(&format!("refs/tags/{tag}"))))
+    }
+
+    async fn ls_remote(&self, url: &str, pattern: &str, token: Option<&Secret>) -> Result<Printed, Error> {
+        let command = format!("git ls-remote --tags {} '{pattern}'", without_credentials(url));
+        // Outside any checkout: the checkout's own configuration holds another token.
+        let outside = tempfile::tempdir().map_err(|source| Error::Start {
+            command: command.clone(),
+            directory: "a temporary directory".into(),
+            source,
+        })?;
+        let ceiling = outside.path().parent().unwrap_or(outside.path()).as_os_str().to_owned();
+        self.ask_remote(&Ask {
+            command,
+            directory: outside.path(),
+            arguments: ["ls-remote", "--tags", "--", url, pattern].map(OsString::from).to_vec(),
+            ceiling: Some(ceiling),
+            url,
+            token,
+        })
+        .await
+    }
+
+    /// Runs a command that speaks with a remote repository, again where that may help.
+    ///
+    /// The token reaches git in its environment only, and replaces whatever headers and
+    /// credential helpers are configured for this server: two `Authorization` headers are
+    /// answered with 400, and a helper could ask a question.
+    pub(super) async fn ask_remote(&self, ask: &Ask<'_>) -> Result<Printed, Error> {
+        let shown = without_credentials(ask.url);
+        let basic = ask.token.map(|token| STANDARD.encode(format!("x-access-token:{}", token.expose())));
+        let secrets: Vec<&str> = ask.token.map(Secret::expose).into_iter().chain(basic.as_deref()).collect();
         let mut attempt = 1;
         loop {
-            let printed = self.ls_remote(&command, url, prefix, basic.as_deref()).await?;
+            let printed = self.run(ask.call(basic.as_deref())).await?;
             if printed.code == Some(0) {
-                let tags = parse_ls_remote(prefix, &printed.stdout);
-                return tags.map_err(|source| Error::Tags { url: shown, source });
+                return Ok(printed);
             }
-            let answer = said(&printed.stderr, &secrets).replace(url, &shown);
-            let (url, command) = (shown.clone(), command.clone());
+            let answer = said(&printed.stderr, &secrets).replace(ask.url, &shown);
+            let (url, command) = (shown.clone(), ask.command.clone());
             match classify(&printed.stderr) {
                 Class::Transient => match self.policy.wait(attempt, None, random()) {
                     Some(wait) => {
@@ -49,7 +100,7 @@ impl Git {
                     None => return Err(Error::Unreachable { url, answer, attempts: attempt }),
                 },
                 Class::Authentication => {
-                    return Err(Error::Authentication { url, token: token.is_some(), answer });
+                    return Err(Error::Authentication { url, token: ask.token.is_some(), answer });
                 }
                 Class::NotFound => return Err(Error::NotFound { url, answer }),
                 Class::Certificate => return Err(Error::Certificate { url, answer }),
@@ -57,20 +108,22 @@ impl Git {
             }
         }
     }
+}
 
-    async fn ls_remote(
-        &self,
-        shown: &str,
-        url: &str,
-        prefix: &Prefix,
-        basic: Option<&str>,
-    ) -> Result<Printed, Error> {
-        // Outside any checkout: the checkout's own configuration holds another token.
-        let outside = tempfile::tempdir().map_err(|source| Error::Start {
-            command: shown.to_owned(),
-            directory: "a temporary directory".into(),
-            source,
-        })?;
+/// A command that speaks with a remote repository.
+pub(super) struct Ask<'a> {
+    /// As messages show it.
+    pub(super) command: String,
+    pub(super) directory: &'a Path,
+    pub(super) arguments: Vec<OsString>,
+    /// Where git stops looking for a repository, for a command that needs none.
+    pub(super) ceiling: Option<OsString>,
+    pub(super) url: &'a str,
+    pub(super) token: Option<&'a Secret>,
+}
+
+impl Ask<'_> {
+    fn call(&self, basic: Option<&str>) -> Call<'_> {
         // A transfer that stalls is a failure worth another try, not a wait for the time limit.
         let mut configuration = vec![
             ("http.lowSpeedLimit".to_owned(), "1".to_owned()),
@@ -78,32 +131,27 @@ impl Git {
         ];
         if let Some(basic) = basic {
             // Git follows the most specific URL, and an empty value forgets the ones before.
-            let key = format!("http.{url}.extraHeader");
+            let key = format!("http.{}.extraHeader", self.url);
             configuration.push((key.clone(), String::new()));
             configuration.push((key, format!("AUTHORIZATION: basic {basic}")));
             configuration.push(("credential.helper".to_owned(), String::new()));
         }
-        let ceiling = outside.path().parent().unwrap_or(outside.path()).as_os_str().to_owned();
-        self.run(Call {
-            shown: shown.to_owned(),
-            directory: outside.path(),
-            // A prefix holds none of the characters that mean something in a pattern.
-            arguments: vec![
-                "ls-remote".into(),
-                "--tags".into(),
-                "--".into(),
-                url.into(),
-                format!("refs/tags/{prefix}*").into(),
-            ],
+        Call {
+            shown: self.command.clone(),
+            directory: self.directory,
+            arguments: self.arguments.clone(),
             configuration,
-            variables: vec![("GIT_CEILING_DIRECTORIES", ceiling)],
-        })
-        .await
+            variables: self
+                .ceiling
+                .iter()
+                .map(|ceiling| ("GIT_CEILING_DIRECTORIES", ceiling.clone()))
+                .collect(),
+        }
     }
 }
 
 /// `https://user:password@host/…` as `https://host/…`.
-fn without_credentials(url: &str) -> String {
+pub(super) fn without_credentials(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);

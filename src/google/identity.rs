@@ -5,7 +5,8 @@ use std::fmt;
 use super::error::GoogleError;
 
 /// What an identity is for; errors say it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// The job's own environment.
     Own,

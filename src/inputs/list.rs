@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::types::{Command, Globs, Integration, OnExisting, OutputFormat, Promotion, Size, Switch, Words};
+use super::globs::Globs;
+use super::types::{
+    BuildCache, ClusterEndpoint, Command, Federate, Integration, OnExisting, OnFork, OutputFormat, Promotion,
+    Size, Switch, Words,
+};
 use super::{Field, Spec};
 use crate::error::Failure;
 use crate::secret::Secret;
@@ -40,16 +44,18 @@ macro_rules! inputs {
 
 inputs! {
     "What to do" {
-        /// What to do. `fast-feedback` is the whole gate.
+        /// What to do. `fast-feedback` is the whole gate; `extended-test` and `prod` are the later
+        /// ones.
         command("command"): Command = "fast-feedback";
         /// What the command is about: the make targets of `run`, the stage of `promote`
-        /// (`extended-test` or `prod`), the command that `plan` plans.
+        /// and the gate of `latest` (`extended-test` or `prod`), the command that `plan` plans.
         target("target"): Option<Words>;
         /// The directory make runs in, relative to the workspace.
         working_directory("working-directory"): String = ".";
         /// Print the plan and stop: nothing is run, created or promoted.
         dry_run("dry-run"): bool = "false";
-        /// How `plan` and `dry-run` print.
+        /// How `plan` and `dry-run` print. `matrix` prints the environments of the gate and nothing
+        /// else, for `strategy.matrix`.
         output("output"): OutputFormat = "text";
     }
     "Who you are" {
@@ -58,13 +64,18 @@ inputs! {
         /// The deployable. Default: `P2P_APP_NAME` of the Makefile.
         app_name("app-name"): Option<String>;
         /// The name of this job's own environment, such as `gcp-dev`. Default: the first
-        /// `deploy_env` of the variable `FAST_FEEDBACK` in `vars`.
+        /// environment of the gate's matrix.
         environment("environment"): Option<String>;
+        /// The environments that a gate runs in, one after the other: a matrix
+        /// (`{"include": [{"deploy_env": "gcp-dev"}]}`), or names. Default: `environment`, else
+        /// the gate's variable in `vars`: `FAST_FEEDBACK`, `EXTENDED_TEST` or `PROD`.
+        matrix("matrix"): Option<String>;
         /// The token for GitHub's API and for git. The action passes the job's own.
         github_token("github-token"): Option<Secret>;
     }
     "Version" {
-        /// The version, as an earlier job computed it. Nothing is computed or created then.
+        /// The version, as an earlier job computed it. Nothing is computed or created then. Default
+        /// of `extended-test` and `prod`: the latest in their registry path.
         version("version"): Option<String>;
         /// What stands before the number in a version tag. Literal text; a monorepo has one an app.
         version_prefix("version-prefix"): String = "v";
@@ -86,8 +97,13 @@ inputs! {
         /// The largest workspace that is copied for that; above it they run one after the other.
         copy_limit("copy-limit"): Size = "2GiB";
         /// Files that targets leave behind and that are wanted afterwards: globs, one a line,
-        /// relative to `working-directory`. Those of nft are brought back from its copy.
+        /// relative to `working-directory`; or YAML, a list of globs for each target. Those of nft
+        /// are brought back from its copy.
         artifacts("artifacts"): Option<Globs>;
+        /// What becomes of a pull request from a fork, to which GitHub gives neither id token nor
+        /// secrets: `failure`, `skipped`, or `run` as any other one (where it needs none, or the
+        /// organisation sends secrets to forks).
+        on_fork("on-fork"): OnFork = "failure";
         /// Variables for every target, one `KEY=VALUE` a line, or `KEY<<DELIM` … `DELIM` for a
         /// value of several lines. Every value is masked.
         env_vars("env-vars"): Option<Secret>;
@@ -143,6 +159,17 @@ inputs! {
         dest_registry_username("dest-registry-username"): Option<String>;
         /// The password or token at the registry to promote to.
         dest_registry_password("dest-registry-password"): Option<Secret>;
+        /// Another registry that targets are logged in to, such as the tenant's own: a host, with
+        /// a path where the login is for that alone.
+        container_registry_url("container-registry-url"): Option<String>;
+        /// The user at that registry.
+        container_registry_user("container-registry-user"): Option<String>;
+        /// The password or token at that registry.
+        container_registry_pat("container-registry-pat"): Option<Secret>;
+        /// Where the layers of image builds are kept: `registry` gives the variable `p2p_image_cache`
+        /// to make, with a cache beside each image; `off` empties it; `keep` leaves it alone.
+        /// Default: `registry` on GitHub where docker buildx is, else all is left alone.
+        build_cache("build-cache"): Option<BuildCache>;
     }
     "Environment" {
         /// The environments by name, as YAML or JSON: a map from name to values, whose keys are
@@ -181,10 +208,60 @@ inputs! {
         namespace_extended("namespace-extended"): Option<String>;
         /// The namespace of `p2p-prod`. Default: the base namespace with `-prod`.
         namespace_prod("namespace-prod"): Option<String>;
-        /// A kubeconfig: a path, or the content itself.
+        /// A kubeconfig: a path, or the content itself. No cluster is looked up then.
         kubeconfig("kubeconfig"): Option<Secret>;
         /// The context of the kubeconfig to use. Default: its current one.
         kube_context("kube-context"): Option<String>;
+        /// Whether the subnamespaces of the targets are there already, or made by other means.
+        skip_subnamespaces_create("skip-subnamespaces-create"): bool = "false";
+        /// How long a subnamespace may take to be ready: minutes, or a number with `s`, `m` or `h`.
+        subnamespaces_timeout("subnamespaces-timeout"): Duration = "2";
+    }
+    "Google Cloud" {
+        /// Whether the job acts as the environment's service account: `auto` does on GitHub where
+        /// provider and account are known, unless a registry's password and a kubeconfig are given;
+        /// `on` does anywhere, and it is an error where they are not known; `off` never does.
+        federation("federation"): Federate = "auto";
+        /// Which endpoint of the cluster is used. Default: the DNS-based one where it is open to the
+        /// outside, else the public address, else the private one.
+        cluster_endpoint("cluster-endpoint"): Option<ClusterEndpoint>;
+        /// The project id of the environment to promote from.
+        source_project_id("source-project-id"): Option<String>;
+        /// The project number of the environment to promote from.
+        source_project_number("source-project-number"): Option<String>;
+        /// The region of the environment to promote from.
+        source_region("source-region"): Option<String>;
+        /// The service account of the environment to promote from.
+        source_service_account("source-service-account"): Option<String>;
+        /// The workload identity provider of the environment to promote from.
+        source_workload_identity_provider("source-workload-identity-provider"): Option<String>;
+        /// The project id of the environment to promote to.
+        dest_project_id("dest-project-id"): Option<String>;
+        /// The project number of the environment to promote to.
+        dest_project_number("dest-project-number"): Option<String>;
+        /// The region of the environment to promote to.
+        dest_region("dest-region"): Option<String>;
+        /// The service account of the environment to promote to.
+        dest_service_account("dest-service-account"): Option<String>;
+        /// The workload identity provider of the environment to promote to.
+        dest_workload_identity_provider("dest-workload-identity-provider"): Option<String>;
+        /// The domain of Google's services in a sovereign cloud.
+        google_universe("google-universe"): String = "googleapis.com";
+        /// The base URL of the Security Token Service. Default: `https://sts.<google-universe>`.
+        google_sts_url("google-sts-url"): Option<String>;
+        /// The base URL of the IAM Service Account Credentials API. Default:
+        /// `https://iamcredentials.<google-universe>`.
+        google_iam_credentials_url("google-iam-credentials-url"): Option<String>;
+        /// The base URL of the Kubernetes Engine API. Default: `https://container.<google-universe>`.
+        google_container_url("google-container-url"): Option<String>;
+        /// The domain of Artifact Registry, `pkg.dev` by default: registries are
+        /// `<region>-docker.<domain>`, and only they and this host are shown Google's tokens.
+        artifact_registry_domain("artifact-registry-domain"): Option<String>;
+    }
+    "Slack" {
+        /// A webhook of Slack: told of failures on the main branch, and when production has a new
+        /// version. An incoming webhook, or one that starts a workflow.
+        slack_webhook_url("slack-webhook-url"): Option<Secret>;
     }
     "The binary" {
         /// A `p2p` binary to run instead of the released one.

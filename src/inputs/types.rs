@@ -50,18 +50,6 @@ impl Value for Words {
     }
 }
 
-/// Glob patterns, one a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Globs(pub Vec<String>);
-
-impl Value for Globs {
-    const KIND: Kind = Kind::Globs;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        Ok(Self(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()))
-    }
-}
-
 impl Value for Duration {
     const KIND: Kind = Kind::Duration;
 
@@ -149,12 +137,18 @@ choices! {
     Command {
         /// The whole gate.
         FastFeedback = "fast-feedback",
+        /// The gate of the long tests, on the latest version that awaits them.
+        ExtendedTest = "extended-test",
+        /// The gate of production, on the latest version that awaits it.
+        Prod = "prod",
         /// Compute the version, and create its tag on the main branch.
         Version = "version",
         /// Run make targets in the prepared environment.
         Run = "run",
         /// Promote the tested images to the next stage.
         Promote = "promote",
+        /// Find the latest version that awaits a gate.
+        Latest = "latest",
         /// Print what another command would do.
         Plan = "plan",
     }
@@ -205,6 +199,18 @@ choices! {
         Failure = "failure",
         /// The gate is skipped.
         Skipped = "skipped",
+        /// It is a pull request like any other.
+        Run = "run",
+    }
+
+    /// Whether a job acts as a service account.
+    Federate {
+        /// Where it needs to and can.
+        Auto = "auto",
+        /// Anywhere.
+        On = "on",
+        /// Nowhere.
+        Off = "off",
     }
 
     /// What happens where a tag at the destination names another image.
@@ -229,6 +235,8 @@ choices! {
         Text = "text",
         /// For a program.
         Json = "json",
+        /// The environments of the gate, as GitHub's `strategy.matrix` takes them.
+        Matrix = "matrix",
     }
 }
 

@@ -93,8 +93,11 @@ impl Client {
         &self.shared.tokens
     }
 
-    /// The credentials for a repository; looked up once.
+    /// The credentials for a repository: the given ones as they are now, others looked up once.
     pub(super) async fn found(&self, repository: &Repository) -> Result<Found, OciError> {
+        if let Some(found) = self.settings().keyring.given(repository) {
+            return Ok(found);
+        }
         let cell = {
             let mut all = self.shared.found.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(all.entry(repository.clone()).or_default())

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::docker_config::DockerConfig;
 use super::error::OciError;
@@ -23,6 +24,21 @@ pub enum Credentials {
     Identity(Secret),
     /// A token that the registry itself takes as Bearer (Docker's `registrytoken`).
     Bearer(Secret),
+}
+
+/// Credentials that whoever made them may replace while clients use them. There may be none yet.
+#[derive(Debug, Clone, Default)]
+pub struct Renewed(Arc<RwLock<Option<Credentials>>>);
+
+impl Renewed {
+    /// Those from now on, in every clone.
+    pub fn set(&self, credentials: Credentials) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(credentials);
+    }
+
+    fn get(&self) -> Option<Credentials> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Where credentials came from; errors name it.
@@ -59,7 +75,7 @@ pub(super) struct Found {
 /// All credentials of a run: given ones first, then what Docker and podman know, else anonymous.
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
-    given: Vec<(String, Credentials)>,
+    given: Vec<(String, Renewed)>,
     files: Vec<DockerConfig>,
 }
 
@@ -84,16 +100,30 @@ impl Keyring {
     /// Adds credentials for a host (`ghcr.io`) or for what is below a path of it
     /// (`europe-docker.pkg.dev/project/tenant`): the longest prefix wins.
     #[must_use]
-    pub fn with(mut self, prefix: &str, credentials: Credentials) -> Self {
+    pub fn with(self, prefix: &str, credentials: Credentials) -> Self {
+        let given = Renewed::default();
+        given.set(credentials);
+        self.with_renewed(prefix, given)
+    }
+
+    /// The same with credentials that may be replaced later.
+    #[must_use]
+    pub fn with_renewed(mut self, prefix: &str, credentials: Renewed) -> Self {
         self.given.push((normal(prefix), credentials));
         self
     }
 
+    /// Those that were given for `repository`, as they are now.
+    pub(super) fn given(&self, repository: &Repository) -> Option<Found> {
+        let given = self.given.iter().filter_map(|(prefix, given)| Some((prefix.as_str(), given.get()?)));
+        let credentials = longest_prefix(given, repository)?;
+        Some(Found { credentials: Some(credentials), origin: Origin::Given })
+    }
+
     /// The credentials for `repository`.
     pub(super) async fn find(&self, repository: &Repository) -> Result<Found, OciError> {
-        let given = self.given.iter().map(|(prefix, credentials)| (prefix.as_str(), credentials));
-        if let Some(credentials) = longest_prefix(given, repository) {
-            return Ok(Found { credentials: Some(credentials.clone()), origin: Origin::Given });
+        if let Some(found) = self.given(repository) {
+            return Ok(found);
         }
         for file in &self.files {
             if let Some(found) = file.find(repository).await? {

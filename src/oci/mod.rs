@@ -14,6 +14,7 @@ mod manifest;
 mod manifests;
 mod reference;
 mod referrers;
+mod rights;
 mod route;
 mod token;
 mod transport;
@@ -24,7 +25,7 @@ pub use client::{Client, Settings};
 pub use copy::{
     Attached, AttachedState, CopyOptions, CopyReport, How, Listener, OnExisting, Progress, Tally,
 };
-pub use credentials::{Credentials, Keyring, Origin};
+pub use credentials::{Credentials, Keyring, Origin, Renewed};
 pub use digest::{Digest, Hasher};
 pub use error::{Answer, Asked, OciError};
 pub use manifest::{Contents, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};

@@ -153,6 +153,8 @@ pub enum Verdict {
     Failure,
     /// A signal stopped it.
     Cancelled,
+    /// Nothing was to be done: a pull request from a fork.
+    Skipped,
 }
 
 impl Verdict {
@@ -162,6 +164,7 @@ impl Verdict {
             Self::Success => "success",
             Self::Failure => "failure",
             Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
         }
     }
 }

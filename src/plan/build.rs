@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Action, Images, Job, Names, Place, Plan, Promotion, Standing, Step, Target, Version};
+use super::{
+    Access, Action, Cache, Cloud, Images, Job, Later, Names, Place, Plan, Promotion, Standing, Step, Target,
+    Version,
+};
 use crate::environment::{
     EnvVars, Key, Origin, Paths, Stage, Target as Facing, Value, Values, target_variables,
 };
@@ -49,29 +52,42 @@ pub struct Known<'a> {
     pub env_vars: &'a EnvVars,
     /// Digests that an earlier job recorded.
     pub recorded: Vec<Image>,
+    /// What a later gate is about.
+    pub later: Option<&'a Later>,
     /// What the reader should know before.
     pub notes: Vec<String>,
     /// The registry of a local run, if it is ours.
     pub embedded_registry: bool,
+    /// What the job can get at.
+    pub cloud: Cloud,
 }
 
 /// Makes the plan, or says all that stands in its way; nothing has been run then.
 pub fn plan(known: &Known<'_>) -> Result<Plan, Failure> {
     let mut planner = Planner { known, steps: Vec::new(), warnings: Vec::new(), wave: 0 };
+    let skipped = planner.fork()?;
     match known.command {
         Command::FastFeedback | Command::Plan => planner.fast_feedback()?,
-        Command::Version => planner.own("version", Job::Version),
+        Command::ExtendedTest => planner.later(Stage::ExtendedTest)?,
+        Command::Prod => planner.later(Stage::Prod)?,
+        Command::Version | Command::Latest => planner.own("version", Job::Version),
         Command::Run => planner.run()?,
         Command::Promote => planner.promote()?,
     }
     let images = planner.images()?;
-    Ok(planner.finish(images))
+    let access = planner.access(&images.names)?;
+    let build_cache = planner.build_cache();
+    let plan = planner.finish(images, access, build_cache);
+    Ok(match skipped {
+        Some(reason) => plan.without_steps(&reason),
+        None => plan,
+    })
 }
 
-struct Planner<'a> {
-    known: &'a Known<'a>,
-    steps: Vec<Step>,
-    warnings: Vec<String>,
+pub(super) struct Planner<'a> {
+    pub(super) known: &'a Known<'a>,
+    pub(super) steps: Vec<Step>,
+    pub(super) warnings: Vec<String>,
     wave: usize,
 }
 
@@ -85,7 +101,7 @@ impl Planner<'_> {
         self.need(&needed)?;
         self.own("version", Job::Version);
         self.target(BUILD, None);
-        self.record();
+        self.record(Stage::FastFeedback, &[])?;
         let wave = self.wave;
         self.target(FUNCTIONAL, None);
         self.wave = wave;
@@ -131,7 +147,7 @@ impl Planner<'_> {
         for target in targets {
             self.target(target, None);
             if target == BUILD {
-                self.record();
+                self.record(Stage::FastFeedback, &[])?;
             }
         }
         Ok(())
@@ -142,7 +158,7 @@ impl Planner<'_> {
     }
 
     /// Adds the promotion, skipped where the commit may not be promoted.
-    fn promotion(&mut self, stage: Stage) -> Result<(), Failure> {
+    pub(super) fn promotion(&mut self, stage: Stage) -> Result<(), Failure> {
         let known = self.known;
         let target = promotion_target(stage);
         let by_make = self.promotes_by_make(target)?;
@@ -226,7 +242,7 @@ impl Planner<'_> {
     }
 
     /// All targets that are missing, in one error before anything runs.
-    fn need(&self, targets: &[&str]) -> Result<(), Failure> {
+    pub(super) fn need(&self, targets: &[&str]) -> Result<(), Failure> {
         let missing: Vec<_> =
             targets.iter().copied().filter(|name| self.state(name) == State::Missing).collect();
         if !missing.is_empty() {
@@ -267,7 +283,7 @@ impl Planner<'_> {
     }
 
     /// Adds a step that runs a make target; `action` where it is decided already.
-    fn target(&mut self, name: &str, action: Option<Action>) {
+    pub(super) fn target(&mut self, name: &str, action: Option<Action>) {
         let action = match action {
             Some(action @ Action::Skip { .. }) => action,
             _ if self.state(name) == State::Empty => Action::Nothing,
@@ -287,7 +303,7 @@ impl Planner<'_> {
             target: name.to_owned(),
             namespace: values.namespace_of(name).map(|value| value.text.clone()),
             in_copy: name == NFT
-                && known.command != Command::Run
+                && !matches!(known.command, Command::Run | Command::Prod | Command::Latest)
                 && known.inputs.parallel
                 && self.state(FUNCTIONAL) != State::Empty,
             time_limit: known.inputs.timeout,
@@ -302,19 +318,28 @@ impl Planner<'_> {
         }
     }
 
-    /// Adds the step that records the digests of the build's images.
-    fn record(&mut self) {
+    /// Adds the step that records the digests of a stage's images: those that the build pushed, or
+    /// those that the gates in `earlier` let through.
+    pub(super) fn record(&mut self, stage: Stage, earlier: &[Stage]) -> Result<(), Failure> {
         let known = self.known;
-        let Some(registry) = known.values.text(Key::Registry) else {
-            self.warnings
-                .push("no registry is known, so the images of the build are not recorded".to_owned());
-            return;
+        let registry = match known.values.text(Key::Registry) {
+            Some(registry) => registry,
+            // There is no later gate without images.
+            None if stage != Stage::FastFeedback => &known.values.require(Key::Registry)?.text,
+            None => {
+                self.warnings
+                    .push("no registry is known, so the images of the build are not recorded".to_owned());
+                return Ok(());
+            }
         };
-        let repository = format!("{registry}/{}", known.paths.of(Stage::FastFeedback).text);
-        self.own("images", Job::Images { repository });
+        let recorded = known.inputs.promotion_record == inputs::Switch::On;
+        let repository = format!("{registry}/{}", known.paths.of(stage).text);
+        let earlier = if recorded { earlier.to_vec() } else { Vec::new() };
+        self.own("images", Job::Images { repository, earlier });
+        Ok(())
     }
 
-    fn own(&mut self, name: &str, job: Job) {
+    pub(super) fn own(&mut self, name: &str, job: Job) {
         self.push(name, Action::Run, job);
     }
 
@@ -340,6 +365,7 @@ impl Planner<'_> {
     fn images(&self) -> Result<Images, Failure> {
         let listed =
             self.known.inputs.image_names.is_some() || matches!(self.state(IMAGES), State::Defined { .. });
+        let later = matches!(self.known.command, Command::ExtendedTest | Command::Prod);
         let native = self.steps.iter().any(|step| {
             step.action == Action::Run
                 && matches!(&step.job, Job::Promote(promotion) if promotion.by.is_none())
@@ -360,10 +386,17 @@ impl Planner<'_> {
                 ));
             }
         }
-        Ok(Images { names, required: listed || native, recorded })
+        Ok(Images { names, required: listed || native || later, recorded })
     }
 
-    fn finish(self, images: Images) -> Plan {
+    /// The globs of the files that the targets of this plan leave.
+    fn artifacts(&self) -> Vec<String> {
+        let targets = self.steps.iter().filter_map(|step| Some(step.target()?.target.as_str()));
+        self.known.inputs.artifacts.as_ref().map(|globs| globs.of(targets)).unwrap_or_default()
+    }
+
+    fn finish(self, images: Images, access: Access, build_cache: Cache) -> Plan {
+        let artifacts = self.artifacts();
         let known = self.known;
         let mut notes = known.notes.clone();
         if let Some(barred) = &known.standing.barred
@@ -380,9 +413,12 @@ impl Planner<'_> {
             commit: known.standing.commit.to_string(),
             version: known.version.clone(),
             environment: known.values.clone(),
+            skipped: None,
+            access,
+            build_cache,
             images,
             directory: known.inputs.working_directory.clone(),
-            artifacts: known.inputs.artifacts.clone().map(|globs| globs.0).unwrap_or_default(),
+            artifacts,
             steps: self.steps,
         }
     }

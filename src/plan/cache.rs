@@ -2,6 +2,8 @@
 //! the `type=gha` that Makefiles ask for by `p2p_image_cache` is silently dead there; the registry
 //! beside the image works.
 
+use serde::Serialize;
+
 use super::Place;
 use crate::inputs::BuildCache;
 
@@ -60,13 +62,15 @@ impl Buildx {
 }
 
 /// What is done about the build cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Cache {
     /// An assignment on make's command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub assignment: Option<&'static str>,
     /// Whether our builder is needed ([`CREATE_BUILDER`]).
     pub builder: bool,
     /// What the reader should know.
+    #[serde(skip)]
     pub warning: Option<&'static str>,
 }
 

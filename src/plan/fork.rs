@@ -7,13 +7,15 @@ use crate::inputs::OnFork;
 const FORK: &str = "this pull request comes from a fork, to which GitHub gives neither id token nor secrets, so nothing is \
 built, deployed or tested";
 
-/// The rule of the input `on-fork`: the reason for which everything is skipped, or the failure.
+/// The rule of the input `on-fork`: the reason for which everything is skipped, none where it is not, or
+/// the failure.
 ///
 /// # Errors
 /// Where a fork is to fail.
-pub fn fork(on_fork: OnFork) -> Result<String, Failure> {
+pub fn fork(on_fork: OnFork) -> Result<Option<String>, Failure> {
     match on_fork {
-        OnFork::Skipped => Ok(FORK.to_owned()),
+        OnFork::Run => Ok(None),
+        OnFork::Skipped => Ok(Some(FORK.to_owned())),
         OnFork::Failure => Err(Failure {
             what: FORK.to_owned(),
             causes: Vec::new(),
@@ -35,6 +37,8 @@ mod tests {
         insta::assert_snapshot!(
             fork(OnFork::Failure).err().map(|failure| failure.to_string()).unwrap_or_default()
         );
-        assert!(fork(OnFork::Skipped).is_ok_and(|reason| reason == FORK && !reason.contains(". ")));
+        let skipped = fork(OnFork::Skipped).ok().flatten();
+        assert!(skipped.is_some_and(|reason| reason == FORK && !reason.contains(". ")));
+        assert!(fork(OnFork::Run).is_ok_and(|reason| reason.is_none()));
     }
 }

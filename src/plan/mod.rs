@@ -1,15 +1,19 @@
 //! Pure: what will run, in which order, and what will not and why. A plan is a value; what is
 //! printed is what is executed. No HTTP, no files, no environment, no clock.
 
+mod access;
 mod build;
 mod cache;
 mod fork;
+mod later;
 mod standing;
 mod text;
 
+pub use access::{Access, Acting, Cloud, Located, Preflight, Review, Side, Subnamespaces};
 pub use build::{Known, plan, stage};
 pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
 pub use fork::fork;
+pub use later::Later;
 pub use standing::{Barred, Facts, Standing, standing};
 
 use std::time::Duration;
@@ -46,6 +50,13 @@ pub struct Plan {
     pub version: Version,
     /// The values of the job's own environment, each with where it came from.
     pub environment: Values,
+    /// Why all of it is skipped, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+    /// Who the run acts as, and where.
+    pub access: Access,
+    /// What is done about the build cache.
+    pub build_cache: Cache,
     /// The images to record and promote.
     pub images: Images,
     /// The directory make runs in, relative to the workspace.
@@ -131,14 +142,21 @@ pub enum Action {
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Job {
+    /// Finds out whether the run can get at what it needs.
+    Preflight(Preflight),
     /// Settles the version: creates the tag where the plan says so.
     Version,
+    /// Makes the subnamespaces of the targets.
+    Subnamespaces(Subnamespaces),
     /// Runs a make target.
     Target(Target),
     /// Finds each image's digest in the registry and records it.
     Images {
         /// The registry path of the images: `<registry>/<stage path>`.
         repository: String,
+        /// The gates that they should have passed before, by their promotion records.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        earlier: Vec<Stage>,
     },
     /// Promotes the images.
     Promote(Promotion),
@@ -191,7 +209,7 @@ impl Plan {
             let target = match &mut step.job {
                 Job::Target(target) => Some(target),
                 Job::Promote(promotion) => promotion.by.as_mut(),
-                Job::Version | Job::Images { .. } => None,
+                _ => None,
             };
             if let Some(target) = target {
                 let origin = Origin::Run(settled.because.clone());
@@ -204,6 +222,18 @@ impl Plan {
             target.variables = std::mem::take(&mut target.variables).with_version(&settled.version, &origin);
         }
         self.version = settled;
+        self
+    }
+
+    /// The plan of which nothing is done.
+    #[must_use]
+    pub(crate) fn without_steps(mut self, reason: &str) -> Self {
+        for step in &mut self.steps {
+            step.action = Action::Skip { reason: reason.to_owned(), warn: false };
+        }
+        self.notes.push(format!("nothing is done: {reason}"));
+        self.warnings.clear();
+        self.skipped = Some(reason.to_owned());
         self
     }
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Action, Job, Names, Plan, Step};
+use super::{Acting, Action, Job, Located, Names, Plan, Preflight, Review, Step};
+use crate::inputs::ClusterEndpoint;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -14,7 +15,10 @@ impl fmt::Display for Plan {
             writeln!(f, "  warning  {warning}")?;
         }
         writeln!(f, "  commit   {}", self.commit)?;
-        writeln!(f, "  version  {} ({})", self.version.version, self.version.because)?;
+        match self.version.version.as_str() {
+            "" => writeln!(f, "  version  none: {}", self.version.because)?,
+            version => writeln!(f, "  version  {version} ({})", self.version.because)?,
+        }
         if let Some(previous) = &self.version.previous {
             writeln!(f, "  previous {previous}")?;
         }
@@ -23,6 +27,7 @@ impl fmt::Display for Plan {
             (Some(tag), false) => writeln!(f, "  tag      {tag}, which exists")?,
             (None, _) => {}
         }
+        write_access(f, self)?;
         match &self.images.names {
             Names::Names(names) => writeln!(f, "  images   {}", names.join(", "))?,
             Names::PrintedBy(target) => writeln!(f, "  images   what `make {}` prints", target.target)?,
@@ -75,13 +80,58 @@ fn write_step(f: &mut fmt::Formatter<'_>, step: &Step, together: bool, width: us
     writeln!(f, "  {}. {:<width$}  {what}", step.wave + 1, step.name)
 }
 
+/// Who the run acts as, and the cluster, each with where it came from.
+fn write_access(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
+    for side in [Some(&plan.access.own), plan.access.destination.as_ref()].into_iter().flatten() {
+        if let Some(Acting { role, provider, service_account }) = &side.identity {
+            let (provider, account) = ((&provider.text, &provider.origin), service_account);
+            writeln!(f, "  acts as  {} ({role} identity; {})", account.text, account.origin)?;
+            writeln!(f, "           by {} ({})", provider.0, provider.1)?;
+        }
+        if let Some(registry) = &side.registry {
+            writeln!(f, "           and logs in to {registry}")?;
+        }
+        if let Some(Located { project, location, name, endpoint, .. }) = &side.cluster {
+            let endpoint = endpoint.map_or("the first endpoint that is open", ClusterEndpoint::word);
+            writeln!(f, "  cluster  {name} ({location}, project {project}; {endpoint})")?;
+        }
+    }
+    if let Some(assignment) = plan.build_cache.assignment {
+        let builder = if plan.build_cache.builder { ", with the builder p2p" } else { "" };
+        let (variable, value) = assignment.split_once('=').unwrap_or((assignment, ""));
+        let what = if value.is_empty() { "none" } else { "in the registry, beside each image" };
+        writeln!(f, "  cache    {what} ({variable}){builder}")?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for Preflight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = vec![];
+        parts.extend(self.pull.iter().map(|repository| format!("may pull from {repository}")));
+        let pushes = self.push.iter().chain(&self.promote);
+        parts.extend(pushes.map(|repository| format!("may push to {repository}")));
+        match &self.review {
+            Some(Review::Subnamespaces(parent)) => {
+                parts.push(format!("may create subnamespaces of {parent}"));
+            }
+            Some(Review::Deploy(names)) => parts.push(format!("may deploy to {}", names.join(", "))),
+            None => {}
+        }
+        if parts.is_empty() {
+            parts.push("may act as the service account".to_owned());
+        }
+        write!(f, "check that the run {}", parts.join(", "))
+    }
+}
+
 impl Step {
     /// The make target that it runs, if it does.
     pub fn target(&self) -> Option<&super::Target> {
         match &self.job {
             Job::Target(target) => Some(target),
             Job::Promote(promotion) => promotion.by.as_ref(),
-            Job::Version | Job::Images { .. } => None,
+            Job::Preflight(_) | Job::Version | Job::Subnamespaces(_) | Job::Images { .. } => None,
         }
     }
 }
@@ -89,11 +139,13 @@ impl Step {
 impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Preflight(preflight) => write!(f, "{preflight}"),
             Self::Version => f.write_str("settle the version"),
+            Self::Subnamespaces(sub) => write!(f, "create {} in {}", sub.names.join(", "), sub.parent),
             Self::Target(target) => {
                 write!(f, "make {}, at most {} s", target.target, target.time_limit.as_secs())
             }
-            Self::Images { repository } => write!(f, "record the digests under {repository}"),
+            Self::Images { repository, .. } => write!(f, "record the digests under {repository}"),
             Self::Promote(promotion) => {
                 match &promotion.by {
                     Some(target) => write!(f, "make {}", target.target)?,

@@ -1,12 +1,14 @@
 //! The report: the whole run as JSON. Its schema is in docs/report.md.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Listener;
-use crate::outcome::{Event, Outcome};
+use crate::error::Failure;
+use crate::outcome::{Event, Outcome, Verdict};
 use crate::output::Masker;
 
 /// The version of the report's schema; it changes only when something is removed or renamed.
@@ -25,16 +27,46 @@ struct Report<'a> {
     outcome: &'a Outcome,
 }
 
+/// The report of a run that failed before its plan was executed.
+#[derive(Serialize)]
+struct Early<'a> {
+    schema: u32,
+    result: Verdict,
+    failure: &'a Failure,
+    steps: [(); 0],
+    started: String,
+    logs: String,
+}
+
+/// Writes the report of a run that failed before its plan was executed.
+pub(super) fn failed(
+    file: &Path,
+    masker: &Masker,
+    failure: &Failure,
+    logs: &Path,
+    began: Timestamp,
+) -> std::io::Result<()> {
+    let early = Early {
+        schema: SCHEMA_VERSION,
+        result: super::outputs::verdict(failure.exit),
+        failure,
+        steps: [],
+        started: began.to_string(),
+        logs: logs.display().to_string(),
+    };
+    write(file, masker, &early)
+}
+
+fn write(file: &Path, masker: &Masker, report: &impl Serialize) -> std::io::Result<()> {
+    let mut report = serde_json::to_value(report)?;
+    mask(&mut report, masker);
+    std::fs::write(file, serde_json::to_vec_pretty(&report)?)
+}
+
 impl Json {
     /// A report in `file`.
     pub fn new(file: PathBuf, masker: Masker) -> Self {
         Self { file, masker }
-    }
-
-    fn write(&self, outcome: &Outcome) -> std::io::Result<()> {
-        let mut report = serde_json::to_value(Report { schema: SCHEMA_VERSION, outcome })?;
-        mask(&mut report, &self.masker);
-        std::fs::write(&self.file, serde_json::to_vec_pretty(&report)?)
     }
 }
 
@@ -42,7 +74,8 @@ impl Listener for Json {
     fn hear(&mut self, event: &Event<'_>) {
         if let Event::Ended(outcome) = event {
             // Without a report the gate still has its log, outputs and summary.
-            let _unwritten = self.write(outcome);
+            let report = Report { schema: SCHEMA_VERSION, outcome };
+            let _unwritten = write(&self.file, &self.masker, &report);
         }
     }
 }

@@ -21,8 +21,11 @@ pub use summary::Summary;
 pub use transfer::Transfer;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
 
 use crate::error::Failure;
 use crate::outcome::Event;
@@ -53,9 +56,15 @@ impl Reporter {
     }
 }
 
-/// A failure that ends the run before its plan is executed. The output `result` and the step
-/// summary say so too.
-pub fn failed(console: &Console, env: &Env, failure: &Failure) {
+/// A failure that ends the run before its plan is executed. The step summary, the outputs and, where
+/// there is a directory for it, the report say so too.
+pub fn failed(console: &Console, env: &Env, failure: &Failure, logs: Option<(&Path, Timestamp)>) {
+    let report = logs.map(|(logs, began)| {
+        let report = logs.join("report.json");
+        // The rest says it as well.
+        let _unwritten = json::failed(&report, &console.masker(), failure, logs, began);
+        report
+    });
     if !console.is_github() {
         return console.complain(&failure.to_string());
     }
@@ -66,7 +75,7 @@ pub fn failed(console: &Console, env: &Env, failure: &Failure) {
     Annotations::failure(console, "p2p", failure);
     // Nothing is left to tell of what cannot be written but the exit code, which says the same.
     if let Some(file) = env.path("GITHUB_OUTPUT") {
-        let _unwritten = outputs::failed(&file, failure.exit);
+        let _unwritten = outputs::failed(&file, failure.exit, report.as_deref());
     }
     if let Some(file) = env.path("GITHUB_STEP_SUMMARY") {
         let _unwritten = summary::failed(&file, &masker, failure);

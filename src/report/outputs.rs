@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -53,13 +53,24 @@ impl Listener for Outputs {
     }
 }
 
-/// The one output of a run that failed before its plan was executed.
-pub(super) fn failed(file: &PathBuf, exit: Exit) -> std::io::Result<()> {
-    let verdict = match exit {
+/// The outputs of a run that failed before its plan was executed.
+pub(super) fn failed(file: &PathBuf, exit: Exit, report: Option<&Path>) -> std::io::Result<()> {
+    let mut text = format!("result={}\n", verdict(exit).word());
+    if let Some((report, logs)) = report.and_then(|report| Some((report, report.parent()?))) {
+        for (name, path) in [("logs-path", logs), ("report-path", report)] {
+            let record = file_command::record(name, &path.display().to_string());
+            text.push_str(&record.map_err(std::io::Error::other)?);
+        }
+    }
+    append(file, &text)
+}
+
+/// The verdict of such a run.
+pub(super) fn verdict(exit: Exit) -> Verdict {
+    match exit {
         Exit::Interrupted(_) => Verdict::Cancelled,
         _ => Verdict::Failure,
-    };
-    append(file, &format!("result={}\n", verdict.word()))
+    }
 }
 
 /// The outputs by name, in the order of action.yml.

@@ -51,6 +51,7 @@ impl Listener for Summary {
 /// The summary of a run that failed before its plan was executed.
 pub(super) fn failed(file: &Path, masker: &Masker, failure: &Failure) -> std::io::Result<()> {
     let text = failure.to_string();
+    let text = text.get(..text.floor_char_boundary(BUDGET)).unwrap_or_default();
     append(
         file,
         masker,
@@ -88,7 +89,11 @@ fn verdict(outcome: &Outcome) -> String {
         Verdict::Success => ("✅", "passed"),
         Verdict::Failure => ("❌", "failed"),
         Verdict::Cancelled => ("🛑", "was interrupted"),
+        Verdict::Skipped => ("⏭️", "was skipped"),
     };
+    if version.version.is_empty() && outcome.result == Verdict::Success {
+        return format!("## {mark} {command} had nothing to do\n\n{}.\n\n", markdown::cell(&version.because));
+    }
     let mut text = format!(
         "## {mark} {command} {word}: {}\n\nCommit {}, {}",
         markdown::cell(&version.version),

@@ -26,6 +26,7 @@ mod plan;
 mod process;
 mod registry;
 mod signals;
+mod stages;
 mod support;
 mod variables;
 mod version;

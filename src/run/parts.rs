@@ -1,0 +1,280 @@
+//! The parts that an execution is joined from: the edges, the logins, the site.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::context::Context;
+use crate::error::Failure;
+use crate::execute::{Account, Accounts, Edges, GivenLogins, Remote, Site, TOKEN_USER};
+use crate::git::Git;
+use crate::github::GitHub;
+use crate::google::{Endpoints, Federation, IdTokenRequest, Secrets, Settings as GoogleSettings};
+use crate::inputs::Inputs;
+use crate::kube::Kubeconfig;
+use crate::logins::Login;
+use crate::oci::{Client, Credentials, Keyring, Settings};
+use crate::outcome::Event;
+use crate::output::Masker;
+use crate::plan::{Place, Plan, Step};
+use crate::report::Reporter;
+use crate::retry::{Policy, Watcher};
+use crate::secret::Secret;
+use crate::web::Retrying;
+use crate::workspace::KeptFile;
+use crate::world::World;
+
+/// The outside systems. Nothing is asked yet.
+pub(super) fn edges(
+    world: &World,
+    context: &Context,
+    plan: &Plan,
+    logins: &GivenLogins,
+    git: Git,
+    watcher: Watcher,
+    secrets: Secrets,
+) -> Result<Edges, Failure> {
+    let inputs = &context.request.inputs;
+    let accounts = accounts(world, context, plan, &watcher, secrets)?;
+    let mut keyring = Keyring::from_env(&world.env)?;
+    for Login { registry, username, password } in logins.all().cloned() {
+        keyring = keyring.with(&registry, Credentials::Password { username, password });
+    }
+    for account in [&accounts.own, &accounts.destination].into_iter().flatten() {
+        if let Some((registry, renewed)) = account.registry() {
+            keyring = keyring.with_renewed(registry, renewed);
+        }
+    }
+    let oci = Client::new(Settings { keyring, watcher: watcher.clone(), ..Settings::default() });
+    let remote = match &context.job {
+        Some(job) if plan.version.create => {
+            let github = GitHub::new(&job.api_url, &job.repository, inputs.github_token.clone())?
+                .retrying(Policy::default(), watcher.clone());
+            Some(Remote {
+                github,
+                url: job.git_url(),
+                token: inputs.github_token.clone(),
+                prefix: context.prefix.clone(),
+                commit: context.standing.commit.clone(),
+                kind: context.kind.clone(),
+                tags: context.tags.clone(),
+            })
+        }
+        _ => None,
+    };
+    Ok(Edges { oci, git, remote, accounts, watcher })
+}
+
+/// A client of registries that acts as the plan says, for who asks before there is an execution.
+pub(super) async fn client(
+    world: &World,
+    context: &Context,
+    plan: &Plan,
+    git: Git,
+    watcher: Watcher,
+    masker: &Masker,
+    reporter: &Reporter,
+) -> Result<Client, Failure> {
+    let logins = logins(context)?;
+    masker.add(&logins.all().map(|login| basic(&login.username, &login.password)).collect::<Vec<_>>());
+    let told = secrets(masker, reporter);
+    let edges = edges(world, context, plan, &logins, git, watcher, told)?;
+    if let Some(own) = &edges.accounts.own {
+        own.enter(context.paths.scratch.join("token"), reporter).await?;
+    }
+    Ok(edges.oci)
+}
+
+/// The accounts that the plan names.
+fn accounts(
+    world: &World,
+    context: &Context,
+    plan: &Plan,
+    watcher: &Watcher,
+    secrets: Secrets,
+) -> Result<Accounts, Failure> {
+    let access = &plan.access;
+    let sides = [Some(&access.own), access.destination.as_ref()];
+    if !sides.into_iter().flatten().any(|side| side.identity.is_some()) {
+        return Ok(Accounts::default());
+    }
+    let federation = Federation::new(GoogleSettings {
+        endpoints: endpoints(&context.request.inputs),
+        request: IdTokenRequest::of(&world.env),
+        fork: context.lacks_secrets(),
+        retrying: Retrying { policy: Policy::default(), watcher: watcher.clone() },
+        secrets,
+    })?;
+    Ok(Accounts {
+        own: Account::of(&access.own, Some(&federation))?,
+        destination: match &access.destination {
+            Some(side) => Account::of(side, Some(&federation))?,
+            None => None,
+        },
+    })
+}
+
+/// Where Google's services are.
+fn endpoints(inputs: &Inputs) -> Endpoints {
+    let mut endpoints = Endpoints::of_universe(&inputs.google_universe);
+    for (own, given) in [
+        (&mut endpoints.sts, &inputs.google_sts_url),
+        (&mut endpoints.iam_credentials, &inputs.google_iam_credentials_url),
+        (&mut endpoints.container, &inputs.google_container_url),
+    ] {
+        if let Some(url) = given {
+            url.trim_end_matches('/').clone_into(own);
+        }
+    }
+    endpoints
+}
+
+/// Masks each secret that comes up, and has the runner mask it, before anything is done with it.
+pub(super) fn secrets(masker: &Masker, reporter: &Reporter) -> Secrets {
+    let (masker, reporter) = (masker.clone(), reporter.clone());
+    Secrets::new(move |secret| {
+        for new in masker.add([secret, &basic(TOKEN_USER, secret)]) {
+            reporter.tell(&Event::Mask(&new));
+        }
+    })
+}
+
+/// What HTTP's basic authentication makes of a login, which is as secret as the password.
+pub(super) fn basic(username: &str, password: &Secret) -> Secret {
+    Secret::new(STANDARD.encode(format!("{username}:{}", password.expose())))
+}
+
+/// The logins of the inputs, each to the registry that it was given for.
+pub(super) fn logins(context: &Context) -> Result<GivenLogins, Failure> {
+    let inputs = &context.request.inputs;
+    let given = |names: [&str; 2], registry: Option<&str>, username: &Option<String>, password| {
+        login(names, registry, username.as_deref(), password)
+    };
+    let container = inputs.container_registry_url.as_deref();
+    if container.is_none() && inputs.container_registry_pat.is_some() {
+        return Err(Failure::usage(
+            "the input `container-registry-pat` is set and `container-registry-url` is not",
+            "say which registry it is for: `container-registry-url: ghcr.io`; nothing was run",
+        ));
+    }
+    Ok(GivenLogins {
+        own: given(
+            ["registry-username", "registry-password"],
+            context.own_registry(),
+            &inputs.registry_username,
+            inputs.registry_password.as_ref(),
+        )?,
+        source: given(
+            ["source-registry-username", "source-registry-password"],
+            context.source_registry(),
+            &inputs.source_registry_username,
+            inputs.source_registry_password.as_ref(),
+        )?,
+        destination: given(
+            ["dest-registry-username", "dest-registry-password"],
+            context.destination_registry(),
+            &inputs.dest_registry_username,
+            inputs.dest_registry_password.as_ref(),
+        )?,
+        container: given(
+            ["container-registry-user", "container-registry-pat"],
+            container.map(|url| url.trim_start_matches("https://").trim_end_matches('/')),
+            &inputs.container_registry_user,
+            inputs.container_registry_pat.as_ref(),
+        )?,
+    })
+}
+
+/// The login that two inputs give to a registry, if they do.
+fn login(
+    [user_input, password_input]: [&str; 2],
+    registry: Option<&str>,
+    username: Option<&str>,
+    password: Option<&Secret>,
+) -> Result<Option<Login>, Failure> {
+    let (Some(registry), Some(password)) = (registry, password) else { return Ok(None) };
+    let host = registry.split('/').next().unwrap_or_default();
+    let google = host.ends_with("-docker.pkg.dev") || host == "gcr.io" || host.ends_with(".gcr.io");
+    let username = match username {
+        Some(username) => username,
+        None if google => TOKEN_USER,
+        None => {
+            return Err(Failure::usage(
+                format!("the input `{password_input}` is set and `{user_input}` is not"),
+                format!(
+                    "give the user of {registry}: `{user_input}: ${{{{ github.actor }}}}`; nothing was run"
+                ),
+            ));
+        }
+    };
+    let login =
+        Login { registry: registry.to_owned(), username: username.to_owned(), password: password.clone() };
+    login.check()?;
+    Ok(Some(login))
+}
+
+/// The flags with which a target means on a laptop what it means here.
+fn flags(inputs: &Inputs) -> Vec<(&'static str, String)> {
+    let directory =
+        Some(&inputs.working_directory).filter(|directory| !matches!(directory.as_str(), "." | ""));
+    let given = [
+        ("--working-directory", directory),
+        ("--tenant-name", inputs.tenant_name.as_ref()),
+        ("--app-name", inputs.app_name.as_ref()),
+    ];
+    given.into_iter().filter_map(|(flag, value)| Some((flag, value?.clone()))).collect()
+}
+
+/// Where the plan runs, and with what.
+pub(super) fn site(
+    world: &World,
+    context: Context,
+    plan: &Plan,
+    logins: GivenLogins,
+) -> Result<Site, Failure> {
+    let inputs = &context.request.inputs;
+    let directory = &context.paths.base;
+    let kube_context = context.kube_context();
+    let kubeconfig = match (&inputs.kubeconfig, context.place) {
+        (Some(input), _) => Kubeconfig::of_input(input, directory)?,
+        // A job's own is what the job is about; a laptop's is touched only when a context is named.
+        (None, place) if place == Place::Github || kube_context.is_some() => {
+            match world.env.path("KUBECONFIG") {
+                Some(list) => Kubeconfig::load(list.as_os_str(), directory)?,
+                None if kube_context.is_some() => {
+                    let home = world.env.path("HOME").unwrap_or_default().join(".kube/config");
+                    Kubeconfig::load(home.as_os_str(), directory)?
+                }
+                None => Kubeconfig::empty(),
+            }
+        }
+        (None, _) => Kubeconfig::empty(),
+    };
+    // A context that is not there is told before anything runs.
+    for target in plan.steps.iter().filter_map(Step::target) {
+        kubeconfig.for_target(kube_context.as_deref(), target.namespace.as_deref())?;
+    }
+    let credentials = match (context.place, world.env.path("HOME")) {
+        (Place::Github, Some(home)) => {
+            Some(KeptFile::of(home.join(".config/gcloud/application_default_credentials.json"))?)
+        }
+        _ => None,
+    };
+    Ok(Site {
+        place: context.place,
+        env: world.env.clone(),
+        binary: std::env::current_exe()?,
+        flags: flags(inputs),
+        copy_limit: inputs.copy_limit.0,
+        logins,
+        kubeconfig,
+        kube_context,
+        credentials,
+        cache: plan.build_cache,
+        subnamespaces_limit: inputs.subnamespaces_timeout,
+        log_names: Mutex::new(BTreeSet::new()),
+        paths: context.paths,
+    })
+}
