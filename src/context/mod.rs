@@ -391,7 +391,8 @@ async fn read_makefile(
     });
     // A pattern rule does not name them.
     let gates = GATES.into_iter().filter(|_| request.command != Command::Run);
-    let targets: Vec<_> = request.targets.iter().map(String::as_str).chain(gates).collect();
+    let required = request.inputs.required_targets.iter().flat_map(|words| &words.0);
+    let targets: Vec<_> = request.targets.iter().chain(required).map(String::as_str).chain(gates).collect();
     let mut env = variables.over(&world.env);
     // What `$(shell …)` writes for the runner is no more obeyed than what a target writes.
     if place == Place::Github {

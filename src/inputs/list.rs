@@ -85,6 +85,9 @@ inputs! {
         checkout_version("checkout-version"): Option<String>;
     }
     "Stages" {
+        /// Targets that the Makefile must have, besides those that `run` runs: an error before anything
+        /// runs, where the others run in jobs of their own.
+        required_targets("required-targets"): Option<Words>;
         /// What `p2p-integration` is to the gate: `optional` skips it with a warning where the
         /// Makefile has none, `required` makes that an error, `off` never runs it.
         integration("integration"): Integration = "optional";

@@ -16,10 +16,10 @@ use crate::outcome::Image;
 
 /// The target that prints the names of images.
 const IMAGES: &str = "p2p-images";
-const BUILD: &str = "p2p-build";
+pub(super) const BUILD: &str = "p2p-build";
 const FUNCTIONAL: &str = "p2p-functional";
 const NFT: &str = "p2p-nft";
-const INTEGRATION: &str = "p2p-integration";
+pub(super) const INTEGRATION: &str = "p2p-integration";
 
 /// Everything that a plan is made from.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Planner<'_> {
     }
 
     /// Whether `p2p-integration` runs, before its own recipe is looked at.
-    fn integration(&self) -> Action {
+    pub(super) fn integration(&self) -> Action {
         let skip = |reason: &str, warn| Action::Skip { reason: reason.to_owned(), warn };
         let inputs = self.known.inputs;
         if inputs.integration == Integration::Off {
@@ -123,34 +123,6 @@ impl Planner<'_> {
         } else {
             Action::Run
         }
-    }
-
-    fn run(&mut self) -> Result<(), Failure> {
-        let targets: Vec<_> = self.known.targets.iter().map(String::as_str).collect();
-        if targets.is_empty() {
-            return Err(Failure::usage(
-                "no target to run",
-                "name one or more make targets: `p2p run p2p-build`, or the input `target`",
-            ));
-        }
-        for stage in [Stage::ExtendedTest, Stage::Prod] {
-            let target = promotion_target(stage);
-            if targets.contains(&target) {
-                let stage = target.trim_start_matches("p2p-promote-to-");
-                return Err(Failure::usage(
-                    format!("`{target}` promotes, and `run` never does"),
-                    format!("use `p2p promote {stage}`, which checks what is promoted; nothing was run"),
-                ));
-            }
-        }
-        self.need(&targets)?;
-        for target in targets {
-            self.target(target, None);
-            if target == BUILD {
-                self.record(Stage::FastFeedback, &[])?;
-            }
-        }
-        Ok(())
     }
 
     fn promote(&mut self) -> Result<(), Failure> {
@@ -440,7 +412,7 @@ pub fn stage(words: &[String]) -> Result<Stage, Failure> {
 }
 
 /// The make target that promotes to a stage.
-fn promotion_target(stage: Stage) -> &'static str {
+pub(super) fn promotion_target(stage: Stage) -> &'static str {
     match stage {
         Stage::Prod => "p2p-promote-to-prod",
         Stage::FastFeedback | Stage::ExtendedTest => "p2p-promote-to-extended-test",

@@ -40,8 +40,13 @@ impl Later {
 }
 
 /// The target of a later gate.
-fn target(stage: Stage) -> &'static str {
+pub(super) fn target(stage: Stage) -> &'static str {
     if stage == Stage::Prod { "p2p-prod" } else { "p2p-extended-test" }
+}
+
+/// The gates before a later one.
+pub(super) fn earlier(stage: Stage) -> &'static [Stage] {
+    if stage == Stage::Prod { &[Stage::FastFeedback, Stage::ExtendedTest] } else { &[Stage::FastFeedback] }
 }
 
 impl Planner<'_> {
@@ -54,12 +59,7 @@ impl Planner<'_> {
         }
         self.need(&[test])?;
         self.own("version", Job::Version);
-        let earlier: &[Stage] = if stage == Stage::Prod {
-            &[Stage::FastFeedback, Stage::ExtendedTest]
-        } else {
-            &[Stage::FastFeedback]
-        };
-        self.record(stage, earlier)?;
+        self.record(stage, earlier(stage))?;
         self.target(test, None);
         if stage == Stage::ExtendedTest { self.promotion(Stage::Prod) } else { Ok(()) }
     }

@@ -6,6 +6,7 @@ mod build;
 mod cache;
 mod fork;
 mod later;
+mod single;
 mod standing;
 mod text;
 

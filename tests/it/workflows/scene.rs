@@ -44,6 +44,7 @@ pub(super) struct Scene {
     /// The commit at the tip of `main`.
     pub(super) head: String,
     product: TempDir,
+    matrices: [(&'static str, &'static [&'static str]); 3],
 }
 
 /// The environments of the repository, and what their registry's path is called.
@@ -64,7 +65,23 @@ impl Scene {
         let head = repository.commit("under test");
         repository.git(&["push", "--quiet", text(bare.path()), "main"]);
         let github = Github::start(bare.path());
-        Self { repository, bare, github, registry, head, product: with_binary() }
+        let matrices: [(_, &[_]); 3] =
+            [("FAST_FEEDBACK", &["dev"]), ("EXTENDED_TEST", &["test"]), ("PROD", &["live"])];
+        Self { repository, bare, github, registry, head, product: with_binary(), matrices }
+    }
+
+    /// With another script in place of the action's own.
+    pub(super) fn with_bootstrap(self, script: &str) -> Self {
+        std::fs::write(self.product.path().join("dist/bootstrap"), script).unwrap();
+        self
+    }
+
+    /// With another list of environments in one of the variables.
+    pub(super) fn with_matrix(mut self, variable: &str, names: &'static [&'static str]) -> Self {
+        for (_, current) in self.matrices.iter_mut().filter(|(name, _)| *name == variable) {
+            *current = names;
+        }
+        self
     }
 
     /// A workflow of these jobs, on a push of `main`.
@@ -75,26 +92,26 @@ impl Scene {
     /// A workflow of these jobs, on an event.
     pub(super) fn event(&self, name: &str, payload: Value, jobs: &str) -> Ended {
         let kept = tempfile::tempdir().unwrap();
-        let matrix = |names: &[&str]| {
-            let include: Vec<_> = names.iter().map(|name| json!({"deploy_env": name})).collect();
-            json!({"include": include}).to_string()
-        };
         let upload = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/upload_artifact");
-        let run = Act::new(self.repository.path())
+        let act = Act::new(self.repository.path())
             .action(self.product.path())
             .local_repository(UPLOAD, &upload)
+            // What is checked out comes from GitHub, with the tags that runs before created there.
+            .env("TEST_REPOSITORY", text(self.bare.path()))
             .env("GITHUB_SERVER_URL", &self.github.server_url)
             .env("GITHUB_API_URL", &self.github.api_url)
             .env("KEPT", text(kept.path()))
             .secret("GITHUB_TOKEN", self.github.token)
             .var("TENANT_NAME", "acme")
-            .var("FAST_FEEDBACK", &matrix(&["dev"]))
-            .var("EXTENDED_TEST", &matrix(&["test"]))
-            .var("PROD", &matrix(&["live"]))
             .workflow(&format!("on: {name}\npermissions: {{ contents: write, id-token: write }}\njobs:\n{jobs}"))
-            .event(name, payload)
-            .run();
-        Ended { run, kept }
+            .event(name, payload);
+        let act = self.matrices.iter().fold(act, |act, (name, names)| act.var(name, &matrix(names)));
+        Ended { run: act.run(), kept }
+    }
+
+    /// Sends `main` to GitHub as it is now.
+    pub(super) fn push_main(&self) {
+        self.repository.git(&["push", "--quiet", text(self.bare.path()), "main"]);
     }
 
     /// The tags of a repository, without those that stand in for the referrers API.
@@ -115,6 +132,12 @@ impl Scene {
         assert!(output.status.success(), "skopeo inspect {image}: {error}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
+}
+
+/// A list of environments as GitHub's variables hold it.
+pub(super) fn matrix(names: &[&str]) -> String {
+    let include: Vec<_> = names.iter().map(|name| json!({"deploy_env": name})).collect();
+    json!({"include": include}).to_string()
 }
 
 /// A checkout of the action whose `dist/bootstrap` starts the binary under test.
@@ -142,18 +165,26 @@ impl Ended {
         targets
     }
 
-    /// The jobs that ran, by their names in the workflow that they stand in, and how they ended.
-    pub(super) fn jobs(&self) -> Vec<(String, String)> {
+    /// The jobs that ran, `<job that calls>/<workflow>/<job>: success` say. A job of a matrix has its number.
+    pub(super) fn jobs(&self) -> Vec<String> {
         let ended = self.run.lines.iter().filter(|line| !line.job_result.is_empty());
-        let mut jobs: Vec<_> = ended.map(|line| (line.place.clone(), line.job_result.clone())).collect();
+        let mut jobs: Vec<_> = ended.map(|line| format!("{}: {}", line.place, line.job_result)).collect();
         jobs.sort();
-        jobs.dedup();
         jobs
     }
 
     /// A file that was kept; empty where there is none.
     pub(super) fn file(&self, path: &str) -> String {
         std::fs::read_to_string(self.kept.path().join(path)).unwrap_or_default()
+    }
+
+    /// The names of the files in a directory that was kept.
+    pub(super) fn files(&self, directory: &str) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.kept.path().join(directory)) else { return Vec::new() };
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     /// The annotations of one level.
