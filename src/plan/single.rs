@@ -28,7 +28,8 @@ impl Planner<'_> {
         }
         // On a laptop whoever names a target wants it.
         let integration = Some(self.integration()).filter(|_| known.place == Place::Github);
-        let skipped = |target: &str| target == INTEGRATION && matches!(integration, Some(Action::Skip { .. }));
+        let skipped =
+            |target: &str| target == INTEGRATION && matches!(integration, Some(Action::Skip { .. }));
         let required = known.inputs.required_targets.iter().flat_map(|words| &words.0).map(String::as_str);
         let needed: Vec<_> =
             targets.iter().copied().filter(|target| !skipped(target)).chain(required).collect();
@@ -51,7 +52,8 @@ impl Planner<'_> {
     /// The later stage whose images a target is about: their digests are recorded before it runs, so that
     /// the job that promotes can be told which were tested.
     fn tests(&self, name: &str) -> Option<Stage> {
-        let in_registry = self.known.place == Place::Github && self.known.values.text(Key::Registry).is_some();
+        let in_registry =
+            self.known.place == Place::Github && self.known.values.text(Key::Registry).is_some();
         [Stage::ExtendedTest, Stage::Prod].into_iter().find(|stage| in_registry && target(*stage) == name)
     }
 }

@@ -103,7 +103,8 @@ struct Workflow {
 impl Workflow {
     fn read(name: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!(".github/workflows/{name}.yaml"));
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let node = parse(&text).unwrap();
         Self { text, node }
     }
@@ -186,7 +187,10 @@ fn calls_pass_on_what_there_is() {
             for step in job.get("steps").and_then(Node::items).unwrap_or_default() {
                 if word(step, "uses") == Some(&format!("{OURS}@v1")) {
                     for key in keys(step, "with") {
-                        assert!(SPECS.iter().any(|spec| spec.name == key), "{place}: the action has no {key}");
+                        assert!(
+                            SPECS.iter().any(|spec| spec.name == key),
+                            "{place}: the action has no {key}"
+                        );
                     }
                 }
             }
@@ -194,8 +198,7 @@ fn calls_pass_on_what_there_is() {
             let file = uses.strip_prefix(&format!("{OURS}/.github/workflows/")).unwrap();
             let target = &known[file.strip_suffix(".yaml@v1").unwrap()];
             for (what, given) in [("inputs", keys(job, "with")), ("secrets", keys(job, "secrets"))] {
-                let there: Vec<_> =
-                    target.called_with(what).iter().map(|(name, _)| name.as_str()).collect();
+                let there: Vec<_> = target.called_with(what).iter().map(|(name, _)| name.as_str()).collect();
                 for key in &given {
                     assert!(there.contains(key), "{place}: {file} has no {key}");
                 }

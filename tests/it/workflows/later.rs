@@ -67,10 +67,10 @@ fn one_digest_goes_from_the_build_to_production() {
 fn where_nothing_awaits_a_gate_nothing_is_done() {
     let scene = Scene::new(&[("Makefile", MAKEFILE)]);
     let both = pair("extended-test")
-        + &pair("prod").replace("get-image", "get-image-prod").replace("gate", "gate-prod").replace(
-            "-prod-prod",
-            "-prod",
-        )
+        + &pair("prod")
+            .replace("get-image", "get-image-prod")
+            .replace("gate", "gate-prod")
+            .replace("-prod-prod", "-prod")
         + "    if: needs.get-image-prod.outputs.version != ''\n";
     let ended = scene.event("schedule", json!({}), &both);
     ended.run.passed();

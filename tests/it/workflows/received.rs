@@ -2,6 +2,7 @@
 //! notes what it was given. One call of each workflow gives nothing that need not be given, another gives
 //! everything.
 
+use p2p::inputs::{SPECS, Spec};
 use serde_json::json;
 
 use super::{Scene, matrix};
@@ -164,12 +165,25 @@ const NOTHING: &str = r"
     with: { image-name: an-image }
 ";
 
+/// Whether it is what the action has where nothing is given.
+fn is_default(line: &str) -> bool {
+    let default = |spec: &Spec| {
+        spec.default.map(|default| format!("INPUT_{}", line) == format!("{}={default}", spec.variable()))
+    };
+    SPECS.iter().filter_map(default).any(|is| is)
+}
+
 /// Everything that was noted, and what else there is to see.
 fn seen(prefix: &str, branch: &str, jobs: &str) -> String {
     let scene = Scene::new(&[("Makefile", "p2p-build:\n")]).with_bootstrap(NOTE);
     for version in ["1.0.0", "2.0.0", "3.0.0"] {
         scene.repository.commit(version);
-        scene.repository.git(&["push", "--quiet", scene.bare.path().to_str().unwrap(), &format!("HEAD:refs/tags/{prefix}{version}")]);
+        scene.repository.git(&[
+            "push",
+            "--quiet",
+            scene.bare.path().to_str().unwrap(),
+            &format!("HEAD:refs/tags/{prefix}{version}"),
+        ]);
     }
     scene.repository.commit("tip");
     scene.push_main();
@@ -179,7 +193,8 @@ fn seen(prefix: &str, branch: &str, jobs: &str) -> String {
     for (title, directory) in [("received", "received"), ("uploaded", "artifacts")] {
         for file in ended.files(directory) {
             let content = ended.file(&format!("{directory}/{file}"));
-            text.push_str(&format!("## {title}: {file}\n{content}\n"));
+            let told = content.lines().filter(|line| !is_default(line));
+            text.push_str(&format!("## {title}: {file}\n{}\n\n", told.collect::<Vec<_>>().join("\n")));
         }
     }
     let mut notices = ended.annotations("notice");

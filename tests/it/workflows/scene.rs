@@ -103,7 +103,9 @@ impl Scene {
             .env("KEPT", text(kept.path()))
             .secret("GITHUB_TOKEN", self.github.token)
             .var("TENANT_NAME", "acme")
-            .workflow(&format!("on: {name}\npermissions: {{ contents: write, id-token: write }}\njobs:\n{jobs}"))
+            .workflow(&format!(
+                "on: {name}\npermissions: {{ contents: write, id-token: write }}\njobs:\n{jobs}"
+            ))
             .event(name, payload);
         let act = self.matrices.iter().fold(act, |act, (name, names)| act.var(name, &matrix(names)));
         Ended { run: act.run(), kept }
@@ -146,7 +148,8 @@ fn with_binary() -> TempDir {
     let dist = product.path().join("dist");
     std::fs::rename(dist.join("bootstrap"), dist.join("released-bootstrap")).unwrap();
     let binary = env!("CARGO_BIN_EXE_p2p");
-    let script = format!("INPUT_BINARY_PATH='{binary}'\nsource \"$GITHUB_ACTION_PATH/dist/released-bootstrap\"\n");
+    let script =
+        format!("INPUT_BINARY_PATH='{binary}'\nsource \"$GITHUB_ACTION_PATH/dist/released-bootstrap\"\n");
     std::fs::write(dist.join("bootstrap"), script).unwrap();
     product
 }
