@@ -15,11 +15,6 @@ mkdir -p "$KEPT/received"
 { echo "checked out: $(git -c protocol.file.allow=always ls-remote "file://$TEST_REPOSITORY" | awk -v head="$(git rev-parse HEAD)" '$1 == head && $2 != "HEAD" { printf "%s ", $2 }')"
   env | grep -E '^INPUT_[A-Z_]+=.' | grep -vE '^INPUT_(COMMAND|TARGET|BINARY_PATH)=' | sed 's/^INPUT_//' | sort
 } > "$file"
-# act takes the outputs of a matrix' last job, GitHub those of the last one that has some: the first
-# environment, which has, comes last.
-if [ "$words $INPUT_ENVIRONMENT" = "p2p-build one" ]; then
-  for _ in {1..100}; do test -e "$KEPT/artifacts/p2p-build-two-run1-attempt1-an-app" && break; sleep 0.1; done
-fi
 printf 'version=7.7.7\nprevious-version=7.7.6\nimages=[{"of": "%s"}]\nartifacts=%s\n' \
   "$INPUT_ENVIRONMENT" "$GITHUB_WORKSPACE/Makefile" >> "$GITHUB_OUTPUT"
 "#;
@@ -213,7 +208,7 @@ fn defaults_reach_the_action() {
 fn every_input_and_secret_reaches_the_action() {
     let jobs = EVERYTHING
         .replace("SECRETS\n", &format!("{SECRETS}\n"))
-        .replace("SOURCE", &matrix(&["one", "two"]))
+        .replace("SOURCE", &matrix(&["one"]))
         .replace("DESTINATION", &matrix(&["three", "one"]));
     insta::assert_snapshot!("everything", seen("x-", "refs/heads/trunk", &jobs));
 }
