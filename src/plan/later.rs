@@ -61,6 +61,6 @@ impl Planner<'_> {
         };
         self.record(stage, earlier)?;
         self.target(test, None);
-        if stage == Stage::ExtendedTest { self.promotion(Stage::Prod) } else { Ok(()) }
+        if stage == Stage::ExtendedTest && self.known.promotes { self.promotion(Stage::Prod) } else { Ok(()) }
     }
 }

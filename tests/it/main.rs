@@ -19,6 +19,7 @@ mod lint;
 mod local;
 mod logins;
 mod make;
+mod matrix;
 mod oci;
 mod output;
 mod parallel;
