@@ -1,5 +1,6 @@
 //! From the world to the exit code: inputs → context → plan → execute → report.
 
+mod news;
 mod parts;
 mod several;
 
@@ -52,22 +53,26 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
 
 async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, Failure> {
     let mut logs = None;
+    let slack = news::Slack::read(world, flags, console);
     let ended = Box::pin(prepared(world, flags, console, &mut logs)).await;
     if let Err(failure) = &ended {
         let logs = logs.or_else(|| Paths::logs_of_failure(&world.env).filter(|_| console.is_github()));
         report::failed(console, &world.env, failure, logs.as_deref().map(|logs| (logs, world.now)));
     }
-    ended
+    if let Some(slack) = slack {
+        Box::pin(slack.tell(&ended, console)).await;
+    }
+    Ok(ended?.map_or(Exit::Passed, |outcome| outcome.exit))
 }
 
-/// Runs the gate. Where it fails before there is an outcome, `logs` is the directory for the report, if
+/// Runs the gate; there is no outcome of a plan that is only shown. Where it fails before there is one, `logs` is the directory for the report, if
 /// there is one already.
 async fn prepared(
     world: &World,
     flags: &Flags,
     console: &Console,
     logs: &mut Option<PathBuf>,
-) -> Result<Exit, Failure> {
+) -> Result<Option<Outcome>, Failure> {
     let inputs = Inputs::read(|spec| spec.text(flags.text(spec), &world.env))?;
     let masker = console.masker();
     masker.add(&secrets(&inputs, &world.env));
@@ -75,7 +80,8 @@ async fn prepared(
     // Reading the Makefile comes next, and it may print any of them.
     masker.add(request.env_vars.iter().map(|(_, secret)| secret));
     if request.dry_run && request.inputs.output == OutputFormat::Matrix {
-        return report::matrix(console, &world.env, &context::matrix(&request)?);
+        report::matrix(console, &world.env, &context::matrix(&request)?)?;
+        return Ok(None);
     }
     let signals = Signals::listen()?;
     let job = if console.is_github() { Some(Job::read(&world.env)?) } else { None };
@@ -124,13 +130,13 @@ async fn prepared(
             outputs(world, console, &report_path).hear(&Event::Ended(&outcome));
             Json::new(report_path, masker).hear(&Event::Ended(&outcome));
         }
-        return Ok(Exit::Passed);
+        return Ok(None);
     }
     let outcome = Box::pin(several::run(world, parts, &all_logs, &reporter, &masker, &signals.stop())).await;
     if let Some(server) = server {
         server.stop().await;
     }
-    Ok(outcome.map_or(Exit::Failed, |outcome| outcome.exit))
+    Ok(outcome)
 }
 
 /// We were told to stop before there was a plan.

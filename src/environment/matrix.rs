@@ -161,7 +161,7 @@ mod tests {
             ", ,",
         ] {
             let failure = Failure::from(Matrix::parse(text).unwrap_err());
-            said.push_str(&format!("{text}\n{failure}\n\n"));
+            said = format!("{said}{text}\n{failure}\n\n");
         }
         insta::assert_snapshot!(said);
     }

@@ -9,7 +9,7 @@ use crate::world::Env;
 ///
 /// # Errors
 /// Where it cannot be written as JSON, or the output cannot be set.
-pub fn matrix(console: &Console, env: &Env, matrix: &Matrix) -> Result<Exit, Failure> {
+pub fn matrix(console: &Console, env: &Env, matrix: &Matrix) -> Result<(), Failure> {
     let failed = |error: String| Failure {
         what: format!("the matrix cannot be written: {error}"),
         causes: Vec::new(),
@@ -21,5 +21,5 @@ pub fn matrix(console: &Console, env: &Env, matrix: &Matrix) -> Result<Exit, Fai
     if let Some(file) = env.path("GITHUB_OUTPUT").filter(|_| console.is_github()) {
         outputs::matrix(&file, &json).map_err(|error| failed(error.to_string()))?;
     }
-    Ok(Exit::Passed)
+    Ok(())
 }

@@ -27,6 +27,7 @@ mod plan;
 mod process;
 mod registry;
 mod signals;
+mod slack;
 mod stages;
 mod support;
 mod variables;
