@@ -6,11 +6,13 @@ mod cloud;
 mod github;
 mod paths;
 mod promotion;
+mod several;
 mod stage;
 mod versions;
 
 pub use github::Job;
 pub use paths::Paths;
+pub use several::{matrix, other_promotions, split};
 pub use stage::settle;
 
 use std::path::PathBuf;
@@ -51,6 +53,12 @@ pub struct Request {
     pub env_vars: EnvVars,
     /// What a later gate is about, once [`settle`] has found out.
     pub later: Option<Later>,
+    /// The job's own environment, where no input names it.
+    pub own: Option<Value>,
+    /// The environment that the gate runs in, where it is told; the job's own otherwise.
+    pub facing: Option<Value>,
+    /// Whether a gate promotes from there.
+    pub promotes: bool,
 }
 
 impl Request {
@@ -75,7 +83,17 @@ impl Request {
             Some(text) => EnvVars::parse(text)?,
             None => EnvVars::default(),
         };
-        Ok(Self { inputs, command, targets, dry_run, env_vars, later: None })
+        Ok(Self {
+            inputs,
+            command,
+            targets,
+            dry_run,
+            env_vars,
+            later: None,
+            own: None,
+            facing: None,
+            promotes: true,
+        })
     }
 }
 
@@ -127,6 +145,7 @@ pub struct Context {
     own: Values,
     values: Values,
     destination: Result<Values, Failure>,
+    environments: Environments,
     stage_paths: StagePaths,
     recorded: Vec<Image>,
     notes: Vec<String>,
@@ -161,7 +180,7 @@ impl Context {
             }
             let makefile = match request.command {
                 Command::Version => None,
-                Command::Latest if stage::said(&request.inputs, &sources.own()?) => None,
+                Command::Latest if stage::said(&request.inputs, &sources.facing(&request)?) => None,
                 _ => Some(read_makefile(world, place, &request, &paths, &sources, &stage_paths).await?),
             };
             Ok::<_, Failure>((embedded_registry, makefile))
@@ -174,7 +193,7 @@ impl Context {
         if let Some(makefile) = &makefile {
             sources.add(makefile);
         }
-        let own = sources.own()?;
+        let (own, facing) = (sources.own()?, sources.facing(&request)?);
         let next = match request.command {
             Command::ExtendedTest => Stage::Prod,
             Command::Promote if request.targets == ["prod"] => Stage::Prod,
@@ -183,7 +202,7 @@ impl Context {
         let destination = promotion::destination(inputs, &sources, &own, next);
         let values = match request.command {
             Command::Promote => promotion::source(inputs, &sources, &own)?,
-            _ => own.clone(),
+            _ => facing,
         };
         let tracked = match request.command {
             Command::FastFeedback | Command::ExtendedTest | Command::Promote => {
@@ -208,6 +227,7 @@ impl Context {
             own,
             values,
             destination,
+            environments: sources.environments,
             stage_paths,
             recorded,
         })
@@ -231,13 +251,14 @@ impl Context {
             env_vars: &self.request.env_vars,
             recorded: self.recorded.clone(),
             later: self.request.later.as_ref(),
+            promotes: self.request.promotes,
             notes: self.notes.clone(),
             embedded_registry: self.embedded_registry,
             cloud: self.cloud,
         })?;
         checks::images(&plan)?;
         checks::access(&plan)?;
-        Ok(plan)
+        Ok(Plan { known: self.environments.described(self.facing()), ..plan })
     }
 
     /// Whether GitHub gives the job neither id token nor secrets.
@@ -258,8 +279,39 @@ impl Context {
     /// The context of the kubeconfig that was asked for; the one of a cluster that we look up
     /// ourselves is no wish of the user's.
     pub fn kube_context(&self) -> Option<String> {
-        let context = self.own.get(Key::KubeContext).filter(|value| !value.derived());
+        let context = self.facing().get(Key::KubeContext).filter(|value| !value.derived());
         context.map(|value| value.text.clone())
+    }
+
+    /// The same for an environment that is not the job's own, where the current context of a
+    /// kubeconfig may be the own one's cluster.
+    ///
+    /// # Errors
+    /// Where none is known.
+    pub fn kube_context_of_another(&self) -> Result<Option<String>, Failure> {
+        if self.facing().own {
+            return Ok(None);
+        }
+        Ok(Some(self.facing().require(Key::KubeContext)?.text.clone()))
+    }
+
+    /// The environment that targets run in.
+    fn facing(&self) -> &Values {
+        if self.request.command == Command::Promote { &self.own } else { &self.values }
+    }
+
+    /// The name of the environment that is worked in: of a promotion, where it goes.
+    pub fn environment(&self) -> Option<&str> {
+        let values = match self.request.command {
+            Command::Promote => self.destination.as_ref().ok()?,
+            _ => &self.values,
+        };
+        values.environment.as_ref().map(|name| name.text.as_str())
+    }
+
+    /// The name of the environment that is promoted to.
+    pub fn destination_environment(&self) -> Option<&str> {
+        self.destination.as_ref().ok()?.environment.as_ref().map(|name| name.text.as_str())
     }
 
     /// The registry that is promoted to, where it is known.
@@ -269,6 +321,14 @@ impl Context {
 }
 
 impl Sources {
+    /// The values of the environment that the gate runs in.
+    fn facing(&self, request: &Request) -> Result<Values, Failure> {
+        Ok(match &request.facing {
+            Some(name) => self.of(name, &Given::new())?,
+            None => self.own()?,
+        })
+    }
+
     /// Takes tenant and app from a Makefile.
     fn add(&mut self, makefile: &Makefile) {
         let value = |name| makefile.variable(name).map(|variable| variable.value.as_str());
@@ -295,7 +355,7 @@ fn sources(request: &Request, paths: &Paths) -> Result<Sources, Failure> {
         promotion::first(&vars, stage::of(request.command, &request.targets).unwrap_or(Stage::FastFeedback))
     };
     Ok(Sources {
-        environment: own.or_else(first),
+        environment: own.or_else(|| request.own.clone()).or_else(first),
         inputs: given(inputs),
         environments,
         vars,
@@ -380,7 +440,7 @@ async fn read_makefile(
     sources: &Sources,
     stage_paths: &StagePaths,
 ) -> Result<Makefile, Failure> {
-    let values = sources.own()?;
+    let values = sources.facing(request)?;
     let variables = target_variables(&Facing {
         values: &values,
         source: None,

@@ -103,6 +103,17 @@ impl Paths {
         }
     }
 
+    /// Directories of another environment of the same gate: the same checkout, with private files and logs
+    /// apart. `name` becomes a part of them.
+    pub fn apart(&self, name: &str) -> Result<Self, Failure> {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+        let name: String = name.chars().map(plain).collect();
+        let scratch = private(&self.scratch, "environment-")?;
+        let logs = self.logs.join(name.trim_start_matches('.'));
+        std::fs::create_dir_all(&logs).map_err(|error| cannot_write(&logs, &error))?;
+        Ok(Self { scratch: scratch.path().to_owned(), logs, _scratch: Some(scratch), ..self.shared() })
+    }
+
     /// Goes to another checkout of the workspace at `root`. Its settings stay those of the first: they
     /// are about environments, which are what they are now.
     ///

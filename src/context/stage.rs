@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::versions::{self, Found};
-use super::{Context, Job, Paths, Request};
+use super::{Context, Job, Paths, Request, checks};
 use crate::environment::{Key, Stage, Values};
 use crate::error::{Exit, Failure};
 use crate::git::{Git, Worktree};
@@ -47,6 +47,8 @@ pub async fn settle(
     if job.is_none() && request.inputs.registry.is_none() {
         return Ok(());
     }
+    // A version becomes a part of a ref and of a tag.
+    checks::inputs(&request.inputs, &[])?;
     let commit = here(job, paths, git).await?;
     let mut later =
         Later { stage, version: None, tag: None, commit, because: String::new(), notes: Vec::new() };

@@ -54,6 +54,8 @@ pub struct Known<'a> {
     pub recorded: Vec<Image>,
     /// What a later gate is about.
     pub later: Option<&'a Later>,
+    /// Whether a gate promotes from this environment.
+    pub promotes: bool,
     /// What the reader should know before.
     pub notes: Vec<String>,
     /// The registry of a local run, if it is ours.
@@ -107,7 +109,7 @@ impl Planner<'_> {
         self.wave = wave;
         self.target(NFT, None);
         self.target(INTEGRATION, Some(integration));
-        self.promotion(Stage::ExtendedTest)
+        if self.known.promotes { self.promotion(Stage::ExtendedTest) } else { Ok(()) }
     }
 
     /// Whether `p2p-integration` runs, before its own recipe is looked at.
@@ -391,6 +393,7 @@ impl Planner<'_> {
             images,
             directory: known.inputs.working_directory.clone(),
             artifacts,
+            known: serde_json::Map::new(),
             steps: self.steps,
         }
     }

@@ -61,6 +61,6 @@ impl Planner<'_> {
         self.own("version", Job::Version);
         self.record(stage, earlier(stage))?;
         self.target(test, None);
-        if stage == Stage::ExtendedTest { self.promotion(Stage::Prod) } else { Ok(()) }
+        if stage == Stage::ExtendedTest && self.known.promotes { self.promotion(Stage::Prod) } else { Ok(()) }
     }
 }

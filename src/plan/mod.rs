@@ -64,6 +64,10 @@ pub struct Plan {
     pub directory: String,
     /// Globs of files to keep, relative to `directory`.
     pub artifacts: Vec<String>,
+    /// What is known of environments, this one included, as the input `environments` takes it: for
+    /// later jobs.
+    #[serde(skip)]
+    pub known: serde_json::Map<String, serde_json::Value>,
     /// The steps in order. Neighbours of one wave run at the same time.
     pub steps: Vec<Step>,
 }
@@ -235,6 +239,19 @@ impl Plan {
         self.notes.push(format!("nothing is done: {reason}"));
         self.warnings.clear();
         self.skipped = Some(reason.to_owned());
+        self
+    }
+
+    /// The plan with the environments in the names of its steps, for a run that has several: of a
+    /// promotion it is the one that is promoted to.
+    #[must_use]
+    pub fn in_environments(mut self, own: Option<&str>, destination: Option<&str>) -> Self {
+        for step in &mut self.steps {
+            let name = if matches!(step.job, Job::Promote(_)) { destination } else { own };
+            if let Some(name) = name {
+                step.name = format!("{} ({name})", step.name);
+            }
+        }
         self
     }
 

@@ -252,6 +252,13 @@ pub(super) fn site(
         }
         (None, _) => Kubeconfig::empty(),
     };
+    // The current context of a kubeconfig is the own environment's cluster, never another's.
+    let kube_context = match kubeconfig.contexts().next() {
+        Some(_) if kube_context.is_none() && plan.access.own.cluster.is_none() => {
+            context.kube_context_of_another()?
+        }
+        _ => kube_context,
+    };
     // A context that is not there is told before anything runs.
     for target in plan.steps.iter().filter_map(Step::target) {
         kubeconfig.for_target(kube_context.as_deref(), target.namespace.as_deref())?;

@@ -5,6 +5,7 @@ mod apps;
 mod early;
 mod events;
 mod failure;
+mod later;
 mod main_branch;
 mod promotion;
 mod scene;
