@@ -13,6 +13,9 @@ use crate::secret::Secret;
 use crate::slack::{self, News};
 use crate::world::World;
 
+/// The target that deploys to production.
+const PROD: &str = "p2p-prod";
+
 /// What has to be known before the inputs are read, for they may be wrong.
 pub(super) struct Slack {
     webhook: Secret,
@@ -78,9 +81,12 @@ impl Slack {
         let plan = &outcome.plan;
         let version = Some(plan.version.version.clone()).filter(|version| !version.is_empty());
         let app = plan.environment.text(Key::AppName).map(str::to_owned).or_else(|| self.app.clone());
+        // In a job of its own it is a target among others.
+        let deployed =
+            self.command == "run" && self.on_main && outcome.steps.iter().any(|step| step.name == PROD);
         let good = match outcome.result {
             Verdict::Failure if self.on_main => false,
-            Verdict::Success if self.command == "prod" && version.is_some() => true,
+            Verdict::Success if (self.command == "prod" || deployed) && version.is_some() => true,
             _ => return None,
         };
         let failed = outcome.steps.iter().filter(|step| !step.status.passes()).map(|step| step.name.as_str());

@@ -1,6 +1,7 @@
 //! The reusable workflows as tenants call them, by their real `uses:` lines: run by act against a real
 //! registry and a loopback GitHub over a real bare repository.
 
+mod documents;
 mod fast_feedback;
 mod interface;
 mod later;
@@ -8,6 +9,7 @@ mod monorepo;
 mod received;
 mod scene;
 
+use documents::pasted;
 use scene::{MAKEFILE, Scene, matrix, pull_request};
 
 /// As the documents of coreeng/p2p have it, with the new name.

@@ -92,16 +92,16 @@ const INTERFACE: [(&str, &str, &str, &str); 8] = [
 const SECRETS: &str =
     "env_vars, container_registry_user, container_registry_pat, container_registry_url, slack_webhook_url";
 
-const OURS: &str = "coreeng/p2p-action";
+pub(super) const OURS: &str = "coreeng/p2p-action";
 
 /// A workflow of this repository.
-struct Workflow {
+pub(super) struct Workflow {
     text: String,
     node: Node,
 }
 
 impl Workflow {
-    fn read(name: &str) -> Self {
+    pub(super) fn read(name: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!(".github/workflows/{name}.yaml"));
         let text =
             std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -109,7 +109,7 @@ impl Workflow {
         Self { text, node }
     }
 
-    fn called_with(&self, what: &str) -> &[(String, Node)] {
+    pub(super) fn called_with(&self, what: &str) -> &[(String, Node)] {
         let call = self.node.get("on").unwrap().get("workflow_call").unwrap();
         call.get(what).and_then(Node::entries).unwrap_or_default()
     }
@@ -132,11 +132,11 @@ impl Workflow {
     }
 }
 
-fn word<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
+pub(super) fn word<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
     node.get(key).and_then(Node::text)
 }
 
-fn keys<'a>(node: &'a Node, key: &str) -> Vec<&'a str> {
+pub(super) fn keys<'a>(node: &'a Node, key: &str) -> Vec<&'a str> {
     let entries = node.get(key).and_then(Node::entries).unwrap_or_default();
     entries.iter().map(|(name, _)| name.as_str()).collect()
 }

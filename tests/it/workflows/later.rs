@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{MAKEFILE, Scene, TWO_JOBS, matrix};
+use super::{MAKEFILE, Scene, TWO_JOBS, matrix, pasted};
+use crate::support::server::{Reply, Server};
 
 /// As the documents of coreeng/p2p have it, with the new name: on a schedule, the latest version.
 fn pair(stage: &str) -> String {
@@ -24,8 +25,10 @@ fn pair(stage: &str) -> String {
 
 #[test]
 fn one_digest_goes_from_the_build_to_production() {
-    let scene = Scene::new(&[("Makefile", MAKEFILE)]);
-    let scheduled = |jobs: &str| scene.event("schedule", json!({}), jobs);
+    let slack = Server::start(None, |_| Reply::text(200, "ok"));
+    let webhook = format!("http://{}/services/T0000/B0000/s3cretOfSlack", slack.address);
+    let scene = Scene::new(&[("Makefile", MAKEFILE)]).with_slack(&webhook);
+    let scheduled = |name: &str| scene.workflow("schedule", json!({}), &pasted(name));
     scene.push(TWO_JOBS).run.passed();
     let digest = scene.digest("dev/fast-feedback/web:1.2.4");
     // main goes on; what is tested is the tag.
@@ -33,7 +36,7 @@ fn one_digest_goes_from_the_build_to_production() {
     scene.repository.commit("break what comes later");
     scene.push_main();
 
-    let ended = scheduled(&pair("extended-test"));
+    let ended = scheduled("extended-test");
     ended.run.passed();
     assert_eq!(
         ended.jobs(),
@@ -48,8 +51,9 @@ fn one_digest_goes_from_the_build_to_production() {
     assert_eq!(ended.annotations("warning"), [""; 0], "the record of fast feedback came along");
     assert_eq!(scene.digest("test/extended-test/web:1.2.4"), digest);
     assert_eq!(scene.digest("live/prod/web:1.2.4"), digest);
+    assert_eq!(slack.requests().len(), 0, "nobody wants to know that tests passed");
 
-    let ended = scheduled(&pair("prod"));
+    let ended = scheduled("prod");
     ended.run.passed();
     assert_eq!(
         ended.jobs(),
@@ -61,6 +65,15 @@ fn one_digest_goes_from_the_build_to_production() {
     assert_eq!(ended.targets(), ["p2p-prod 1.2.4 live"]);
     assert_eq!(scene.versions("live/prod/web"), ["1.2.4"]);
     assert_eq!(scene.bare.tags().len(), 2, "no tag but the first gate's");
+    let told: Vec<_> = slack.requests().iter().map(|seen| seen.json()["text"].clone()).collect();
+    assert_eq!(told, [":white_check_mark: web 1.2.4 is in production"]);
+    assert!(!ended.run.log().contains("s3cretOfSlack"), "{}", ended.run.log());
+
+    let by_hand = json!({"ref": "refs/heads/main", "inputs": {"version": "1.2.4"}});
+    let ended = scene.workflow("workflow_dispatch", by_hand, &pasted("deploy"));
+    ended.run.passed();
+    assert_eq!(ended.jobs(), ["prod-deploy/p2p-execute-command/p2p-prod (live): success"]);
+    assert_eq!(ended.targets(), ["p2p-prod 1.2.4 live"]);
 }
 
 #[test]

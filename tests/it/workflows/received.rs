@@ -2,6 +2,8 @@
 //! notes what it was given. One call of each workflow gives nothing that need not be given, another gives
 //! everything.
 
+use std::fmt::Write as _;
+
 use p2p::inputs::{SPECS, Spec};
 use serde_json::json;
 
@@ -20,7 +22,7 @@ printf 'version=7.7.7\nprevious-version=7.7.6\nimages=[{"of": "%s"}]\nartifacts=
 "#;
 
 /// What every input is set to; `VERSION` has the tag `x-<version>`.
-const EVERYTHING: &str = r#"
+const EVERYTHING: &str = r"
   version:
     uses: coreeng/p2p-action/.github/workflows/p2p-version.yaml@v1
     with:
@@ -122,7 +124,7 @@ SECRETS
   dry-prod:
     uses: coreeng/p2p-action/.github/workflows/p2p-workflow-prod.yaml@v1
     with: { version: 6.0.0, main-branch: refs/heads/trunk, dry-run: true }
-"#;
+";
 
 const SECRETS: &str = "    secrets:
       env_vars: KEY=a-value
@@ -162,10 +164,8 @@ const NOTHING: &str = r"
 
 /// Whether it is what the action has where nothing is given.
 fn is_default(line: &str) -> bool {
-    let default = |spec: &Spec| {
-        spec.default.map(|default| format!("INPUT_{}", line) == format!("{}={default}", spec.variable()))
-    };
-    SPECS.iter().filter_map(default).any(|is| is)
+    let default = |spec: &Spec| Some(format!("{}={}", spec.variable(), spec.default?));
+    SPECS.iter().filter_map(default).any(|default| default == format!("INPUT_{line}"))
 }
 
 /// Everything that was noted, and what else there is to see.
@@ -189,13 +189,12 @@ fn seen(prefix: &str, branch: &str, jobs: &str) -> String {
         for file in ended.files(directory) {
             let content = ended.file(&format!("{directory}/{file}"));
             let told = content.lines().filter(|line| !is_default(line));
-            text.push_str(&format!("## {title}: {file}\n{}\n\n", told.collect::<Vec<_>>().join("\n")));
+            writeln!(text, "## {title}: {file}\n{}\n", told.collect::<Vec<_>>().join("\n")).unwrap();
         }
     }
     let mut notices = ended.annotations("notice");
     notices.sort_unstable();
-    text.push_str(&format!("## jobs\n{}\n\n## notices\n{}\n", ended.jobs().join("\n"), notices.join("\n")));
-    text
+    text + &format!("## jobs\n{}\n\n## notices\n{}\n", ended.jobs().join("\n"), notices.join("\n"))
 }
 
 #[test]

@@ -44,6 +44,7 @@ pub(super) struct Scene {
     /// The commit at the tip of `main`.
     pub(super) head: String,
     product: TempDir,
+    slack: String,
     matrices: [(&'static str, &'static [&'static str]); 3],
 }
 
@@ -67,13 +68,27 @@ impl Scene {
         let github = Github::start(bare.path());
         let matrices: [(_, &[_]); 3] =
             [("FAST_FEEDBACK", &["dev"]), ("EXTENDED_TEST", &["test"]), ("PROD", &["live"])];
-        Self { repository, bare, github, registry, head, product: with_binary(), matrices }
+        Self {
+            repository,
+            bare,
+            github,
+            registry,
+            head,
+            product: with_binary(),
+            slack: String::new(),
+            matrices,
+        }
     }
 
     /// With another script in place of the action's own.
     pub(super) fn with_bootstrap(self, script: &str) -> Self {
         std::fs::write(self.product.path().join("dist/bootstrap"), script).unwrap();
         self
+    }
+
+    /// With the secret `SLACK_WEBHOOK_URL`.
+    pub(super) fn with_slack(self, url: &str) -> Self {
+        Self { slack: url.to_owned(), ..self }
     }
 
     /// With another list of environments in one of the variables.
@@ -91,6 +106,12 @@ impl Scene {
 
     /// A workflow of these jobs, on an event.
     pub(super) fn event(&self, name: &str, payload: Value, jobs: &str) -> Ended {
+        let head = format!("on: {name}\npermissions: {{ contents: write, id-token: write }}\njobs:\n");
+        self.workflow(name, payload, &(head + jobs))
+    }
+
+    /// A workflow, on an event.
+    pub(super) fn workflow(&self, name: &str, payload: Value, yaml: &str) -> Ended {
         let kept = tempfile::tempdir().unwrap();
         let upload = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/upload_artifact");
         let act = Act::new(self.repository.path())
@@ -102,10 +123,9 @@ impl Scene {
             .env("GITHUB_API_URL", &self.github.api_url)
             .env("KEPT", text(kept.path()))
             .secret("GITHUB_TOKEN", self.github.token)
+            .secret("SLACK_WEBHOOK_URL", &self.slack)
             .var("TENANT_NAME", "acme")
-            .workflow(&format!(
-                "on: {name}\npermissions: {{ contents: write, id-token: write }}\njobs:\n{jobs}"
-            ))
+            .workflow(yaml)
             .event(name, payload);
         let act = self.matrices.iter().fold(act, |act, (name, names)| act.var(name, &matrix(names)));
         Ended { run: act.run(), kept }
