@@ -18,6 +18,8 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return p2p::report::fatal(&error.into()),
     };
+    // A target's output goes out in larger parts than a pipe holds at first.
+    p2p::process::widen(std::io::stdout());
     let (out, err) = (Box::new(std::io::stdout()), Box::new(std::io::stderr()));
     let exit = runtime.block_on(p2p::run::run(world, out, err));
     // What still runs in the background has nothing to tell any more.

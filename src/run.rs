@@ -208,7 +208,7 @@ fn embedded<'a>(
         let address = match (options.filter(|_| embeds), dry_run) {
             (None, _) => return Ok(None),
             // A plan is only shown: nothing listens, and nothing is written.
-            (Some(_), true) => "127.0.0.1:0".to_owned(),
+            (Some(_), true) => "localhost".to_owned(),
             (Some(options), false) => {
                 server.insert(registry::Server::start(options).await?).address().to_string()
             }

@@ -24,7 +24,7 @@ use crate::environment::{
 };
 use crate::error::Failure;
 use crate::git::{self, Git};
-use crate::inputs::{Command, Inputs};
+use crate::inputs::{Command, Federate, Inputs};
 use crate::make::{self, Makefile, ProbeRequest};
 use crate::outcome::Image;
 use crate::plan::{Cloud, Known, Later, Place, Plan, Standing, plan, stage};
@@ -456,14 +456,14 @@ async fn read_makefile(
     let mut env = variables.over(&world.env);
     // What `$(shell …)` writes for the runner is no more obeyed than what a target writes.
     if place == Place::Github {
-        for (name, file) in private::runner_files(&paths.scratch)? {
+        for (name, file) in private::runner_files(paths.scratch()?)? {
             env.set(name, file);
         }
     }
     let makefile = make::probe(ProbeRequest {
         directory: &paths.directory,
         env: &env,
-        scratch: &paths.scratch,
+        scratch: &paths.temp,
         targets: &targets,
         variables: &["P2P_TENANT_NAME", "P2P_APP_NAME"],
         limit: READING,
@@ -507,7 +507,8 @@ fn notes(place: Place, registry: Option<&str>, inputs: &Inputs, found: &[String]
         if inputs.version.is_none() {
             notes.push("  the version    0.0.0 with the local commit; no tag is read or created".to_owned());
         }
-        if inputs.kubeconfig.is_none() && inputs.kube_context.is_none() {
+        let acts = inputs.federation == Federate::On;
+        if inputs.kubeconfig.is_none() && inputs.kube_context.is_none() && !acts {
             notes.push(
                 "  the cluster    an empty kubeconfig (--kube-context names a context of yours)".to_owned(),
             );

@@ -1,6 +1,9 @@
 //! The directories of a run.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
 
 use super::{Job, Request};
 use crate::error::{Exit, Failure};
@@ -24,18 +27,20 @@ pub struct Paths {
     /// The directory make would run in, had a later gate not gone elsewhere: what inputs name is
     /// relative to it.
     pub base: PathBuf,
-    /// Ours alone (mode 0700) and gone after the run.
-    pub scratch: PathBuf,
+    /// What holds temporary files and directories.
+    pub temp: PathBuf,
     /// The targets' logs and the report; stays until the job ends.
     pub logs: PathBuf,
     /// The embedded registry's images, for local runs.
     pub registry: PathBuf,
     /// Where the repository's own settings may be.
     settings: [PathBuf; 2],
+    /// Whether they are kept at all.
+    keeps_logs: bool,
     /// What holds the logs of all local runs.
     runs: Option<PathBuf>,
-    /// Removes `scratch` when the run ends, however it ends.
-    _scratch: Option<tempfile::TempDir>,
+    /// Removed when the run ends, however it ends. Most runs of one target need none.
+    scratch: OnceLock<TempDir>,
 }
 
 impl Paths {
@@ -67,12 +72,11 @@ impl Paths {
         let cache = cache(world);
         let temp =
             job.map_or_else(|| world.env.path("TMPDIR").unwrap_or("/tmp".into()), |job| job.temp.clone());
-        let scratch = private(&temp, "p2p-")?;
         let runs = cache.join("runs");
         let logs = match job {
             Some(job) => private(&job.temp, LOGS)?.keep(),
             // A plan leaves nothing behind on a laptop.
-            None if request.dry_run => scratch.path().join("logs"),
+            None if request.dry_run => runs.clone(),
             None => local_logs(&runs, world)?,
         };
         Ok(Self {
@@ -80,38 +84,41 @@ impl Paths {
             base: directory.clone(),
             directory,
             settings,
-            scratch: scratch.path().to_owned(),
+            temp,
             logs,
             registry: cache.join("registry"),
             runs: Some(runs).filter(|_| job.is_none() && !request.dry_run),
-            _scratch: Some(scratch),
+            keeps_logs: job.is_some() || !request.dry_run,
+            scratch: OnceLock::new(),
         })
     }
 
-    /// The same directories for somebody who looks around first. They are removed with these.
+    /// The same directories for somebody who looks around first, with private files apart.
     pub(super) fn shared(&self) -> Self {
         Self {
             workspace: self.workspace.clone(),
-            directory: self.directory.clone(),
             base: self.base.clone(),
+            directory: self.directory.clone(),
             settings: self.settings.clone(),
-            scratch: self.scratch.clone(),
+            temp: self.temp.clone(),
             logs: self.logs.clone(),
             registry: self.registry.clone(),
+            keeps_logs: self.keeps_logs,
             runs: None,
-            _scratch: None,
+            scratch: OnceLock::new(),
         }
     }
 
-    /// Directories of another environment of the same gate: the same checkout, with private files and logs
-    /// apart. `name` becomes a part of them.
+    /// Directories of another environment of the same gate: the same checkout, with private files and
+    /// logs apart. `name` becomes a part of them.
     pub fn apart(&self, name: &str) -> Result<Self, Failure> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
         let name: String = name.chars().map(plain).collect();
-        let scratch = private(&self.scratch, "environment-")?;
         let logs = self.logs.join(name.trim_start_matches('.'));
-        std::fs::create_dir_all(&logs).map_err(|error| cannot_write(&logs, &error))?;
-        Ok(Self { scratch: scratch.path().to_owned(), logs, _scratch: Some(scratch), ..self.shared() })
+        if self.keeps_logs {
+            std::fs::create_dir_all(&logs).map_err(|error| cannot_write(&logs, &error))?;
+        }
+        Ok(Self { logs, ..self.shared() })
     }
 
     /// Goes to another checkout of the workspace at `root`. Its settings stay those of the first: they
@@ -137,12 +144,26 @@ impl Paths {
 
     /// Whether logs and report outlive the run.
     pub fn keeps_logs(&self) -> bool {
-        !self.logs.starts_with(&self.scratch)
+        self.keeps_logs
     }
 
     /// The directory for the report of a run on GitHub that failed before there were any others.
     pub fn logs_of_failure(env: &Env) -> Option<PathBuf> {
         Some(private(&env.path("RUNNER_TEMP")?, LOGS).ok()?.keep())
+    }
+
+    /// The directory of this run: ours alone (mode 0700), made when it is first asked for.
+    pub fn scratch(&self) -> Result<&Path, Failure> {
+        if let Some(made) = self.scratch.get() {
+            return Ok(made.path());
+        }
+        let new = self.private()?;
+        Ok(self.scratch.get_or_init(|| new).path())
+    }
+
+    /// A new directory that is ours alone (mode 0700) and gone when it is dropped.
+    pub fn private(&self) -> Result<TempDir, Failure> {
+        private(&self.temp, "p2p-")
     }
 
     /// The repository's settings, if there are any.
@@ -188,7 +209,7 @@ fn cache(world: &World) -> PathBuf {
     base.unwrap_or_else(|| "/tmp".into()).join("p2p")
 }
 
-fn private(parent: &Path, prefix: &str) -> Result<tempfile::TempDir, Failure> {
+fn private(parent: &Path, prefix: &str) -> Result<TempDir, Failure> {
     tempfile::Builder::new().prefix(prefix).tempdir_in(parent).map_err(|error| cannot_write(parent, &error))
 }
 

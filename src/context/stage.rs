@@ -180,7 +180,7 @@ async fn enter(
         ),
         exit: Exit::Usage,
     })?;
-    let to: PathBuf = paths.scratch.join("checkout");
+    let to: PathBuf = paths.scratch()?.join("checkout");
     let worktree =
         Worktree { from: &paths.directory, url: url.as_deref(), token, tag, commit: &commit, to: &to };
     git.worktree(worktree)

@@ -24,7 +24,8 @@ impl Copied {
     /// Copies the workspace; where it cannot be, says why.
     pub(super) async fn make(site: &Site, globs: &[String], mut stop: Stop) -> Result<Self, String> {
         let from = site.paths.workspace.clone();
-        let root = site.paths.scratch.join("nft-workspace");
+        let scratch = site.paths.scratch().map_err(|failure| failure.what)?;
+        let root = scratch.join("nft-workspace");
         let directory = site.paths.directory.clone();
         let globs =
             ArtifactGlobs::parse(globs.iter().map(String::as_str)).map_err(|error| error.to_string())?;

@@ -13,6 +13,7 @@ mod record;
 mod settle;
 mod site;
 mod target;
+mod trouble;
 mod waves;
 
 pub use accounts::{Account, Accounts, TOKEN_USER};
@@ -20,6 +21,8 @@ pub use builder::builder;
 pub use site::{Edges, GivenLogins, Remote, Site};
 
 use std::time::Instant;
+
+use tokio::task::JoinHandle;
 
 use crate::error::{Exit, Failure};
 use crate::outcome::{Event, Image, Outcome, Promoted, Status, StepResult, Verdict};
@@ -55,6 +58,8 @@ pub struct Progress {
     clock: Instant,
     /// Whether a signal kept a step from running or from ending by itself.
     cancelled: bool,
+    /// Targets' private files on their way out.
+    removals: Vec<JoinHandle<()>>,
 }
 
 impl Progress {
@@ -108,11 +113,13 @@ impl Execution<'_> {
             started,
             clock: Instant::now(),
             cancelled: false,
+            removals: Vec::new(),
         }
     }
 
-    /// What a plan came to; a failure is part of the outcome.
-    pub fn end(&self, mut progress: Progress) -> Outcome {
+    /// What a plan came to; a failure is part of the outcome. Beside it the private files that are on
+    /// their way out, to be waited for once all is told.
+    pub fn end(&self, mut progress: Progress) -> (Outcome, Vec<JoinHandle<()>>) {
         if let Err(failure) = self.site.keep_credentials() {
             self.warn(&mut progress, &failure.to_string());
         }
@@ -120,8 +127,9 @@ impl Execution<'_> {
             Ok(files) => progress.artifacts = files,
             Err(failure) => self.warn(&mut progress, &failure.to_string()),
         }
+        let removals = std::mem::take(&mut progress.removals);
         let (started, seconds) = (progress.started, progress.clock.elapsed().as_secs_f64());
-        self.outcome(progress, started, seconds)
+        (self.outcome(progress, started, seconds), removals)
     }
 
     fn outcome(&self, progress: Progress, started: jiff::Timestamp, seconds: f64) -> Outcome {

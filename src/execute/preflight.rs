@@ -10,6 +10,7 @@ use super::images::parse;
 use super::{Execution, Said};
 use crate::error::Failure;
 use crate::kube::{Action, Api, Progress, Stage};
+use crate::oci::OciError;
 use crate::plan::{Preflight, Review, Subnamespaces};
 use crate::report::time;
 use crate::web::Retrying;
@@ -18,18 +19,38 @@ use crate::web::Retrying;
 const OWN_TOKEN: &str = "own-token";
 const DESTINATION_TOKEN: &str = "destination-token";
 
-/// What checks found, in the order they ended.
-#[derive(Default)]
-struct Findings {
-    said: Vec<String>,
-    failures: Vec<Failure>,
+/// The checks, in the order in which they are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Check {
+    Own,
+    Cluster,
+    Review,
+    Pull,
+    Push,
+    Destination,
+    OtherCluster,
+    Promote,
 }
 
+/// What checks found.
+#[derive(Default)]
+struct Findings(Vec<(Check, Result<Option<String>, Failure>)>);
+
 impl Findings {
-    fn add(&mut self, found: Result<Option<String>, Failure>) {
-        match found {
-            Ok(said) => self.said.extend(said),
-            Err(failure) => self.failures.push(failure),
+    /// In one sentence, or in one failure; each once, as one account may stand on both sides.
+    fn told(mut self) -> Said {
+        self.0.sort_by_key(|(check, _)| *check);
+        let (mut said, mut failures) = (Vec::new(), Vec::new());
+        for (_, found) in self.0 {
+            match found {
+                Ok(Some(text)) if !said.contains(&text) => said.push(text),
+                Err(failure) if !failures.contains(&failure) => failures.push(failure),
+                _ => {}
+            }
+        }
+        match together(failures) {
+            Some(failure) => Err(failure),
+            None => Ok(Some(said.join("; ")).filter(|said| !said.is_empty())),
         }
     }
 }
@@ -38,11 +59,13 @@ impl Execution<'_> {
     /// Everything at the same time; all that is wrong is told at once.
     pub(super) async fn preflight(&self, preflight: &Preflight) -> Said {
         let found = Mutex::<Findings>::default();
-        let add = |result| found.lock().unwrap_or_else(PoisonError::into_inner).add(result);
+        let add = |check, result| {
+            found.lock().unwrap_or_else(PoisonError::into_inner).0.push((check, result));
+        };
         let accounts = &self.edges.accounts;
         let own = async {
             if let Some(account) = &accounts.own
-                && !self.enter(account, OWN_TOKEN, &add).await
+                && !self.enter(account, OWN_TOKEN, Check::Own, &add).await
             {
                 return;
             }
@@ -52,35 +75,34 @@ impl Execution<'_> {
                     None => Ok(None),
                 };
                 let there = located.is_ok();
-                add(located);
+                add(Check::Cluster, located);
                 if let Some(review) = preflight.review.as_ref().filter(|_| there) {
-                    add(self.review(review).await);
+                    add(Check::Review, self.review(review).await);
                 }
             };
-            let push = async { add(self.may_push(preflight.push.as_deref()).await) };
-            let pull = async { add(self.may_pull(preflight.pull.as_deref()).await) };
+            let account = accounts.own.as_ref();
+            let push = async { add(Check::Push, self.may_push(preflight.push.as_deref(), account).await) };
+            let pull = async { add(Check::Pull, self.may_pull(preflight.pull.as_deref(), account).await) };
             tokio::join!(cluster, push, pull);
         };
         let destination = async {
             if let Some(account) = &accounts.destination
-                && !self.enter(account, DESTINATION_TOKEN, &add).await
+                && !self.enter(account, DESTINATION_TOKEN, Check::Destination, &add).await
             {
                 return;
             }
             let cluster = async {
                 if let Some(account) = &accounts.destination {
-                    add(account.locate().await);
+                    add(Check::OtherCluster, account.locate().await);
                 }
             };
-            let push = async { add(self.may_push(preflight.promote.as_deref()).await) };
+            let account = accounts.destination.as_ref();
+            let push =
+                async { add(Check::Promote, self.may_push(preflight.promote.as_deref(), account).await) };
             tokio::join!(cluster, push);
         };
         tokio::join!(own, destination);
-        let Findings { said, failures } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match together(failures) {
-            Some(failure) => Err(failure),
-            None => Ok(Some(said.join("; ")).filter(|said| !said.is_empty())),
-        }
+        found.into_inner().unwrap_or_else(PoisonError::into_inner).told()
     }
 
     /// Becomes the account; whether that worked.
@@ -88,33 +110,35 @@ impl Execution<'_> {
         &self,
         account: &Account,
         file: &str,
-        add: &impl Fn(Result<Option<String>, Failure>),
+        check: Check,
+        add: &impl Fn(Check, Result<Option<String>, Failure>),
     ) -> bool {
-        let entered = account.enter(self.site.paths.scratch.join(file), &self.reporter).await;
+        let entered = match self.site.paths.scratch() {
+            Ok(scratch) => account.enter(scratch.join(file), &self.reporter).await,
+            Err(failure) => Err(failure),
+        };
         let ok = entered.is_ok();
-        add(entered.map(|()| Some(format!("acts as the {}", account.name()))));
+        add(check, entered.map(|()| Some(format!("acts as the {}", account.name()))));
         ok
     }
 
-    async fn may_push(&self, repository: Option<&str>) -> Result<Option<String>, Failure> {
+    async fn may_push(&self, repository: Option<&str>, account: Option<&Account>) -> Said {
         let Some(repository) = repository else { return Ok(None) };
-        self.edges.oci.may_push(&parse(repository)?).await.map_err(|error| {
-            Failure::from(error).context(format!("this job may not push images to {repository}"))
-        })?;
+        let asked = self.edges.oci.may_push(&parse(repository)?).await;
+        asked.map_err(|error| refused(error, account, "push images to", repository, "writer"))?;
         Ok(Some(format!("may push to {repository}")))
     }
 
-    async fn may_pull(&self, repository: Option<&str>) -> Result<Option<String>, Failure> {
+    async fn may_pull(&self, repository: Option<&str>, account: Option<&Account>) -> Said {
         let Some(repository) = repository else { return Ok(None) };
-        self.edges.oci.may_pull(&parse(repository)?).await.map_err(|error| {
-            Failure::from(error).context(format!("this job may not pull images from {repository}"))
-        })?;
+        let asked = self.edges.oci.may_pull(&parse(repository)?).await;
+        asked.map_err(|error| refused(error, account, "pull images from", repository, "reader"))?;
         Ok(Some(format!("may pull from {repository}")))
     }
 
     /// Asks the cluster whether the targets may do what they are about to.
     async fn review(&self, review: &Review) -> Result<Option<String>, Failure> {
-        let api = self.api()?;
+        let api = self.api(self.patiently())?;
         let actions: Vec<_> = match review {
             Review::Subnamespaces(parent) => vec![Action::create_subnamespaces(parent)],
             Review::Deploy(names) => names.iter().map(|name| Action::deploy(name)).collect(),
@@ -126,20 +150,23 @@ impl Execution<'_> {
     }
 
     /// The cluster of the targets.
-    fn api(&self) -> Result<Api, Failure> {
-        let token = self.site.paths.scratch.join(OWN_TOKEN);
+    pub(super) fn api(&self, retrying: Retrying) -> Result<Api, Failure> {
+        let token = self.site.paths.scratch()?.join(OWN_TOKEN);
         let account = self.edges.accounts.own.as_ref();
         let kubeconfig = match account.and_then(|account| account.kubeconfig(&token)) {
             Some(kubeconfig) => kubeconfig,
             None => self.site.kubeconfig.for_target(self.site.kube_context.as_deref(), None)?,
         };
-        let retrying = Retrying { watcher: self.edges.watcher.clone(), ..Retrying::default() };
         Ok(Api::new(&kubeconfig, &self.site.env, retrying)?)
+    }
+
+    fn patiently(&self) -> Retrying {
+        Retrying { watcher: self.edges.watcher.clone(), ..Retrying::default() }
     }
 
     /// Sees to it that the subnamespaces are there.
     pub(super) async fn subnamespaces(&self, wanted: &Subnamespaces) -> Said {
-        let api = self.api()?;
+        let api = self.api(self.patiently())?;
         let made = Mutex::new(0_usize);
         let tell = |progress: &Progress| {
             let Progress { name, stage, elapsed } = progress;
@@ -163,15 +190,35 @@ impl Execution<'_> {
     }
 }
 
+/// A registry's refusal; of a service account, with the role that it lacks.
+fn refused(error: OciError, account: Option<&Account>, what: &str, repository: &str, role: &str) -> Failure {
+    let denied = error.is_denied();
+    let mut failure = Failure::from(error);
+    let who = match account.filter(|account| account.registry().is_some()) {
+        Some(account) => {
+            if denied {
+                failure.help = Some(format!(
+                    "check tenant-name and project-id, of which the registry's name is made, and grant the {} the role \
+                     roles/artifactregistry.{role} there",
+                    account.name()
+                ));
+            }
+            format!("the {}", account.name())
+        }
+        None => "this job".to_owned(),
+    };
+    failure.context(if denied {
+        format!("{who} may not {what} {repository}")
+    } else {
+        format!("it cannot be found out whether {who} may {what} {repository}")
+    })
+}
+
 /// One failure that tells all of them.
 fn together(mut failures: Vec<Failure>) -> Option<Failure> {
     if failures.len() < 2 {
         return failures.pop();
     }
-    // The same account may stand on both sides.
-    failures.dedup_by(|one, other| {
-        one.help == other.help && one.causes == other.causes && one.what == other.what
-    });
     let exit = failures.first()?.exit;
     let what = format!("{} checks failed", failures.len());
     let shown = failures.iter().map(|failure| {
@@ -180,7 +227,12 @@ fn together(mut failures: Vec<Failure>) -> Option<Failure> {
         words.join(": ")
     });
     let causes = shown.collect();
-    let helps: Vec<_> = failures.iter().filter_map(|failure| failure.help.clone()).collect();
+    let mut helps: Vec<String> = Vec::new();
+    for help in failures.into_iter().filter_map(|failure| failure.help) {
+        if !helps.contains(&help) {
+            helps.push(help);
+        }
+    }
     let help = Some(helps.join("\n\n")).filter(|help| !help.is_empty());
     Some(Failure { what, causes, help, exit })
 }

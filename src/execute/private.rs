@@ -22,8 +22,7 @@ use crate::private;
 
 /// The files of one target; gone when it is.
 pub(super) struct Private {
-    // First, so that nothing is renewed any more when the files go.
-    _renewers: Vec<Renewer>,
+    renewers: Vec<Renewer>,
     directory: tempfile::TempDir,
     logins: Arc<Logins>,
     runner_files: Vec<(&'static str, PathBuf)>,
@@ -35,8 +34,7 @@ impl Private {
     /// may read from the source.
     pub(super) async fn make(run: &Execution<'_>, target: &Target, promotes: bool) -> Result<Self, Failure> {
         let site = run.site;
-        let scratch = &site.paths.scratch;
-        let directory = tempfile::tempdir_in(scratch).map_err(|error| unwritable(scratch, &error))?;
+        let directory = site.paths.private()?;
         let at = directory.path();
         let current = run.logins(promotes).await?;
         let logins = Arc::new(Logins::create(at, &UserFiles::of(&site.env), &current)?);
@@ -68,7 +66,7 @@ impl Private {
         if site.place == Place::Github {
             runner_files = private::runner_files(at).map_err(|error| unwritable(at, &error))?;
         }
-        Ok(Self { _renewers: renewers, directory, logins, runner_files, of_accounts })
+        Ok(Self { renewers, directory, logins, runner_files, of_accounts })
     }
 
     /// The variables that lead to them.
@@ -83,6 +81,11 @@ impl Private {
         variables.extend(self.runner_files.iter().map(|(name, path)| (*name, path.clone().into())));
         variables.extend(self.of_accounts.iter().cloned());
         variables
+    }
+
+    /// Renews nothing any more. On the thread that renews: what it is about to write, it has written.
+    pub(super) fn settle(&mut self) {
+        self.renewers.clear();
     }
 
     /// What the target wrote to its step summary, at most so many bytes.

@@ -78,9 +78,11 @@ impl Execution<'_> {
         }
         self.reporter.tell(&Event::GroupBegan(&[step]));
         let promotes = matches!(step.job, Job::Promote(_));
+        let began = progress.now();
         let result = self.target(target, None, None, promotes).await;
         self.reporter.tell(&Event::GroupEnded);
-        self.passed_on(&step.name, result, progress)
+        let result = self.passed_on(&step.name, result, progress);
+        self.explained(target, began, result).await
     }
 
     /// Two targets at the same time: one in place, the other in a copy of the workspace as the
@@ -121,13 +123,15 @@ impl Execution<'_> {
         }
         self.notice(&copy.said(&second.name));
         self.reporter.tell(&Event::GroupBegan(&[first, second]));
+        let began = progress.now();
         let (one, other) = tokio::join!(
             self.target(in_place, None, Some(prefix(&first.name)), false),
             self.target(in_copy, Some(&copy), Some(prefix(&second.name)), false)
         );
         self.reporter.tell(&Event::GroupEnded);
-        for (step, result) in [(first, one), (second, other)] {
+        for (step, target, result) in [(first, in_place, one), (second, in_copy, other)] {
             let result = self.passed_on(&step.name, result, progress);
+            let result = self.explained(target, began, result).await;
             self.ended(progress, result);
         }
         for warning in copy.bring_back(self.site) {

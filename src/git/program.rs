@@ -93,7 +93,8 @@ impl Git {
         let shown = call.shown;
         let start =
             |source| Error::Start { command: shown.clone(), directory: call.directory.to_owned(), source };
-        let child = Command::new(self.env.program("git".as_ref()))
+        let mut command = Command::new(self.env.program("git".as_ref()));
+        command
             .arg0("git")
             .args(&call.arguments)
             .current_dir(call.directory)
@@ -105,9 +106,11 @@ impl Git {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
-            .kill_on_drop(true)
-            .spawn();
-        let child = match child {
+            .kill_on_drop(true);
+        // Until the program has taken over, its parent stands still (`vfork(2)`): on a thread of its
+        // own, so that make starts meanwhile.
+        let spawned = tokio::task::spawn_blocking(move || command.spawn()).await;
+        let child = match spawned.unwrap_or_else(|error| Err(error.into())) {
             Ok(child) => child,
             Err(error) if error.kind() == ErrorKind::NotFound && call.directory.is_dir() => {
                 return Err(Error::Missing);

@@ -68,6 +68,10 @@ pub struct StepResult {
     /// The last lines that it printed, masked and harmless; for a failed step only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tail: Vec<String>,
+    /// What is wrong in its namespace where it failed there, masked and harmless: pods that are not
+    /// well, the last lines of their logs, warnings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cluster: Vec<String>,
     /// The command that repeats it on a laptop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat: Option<String>,
@@ -90,6 +94,7 @@ impl StepResult {
             exit_code: None,
             log: None,
             tail: Vec::new(),
+            cluster: Vec::new(),
             repeat: None,
             leftovers: Vec::new(),
             failure: None,

@@ -67,6 +67,11 @@ impl Masker {
         state.lines.iter().map(Secret::new).collect()
     }
 
+    /// Whether there is nothing to replace.
+    pub fn is_empty(&self) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).texts.is_empty()
+    }
+
     /// `text` with every secret replaced.
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut found = Vec::new();

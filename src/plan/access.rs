@@ -204,7 +204,8 @@ impl Planner<'_> {
         let same = values.text(Key::Registry) == known.values.text(Key::Registry);
         let password =
             inputs.dest_registry_password.is_some() || (same && inputs.registry_password.is_some());
-        let own = self.own_side()?.identity.is_some();
+        let own_identity = self.own_side()?.identity;
+        let own = own_identity.is_some();
         let wanted = match inputs.federation {
             Federate::Off => false,
             Federate::On => true,
@@ -213,7 +214,15 @@ impl Planner<'_> {
         let google = values.google_registry().is_some();
         let side = side(values, Role::Destination, wanted, own && google && !password, password)?;
         let cluster = self.cluster(&side, values).filter(|_| promotion.by.is_some());
-        Ok(Some(Side { cluster, ..side }))
+        // One account on both sides is one identity.
+        let same = |own: &Acting, other: &Acting| {
+            own.provider.text == other.provider.text && own.service_account.text == other.service_account.text
+        };
+        let identity = match (own_identity, side.identity) {
+            (Some(own), Some(other)) if same(&own, &other) => Some(own),
+            (_, other) => other,
+        };
+        Ok(Some(Side { identity, cluster, ..side }))
     }
 
     /// The cluster of an environment that we can look up.

@@ -82,7 +82,12 @@ fn write_step(f: &mut fmt::Formatter<'_>, step: &Step, together: bool, width: us
 
 /// Who the run acts as, and the cluster, each with where it came from.
 fn write_access(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
-    for side in [Some(&plan.access.own), plan.access.destination.as_ref()].into_iter().flatten() {
+    let own = &plan.access.own;
+    // What is the same on both sides is told once.
+    let other = plan.access.destination.as_ref().filter(|side| {
+        side.identity != own.identity || side.registry != own.registry || side.cluster != own.cluster
+    });
+    for side in [Some(own), other].into_iter().flatten() {
         if let Some(Acting { role, provider, service_account }) = &side.identity {
             let (provider, account) = ((&provider.text, &provider.origin), service_account);
             writeln!(f, "  acts as  {} ({role} identity; {})", account.text, account.origin)?;

@@ -14,5 +14,6 @@ mod spec;
 pub use capture::{Captured, capture, capture_any};
 pub use error::ProcessError;
 pub use group::{Ended, How, RunOptions, run_group};
+pub use pump::widen;
 pub use signals::{Signals, Stop, StopSignal, Stopper};
 pub use spec::Spec;

@@ -4,6 +4,7 @@
 //! limits must work all the same. What is not taken stays in the pipe, so the child waits too.
 
 use std::io::{self, PipeReader, PipeWriter};
+use std::os::fd::AsFd;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -82,8 +83,9 @@ fn pump(reader: &PipeReader, quit: &PipeReader, mut sink: impl FnMut(&[u8])) -> 
     Ok(())
 }
 
-/// A wide pipe means fewer turns between child and reader. Best effort.
-fn widen(pipe: &PipeReader) {
+/// A wide pipe means fewer turns between the two at its ends. Best effort: what is no pipe stays as
+/// it is.
+pub fn widen(pipe: impl AsFd) {
     #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
     #[cfg(not(target_os = "linux"))]

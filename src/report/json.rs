@@ -58,9 +58,7 @@ pub(super) fn failed(
 }
 
 fn write(file: &Path, masker: &Masker, report: &impl Serialize) -> std::io::Result<()> {
-    let mut report = serde_json::to_value(report)?;
-    mask(&mut report, masker);
-    std::fs::write(file, serde_json::to_vec_pretty(&report)?)
+    std::fs::write(file, text(report, masker)?)
 }
 
 impl Json {
@@ -80,6 +78,16 @@ impl Listener for Json {
     }
 }
 
+fn text(report: &impl Serialize, masker: &Masker) -> serde_json::Result<Vec<u8>> {
+    // Most local runs have no secrets, and the tree takes longer to build than the report to write.
+    if masker.is_empty() {
+        return serde_json::to_vec_pretty(report);
+    }
+    let mut report = serde_json::to_value(report)?;
+    mask(&mut report, masker);
+    serde_json::to_vec_pretty(&report)
+}
+
 /// Masks text by text, so that the JSON stays JSON whatever the secrets are.
 fn mask(value: &mut Value, masker: &Masker) {
     match value {
@@ -87,5 +95,32 @@ fn mask(value: &mut Value, masker: &Masker) {
         Value::Array(items) => items.iter_mut().for_each(|item| mask(item, masker)),
         Value::Object(fields) => fields.values_mut().for_each(|field| mask(field, masker)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::secret::Secret;
+
+    #[derive(Serialize)]
+    struct Told {
+        words: [&'static str; 2],
+        seconds: f64,
+    }
+
+    #[test]
+    fn secrets_are_masked_and_the_rest_is_the_same_without_any() {
+        let told = Told { words: ["a \"word\"", "s3cret-one"], seconds: 0.1 };
+        let text = |secrets: &[Secret]| {
+            String::from_utf8(super::text(&told, &Masker::new(secrets)).unwrap()).unwrap()
+        };
+        let plain = text(&[]);
+        assert_eq!(text(&[Secret::new("in none of it")]), plain);
+        assert_eq!(text(&[Secret::new("s3cret-one")]), plain.replace("s3cret-one", "***"));
+        // All of its lines are too short to be masked one by one.
+        assert!(!Masker::new(&[Secret::new("a\nbc\nd")]).is_empty());
     }
 }

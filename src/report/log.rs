@@ -66,6 +66,12 @@ impl Log {
                 self.console.say(&format!("  | {line}"));
             }
         }
+        if !result.cluster.is_empty() {
+            self.console.say(&format!("  what the cluster says of {name}:"));
+            for line in &result.cluster {
+                self.console.say(&format!("  | {line}"));
+            }
+        }
         if let (false, Some(log)) = (result.status.passes(), &result.log) {
             self.console.say(&format!("  whole log:  {log}"));
         }

@@ -182,6 +182,10 @@ fn failure(step: &StepResult) -> String {
         let lines = step.tail[step.tail.len() - shown..].iter().map(String::as_str);
         let _infallible = writeln!(text, "\nThe last lines:\n\n{}", markdown::block(lines));
     }
+    if !step.cluster.is_empty() {
+        let lines = step.cluster.iter().map(String::as_str);
+        let _infallible = writeln!(text, "\nWhat the cluster says:\n\n{}", markdown::block(lines));
+    }
     if let Some(repeat) = &step.repeat {
         let _infallible = writeln!(text, "Repeat it: {}\n", markdown::code(repeat));
     }

@@ -82,7 +82,7 @@ pub(super) async fn client(
     let told = secrets(masker, reporter);
     let edges = edges(world, context, plan, &logins, git, watcher, told)?;
     if let Some(own) = &edges.accounts.own {
-        own.enter(context.paths.scratch.join("token"), reporter).await?;
+        own.enter(context.paths.scratch()?.join("token"), reporter).await?;
     }
     Ok(edges.oci)
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use p2p::inputs::{Kind, SPECS};
+use serde_json::json;
 
 use crate::support::gate::{Gate, MAKEFILE, Run};
 use crate::support::github::Fault;
@@ -13,7 +14,9 @@ fn refused(gate: &Gate, arguments: &[&str]) -> String {
     let run = gate.run(arguments);
     run.ended(64);
     assert_eq!(run.output("result"), "failure");
-    assert_eq!(run.outputs(), ["result"]);
+    assert_eq!(run.outputs(), ["logs-path", "report-path", "result"]);
+    assert_eq!((&run.report["result"], &run.report["steps"]), (&json!("failure"), &json!([])));
+    assert!(!run.report["failure"]["what"].as_str().unwrap().is_empty());
     assert!(!gate.has(".rootfs"), "no target was run");
     assert_eq!(gate.registry.requests(), []);
     assert_eq!(gate.remote.tags().len(), 0);
@@ -116,7 +119,7 @@ fn environments_and_vars() {
         of_input("environments", &["{a: {no-such-key: x}}", "a: [", "- a"]) + &of_input("vars", &["{", "[]"]),
         @r#"
         input environments, line 1: a has an unknown key "no-such-key"
-        help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod
+        help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod
 
         input environments, line 1: unclosed bracket '['
         help: write it like this:
@@ -146,7 +149,7 @@ fn the_repository_s_settings() {
     let gate = Gate::new(MAKEFILE).file(".p2p.yaml", "environments: {a: {no-such-key: x}}\n");
     insta::assert_snapshot!(refused(&gate, &["fast-feedback"]), @r#"
     .p2p.yaml, line 1: a has an unknown key "no-such-key"
-    help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod
+    help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod
     "#);
 }
 
@@ -186,7 +189,7 @@ fn commands_and_their_words() {
     help: expected one of `extended-test`, `prod`; nothing was run
 
     ["plan", "deploy"]: `deploy` cannot be planned
-    help: expected one of `fast-feedback`, `version`, `run`, `promote`; nothing was run
+    help: expected one of `fast-feedback`, `extended-test`, `prod`, `version`, `run`, `promote`, `latest`; nothing was run
     "#);
 }
 

@@ -164,7 +164,7 @@ fn pull_request(full_name: &str) -> (Gate, String) {
     let head = scene.head();
     scene.git(&["checkout", "--quiet", "main"]);
     scene.git(&["merge", "--quiet", "--no-ff", "--message", "merge", "topic"]);
-    (scene.pull_request(full_name, &head), head)
+    (scene.pull_request(full_name, &head).input("on-fork", "run"), head)
 }
 
 #[test]

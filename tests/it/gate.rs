@@ -2,6 +2,7 @@
 //! registry and a loopback GitHub over a real bare repository.
 
 mod apps;
+mod cloud;
 mod early;
 mod events;
 mod failure;

@@ -4,6 +4,7 @@
 mod act;
 mod bad_input;
 mod build_cache;
+mod cloud;
 mod copy;
 mod dist;
 mod environment;
@@ -30,6 +31,7 @@ mod signals;
 mod slack;
 mod stages;
 mod support;
+mod trouble;
 mod variables;
 mod version;
 mod workflows;

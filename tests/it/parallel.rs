@@ -162,3 +162,36 @@ fn a_sequence_goes_on_after_functional_failed() {
     assert_eq!((run.step("p2p-functional"), run.step("p2p-nft")), ("failed", "passed"));
     assert_eq!(run.step("p2p-integration"), "skipped");
 }
+
+#[test]
+fn what_one_target_does_to_gcloud_s_credentials_the_other_does_not_undo() {
+    let file = "\"$$HOME/.config/gcloud/application_default_credentials.json\"";
+    let makefile = MAKEFILE.replace("p2p-functional p2p-nft p2p-integration:", "p2p-integration:")
+        + &format!(
+            "p2p-functional:\n\t@mkdir -p \"$$(dirname {file})\" && echo mine > {file}; touch \"$$HOME/wrote\"\n\
+             \t@until [ -e \"$$HOME/nft\" ]; do sleep 0.05; done; cat {file}\n\
+             p2p-nft:\n\t@until [ -e \"$$HOME/wrote\" ]; do sleep 0.05; done; touch \"$$HOME/nft\"; cat {file}\n\
+             p2p-integration: finds\nfinds: ; @! cat {file}\n"
+        );
+    let gate = Gate::new(&makefile);
+    let run = gate.run(&["fast-feedback"]);
+    run.passed();
+    assert_eq!(
+        (run.logs["p2p-functional.log"].as_str(), run.logs["p2p-nft.log"].as_str()),
+        ("mine\n", "mine\n")
+    );
+    assert!(!gate.home().join(".config/gcloud/application_default_credentials.json").exists());
+}
+
+#[test]
+fn each_target_has_a_log_of_its_own() {
+    let makefile = ".PHONY: a/b a_b a\na/b a_b a: ; @echo $@\n";
+    let run = Gate::new(makefile).run(&["run", "a/b", "a_b", "a", "a"]);
+    run.passed();
+    let names: Vec<_> = run.logs.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let expected = [("a-2.log", "a\n"), ("a.log", "a\n"), ("a_b-2.log", "a_b\n"), ("a_b.log", "a/b\n")];
+    assert_eq!(names, expected);
+    let logs: Vec<_> =
+        run.report["steps"].as_array().unwrap().iter().map(|step| step["log"].clone()).collect();
+    assert!(logs.iter().enumerate().all(|(at, log)| !logs[..at].contains(log)), "{logs:?}");
+}

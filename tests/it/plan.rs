@@ -78,13 +78,16 @@ fn run_and_promote_and_version() {
     };
     insta::assert_snapshot!(steps(&["plan", "run", "p2p-build", "p2p-nft"]), @r"
     steps, in order:
-      1. p2p-build  make p2p-build, at most 3600 s
-      2. images     record the digests under registry.example/acme/test
-      3. p2p-nft    make p2p-nft, at most 3600 s
+      1. preflight      check that the run may push to registry.example/acme/test/shop, may create subnamespaces of acme
+      2. p2p-build      make p2p-build, at most 3600 s
+      2. subnamespaces  create acme-shop-nft in acme
+      3. images         record the digests under registry.example/acme/test
+      4. p2p-nft        make p2p-nft, at most 3600 s
     ");
     insta::assert_snapshot!(steps(&["plan", "promote", "prod"]), @r"
     steps, in order:
-      1. p2p-promote-to-prod  copy the images, registry.example/acme/extended-test → registry.example/acme/prod
+      1. preflight            check that the run may pull from registry.example/acme/extended-test/shop, may push to registry.example/acme/prod/shop
+      2. p2p-promote-to-prod  copy the images, registry.example/acme/extended-test → registry.example/acme/prod
     ");
     insta::assert_snapshot!(steps(&["plan", "version"]), @r"
     steps, in order:
@@ -174,4 +177,29 @@ fn a_plan_finds_what_stands_in_the_way() {
         "{}",
         run.stdout
     );
+}
+
+#[test]
+fn a_plan_on_a_laptop_leaves_nothing_behind() {
+    let gate = Gate::local(MAKEFILE);
+    gate.run(&["plan"]).passed();
+    gate.run(&["run", "p2p-build", "--dry-run"]).passed();
+    for directory in [gate.home(), gate.temporary()] {
+        assert_eq!(std::fs::read_dir(directory).unwrap().count(), 0, "{}", directory.display());
+    }
+}
+
+#[test]
+fn a_plan_finds_logins_and_kubeconfigs_that_cannot_be_used() {
+    for (input, value, wrong) in [
+        ("registry-username", "", "`registry-password` is set and `registry-username` is not"),
+        ("kubeconfig", "absent", "there is no kubeconfig at"),
+        ("kube-context", "other", "there is no kubeconfig at"),
+        ("google-sts-url", "http://sts.example", "is no URL that a token may be sent to"),
+    ] {
+        let run = scene(MAKEFILE).input(input, value).run(&["plan"]);
+        run.ended(64);
+        let what = run.report["failure"]["what"].as_str().unwrap();
+        assert!(what.contains(wrong), "{what}");
+    }
 }

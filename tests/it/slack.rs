@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::gate::{Gate, MAKEFILE, Run};
-use crate::support::server::{Reply, Server};
+use crate::support::server::{Reply, Seen, Server};
 
 const SERVICE: &str = "/services/T0000/B0000/s3cretOfSlack";
 const TRIGGER: &str = "/triggers/E0000/12345/s3cretOfSlack";
@@ -41,7 +41,7 @@ fn a_failure_on_the_main_branch_is_told_with_blocks() {
     run.ended(2);
     leaks_nothing(&run);
     let told = slack.requests();
-    assert_eq!(told.iter().map(|seen| seen.line()).collect::<Vec<_>>(), [format!("POST {SERVICE}")]);
+    assert_eq!(told.iter().map(Seen::line).collect::<Vec<_>>(), [format!("POST {SERVICE}")]);
     assert_eq!(told[0].header("content-type"), "application/json");
     let text = ":x: fast-feedback of shop 0.0.1 failed: p2p-functional, p2p-nft";
     let link = told[0].json()["blocks"][1]["elements"][0]["text"].as_str().unwrap().to_owned();
@@ -86,7 +86,7 @@ fn what_fails_before_there_is_a_plan_is_told_too() {
     gate.run(&["fast-feedback", "--integration", "perhaps"]).ended(64);
     gate.run(&["prod", "--version", "not a version"]).ended(64);
     gate.run(&["fast-feedback", "--working-directory", "nowhere", "--app-name", "shop"]).ended(64);
-    let told: Vec<_> = slack.requests().iter().map(|seen| seen.json()).collect();
+    let told: Vec<_> = slack.requests().iter().map(Seen::json).collect();
     assert_eq!(
         told[0],
         json!({

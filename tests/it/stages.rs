@@ -1,8 +1,9 @@
 //! The later gates with real git repositories and a real registry behind the binary.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::gate::{Gate, MAKEFILE, Run};
+use crate::support::server::{Reply, Seen, Server};
 
 /// The targets of the later gates tell where they run, and leave a file.
 const LATER: &str = "\
@@ -32,12 +33,12 @@ fn state(gate: &Gate) -> Vec<String> {
         let entry = entry.unwrap();
         let held =
             if entry.file_type().is_file() { std::fs::read(entry.path()).unwrap() } else { Vec::new() };
-        state.push(format!("{} {:x}", entry.path().display(), p2p_hash(&held)));
+        state.push(format!("{} {:x}", entry.path().display(), hash(&held)));
     }
     state
 }
 
-fn p2p_hash(bytes: &[u8]) -> u64 {
+fn hash(bytes: &[u8]) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
@@ -92,7 +93,6 @@ fn nothing_awaits_an_empty_path() {
     assert_eq!(steps(&run), ["p2p-prod skipped"]);
     insta::assert_snapshot!(run.stdout.replace(&gate.registry.address(), "(registry)"));
     insta::assert_snapshot!(run.summary().replace(&gate.registry.address(), "(registry)"));
-    let _: Value = run.report;
 }
 
 /// The latest version in a stage's path, as the gate itself settles it.
@@ -318,4 +318,56 @@ fn a_laptop_goes_through_the_gates_with_what_it_has() {
     let run = gate.run(&["prod"]);
     assert_eq!((run.passed().step("images"), run.step("p2p-prod")), ("passed", "passed"));
     assert!(gate.github.requests().is_empty());
+}
+
+#[test]
+fn the_latest_of_ten_thousand_tags_is_on_whichever_page() {
+    // Sorted as text, as registries do: 1.0.9999 stands on the last page, 1.9.0 before the end.
+    let mut tags: Vec<String> = (0..10_000).map(|patch| format!("1.0.{patch}")).collect();
+    tags.push("1.10.0".to_owned());
+    tags.sort();
+    let pages = move |seen: &Seen| {
+        let Some(name) = seen.path.strip_prefix("/v2/").and_then(|path| path.strip_suffix("/tags/list"))
+        else {
+            return Reply::json(404, &json!({}));
+        };
+        let last = seen.parameter("last").unwrap_or_default();
+        let rest: Vec<_> = tags.iter().filter(|tag| **tag > last).collect();
+        let page: Vec<_> = rest.iter().take(1000).collect();
+        let reply = Reply::json(200, &json!({"name": name, "tags": page}));
+        match page.last() {
+            Some(end) if rest.len() > page.len() => {
+                reply.header("link", &format!("</v2/{name}/tags/list?n=1000&last={end}>; rel=\"next\""))
+            }
+            _ => reply,
+        }
+    };
+    let server = Server::start(None, pages);
+    let gate = Gate::new("x:\n")
+        .input("image-names", "shop")
+        .input("registry", &format!("{}/acme", server.address))
+        .event("schedule", json!({}));
+    assert_eq!(latest(&gate, "prod"), "1.10.0");
+    let lists = server.requests().iter().filter(|seen| seen.path == "/v2/acme/prod/shop/tags/list").count();
+    assert_eq!(lists, 11);
+}
+
+#[test]
+fn a_run_that_is_interrupted_leaves_nothing_behind() {
+    let makefile = format!("{MAKEFILE}p2p-prod:\n\t@touch $(HOME)/begun && exec sleep 60\n");
+    let gate = Gate::new(&makefile);
+    gate.run(&["fast-feedback"]).passed();
+    image(&gate, "prod/shop", &["0.0.1"]);
+    let before = state(&gate);
+    let mut running = gate.start(&["prod"]);
+    running.until("p2p-prod runs", |_| gate.home().join("begun").exists());
+    running.signal(rustix::process::Signal::INT);
+    let run = running.end();
+    run.ended(130);
+    assert_eq!(run.output("result"), "cancelled");
+    assert_eq!(state(&gate), before);
+    for entry in std::fs::read_dir(gate.temporary()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name.starts_with("p2p-logs-"), "{name}");
+    }
 }

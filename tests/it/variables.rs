@@ -7,6 +7,7 @@ use p2p::environment::TABLE;
 use serde_json::json;
 
 use crate::support::gate::{Gate, MAKEFILE};
+use crate::support::kube::Cluster;
 
 /// Every target of the path to production; each leaves its environment in `$MARKS/<target>.env`.
 const TARGETS: &str = "p2p-functional p2p-nft p2p-integration p2p-extended-test p2p-prod";
@@ -41,6 +42,7 @@ fn vars() -> String {
 #[expect(clippy::too_many_lines, reason = "it is the table")]
 fn every_row_of_the_table() {
     let gate = scene("")
+        .input("federation", "off")
         .input("vars", &vars())
         .input("env-vars", "DB_PASSWORD=a=b \\n\nMORE<<E\n1\n2\nE\n")
         .tag("v1.2.3");
@@ -213,7 +215,11 @@ contexts: [{name: dev, context: {cluster: c, user: u, namespace: theirs}}]
 fn kubectl_shows_the_target_s_namespace() {
     let shows = "kubectl config view --minify -o 'jsonpath={.current-context} {..namespace}'; echo; \
                  test \"$$KUBECONFIG\" = \"$$KUBE_CONFIG_PATH\"; stat -c %a \"$$KUBECONFIG\"";
-    let gate = scene(shows).input("kubeconfig", CLUSTER);
+    let cluster = Cluster::start(&["acme"], |seen| seen.bearer() == "hunter2-and-more");
+    let server =
+        format!("{{server: '{}', certificate-authority-data: {}}}", cluster.url(), cluster.authority_data());
+    let kubeconfig = CLUSTER.replace("{server: 'https://dev.example'}", &server);
+    let gate = scene(shows).input("kubeconfig", &kubeconfig);
     let first = gate.run(&["fast-feedback"]);
     let later = gate.run(&["run", "p2p-extended-test", "p2p-prod"]);
     for (run, target, namespace) in [
@@ -227,6 +233,8 @@ fn kubectl_shows_the_target_s_namespace() {
         let log = &run.passed().logs[&format!("{target}.log")];
         assert!(log.contains(&format!("dev {namespace}\n600\n")), "{target}: {log}");
     }
+    let made = ["extended", "functional", "integration", "nft", "prod"];
+    assert_eq!(cluster.anchors(), made.map(|name| format!("acme/acme-shop-{name}")));
 }
 
 #[test]
@@ -320,7 +328,11 @@ docker://$(SOURCE_REGISTRY)/test/shop:$(VERSION) docker://$(REGISTRY)/extended-t
 ";
     let gate = scene("");
     let makefile = fs::read_to_string(gate.workspace().join("Makefile")).unwrap();
-    let gate = gate.file("Makefile", &(makefile + promote)).commit("promotes").input("vars", &vars());
+    let gate = gate
+        .file("Makefile", &(makefile + promote))
+        .commit("promotes")
+        .input("vars", &vars())
+        .input("federation", "off");
     let (source, destination) = (gate.registry.path(), format!("{}/stable", gate.registry.address()));
     let environments =
         format!("gcp-prod: {{registry: '{destination}', project-id: acme-prod, region: europe-west1}}");

@@ -56,7 +56,7 @@ impl Api {
         self.connection.server.as_str().trim_end_matches('/').to_owned()
     }
 
-    /// Asks for `path`, which begins with a slash and is made of checked names. `what` names the
+    /// Asks for `path`, which begins with a slash, is made of checked names and may hold a query. `what` names the
     /// request in the log. Any answer is `Ok` but 401, and what stayed unavailable; a 500 is `Ok`,
     /// since Kubernetes says why.
     pub(super) async fn ask(
@@ -72,7 +72,10 @@ impl Api {
             let header = self.header(&opened)?;
             // The server may stand below a path, as behind Rancher.
             let mut url = opened.base.clone();
+            let (path, query) =
+                path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
             url.set_path(&format!("{}{path}", opened.base.path().trim_end_matches('/')));
+            url.set_query(query);
             let request = || {
                 let request = opened.client.request(method.clone(), url.clone());
                 let request = match &header {

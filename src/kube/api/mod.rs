@@ -1,5 +1,5 @@
-//! A small client of the Kubernetes API, for what we ask ourselves: whether the tenant may act, and
-//! its subnamespaces. It reads kubeconfigs as client-go does; targets use kubectl and their own.
+//! A small client of the Kubernetes API, for what we ask ourselves: whether the tenant may act,
+//! its subnamespaces, and what is wrong after a deployment failed. It reads kubeconfigs as client-go does; targets use kubectl and their own.
 
 mod access;
 mod answer;
@@ -8,7 +8,9 @@ mod connection;
 mod error;
 mod exec;
 mod help;
+mod pod;
 mod subnamespace;
+mod trouble;
 
 pub use access::Action;
 pub use client::Api;

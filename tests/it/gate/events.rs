@@ -34,6 +34,7 @@ fn a_pull_request_is_tested_as_its_head_and_leaves_nothing() {
     }
     let steps = |integration: &str| {
         [
+            "preflight passed",
             "version passed",
             "p2p-build passed",
             "images passed",

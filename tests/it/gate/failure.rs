@@ -41,6 +41,7 @@ fn a_failing_nft_lets_functional_finish_and_stops_the_rest() {
     assert_eq!(
         ended.steps("gate"),
         [
+            "preflight passed",
             "version passed",
             "p2p-build passed",
             "images passed",

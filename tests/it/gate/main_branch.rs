@@ -26,6 +26,7 @@ fn a_push_is_tagged_and_promoted_and_the_same_again_changes_nothing() {
     assert_eq!(ended.json("gate", "images"), images);
     assert_eq!(ended.json("gate", "promoted"), promoted);
     let steps = [
+        "preflight passed",
         "version passed",
         "p2p-build passed",
         "images passed",
@@ -35,7 +36,7 @@ fn a_push_is_tagged_and_promoted_and_the_same_again_changes_nothing() {
         "p2p-promote-to-extended-test passed",
     ];
     assert_eq!(ended.steps("gate"), steps);
-    assert!(ended.json("gate", "steps")[1]["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0));
+    assert!(ended.json("gate", "steps")[2]["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0));
     for name in ["images", "promoted", "steps"] {
         outputs.remove(name);
     }

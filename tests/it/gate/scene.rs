@@ -23,6 +23,8 @@ pub(super) struct Scene {
     pub(super) registry: DockerRegistry,
     /// The commit at the tip of `main`.
     pub(super) head: String,
+    /// Variables of the job besides those of GitHub.
+    pub(super) variables: Vec<(&'static str, String)>,
     product: TempDir,
 }
 
@@ -40,7 +42,7 @@ impl Scene {
         let github = Github::start(bare.path());
         let registry = DockerRegistry::start_with_login();
         let product = product(Path::new(env!("CARGO_MANIFEST_DIR")));
-        Self { repository, bare, github, registry, head, product }
+        Self { repository, bare, github, registry, head, variables: Vec::new(), product }
     }
 
     /// A push of `main`, with these jobs.
@@ -55,7 +57,9 @@ impl Scene {
         for job in jobs {
             workflow.push_str(&job.yaml(&format!("{}/shop", self.registry.host())));
         }
-        let run = Act::new(self.repository.path())
+        let act = Act::new(self.repository.path());
+        let act = self.variables.iter().fold(act, |act, (name, value)| act.env(name, value));
+        let run = act
             .action(self.product.path())
             .env("GITHUB_SERVER_URL", &self.github.server_url)
             .env("GITHUB_API_URL", &self.github.api_url)
@@ -108,11 +112,16 @@ pub(super) struct Job {
 impl Job {
     /// A job with the inputs of a registry of any make.
     pub(super) fn new(name: &str) -> Self {
-        let job = Self { name: name.to_owned(), needs: None, path: String::new(), with: BTreeMap::new() };
-        job.with("binary-path", env!("CARGO_BIN_EXE_p2p"))
+        Self::bare(name)
             .with("registry-username", USER)
             .with("registry-password", "${{ secrets.REGISTRY_PASSWORD }}")
             .with("tenant-name", "acme")
+    }
+
+    /// A job with no input but the binary.
+    pub(super) fn bare(name: &str) -> Self {
+        let job = Self { name: name.to_owned(), needs: None, path: String::new(), with: BTreeMap::new() };
+        job.with("binary-path", env!("CARGO_BIN_EXE_p2p"))
     }
 
     /// With this input.

@@ -79,6 +79,7 @@ fn a_makefile_of_the_usual_shape_passes_the_gate() {
     assert_eq!(
         ended.steps("gate"),
         [
+            "preflight passed",
             "version passed",
             "p2p-build passed",
             "images passed",

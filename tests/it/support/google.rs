@@ -144,6 +144,12 @@ impl Google {
         move |token| state.lock().unwrap().valid(token, Kind::Access).is_some()
     }
 
+    /// The account whose access token this is, while it is good.
+    pub(crate) fn owner(&self) -> impl Fn(&str) -> Option<String> + Send + Sync + 'static {
+        let state = Arc::clone(&self.state);
+        move |token| Some(state.lock().unwrap().valid(token, Kind::Access)?.of.clone())
+    }
+
     /// Every secret that ever went over the wire.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();

@@ -2,6 +2,7 @@
 //! No test lives here, and nothing here knows what a single test asserts.
 
 pub(crate) mod act;
+pub(crate) mod artifact_registry;
 pub(crate) mod docker_registry;
 pub(crate) mod front;
 pub(crate) mod gate;

@@ -1,0 +1,28 @@
+//! Tokens that end while targets run: what carries them is renewed in place.
+
+use std::time::Duration;
+
+use super::{AUTH_FILE, Cloud, MAKEFILE};
+
+/// Asks the cluster and the registry again and again for eight seconds. Each time the files must do.
+const ASKS: &str = r#"	@[ $@ = p2p-functional ] || exit 0; for i in $$(seq 16); do \
+	  kubectl get configmaps -o name > /dev/null || exit 3; \
+	  skopeo inspect --tls-verify=false --format ok docker://$(image) > /dev/null || exit 4; \
+	  skopeo inspect --authfile "$$DOCKER_CONFIG/config.json" --tls-verify=false --format ok docker://$(image) || exit 5; \
+	  sleep 0.5; done
+"#;
+
+#[test]
+fn targets_and_promotions_outlive_the_tokens_that_they_began_with() {
+    for own in ["", AUTH_FILE] {
+        let cloud = Cloud::new();
+        cloud.google.life(Duration::from_secs(4));
+        let makefile = MAKEFILE.replace("p2p-integration:\n", &format!("p2p-integration:\n{ASKS}"));
+        let run = cloud.gate(&format!("{makefile}{own}")).run(&["fast-feedback"]);
+        run.passed();
+        assert_eq!(run.logs["p2p-functional.log"].matches("ok\n").count(), 16);
+        assert_eq!(run.step("p2p-promote-to-extended-test"), "passed");
+        let minted = cloud.google.count("POST /v1/projects/-/serviceAccounts/p2p-shop@acme-dev.");
+        assert!(minted > 4, "{minted} tokens of the own account");
+    }
+}
