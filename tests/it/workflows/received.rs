@@ -94,7 +94,6 @@ SECRETS
       tenant-name: a-tenant
       region: a-region
       main-branch: refs/heads/trunk
-      dry-run: true
       working-directory: a-directory
     secrets: &latest-secrets
       env_vars: KEY=a-value
@@ -117,13 +116,29 @@ SECRETS
     uses: coreeng/p2p-action/.github/workflows/p2p-workflow-fastfeedback.yaml@v1
     with: { version: 5.0.0, main-branch: refs/heads/trunk, dry-run: true, checkout-version: nowhere }
 
+  dry-latest:
+    uses: coreeng/p2p-action/.github/workflows/p2p-get-latest-image-extended-test.yaml@v1
+    with: { image-name: an-image, main-branch: refs/heads/trunk, dry-run: true }
+
+  dry-latest-prod:
+    uses: coreeng/p2p-action/.github/workflows/p2p-get-latest-image-prod.yaml@v1
+    with: { image-name: an-image, main-branch: refs/heads/trunk, dry-run: true }
+
   dry-later:
+    needs: dry-latest
     uses: coreeng/p2p-action/.github/workflows/p2p-workflow-extended-test.yaml@v1
-    with: { version: 6.0.0, main-branch: refs/heads/trunk, dry-run: true }
+    with:
+      version: ${{ needs.dry-latest.outputs.version }}
+      main-branch: refs/heads/trunk
+      dry-run: true
 
   dry-prod:
+    needs: dry-latest-prod
     uses: coreeng/p2p-action/.github/workflows/p2p-workflow-prod.yaml@v1
-    with: { version: 6.0.0, main-branch: refs/heads/trunk, dry-run: true }
+    with:
+      version: ${{ needs.dry-latest-prod.outputs.version }}
+      main-branch: refs/heads/trunk
+      dry-run: true
 ";
 
 const SECRETS: &str = "    secrets:

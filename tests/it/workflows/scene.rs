@@ -14,7 +14,7 @@ use crate::support::repository::Repository;
 use crate::support::tools::tool;
 
 /// What the workflows upload with.
-pub(super) const UPLOAD: &str = "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02";
+pub(super) const UPLOAD: &str = "actions/upload-artifact@b7c566a772e6b6bfb58ed0dc250532a479d7789f";
 
 /// A tenant's Makefile: the build pushes a small image, which differs from registry to registry; each
 /// target notes that it ran.
