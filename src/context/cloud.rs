@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::time::Duration;
 
 use super::{Job, Request};
+use crate::environment::inherited;
 use crate::inputs::{BuildCache, Command};
 use crate::plan::{Buildx, Cloud, INSPECT_BUILDER};
 use crate::process::{Spec, capture_any};
@@ -34,7 +35,7 @@ async fn buildx(world: &World) -> Buildx {
     if docker == "docker" {
         return Buildx::Absent;
     }
-    let spec = Spec::new(docker, INSPECT_BUILDER, &world.directory, world.env.clone());
+    let spec = Spec::new(docker, INSPECT_BUILDER, &world.directory, inherited(&world.env));
     match capture_any(&spec, SHOWING).await {
         Ok(shown) if shown.code == Some(0) => Buildx::read(&String::from_utf8_lossy(&shown.stdout)),
         _ => Buildx::Absent,

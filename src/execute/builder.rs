@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::environment::inherited;
 use crate::plan::{CREATE_BUILDER, Cache};
 use crate::process::{Spec, capture_any};
 use crate::world::Env;
@@ -16,7 +17,7 @@ pub async fn builder(env: &Env, directory: &Path, cache: Cache) -> (Cache, Optio
     if !cache.builder {
         return (cache, None);
     }
-    let spec = Spec::new("docker", CREATE_BUILDER, directory, env.clone());
+    let spec = Spec::new("docker", CREATE_BUILDER, directory, inherited(env));
     let why = match capture_any(&spec, CREATING).await {
         Ok(made) if made.code == Some(0) => return (cache, None),
         Ok(made) => {

@@ -145,6 +145,9 @@ impl Site {
     pub(super) fn repeat(&self, target: &str) -> String {
         let command = match target {
             "p2p-build" => "p2p run p2p-build".to_owned(),
+            // The registry of local runs keeps what the gate before promoted.
+            "p2p-extended-test" | "p2p-promote-to-prod" => "p2p extended-test".to_owned(),
+            "p2p-prod" => "p2p prod".to_owned(),
             target if target.starts_with("p2p-promote-") => "p2p fast-feedback".to_owned(),
             target => format!("p2p run p2p-build {target}"),
         };

@@ -192,6 +192,18 @@ mod tests {
         assert_eq!(found.origin, Origin::Anonymous);
     }
 
+    #[tokio::test]
+    async fn renewed_credentials_count_from_the_next_look_on() {
+        let renewed = Renewed::default();
+        let ring = Keyring::default().with("r.io", password("host")).with_renewed("r.io/a", renewed.clone());
+        let now = async || ring.find(&"r.io/a/b".parse().unwrap()).await.unwrap().credentials;
+        assert_eq!(now().await, Some(password("host")), "there are none yet");
+        for text in ["first", "second"] {
+            renewed.set(password(text));
+            assert_eq!(now().await, Some(password(text)));
+        }
+    }
+
     #[test]
     fn all_names_of_docker_hub_are_one() {
         for key in ["https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io/v2/"]

@@ -182,8 +182,10 @@ impl Planner<'_> {
         let inputs = known.inputs;
         let password = inputs.registry_password.is_some() && known.values.own;
         let given = password && inputs.kubeconfig.is_some();
+        let works = |step: &Step| step.action == Action::Run && !matches!(step.job, Job::Version);
         let wanted = match inputs.federation {
-            _ if known.command == Command::Version => false,
+            // It has to ask a registry before there is anything to do.
+            _ if known.command != Command::Latest && !self.steps.iter().any(works) => false,
             Federate::Off => false,
             Federate::On => true,
             Federate::Auto => known.place == Place::Github && !given,

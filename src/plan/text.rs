@@ -85,7 +85,9 @@ fn write_access(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     let own = &plan.access.own;
     // What is the same on both sides is told once.
     let other = plan.access.destination.as_ref().filter(|side| {
-        side.identity != own.identity || side.registry != own.registry || side.cluster != own.cluster
+        side.identity != own.identity
+            || side.registry != own.registry
+            || side.cluster.as_ref().is_some_and(|cluster| Some(cluster) != own.cluster.as_ref())
     });
     for side in [Some(own), other].into_iter().flatten() {
         if let Some(Acting { role, provider, service_account }) = &side.identity {

@@ -203,3 +203,20 @@ fn notes(outcome: &Outcome) -> Option<String> {
 fn summaries(of_targets: &[(String, String)]) -> impl Iterator<Item = String> {
     of_targets.iter().map(|(_, text)| format!("\n{}\n", text.trim_end()))
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn an_early_failure_fits_into_a_summary_however_long_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("summary");
+        let failure = Failure::usage("ä".repeat(2_000_000), "read it");
+        failed(&file, &Masker::new(&[]), &failure).unwrap();
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(text.contains("error: äää") && text.len() < 1 << 20, "{} bytes", text.len());
+    }
+}

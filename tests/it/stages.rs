@@ -353,6 +353,17 @@ fn the_latest_of_ten_thousand_tags_is_on_whichever_page() {
 }
 
 #[test]
+fn a_target_that_failed_says_how_to_repeat_its_gate() {
+    let gate = Gate::new(&format!("{MAKEFILE}p2p-extended-test: ; @false\n"));
+    gate.run(&["fast-feedback"]).passed();
+    let run = gate.run(&["extended-test"]);
+    run.ended(2);
+    assert!(run.stdout.contains("repeat it:  p2p extended-test\n"), "{}", run.stdout);
+    assert_eq!(run.step("p2p-promote-to-prod"), "skipped");
+    assert_eq!(gate.registry.digest("prod/shop", "0.0.1"), None);
+}
+
+#[test]
 fn a_run_that_is_interrupted_leaves_nothing_behind() {
     let makefile = format!("{MAKEFILE}p2p-prod:\n\t@touch $(HOME)/begun && exec sleep 60\n");
     let gate = Gate::new(&makefile);

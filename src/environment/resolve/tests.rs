@@ -252,3 +252,34 @@ fn the_plan_shows_each_value_with_its_origin() {
         r#"{"environment":null,"own":true,"values":{"region":{"value":"eu","origin":"input region"}}}"#
     );
 }
+
+#[test]
+fn google_s_registries_are_known_by_their_hosts() {
+    let known = |registry: &str, domain: Option<&str>| {
+        let mut sources = platform();
+        sources.inputs.extend(inputs(&[(Key::Registry, registry)]));
+        sources.inputs.extend(
+            domain.map(|domain| inputs(&[(Key::ArtifactRegistryDomain, domain)])).unwrap_or_default(),
+        );
+        sources.own().unwrap().google_registry().is_some()
+    };
+    for registry in ["europe-west2-docker.pkg.dev/p/t", "eu-docker.pkg.dev", "gcr.io/p", "eu.gcr.io/p/t"] {
+        assert!(known(registry, None), "{registry}");
+    }
+    for registry in [
+        "ghcr.io/acme",
+        "docker.pkg.dev.evil.example/p",
+        "evil.example/eu-docker.pkg.dev",
+        "xgcr.io/p",
+        "pkg.dev.io",
+    ] {
+        assert!(!known(registry, None), "{registry}");
+    }
+    assert!(known("eu-docker.pkg.berlin.example/p", Some("pkg.berlin.example")));
+    assert!(known("127.0.0.1:5000/p", Some("127.0.0.1:5000")));
+    assert!(!known("127.0.0.1:5001/p", Some("127.0.0.1:5000")));
+    let mut sources = platform();
+    sources.inputs.extend(inputs(&[(Key::ArtifactRegistryDomain, "pkg.berlin.example")]));
+    let own = sources.own().unwrap();
+    assert_eq!(own.google_registry(), Some("europe-west2-docker.pkg.berlin.example/acme-dev/tenant/shop"));
+}
