@@ -85,14 +85,14 @@ inputs! {
         checkout_version("checkout-version"): Option<String>;
     }
     "Stages" {
-        /// Targets that the Makefile must have, besides those that `run` runs: an error before anything
-        /// runs, where the others run in jobs of their own.
-        required_targets("required-targets"): Option<Words>;
         /// What `p2p-integration` is to the gate: `optional` skips it with a warning where the
         /// Makefile has none, `required` makes that an error, `off` never runs it.
         integration("integration"): Integration = "optional";
         /// Whether `p2p-integration` runs on pull requests too.
         integration_on_prs("integration-on-prs"): bool = "true";
+        /// Targets that the Makefile must have, besides those that `run` runs: an error before anything
+        /// runs, where the others run in jobs of their own.
+        required_targets("required-targets"): Option<Words>;
         /// The time limit of each target: minutes, or a number with `s`, `m` or `h`.
         timeout("timeout"): Duration = "60";
         /// Whether functional and nft run at the same time, nft in a copy of the workspace.
