@@ -52,6 +52,16 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
     let first = args.first();
     let named = commands().into_iter().find(|command| first.is_some_and(|word| word == command.get_name()));
     let command = match named {
+        // What awaits a gate is asked with everything that the gate itself would be told.
+        Some(latest) if latest.get_name() == "latest" && gate(args) => {
+            let gate = Arg::new("targets").value_name("GATE").num_args(1);
+            bare().subcommand(
+                Command::new("latest")
+                    .about("Find the latest version that awaits a gate")
+                    .arg(gate)
+                    .args(flags()),
+            )
+        }
         Some(image) if image.get_name() == "image" => bare().subcommand(image),
         Some(named) => bare().subcommand(with_flags(named)),
         None => command(),
@@ -63,7 +73,9 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
     };
     match matches.subcommand() {
         Some(("image", matches)) => Asked::Image(matches.clone()),
-        Some((name, matches)) if crate::tools::inputs(name).is_some() => {
+        Some((name, matches))
+            if crate::tools::inputs(name).is_some() && !(name == "latest" && gate(args)) =>
+        {
             Asked::Tool(name.to_owned(), matches.clone())
         }
         Some((name, matches)) => Asked::Gate(Flags {
@@ -78,6 +90,11 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
         }),
         None => Asked::Gate(Flags { command: None, targets: Vec::new(), matches }),
     }
+}
+
+/// Whether the word after the command names a gate, and no repository.
+fn gate(args: &[OsString]) -> bool {
+    args.get(1).is_some_and(|word| word == "extended-test" || word == "prod")
 }
 
 /// The whole command line.
@@ -117,6 +134,9 @@ fn commands() -> Vec<Command> {
     };
     let mut commands = vec![
         Command::new("fast-feedback").about("Run the whole fast-feedback gate"),
+        Command::new("extended-test")
+            .about("Run the gate of the long tests on the latest version that awaits it"),
+        Command::new("prod").about("Run the gate of production on the latest version that awaits it"),
         Command::new("version").about("Compute the version, and create its tag on the main branch"),
         Command::new("release").about("Make the GitHub release of a version, and move the floating tags"),
         Command::new("run")

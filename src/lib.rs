@@ -28,6 +28,7 @@ pub mod report;
 pub mod retry;
 pub mod run;
 pub mod secret;
+pub mod slack;
 pub mod tagging;
 pub mod tools;
 pub mod version;

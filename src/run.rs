@@ -1,14 +1,15 @@
 //! From the world to the exit code: inputs → context → plan → execute → report.
 
+mod news;
 mod parts;
+mod several;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{self, Asked, Flags};
-use crate::context::{Context, Job, Paths, Request};
+use crate::context::{self, Context, Job, Paths, Request};
 use crate::error::{Exit, Failure};
-use crate::execute::{Execution, builder};
 use crate::git::Git;
 use crate::inputs::{Inputs, OutputFormat};
 use crate::outcome::{Event, Outcome};
@@ -52,74 +53,90 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
 
 async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, Failure> {
     let mut logs = None;
+    let slack = news::Slack::read(world, flags, console);
     let ended = Box::pin(prepared(world, flags, console, &mut logs)).await;
     if let Err(failure) = &ended {
         let logs = logs.or_else(|| Paths::logs_of_failure(&world.env).filter(|_| console.is_github()));
         report::failed(console, &world.env, failure, logs.as_deref().map(|logs| (logs, world.now)));
     }
-    ended
+    if let Some(slack) = slack {
+        Box::pin(slack.tell(&ended, console)).await;
+    }
+    Ok(ended?.map_or(Exit::Passed, |outcome| outcome.exit))
 }
 
-/// Runs the gate. Where it fails before there is an outcome, `logs` is the directory for the report, if
+/// Runs the gate; there is no outcome of a plan that is only shown. Where it fails before there is one, `logs` is the directory for the report, if
 /// there is one already.
 async fn prepared(
     world: &World,
     flags: &Flags,
     console: &Console,
     logs: &mut Option<PathBuf>,
-) -> Result<Exit, Failure> {
+) -> Result<Option<Outcome>, Failure> {
     let inputs = Inputs::read(|spec| spec.text(flags.text(spec), &world.env))?;
     let masker = console.masker();
     masker.add(&secrets(&inputs, &world.env));
     let request = Request::new(inputs)?;
     // Reading the Makefile comes next, and it may print any of them.
     masker.add(request.env_vars.iter().map(|(_, secret)| secret));
+    if request.dry_run && request.inputs.output == OutputFormat::Matrix {
+        report::matrix(console, &world.env, &context::matrix(&request)?)?;
+        return Ok(None);
+    }
     let signals = Signals::listen()?;
     let job = if console.is_github() { Some(Job::read(&world.env)?) } else { None };
     let paths = Paths::new(world, job.as_ref(), &request)?;
     let report_path = paths.logs.join("report.json");
+    let all_logs = paths.logs.clone();
     *logs = paths.keeps_logs().then(|| paths.logs.clone());
     let reporter = reporter(world, console, &report_path);
     let watcher = watcher(&reporter);
     let git = Git::new(&world.env).retrying(Policy::default(), watcher.clone());
     let mut stop = signals.stop();
+    let (dry_run, format) = (request.dry_run, request.inputs.output);
+    let mut server = None;
+    // Holds what is left of the directories until the end.
+    let mut paths = Some(paths);
     let gathered = async {
-        let mut server = None;
-        let registry = embedded(&request, job.as_ref(), &paths, &mut server);
-        let context = Context::gather(world, request, job, paths, &git, registry).await?;
-        let plan = context.plan()?;
-        Ok::<_, Failure>((server, context, plan))
+        let registry = embedded(&request, job.as_ref(), paths.as_ref(), &mut server);
+        let client = async |context: &Context, plan: &Plan| {
+            parts::client(world, context, plan, git.clone(), watcher.clone(), &masker, &reporter).await
+        };
+        let requests = context::split(request)?;
+        several::gather(world, requests, job.as_ref(), &mut paths, &git, registry, client).await
     };
-    let (server, context, mut plan) = tokio::select! {
-        gathered = gathered => gathered?,
+    let gathered = tokio::select! {
+        gathered = Box::pin(gathered) => gathered?,
         signal = stop.wait() => return Err(interrupted(signal)),
     };
     // What a run would stumble over without the network, a plan finds too.
-    let logins = parts::logins(&context)?;
-    masker.add(&logins.all().map(|login| parts::basic(&login.username, &login.password)).collect::<Vec<_>>());
-    let told = parts::secrets(&masker, &reporter);
-    let edges = parts::edges(world, &context, &plan, &logins, git, watcher, told)?;
-    let (dry_run, format) = (context.request.dry_run, context.request.inputs.output);
-    let mut site = parts::site(world, context, &plan, logins)?;
-    masker.add(&site.kubeconfig.secrets());
+    let mut parts = Vec::new();
+    for several::Gathered { context, plan, name } in gathered {
+        let logins = parts::logins(&context)?;
+        masker.add(
+            &logins.all().map(|login| parts::basic(&login.username, &login.password)).collect::<Vec<_>>(),
+        );
+        let told = parts::secrets(&masker, &reporter);
+        let edges = parts::edges(world, &context, &plan, &logins, git.clone(), watcher.clone(), told)?;
+        let site = parts::site(world, context, &plan, logins)?;
+        masker.add(&site.kubeconfig.secrets());
+        parts.push(several::Part { plan, site, edges, name });
+    }
     if dry_run {
-        show(console, &plan, format)?;
-        if let Some(logs) = logs {
-            let outcome = Outcome::of_plan(plan, world.now, logs.display().to_string());
+        let plans: Vec<_> = parts.into_iter().map(|part| part.plan).collect();
+        show(console, &plans, format)?;
+        let of_plan = |plan| Outcome::of_plan(plan, world.now, all_logs.display().to_string());
+        if let (Some(_), Some(outcome)) = (logs, Outcome::joined(plans.into_iter().map(of_plan).collect())) {
             outputs(world, console, &report_path).hear(&Event::Ended(&outcome));
             Json::new(report_path, masker).hear(&Event::Ended(&outcome));
         }
-        return Ok(Exit::Passed);
+        return Ok(None);
     }
-    let (cache, warning) = builder(&site.env, &site.paths.directory, site.cache).await;
-    (site.cache, plan.build_cache) = (cache, cache);
-    plan.warnings.extend(warning);
-    let execution = Execution { site: &site, edges: &edges, reporter, masker, stop: signals.stop() };
-    let outcome = Box::pin(execution.run(plan, world.now)).await;
+    let outcome = Box::pin(several::run(world, parts, &all_logs, &reporter, &masker, &signals.stop())).await;
     if let Some(server) = server {
         server.stop().await;
     }
-    Ok(outcome.exit)
+    Ok(outcome)
 }
 
 /// We were told to stop before there was a plan.
@@ -181,28 +198,39 @@ fn watcher(reporter: &Reporter) -> Watcher {
 fn embedded<'a>(
     request: &Request,
     job: Option<&Job>,
-    paths: &Paths,
+    paths: Option<&Paths>,
     server: &'a mut Option<registry::Server>,
 ) -> impl Future<Output = Result<Option<String>, Failure>> + use<'a> {
     let embeds = job.is_none() && request.inputs.registry.is_none();
-    let options = registry::Options::at(&paths.registry);
+    let options = paths.map(|paths| registry::Options::at(&paths.registry));
     let dry_run = request.dry_run;
     async move {
-        let address = match (embeds, dry_run) {
-            (false, _) => return Ok(None),
+        let address = match (options.filter(|_| embeds), dry_run) {
+            (None, _) => return Ok(None),
             // A plan is only shown: nothing listens, and nothing is written.
-            (true, true) => "localhost".to_owned(),
-            (true, false) => server.insert(registry::Server::start(options).await?).address().to_string(),
+            (Some(_), true) => "localhost".to_owned(),
+            (Some(options), false) => {
+                server.insert(registry::Server::start(options).await?).address().to_string()
+            }
         };
         Ok(Some(format!("{address}/local")))
     }
 }
 
-fn show(console: &Console, plan: &Plan, format: OutputFormat) -> Result<(), Failure> {
+/// Prints the plans: as JSON a list of them, unless there is just one.
+fn show(console: &Console, plans: &[Plan], format: OutputFormat) -> Result<(), Failure> {
     match format {
-        OutputFormat::Text => console.say(plan.to_string().trim_end()),
+        // The matrix is printed before there is a plan.
+        OutputFormat::Text | OutputFormat::Matrix => {
+            let texts: Vec<_> = plans.iter().map(|plan| plan.to_string().trim_end().to_owned()).collect();
+            console.say(&texts.join("\n\n"));
+        }
         OutputFormat::Json => {
-            let json = serde_json::to_string_pretty(plan).map_err(|error| Failure {
+            let json = match plans {
+                [plan] => serde_json::to_string_pretty(plan),
+                plans => serde_json::to_string_pretty(plans),
+            };
+            let json = json.map_err(|error| Failure {
                 what: format!("the plan cannot be written as JSON: {error}"),
                 causes: Vec::new(),
                 help: None,

@@ -3,7 +3,7 @@
 
 use crate::error::Failure;
 use crate::google::Identity;
-use crate::inputs::Inputs;
+use crate::inputs::{Globs, Inputs};
 use crate::oci::{Digest, Repository, check_tag};
 use crate::outcome::Image;
 use crate::plan::{Action, Job, Names, Plan};
@@ -11,8 +11,8 @@ use crate::workspace::ArtifactGlobs;
 
 /// The inputs that are read late.
 pub(super) fn inputs(inputs: &Inputs, recorded: &[Image]) -> Result<(), Failure> {
-    let globs = inputs.artifacts.iter().flat_map(|globs| &globs.0);
-    ArtifactGlobs::parse(globs.map(String::as_str))?;
+    let globs = inputs.artifacts.iter().flat_map(Globs::iter);
+    ArtifactGlobs::parse(globs)?;
     if let Some(version) = &inputs.version {
         let wrong = || format!("the input `version` is {version:?}, and images are tagged with it");
         check_tag(version).map_err(|error| Failure::from(error).context(wrong()))?;
@@ -34,7 +34,7 @@ pub(super) fn images(plan: &Plan) -> Result<(), Failure> {
     };
     for step in plan.steps.iter().filter(|step| step.action == Action::Run) {
         let places = match &step.job {
-            Job::Images { repository } => vec![repository],
+            Job::Images { repository, .. } => vec![repository],
             Job::Promote(promotion) => vec![&promotion.source, &promotion.destination],
             _ => Vec::new(),
         };

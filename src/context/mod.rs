@@ -7,10 +7,14 @@ mod github;
 mod paths;
 mod promotion;
 mod release;
+mod several;
+mod stage;
 mod versions;
 
 pub use github::Job;
 pub use paths::Paths;
+pub use several::{matrix, other_promotions, split};
+pub use stage::settle;
 pub use versions::remote;
 
 use std::path::PathBuf;
@@ -25,13 +29,16 @@ use crate::git::{self, Git};
 use crate::inputs::{Command, Federate, Inputs};
 use crate::make::{self, Makefile, ProbeRequest};
 use crate::outcome::Image;
-use crate::plan::{Cloud, Known, Place, Plan, Standing, plan, stage};
+use crate::plan::{Cloud, Known, Later, Place, Plan, Standing, plan, stage};
 use crate::private;
 use crate::version::{Kind, Level, Prefix, VersionTag};
 use crate::world::World;
 
 /// The longest that make may take to read a Makefile.
 const READING: Duration = Duration::from_mins(2);
+
+/// The targets of the later gates.
+const GATES: [&str; 2] = ["p2p-extended-test", "p2p-prod"];
 
 /// What was asked of us.
 #[derive(Debug, Clone)]
@@ -46,6 +53,14 @@ pub struct Request {
     pub dry_run: bool,
     /// The variables of the input `env-vars`.
     pub env_vars: EnvVars,
+    /// What a later gate is about, once [`settle`] has found out.
+    pub later: Option<Later>,
+    /// The job's own environment, where no input names it.
+    pub own: Option<Value>,
+    /// The environment that the gate runs in, where it is told; the job's own otherwise.
+    pub facing: Option<Value>,
+    /// Whether a gate promotes from there.
+    pub promotes: bool,
 }
 
 impl Request {
@@ -57,22 +72,32 @@ impl Request {
             command => (command, inputs.dry_run),
         };
         release::check(&inputs, command)?;
-        if matches!(command, Command::FastFeedback | Command::Version | Command::Release)
-            && !targets.is_empty()
-        {
+        let takes_none =
+            [Command::FastFeedback, Command::ExtendedTest, Command::Prod, Command::Version, Command::Release];
+        if takes_none.contains(&command) && !targets.is_empty() {
             return Err(Failure::usage(
                 format!("`{command}` takes no target, and `target` is `{}`", targets.join(" ")),
                 "leave `target` out, or set `command: run`; nothing was run",
             ));
         }
-        if command == Command::Promote {
+        if matches!(command, Command::Promote | Command::Latest) {
             stage(&targets)?;
         }
         let env_vars = match &inputs.env_vars {
             Some(text) => EnvVars::parse(text)?,
             None => EnvVars::default(),
         };
-        Ok(Self { inputs, command, targets, dry_run, env_vars })
+        Ok(Self {
+            inputs,
+            command,
+            targets,
+            dry_run,
+            env_vars,
+            later: None,
+            own: None,
+            facing: None,
+            promotes: true,
+        })
     }
 }
 
@@ -82,8 +107,16 @@ fn planned(targets: &mut Vec<String>) -> Result<Command, Failure> {
         return Ok(Command::FastFeedback);
     }
     let word = targets.remove(0);
-    let commands =
-        [Command::FastFeedback, Command::Version, Command::Run, Command::Promote, Command::Release];
+    let commands = [
+        Command::FastFeedback,
+        Command::ExtendedTest,
+        Command::Prod,
+        Command::Version,
+        Command::Run,
+        Command::Promote,
+        Command::Release,
+        Command::Latest,
+    ];
     commands.into_iter().find(|command| command.word() == word).ok_or_else(|| {
         let words: Vec<_> = commands.iter().map(|command| command.word()).collect();
         Failure::usage(
@@ -119,6 +152,7 @@ pub struct Context {
     own: Values,
     values: Values,
     destination: Result<Values, Failure>,
+    environments: Environments,
     stage_paths: StagePaths,
     recorded: Vec<Image>,
     notes: Vec<String>,
@@ -145,7 +179,7 @@ impl Context {
         if request.command == Command::Release {
             release::files(inputs, &paths)?;
         }
-        let mut sources = sources(inputs, &paths)?;
+        let mut sources = sources(&request, &paths)?;
         let stage_paths = stage_paths(inputs)?;
         let found = versions::read(&request, job.as_ref(), &paths, git, &prefix);
         let makefile = async {
@@ -156,6 +190,7 @@ impl Context {
             }
             let makefile = match request.command {
                 Command::Version | Command::Release => None,
+                Command::Latest if stage::said(&request.inputs, &sources.facing(&request)?) => None,
                 _ => Some(read_makefile(world, place, &request, &paths, &sources, &stage_paths).await?),
             };
             Ok::<_, Failure>((embedded_registry, makefile))
@@ -166,18 +201,23 @@ impl Context {
             tokio::join!(found, makefile, cloud, async { paths.forget_old_runs() });
         let (found, (embedded_registry, makefile)) = (found?, makefile?);
         if let Some(makefile) = &makefile {
-            let value = |name| makefile.variable(name).map(|variable| variable.value.as_str());
-            sources.makefile = Sources::makefile(value("P2P_TENANT_NAME"), value("P2P_APP_NAME"));
+            sources.add(makefile);
         }
-        let own = sources.own()?;
-        let next = if request.targets == ["prod"] { Stage::Prod } else { Stage::ExtendedTest };
+        let (own, facing) = (sources.own()?, sources.facing(&request)?);
+        let next = match request.command {
+            Command::ExtendedTest => Stage::Prod,
+            Command::Promote if request.targets == ["prod"] => Stage::Prod,
+            _ => Stage::ExtendedTest,
+        };
         let destination = promotion::destination(inputs, &sources, &own, next);
         let values = match request.command {
             Command::Promote => promotion::source(inputs, &sources, &own)?,
-            _ => own.clone(),
+            _ => facing,
         };
         let tracked = match request.command {
-            Command::FastFeedback | Command::Promote => tracked(git, makefile.as_ref(), &paths).await?,
+            Command::FastFeedback | Command::ExtendedTest | Command::Promote => {
+                tracked(git, makefile.as_ref(), &paths).await?
+            }
             _ => Vec::new(),
         };
         Ok(Self {
@@ -198,6 +238,7 @@ impl Context {
             own,
             values,
             destination,
+            environments: sources.environments,
             stage_paths,
             recorded,
         })
@@ -222,13 +263,15 @@ impl Context {
             paths: &self.stage_paths,
             env_vars: &self.request.env_vars,
             recorded: self.recorded.clone(),
+            later: self.request.later.as_ref(),
+            promotes: self.request.promotes,
             notes: self.notes.clone(),
             embedded_registry: self.embedded_registry,
             cloud: self.cloud,
         })?;
         checks::images(&plan)?;
         checks::access(&plan)?;
-        Ok(plan)
+        Ok(Plan { known: self.environments.described(self.facing()), ..plan })
     }
 
     /// Whether GitHub gives the job neither id token nor secrets.
@@ -249,8 +292,39 @@ impl Context {
     /// The context of the kubeconfig that was asked for; the one of a cluster that we look up
     /// ourselves is no wish of the user's.
     pub fn kube_context(&self) -> Option<String> {
-        let context = self.own.get(Key::KubeContext).filter(|value| !value.derived());
+        let context = self.facing().get(Key::KubeContext).filter(|value| !value.derived());
         context.map(|value| value.text.clone())
+    }
+
+    /// The same for an environment that is not the job's own, where the current context of a
+    /// kubeconfig may be the own one's cluster.
+    ///
+    /// # Errors
+    /// Where none is known.
+    pub fn kube_context_of_another(&self) -> Result<Option<String>, Failure> {
+        if self.facing().own {
+            return Ok(None);
+        }
+        Ok(Some(self.facing().require(Key::KubeContext)?.text.clone()))
+    }
+
+    /// The environment that targets run in.
+    fn facing(&self) -> &Values {
+        if self.request.command == Command::Promote { &self.own } else { &self.values }
+    }
+
+    /// The name of the environment that is worked in: of a promotion, where it goes.
+    pub fn environment(&self) -> Option<&str> {
+        let values = match self.request.command {
+            Command::Promote => self.destination.as_ref().ok()?,
+            _ => &self.values,
+        };
+        values.environment.as_ref().map(|name| name.text.as_str())
+    }
+
+    /// The name of the environment that is promoted to.
+    pub fn destination_environment(&self) -> Option<&str> {
+        self.destination.as_ref().ok()?.environment.as_ref().map(|name| name.text.as_str())
     }
 
     /// The registry that is promoted to, where it is known.
@@ -259,7 +333,24 @@ impl Context {
     }
 }
 
-fn sources(inputs: &Inputs, paths: &Paths) -> Result<Sources, Failure> {
+impl Sources {
+    /// The values of the environment that the gate runs in.
+    fn facing(&self, request: &Request) -> Result<Values, Failure> {
+        Ok(match &request.facing {
+            Some(name) => self.of(name, &Given::new())?,
+            None => self.own()?,
+        })
+    }
+
+    /// Takes tenant and app from a Makefile.
+    fn add(&mut self, makefile: &Makefile) {
+        let value = |name| makefile.variable(name).map(|variable| variable.value.as_str());
+        self.makefile = Self::makefile(value("P2P_TENANT_NAME"), value("P2P_APP_NAME"));
+    }
+}
+
+fn sources(request: &Request, paths: &Paths) -> Result<Sources, Failure> {
+    let inputs = &request.inputs;
     let vars = match &inputs.vars {
         Some(text) => Vars::parse(text)?,
         None => Vars::default(),
@@ -273,9 +364,11 @@ fn sources(inputs: &Inputs, paths: &Paths) -> Result<Sources, Failure> {
     }
     let own =
         inputs.environment.as_ref().map(|name| Value::new(name, Origin::Input("environment".to_owned())));
-    let first = || promotion::first(&vars, Stage::FastFeedback);
+    let first = || {
+        promotion::first(&vars, stage::of(request.command, &request.targets).unwrap_or(Stage::FastFeedback))
+    };
     Ok(Sources {
-        environment: own.or_else(first),
+        environment: own.or_else(|| request.own.clone()).or_else(first),
         inputs: given(inputs),
         environments,
         vars,
@@ -360,7 +453,7 @@ async fn read_makefile(
     sources: &Sources,
     stage_paths: &StagePaths,
 ) -> Result<Makefile, Failure> {
-    let values = sources.own()?;
+    let values = sources.facing(request)?;
     let variables = target_variables(&Facing {
         values: &values,
         source: None,
@@ -369,7 +462,10 @@ async fn read_makefile(
         github_token: request.inputs.github_token.as_ref(),
         env_vars: &request.env_vars,
     });
-    let targets: Vec<_> = request.targets.iter().map(String::as_str).collect();
+    // A pattern rule does not name them.
+    let gates = GATES.into_iter().filter(|_| request.command != Command::Run);
+    let required = request.inputs.required_targets.iter().flat_map(|words| &words.0);
+    let targets: Vec<_> = request.targets.iter().chain(required).map(String::as_str).chain(gates).collect();
     let mut env = variables.over(&world.env);
     // What `$(shell …)` writes for the runner is no more obeyed than what a target writes.
     if place == Place::Github {

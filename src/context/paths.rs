@@ -24,12 +24,17 @@ pub struct Paths {
     pub workspace: PathBuf,
     /// The directory make runs in.
     pub directory: PathBuf,
+    /// The directory make would run in, had a later gate not gone elsewhere: what inputs name is
+    /// relative to it.
+    pub base: PathBuf,
     /// What holds temporary files and directories.
     pub temp: PathBuf,
     /// The targets' logs and the report; stays until the job ends.
     pub logs: PathBuf,
     /// The embedded registry's images, for local runs.
     pub registry: PathBuf,
+    /// Where the repository's own settings may be.
+    settings: [PathBuf; 2],
     /// Whether they are kept at all.
     keeps_logs: bool,
     /// What holds the logs of all local runs.
@@ -63,6 +68,7 @@ impl Paths {
             None => git::toplevel(&directory).unwrap_or(&directory).to_owned(),
         };
         let workspace = if directory.starts_with(&workspace) { workspace } else { directory.clone() };
+        let settings = [directory.join(SETTINGS), workspace.join(SETTINGS)];
         let cache = cache(world);
         let temp =
             job.map_or_else(|| world.env.path("TMPDIR").unwrap_or("/tmp".into()), |job| job.temp.clone());
@@ -75,7 +81,9 @@ impl Paths {
         };
         Ok(Self {
             workspace,
+            base: directory.clone(),
             directory,
+            settings,
             temp,
             logs,
             registry: cache.join("registry"),
@@ -83,6 +91,55 @@ impl Paths {
             keeps_logs: job.is_some() || !request.dry_run,
             scratch: OnceLock::new(),
         })
+    }
+
+    /// The same directories for somebody who looks around first, with private files apart.
+    pub(super) fn shared(&self) -> Self {
+        Self {
+            workspace: self.workspace.clone(),
+            base: self.base.clone(),
+            directory: self.directory.clone(),
+            settings: self.settings.clone(),
+            temp: self.temp.clone(),
+            logs: self.logs.clone(),
+            registry: self.registry.clone(),
+            keeps_logs: self.keeps_logs,
+            runs: None,
+            scratch: OnceLock::new(),
+        }
+    }
+
+    /// Directories of another environment of the same gate: the same checkout, with private files and
+    /// logs apart. `name` becomes a part of them.
+    pub fn apart(&self, name: &str) -> Result<Self, Failure> {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+        let name: String = name.chars().map(plain).collect();
+        let logs = self.logs.join(name.trim_start_matches('.'));
+        if self.keeps_logs {
+            std::fs::create_dir_all(&logs).map_err(|error| cannot_write(&logs, &error))?;
+        }
+        Ok(Self { logs, ..self.shared() })
+    }
+
+    /// Goes to another checkout of the workspace at `root`. Its settings stay those of the first: they
+    /// are about environments, which are what they are now.
+    ///
+    /// # Errors
+    /// The directory that it lacks.
+    pub fn enter(&mut self, root: PathBuf) -> Result<(), PathBuf> {
+        let root = root.canonicalize().unwrap_or(root);
+        let inside = self.inside().to_owned();
+        let directory: PathBuf = root.join(&inside).components().collect();
+        if !directory.is_dir() {
+            return Err(inside);
+        }
+        (self.workspace, self.directory) = (root, directory);
+        Ok(())
+    }
+
+    /// Whether the run went to another checkout.
+    pub fn elsewhere(&self) -> bool {
+        self.base != self.directory
     }
 
     /// Whether logs and report outlive the run.
@@ -111,9 +168,8 @@ impl Paths {
 
     /// The repository's settings, if there are any.
     pub fn settings(&self) -> Result<Option<String>, Failure> {
-        for directory in [&self.directory, &self.workspace] {
-            let file = directory.join(SETTINGS);
-            match std::fs::read_to_string(&file) {
+        for file in &self.settings {
+            match std::fs::read_to_string(file) {
                 Ok(text) => return Ok(Some(text)),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => {

@@ -3,19 +3,15 @@
 //! Where none is named, it is the job's own. A named one is never filled from the job's own
 //! values (contract §4).
 
+use super::several::variable;
 use crate::environment::{Given, Key, Origin, Sources, Stage, Value, Values, Vars};
 use crate::error::Failure;
 use crate::inputs::Inputs;
 
 /// The first environment of a stage's matrix.
 pub(super) fn first(vars: &Vars, stage: Stage) -> Option<Value> {
-    let name = match stage {
-        Stage::FastFeedback => "FAST_FEEDBACK",
-        Stage::ExtendedTest => "EXTENDED_TEST",
-        Stage::Prod => "PROD",
-    };
     let entry = vars.matrix(stage)?.include.first()?;
-    Some(Value::new(entry.deploy_env.clone(), Origin::Vars(name)))
+    Some(Value::new(entry.deploy_env.clone(), Origin::Vars(variable(stage))))
 }
 
 /// Where images come from, for the command `promote`.

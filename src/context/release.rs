@@ -2,7 +2,7 @@
 
 use super::{Context, Paths, versions::because_given};
 use crate::error::Failure;
-use crate::inputs::{Command, Globs, Inputs, ReleaseCommit};
+use crate::inputs::{Command, Inputs, Lines, ReleaseCommit};
 use crate::plan::{Place, Version};
 use crate::release::{self, Files, asset_names, notes};
 use crate::tagging::Remote;
@@ -42,7 +42,7 @@ pub(super) fn check(inputs: &Inputs, command: Command) -> Result<(), Failure> {
 /// What the release is made of must be there before its tag is.
 pub(super) fn files(inputs: &Inputs, paths: &Paths) -> Result<(), Failure> {
     let directory = &paths.directory;
-    let globs = |globs: &Option<Globs>| globs.clone().map(|globs| globs.0).unwrap_or_default();
+    let globs = |globs: &Option<Lines>| globs.clone().map(|globs| globs.0).unwrap_or_default();
     let (committed, assets) = (globs(&inputs.release_files), globs(&inputs.release_assets));
     Files { input: "release-files", globs: &committed, directory }.find()?;
     asset_names(&Files { input: "release-assets", globs: &assets, directory })?;

@@ -1,5 +1,6 @@
 //! The commit and the remote's version tags.
 
+use super::stage;
 use super::{Context, Job, Paths, Request};
 use crate::error::Failure;
 use crate::git::{self, Git};
@@ -28,6 +29,9 @@ pub(super) async fn read(
     prefix: &Prefix,
 ) -> Result<Found, Failure> {
     let inputs = &request.inputs;
+    if let Some(later) = &request.later {
+        return Ok(stage::found(later, job, &main_branch(request), prefix));
+    }
     let mut found = match job {
         Some(job) => on_github(request, job, paths, git, prefix).await?,
         None => locally(paths, git).await?,
@@ -104,13 +108,7 @@ async fn on_github(
         None => None,
         Some(name) => Some(named(name, paths, git).await?),
     };
-    let main_branch = &request.inputs.main_branch;
-    let main_branch = if main_branch.starts_with("refs/") {
-        main_branch.clone()
-    } else {
-        format!("refs/heads/{main_branch}")
-    };
-    let standing = standing(&job.facts(event_sha, head, named), &main_branch, prefix);
+    let standing = standing(&job.facts(event_sha, head, named), &main_branch(request), prefix);
     Ok(Found {
         kind: standing.kind.clone(),
         standing,
@@ -118,6 +116,12 @@ async fn on_github(
         level: Level::Patch,
         notes: Vec::new(),
     })
+}
+
+/// The main branch as a full ref.
+fn main_branch(request: &Request) -> String {
+    let main_branch = &request.inputs.main_branch;
+    if main_branch.starts_with("refs/") { main_branch.clone() } else { format!("refs/heads/{main_branch}") }
 }
 
 /// The commit that `checkout-version` names, as this checkout knows it.
@@ -137,7 +141,7 @@ async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Commit, Failure> 
     ))
 }
 
-async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> {
+pub(super) async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> {
     let (commit, short, notes) = match git.describe(&paths.directory).await {
         Ok((commit, short)) => (commit, short, Vec::new()),
         Err(git::Error::NotARepository { .. } | git::Error::NoCommit { .. } | git::Error::Missing) => {
@@ -154,6 +158,15 @@ async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> {
 /// The version of this run, as far as it is decided before anything is done.
 pub(super) fn decide(context: &Context) -> Result<Version, Failure> {
     let Context { prefix, tags, kind, standing, request, level, .. } = context;
+    if let Some(later) = &request.later {
+        return Ok(Version {
+            version: later.version.clone().unwrap_or_default(),
+            previous: None,
+            tag: later.tag.clone(),
+            create: false,
+            because: later.because.clone(),
+        });
+    }
     let commit = &standing.commit;
     super::release::check_tag(context)?;
     let mut decision = version::decide(prefix, tags, commit, kind, *level)?;

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value as Json};
+
 use super::error::EnvironmentError;
 use super::key::Key;
+use super::resolve::Values;
 use super::value::{Given, Origin, Value};
 use crate::yaml::{self, Node, YamlError};
 
@@ -52,6 +55,21 @@ impl Environments {
     /// The names of all environments in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
+    }
+
+    /// Everything as the input `environments` takes it, with the values of the job's environment in its
+    /// entry: what somebody gave, not what follows from that.
+    pub fn described(&self, own: &Values) -> Map<String, Json> {
+        let texts = |given: &Given| -> Map<String, Json> {
+            let given = given.iter().filter(|(_, value)| !value.derived());
+            given.map(|(key, value)| (key.name().to_owned(), Json::from(value.text.clone()))).collect()
+        };
+        let mut described: Map<_, _> =
+            self.0.iter().map(|(name, given)| (name.clone(), Json::from(texts(given)))).collect();
+        if let Some(name) = &own.environment {
+            described.insert(name.text.clone(), Json::from(texts(&own.of_environment())));
+        }
+        described
     }
 
     /// Adds what `other` says of keys that nothing is said of here.

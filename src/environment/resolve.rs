@@ -95,6 +95,11 @@ impl Values {
         self.known.get(&key)
     }
 
+    /// The values but for tenant and app, which belong to no environment.
+    pub fn of_environment(&self) -> Given {
+        self.known.iter().filter(|(key, _)| !key.shared()).map(|(key, value)| (*key, value.clone())).collect()
+    }
+
     /// Its text.
     pub fn text(&self, key: Key) -> Option<&str> {
         self.get(key).map(|value| value.text.as_str())

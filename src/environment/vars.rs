@@ -1,10 +1,10 @@
 //! The `vars` input: the JSON of GitHub's `vars` context.
 
-use serde::Serialize;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::error::EnvironmentError;
 use super::key::Key;
+use super::matrix::Matrix;
 use super::value::{Given, Origin, Stage, Value};
 
 /// What of the `vars` context concerns us.
@@ -17,25 +17,7 @@ pub struct Vars {
     prod: Option<Matrix>,
 }
 
-/// The environments of a stage: `{"include": [{"deploy_env": "gcp-dev"}]}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Matrix {
-    /// One job each.
-    pub include: Vec<MatrixEntry>,
-}
-
-/// One environment of a stage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct MatrixEntry {
-    /// The environment's name.
-    pub deploy_env: String,
-    /// Every other key, as it was.
-    #[serde(flatten)]
-    pub extra: Map<String, Json>,
-}
-
 const EXPECTED: &str = "give the input `vars: ${{ toJSON(vars) }}`";
-const EXPECTED_MATRIX: &str = r#"write {"include": [{"deploy_env": "gcp-dev"}]}, one entry an environment"#;
 
 impl Vars {
     /// Reads the JSON text. Names that mean nothing to us are left out, whatever they hold.
@@ -63,7 +45,9 @@ impl Vars {
                 values.insert(key, Value::new(text, Origin::Vars(name)));
             }
         }
-        let matrix = |name: &str| object.get(name).map_or(Ok(None), |json| Matrix::read(name, json));
+        let matrix = |name: &str| {
+            object.get(name).map_or(Ok(None), |json| Matrix::read(&format!("vars.{name}"), json))
+        };
         Ok(Self {
             values,
             fast_feedback: matrix("FAST_FEEDBACK")?,
@@ -79,46 +63,6 @@ impl Vars {
             Stage::ExtendedTest => self.extended_test.as_ref(),
             Stage::Prod => self.prod.as_ref(),
         }
-    }
-}
-
-impl Matrix {
-    /// Reads a matrix: a JSON text, which is what a GitHub variable holds, or the object itself.
-    /// An empty one is absent.
-    fn read(name: &str, json: &Json) -> Result<Option<Self>, EnvironmentError> {
-        let wrong = |problem: String| EnvironmentError::Vars {
-            place: format!("vars.{name}"),
-            problem,
-            expected: EXPECTED_MATRIX,
-        };
-        let parsed;
-        let json = match json {
-            Json::Null => return Ok(None),
-            Json::String(text) if text.trim().is_empty() => return Ok(None),
-            Json::String(text) => {
-                parsed = serde_json::from_str(text).map_err(|error| wrong(format!("no JSON: {error}")))?;
-                &parsed
-            }
-            other => other,
-        };
-        let entries = json
-            .get("include")
-            .and_then(Json::as_array)
-            .ok_or_else(|| wrong("no object with a list `include`".to_owned()))?;
-        let mut include = Vec::new();
-        for (position, entry) in entries.iter().enumerate() {
-            let mut extra = entry
-                .as_object()
-                .cloned()
-                .ok_or_else(|| wrong(format!("entry {} of `include` is no object", position + 1)))?;
-            match extra.shift_remove("deploy_env") {
-                Some(Json::String(deploy_env)) if !deploy_env.trim().is_empty() => {
-                    include.push(MatrixEntry { deploy_env: deploy_env.trim().to_owned(), extra });
-                }
-                _ => return Err(wrong(format!("entry {} of `include` has no deploy_env", position + 1))),
-            }
-        }
-        Ok(Some(Self { include }))
     }
 }
 

@@ -60,7 +60,7 @@ impl Account {
 
     /// Gets a first token, and renews what carries it as long as the run lasts: what registries are
     /// shown, and a file for ourselves.
-    pub(super) async fn enter(&self, file: PathBuf, reporter: &Reporter) -> Result<(), Failure> {
+    pub async fn enter(&self, file: PathBuf, reporter: &Reporter) -> Result<(), Failure> {
         let renewed = self.renewed.clone();
         let on_token = move |token: &Token| {
             renewed.set(credentials(token));

@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::private::Private;
 use super::{Execution, Progress, Said};
 use crate::error::{Exit, Failure};
+use crate::inputs::Command;
 use crate::make;
 use crate::oci::{Reference, Repository, Which};
 use crate::outcome::{Event, Image};
-use crate::plan::{Names, Promotion};
+use crate::plan::{Job, Names, Promotion};
 
 /// The longest that `p2p-images` may take.
 const NAMING: Duration = Duration::from_mins(2);
@@ -26,7 +27,9 @@ impl Execution<'_> {
                     self.reporter.tell(&Event::Recorded(&image));
                     progress.images.push(image);
                 }
-                Ok(None) if required => return Err(not_pushed(&reference)),
+                Ok(None) if required => {
+                    return Err(if later(progress) { not_promoted(&reference) } else { not_pushed(&reference) });
+                }
                 Ok(None) => self.warn(
                     progress,
                     &format!("the image {reference} is not in the registry; set `image-names` if it has another name"),
@@ -62,7 +65,9 @@ impl Execution<'_> {
         progress: &mut Progress,
     ) -> Result<Vec<Image>, Failure> {
         let native = promotion.by.is_none();
-        let recorded = progress.steps.iter().any(|step| step.name == "images");
+        let recorded = progress.plan.steps.iter().any(|step| {
+            matches!(step.job, Job::Images { .. }) && progress.steps.iter().any(|done| done.name == step.name)
+        });
         if progress.images.is_empty() && progress.plan.images.recorded.is_empty() && !recorded {
             self.warn(
                 progress,
@@ -102,6 +107,24 @@ fn nothing_to_promote() -> Failure {
         causes: Vec::new(),
         help: Some(
             "name the images by `image-names`, or let the target `p2p-images` print their names".to_owned(),
+        ),
+        exit: Exit::Failed,
+    }
+}
+
+/// Whether the images are those of an earlier gate.
+fn later(progress: &Progress) -> bool {
+    matches!(progress.plan.command, Command::ExtendedTest | Command::Prod)
+}
+
+fn not_promoted(reference: &str) -> Failure {
+    Failure {
+        what: format!("the image {reference} is not in the registry"),
+        causes: Vec::new(),
+        help: Some(
+            "the gate before must have promoted this version; `version` names another, `image-names` or the target \
+             `p2p-images` says what the images are called"
+                .to_owned(),
         ),
         exit: Exit::Failed,
     }

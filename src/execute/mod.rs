@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use crate::error::{Exit, Failure};
 use crate::outcome::{Event, Image, Outcome, Promoted, Status, StepResult, Verdict};
 use crate::output::{Level, Masker};
-use crate::plan::{Job, Plan};
+use crate::plan::{Job, Plan, Version};
 use crate::process::Stop;
 use crate::report::Reporter;
 
@@ -46,8 +46,8 @@ pub struct Execution<'a> {
     pub stop: Stop,
 }
 
-/// What has come of the plan so far.
-struct Progress {
+/// What has come of a plan so far.
+pub struct Progress {
     plan: Plan,
     steps: Vec<StepResult>,
     images: Vec<Image>,
@@ -70,6 +70,26 @@ impl Progress {
         self.started.checked_add(passed).unwrap_or(self.started)
     }
 
+    /// The version, which may not be the planned one any more.
+    pub fn version(&self) -> &Version {
+        &self.plan.version
+    }
+
+    /// The images that were recorded, by this run or by the job before.
+    pub fn images(&self) -> &[Image] {
+        if self.images.is_empty() { &self.plan.images.recorded } else { &self.images }
+    }
+
+    /// Whether no step stands in the way so far, and no signal came.
+    pub fn passed(&self) -> bool {
+        self.failed().is_none() && !self.cancelled
+    }
+
+    /// The number of steps before the promotion, where there is one.
+    pub fn promotion(&self) -> Option<usize> {
+        self.plan.steps.iter().position(|step| matches!(step.job, Job::Promote(_)))
+    }
+
     /// The first step that stands in the way of the rest.
     fn failed(&self) -> Option<&StepResult> {
         self.steps.iter().find(|step| !step.status.passes())
@@ -77,14 +97,13 @@ impl Progress {
 }
 
 impl Execution<'_> {
-    /// Runs the plan to its end; a failure is part of the outcome.
-    pub async fn run(&self, plan: Plan, started: jiff::Timestamp) -> Outcome {
-        let clock = Instant::now();
+    /// Begins with a plan.
+    pub fn begin(&self, plan: Plan, started: jiff::Timestamp) -> Progress {
         for secret in self.masker.masks() {
             self.reporter.tell(&Event::Mask(&secret));
         }
         self.reporter.tell(&Event::Began { plan: &plan });
-        let mut progress = Progress {
+        Progress {
             warnings: plan.warnings.clone(),
             plan,
             steps: Vec::new(),
@@ -93,11 +112,15 @@ impl Execution<'_> {
             tag_created: false,
             artifacts: Vec::new(),
             started,
-            clock,
+            clock: Instant::now(),
             cancelled: false,
             removals: Vec::new(),
-        };
-        self.waves(&mut progress).await;
+        }
+    }
+
+    /// What a plan came to; a failure is part of the outcome. Beside it the private files that are on
+    /// their way out, to be waited for once all is told.
+    pub fn end(&self, mut progress: Progress) -> (Outcome, Vec<JoinHandle<()>>) {
         if let Err(failure) = self.site.keep_credentials() {
             self.warn(&mut progress, &failure.to_string());
         }
@@ -106,13 +129,8 @@ impl Execution<'_> {
             Err(failure) => self.warn(&mut progress, &failure.to_string()),
         }
         let removals = std::mem::take(&mut progress.removals);
-        let outcome = self.outcome(progress, started, clock.elapsed().as_secs_f64());
-        self.reporter.tell(&Event::Ended(&outcome));
-        for removal in removals {
-            // It does nothing that panics.
-            let _removed = removal.await;
-        }
-        outcome
+        let (started, seconds) = (progress.started, progress.clock.elapsed().as_secs_f64());
+        (self.outcome(progress, started, seconds), removals)
     }
 
     fn outcome(&self, progress: Progress, started: jiff::Timestamp, seconds: f64) -> Outcome {
@@ -137,6 +155,7 @@ impl Execution<'_> {
         Outcome {
             result,
             plan: progress.plan,
+            other_plans: Vec::new(),
             tag_created: progress.tag_created,
             steps: progress.steps,
             images: progress.images,
@@ -164,9 +183,11 @@ impl Execution<'_> {
             Job::Preflight(preflight) => Box::pin(self.preflight(preflight)).await,
             Job::Subnamespaces(wanted) => self.subnamespaces(wanted).await,
             Job::Version => self.settle(progress).await,
-            Job::Images { repository } => {
+            Job::Images { repository, earlier } => {
                 let required = progress.plan.images.required;
-                self.record(repository, required, progress).await
+                let said = Box::pin(self.record(repository, required, progress)).await?;
+                Box::pin(self.let_through(repository, earlier, progress)).await?;
+                Ok(said)
             }
             Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,
             Job::ReleaseCommit { tag, files } => self.release_commit(tag, files, progress).await,

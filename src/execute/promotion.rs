@@ -191,7 +191,7 @@ fn summary(name: &str, copied: &CopyReport) -> String {
     }
 }
 
-fn differs(what: &str, tested: &str, now: Option<&str>, help: &str) -> Failure {
+pub(super) fn differs(what: &str, tested: &str, now: Option<&str>, help: &str) -> Failure {
     Failure {
         what: what.to_owned(),
         causes: vec![match now {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::images::parse;
+use super::promotion::differs;
 use super::{Execution, Progress};
 use crate::environment::Stage;
 use crate::error::Failure;
@@ -34,6 +35,57 @@ impl Execution<'_> {
         }
     }
 
+    /// Warns where no record of an image that a later gate takes says that it passed the gates before.
+    /// An image that is not the one that an earlier job recorded is an error.
+    pub(super) async fn let_through(
+        &self,
+        place: &str,
+        earlier: &[Stage],
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
+        if earlier.is_empty() {
+            return Ok(());
+        }
+        for image in progress.images.clone() {
+            let recorded = progress.plan.images.recorded.iter().find(|recorded| recorded.name == image.name);
+            if let Some(recorded) = recorded.filter(|recorded| recorded.digest != image.digest) {
+                return Err(differs(
+                    &format!("{} is not the image that the input `images` names", image.reference),
+                    &recorded.digest,
+                    Some(&image.digest),
+                    "the tag was moved after the earlier gate; run that gate again, or leave `images` out",
+                ));
+            }
+            let repository = parse(&format!("{place}/{}", image.name))?;
+            match record::read(&self.edges.oci, &repository, &image.digest.parse()?).await {
+                Ok(kept) => {
+                    let records: Vec<Record> = kept.into_iter().filter_map(|kept| kept.record.ok()).collect();
+                    let earlier: Vec<_> = earlier.iter().copied().map(word).collect();
+                    self.warn_of_missing(&records, &earlier, &image, progress);
+                }
+                Err(error) => {
+                    let text =
+                        format!("the promotion records of {} cannot be read: {error}", image.reference);
+                    self.warn(progress, &text);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Each of the gates that no record names, once a run.
+    fn warn_of_missing(&self, records: &[Record], gates: &[String], image: &Image, progress: &mut Progress) {
+        for gate in record::missing(records, gates) {
+            let text = format!(
+                "no promotion record says that {} passed {gate}; records are {UNSIGNED}",
+                image.reference
+            );
+            if !progress.warnings.contains(&text) {
+                self.warn(progress, &text);
+            }
+        }
+    }
+
     async fn try_record(
         &self,
         promotion: &Promotion,
@@ -48,13 +100,7 @@ impl Execution<'_> {
         if carry || promotion.stage == Stage::Prod {
             let kept = record::read(oci, &source, &digest).await?;
             let earlier: Vec<Record> = kept.iter().filter_map(|kept| kept.record.clone().ok()).collect();
-            for stage in record::missing(&earlier, &before(promotion.stage)) {
-                let text = format!(
-                    "no promotion record says that {} passed {stage}; records are {UNSIGNED}",
-                    image.reference
-                );
-                self.warn(progress, &text);
-            }
+            self.warn_of_missing(&earlier, &before(promotion.stage), image, progress);
             if carry && source != destination {
                 record::carry(oci, &destination, &kept).await?;
             }
@@ -92,7 +138,7 @@ impl Execution<'_> {
             commit: progress.plan.commit.clone(),
             run,
             stages: vec![Passed {
-                name: passed(promotion.stage).to_owned(),
+                name: word(passed(promotion.stage)),
                 passed: now.clone(),
                 steps: progress.steps.iter().filter(|step| step.name.starts_with("p2p-")).map(took).collect(),
             }],
@@ -113,11 +159,21 @@ fn took(step: &StepResult) -> StepTook {
 }
 
 /// The stage that a promotion to `stage` ends.
-fn passed(stage: Stage) -> &'static str {
-    if stage == Stage::Prod { "extended-test" } else { "fast-feedback" }
+fn passed(stage: Stage) -> Stage {
+    if stage == Stage::Prod { Stage::ExtendedTest } else { Stage::FastFeedback }
+}
+
+/// A stage as records name it.
+fn word(stage: Stage) -> String {
+    let word = match stage {
+        Stage::FastFeedback => "fast-feedback",
+        Stage::ExtendedTest => "extended-test",
+        Stage::Prod => "prod",
+    };
+    word.to_owned()
 }
 
 /// The stages whose records the image should have already.
 fn before(stage: Stage) -> Vec<String> {
-    if stage == Stage::Prod { vec!["fast-feedback".to_owned()] } else { Vec::new() }
+    if stage == Stage::Prod { vec![word(Stage::FastFeedback)] } else { Vec::new() }
 }

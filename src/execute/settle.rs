@@ -11,7 +11,10 @@ impl Execution<'_> {
     pub(super) async fn settle(&self, progress: &mut Progress) -> Said {
         let planned = progress.plan.version.clone();
         if !planned.create {
-            return Ok(Some(format!("{} ({})", planned.version, planned.because)));
+            return Ok(Some(match planned.version.as_str() {
+                "" => planned.because,
+                version => format!("{version} ({})", planned.because),
+            }));
         }
         let Some(remote) = &self.edges.remote else {
             return Err(Failure::usage(

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::accounts::Accounts;
+use super::target::unwritable;
 use crate::context::Paths;
 use crate::error::Failure;
 use crate::git::Git;
@@ -17,7 +18,7 @@ use crate::plan::{Cache, Place};
 use crate::retry::Watcher;
 use crate::tagging;
 use crate::version::{Commit, Kind, VersionTag};
-use crate::workspace::{ArtifactGlobs, KeptFile};
+use crate::workspace::{ArtifactGlobs, KeptFile, Snapshot, bring_back};
 use crate::world::Env;
 
 /// The outside systems.
@@ -122,17 +123,27 @@ impl Site {
         self.paths.logs.join(format!("{file}.log"))
     }
 
-    /// The files that the globs name, as absolute paths.
+    /// The files that the globs name, as absolute paths. A checkout of our own goes with the run: what
+    /// was left there is copied beside the logs.
     pub(super) fn artifacts(&self, globs: &[String]) -> Result<Vec<String>, Failure> {
         let globs = ArtifactGlobs::parse(globs.iter().map(String::as_str))?;
-        let found = globs.find(&self.paths.directory)?;
-        Ok(found.iter().map(|file| self.paths.directory.join(file).display().to_string()).collect())
+        let mut at = self.paths.directory.clone();
+        if self.paths.elsewhere() && !globs.is_empty() {
+            at = self.paths.logs.join("artifacts");
+            std::fs::create_dir_all(&at).map_err(|error| unwritable(&at, &error))?;
+            bring_back(&globs, &self.paths.directory, &at, &Snapshot::default(), &at)?;
+        }
+        let found = globs.find(&at)?;
+        Ok(found.iter().map(|file| at.join(file).display().to_string()).collect())
     }
 
     /// The command that repeats a target on a laptop. What a promotion needs only a gate sets up.
     pub(super) fn repeat(&self, target: &str) -> String {
         let command = match target {
             "p2p-build" => "p2p run p2p-build".to_owned(),
+            // The registry of local runs keeps what the gate before promoted.
+            "p2p-extended-test" | "p2p-promote-to-prod" => "p2p extended-test".to_owned(),
+            "p2p-prod" => "p2p prod".to_owned(),
             target if target.starts_with("p2p-promote-") => "p2p fast-feedback".to_owned(),
             target => format!("p2p run p2p-build {target}"),
         };

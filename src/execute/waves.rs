@@ -11,11 +11,18 @@ use crate::plan::{Action, Job, Step, Target};
 const STOPPED: &str = "the run was interrupted";
 
 impl Execution<'_> {
-    /// Runs all waves. A failure skips the waves after it, never a step of its own wave.
-    pub(super) async fn waves(&self, progress: &mut Progress) {
+    /// Runs the waves that are left, or those of the first `until` steps. A failure skips the waves
+    /// after it, never a step of its own wave.
+    pub async fn waves(&self, progress: &mut Progress, until: Option<usize>) {
         let waves: Vec<usize> = progress.plan.waves().map(<[Step]>::len).collect();
+        let (until, ended) = (until.unwrap_or(usize::MAX), progress.steps.len());
         let mut done = 0;
         for wave in waves {
+            // Each step that was run or passed over has a result.
+            if done < ended || done + wave > until {
+                done += wave;
+                continue;
+            }
             let blocked = blocked(progress);
             // The version may have changed since the plan was made, so steps are read anew.
             let steps = progress.plan.steps[done..done + wave].to_vec();
@@ -39,6 +46,17 @@ impl Execution<'_> {
                 [step] => self.one(step, progress).await,
                 [first, second, ..] => self.pair(first, second, progress).await,
             }
+        }
+    }
+
+    /// Leaves the steps out that have not run.
+    pub fn skip(&self, progress: &mut Progress, reason: &str) {
+        for step in progress.plan.steps.split_off(0).into_iter().enumerate() {
+            let (position, step) = step;
+            if position >= progress.steps.len() {
+                self.ended(progress, StepResult::skipped(&step.name, reason));
+            }
+            progress.plan.steps.push(step);
         }
     }
 

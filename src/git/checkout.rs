@@ -100,7 +100,7 @@ impl Git {
 }
 
 impl<'a> Call<'a> {
-    fn local(directory: &'a Path, arguments: &[&str]) -> Self {
+    pub(super) fn local(directory: &'a Path, arguments: &[&str]) -> Self {
         Self {
             shown: format!("git {}", arguments.join(" ")),
             directory,

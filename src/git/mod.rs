@@ -1,6 +1,7 @@
-//! The edge to the `git` program: facts about the checkout, and the tags of a remote repository.
+//! The edge to the `git` program: facts about the checkout, the tags of a remote repository, and a
+//! checkout of a tag in a directory of ours.
 //!
-//! Reads only. Tags are created through GitHub's API ([`crate::github`]), never with git.
+//! The repository itself is only read. Tags are created through GitHub's API ([`crate::github`]), never with git.
 
 mod answer;
 mod checkout;
@@ -9,8 +10,10 @@ mod error;
 mod files;
 mod program;
 mod remote;
+mod worktree;
 
 pub use checkout::toplevel;
 pub use error::Error;
 pub use files::{head as head_by_files, named as named_by_files};
 pub use program::Git;
+pub use worktree::Worktree;

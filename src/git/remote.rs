@@ -9,15 +9,11 @@ use super::answer::{Class, classify, said};
 use super::program::{Call, Git, Printed};
 use crate::retry::{Again, random};
 use crate::secret::Secret;
-use crate::version::{Prefix, VersionTag, parse_ls_remote};
+use crate::version::{Commit, Prefix, VersionTag, parse_ls_remote};
 
 impl Git {
     /// All version tags of `prefix` in the repository at `url`, ascending: the truth of this
     /// moment, in one request and whatever the depth of the checkout.
-    ///
-    /// The token reaches git in its environment only, and replaces whatever headers and
-    /// credential helpers are configured for this server: two `Authorization` headers are
-    /// answered with 400, and a helper could ask a question.
     ///
     /// # Errors
     ///
@@ -28,14 +24,40 @@ impl Git {
         prefix: &Prefix,
         token: Option<&Secret>,
     ) -> Result<Vec<VersionTag>, Error> {
-        let command = format!("git ls-remote --tags {} 'refs/tags/{prefix}*'", without_credentials(url));
-        // Outside any checkout: the checkout's own configuration holds another token.
-        let outside = temporary(&command)?;
         // A prefix holds none of the characters that mean something in a pattern.
-        let arguments = ["ls-remote", "--tags", "--", url, &format!("refs/tags/{prefix}*")];
-        let printed = self.ask_remote(&command, outside.path(), &arguments, url, token).await?;
+        let printed = self.ls_remote(url, &format!("refs/tags/{prefix}*"), token).await?;
         let tags = parse_ls_remote(prefix, &printed.stdout);
         tags.map_err(|source| Error::Tags { url: without_credentials(url), source })
+    }
+
+    /// The commit that a tag of the repository at `url` leads to, or `None` where there is no such
+    /// tag. `tag` is a name that git takes.
+    ///
+    /// # Errors
+    ///
+    /// Every read that failed, after the retries.
+    pub async fn remote_tag(
+        &self,
+        url: &str,
+        tag: &str,
+        token: Option<&Secret>,
+    ) -> Result<Option<Commit>, Error> {
+        // An annotated tag has a second line, `<tag>^{}`, with the commit that it leads to.
+        let printed = self.ls_remote(url, &format!("refs/tags/{tag}*"), token).await?;
+        let text = String::from_utf8_lossy(&printed.stdout);
+        let named = |name: &str| {
+            let mut lines = text.lines().filter_map(|line| line.split_once('\t'));
+            lines.find(|(_, found)| *found == name).and_then(|(commit, _)| commit.parse().ok())
+        };
+        Ok(named(&format!("refs/tags/{tag}^{{}}")).or_else(|| named(&format!("refs/tags/{tag}"))))
+    }
+
+    async fn ls_remote(&self, url: &str, pattern: &str, token: Option<&Secret>) -> Result<Printed, Error> {
+        let command = format!("git ls-remote --tags {} '{pattern}'", without_credentials(url));
+        // Outside any checkout: the checkout's own configuration holds another token.
+        let outside = temporary(&command)?;
+        let arguments = ["ls-remote", "--tags", "--", url, pattern];
+        self.ask_remote(&command, outside.path(), &arguments, url, token).await
     }
 
     /// Runs a command that talks to the repository at `url`, again while its failure may pass.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::globs::Globs;
 use super::types::{
-    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, Globs, Integration, OnExisting,
+    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, Integration, Lines, OnExisting,
     OnFork, OutputFormat, Promotion, ReleaseCommit, Size, Switch, Words,
 };
 use super::{Field, Spec};
@@ -43,16 +44,18 @@ macro_rules! inputs {
 
 inputs! {
     "What to do" {
-        /// What to do. `fast-feedback` is the whole gate.
+        /// What to do. `fast-feedback` is the whole gate; `extended-test` and `prod` are the later
+        /// ones.
         command("command"): Command = "fast-feedback";
         /// What the command is about: the make targets of `run`, the stage of `promote`
-        /// (`extended-test` or `prod`), the command that `plan` plans.
+        /// and the gate of `latest` (`extended-test` or `prod`), the command that `plan` plans.
         target("target"): Option<Words>;
         /// The directory make runs in, relative to the workspace.
         working_directory("working-directory"): String = ".";
         /// Print the plan and stop: nothing is run, created or promoted.
         dry_run("dry-run"): bool = "false";
-        /// How `plan` and `dry-run` print.
+        /// How `plan` and `dry-run` print. `matrix` prints the environments of the gate and nothing
+        /// else, for `strategy.matrix`.
         output("output"): OutputFormat = "text";
     }
     "Who you are" {
@@ -61,13 +64,18 @@ inputs! {
         /// The deployable. Default: `P2P_APP_NAME` of the Makefile.
         app_name("app-name"): Option<String>;
         /// The name of this job's own environment, such as `gcp-dev`. Default: the first
-        /// `deploy_env` of the variable `FAST_FEEDBACK` in `vars`.
+        /// environment of the gate's matrix.
         environment("environment"): Option<String>;
+        /// The environments that a gate runs in, one after the other: a matrix
+        /// (`{"include": [{"deploy_env": "gcp-dev"}]}`), or names. Default: `environment`, else
+        /// the gate's variable in `vars`: `FAST_FEEDBACK`, `EXTENDED_TEST` or `PROD`.
+        matrix("matrix"): Option<String>;
         /// The token for GitHub's API and for git. The action passes the job's own.
         github_token("github-token"): Option<Secret>;
     }
     "Version" {
-        /// The version, as an earlier job computed it. Nothing is computed or created then.
+        /// The version, as an earlier job computed it. Nothing is computed or created then. Default
+        /// of `extended-test` and `prod`: the latest in their registry path.
         version("version"): Option<String>;
         /// What stands before the number in a version tag. Literal text; a monorepo has one an app.
         version_prefix("version-prefix"): String = "v";
@@ -89,10 +97,10 @@ inputs! {
         release_commit("release-commit"): ReleaseCommit = "own";
         /// The files that a `child` commit adds or replaces, as they are in `working-directory`: globs,
         /// one a line.
-        release_files("release-files"): Option<Globs>;
+        release_files("release-files"): Option<Lines>;
         /// The files that the GitHub release offers for download, below `working-directory`: globs, one
         /// a line. A glob that matches nothing is an error.
-        release_assets("release-assets"): Option<Globs>;
+        release_assets("release-assets"): Option<Lines>;
         /// The text of the GitHub release: `generated` by GitHub, `none`, or the path of a Markdown
         /// file below `working-directory`.
         release_notes("release-notes"): String = "generated";
@@ -103,6 +111,9 @@ inputs! {
         integration("integration"): Integration = "optional";
         /// Whether `p2p-integration` runs on pull requests too.
         integration_on_prs("integration-on-prs"): bool = "true";
+        /// Targets that the Makefile must have, besides those that `run` runs: an error before anything
+        /// runs, where the others run in jobs of their own.
+        required_targets("required-targets"): Option<Words>;
         /// The time limit of each target: minutes, or a number with `s`, `m` or `h`.
         timeout("timeout"): Duration = "60";
         /// Whether functional and nft run at the same time, nft in a copy of the workspace.
@@ -110,7 +121,8 @@ inputs! {
         /// The largest workspace that is copied for that; above it they run one after the other.
         copy_limit("copy-limit"): Size = "2GiB";
         /// Files that targets leave behind and that are wanted afterwards: globs, one a line,
-        /// relative to `working-directory`. Those of nft are brought back from its copy.
+        /// relative to `working-directory`; or YAML, a list of globs for each target. Those of nft
+        /// are brought back from its copy.
         artifacts("artifacts"): Option<Globs>;
         /// What becomes of a pull request from a fork, to which GitHub gives neither id token nor
         /// secrets: `failure`, `skipped`, or `run` as any other one (where it needs none, or the
@@ -269,6 +281,11 @@ inputs! {
         /// The domain of Artifact Registry, `pkg.dev` by default: registries are
         /// `<region>-docker.<domain>`, and only they and this host are shown Google's tokens.
         artifact_registry_domain("artifact-registry-domain"): Option<String>;
+    }
+    "Slack" {
+        /// A webhook of Slack: told of failures on the main branch, and when production has a new
+        /// version. An incoming webhook, or one that starts a workflow.
+        slack_webhook_url("slack-webhook-url"): Option<Secret>;
     }
     "The binary" {
         /// A `p2p` binary to run instead of the released one.

@@ -3,12 +3,14 @@
 //! Each input of the action is one environment variable (`INPUT_TENANT_NAME`) and, unless it is
 //! a secret, one flag (`--tenant-name`). Nothing else in the crate knows their names.
 
+mod globs;
 mod list;
 mod types;
 
+pub use globs::Globs;
 pub use list::{Inputs, SPECS};
 pub use types::{
-    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, Globs, Integration, OnExisting,
+    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, Integration, Lines, OnExisting,
     OnFork, OutputFormat, Promotion, ReleaseCommit, Size, Switch, Words,
 };
 
@@ -41,7 +43,7 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Names, separated by white space or commas.
     Words,
-    /// Glob patterns, one a line.
+    /// Glob patterns: one a line, or lists of them by the target that leaves the files.
     Globs,
     /// A number of minutes, or a number with `s`, `m` or `h`.
     Duration,

@@ -53,9 +53,9 @@ impl Value for Words {
 
 /// Glob patterns, one a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Globs(pub Vec<String>);
+pub struct Lines(pub Vec<String>);
 
-impl Value for Globs {
+impl Value for Lines {
     const KIND: Kind = Kind::Globs;
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -173,6 +173,10 @@ choices! {
     Command {
         /// The whole gate.
         FastFeedback = "fast-feedback",
+        /// The gate of the long tests, on the latest version that awaits them.
+        ExtendedTest = "extended-test",
+        /// The gate of production, on the latest version that awaits it.
+        Prod = "prod",
         /// Compute the version, and create its tag on the main branch.
         Version = "version",
         /// Run make targets in the prepared environment.
@@ -181,6 +185,8 @@ choices! {
         Promote = "promote",
         /// Make the GitHub release of a version and move the floating tags.
         Release = "release",
+        /// Find the latest version that awaits a gate.
+        Latest = "latest",
         /// Print what another command would do.
         Plan = "plan",
     }
@@ -287,6 +293,8 @@ choices! {
         Text = "text",
         /// For a program.
         Json = "json",
+        /// The environments of the gate, as GitHub's `strategy.matrix` takes them.
+        Matrix = "matrix",
     }
 }
 

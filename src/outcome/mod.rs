@@ -163,6 +163,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// What goes before what, where parts of a run end differently.
+    fn weight(self) -> u8 {
+        match self {
+            Self::Skipped => 0,
+            Self::Success => 1,
+            Self::Failure => 2,
+            Self::Cancelled => 3,
+        }
+    }
+
     /// The word for it in the output `result`.
     pub fn word(self) -> &'static str {
         match self {
@@ -181,6 +191,9 @@ pub struct Outcome {
     pub result: Verdict,
     /// The plan as it was executed.
     pub plan: Plan,
+    /// The plans besides: of other environments, and of promotions to them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_plans: Vec<Plan>,
     /// Whether this run created the version tag.
     pub tag_created: bool,
     /// The steps in order.
@@ -208,10 +221,41 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// One outcome of the parts of a run, of which there is at least one. They began at the same time.
+    pub fn joined(parts: Vec<Self>) -> Option<Self> {
+        let mut parts = parts.into_iter();
+        let mut all = parts.next()?;
+        for part in parts {
+            let worse = part.result.weight() > all.result.weight();
+            if worse {
+                (all.result, all.exit) = (part.result, part.exit);
+            }
+            all.other_plans.push(part.plan);
+            all.tag_created |= part.tag_created;
+            all.steps.extend(part.steps);
+            all.images.extend(part.images);
+            all.promoted.extend(part.promoted);
+            for (list, more) in [
+                (&mut all.artifacts, part.artifacts),
+                (&mut all.warnings, part.warnings),
+                (&mut all.half_deployed, part.half_deployed),
+            ] {
+                for text in more {
+                    if !list.contains(&text) {
+                        list.push(text);
+                    }
+                }
+            }
+            all.seconds = all.seconds.max(part.seconds);
+        }
+        Some(all)
+    }
+
     /// What a plan comes to that is only shown: nothing was run.
     pub fn of_plan(plan: Plan, now: jiff::Timestamp, logs: String) -> Self {
         Self {
             result: Verdict::Success,
+            other_plans: Vec::new(),
             tag_created: false,
             steps: Vec::new(),
             images: Vec::new(),

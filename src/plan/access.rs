@@ -180,24 +180,22 @@ impl Planner<'_> {
     fn own_side(&self) -> Result<Side, Failure> {
         let known = self.known;
         let inputs = known.inputs;
-        let given = inputs.registry_password.is_some() && inputs.kubeconfig.is_some();
+        let password = inputs.registry_password.is_some() && known.values.own;
+        let given = password && inputs.kubeconfig.is_some();
         let works = |step: &Step| {
             let acts = matches!(step.job, Job::Target(_) | Job::Images { .. } | Job::Promote(_));
             step.action == Action::Run && acts
         };
         let wanted = match inputs.federation {
-            _ if !self.steps.iter().any(works) => false,
+            // It has to ask a registry before there is anything to do.
+            _ if known.command != Command::Latest && !self.steps.iter().any(works) => false,
             Federate::Off => false,
             Federate::On => true,
             Federate::Auto => known.place == Place::Github && !given,
         };
         let promotes = known.command == Command::Promote;
         let role = if promotes { Role::Source } else { Role::Own };
-        let password = if promotes && inputs.source_registry_password.is_some() {
-            true
-        } else {
-            inputs.registry_password.is_some() && (!promotes || known.values.own)
-        };
+        let password = if promotes && inputs.source_registry_password.is_some() { true } else { password };
         side(known.values, role, wanted, inputs.federation == Federate::On, password)
             .map(|side| Side { cluster: self.cluster(&side, known.values).filter(|_| !promotes), ..side })
     }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::{
-    Access, Action, Cache, Cloud, Images, Job, Names, Place, Plan, Promotion, Standing, Step, Target, Version,
+    Access, Action, Cache, Cloud, Images, Job, Later, Names, Place, Plan, Promotion, Standing, Step, Target,
+    Version,
 };
 use crate::environment::{
     EnvVars, Key, Origin, Paths, Stage, Target as Facing, Value, Values, target_variables,
@@ -15,10 +16,10 @@ use crate::outcome::Image;
 
 /// The target that prints the names of images.
 const IMAGES: &str = "p2p-images";
-const BUILD: &str = "p2p-build";
+pub(super) const BUILD: &str = "p2p-build";
 const FUNCTIONAL: &str = "p2p-functional";
 const NFT: &str = "p2p-nft";
-const INTEGRATION: &str = "p2p-integration";
+pub(super) const INTEGRATION: &str = "p2p-integration";
 
 /// Everything that a plan is made from.
 #[derive(Debug)]
@@ -53,6 +54,10 @@ pub struct Known<'a> {
     pub env_vars: &'a EnvVars,
     /// Digests that an earlier job recorded.
     pub recorded: Vec<Image>,
+    /// What a later gate is about.
+    pub later: Option<&'a Later>,
+    /// Whether a gate promotes from this environment.
+    pub promotes: bool,
     /// What the reader should know before.
     pub notes: Vec<String>,
     /// The registry of a local run, if it is ours.
@@ -67,10 +72,13 @@ pub fn plan(known: &Known<'_>) -> Result<Plan, Failure> {
     let skipped = planner.fork()?;
     match known.command {
         Command::FastFeedback | Command::Plan => planner.fast_feedback()?,
+        Command::ExtendedTest => planner.later(Stage::ExtendedTest)?,
+        Command::Prod => planner.later(Stage::Prod)?,
         Command::Version => {
             planner.own("version", Job::Version);
             planner.floating_tags();
         }
+        Command::Latest => planner.own("version", Job::Version),
         Command::Release => planner.release(),
         Command::Run => planner.run()?,
         Command::Promote => planner.promote()?,
@@ -102,17 +110,17 @@ impl Planner<'_> {
         self.need(&needed)?;
         self.own("version", Job::Version);
         self.target(BUILD, None);
-        self.record();
+        self.record(Stage::FastFeedback, &[])?;
         let wave = self.wave;
         self.target(FUNCTIONAL, None);
         self.wave = wave;
         self.target(NFT, None);
         self.target(INTEGRATION, Some(integration));
-        self.promotion(Stage::ExtendedTest)
+        if self.known.promotes { self.promotion(Stage::ExtendedTest) } else { Ok(()) }
     }
 
     /// Whether `p2p-integration` runs, before its own recipe is looked at.
-    fn integration(&self) -> Action {
+    pub(super) fn integration(&self) -> Action {
         let skip = |reason: &str, warn| Action::Skip { reason: reason.to_owned(), warn };
         let inputs = self.known.inputs;
         if inputs.integration == Integration::Off {
@@ -130,7 +138,7 @@ impl Planner<'_> {
     fn release(&mut self) {
         let known = self.known;
         self.own("version", Job::Version);
-        let globs = |globs: &Option<inputs::Globs>| globs.clone().map(|globs| globs.0).unwrap_or_default();
+        let globs = |globs: &Option<inputs::Lines>| globs.clone().map(|globs| globs.0).unwrap_or_default();
         if let Some(tag) = &known.release_tag {
             let files = globs(&known.inputs.release_files);
             self.own("release-commit", Job::ReleaseCommit { tag: tag.clone(), files });
@@ -152,40 +160,12 @@ impl Planner<'_> {
         self.push("floating-tags", action, Job::FloatingTags { lines: tags.0.clone() });
     }
 
-    fn run(&mut self) -> Result<(), Failure> {
-        let targets: Vec<_> = self.known.targets.iter().map(String::as_str).collect();
-        if targets.is_empty() {
-            return Err(Failure::usage(
-                "no target to run",
-                "name one or more make targets: `p2p run p2p-build`, or the input `target`",
-            ));
-        }
-        for stage in [Stage::ExtendedTest, Stage::Prod] {
-            let target = promotion_target(stage);
-            if targets.contains(&target) {
-                let stage = target.trim_start_matches("p2p-promote-to-");
-                return Err(Failure::usage(
-                    format!("`{target}` promotes, and `run` never does"),
-                    format!("use `p2p promote {stage}`, which checks what is promoted; nothing was run"),
-                ));
-            }
-        }
-        self.need(&targets)?;
-        for target in targets {
-            self.target(target, None);
-            if target == BUILD {
-                self.record();
-            }
-        }
-        Ok(())
-    }
-
     fn promote(&mut self) -> Result<(), Failure> {
         self.promotion(stage(self.known.targets)?)
     }
 
     /// Adds the promotion, skipped where the commit may not be promoted.
-    fn promotion(&mut self, stage: Stage) -> Result<(), Failure> {
+    pub(super) fn promotion(&mut self, stage: Stage) -> Result<(), Failure> {
         let known = self.known;
         let target = promotion_target(stage);
         let by_make = self.promotes_by_make(target)?;
@@ -269,7 +249,7 @@ impl Planner<'_> {
     }
 
     /// All targets that are missing, in one error before anything runs.
-    fn need(&self, targets: &[&str]) -> Result<(), Failure> {
+    pub(super) fn need(&self, targets: &[&str]) -> Result<(), Failure> {
         let missing: Vec<_> =
             targets.iter().copied().filter(|name| self.state(name) == State::Missing).collect();
         if !missing.is_empty() {
@@ -310,7 +290,7 @@ impl Planner<'_> {
     }
 
     /// Adds a step that runs a make target; `action` where it is decided already.
-    fn target(&mut self, name: &str, action: Option<Action>) {
+    pub(super) fn target(&mut self, name: &str, action: Option<Action>) {
         let action = match action {
             Some(action @ Action::Skip { .. }) => action,
             _ if self.state(name) == State::Empty => Action::Nothing,
@@ -330,7 +310,7 @@ impl Planner<'_> {
             target: name.to_owned(),
             namespace: values.namespace_of(name).map(|value| value.text.clone()),
             in_copy: name == NFT
-                && known.command != Command::Run
+                && !matches!(known.command, Command::Run | Command::Prod | Command::Latest)
                 && known.inputs.parallel
                 && self.state(FUNCTIONAL) != State::Empty,
             time_limit: known.inputs.timeout,
@@ -345,19 +325,28 @@ impl Planner<'_> {
         }
     }
 
-    /// Adds the step that records the digests of the build's images.
-    fn record(&mut self) {
+    /// Adds the step that records the digests of a stage's images: those that the build pushed, or
+    /// those that the gates in `earlier` let through.
+    pub(super) fn record(&mut self, stage: Stage, earlier: &[Stage]) -> Result<(), Failure> {
         let known = self.known;
-        let Some(registry) = known.values.text(Key::Registry) else {
-            self.warnings
-                .push("no registry is known, so the images of the build are not recorded".to_owned());
-            return;
+        let registry = match known.values.text(Key::Registry) {
+            Some(registry) => registry,
+            // There is no later gate without images.
+            None if stage != Stage::FastFeedback => &known.values.require(Key::Registry)?.text,
+            None => {
+                self.warnings
+                    .push("no registry is known, so the images of the build are not recorded".to_owned());
+                return Ok(());
+            }
         };
-        let repository = format!("{registry}/{}", known.paths.of(Stage::FastFeedback).text);
-        self.own("images", Job::Images { repository });
+        let recorded = known.inputs.promotion_record == inputs::Switch::On;
+        let repository = format!("{registry}/{}", known.paths.of(stage).text);
+        let earlier = if recorded { earlier.to_vec() } else { Vec::new() };
+        self.own("images", Job::Images { repository, earlier });
+        Ok(())
     }
 
-    fn own(&mut self, name: &str, job: Job) {
+    pub(super) fn own(&mut self, name: &str, job: Job) {
         self.push(name, Action::Run, job);
     }
 
@@ -383,6 +372,7 @@ impl Planner<'_> {
     fn images(&self) -> Result<Images, Failure> {
         let listed =
             self.known.inputs.image_names.is_some() || matches!(self.state(IMAGES), State::Defined { .. });
+        let later = matches!(self.known.command, Command::ExtendedTest | Command::Prod);
         let native = self.steps.iter().any(|step| {
             step.action == Action::Run
                 && matches!(&step.job, Job::Promote(promotion) if promotion.by.is_none())
@@ -403,10 +393,17 @@ impl Planner<'_> {
                 ));
             }
         }
-        Ok(Images { names, required: listed || native, recorded })
+        Ok(Images { names, required: listed || native || later, recorded })
+    }
+
+    /// The globs of the files that the targets of this plan leave.
+    fn artifacts(&self) -> Vec<String> {
+        let targets = self.steps.iter().filter_map(|step| Some(step.target()?.target.as_str()));
+        self.known.inputs.artifacts.as_ref().map(|globs| globs.of(targets)).unwrap_or_default()
     }
 
     fn finish(self, images: Images, access: Access, build_cache: Cache) -> Plan {
+        let artifacts = self.artifacts();
         let known = self.known;
         let mut notes = known.notes.clone();
         if let Some(barred) = &known.standing.barred
@@ -428,7 +425,8 @@ impl Planner<'_> {
             build_cache,
             images,
             directory: known.inputs.working_directory.clone(),
-            artifacts: known.inputs.artifacts.clone().map(|globs| globs.0).unwrap_or_default(),
+            artifacts,
+            known: serde_json::Map::new(),
             steps: self.steps,
         }
     }
@@ -450,7 +448,7 @@ pub fn stage(words: &[String]) -> Result<Stage, Failure> {
 }
 
 /// The make target that promotes to a stage.
-fn promotion_target(stage: Stage) -> &'static str {
+pub(super) fn promotion_target(stage: Stage) -> &'static str {
     match stage {
         Stage::Prod => "p2p-promote-to-prod",
         Stage::FastFeedback | Stage::ExtendedTest => "p2p-promote-to-extended-test",

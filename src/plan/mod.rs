@@ -5,6 +5,8 @@ mod access;
 mod build;
 mod cache;
 mod fork;
+mod later;
+mod single;
 mod standing;
 mod text;
 
@@ -12,6 +14,7 @@ pub use access::{Access, Acting, Cloud, Located, Preflight, Review, Side, Subnam
 pub use build::{Known, plan, stage};
 pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
 pub use fork::fork;
+pub use later::Later;
 pub use standing::{Barred, Facts, Standing, standing};
 
 use std::time::Duration;
@@ -62,6 +65,10 @@ pub struct Plan {
     pub directory: String,
     /// Globs of files to keep, relative to `directory`.
     pub artifacts: Vec<String>,
+    /// What is known of environments, this one included, as the input `environments` takes it: for
+    /// later jobs.
+    #[serde(skip)]
+    pub known: serde_json::Map<String, serde_json::Value>,
     /// The steps in order. Neighbours of one wave run at the same time.
     pub steps: Vec<Step>,
 }
@@ -153,6 +160,9 @@ pub enum Job {
     Images {
         /// The registry path of the images: `<registry>/<stage path>`.
         repository: String,
+        /// The gates that they should have passed before, by their promotion records.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        earlier: Vec<Stage>,
     },
     /// Promotes the images.
     Promote(Promotion),
@@ -264,6 +274,19 @@ impl Plan {
         self.notes.push(format!("nothing is done: {reason}"));
         self.warnings.clear();
         self.skipped = Some(reason.to_owned());
+        self
+    }
+
+    /// The plan with the environments in the names of its steps, for a run that has several: of a
+    /// promotion it is the one that is promoted to.
+    #[must_use]
+    pub fn in_environments(mut self, own: Option<&str>, destination: Option<&str>) -> Self {
+        for step in &mut self.steps {
+            let name = if matches!(step.job, Job::Promote(_)) { destination } else { own };
+            if let Some(name) = name {
+                step.name = format!("{} ({name})", step.name);
+            }
+        }
         self
     }
 

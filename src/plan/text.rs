@@ -15,7 +15,10 @@ impl fmt::Display for Plan {
             writeln!(f, "  warning  {warning}")?;
         }
         writeln!(f, "  commit   {}", self.commit)?;
-        writeln!(f, "  version  {} ({})", self.version.version, self.version.because)?;
+        match self.version.version.as_str() {
+            "" => writeln!(f, "  version  none: {}", self.version.because)?,
+            version => writeln!(f, "  version  {version} ({})", self.version.because)?,
+        }
         if let Some(previous) = &self.version.previous {
             writeln!(f, "  previous {previous}")?;
         }
@@ -153,7 +156,7 @@ impl fmt::Display for Job {
             Self::Target(target) => {
                 write!(f, "make {}, at most {} s", target.target, target.time_limit.as_secs())
             }
-            Self::Images { repository } => write!(f, "record the digests under {repository}"),
+            Self::Images { repository, .. } => write!(f, "record the digests under {repository}"),
             Self::ReleaseCommit { tag, files } => {
                 write!(f, "put the tag {tag} on a child of the commit, with {}", listed(files))
             }

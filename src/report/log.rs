@@ -21,10 +21,10 @@ impl Log {
             Place::Github => "",
             Place::Local => " (local)",
         };
-        self.console.say(&format!(
-            "p2p {}{place}: version {} of commit {}",
-            plan.command, plan.version.version, plan.commit
-        ));
+        self.console.say(&match plan.version.version.as_str() {
+            "" => format!("p2p {}{place}: nothing to do: {}", plan.command, plan.version.because),
+            version => format!("p2p {}{place}: version {version} of commit {}", plan.command, plan.commit),
+        });
         for note in &plan.notes {
             self.console.say(note);
         }
@@ -87,6 +87,9 @@ impl Log {
             self.console.say(&format!("  may be half-deployed: namespace {namespace}"));
         }
         let line = match outcome.result {
+            Verdict::Success if version.is_empty() => {
+                format!("\n✓ {} had nothing to do", outcome.plan.command)
+            }
             Verdict::Success => format!("\n✓ {} of {version} passed in {took}", outcome.plan.command),
             Verdict::Failure => {
                 let failed: Vec<_> = outcome

@@ -53,6 +53,13 @@ impl Listener for Outputs {
     }
 }
 
+/// The outputs of a plan that is a matrix.
+pub(super) fn matrix(file: &PathBuf, json: &str) -> std::io::Result<()> {
+    let mut text = file_command::record("matrix", json).map_err(std::io::Error::other)?;
+    text.push_str(&file_command::record("result", Verdict::Success.word()).map_err(std::io::Error::other)?);
+    append(file, &text)
+}
+
 /// The outputs of a run that failed before its plan was executed.
 pub(super) fn failed(file: &PathBuf, exit: Exit, report: Option<&Path>) -> std::io::Result<()> {
     let mut text = format!("result={}\n", verdict(exit).word());
@@ -81,11 +88,14 @@ fn values(outcome: &Outcome, report: &str) -> Vec<(&'static str, String)> {
         .iter()
         .map(|step| json!({"name": step.name, "status": step.status, "seconds": step.seconds}))
         .collect();
+    let environment = outcome.plan.environment.environment.as_ref();
     vec![
         ("version", version.version.clone()),
         ("previous-version", version.previous.clone().unwrap_or_default()),
         ("version-tag", version.tag.clone().unwrap_or_default()),
         ("tag-created", outcome.tag_created.to_string()),
+        ("environment", environment.map(|name| name.text.clone()).unwrap_or_default()),
+        ("environments", environments(outcome)),
         ("images", json!(outcome.images).to_string()),
         ("promoted", json!(outcome.promoted).to_string()),
         ("result", outcome.result.word().to_owned()),
@@ -94,6 +104,18 @@ fn values(outcome: &Outcome, report: &str) -> Vec<(&'static str, String)> {
         ("logs-path", outcome.logs.clone()),
         ("report-path", report.to_owned()),
     ]
+}
+
+/// What is known of environments by any of the plans.
+fn environments(outcome: &Outcome) -> String {
+    let mut known = outcome.plan.known.clone();
+    for plan in &outcome.other_plans {
+        let name = plan.environment.environment.as_ref().map(|name| name.text.as_str());
+        if let Some((name, values)) = name.and_then(|name| plan.known.get_key_value(name)) {
+            known.insert(name.clone(), values.clone());
+        }
+    }
+    json!(known).to_string()
 }
 
 /// One line an image: `oci://<name>@<digest>`. A run that only promotes names what it promoted. A

@@ -91,6 +91,9 @@ fn verdict(outcome: &Outcome) -> String {
         Verdict::Cancelled => ("🛑", "was interrupted"),
         Verdict::Skipped => ("⏭️", "was skipped"),
     };
+    if version.version.is_empty() && outcome.result == Verdict::Success {
+        return format!("## {mark} {command} had nothing to do\n\n{}.\n\n", markdown::cell(&version.because));
+    }
     let mut text = format!(
         "## {mark} {command} {word}: {}\n\nCommit {}, {}",
         markdown::cell(&version.version),
@@ -140,11 +143,12 @@ fn images(outcome: &Outcome) -> String {
             writeln!(text, "| {} | {} | {to} |", markdown::code(reference), markdown::code(digest));
     };
     for image in &outcome.images {
-        let to = outcome.promoted.iter().find(|promoted| promoted.name == image.name);
-        row(&image.reference, &image.digest, to.map_or("", |promoted| &promoted.destination));
+        let to = outcome.promoted.iter().filter(|promoted| promoted.source == image.reference);
+        let to: Vec<_> = to.map(|promoted| promoted.destination.as_str()).collect();
+        row(&image.reference, &image.digest, &to.join(", "));
     }
     for promoted in &outcome.promoted {
-        if !outcome.images.iter().any(|image| image.name == promoted.name) {
+        if !outcome.images.iter().any(|image| image.reference == promoted.source) {
             row(&promoted.source, &promoted.digest, &promoted.destination);
         }
     }

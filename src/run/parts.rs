@@ -60,6 +60,26 @@ pub(super) fn edges(
     Ok(Edges { oci, git, remote, accounts, watcher })
 }
 
+/// A client of registries that acts as the plan says, for who asks before there is an execution.
+pub(super) async fn client(
+    world: &World,
+    context: &Context,
+    plan: &Plan,
+    git: Git,
+    watcher: Watcher,
+    masker: &Masker,
+    reporter: &Reporter,
+) -> Result<Client, Failure> {
+    let logins = logins(context)?;
+    masker.add(&logins.all().map(|login| basic(&login.username, &login.password)).collect::<Vec<_>>());
+    let told = secrets(masker, reporter);
+    let edges = edges(world, context, plan, &logins, git, watcher, told)?;
+    if let Some(own) = &edges.accounts.own {
+        own.enter(context.paths.scratch()?.join("token"), reporter).await?;
+    }
+    Ok(edges.oci)
+}
+
 /// The accounts that the plan names.
 fn accounts(
     world: &World,
@@ -208,7 +228,7 @@ pub(super) fn site(
     logins: GivenLogins,
 ) -> Result<Site, Failure> {
     let inputs = &context.request.inputs;
-    let directory = &context.paths.directory;
+    let directory = &context.paths.base;
     let kube_context = context.kube_context();
     let kubeconfig = match (&inputs.kubeconfig, context.place) {
         (Some(input), _) => Kubeconfig::of_input(input, directory)?,
@@ -224,6 +244,13 @@ pub(super) fn site(
             }
         }
         (None, _) => Kubeconfig::empty(),
+    };
+    // The current context of a kubeconfig is the own environment's cluster, never another's.
+    let kube_context = match kubeconfig.contexts().next() {
+        Some(_) if kube_context.is_none() && plan.access.own.cluster.is_none() => {
+            context.kube_context_of_another()?
+        }
+        _ => kube_context,
     };
     // A context that is not there is told before anything runs.
     for target in plan.steps.iter().filter_map(Step::target) {

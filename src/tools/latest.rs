@@ -13,9 +13,13 @@ use crate::world::World;
 pub(super) const NAME: &str = "latest";
 
 pub(super) fn command() -> Command {
-    Command::new(NAME)
-        .about("Print the highest semantic version among the tags of a repository")
-        .arg(required("repository", "REPOSITORY", "registry/name, without a tag"))
+    Command::new(NAME).about("Print the highest semantic version among the tags of a repository").arg(
+        required(
+            "repository",
+            "REPOSITORY",
+            "registry/name, without a tag; or extended-test or prod: what awaits that gate",
+        ),
+    )
 }
 
 pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {

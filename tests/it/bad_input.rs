@@ -189,7 +189,7 @@ fn commands_and_their_words() {
     help: expected one of `extended-test`, `prod`; nothing was run
 
     ["plan", "deploy"]: `deploy` cannot be planned
-    help: expected one of `fast-feedback`, `version`, `run`, `promote`, `release`; nothing was run
+    help: expected one of `fast-feedback`, `extended-test`, `prod`, `version`, `run`, `promote`, `release`, `latest`; nothing was run
     "#);
 }
 

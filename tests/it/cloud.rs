@@ -5,6 +5,7 @@ mod cache;
 mod canary;
 mod fork;
 mod inputs;
+mod later;
 mod preflight;
 mod renewal;
 mod scene;

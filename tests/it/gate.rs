@@ -6,6 +6,7 @@ mod cloud;
 mod early;
 mod events;
 mod failure;
+mod later;
 mod main_branch;
 mod promotion;
 mod scene;

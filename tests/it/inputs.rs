@@ -94,7 +94,7 @@ fn every_input_is_documented() {
             Kind::Bool => "`true` or `false`".to_owned(),
             Kind::Choice(words) => format!("`{}`", words.join("`, `")),
             Kind::Words => "names, separated by white space or commas".to_owned(),
-            Kind::Globs => "globs, one a line".to_owned(),
+            Kind::Globs => "globs, one a line, or YAML: lists of them by target".to_owned(),
             Kind::Duration => "minutes, or a number with `s`, `m`, `h`".to_owned(),
             Kind::Size => "bytes, or a number with `KiB`, `MiB`, `GiB`".to_owned(),
             Kind::Secret => "secret: environment only".to_owned(),

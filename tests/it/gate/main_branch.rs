@@ -48,6 +48,10 @@ fn a_push_is_tagged_and_promoted_and_the_same_again_changes_nothing() {
         ("version-tag", "v1.2.4"),
         ("tag-created", "true"),
         ("result", "success"),
+        // It has no name, and nothing is described.
+        ("environment", ""),
+        ("environments", "{}"),
+        ("matrix", ""),
         ("artifacts", &format!("{workspace}/results/functional.txt\n{workspace}/results/nft.txt")),
         ("report-path", &format!("{logs}/report.json")),
     ];

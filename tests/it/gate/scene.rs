@@ -149,7 +149,7 @@ impl Job {
             writeln!(yaml, "    needs: {job}").unwrap();
         }
         yaml.push_str("    outputs:\n");
-        for output in ["version", "images"] {
+        for output in ["version", "images", "environment", "environments", "matrix"] {
             writeln!(yaml, "      {output}: ${{{{ steps.p2p.outputs.{output} }}}}").unwrap();
         }
         yaml.push_str(

@@ -44,6 +44,11 @@
 //!   are gone when act ends, as the workspace and `RUNNER_TEMP` are: look at files in a later step.
 //!   Outputs and summaries are in the log ([`Run::output`], [`Run::summary`]). An output of a step in
 //!   a composite action appears under that step and, if mapped, under the action's.
+//! - **Reusable workflows**: `uses: ./…` in one is looked for in the caller's repository and not found, so name it in
+//!   full. A job that calls a workflow which only calls others has no result, so that what needs it is
+//!   skipped. Of a matrix the outputs of the last job count, empty ones too (on GitHub those that are not).
+//!   Outputs of a skipped job are the text of their expressions, and so are defaults of inputs that are
+//!   expressions. A job that failed ends the run after the jobs that run at the same time.
 //! - **A failing step** logs `exit status N`; act itself ends with 1. A job skipped because of
 //!   `needs` logs nothing: [`Run::job`] is `None`.
 //! - **Cancelled steps** get SIGKILL at once: test signals without act.
@@ -58,8 +63,9 @@ use tempfile::TempDir;
 
 use super::tools::tool;
 
-/// The versions of `actions/checkout` that workflows here may name; both run the stand-in.
-const CHECKOUTS: [&str; 2] = ["11bd71901bbe5b1630ceea73d27597364c9af683", "v4"];
+/// The versions of `actions/checkout` that workflows here may name; all run the stand-in.
+const CHECKOUTS: [&str; 3] =
+    ["11bd71901bbe5b1630ceea73d27597364c9af683", "08c6903cd8c0fde910a37f88322edcfb5dd907a8", "v5"];
 
 /// One run of a workflow, being described.
 #[must_use]
@@ -207,6 +213,10 @@ pub(crate) struct Line {
     /// The job's id in the workflow.
     #[serde(rename = "jobID")]
     pub(crate) job: String,
+    /// The job's place among the workflows, such as `build-1/p2p-execute-command.yaml/p2p-build (gcp-dev)`: the
+    /// job that calls the workflow, the workflow, the job's name.
+    #[serde(rename = "job")]
+    pub(crate) place: String,
     /// The step's id, preceded by those of the actions it stands in; its index where it has none.
     #[serde(rename = "stepID")]
     pub(crate) step: Vec<String>,

@@ -136,6 +136,12 @@ impl Gate {
         self.git(&["rev-parse", "HEAD"])
     }
 
+    /// From here on the checkout is as deep as `actions/checkout` makes it: one commit, no tags.
+    pub(crate) fn shallow(mut self) -> Self {
+        self.checkout = self.remote.shallow();
+        self
+    }
+
     /// Another event than a push; `payload` is added to what every payload holds.
     pub(crate) fn event(mut self, name: &str, payload: Value) -> Self {
         name.clone_into(&mut self.event);

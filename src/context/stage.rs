@@ -1,0 +1,227 @@
+//! Which version a later gate is about, and the checkout of its tag.
+//!
+//! The version is the input's, or the latest in the registry path of the gate. Its Makefile is the
+//! one of its tag, which is checked out in a directory of the run's own.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::versions::{self, Found};
+use super::{Context, Job, Paths, Request, checks};
+use crate::environment::{Key, Stage, Values};
+use crate::error::{Exit, Failure};
+use crate::git::{Git, Worktree};
+use crate::inputs::{Command, Inputs};
+use crate::make;
+use crate::oci::{Client, Repository};
+use crate::plan::{Later, Names, Plan, Standing, stage};
+use crate::version::{self, Commit, Level, Prefix};
+use crate::world::World;
+
+/// The longest that `p2p-images` may take.
+const NAMING: Duration = Duration::from_mins(2);
+
+/// The gate that a command is about, where it is a later one.
+pub(super) fn of(command: Command, targets: &[String]) -> Option<Stage> {
+    match command {
+        Command::ExtendedTest => Some(Stage::ExtendedTest),
+        Command::Prod => Some(Stage::Prod),
+        Command::Latest => stage(targets).ok(),
+        _ => None,
+    }
+}
+
+/// Settles which version `request` is about, if it is about a later gate, and checks the version's tag
+/// out: `paths` lead there from then on. `client` makes a client for what a plan is about.
+///
+/// A local run with a registry of its own has no released versions: it takes the checkout as it is.
+pub async fn settle(
+    world: &World,
+    request: &mut Request,
+    job: Option<&Job>,
+    paths: &mut Paths,
+    git: &Git,
+    client: impl AsyncFnOnce(&Context, &Plan) -> Result<Client, Failure>,
+) -> Result<(), Failure> {
+    let Some(stage) = of(request.command, &request.targets) else { return Ok(()) };
+    if job.is_none() && request.inputs.registry.is_none() {
+        return Ok(());
+    }
+    // A version becomes a part of a ref and of a tag.
+    checks::inputs(&request.inputs, &[])?;
+    let commit = here(job, paths, git).await?;
+    let mut later =
+        Later { stage, version: None, tag: None, commit, because: String::new(), notes: Vec::new() };
+    if let Some(version) = &request.inputs.version {
+        later.version = Some(version.clone());
+        "given by the input `version`".clone_into(&mut later.because);
+    } else {
+        let mut asking = request.clone();
+        asking.command = Command::Latest;
+        asking.targets = vec![if stage == Stage::Prod { "prod" } else { "extended-test" }.to_owned()];
+        asking.later = Some(later.clone());
+        let none = std::future::ready(Ok(None));
+        let context = Context::gather(world, asking, job.cloned(), paths.shared(), git, none).await?;
+        (later.version, later.because) = Box::pin(latest(world, &context, stage, client)).await?;
+    }
+    if let (Some(version), true) = (&later.version, request.command != Command::Latest) {
+        let prefix: Prefix = request.inputs.version_prefix.parse()?;
+        let tag = tag(&prefix, version);
+        later.commit = enter(request, job, paths, git, version, &tag).await?;
+        later.notes.push(format!(
+            "the tag {tag} is checked out in a directory of its own; the workspace stays as it is"
+        ));
+        if paths.workspace.join(".gitmodules").is_file() {
+            later.notes.push(format!("the tag {tag} has submodules, which are not checked out"));
+        }
+        later.tag = Some(tag);
+    }
+    request.inputs.version.clone_from(&later.version);
+    request.later = Some(later);
+    Ok(())
+}
+
+/// The name of a version's tag. Registries may spell versions with a `v` of their own.
+fn tag(prefix: &Prefix, version: &str) -> String {
+    let plain = version.strip_prefix('v').filter(|rest| version::latest([*rest]).is_some());
+    format!("{prefix}{}", plain.unwrap_or(version))
+}
+
+/// The commit of the event or the checkout, for a run that checks no tag out.
+async fn here(job: Option<&Job>, paths: &Paths, git: &Git) -> Result<Commit, Failure> {
+    match job {
+        Some(job) => job.sha().parse().map_err(|error: version::Error| {
+            Failure::from(error).context("the environment variable `GITHUB_SHA` names no commit")
+        }),
+        None => Ok(versions::locally(paths, git).await?.standing.commit),
+    }
+}
+
+/// The latest version that awaits a gate, and why it is that one, or why there is none. With several
+/// images it is the latest that all of them have: a promotion may have ended half-way.
+async fn latest(
+    world: &World,
+    context: &Context,
+    stage: Stage,
+    client: impl AsyncFnOnce(&Context, &Plan) -> Result<Client, Failure>,
+) -> Result<(Option<String>, String), Failure> {
+    let plan = context.plan()?;
+    if let Some(reason) = &plan.skipped {
+        return Ok((None, reason.clone()));
+    }
+    let at =
+        format!("{}/{}", context.values.require(Key::Registry)?.text, context.stage_paths.of(stage).text);
+    let names = match &plan.images.names {
+        Names::Names(names) => names.clone(),
+        Names::PrintedBy(target) => {
+            make::images(&context.paths.directory, &target.variables.over(&world.env), NAMING).await?
+        }
+    };
+    let mut repositories = Vec::new();
+    for name in &names {
+        let repository = format!("{at}/{name}").parse::<Repository>().map_err(|error| {
+            let what = format!("no image can be called {name:?} at {at}");
+            Failure::from(error).context(what)
+        })?;
+        repositories.push(repository);
+    }
+    if repositories.is_empty() {
+        return Err(Failure::usage(
+            "no image to look for: neither `image-names` nor the target `p2p-images` nor an app's name",
+            "set `app-name` or `image-names`, or `P2P_APP_NAME` in the Makefile; nothing was run",
+        ));
+    }
+    let client = client(context, &plan).await?;
+    let mut common: Option<Vec<String>> = None;
+    for repository in &repositories {
+        let tags = client.tags(repository).await?.unwrap_or_default();
+        common = Some(match common {
+            None => tags,
+            Some(common) => common.into_iter().filter(|tag| tags.contains(tag)).collect(),
+        });
+    }
+    let tags = common.unwrap_or_default();
+    let all: Vec<_> = repositories.iter().map(ToString::to_string).collect();
+    let place = all.join(" and ");
+    Ok(match version::latest(tags.iter().map(String::as_str)) {
+        Some(version) => (Some(version.to_owned()), format!("the latest at {place}")),
+        None => (None, format!("no version awaits this gate at {place}")),
+    })
+}
+
+/// Whether the inputs say all that a search for a version needs, so that there need be no Makefile.
+pub(super) fn said(inputs: &Inputs, own: &Values) -> bool {
+    inputs.image_names.is_some() && own.get(Key::Registry).is_some()
+}
+
+/// Checks a tag out and goes there. Gives the tag's commit.
+async fn enter(
+    request: &Request,
+    job: Option<&Job>,
+    paths: &mut Paths,
+    git: &Git,
+    version: &str,
+    tag: &str,
+) -> Result<Commit, Failure> {
+    let token = request.inputs.github_token.as_ref();
+    let url = job.map(Job::git_url);
+    let commit = match &url {
+        Some(url) => git.remote_tag(url, tag, token).await?,
+        None => git.peel(&paths.directory, &format!("refs/tags/{tag}")).await?,
+    };
+    let place = url.as_deref().unwrap_or("this repository");
+    let commit = commit.ok_or_else(|| Failure {
+        what: format!("the version {version} has no tag {tag} in {place}"),
+        causes: Vec::new(),
+        help: Some(
+            "a later gate runs the Makefile of the version's tag: correct `version` or `version-prefix`, or push \
+             the tag; nothing was run"
+                .to_owned(),
+        ),
+        exit: Exit::Usage,
+    })?;
+    let to: PathBuf = paths.scratch()?.join("checkout");
+    let worktree =
+        Worktree { from: &paths.directory, url: url.as_deref(), token, tag, commit: &commit, to: &to };
+    git.worktree(worktree)
+        .await
+        .map_err(|error| Failure::from(error).context(format!("the tag {tag} cannot be checked out")))?;
+    paths.enter(to).map_err(|directory| {
+        Failure::usage(
+            format!("the tag {tag} has no directory {}", directory.display()),
+            "correct `working-directory` or `version-prefix`; nothing was run",
+        )
+    })?;
+    Ok(commit)
+}
+
+/// What is known of the commit of a later gate.
+pub(super) fn found(later: &Later, job: Option<&Job>, main_branch: &str, prefix: &Prefix) -> Found {
+    let commit = later.commit.clone();
+    let standing = match job {
+        Some(job) => later.standing(&job.facts(commit.clone(), commit, None), main_branch, prefix),
+        None => Standing { kind: later.kind(), commit, barred: None },
+    };
+    Found { kind: later.kind(), standing, tags: Vec::new(), level: Level::Patch, notes: later.notes.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn a_registry_s_own_v_is_no_part_of_the_tag() {
+        for (prefix, version, expected) in [
+            ("v", "1.2.3", "v1.2.3"),
+            ("v", "v1.2.3", "v1.2.3"),
+            ("api-v", "v1.2.3-rc.1", "api-v1.2.3-rc.1"),
+            ("", "v1.2.3", "1.2.3"),
+            ("v", "vienna", "vvienna"),
+            ("v", "2024.1", "v2024.1"),
+        ] {
+            assert_eq!(tag(&prefix.parse().unwrap(), version), expected, "{prefix} {version}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! A tenant's repository on GitHub with its environments, and the workflows that it calls.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::act::{Act, Run, product};
+use crate::support::docker_registry::DockerRegistry;
+use crate::support::git::Bare;
+use crate::support::github::{Github, REPOSITORY};
+use crate::support::repository::Repository;
+use crate::support::tools::tool;
+
+/// What the workflows upload with.
+pub(super) const UPLOAD: &str = "actions/upload-artifact@b7c566a772e6b6bfb58ed0dc250532a479d7789f";
+
+/// A tenant's Makefile: the build pushes a small image, which differs from registry to registry; each
+/// target notes that it ran.
+pub(super) const MAKEFILE: &str = r#"
+P2P_APP_NAME ?= web
+image = $(P2P_APP_NAME):$(P2P_VERSION)
+ran = @echo '$@ $(P2P_VERSION) $(notdir $(P2P_REGISTRY))' >> "$$KEPT/targets"
+
+.PHONY: p2p-build p2p-functional p2p-nft p2p-integration p2p-extended-test p2p-prod
+p2p-build:
+	mkdir -p build/root
+	echo '$(P2P_REGISTRY)/$(image)' > build/root/which
+	"$$P2P_BIN" image push build/root "$(P2P_REGISTRY_FAST_FEEDBACK)/$(image)"
+	$(ran)
+p2p-functional p2p-nft p2p-integration p2p-extended-test p2p-prod:
+	mkdir -p results && echo fine > results/$@.txt
+	$(ran)
+"#;
+
+/// A repository whose `main` is at GitHub, one commit after `v1.2.3`. Its `.p2p.yaml` knows the environments
+/// `dev`, `test` and `live`, which have paths of one registry.
+pub(super) struct Scene {
+    pub(super) repository: Repository,
+    pub(super) bare: Bare,
+    pub(super) github: Github,
+    pub(super) registry: DockerRegistry,
+    /// The commit at the tip of `main`.
+    pub(super) head: String,
+    product: TempDir,
+    slack: String,
+    matrices: [(&'static str, &'static [&'static str]); 3],
+}
+
+/// The environments of the repository, and what their registry's path is called.
+const ENVIRONMENTS: [&str; 3] = ["dev", "test", "live"];
+
+impl Scene {
+    /// With these files on `main`.
+    pub(super) fn new(files: &[(&str, &str)]) -> Self {
+        let (repository, bare, registry) = (Repository::new(), Bare::new(), DockerRegistry::start());
+        repository.commit("before");
+        repository.git(&["push", "--quiet", text(bare.path()), "HEAD:refs/tags/v1.2.3"]);
+        for (path, content) in files {
+            repository.file(path, content);
+        }
+        let entry = |name: &&str| format!("  {name}: {{ registry: '{}/{name}' }}\n", registry.host());
+        let entries: String = ENVIRONMENTS.iter().map(entry).collect();
+        repository.file(".p2p.yaml", format!("environments:\n{entries}"));
+        let head = repository.commit("under test");
+        repository.git(&["push", "--quiet", text(bare.path()), "main"]);
+        let github = Github::start(bare.path());
+        let matrices: [(_, &[_]); 3] =
+            [("FAST_FEEDBACK", &["dev"]), ("EXTENDED_TEST", &["test"]), ("PROD", &["live"])];
+        Self {
+            repository,
+            bare,
+            github,
+            registry,
+            head,
+            product: with_binary(),
+            slack: String::new(),
+            matrices,
+        }
+    }
+
+    /// With another script in place of the action's own.
+    pub(super) fn with_bootstrap(self, script: &str) -> Self {
+        std::fs::write(self.product.path().join("dist/bootstrap"), script).unwrap();
+        self
+    }
+
+    /// With the secret `SLACK_WEBHOOK_URL`.
+    pub(super) fn with_slack(self, url: &str) -> Self {
+        Self { slack: url.to_owned(), ..self }
+    }
+
+    /// With another list of environments in one of the variables.
+    pub(super) fn with_matrix(mut self, variable: &str, names: &'static [&'static str]) -> Self {
+        for (_, current) in self.matrices.iter_mut().filter(|(name, _)| *name == variable) {
+            *current = names;
+        }
+        self
+    }
+
+    /// A workflow of these jobs, on a push of `main`.
+    pub(super) fn push(&self, jobs: &str) -> Ended {
+        self.event("push", json!({"ref": "refs/heads/main"}), jobs)
+    }
+
+    /// A workflow of these jobs, on an event.
+    pub(super) fn event(&self, name: &str, payload: Value, jobs: &str) -> Ended {
+        let head = format!("on: {name}\npermissions: {{ contents: write, id-token: write }}\njobs:\n");
+        self.workflow(name, payload, &(head + jobs))
+    }
+
+    /// A workflow, on an event.
+    pub(super) fn workflow(&self, name: &str, payload: Value, yaml: &str) -> Ended {
+        let kept = tempfile::tempdir().unwrap();
+        let upload = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/upload_artifact");
+        let act = Act::new(self.repository.path())
+            .action(self.product.path())
+            .local_repository(UPLOAD, &upload)
+            // What is checked out comes from GitHub, with the tags that runs before created there.
+            .env("TEST_REPOSITORY", text(self.bare.path()))
+            .env("GITHUB_SERVER_URL", &self.github.server_url)
+            .env("GITHUB_API_URL", &self.github.api_url)
+            .env("KEPT", text(kept.path()))
+            .secret("GITHUB_TOKEN", self.github.token)
+            .secret("SLACK_WEBHOOK_URL", &self.slack)
+            .var("TENANT_NAME", "acme")
+            .workflow(yaml)
+            .event(name, payload);
+        let act = self.matrices.iter().fold(act, |act, (name, names)| act.var(name, &matrix(names)));
+        Ended { run: act.run(), kept }
+    }
+
+    /// Sends `main` to GitHub as it is now.
+    pub(super) fn push_main(&self) {
+        self.repository.git(&["push", "--quiet", text(self.bare.path()), "main"]);
+    }
+
+    /// The tags of a repository, without those that stand in for the referrers API.
+    pub(super) fn versions(&self, repository: &str) -> Vec<String> {
+        let mut tags = self.registry.tags(repository);
+        tags.retain(|tag| !tag.starts_with("sha256-"));
+        tags
+    }
+
+    /// What skopeo calls the digest of a tag, `dev/fast-feedback/web:1.2.4` say.
+    pub(super) fn digest(&self, image: &str) -> String {
+        let output = Command::new(tool("skopeo"))
+            .args(["inspect", "--tls-verify=false", "--format", "{{.Digest}}"])
+            .arg(format!("docker://{}/{image}", self.registry.host()))
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "skopeo inspect {image}: {error}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+/// A list of environments as GitHub's variables hold it.
+pub(super) fn matrix(names: &[&str]) -> String {
+    let include: Vec<_> = names.iter().map(|name| json!({"deploy_env": name})).collect();
+    json!({"include": include}).to_string()
+}
+
+/// A checkout of the action whose `dist/bootstrap` starts the binary under test.
+fn with_binary() -> TempDir {
+    let product = product(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let dist = product.path().join("dist");
+    std::fs::rename(dist.join("bootstrap"), dist.join("released-bootstrap")).unwrap();
+    let binary = env!("CARGO_BIN_EXE_p2p");
+    let script =
+        format!("INPUT_BINARY_PATH='{binary}'\nsource \"$GITHUB_ACTION_PATH/dist/released-bootstrap\"\n");
+    std::fs::write(dist.join("bootstrap"), script).unwrap();
+    product
+}
+
+/// What came of a run.
+pub(super) struct Ended {
+    pub(super) run: Run,
+    kept: TempDir,
+}
+
+impl Ended {
+    /// The targets that ran, in no order, each with the version and the environment of its registry.
+    pub(super) fn targets(&self) -> Vec<String> {
+        let mut targets: Vec<_> = self.file("targets").lines().map(str::to_owned).collect();
+        targets.sort();
+        targets
+    }
+
+    /// The jobs that ran, `<job that calls>/<workflow>/<job>: success` say. A job of a matrix has its number.
+    pub(super) fn jobs(&self) -> Vec<String> {
+        let ended = self.run.lines.iter().filter(|line| !line.job_result.is_empty());
+        let mut jobs: Vec<_> = ended.map(|line| format!("{}: {}", line.place, line.job_result)).collect();
+        jobs.sort();
+        jobs
+    }
+
+    /// A file that was kept; empty where there is none.
+    pub(super) fn file(&self, path: &str) -> String {
+        std::fs::read_to_string(self.kept.path().join(path)).unwrap_or_default()
+    }
+
+    /// The names of the files in a directory that was kept.
+    pub(super) fn files(&self, directory: &str) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.kept.path().join(directory)) else { return Vec::new() };
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// The annotations of one level.
+    pub(super) fn annotations(&self, level: &str) -> Vec<&str> {
+        self.run.commands(level).into_iter().map(|line| line.arg.as_str()).collect()
+    }
+}
+
+/// What GitHub sends for a pull request from a branch of the repository.
+pub(super) fn pull_request(head: &str) -> Value {
+    json!({
+        "number": 7,
+        "pull_request": {
+            "number": 7,
+            "head": {"sha": head, "ref": "feature", "repo": {"full_name": REPOSITORY}},
+            "base": {"ref": "main", "repo": {"full_name": REPOSITORY}}
+        },
+        "repository": {"full_name": REPOSITORY}
+    })
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
