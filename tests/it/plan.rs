@@ -203,3 +203,22 @@ fn a_plan_finds_logins_and_kubeconfigs_that_cannot_be_used() {
         assert!(what.contains(wrong), "{what}");
     }
 }
+
+/// As make itself sees it: `p2p-%` makes each of them, but no promotion and no phony one of them.
+#[test]
+fn a_pattern_rule_defines_the_targets_of_the_gate() {
+    let gate = Gate::local("P2P_APP_NAME := shop\n.PHONY: p2p-nft\np2p-%:\n\t@echo $@\n");
+    let run = gate.run(&["plan", "--output", "json"]);
+    let plan: Value = serde_json::from_str(&run.passed().stdout).unwrap();
+    let steps = plan["steps"].as_array().unwrap();
+    let what = |name: &str| {
+        let step = steps.iter().find(|step| step["name"] == name).unwrap();
+        step["action"].as_str().map_or_else(|| step["action"].to_string(), str::to_owned)
+    };
+    for target in ["p2p-build", "p2p-functional", "p2p-integration"] {
+        assert_eq!(what(target), "run", "{target}");
+    }
+    assert_eq!(what("p2p-nft"), "nothing");
+    let promotion = steps.iter().find(|step| step["name"] == "p2p-promote-to-extended-test").unwrap();
+    assert_eq!(promotion["job"]["promote"]["by"], Value::Null, "{promotion}");
+}
