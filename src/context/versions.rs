@@ -96,11 +96,17 @@ async fn on_github(
         head => head?,
     };
     // GITHUB_SHA may name an annotated tag's object; a shallow checkout may not have it at all.
-    let event_sha = match git.peel(&paths.directory, job.sha()).await {
-        Ok(Some(commit)) => commit,
-        Err(git::Error::Missing) if job.sha() == head.as_str() => head.clone(),
-        Err(error) if !matches!(error, git::Error::Missing) => return Err(error.into()),
-        Ok(None) | Err(_) => job.sha().parse().map_err(|error: version::Error| {
+    let peeled = if job.sha() == head.as_str() {
+        Some(head.clone())
+    } else {
+        match git.peel(&paths.directory, job.sha()).await {
+            Err(git::Error::Missing) => None,
+            peeled => peeled?,
+        }
+    };
+    let event_sha = match peeled {
+        Some(commit) => commit,
+        None => job.sha().parse().map_err(|error: version::Error| {
             Failure::from(error).context("the environment variable `GITHUB_SHA` names no commit")
         })?,
     };
