@@ -75,7 +75,9 @@ pub fn split(request: Request) -> Result<Vec<Request>, Failure> {
     };
     let entries = matrix(&request)?.include;
     let names = entries.into_iter().map(|entry| Value::new(entry.deploy_env, origin.clone()));
-    let names: Vec<_> = names.collect();
+    // The image that the first one has is the one that goes on.
+    let most = if request.command == Command::Latest { 1 } else { usize::MAX };
+    let names: Vec<_> = names.take(most).collect();
     let own = names.first().cloned();
     let one = |(position, name): (usize, Value)| Request {
         own: own.clone(),

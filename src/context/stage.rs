@@ -14,7 +14,8 @@ use crate::git::{Git, Worktree};
 use crate::inputs::{Command, Inputs};
 use crate::make;
 use crate::oci::{Client, Repository};
-use crate::plan::{Later, Names, Plan, Standing, stage};
+use crate::plan::{Later, Names, Place, Plan, Standing, stage};
+use crate::private;
 use crate::version::{self, Commit, Level, Prefix};
 use crate::world::World;
 
@@ -45,7 +46,13 @@ pub async fn settle(
 ) -> Result<(), Failure> {
     let Some(stage) = of(request.command, &request.targets) else { return Ok(()) };
     if job.is_none() && request.inputs.registry.is_none() {
-        return Ok(());
+        return match request.command {
+            Command::Latest => Err(Failure::usage(
+                "there are no released versions in a local run",
+                "name the registry to look in: `--registry`, or `p2p latest <registry>/<name>`",
+            )),
+            _ => Ok(()),
+        };
     }
     // A version becomes a part of a ref and of a tag.
     checks::inputs(&request.inputs, &[])?;
@@ -114,7 +121,14 @@ async fn latest(
     let names = match &plan.images.names {
         Names::Names(names) => names.clone(),
         Names::PrintedBy(target) => {
-            make::images(&context.paths.directory, &target.variables.over(&world.env), NAMING).await?
+            let mut env = target.variables.over(&world.env);
+            // What it writes for the runner is no more obeyed than what a target writes.
+            if context.place == Place::Github {
+                for (name, file) in private::runner_files(context.paths.scratch()?)? {
+                    env.set(name, file);
+                }
+            }
+            make::images(&context.paths.directory, &env, NAMING).await?
         }
     };
     let mut repositories = Vec::new();

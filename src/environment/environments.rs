@@ -177,7 +177,13 @@ fn wrong(place: Place, node: &Node, problem: impl Into<String>) -> EnvironmentEr
         place: place.name(),
         line: node.line,
         problem: problem.into(),
-        expected: EXAMPLE.to_owned(),
+        expected: match place {
+            Place::File => EXAMPLE
+                .replace("this:\n", "this:\nenvironments:\n  ")
+                .replace("\n  ", "\n    ")
+                .replace("\n    gcp-dev", "\n  gcp-dev"),
+            Place::Input => EXAMPLE.to_owned(),
+        },
     }
 }
 
@@ -186,7 +192,13 @@ fn unreadable(place: Place, error: YamlError) -> EnvironmentError {
         place: place.name(),
         line: error.line,
         problem: error.problem,
-        expected: EXAMPLE.to_owned(),
+        expected: match place {
+            Place::File => EXAMPLE
+                .replace("this:\n", "this:\nenvironments:\n  ")
+                .replace("\n  ", "\n    ")
+                .replace("\n    gcp-dev", "\n  gcp-dev"),
+            Place::Input => EXAMPLE.to_owned(),
+        },
     }
 }
 

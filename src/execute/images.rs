@@ -68,7 +68,11 @@ impl Execution<'_> {
         let recorded = progress.plan.steps.iter().any(|step| {
             matches!(step.job, Job::Images { .. }) && progress.steps.iter().any(|done| done.name == step.name)
         });
-        if progress.images.is_empty() && progress.plan.images.recorded.is_empty() && !recorded {
+        // What an earlier job handed over is all there is, even where that is nothing: what the tags
+        // name by now may be something else.
+        let images = &progress.plan.images;
+        let handed_over = images.handed_over || !images.recorded.is_empty();
+        if progress.images.is_empty() && !handed_over && !recorded {
             self.warn(
                 progress,
                 "no digests were recorded in this run or given by the input `images`; what the tags name now is \

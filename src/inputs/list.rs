@@ -219,8 +219,8 @@ inputs! {
         workload_identity_provider("workload-identity-provider"): Option<String>;
         /// The name of the cluster. Default: `dplatform`.
         cluster_name("cluster-name"): Option<String>;
-        /// The namespace that the targets' subnamespaces are named after. Default: the tenant, or
-        /// `<tenant>-<app>`.
+        /// The namespace that the targets' subnamespaces are named after. Default: `<tenant>-<app>`; the
+        /// tenant alone where no app's name is known, or it is the tenant's; none without a tenant.
         base_namespace("base-namespace"): Option<String>;
         /// The namespace of `p2p-functional`. Default: the base namespace with `-functional`.
         namespace_functional("namespace-functional"): Option<String>;

@@ -299,8 +299,15 @@ impl Planner<'_> {
         if let Action::Skip { reason, warn: true } = &action {
             self.warnings.push(format!("{name} is skipped: {reason}"));
         }
-        let job = Job::Target(self.make_target(name, self.known.values, None));
-        self.push(name, action, job);
+        let target = self.make_target(name, self.known.values, None);
+        let inputs = self.known.inputs;
+        let reaches = inputs.kubeconfig.is_some() || inputs.kube_context.is_some();
+        if reaches && action == Action::Run && target.namespace.is_none() && name != BUILD {
+            self.warnings.push(format!(
+                "{name} gets the namespace of the kubeconfig's own context: its own is not known without `tenant-name`"
+            ));
+        }
+        self.push(name, action, Job::Target(target));
     }
 
     fn make_target(&self, name: &str, values: &Values, source: Option<&Values>) -> Target {
@@ -393,7 +400,8 @@ impl Planner<'_> {
                 ));
             }
         }
-        Ok(Images { names, required: listed || native || later, recorded })
+        let handed_over = self.known.inputs.images.is_some();
+        Ok(Images { names, required: listed || native || later, handed_over, recorded })
     }
 
     /// The globs of the files that the targets of this plan leave.
@@ -439,8 +447,8 @@ pub fn stage(words: &[String]) -> Result<Stage, Failure> {
         [word] if word == "prod" => Ok(Stage::Prod),
         words => {
             let what = match words {
-                [] => "no stage to promote to".to_owned(),
-                words => format!("`{}` is no stage to promote to", words.join(" ")),
+                [] => "no stage is named".to_owned(),
+                words => format!("`{}` is no stage that one promotes to", words.join(" ")),
             };
             Err(Failure::usage(what, "expected one of `extended-test`, `prod`; nothing was run"))
         }

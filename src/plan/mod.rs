@@ -98,6 +98,9 @@ pub struct Images {
     pub names: Names,
     /// Whether an image that is not in the registry after the build is an error.
     pub required: bool,
+    /// Whether an earlier job handed its digests over, even if it had none.
+    #[serde(skip)]
+    pub handed_over: bool,
     /// Digests that an earlier job recorded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recorded: Vec<crate::outcome::Image>,

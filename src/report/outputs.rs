@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Console, Listener};
 use crate::error::Exit;
-use crate::outcome::{Event, Outcome, Verdict};
+use crate::outcome::{Event, Image, Outcome, Verdict};
 use crate::output::{Level, file_command};
 
 /// At most so many subjects a job.
@@ -96,7 +96,7 @@ fn values(outcome: &Outcome, report: &str) -> Vec<(&'static str, String)> {
         ("tag-created", outcome.tag_created.to_string()),
         ("environment", environment.map(|name| name.text.clone()).unwrap_or_default()),
         ("environments", environments(outcome)),
-        ("images", json!(outcome.images).to_string()),
+        ("images", json!(promotable(&outcome.images)).to_string()),
         ("promoted", json!(outcome.promoted).to_string()),
         ("result", outcome.result.word().to_owned()),
         ("steps", json!(steps).to_string()),
@@ -104,6 +104,13 @@ fn values(outcome: &Outcome, report: &str) -> Vec<(&'static str, String)> {
         ("logs-path", outcome.logs.clone()),
         ("report-path", report.to_owned()),
     ]
+}
+
+/// The images that a later job promotes: of several environments that built one of the same name, the
+/// first one's.
+fn promotable(images: &[Image]) -> Vec<&Image> {
+    let first = |image: &&Image| images.iter().find(|other| other.name == image.name) == Some(*image);
+    images.iter().filter(first).collect()
 }
 
 /// What is known of environments by any of the plans.

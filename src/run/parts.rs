@@ -216,6 +216,7 @@ fn flags(inputs: &Inputs) -> Vec<(&'static str, String)> {
         ("--working-directory", directory),
         ("--tenant-name", inputs.tenant_name.as_ref()),
         ("--app-name", inputs.app_name.as_ref()),
+        ("--kube-context", inputs.kube_context.as_ref()),
     ];
     given.into_iter().filter_map(|(flag, value)| Some((flag, value?.clone()))).collect()
 }

@@ -49,13 +49,22 @@ pub(super) async fn gather(
     let mut registry = Some(registry);
     let several = requests.len() > 1;
     for mut request in requests {
+        // All environments of a later gate test what the first one has, which is what goes on.
+        let first = parts.first().and_then(|part| part.context.request.later.as_ref()?.version.clone());
         let name = request.facing.as_ref().map(|name| name.text.clone()).filter(|_| several);
         let gathered = async {
             let mut paths = match (&name, paths.as_mut()) {
                 (Some(name), Some(paths)) => paths.apart(name)?,
                 _ => paths.take().ok_or_else(|| Failure::usage("there are no directories", ""))?,
             };
+            let decided = first.filter(|_| request.inputs.version.is_none());
+            if decided.is_some() {
+                request.inputs.version.clone_from(&decided);
+            }
             Box::pin(context::settle(world, &mut request, job, &mut paths, git, &client)).await?;
+            if let (Some(later), Some(_)) = (&mut request.later, decided) {
+                "the version of the first environment".clone_into(&mut later.because);
+            }
             let job = job.cloned();
             let context = match registry.take() {
                 Some(registry) => Context::gather(world, request, job, paths, git, registry).await?,

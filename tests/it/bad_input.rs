@@ -182,10 +182,10 @@ fn commands_and_their_words() {
     ["run", "p2p-no-such"]: the Makefile does not define `p2p-no-such`
     help: add what is missing; it defines `p2p-build`, `p2p-functional`, `p2p-integration`, `p2p-nft`. Nothing was run
 
-    ["promote"]: no stage to promote to
+    ["promote"]: no stage is named
     help: expected one of `extended-test`, `prod`; nothing was run
 
-    ["promote", "test"]: `test` is no stage to promote to
+    ["promote", "test"]: `test` is no stage that one promotes to
     help: expected one of `extended-test`, `prod`; nothing was run
 
     ["plan", "deploy"]: `deploy` cannot be planned

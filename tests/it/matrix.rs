@@ -71,7 +71,9 @@ fn two_environments_run_one_after_the_other_with_one_report() {
         gate.registry.digest("extended-test/shop", "0.0.1"),
         gate.registry.digest("test/shop", "0.0.1")
     );
-    assert_eq!(run.json("images").as_array().unwrap().len(), 2);
+    // What a later job promotes: of the images of one name the first environment's.
+    assert_eq!(run.json("images").as_array().unwrap().len(), 1);
+    assert_eq!(run.report["images"].as_array().unwrap().len(), 2);
     assert_eq!(run.report["other_plans"][0]["environment"]["environment"]["value"], "gcp-dev2");
     let known = run.json("environments");
     assert_eq!(known["gcp-dev2"], environments["gcp-dev2"]);

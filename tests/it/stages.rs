@@ -382,3 +382,20 @@ fn a_run_that_is_interrupted_leaves_nothing_behind() {
         assert!(name.starts_with("p2p-logs-"), "{name}");
     }
 }
+
+/// The tag may name something else by now.
+#[test]
+fn what_an_earlier_job_handed_over_is_all_there_is() {
+    let gate = Gate::new(MAKEFILE);
+    gate.run(&["run", "p2p-build", "--version", "1.2.3"]).passed();
+    let gate = gate.input("images", "[]");
+    let run = gate.run(&["promote", "extended-test", "--version", "1.2.3"]);
+    assert!(run.ended(1).stdout.contains("there is no image to promote"), "{}", run.stdout);
+    assert_eq!(gate.registry.digest("extended-test/shop", "1.2.3"), None);
+}
+
+#[test]
+fn a_laptop_has_no_released_versions() {
+    let run = Gate::local(MAKEFILE).run(&["latest", "prod"]);
+    assert!(run.ended(64).stderr.contains("there are no released versions in a local run"), "{}", run.stderr);
+}
