@@ -166,24 +166,25 @@ impl Settings {
 }
 
 /// What a right entry looks like, for the help.
-const EXAMPLE: &str = "write it like this:
-gcp-dev:
-  project-id: acme-dev
-  project-number: 123456789012
-  region: europe-west2";
+const EXAMPLE: [&str; 4] =
+    ["gcp-dev:", "  project-id: acme-dev", "  project-number: 123456789012", "  region: europe-west2"];
+
+/// The example as it stands in its place.
+fn example(place: Place) -> String {
+    let (top, indent) = match place {
+        Place::Input => ("", ""),
+        Place::File => ("\nenvironments:", "  "),
+    };
+    let lines = EXAMPLE.iter().flat_map(|line| ["\n", indent, line]);
+    ["write it like this:", top].into_iter().chain(lines).collect()
+}
 
 fn wrong(place: Place, node: &Node, problem: impl Into<String>) -> EnvironmentError {
     EnvironmentError::Text {
         place: place.name(),
         line: node.line,
         problem: problem.into(),
-        expected: match place {
-            Place::File => EXAMPLE
-                .replace("this:\n", "this:\nenvironments:\n  ")
-                .replace("\n  ", "\n    ")
-                .replace("\n    gcp-dev", "\n  gcp-dev"),
-            Place::Input => EXAMPLE.to_owned(),
-        },
+        expected: example(place),
     }
 }
 
@@ -192,13 +193,7 @@ fn unreadable(place: Place, error: YamlError) -> EnvironmentError {
         place: place.name(),
         line: error.line,
         problem: error.problem,
-        expected: match place {
-            Place::File => EXAMPLE
-                .replace("this:\n", "this:\nenvironments:\n  ")
-                .replace("\n  ", "\n    ")
-                .replace("\n    gcp-dev", "\n  gcp-dev"),
-            Place::Input => EXAMPLE.to_owned(),
-        },
+        expected: example(place),
     }
 }
 
@@ -208,6 +203,15 @@ mod tests {
 
     use super::*;
     use crate::error::Help;
+
+    #[test]
+    fn the_example_is_right_where_it_is_shown() {
+        let input = example(Place::Input);
+        assert!(input.starts_with("write it like this:\ngcp-dev:\n  project-id: acme-dev\n"), "{input}");
+        let file = example(Place::File);
+        let text = file.strip_prefix("write it like this:\n").unwrap();
+        assert!(text.starts_with("environments:\n  gcp-dev:\n    project-id: acme-dev\n"), "{text}");
+    }
 
     fn text(environments: &Environments, environment: &str, key: Key) -> Option<String> {
         environments.entry(environment)?.get(&key).map(|value| format!("{} ({})", value.text, value.origin))
