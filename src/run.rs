@@ -65,8 +65,8 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
     Ok(ended?.map_or(Exit::Passed, |outcome| outcome.exit))
 }
 
-/// Runs the gate; there is no outcome of a plan that is only shown. Where it fails before there is one, `logs` is the directory for the report, if
-/// there is one already.
+/// Runs the gate; there is no outcome of a plan that is only shown. Where it fails before there is one,
+/// `logs` is the directory for the report, if there is one already.
 async fn prepared(
     world: &World,
     flags: &Flags,

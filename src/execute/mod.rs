@@ -23,8 +23,6 @@ pub use site::{Edges, GivenLogins, Remote, Site};
 
 use std::time::Instant;
 
-use tokio::task::JoinHandle;
-
 use crate::error::{Exit, Failure};
 use crate::outcome::{Event, Image, Outcome, Promoted, Status, StepResult, Verdict};
 use crate::output::{Level, Masker};
@@ -59,8 +57,6 @@ pub struct Progress {
     clock: Instant,
     /// Whether a signal kept a step from running or from ending by itself.
     cancelled: bool,
-    /// Targets' private files on their way out.
-    removals: Vec<JoinHandle<()>>,
 }
 
 impl Progress {
@@ -114,13 +110,11 @@ impl Execution<'_> {
             started,
             clock: Instant::now(),
             cancelled: false,
-            removals: Vec::new(),
         }
     }
 
-    /// What a plan came to; a failure is part of the outcome. Beside it the private files that are on
-    /// their way out, to be waited for once all is told.
-    pub fn end(&self, mut progress: Progress) -> (Outcome, Vec<JoinHandle<()>>) {
+    /// What a plan came to; a failure is part of the outcome.
+    pub fn end(&self, mut progress: Progress) -> Outcome {
         if let Err(failure) = self.site.keep_credentials() {
             self.warn(&mut progress, &failure.to_string());
         }
@@ -128,9 +122,8 @@ impl Execution<'_> {
             Ok(files) => progress.artifacts = files,
             Err(failure) => self.warn(&mut progress, &failure.to_string()),
         }
-        let removals = std::mem::take(&mut progress.removals);
         let (started, seconds) = (progress.started, progress.clock.elapsed().as_secs_f64());
-        (self.outcome(progress, started, seconds), removals)
+        self.outcome(progress, started, seconds)
     }
 
     fn outcome(&self, progress: Progress, started: jiff::Timestamp, seconds: f64) -> Outcome {

@@ -22,7 +22,9 @@ use crate::private;
 
 /// The files of one target; gone when it is.
 pub(super) struct Private {
-    renewers: Vec<Renewer>,
+    /// First, so that nothing is written any more when the directory goes: they end on the one thread
+    /// that renews.
+    _renewers: Vec<Renewer>,
     directory: tempfile::TempDir,
     logins: Arc<Logins>,
     runner_files: Vec<(&'static str, PathBuf)>,
@@ -66,7 +68,7 @@ impl Private {
         if site.place == Place::Github {
             runner_files = private::runner_files(at).map_err(|error| unwritable(at, &error))?;
         }
-        Ok(Self { renewers, directory, logins, runner_files, of_accounts })
+        Ok(Self { _renewers: renewers, directory, logins, runner_files, of_accounts })
     }
 
     /// The variables that lead to them.
@@ -81,11 +83,6 @@ impl Private {
         variables.extend(self.runner_files.iter().map(|(name, path)| (*name, path.clone().into())));
         variables.extend(self.of_accounts.iter().cloned());
         variables
-    }
-
-    /// Renews nothing any more. On the thread that renews: what it is about to write, it has written.
-    pub(super) fn settle(&mut self) {
-        self.renewers.clear();
     }
 
     /// What the target wrote to its step summary, at most so many bytes.

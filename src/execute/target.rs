@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::task::{JoinHandle, spawn_blocking};
-
 use super::copied::Copied;
 use super::log_file::LogFile;
 use super::private::Private;
@@ -28,8 +26,6 @@ pub(super) struct Ran {
     /// Where files that it names are, and where they belong.
     moved: Option<(PathBuf, PathBuf)>,
     repeat: String,
-    /// Its private files on their way out, until somebody waits for them.
-    removal: Option<JoinHandle<()>>,
 }
 
 /// The variable that names the builder of `docker buildx`.
@@ -76,7 +72,7 @@ impl Execution<'_> {
         let site = self.site;
         let workspace = copy.map_or(&site.paths.workspace, Copied::root);
         let directory = inside(workspace, &site.paths);
-        let mut private = Private::make(self, target, promotes).await?;
+        let private = Private::make(self, target, promotes).await?;
         let log = site.log_of(&target.target);
         let printer = Arc::new(Mutex::new(Printer {
             stream: Stream::new(self.masker.clone(), options(target, prefix)),
@@ -95,9 +91,6 @@ impl Execution<'_> {
         printer.take(None);
         printer.log.finish();
         let summary = private.summary(SUMMARY).map(|text| self.masker.mask(&text).into_owned());
-        private.settle();
-        // A file system may take its time for each directory: meanwhile the report is written.
-        let removal = spawn_blocking(move || drop(private));
         Ok(Ran {
             ended,
             limit: target.time_limit.as_secs(),
@@ -106,7 +99,6 @@ impl Execution<'_> {
             summary,
             moved: copy.map(|copy| (copy.root().clone(), site.paths.workspace.clone())),
             repeat: site.repeat(&target.target),
-            removal: Some(removal),
         })
     }
 
@@ -152,7 +144,7 @@ impl Execution<'_> {
         ran: Result<Ran, Failure>,
         progress: &mut Progress,
     ) -> StepResult {
-        let mut ran = match ran {
+        let ran = match ran {
             Ok(ran) => ran,
             Err(failure) => return StepResult::failed(name, 0.0, failure),
         };
@@ -170,7 +162,6 @@ impl Execution<'_> {
         if let Some(summary) = &ran.summary {
             self.reporter.tell(&Event::Summarised(name, summary));
         }
-        progress.removals.extend(ran.removal.take());
         result(name, ran, |text| inert(&self.masker.mask(text)).into_owned())
     }
 }

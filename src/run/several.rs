@@ -203,14 +203,9 @@ pub(super) async fn run(
         under_way.push(progress);
     }
     let ended = executions.iter().zip(under_way).map(|(execution, progress)| execution.end(progress));
-    let (outcomes, removals): (Vec<_>, Vec<_>) = ended.unzip();
-    let outcome = Outcome::joined(outcomes)?;
+    let outcome = Outcome::joined(ended.collect())?;
     let outcome = Outcome { logs: logs.display().to_string(), ..outcome };
     reporter.tell(&Event::Ended(&outcome));
-    for removal in removals.into_iter().flatten() {
-        // It does nothing that panics.
-        let _removed = removal.await;
-    }
     Some(outcome)
 }
 

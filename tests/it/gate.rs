@@ -12,7 +12,7 @@ mod promotion;
 mod scene;
 mod shape;
 
-use scene::{Ended, Job, Scene, pull_request, settings};
+use scene::{Ended, Job, Scene, settings};
 
 /// A tenant's Makefile: the build pushes a small image, the tests leave their results.
 const MAKEFILE: &str = r#"

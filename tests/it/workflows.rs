@@ -10,7 +10,7 @@ mod received;
 mod scene;
 
 use documents::pasted;
-use scene::{MAKEFILE, Scene, matrix, pull_request};
+use scene::{MAKEFILE, Scene, matrix};
 
 /// As the documents of coreeng/p2p have it, with the new name.
 const TWO_JOBS: &str = r"

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::{Job, MAKEFILE, Scene, pull_request};
+use super::{Job, MAKEFILE, Scene};
 use crate::support::github::Seen;
+use crate::support::github::pull_request;
 
 #[test]
 fn a_pull_request_is_tested_as_its_head_and_leaves_nothing() {

@@ -18,6 +18,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -27,6 +28,19 @@ pub(crate) use releases::{Asset, Release};
 
 /// The one repository it has.
 pub(crate) const REPOSITORY: &str = "acme/shop";
+
+/// What GitHub sends for a pull request from a branch of the repository.
+pub(crate) fn pull_request(head: &str) -> Value {
+    json!({
+        "number": 7,
+        "pull_request": {
+            "number": 7,
+            "head": {"sha": head, "ref": "feature", "repo": {"full_name": REPOSITORY}},
+            "base": {"ref": "main", "repo": {"full_name": REPOSITORY}}
+        },
+        "repository": {"full_name": REPOSITORY}
+    })
+}
 
 /// A running server; it stops when dropped.
 pub(crate) struct Github {

@@ -1,6 +1,7 @@
 //! `version`, then `fastfeedback`: what nearly every tenant has.
 
-use super::{MAKEFILE, Scene, TWO_JOBS, pull_request};
+use super::{MAKEFILE, Scene, TWO_JOBS};
+use crate::support::github::pull_request;
 
 const NOT_SCANNED: &str = "nothing is scanned for security findings, because p2p does not scan yet.";
 

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::support::act::{Act, Run, product};
 use crate::support::docker_registry::DockerRegistry;
 use crate::support::git::Bare;
-use crate::support::github::{Github, REPOSITORY};
+use crate::support::github::Github;
 use crate::support::repository::Repository;
 use crate::support::tools::tool;
 
@@ -214,19 +214,6 @@ impl Ended {
     pub(super) fn annotations(&self, level: &str) -> Vec<&str> {
         self.run.commands(level).into_iter().map(|line| line.arg.as_str()).collect()
     }
-}
-
-/// What GitHub sends for a pull request from a branch of the repository.
-pub(super) fn pull_request(head: &str) -> Value {
-    json!({
-        "number": 7,
-        "pull_request": {
-            "number": 7,
-            "head": {"sha": head, "ref": "feature", "repo": {"full_name": REPOSITORY}},
-            "base": {"ref": "main", "repo": {"full_name": REPOSITORY}}
-        },
-        "repository": {"full_name": REPOSITORY}
-    })
 }
 
 fn text(path: &Path) -> &str {
