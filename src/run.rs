@@ -11,7 +11,7 @@ use crate::cli::{self, Asked, Flags};
 use crate::context::{self, Context, Job, Paths, Request};
 use crate::error::{Exit, Failure};
 use crate::git::Git;
-use crate::inputs::{Inputs, OutputFormat};
+use crate::inputs::{Command, Inputs, OutputFormat};
 use crate::outcome::{Event, Outcome};
 use crate::output::Masker;
 use crate::plan::Plan;
@@ -75,10 +75,13 @@ async fn prepared(
 ) -> Result<Option<Outcome>, Failure> {
     let inputs = Inputs::read(|spec| spec.text(flags.text(spec), &world.env))?;
     let masker = console.masker();
-    masker.add(&secrets(&inputs, &world.env));
+    if inputs.dry_run || inputs.command == Command::Plan {
+        console.only_answers();
+    }
+    console.hide(&secrets(&inputs, &world.env));
     let request = Request::new(inputs)?;
     // Reading the Makefile comes next, and it may print any of them.
-    masker.add(request.env_vars.iter().map(|(_, secret)| secret));
+    console.hide(request.env_vars.iter().map(|(_, secret)| secret));
     if request.dry_run && request.inputs.output == OutputFormat::Matrix {
         report::matrix(console, &world.env, &context::matrix(&request)?)?;
         return Ok(None);
@@ -100,7 +103,7 @@ async fn prepared(
     let gathered = async {
         let registry = embedded(&request, job.as_ref(), paths.as_ref(), &mut server);
         let client = async |context: &Context, plan: &Plan| {
-            parts::client(world, context, plan, git.clone(), watcher.clone(), &masker, &reporter).await
+            parts::client(world, context, plan, git.clone(), watcher.clone(), console, &reporter).await
         };
         let requests = context::split(request)?;
         several::gather(world, requests, job.as_ref(), &mut paths, &git, registry, client).await
@@ -113,13 +116,13 @@ async fn prepared(
     let mut parts = Vec::new();
     for several::Gathered { context, plan, name } in gathered {
         let logins = parts::logins(&context)?;
-        masker.add(
+        console.hide(
             &logins.all().map(|login| parts::basic(&login.username, &login.password)).collect::<Vec<_>>(),
         );
-        let told = parts::secrets(&masker, &reporter);
+        let told = parts::secrets(console);
         let edges = parts::edges(world, &context, &plan, &logins, git.clone(), watcher.clone(), told)?;
         let site = parts::site(world, context, &plan, logins)?;
-        masker.add(&site.kubeconfig.secrets());
+        console.hide(&site.kubeconfig.secrets());
         parts.push(several::Part { plan, site, edges, name });
     }
     if dry_run {

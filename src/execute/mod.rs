@@ -95,9 +95,6 @@ impl Progress {
 impl Execution<'_> {
     /// Begins with a plan.
     pub fn begin(&self, plan: Plan, started: jiff::Timestamp) -> Progress {
-        for secret in self.masker.masks() {
-            self.reporter.tell(&Event::Mask(&secret));
-        }
         self.reporter.tell(&Event::Began { plan: &plan });
         Progress {
             warnings: plan.warnings.clone(),

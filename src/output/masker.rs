@@ -38,8 +38,8 @@ impl Masker {
         masker
     }
 
-    /// Masks these too, from now on and in every clone. Gives the strings to pass to
-    /// `::add-mask::` that are new.
+    /// Masks these too, from now on and in every clone. Gives the strings to pass to `::add-mask::`
+    /// that are new, one line each. GitHub's runner derives base64, JSON and URL forms of each by itself.
     pub fn add<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) -> Vec<Secret> {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let known = state.texts.len();
@@ -58,13 +58,6 @@ impl Masker {
             state.search = Arc::new(Search::new(state.texts.iter().cloned().collect()));
         }
         new
-    }
-
-    /// The strings to pass to `::add-mask::`, one line each. GitHub's runner derives base64, JSON
-    /// and URL forms of each by itself.
-    pub fn masks(&self) -> Vec<Secret> {
-        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        state.lines.iter().map(Secret::new).collect()
     }
 
     /// Whether there is nothing to replace.

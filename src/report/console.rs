@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::output::{Annotation, Level, Masker, StopToken, command, inert};
+use crate::secret::Secret;
 
 /// The one writer to standard output and error, shared by the listeners that print.
 #[derive(Clone)]
@@ -14,6 +15,7 @@ struct Screen {
     err: Box<dyn Write + Send>,
     github: bool,
     masker: Masker,
+    masks: bool,
     group: bool,
     region: Option<StopToken>,
 }
@@ -22,7 +24,15 @@ impl Console {
     /// A console on `out`; workflow commands are written only where `github` reads them.
     /// Complaints go to `err`.
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, github: bool, masker: Masker) -> Self {
-        Self(Arc::new(Mutex::new(Screen { out, err, github, masker, group: false, region: None })))
+        Self(Arc::new(Mutex::new(Screen {
+            out,
+            err,
+            github,
+            masker,
+            masks: true,
+            group: false,
+            region: None,
+        })))
     }
 
     /// Whether GitHub's runner reads this output.
@@ -33,6 +43,21 @@ impl Console {
     /// The secrets that this console masks; what is added is masked from then on.
     pub fn masker(&self) -> Masker {
         self.with(|screen| screen.masker.clone())
+    }
+
+    /// Hides secrets from now on: in all that goes through the masker, and by the runner. Before anything
+    /// is done with them, or a log line could come first.
+    pub fn hide<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) {
+        let new = self.masker().add(secrets);
+        for new in new.iter().filter(|_| self.with(|screen| screen.masks)) {
+            self.command(&command::add_mask(new));
+        }
+    }
+
+    /// From now on the runner is told of no secret: what is printed may be read by a program, and nothing
+    /// runs that could show one.
+    pub fn only_answers(&self) {
+        self.with(|screen| screen.masks = false);
     }
 
     /// Lines of our own text for standard error.

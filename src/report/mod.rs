@@ -31,7 +31,6 @@ use jiff::Timestamp;
 
 use crate::error::Failure;
 use crate::outcome::Event;
-use crate::output::command;
 use crate::world::Env;
 
 /// One who hears what happens.
@@ -70,17 +69,13 @@ pub fn failed(console: &Console, env: &Env, failure: &Failure, logs: Option<(&Pa
     if !console.is_github() {
         return console.complain(&failure.to_string());
     }
-    let masker = console.masker();
-    for secret in masker.masks() {
-        console.command(&command::add_mask(&secret));
-    }
     Annotations::failure(console, "p2p", failure);
     // Nothing is left to tell of what cannot be written but the exit code, which says the same.
     if let Some(file) = env.path("GITHUB_OUTPUT") {
         let _unwritten = outputs::failed(&file, failure.exit, report.as_deref());
     }
     if let Some(file) = env.path("GITHUB_STEP_SUMMARY") {
-        let _unwritten = summary::failed(&file, &masker, failure);
+        let _unwritten = summary::failed(&file, &console.masker(), failure);
     }
 }
 

@@ -15,10 +15,8 @@ use crate::inputs::Inputs;
 use crate::kube::Kubeconfig;
 use crate::logins::Login;
 use crate::oci::{Client, Credentials, Keyring, Settings};
-use crate::outcome::Event;
-use crate::output::Masker;
 use crate::plan::{Place, Plan, Step};
-use crate::report::Reporter;
+use crate::report::{Console, Reporter};
 use crate::retry::{Policy, Watcher};
 use crate::secret::Secret;
 use crate::web::Retrying;
@@ -67,12 +65,12 @@ pub(super) async fn client(
     plan: &Plan,
     git: Git,
     watcher: Watcher,
-    masker: &Masker,
+    console: &Console,
     reporter: &Reporter,
 ) -> Result<Client, Failure> {
     let logins = logins(context)?;
-    masker.add(&logins.all().map(|login| basic(&login.username, &login.password)).collect::<Vec<_>>());
-    let told = secrets(masker, reporter);
+    console.hide(&logins.all().map(|login| basic(&login.username, &login.password)).collect::<Vec<_>>());
+    let told = secrets(console);
     let edges = edges(world, context, plan, &logins, git, watcher, told)?;
     if let Some(own) = &edges.accounts.own {
         own.enter(context.paths.scratch()?.join("token"), reporter).await?;
@@ -124,14 +122,10 @@ fn endpoints(inputs: &Inputs) -> Endpoints {
     endpoints
 }
 
-/// Masks each secret that comes up, and has the runner mask it, before anything is done with it.
-pub(super) fn secrets(masker: &Masker, reporter: &Reporter) -> Secrets {
-    let (masker, reporter) = (masker.clone(), reporter.clone());
-    Secrets::new(move |secret| {
-        for new in masker.add([secret, &basic(TOKEN_USER, secret)]) {
-            reporter.tell(&Event::Mask(&new));
-        }
-    })
+/// Hides each secret that comes up, before anything is done with it.
+pub(super) fn secrets(console: &Console) -> Secrets {
+    let console = console.clone();
+    Secrets::new(move |secret| console.hide([secret, &basic(TOKEN_USER, secret)]))
 }
 
 /// What HTTP's basic authentication makes of a login, which is as secret as the password.

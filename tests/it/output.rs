@@ -194,7 +194,6 @@ fn a_mask_is_shared_with_the_other_outputs() {
     assert_eq!(one.push(b"::add-mask::new secret\n").masks, [Secret::new("new secret")]);
     assert_eq!(other.push(b"a new secret\n").log, b"a ***\n");
     assert_eq!(masker.mask("a new secret"), "a ***");
-    assert!(masker.masks().contains(&Secret::new("new secret")));
     assert_eq!(other.push(b"::add-mask::new secret\n").masks, []);
 }
 
