@@ -29,6 +29,10 @@ const LARGEST: usize = 4 * 1024 * 1024;
 /// The most characters of an answer that an error quotes.
 const MOST_WORDS: usize = 400;
 
+/// How the errors of reqwest and hyper begin that wrap the one that tells something.
+const WRAPPERS: [&str; 4] =
+    ["error sending request", "client error (", "tcp connect error", "error trying to connect"];
+
 /// How patiently requests are repeated, and who is told of it.
 #[derive(Debug, Clone, Default)]
 pub struct Retrying {
@@ -163,17 +167,18 @@ fn lost(error: reqwest::Error) -> Lost {
     Lost { reason, why, attempts: 1 }
 }
 
-/// An error and its causes on one line.
+/// An error and its causes on one line, without those that only say that there is a cause.
 pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        next = error.source();
+        let words = error.to_string();
+        let wrapper = next.is_some() && WRAPPERS.iter().any(|wrapper| words.starts_with(wrapper));
+        if !wrapper && !text.contains(&words) {
+            text.push_str(if text.is_empty() { "" } else { ": " });
             text.push_str(&words);
         }
-        source = cause.source();
     }
     text
 }
@@ -295,6 +300,23 @@ mod tests {
         assert_eq!(of("Fri, 31 Dec 1999 23:59:59 GMT"), Some(Duration::from_secs(9)));
         assert_eq!(of("Fri, 31 Dec 1999 23:59:49 GMT"), None);
         assert_eq!(of("soon"), None);
+    }
+
+    #[test]
+    fn what_only_wraps_a_cause_is_left_out() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Link(&'static str, #[source] Option<Box<Link>>);
+        let link = |words, cause| Link(words, cause);
+        let end = || Some(Box::new(link("Connection refused (os error 111)", None)));
+        let connect = link("client error (Connect)", Some(Box::new(link("tcp connect error", end()))));
+        let sent = link("error sending request", Some(Box::new(connect)));
+        assert_eq!(chain(&sent), "Connection refused (os error 111)");
+        assert_eq!(chain(&link("error sending request", None)), "error sending request");
+        assert_eq!(
+            chain(&link("invalid header", end())),
+            "invalid header: Connection refused (os error 111)"
+        );
     }
 
     #[test]
