@@ -8,6 +8,7 @@ use super::promotion::differs;
 use super::{Execution, Progress};
 use crate::environment::Stage;
 use crate::error::Failure;
+use crate::inputs::Command;
 use crate::oci::Digest;
 use crate::outcome::{Image, StepResult};
 use crate::plan::{Place, Promotion};
@@ -137,16 +138,24 @@ impl Execution<'_> {
             repository,
             commit: progress.plan.commit.clone(),
             run,
-            stages: vec![Passed {
-                name: word(passed(promotion.stage)),
-                passed: now.clone(),
-                steps: progress.steps.iter().filter(|step| step.name.starts_with("p2p-")).map(took).collect(),
-            }],
+            stages: passed_stages(promotion, &now, progress),
             source: at(&promotion.source)?,
             destination: at(&promotion.destination)?,
             promoted: now,
         })
     }
+}
+
+/// The stage that a promotion ends, where this run knows that it was passed: it ran the gate, or whoever ran
+/// it handed the digests over. A promotion by hand says nothing of any gate.
+fn passed_stages(promotion: &Promotion, now: &str, progress: &Progress) -> Vec<Passed> {
+    let images = &progress.plan.images;
+    let handed_over = images.handed_over || !images.recorded.is_empty();
+    if progress.plan.command == Command::Promote && !handed_over {
+        return Vec::new();
+    }
+    let steps = progress.steps.iter().filter(|step| step.name.starts_with("p2p-")).map(took).collect();
+    vec![Passed { name: word(passed(promotion.stage)), passed: now.to_owned(), steps }]
 }
 
 fn took(step: &StepResult) -> StepTook {

@@ -14,6 +14,8 @@ const STATEMENT: &str = "application/vnd.in-toto+json";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// Tells a promotion's destination in lists of referrers, so that it need not be read.
 const DESTINATION: &str = "io.coreeng.p2p.destination";
+/// Tells the stages that a record is about, as [`DESTINATION`] does.
+const STAGES: &str = "io.coreeng.p2p.stages";
 /// The most bytes of a record.
 const LARGEST: u64 = 1024 * 1024;
 
@@ -27,8 +29,8 @@ pub struct Kept {
 }
 
 /// Attaches a record to the image `digest` at `repository`. Where one of a promotion to the same
-/// destination is attached already, it stays and `false` comes back: a gate that runs again adds
-/// nothing.
+/// destination after the same stages is attached already, it stays and `false` comes back: a gate that
+/// runs again adds nothing, and one that runs after a promotion by hand does.
 ///
 /// # Errors
 /// When the registry refuses both the referrer and the tag that stands in for the API.
@@ -39,7 +41,9 @@ pub async fn attach(
     record: &Record,
 ) -> Result<bool, OciError> {
     let listed = client.referrers(repository, digest).await?;
-    if listed.iter().any(|kept| kept.annotations.get(DESTINATION) == Some(&record.destination)) {
+    let stages = record.stages.iter().map(|stage| &*stage.name).collect::<Vec<_>>().join(",");
+    let told = [(DESTINATION, &record.destination), (STAGES, &stages)];
+    if listed.iter().any(|kept| told.iter().all(|(name, text)| kept.annotations.get(*name) == Some(*text))) {
         return Ok(false);
     }
     let Some(subject) = client.resolve(repository, &Which::Digest(digest.clone())).await? else {
@@ -63,6 +67,7 @@ pub async fn attach(
             "in-toto.io/predicate-type": PREDICATE_TYPE,
             "org.opencontainers.image.created": record.promoted,
             DESTINATION: record.destination,
+            STAGES: stages,
         },
     });
     let manifest = Manifest::new(manifest.to_string().into(), Some(OCI_MANIFEST));

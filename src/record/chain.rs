@@ -49,8 +49,12 @@ impl fmt::Display for Chain {
             if let Some(run) = &record.run {
                 writeln!(f, "  run    {run}")?;
             }
+            if record.stages.is_empty() {
+                writeln!(f, "  by hand: of no gate is it known here that it was passed")?;
+            }
             for stage in &record.stages {
-                writeln!(f, "  passed {} at {}", stage.name, stage.passed)?;
+                let told = if stage.steps.is_empty() { ", as an earlier job told" } else { "" };
+                writeln!(f, "  passed {} at {}{told}", stage.name, stage.passed)?;
                 for step in &stage.steps {
                     let (seconds, rest) = (step.milliseconds / 1000, step.milliseconds % 1000);
                     writeln!(f, "         {} {} in {seconds}.{rest:03} s", step.name, step.result)?;

@@ -30,7 +30,8 @@ pub struct Record {
     /// The address of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
-    /// The stages that the image had passed when it was promoted, by this run's account.
+    /// The stages that the image had passed when it was promoted, by this run's account; none where it was
+    /// promoted by hand.
     pub stages: Vec<Passed>,
     /// Where it was: `<registry>/<path>/<name>:<version>`.
     pub source: String,
