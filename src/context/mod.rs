@@ -17,6 +17,7 @@ pub use several::{matrix, other_promotions, split};
 pub use stage::settle;
 pub use versions::remote;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -433,13 +434,21 @@ fn stage_paths(inputs: &Inputs) -> Result<StagePaths, Failure> {
     })
 }
 
-/// The images of the input `images`: what an earlier job gave as its output of that name.
+/// The images of the input `images`: what an earlier job gave as its output `images` or `digests`.
 fn recorded(inputs: &Inputs) -> Result<Vec<Image>, Failure> {
     let Some(text) = &inputs.images else { return Ok(Vec::new()) };
-    serde_json::from_str(text).map_err(|error| {
+    let read = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map(|digests: BTreeMap<String, String>| {
+            let image = |(name, digest)| Image { reference: format!("{name}@{digest}"), name, digest };
+            digests.into_iter().map(image).collect()
+        })
+    } else {
+        serde_json::from_str(text)
+    };
+    read.map_err(|error| {
         Failure::usage(
             format!("the input `images` cannot be read: {error}"),
-            "give the output `images` of the job that built them: \
+            "give the output `digests` of the job that built them, {\"<name>\": \"sha256:…\"}, or its output `images`, \
              [{\"name\": …, \"reference\": …, \"digest\": \"sha256:…\"}]; nothing was run",
         )
     })

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::private::Private;
+use super::promotion::differs;
 use super::{Execution, Progress, Said};
 use crate::error::{Exit, Failure};
 use crate::inputs::Command;
 use crate::make;
 use crate::oci::{Reference, Repository, Which};
 use crate::outcome::{Event, Image};
-use crate::plan::{Job, Names, Promotion};
+use crate::plan::{Job, Names, Promotion, Step};
 
 /// The longest that `p2p-images` may take.
 const NAMING: Duration = Duration::from_mins(2);
@@ -57,6 +58,38 @@ impl Execution<'_> {
         Ok(make::images(directory, &spec.env, NAMING).await?)
     }
 
+    /// Whether the images that tests are about are still those that were recorded: a test of other bytes
+    /// says nothing of these. Right after they were recorded nobody needs to look again.
+    pub(super) async fn unchanged(&self, running: &[&Step], progress: &mut Progress) -> Result<(), Failure> {
+        let tests = running.iter().any(|step| matches!(step.job, Job::Target(_)));
+        let last = progress.steps.len().checked_sub(1).and_then(|last| progress.plan.steps.get(last));
+        let just_recorded = last.is_some_and(|step| matches!(step.job, Job::Images { .. }));
+        if !tests || just_recorded {
+            return Ok(());
+        }
+        for image in progress.images.clone() {
+            let reference: Reference = image.reference.parse()?;
+            match self.edges.oci.resolve(&reference.repository, &reference.which()).await {
+                Ok(now) => {
+                    let now = now.map(|found| found.digest.to_string());
+                    if now.as_deref() != Some(&*image.digest) {
+                        return Err(differs(
+                            &format!("{reference} is no longer the image that was recorded"),
+                            &image.digest,
+                            now.as_deref(),
+                            "a target or another run pushed to this tag; let only `p2p-build` push, and run the gate again",
+                        ));
+                    }
+                }
+                // What is promoted is looked at once more.
+                Err(error) => {
+                    self.warn(progress, &format!("{reference} could not be looked at again: {error}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The images to promote: those recorded in this run, else those an earlier job recorded, else
     /// what the tags name now. There may be none only where the team's own target promotes.
     pub(super) async fn tested(
@@ -75,8 +108,8 @@ impl Execution<'_> {
         if progress.images.is_empty() && !handed_over && !recorded {
             self.warn(
                 progress,
-                "no digests were recorded in this run or given by the input `images`; what the tags name now is \
-                 promoted",
+                "no digests were recorded in this run or given by the input `images`: what the tags name now is \
+                 promoted, and its record says of no gate that it was passed",
             );
             let required = native || progress.plan.images.required;
             self.record(&promotion.source, required, progress).await?;

@@ -12,7 +12,7 @@ use crate::environment::runtime;
 use crate::error::Failure;
 use crate::outcome::{Event, Status, StepResult};
 use crate::output::{Findings, Options, Stream, inert};
-use crate::plan::{BUILDER, Place, Target};
+use crate::plan::{BUILD, BUILDER, Place, Target};
 use crate::process::{Ended, How, RunOptions, Spec, run_group};
 use crate::report::Reporter;
 
@@ -26,7 +26,12 @@ pub(super) struct Ran {
     /// Where files that it names are, and where they belong.
     moved: Option<(PathBuf, PathBuf)>,
     repeat: String,
+    /// Whether it asked for the build cache that GitHub's token is needed for, and had none.
+    dead_cache: bool,
 }
+
+/// What a recipe says that asks for GitHub's build cache; make shows recipes as it runs them.
+const GITHUB_CACHE: &[u8] = b"type=gha";
 
 /// The variable that names the builder of `docker buildx`.
 const BUILDX_BUILDER: &str = "BUILDX_BUILDER";
@@ -41,6 +46,8 @@ struct Printer {
     log: LogFile,
     /// What the log file gave back for the text before.
     spare: Vec<u8>,
+    /// Whether [`GITHUB_CACHE`] was in it; none where nobody needs to know.
+    cache: Option<bool>,
 }
 
 impl Printer {
@@ -54,6 +61,9 @@ impl Printer {
         }
         if !printed.console.is_empty() {
             self.reporter.tell(&Event::Printed(printed.console));
+        }
+        if self.cache == Some(false) {
+            self.cache = Some(memchr::memmem::find(printed.log, GITHUB_CACHE).is_some());
         }
         let log = self.stream.take_log(std::mem::take(&mut self.spare));
         self.spare = self.log.write(log);
@@ -79,6 +89,7 @@ impl Execution<'_> {
             reporter: self.reporter.clone(),
             log: LogFile::create(&log).map_err(|error| unwritable(&log, &error))?,
             spare: Vec::new(),
+            cache: self.cache_is_dead(target).then_some(false),
         }));
         let spec = self.spec(target, &private, &directory, workspace);
         let options = RunOptions { time_limit: target.time_limit, ..RunOptions::default() };
@@ -99,7 +110,18 @@ impl Execution<'_> {
             summary,
             moved: copy.map(|copy| (copy.root().clone(), site.paths.workspace.clone())),
             repeat: site.repeat(&target.target),
+            dead_cache: printer.cache == Some(true),
         })
+    }
+
+    /// Whether a build that asks for GitHub's cache gets none, and nobody has said so yet: its token is
+    /// given to actions and not to `run` steps.
+    fn cache_is_dead(&self, target: &Target) -> bool {
+        let site = self.site;
+        target.target == BUILD
+            && site.place == Place::Github
+            && site.env.get("ACTIONS_RUNTIME_TOKEN").is_none()
+            && site.cache.warning.is_none()
     }
 
     pub(super) fn spec(
@@ -158,6 +180,12 @@ impl Execution<'_> {
         if ran.findings.refused_masks > 0 {
             let refused = ran.findings.refused_masks;
             self.warn(progress, &format!("{name}: {refused} `add-mask` commands were refused: too short, too many, or they would hide what the gate itself prints"));
+        }
+        if ran.dead_cache {
+            self.warn(progress, &format!(
+                "{name} asks for a build cache of `type=gha`, which does nothing here, because GitHub gives its token to \
+                 actions and not to `run` steps; give `$(p2p_image_cache)` to docker buildx in its place"
+            ));
         }
         if let Some(summary) = &ran.summary {
             self.reporter.tell(&Event::Summarised(name, summary));

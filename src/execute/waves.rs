@@ -41,6 +41,11 @@ impl Execution<'_> {
                     (Action::Run, None) => running.push(step),
                 }
             }
+            if let Err(failure) = self.unchanged(&running, progress).await {
+                for step in running.drain(..) {
+                    self.ended(progress, StepResult::failed(&step.name, 0.0, failure.clone()));
+                }
+            }
             match running.as_slice() {
                 [] => {}
                 [step] => self.one(step, progress).await,

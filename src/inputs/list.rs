@@ -139,8 +139,8 @@ inputs! {
         /// Who promotes: `auto` runs the promotion target where its recipe stands in a file that
         /// git tracks and copies natively otherwise; `make` and `native` decide it.
         promotion("promotion"): Promotion = "auto";
-        /// The images that an earlier job recorded: its output `images`. Their digests are what
-        /// is promoted.
+        /// The images that an earlier job recorded: its output `images` or `digests`. Their digests
+        /// are what is promoted.
         images("images"): Option<String>;
         /// Whether what refers to an image comes along when it is copied natively: signatures,
         /// SBOMs, attestations.

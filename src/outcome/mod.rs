@@ -221,6 +221,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The version tag: none where this run was to create it and did not get there.
+    pub fn version_tag(&self) -> Option<&str> {
+        let version = &self.plan.version;
+        // A plan that is only shown has no steps, and says what it would create.
+        let missing = version.create && !self.tag_created && !self.steps.is_empty();
+        version.tag.as_deref().filter(|_| !missing)
+    }
+
     /// One outcome of the parts of a run, of which there is at least one. They began at the same time.
     pub fn joined(parts: Vec<Self>) -> Option<Self> {
         let mut parts = parts.into_iter();

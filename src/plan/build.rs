@@ -16,7 +16,8 @@ use crate::outcome::Image;
 
 /// The target that prints the names of images.
 const IMAGES: &str = "p2p-images";
-pub(super) const BUILD: &str = "p2p-build";
+/// The target that builds the images and pushes them.
+pub const BUILD: &str = "p2p-build";
 const FUNCTIONAL: &str = "p2p-functional";
 const NFT: &str = "p2p-nft";
 pub(super) const INTEGRATION: &str = "p2p-integration";
@@ -296,6 +297,12 @@ impl Planner<'_> {
             _ if self.state(name) == State::Empty => Action::Nothing,
             _ => Action::Run,
         };
+        // A test that is only declared is more often forgotten than meant; the optional one may be left out.
+        if action == Action::Nothing && ![BUILD, INTEGRATION].contains(&name) {
+            self.warnings.push(format!(
+                "{name} tests nothing: the Makefile declares it and gives it neither recipe nor prerequisites"
+            ));
+        }
         if let Action::Skip { reason, warn: true } = &action {
             self.warnings.push(format!("{name} is skipped: {reason}"));
         }

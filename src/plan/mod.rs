@@ -11,7 +11,7 @@ mod standing;
 mod text;
 
 pub use access::{Access, Acting, Cloud, Located, Preflight, Review, Side, Subnamespaces};
-pub use build::{Known, plan, stage};
+pub use build::{BUILD, Known, plan, stage};
 pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
 pub use fork::fork;
 pub use later::Later;

@@ -44,7 +44,7 @@ impl Log {
             Status::Passed => format!("✓ {name} passed in {took}: {reason}"),
             // The failure itself follows.
             Status::Failed if result.failure.is_some() => format!("✗ {name} failed after {took}"),
-            Status::Nothing => format!("✓ {name} does nothing: it has neither recipe nor prerequisites"),
+            Status::Nothing => format!("- {name} does nothing: it has neither recipe nor prerequisites"),
             Status::Skipped => format!("- {name} skipped: {reason}"),
             Status::Failed => format!("✗ {name} failed after {took}: {reason}"),
             Status::TimedOut => format!("✗ {name} ran into its time limit: {reason}"),

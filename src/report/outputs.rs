@@ -1,5 +1,6 @@
 //! The outputs of the action, and the artifact subjects.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,11 @@ impl Outputs {
     fn write(&self, outcome: &Outcome) -> std::io::Result<()> {
         if let Some(file) = &self.file {
             let mut text = String::new();
+            let masker = self.console.masker();
             for (name, value) in values(outcome, &self.report.display().to_string()) {
+                if masker.mask(&value) != value {
+                    self.console.annotate_text(Level::Warning, "p2p", &dropped(name));
+                }
                 text.push_str(&file_command::record(name, &value).map_err(std::io::Error::other)?);
             }
             append(file, &text)?;
@@ -92,11 +97,12 @@ fn values(outcome: &Outcome, report: &str) -> Vec<(&'static str, String)> {
     vec![
         ("version", version.version.clone()),
         ("previous-version", version.previous.clone().unwrap_or_default()),
-        ("version-tag", version.tag.clone().unwrap_or_default()),
+        ("version-tag", outcome.version_tag().unwrap_or_default().to_owned()),
         ("tag-created", outcome.tag_created.to_string()),
         ("environment", environment.map(|name| name.text.clone()).unwrap_or_default()),
         ("environments", environments(outcome)),
         ("images", json!(promotable(&outcome.images)).to_string()),
+        ("digests", json!(digests(&outcome.images)).to_string()),
         ("promoted", json!(outcome.promoted).to_string()),
         ("result", outcome.result.word().to_owned()),
         ("steps", json!(steps).to_string()),
@@ -106,11 +112,24 @@ fn values(outcome: &Outcome, report: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// What is said of an output that the runner will not hand on ("may contain secret").
+fn dropped(name: &str) -> String {
+    format!(
+        "GitHub drops the output `{name}`, because it holds a masked value: keep names of registries, projects and apps, \
+         and words like `true`, out of secrets. `digests` names no registry and no project"
+    )
+}
+
 /// The images that a later job promotes: of several environments that built one of the same name, the
 /// first one's.
 fn promotable(images: &[Image]) -> Vec<&Image> {
     let first = |image: &&Image| images.iter().find(|other| other.name == image.name) == Some(*image);
     images.iter().filter(first).collect()
+}
+
+/// The digests by the images' names: nothing of a registry or project, whose names may be masked.
+fn digests(images: &[Image]) -> BTreeMap<&str, &str> {
+    promotable(images).into_iter().map(|image| (&*image.name, &*image.digest)).collect()
 }
 
 /// What is known of environments by any of the plans.

@@ -67,10 +67,9 @@ fn append(file: &Path, masker: &Masker, text: &str) -> std::io::Result<()> {
 /// The whole summary, at most [`BUDGET`] bytes.
 fn render(outcome: &Outcome, of_targets: &[(String, String)]) -> String {
     let mut text = verdict(outcome);
-    text.push_str(&steps(outcome));
-    text.push_str(&images(outcome));
     let mut left_out = 0_usize;
-    for part in failures(outcome).into_iter().chain(notes(outcome)).chain(summaries(of_targets)) {
+    let tables = [steps(outcome), images(outcome)].into_iter();
+    for part in tables.chain(failures(outcome)).chain(notes(outcome)).chain(summaries(of_targets)) {
         if text.len() + part.len() <= BUDGET {
             text.push_str(&part);
         } else {
@@ -101,7 +100,11 @@ fn verdict(outcome: &Outcome) -> String {
         time(outcome.seconds)
     );
     if let Some(tag) = &version.tag {
-        let how = if outcome.tag_created { "created" } else { "existing" };
+        let how = match (outcome.tag_created, outcome.version_tag()) {
+            (true, _) => "created",
+            (false, Some(_)) => "existing",
+            (false, None) => "not created",
+        };
         let _infallible = write!(text, ", tag {} ({how})", markdown::code(tag));
     }
     text.push_str(".\n\n");
@@ -117,7 +120,7 @@ fn steps(outcome: &Outcome) -> String {
     for step in &outcome.steps {
         let mark = match step.status {
             Status::Passed => "✅ passed",
-            Status::Nothing => "✅ does nothing",
+            Status::Nothing => "➖ does nothing",
             Status::Skipped => "⏭️ skipped",
             Status::Failed => "❌ failed",
             Status::TimedOut => "⏱️ timed out",

@@ -33,6 +33,7 @@ mod signals;
 mod slack;
 mod stages;
 mod support;
+mod told;
 mod trouble;
 mod variables;
 mod version;

@@ -70,6 +70,20 @@ fn a_builder_that_somebody_chose_is_used_and_one_that_cannot_be_made_is_warned_o
 }
 
 #[test]
+fn a_recipe_that_asks_for_the_cache_that_is_dead_here_is_warned_of() {
+    let build = ".PHONY: cached\np2p-build: cached\ncached:\n\techo docker buildx build --cache-to type=gha,mode=max .\n";
+    let warned = |gate: Gate| {
+        let run = gate.run(&["fast-feedback"]);
+        let warnings = run.passed().report["warnings"].to_string();
+        warnings.contains("p2p-build asks for a build cache of `type=gha`, which does nothing here")
+    };
+    let makefile = format!("{MAKEFILE}{build}");
+    assert!(warned(Gate::new(&makefile)));
+    assert!(!warned(Gate::new(&makefile).env("ACTIONS_RUNTIME_TOKEN", "runtime-token-17")));
+    assert!(!warned(Gate::new(&makefile.replace("gha,mode=max", "registry,ref=r.example/cache"))));
+}
+
+#[test]
 fn off_and_keep_ask_nobody() {
     let gate = scene("docker", "exit 1").input("build-cache", "off");
     assert_eq!(built(&gate.run(&["fast-feedback"])), "<> with <>");

@@ -19,9 +19,9 @@ p2p-promote-to-extended-test:
 	"$$P2P_BIN" image push build/root "$(REGISTRY)/extended-test/web:$(VERSION)"
 "#;
 
-/// The functional tests push another image under the tag that is being tested.
+/// The integration tests push another image under the tag that is being tested.
 const MOVED: &str = r#"
-p2p-functional: push-again
+p2p-integration: push-again
 .PHONY: push-again
 push-again:
 	echo another > build/root/another

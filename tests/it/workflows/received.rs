@@ -17,7 +17,7 @@ mkdir -p "$KEPT/received"
 { echo "checked out: $(git -c protocol.file.allow=always ls-remote "file://$TEST_REPOSITORY" | awk -v head="$(git rev-parse HEAD)" '$1 == head && $2 != "HEAD" { printf "%s ", $2 }')"
   env | grep -E '^INPUT_[A-Z_]+=.' | grep -vE '^INPUT_(COMMAND|TARGET|BINARY_PATH)=' | sed 's/^INPUT_//' | sort
 } > "$file"
-printf 'version=7.7.7\nprevious-version=7.7.6\nimages=[{"of": "%s"}]\nartifacts=%s\n' \
+printf 'version=7.7.7\nprevious-version=7.7.6\ndigests={"%s": "sha256:0"}\nartifacts=%s\n' \
   "$INPUT_ENVIRONMENT" "$GITHUB_WORKSPACE/Makefile" >> "$GITHUB_OUTPUT"
 "#;
 
