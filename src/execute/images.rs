@@ -138,6 +138,22 @@ pub(super) fn parse(text: &str) -> Result<Repository, Failure> {
     Ok(reference.repository)
 }
 
+/// Each image that a later gate takes is the one that an earlier job recorded, where one did.
+pub(super) fn unchanged(progress: &Progress) -> Result<(), Failure> {
+    for image in &progress.images {
+        let recorded = progress.plan.images.recorded.iter().find(|recorded| recorded.name == image.name);
+        if let Some(recorded) = recorded.filter(|recorded| recorded.digest != image.digest) {
+            return Err(differs(
+                &format!("{} is not the image that the input `images` names", image.reference),
+                &recorded.digest,
+                Some(&image.digest),
+                "the tag was moved after the earlier gate; run that gate again, or leave `images` out",
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn nothing_to_promote() -> Failure {
     Failure {
         what: "there is no image to promote".to_owned(),

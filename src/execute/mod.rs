@@ -173,10 +173,16 @@ impl Execution<'_> {
             Job::Preflight(preflight) => Box::pin(self.preflight(preflight)).await,
             Job::Subnamespaces(wanted) => self.subnamespaces(wanted).await,
             Job::Version => self.settle(progress).await,
-            Job::Images { repository, earlier } => {
+            Job::Images { repository, earlier, records } => {
                 let required = progress.plan.images.required;
                 let said = Box::pin(self.record(repository, required, progress)).await?;
-                Box::pin(self.let_through(repository, earlier, progress)).await?;
+                // A build makes images; what an earlier job recorded is no matter then.
+                if !earlier.is_empty() {
+                    images::unchanged(progress)?;
+                }
+                if *records {
+                    Box::pin(self.let_through(repository, earlier, progress)).await?;
+                }
                 Ok(said)
             }
             Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,

@@ -353,10 +353,9 @@ impl Planner<'_> {
                 return Ok(());
             }
         };
-        let recorded = known.inputs.promotion_record == inputs::Switch::On;
         let repository = format!("{registry}/{}", known.paths.of(stage).text);
-        let earlier = if recorded { earlier.to_vec() } else { Vec::new() };
-        self.own("images", Job::Images { repository, earlier });
+        let records = !earlier.is_empty() && known.inputs.promotion_record == inputs::Switch::On;
+        self.own("images", Job::Images { repository, earlier: earlier.to_vec(), records });
         Ok(())
     }
 

@@ -163,9 +163,12 @@ pub enum Job {
     Images {
         /// The registry path of the images: `<registry>/<stage path>`.
         repository: String,
-        /// The gates that they should have passed before, by their promotion records.
+        /// The gates that they passed before; none after a build.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         earlier: Vec<Stage>,
+        /// Whether their promotion records should say so.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        records: bool,
     },
     /// Promotes the images.
     Promote(Promotion),

@@ -239,6 +239,11 @@ fn a_missing_record_is_a_warning_and_another_digest_is_an_error() {
     run.ended(1);
     assert!(run.stdout.contains("is not the image that the input `images` names"), "{}", run.stdout);
     assert_eq!(run.step("p2p-prod"), "skipped");
+    // Records only inform; without them the digests count all the same.
+    let run = gate.run(&["prod", "--promotion-record", "off"]);
+    run.ended(1);
+    assert!(run.stdout.contains("is not the image that the input `images` names"), "{}", run.stdout);
+    assert_eq!(run.step("p2p-prod"), "skipped");
 }
 
 #[test]
