@@ -391,7 +391,7 @@ impl Planner<'_> {
                 && matches!(&step.job, Job::Promote(promotion) if promotion.by.is_none())
         });
         let names = self.image_names();
-        let recorded = self.known.recorded.clone();
+        let mut recorded = self.known.recorded.clone();
         if let (Names::Names(names), false) = (&names, recorded.is_empty()) {
             let lost: Vec<_> = names
                 .iter()
@@ -405,6 +405,7 @@ impl Planner<'_> {
                      nothing was run",
                 ));
             }
+            recorded.retain(|image| names.contains(&image.name));
         }
         let handed_over = self.known.inputs.images.is_some();
         Ok(Images { names, required: listed || native || later, handed_over, recorded })

@@ -247,6 +247,27 @@ fn a_missing_record_is_a_warning_and_another_digest_is_an_error() {
 }
 
 #[test]
+fn of_the_images_that_an_earlier_job_recorded_those_are_promoted_that_are_named() {
+    let gate = scene();
+    image(&gate, "test/shop-db", &["0.0.1"]);
+    let recorded = ["shop", "shop-db"].map(|name| {
+        let digest = gate.registry.digest(&format!("test/{name}"), "0.0.1").unwrap();
+        json!({"name": name, "reference": format!("{}/test/{name}:0.0.1", gate.registry.path()), "digest": digest})
+    });
+    let gate = gate.input("version", "0.0.1").input("images", &json!(recorded).to_string());
+    let next = format!("{}/next", gate.registry.path());
+    let gate = gate.input("image-names", "shop-db").input("dest-registry", &next);
+    let plan = gate.run(&["plan", "promote", "extended-test", "--output", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&plan.passed().stdout).unwrap();
+    assert_eq!(plan["images"]["recorded"], json!([recorded[1]]));
+    let run = gate.run(&["promote", "extended-test"]);
+    let promoted = run.passed().json("promoted");
+    assert_eq!((promoted.as_array().unwrap().len(), &promoted[0]["name"]), (1, &json!("shop-db")));
+    assert_eq!(gate.registry.digest("next/extended-test/shop", "0.0.1"), None);
+    assert!(gate.registry.digest("next/extended-test/shop-db", "0.0.1").is_some());
+}
+
+#[test]
 fn an_image_that_moves_while_it_is_tested_is_not_promoted() {
     let moves = "p2p-extended-test:\n\t@mkdir .x && echo moved > .x/file && '$(P2P_BIN)' image push .x \
                  '$(P2P_REGISTRY_EXTENDED_TEST)/shop:$(P2P_VERSION)'\n";
