@@ -366,11 +366,12 @@ fn sources(request: &Request, paths: &Paths) -> Result<Sources, Failure> {
     }
     let own =
         inputs.environment.as_ref().map(|name| Value::new(name, Origin::Input("environment".to_owned())));
-    let first = || {
-        promotion::first(&vars, stage::of(request.command, &request.targets).unwrap_or(Stage::FastFeedback))
+    let environment = match own.or_else(|| request.own.clone()) {
+        Some(own) => Some(own),
+        None => several::first_of(request, &vars)?,
     };
     Ok(Sources {
-        environment: own.or_else(|| request.own.clone()).or_else(first),
+        environment,
         inputs: given(inputs),
         environments,
         vars,

@@ -1,6 +1,6 @@
 //! The environments that a gate runs in: one, or several one after the other.
 
-use super::{Request, stage};
+use super::{Request, promotion, stage};
 use crate::environment::{Matrix, Origin, Stage, Value, Vars};
 use crate::error::Failure;
 use crate::inputs::Command;
@@ -20,6 +20,39 @@ pub(super) fn variable(stage: Stage) -> &'static str {
         Stage::ExtendedTest => "EXTENDED_TEST",
         Stage::Prod => "PROD",
     }
+}
+
+/// The first environment of the gate that `request` is about, for one that names none: the own one of the
+/// job then. Targets belong to their gates, a promotion to the gate that it ends, and whatever belongs to
+/// none to fast feedback.
+///
+/// # Errors
+/// Where targets belong to gates whose first environments differ.
+pub(super) fn first_of(request: &Request, vars: &Vars) -> Result<Option<Value>, Failure> {
+    let targets = &request.targets;
+    let stages = match request.command {
+        Command::Run => targets.iter().filter_map(|target| stage::of_target(target)).collect(),
+        Command::Promote if *targets == ["prod"] => vec![Stage::ExtendedTest],
+        command => stage::of(command, targets).into_iter().collect(),
+    };
+    let mut firsts = stages.iter().map(|stage| (*stage, promotion::first(vars, *stage)));
+    let Some((stage, first)) = firsts.next() else { return Ok(promotion::first(vars, Stage::FastFeedback)) };
+    let text = |name: &Option<Value>| name.as_ref().map(|name| name.text.clone());
+    let Some((other_stage, other)) = firsts.find(|(_, other)| text(other) != text(&first)) else {
+        return Ok(first);
+    };
+    let said = |stage, name: &Option<Value>| {
+        format!("{} names {}", variable(stage), text(name).as_deref().unwrap_or("none"))
+    };
+    Err(Failure::usage(
+        format!(
+            "the targets `{}` belong to gates in different environments: {}, {}",
+            targets.join(" "),
+            said(stage, &first),
+            said(other_stage, &other)
+        ),
+        "run them in a job for each environment, or say by `environment` which one is meant; nothing was run",
+    ))
 }
 
 /// The environments of the gate that `request` is about, with everything that their entries hold.

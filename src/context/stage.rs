@@ -32,6 +32,16 @@ pub(super) fn of(command: Command, targets: &[String]) -> Option<Stage> {
     }
 }
 
+/// The gate that a make target belongs to, where it belongs to one.
+pub(super) fn of_target(target: &str) -> Option<Stage> {
+    match target {
+        "p2p-build" | "p2p-functional" | "p2p-nft" | "p2p-integration" => Some(Stage::FastFeedback),
+        "p2p-extended-test" => Some(Stage::ExtendedTest),
+        "p2p-prod" => Some(Stage::Prod),
+        _ => None,
+    }
+}
+
 /// Settles which version `request` is about, if it is about a later gate, and checks the version's tag
 /// out: `paths` lead there from then on. `client` makes a client for what a plan is about.
 ///

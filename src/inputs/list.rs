@@ -64,7 +64,8 @@ inputs! {
         /// The deployable. Default: `P2P_APP_NAME` of the Makefile.
         app_name("app-name"): Option<String>;
         /// The name of this job's own environment, such as `gcp-dev`. Default: the first
-        /// environment of the gate's matrix.
+        /// environment of the gate's matrix; of `run`, of the gate that the targets belong to; of
+        /// `promote`, of the gate that is promoted from.
         environment("environment"): Option<String>;
         /// The environments that a gate runs in, one after the other: a matrix
         /// (`{"include": [{"deploy_env": "gcp-dev"}]}`), or names. Default: `environment`, else

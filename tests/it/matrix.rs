@@ -154,6 +154,36 @@ fn the_image_goes_to_each_environment_of_the_next_gate_and_is_tested_there() {
 }
 
 #[test]
+fn without_a_name_a_job_is_in_the_first_environment_of_its_targets_gate() {
+    let only = |name: &str| json!({"include": [{"deploy_env": name}]});
+    let matrices =
+        [("FAST_FEEDBACK", only("gcp-dev")), ("EXTENDED_TEST", only("gcp-test")), ("PROD", only("gcp-prod"))];
+    let registry = "{registry: localhost:1/next}";
+    let environments = format!("gcp-test: {registry}\ngcp-prod: {registry}");
+    let gate = scene(&matrices).input("environments", &environments);
+    for (arguments, expected) in [
+        (&["run", "where"][..], "gcp-dev"),
+        (&["run", "p2p-functional", "where"], "gcp-dev"),
+        (&["run", "p2p-extended-test"], "gcp-test"),
+        (&["run", "where", "p2p-prod"], "gcp-prod"),
+        (&["run", "p2p-functional", "p2p-prod", "--environment", "mine"], "mine"),
+        (&["promote", "extended-test"], "gcp-dev"),
+        (&["promote", "prod"], "gcp-test"),
+    ] {
+        let run = gate.run(&[&["plan"], arguments, &["--output", "json", "--version", "1.2.3"]].concat());
+        let plan: Value = serde_json::from_str(&run.passed().stdout).unwrap();
+        assert_eq!(plan["environment"]["environment"]["value"], expected, "{arguments:?}");
+    }
+    let run = gate.run(&["run", "p2p-functional", "p2p-prod"]);
+    run.ended(64);
+    let said = "gates in different environments: FAST_FEEDBACK names gcp-dev, PROD names gcp-prod";
+    assert!(run.stdout.contains(said), "{}", run.stdout);
+    // One environment for all of them is no question.
+    let gate = scene(&[("FAST_FEEDBACK", only("gcp-dev")), ("PROD", only("gcp-dev"))]);
+    gate.run(&["plan", "run", "p2p-functional", "p2p-prod"]).passed();
+}
+
+#[test]
 fn a_key_that_another_environment_lacks_is_named_before_anything_runs() {
     let gate = scene(&[]).input("environment", "gcp-dev").input("matrix", "gcp-dev gcp-dev3");
     let run = gate.run(&["fast-feedback"]);
