@@ -4,6 +4,7 @@
 mod checks;
 mod cloud;
 mod github;
+mod makefile;
 mod paths;
 mod promotion;
 mod release;
@@ -19,28 +20,19 @@ pub use versions::remote;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::environment::{
-    EnvVars, Environments, Given, Key, Origin, Paths as StagePaths, Settings, Sources, Stage,
-    Target as Facing, Value, Values, Vars, target_variables,
+    EnvVars, Environments, Given, Key, Origin, Paths as StagePaths, Settings, Sources, Stage, Value, Values,
+    Vars,
 };
 use crate::error::Failure;
-use crate::git::{self, Git};
+use crate::git::Git;
 use crate::inputs::{Command, Federate, Inputs};
-use crate::make::{self, Makefile, ProbeRequest};
+use crate::make::Makefile;
 use crate::outcome::Image;
 use crate::plan::{Cloud, Known, Later, Place, Plan, Standing, plan, stage};
-use crate::private;
 use crate::version::{Kind, Level, Prefix, VersionTag};
 use crate::world::World;
-
-/// The longest that make may take to read a Makefile.
-const READING: Duration = Duration::from_mins(2);
-
-/// The targets of the gates. Not the promotions: a catch-all rule is no promotion of the team's own.
-const GATES: [&str; 6] =
-    ["p2p-build", "p2p-functional", "p2p-nft", "p2p-integration", "p2p-extended-test", "p2p-prod"];
 
 /// What was asked of us.
 #[derive(Debug, Clone)]
@@ -193,7 +185,7 @@ impl Context {
             let makefile = match request.command {
                 Command::Version | Command::Release => None,
                 Command::Latest if stage::said(&request.inputs, &sources.facing(&request)?) => None,
-                _ => Some(read_makefile(world, place, &request, &paths, &sources, &stage_paths).await?),
+                _ => Some(makefile::read(world, place, &request, &paths, &sources, &stage_paths).await?),
             };
             Ok::<_, Failure>((embedded_registry, makefile))
         };
@@ -218,7 +210,7 @@ impl Context {
         };
         let tracked = match request.command {
             Command::FastFeedback | Command::ExtendedTest | Command::Promote => {
-                tracked(git, makefile.as_ref(), &paths).await?
+                makefile::tracked(git, makefile.as_ref(), &paths).await?
             }
             _ => Vec::new(),
         };
@@ -370,13 +362,7 @@ fn sources(request: &Request, paths: &Paths) -> Result<Sources, Failure> {
         Some(own) => Some(own),
         None => several::first_of(request, &vars)?,
     };
-    Ok(Sources {
-        environment,
-        inputs: given(inputs),
-        environments,
-        vars,
-        ..Sources::default()
-    })
+    Ok(Sources { environment, inputs: given(inputs), environments, vars, ..Sources::default() })
 }
 
 /// The inputs that are values of an environment.
@@ -453,69 +439,6 @@ fn recorded(inputs: &Inputs) -> Result<Vec<Image>, Failure> {
              [{\"name\": …, \"reference\": …, \"digest\": \"sha256:…\"}]; nothing was run",
         )
     })
-}
-
-/// Reads the Makefile through make, in the environment that its targets will have.
-async fn read_makefile(
-    world: &World,
-    place: Place,
-    request: &Request,
-    paths: &Paths,
-    sources: &Sources,
-    stage_paths: &StagePaths,
-) -> Result<Makefile, Failure> {
-    let values = sources.facing(request)?;
-    let variables = target_variables(&Facing {
-        values: &values,
-        source: None,
-        paths: stage_paths,
-        version: None,
-        github_token: request.inputs.github_token.as_ref(),
-        env_vars: &request.env_vars,
-    });
-    // A pattern rule does not name them.
-    let gates = GATES.into_iter().filter(|_| request.command != Command::Run);
-    let required = request.inputs.required_targets.iter().flat_map(|words| &words.0);
-    let targets: Vec<_> = request.targets.iter().chain(required).map(String::as_str).chain(gates).collect();
-    let mut env = variables.over(&world.env);
-    // What `$(shell …)` writes for the runner is no more obeyed than what a target writes.
-    if place == Place::Github {
-        for (name, file) in private::runner_files(paths.scratch()?)? {
-            env.set(name, file);
-        }
-    }
-    let makefile = make::probe(ProbeRequest {
-        directory: &paths.directory,
-        env: &env,
-        scratch: &paths.temp,
-        targets: &targets,
-        variables: &["P2P_TENANT_NAME", "P2P_APP_NAME"],
-        limit: READING,
-    });
-    Ok(makefile.await?)
-}
-
-/// The files with promotion recipes that git tracks: those are the team's own.
-async fn tracked(git: &Git, makefile: Option<&Makefile>, paths: &Paths) -> Result<Vec<PathBuf>, Failure> {
-    let mut tracked = Vec::new();
-    for target in ["p2p-promote-to-extended-test", "p2p-promote-to-prod"] {
-        let Some(make::State::Defined { recipes }) = makefile.map(|makefile| makefile.target(target).state)
-        else {
-            continue;
-        };
-        for place in recipes {
-            if tracked.contains(&place.file) {
-                continue;
-            }
-            match git.is_tracked(&paths.directory, &place.file).await {
-                Ok(true) => tracked.push(place.file),
-                // A laptop without git has its local runs all the same.
-                Ok(false) | Err(git::Error::Missing) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-    Ok(tracked)
 }
 
 /// What a local run substitutes, said at the top.

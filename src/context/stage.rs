@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::versions::{self, Found};
-use super::{Context, Job, Paths, Request, checks};
-use crate::environment::{Key, Stage, Values};
+use super::{Context, Job, Paths, Request, checks, makefile};
+use crate::environment::{Key, Origin, Stage, Values};
 use crate::error::{Exit, Failure};
 use crate::git::{Git, Worktree};
 use crate::inputs::{Command, Inputs};
@@ -131,7 +131,9 @@ async fn latest(
     let names = match &plan.images.names {
         Names::Names(names) => names.clone(),
         Names::PrintedBy(target) => {
-            let mut env = target.variables.over(&world.env);
+            // Read with the same version as the rest of the Makefile.
+            let origin = Origin::Run("what is looked for".to_owned());
+            let mut env = target.variables.clone().with_version(makefile::UNSETTLED, &origin).over(&world.env);
             // What it writes for the runner is no more obeyed than what a target writes.
             if context.place == Place::Github {
                 for (name, file) in private::runner_files(context.paths.scratch()?)? {

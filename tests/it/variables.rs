@@ -185,6 +185,37 @@ fn what_is_not_known_is_unset_and_never_empty() {
 }
 
 #[test]
+fn a_makefile_that_demands_what_its_targets_get_is_read() {
+    let demand = |name: &str| format!("ifndef {name}\n$(error {name} is not set)\nendif\n");
+    let demands = ["VERSION", "P2P_VERSION"].map(demand).concat();
+    let gate = scene("");
+    let makefile =
+        fs::read_to_string(gate.workspace().join("Makefile")).unwrap() + "p2p-images: ; @echo shop\n";
+    let gate = gate.file("Makefile", &(demands.clone() + &makefile)).commit("demands");
+    let run = gate.run(&["fast-feedback"]);
+    assert_eq!(run.passed().output("version"), "0.0.1");
+    assert_eq!(env(&gate, "p2p-functional")["VERSION"], "0.0.1");
+    // The latest version is looked for before there is one.
+    assert_eq!(gate.run(&["extended-test"]).passed().output("version"), "0.0.1");
+
+    // The tenant that only the Makefile knows is in the registry's name.
+    let demands = demands + &["REGISTRY", "P2P_NAMESPACE_NFT", "SERVICE_ACCOUNT"].map(demand).concat();
+    let gate = gate
+        .file("Makefile", &(demands + &makefile))
+        .commit("demands more")
+        .input("registry", "")
+        .input("federation", "off")
+        .input("vars", r#"{"PROJECT_ID": "acme-dev", "REGION": "europe-west2"}"#);
+    let run = gate.run(&["plan"]);
+    assert!(
+        run.passed().stdout.contains("europe-west2-docker.pkg.dev/acme-dev/tenant/acme "),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains("unknown-tenant"), "{}", run.stdout);
+}
+
+#[test]
 fn inputs_replace_what_is_derived() {
     let gate = scene("")
         .input("fast-feedback-path", "quick")
