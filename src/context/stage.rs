@@ -133,14 +133,15 @@ async fn latest(
         Names::PrintedBy(target) => {
             // Read with the same version as the rest of the Makefile.
             let origin = Origin::Run("what is looked for".to_owned());
-            let mut env = target.variables.clone().with_version(makefile::UNSETTLED, &origin).over(&world.env);
+            let mut env =
+                target.variables.clone().with_version(makefile::UNSETTLED, &origin).over(&world.env);
             // What it writes for the runner is no more obeyed than what a target writes.
             if context.place == Place::Github {
                 for (name, file) in private::runner_files(context.paths.scratch()?)? {
                     env.set(name, file);
                 }
             }
-            make::images(&context.paths.directory, &env, NAMING).await?
+            make::images(&context.paths.directory, &env, &context.paths.temp, NAMING).await?
         }
     };
     let mut repositories = Vec::new();

@@ -55,7 +55,7 @@ impl Execution<'_> {
         self.site.keep_credentials()?;
         let private = Private::make(self, target, false).await?;
         let spec = self.spec(target, &private, directory, &self.site.paths.workspace);
-        Ok(make::images(directory, &spec.env, NAMING).await?)
+        Ok(make::images(directory, &spec.env, &self.site.paths.temp, NAMING).await?)
     }
 
     /// Whether the images that tests are about are still those that were recorded: a test of other bytes

@@ -127,6 +127,16 @@ impl Help for MakeError {
 }
 
 impl MakeError {
+    /// Names the command in another way.
+    pub(super) fn of_command(self, command: &str) -> Self {
+        let command = command.to_owned();
+        match self {
+            Self::TimedOut { limit, .. } => Self::TimedOut { command, limit },
+            Self::Start { source, .. } => Self::Start { command, source },
+            other => other,
+        }
+    }
+
     /// Says that it was variable `name` whose value make stumbled over.
     pub(super) fn of_variable(self, name: String) -> Self {
         match self {

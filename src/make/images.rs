@@ -7,23 +7,45 @@ use std::time::Duration;
 
 use super::command::Call;
 use super::error::MakeError;
+use super::files;
 use crate::world::Env;
 
 /// How many of the last lines of standard error an error quotes.
 const TAIL: usize = 10;
 
+/// The command in short: the file of ours says nothing to a reader.
+const COMMAND: &str = "make -s --no-print-directory p2p-images";
+
 /// Runs `make -s --no-print-directory p2p-images` in `directory` and reads the image names that it
-/// prints, in their order, each once. Empty when it prints nothing.
+/// prints, in their order, each once. Empty when it prints nothing. What the Makefile prints while it
+/// is read (`$(info …)`) is no name. `scratch` is a directory outside the workspace for a temporary file.
 ///
 /// # Errors
 /// When make cannot run, fails, runs into `limit`, or prints a word that is no image name.
-pub async fn images(directory: &Path, env: &Env, limit: Duration) -> Result<Vec<String>, MakeError> {
-    let arguments = ["-s", "--no-print-directory", "p2p-images"].map(OsStr::new);
+pub async fn images(
+    directory: &Path,
+    env: &Env,
+    scratch: &Path,
+    limit: Duration,
+) -> Result<Vec<String>, MakeError> {
+    let main = files::main(directory)?;
+    let start_error = |source| MakeError::Start { command: COMMAND.to_owned(), source };
+    let marker = files::marker().map_err(start_error)?;
+    let file = files::ours(scratch, &text(&marker)).map_err(start_error)?;
+    let arguments = [
+        OsStr::new("-s"),
+        OsStr::new("--no-print-directory"),
+        OsStr::new("-f"),
+        OsStr::new(main),
+        OsStr::new("-f"),
+        file.path().as_os_str(),
+        OsStr::new("p2p-images"),
+    ];
     let call = Call { directory, env, arguments: &arguments, limit };
-    let captured = call.capture().await?;
+    let captured = call.capture().await.map_err(|error| error.of_command(COMMAND))?;
     if !captured.status.success() {
         return Err(MakeError::ImagesFailed {
-            command: call.line(),
+            command: COMMAND.to_owned(),
             code: captured
                 .status
                 .code()
@@ -31,7 +53,24 @@ pub async fn images(directory: &Path, env: &Env, limit: Duration) -> Result<Vec<
             message: tail(&captured.stderr),
         });
     }
-    names(&String::from_utf8_lossy(&captured.stdout))
+    names(&String::from_utf8_lossy(after(&captured.stdout, &marker)))
+}
+
+/// The file that make reads last. It takes itself out of the list of files, whose last one recipes may ask
+/// for, and is never remade, whatever rules match anything.
+fn text(marker: &str) -> String {
+    format!(
+        "{marker} := $(lastword $(MAKEFILE_LIST))\n\
+         MAKEFILE_LIST := $(filter-out $({marker}),$(MAKEFILE_LIST))\n\
+         $({marker}): ;\n\
+         $(info {marker})\n"
+    )
+}
+
+/// What was printed after the Makefile was read: twice, where make remade a file that it includes.
+fn after<'a>(stdout: &'a [u8], marker: &str) -> &'a [u8] {
+    let line = format!("{marker}\n");
+    memchr::memmem::rfind(stdout, line.as_bytes()).map_or(stdout, |at| &stdout[at + line.len()..])
 }
 
 /// The last lines of what make said.

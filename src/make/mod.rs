@@ -7,6 +7,7 @@ mod broken;
 mod command;
 mod database;
 mod error;
+mod files;
 mod images;
 mod makefile;
 mod probe;

@@ -6,7 +6,6 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,11 +14,9 @@ use super::broken::broken;
 use super::command::Call;
 use super::database::Database;
 use super::error::MakeError;
+use super::files;
 use super::makefile::{Makefile, Resolver};
 use crate::world::Env;
-
-/// The names that make looks for, in its order (GNU make manual, "What Name to Give Your Makefile").
-const NAMES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
 
 /// What to find out.
 #[derive(Debug, Clone, Copy)]
@@ -45,15 +42,10 @@ pub struct ProbeRequest<'a> {
 /// # Errors
 /// When there is no make or no Makefile, when make cannot read it, or at the time limit.
 pub async fn probe(request: ProbeRequest<'_>) -> Result<Makefile, MakeError> {
-    if !request.directory.is_dir() {
-        return Err(MakeError::NoDirectory { directory: request.directory.to_owned() });
-    }
-    let main = NAMES
-        .into_iter()
-        .find(|name| request.directory.join(name).is_file())
-        .ok_or_else(|| MakeError::NoMakefile { directory: request.directory.to_owned() })?;
+    let main = files::main(request.directory)?;
     let words = Words::new().map_err(|source| start_error(main, source))?;
-    let file = words.write(request).map_err(|source| start_error(main, source))?;
+    let file = files::ours(request.scratch, &words.text(request.variables))
+        .map_err(|source| start_error(main, source))?;
     let mut env = request.env.clone();
     env.set("LC_ALL", "C");
     let arguments = [
@@ -64,7 +56,7 @@ pub async fn probe(request: ProbeRequest<'_>) -> Result<Makefile, MakeError> {
         OsStr::new(&words.goal),
     ];
     let call = Call { directory: request.directory, env: &env, arguments: &arguments, limit: request.limit };
-    let captured = call.capture().await.map_err(|error| short(error, main))?;
+    let captured = call.capture().await.map_err(|error| error.of_command(&line(main)))?;
 
     let answer = Answer::parse(&captured.stdout, &words.marker);
     let read = answer.as_ref().filter(|answer| answer.complete);
@@ -100,20 +92,9 @@ struct Words {
 
 impl Words {
     fn new() -> std::io::Result<Self> {
-        let mut marker = String::from("probe-");
-        for byte in getrandom::u64().map_err(|error| std::io::Error::other(error.to_string()))?.to_be_bytes()
-        {
-            let _ = write!(marker, "{byte:02x}");
-        }
+        let marker = files::marker()?;
         let goal = format!("p2p-{marker}");
         Ok(Self { marker, goal })
-    }
-
-    /// The file that make reads after the Makefile. Its name fits no pattern rule that anyone writes.
-    fn write(&self, request: ProbeRequest<'_>) -> std::io::Result<tempfile::NamedTempFile> {
-        let mut file = tempfile::Builder::new().prefix(".probe-").tempfile_in(request.scratch)?;
-        file.write_all(self.text(request.variables).as_bytes())?;
-        Ok(file)
     }
 
     /// Line by line: recipes of the database begin with a tab again; a match-anything rule and
@@ -155,15 +136,10 @@ fn has_catch_all(directory: &Path, files: &[PathBuf]) -> bool {
 }
 
 fn start_error(main: &str, source: std::io::Error) -> MakeError {
-    MakeError::Start { command: format!("make -p -f {main}"), source }
+    MakeError::Start { command: line(main), source }
 }
 
-/// Names the command in short: our goal and file say nothing to a reader.
-fn short(error: MakeError, main: &str) -> MakeError {
-    let command = format!("make -p -f {main}");
-    match error {
-        MakeError::TimedOut { limit, .. } => MakeError::TimedOut { command, limit },
-        MakeError::Start { source, .. } => MakeError::Start { command, source },
-        other => other,
-    }
+/// The command in short: our goal and file say nothing to a reader.
+fn line(main: &str) -> String {
+    format!("make -p -f {main}")
 }

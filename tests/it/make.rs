@@ -83,6 +83,13 @@ impl Corpus {
         }
     }
 
+    async fn images(&self) -> Result<Vec<String>, MakeError> {
+        let scratch = self.root.path().join("scratch");
+        let names = images(&self.directory, &self.env, &scratch, Duration::from_mins(1)).await;
+        assert_eq!(fs::read_dir(scratch).unwrap().count(), 0);
+        names
+    }
+
     fn has(&self, name: &str) -> bool {
         self.directory.join(name).exists()
     }
@@ -481,19 +488,41 @@ async fn makes_own_choice_of_the_name_is_followed() {
 
 #[tokio::test]
 async fn image_names_are_what_p2p_images_prints() {
-    let limit = Duration::from_mins(1);
     let corpus = Corpus::new("p2p-images:\n\techo shop shop-db\n\t@echo team/api; echo noise >&2\n");
-    let names = images(&corpus.directory, &corpus.env, limit).await.unwrap();
-    assert_eq!(names, ["shop", "shop-db", "team/api"]);
+    assert_eq!(corpus.images().await.unwrap(), ["shop", "shop-db", "team/api"]);
 
     let corpus = Corpus::new("p2p-images:\n\techo Shop:latest\n");
-    let error = images(&corpus.directory, &corpus.env, limit).await.unwrap_err();
+    let error = corpus.images().await.unwrap_err();
     assert_eq!(error.to_string(), "`p2p-images` printed \"Shop:latest\", which is not an image name");
 
     let corpus = Corpus::new("p2p-images:\n\techo why >&2; exit 3\n");
-    let error = images(&corpus.directory, &corpus.env, limit).await.unwrap_err().to_string();
-    assert!(error.contains("failed with exit code 2: why"), "{error}");
+    let error = corpus.images().await.unwrap_err().to_string();
+    assert_eq!(
+        error.lines().next().unwrap(),
+        "`make -s --no-print-directory p2p-images` failed with exit code 2: why"
+    );
 
     let corpus = Corpus::new("p2p-images:\n\techo $$LC_ALL\n").env("LC_ALL", "mine");
-    assert_eq!(images(&corpus.directory, &corpus.env, limit).await.unwrap(), ["mine"]);
+    assert_eq!(corpus.images().await.unwrap(), ["mine"]);
+    assert!(matches!(Corpus::empty().images().await, Err(MakeError::NoMakefile { .. })));
+}
+
+#[tokio::test]
+async fn what_a_makefile_prints_while_it_is_read_is_no_image_name() {
+    let corpus = Corpus::new("$(info reading)\np2p-images: ; @echo shop\n$(info read)\n");
+    assert_eq!(corpus.images().await.unwrap(), ["shop"]);
+    // Read twice: the include is made in between.
+    let corpus = Corpus::new(
+        "$(info reading)\np2p-images: ; @echo $(NAME)\ninclude gen.mk\ngen.mk:\n\t@echo making; echo 'NAME = shop' > $@\n",
+    );
+    assert_eq!(corpus.images().await.unwrap(), ["shop"]);
+    // Nothing shows that a file more was read.
+    let corpus = Corpus::new(
+        "include names.mk\n%: FORCE\n\t@echo caught-$@\nFORCE:\nMakefile names.mk: ;\np2p-images: ; @echo $(notdir $(MAKEFILE_LIST))\n",
+    )
+    .file("names.mk", "");
+    let error = corpus.images().await.unwrap_err();
+    assert!(matches!(&error, MakeError::BadImageName { word } if word == "Makefile"), "{error}");
+    let corpus = Corpus::new("include a\np2p-images: ; @echo $(lastword $(MAKEFILE_LIST))\n").file("a", "");
+    assert_eq!(corpus.images().await.unwrap(), ["a"]);
 }
