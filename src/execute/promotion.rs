@@ -71,7 +71,7 @@ impl Execution<'_> {
         if !result.status.passes() {
             return result;
         }
-        let after = self.arrived(promotion, &images, progress);
+        let after = self.arrived(&target.target, promotion, &images, progress);
         match self.unless_stopped(&step.name, clock, after).await {
             Ok(()) => result,
             Err(failed) => StepResult { log: result.log, ..failed },
@@ -102,9 +102,10 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// The tags at the destination name what was tested.
+    /// The tags at the destination name what was tested, now that a target of the team's has promoted.
     async fn arrived(
         &self,
+        target: &str,
         promotion: &Promotion,
         images: &[Image],
         progress: &mut Progress,
@@ -115,13 +116,17 @@ impl Execution<'_> {
             let now = self.edges.oci.resolve(&destination, &Which::Tag(version.clone())).await?;
             let now = now.map(|found| found.digest.to_string());
             if now.as_deref() != Some(&*image.digest) {
-                return Err(differs(
-                    &format!("{destination}:{version} is not the image that was tested"),
-                    &image.digest,
-                    now.as_deref(),
-                    "the promotion target must copy the tested image unchanged, as `promotion: native` does; \
-                     remove the other one from there before the next stage takes it",
-                ));
+                let help = match now {
+                    None => format!(
+                        "`{target}` ended well and pushed nothing there; it must push the tested image under just \
+                         this name, as `promotion: native` does"
+                    ),
+                    Some(_) => "the promotion target must copy the tested image unchanged, as `promotion: native` \
+                                does; remove the other one from there before the next stage takes it"
+                        .to_owned(),
+                };
+                let what = format!("{destination}:{version} is not the image that was tested");
+                return Err(differs(&what, &image.digest, now.as_deref(), &help));
             }
             self.record_promotion(promotion, image, true, progress).await;
             self.promoted(promotion, image, &version, progress)?;

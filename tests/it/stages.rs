@@ -292,6 +292,17 @@ fn the_team_s_own_recipe_promotes_to_production() {
 }
 
 #[test]
+fn a_recipe_that_promotes_nothing_is_said() {
+    let own = "p2p-promote-to-extended-test: ; @echo done\n";
+    let gate = Gate::new(&format!("{MAKEFILE}{own}"));
+    let run = gate.run(&["fast-feedback"]);
+    run.ended(1);
+    let failure = run.report["steps"].as_array().unwrap().last().unwrap()["failure"].to_string();
+    assert!(failure.contains("there is no such tag"), "{failure}");
+    assert!(failure.contains("`p2p-promote-to-extended-test` ended well and pushed nothing there"), "{failure}");
+}
+
+#[test]
 fn events_that_never_promote_do_not_here_either() {
     for (event, git_ref, promoted) in [
         ("pull_request_target", "refs/heads/main", "skipped"),
