@@ -18,9 +18,12 @@ use crate::world::World;
 /// The longest that make may take to read a Makefile.
 const READING: Duration = Duration::from_mins(2);
 
-/// The targets of the gates. Not the promotions: a catch-all rule is no promotion of the team's own.
+/// The targets of the gates.
 const GATES: [&str; 6] =
     ["p2p-build", "p2p-functional", "p2p-nft", "p2p-integration", "p2p-extended-test", "p2p-prod"];
+
+/// The targets that promote.
+const PROMOTIONS: [&str; 2] = ["p2p-promote-to-extended-test", "p2p-promote-to-prod"];
 
 /// The version while there is none yet.
 pub(super) const UNSETTLED: &str = "0.0.0";
@@ -51,7 +54,7 @@ pub(super) async fn read(
     // The Makefile's own is what we are after.
     variables.set.retain(|_, variable| variable.origin != Origin::Makefile(TENANT));
     // A pattern rule does not name them.
-    let gates = GATES.into_iter().filter(|_| request.command != Command::Run);
+    let gates = GATES.into_iter().chain(PROMOTIONS).filter(|_| request.command != Command::Run);
     let required = request.inputs.required_targets.iter().flat_map(|words| &words.0);
     let targets: Vec<_> = request.targets.iter().chain(required).map(String::as_str).chain(gates).collect();
     let mut env = variables.over(&world.env);
@@ -90,7 +93,7 @@ pub(super) async fn tracked(
     paths: &Paths,
 ) -> Result<Vec<PathBuf>, Failure> {
     let mut tracked = Vec::new();
-    for target in ["p2p-promote-to-extended-test", "p2p-promote-to-prod"] {
+    for target in PROMOTIONS {
         let Some(make::State::Defined { recipes }) = makefile.map(|makefile| makefile.target(target).state)
         else {
             continue;

@@ -42,6 +42,8 @@ pub struct Target {
     /// Whether a file or directory of its name keeps make from ever running it: it is not `.PHONY`
     /// and has no prerequisites, so make calls it up to date and the step would pass untested.
     pub shadowed: bool,
+    /// The pattern rule that brings its recipe, as `p2p-%`, where one does.
+    pub pattern: Option<String>,
 }
 
 /// Whether a target is there, and what it has to run.
@@ -83,7 +85,8 @@ pub enum Origin {
 impl Makefile {
     /// The target `name`: one that was asked for, or whose name begins with `p2p-`.
     pub fn target(&self, name: &str) -> Target {
-        self.targets.get(name).cloned().unwrap_or(Target { state: State::Missing, shadowed: false })
+        let missing = Target { state: State::Missing, shadowed: false, pattern: None };
+        self.targets.get(name).cloned().unwrap_or(missing)
     }
 
     /// The variable `name`, if it was asked for and is defined.
@@ -137,7 +140,11 @@ impl Resolver<'_> {
             && !phony
             && idle
             && self.path(name).symlink_metadata().is_ok();
-        Target { state, shadowed }
+        let text = |pattern: &Pattern| {
+            let target = pattern.targets.iter().find(|target| Stem::of(name, target).is_some())?;
+            Some(String::from_utf8_lossy(target).into_owned())
+        };
+        Target { state, shadowed, pattern: pattern.and_then(text) }
     }
 
     /// The explicit rules of a target; none for a name that is only mentioned.

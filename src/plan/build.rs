@@ -231,22 +231,27 @@ impl Planner<'_> {
 
     /// Whether the team's own recipe promotes.
     fn promotes_by_make(&self, target: &str) -> Result<bool, Failure> {
-        let state = self.state(target);
-        match self.known.inputs.promotion {
-            inputs::Promotion::Native => Ok(false),
-            inputs::Promotion::Make if state == State::Missing => Err(Failure::usage(
-                format!("`promotion` is `make` and the Makefile has no target `{target}`"),
-                format!("add the target `{target}`, or set `promotion: auto`; nothing was run"),
-            )),
-            inputs::Promotion::Make => Ok(true),
-            inputs::Promotion::Auto => Ok(match state {
-                State::Defined { recipes } => {
-                    !recipes.is_empty()
-                        && recipes.iter().all(|place| self.known.tracked.contains(&place.file))
-                }
-                State::Empty | State::Missing => false,
-            }),
-        }
+        let found = self.known.makefile.map(|makefile| makefile.target(target));
+        let (state, pattern) =
+            found.map_or((State::Missing, None), |target| (target.state, target.pattern));
+        let wrong = match (self.known.inputs.promotion, state) {
+            // A catch-all such as `p2p-%` is no promotion of the team's own.
+            (inputs::Promotion::Auto, State::Defined { recipes }) => {
+                return Ok(!recipes.is_empty()
+                    && pattern.is_none_or(|pattern| pattern.starts_with("p2p-promote"))
+                    && recipes.iter().all(|place| self.known.tracked.contains(&place.file)));
+            }
+            (inputs::Promotion::Make, State::Defined { .. }) => return Ok(true),
+            (inputs::Promotion::Make, State::Missing) => format!("the Makefile has no target `{target}`"),
+            (inputs::Promotion::Make, State::Empty) => format!("the target `{target}` does nothing"),
+            (inputs::Promotion::Native, _) | (inputs::Promotion::Auto, State::Empty | State::Missing) => {
+                return Ok(false);
+            }
+        };
+        Err(Failure::usage(
+            format!("`promotion` is `make` and {wrong}"),
+            format!("let the target `{target}` promote, or set `promotion: auto`; nothing was run"),
+        ))
     }
 
     /// All targets that are missing, in one error before anything runs.

@@ -383,8 +383,10 @@ fn makefiles() {
     let without = MAKEFILE.replace(" p2p-integration", "");
     let gate = gate.file("Makefile", &without).commit("no integration");
     writeln!(all, "{}\n", refused(&gate, &["fast-feedback"])).unwrap();
-    let gate = Gate::new(MAKEFILE).input("promotion", "make");
-    writeln!(all, "{}\n", refused(&gate, &["fast-feedback"])).unwrap();
+    for declared in ["", ".PHONY: p2p-promote-to-extended-test\n"] {
+        let gate = Gate::new(&format!("{MAKEFILE}{declared}")).input("promotion", "make");
+        writeln!(all, "{}\n", refused(&gate, &["fast-feedback"])).unwrap();
+    }
     insta::assert_snapshot!(all, @r"
     the Makefile does not define `p2p-functional`, `p2p-nft`
     help: add what is missing; it defines `p2p-build`. Nothing was run
@@ -402,7 +404,10 @@ fn makefiles() {
     help: add what is missing; it defines `p2p-build`, `p2p-functional`, `p2p-nft`. Nothing was run
 
     `promotion` is `make` and the Makefile has no target `p2p-promote-to-extended-test`
-    help: add the target `p2p-promote-to-extended-test`, or set `promotion: auto`; nothing was run
+    help: let the target `p2p-promote-to-extended-test` promote, or set `promotion: auto`; nothing was run
+
+    `promotion` is `make` and the target `p2p-promote-to-extended-test` does nothing
+    help: let the target `p2p-promote-to-extended-test` promote, or set `promotion: auto`; nothing was run
     ");
 }
 

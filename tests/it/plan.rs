@@ -226,3 +226,25 @@ fn a_pattern_rule_defines_the_targets_of_the_gate() {
         "{promotion}"
     );
 }
+
+/// A promotion that is written as a pattern is the team's own; a catch-all is, where `make` is asked for.
+#[test]
+fn a_pattern_rule_promotes_where_it_is_about_promotions() {
+    for (rule, tracked, setting, by_make) in [
+        ("p2p-promote-to-%", true, "auto", true),
+        ("p2p-promote-to-%", false, "auto", false),
+        ("p2p-promote-to-%", true, "make", true),
+        ("p2p-%", true, "auto", false),
+        ("p2p-%", true, "make", true),
+        ("p2p-promote-to-%", true, "native", false),
+    ] {
+        let gate = Gate::new(&format!("{MAKEFILE}-include more.mk\n")).input("promotion", setting);
+        let gate = gate.file("more.mk", &format!("{rule}:\n\t@echo $@\n"));
+        let gate = if tracked { gate.commit("tracked") } else { gate };
+        let run = gate.run(&["plan", "--output", "json"]);
+        let plan: Value = serde_json::from_str(&run.passed().stdout).unwrap();
+        let promotion = &plan["steps"].as_array().unwrap().last().unwrap()["job"];
+        assert_eq!(promotion["kind"], "promote");
+        assert_eq!(promotion.get("by").is_some(), by_make, "{rule} {tracked} {setting}");
+    }
+}
