@@ -24,12 +24,13 @@ pub struct Target<'a> {
     pub env_vars: &'a EnvVars,
 }
 
-/// Every variable of [`TABLE`] whose value is known, and those of `env-vars`. The ones that are
-/// made when the target starts ([`ComesFrom::Run`]) are added by whoever starts it.
+/// Every variable of [`TABLE`] whose value is known, and those of `env-vars`. A value without text is not
+/// known. The ones that are made when the target starts ([`ComesFrom::Run`]) are added by whoever starts
+/// it.
 pub fn target_variables(target: &Target) -> Variables {
     let mut variables = Variables::default();
     for entry in TABLE {
-        match variable(entry.from, target) {
+        match variable(entry.from, target).filter(|variable| !variable.expose().is_empty()) {
             Some(variable) => variables.insert(entry.name, variable),
             None if speaks_of_another(entry.from, target) => {
                 variables.unset.insert(entry.name);
@@ -231,7 +232,8 @@ mod tests {
             values: &nothing,
             source: None,
             paths: &Paths::default(),
-            version: None,
+            // Of a later gate that looks for its version.
+            version: Some(&Value::new("", Origin::Default)),
             github_token: None,
             env_vars: &EnvVars::default(),
         });

@@ -245,10 +245,12 @@ impl Variables {
         self.set.insert(name, variable);
     }
 
-    /// Sets the version: it may change after planning, when another run took the tag first.
+    /// Sets the version, where there is one: it may change after planning, when another run took the tag
+    /// first.
     #[must_use]
     pub fn with_version(mut self, version: &str, origin: &Origin) -> Self {
-        for entry in TABLE.iter().filter(|entry| entry.from == ComesFrom::Version) {
+        let ours = |entry: &&Entry| entry.from == ComesFrom::Version && !version.is_empty();
+        for entry in TABLE.iter().filter(ours) {
             self.insert(entry.name, Variable::plain(version, origin.clone()));
         }
         self
