@@ -14,9 +14,10 @@ const SHORTEST_PART: usize = 8;
 /// The line lengths at which `base64` and `openssl` break their output.
 const WRAPS: [usize; 2] = [76, 64];
 
-/// The lines of a secret that are long enough to be masked: a secret of one line is its own.
+/// The lines of a secret that are long enough to be masked: a secret of one line is its own. White space
+/// says nothing and is everywhere.
 pub(super) fn lines(secret: &str) -> impl Iterator<Item = &str> {
-    secret.split(['\r', '\n']).filter(|line| line.len() >= SHORTEST)
+    secret.split(['\r', '\n']).filter(|line| line.len() >= SHORTEST && !line.trim().is_empty())
 }
 
 /// Every text to look for: the lines of the secret, and the whole and its lines as base64, inside
@@ -24,7 +25,7 @@ pub(super) fn lines(secret: &str) -> impl Iterator<Item = &str> {
 /// [`SHORTEST`]; a whole that is shorter has none.
 pub(super) fn all(secret: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::new();
-    if secret.len() < SHORTEST {
+    if secret.len() < SHORTEST || secret.trim().is_empty() {
         return forms;
     }
     base64(secret.as_bytes(), &mut forms);
@@ -161,5 +162,8 @@ mod tests {
         assert!(!forms.contains("abc"));
         assert!(forms.iter().all(|form| form.len() >= SHORTEST && !form.contains(['\r', '\n'])));
         assert!(all("abc").is_empty());
+        assert!(all("    \n\t\t\t\t\t").is_empty());
+        let forms = all("{\n    \n    key: s3cret\n}\n");
+        assert!(forms.contains("    key: s3cret") && !forms.contains("    "));
     }
 }
