@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::key::Key;
 use super::value::{Origin, Stage, write_table};
+use crate::inputs::{SPECS, Spec};
 use crate::secret::Secret;
 use crate::world::Env;
 
@@ -283,13 +284,15 @@ impl fmt::Display for Variables {
     }
 }
 
-/// What targets may inherit of the environment of this process: not the action's own `INPUT_*`
-/// variables, and none of the table's that is empty (an empty one would defeat a Makefile's `?=`).
+/// What targets may inherit of the environment of this process: not the variables of the action's own
+/// inputs, and none of the table's that is empty (an empty one would defeat a Makefile's `?=`).
 pub fn inherited(process: &Env) -> Env {
     let ours = |name: &OsStr| name.to_str().is_some_and(|name| entry(name).is_some());
+    let inputs: BTreeSet<String> = SPECS.iter().flat_map(Spec::variables).collect();
+    let input = |name: &OsStr| name.to_str().is_some_and(|name| inputs.contains(name));
     process
         .iter()
-        .filter(|(name, _)| !name.as_encoded_bytes().starts_with(b"INPUT_"))
+        .filter(|(name, _)| !input(name))
         .filter(|(name, value)| !(value.is_empty() && ours(name)))
         .collect()
 }
@@ -310,7 +313,8 @@ mod tests {
     fn inputs_and_empty_variables_of_ours_are_not_passed_on() {
         let process: Env = [
             ("INPUT_REGION", "eu"),
-            ("INPUT_", ""),
+            ("INPUT_TENANT-NAME", "shop"),
+            ("INPUT_OF_THE_TEAM", "theirs"),
             ("PATH", "/bin"),
             ("REGION", ""),
             ("BASE_DOMAIN", "of-the-job"),
@@ -324,6 +328,7 @@ mod tests {
         variables.insert("VERSION", Variable::plain("1.2.3", Origin::Default));
         variables.insert("TOKEN", Variable::secret(Secret::new("s3cret"), Origin::EnvVars));
         let expected: Env = [
+            ("INPUT_OF_THE_TEAM", "theirs"),
             ("PATH", "/bin"),
             ("BASE_DOMAIN", "of-the-job"),
             ("EMPTY_OF_OTHERS", ""),

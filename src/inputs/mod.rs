@@ -64,13 +64,15 @@ impl Spec {
         format!("INPUT_{}", self.name.to_uppercase().replace('-', "_"))
     }
 
-    /// The text of this input: the flag's, else the variable's. Empty is absent.
-    ///
-    /// GitHub's runner keeps the dashes of names (`INPUT_TENANT-NAME`); both spellings are read.
+    /// Both spellings of it: GitHub's runner keeps the dashes of names (`INPUT_TENANT-NAME`).
+    pub fn variables(&self) -> [String; 2] {
+        [self.variable(), format!("INPUT_{}", self.name.to_uppercase())]
+    }
+
+    /// The text of this input: the flag's, else the variable's, in either spelling. Empty is absent.
     pub fn text(&self, flag: Option<String>, env: &Env) -> Option<String> {
-        let dashed = format!("INPUT_{}", self.name.to_uppercase());
         flag.filter(|text| !text.is_empty())
-            .or_else(|| env.get(&self.variable()).or_else(|| env.get(&dashed)).map(str::to_owned))
+            .or_else(|| self.variables().iter().find_map(|name| env.get(name)).map(str::to_owned))
     }
 }
 
