@@ -25,8 +25,8 @@ pub struct Target<'a> {
 }
 
 /// Every variable of [`TABLE`] whose value is known, and those of `env-vars`. A value without text is not
-/// known. The ones that are made when the target starts ([`ComesFrom::Run`]) are added by whoever starts
-/// it.
+/// known. The ones that are made when the target starts ([`ComesFrom::Run`], [`ComesFrom::Credentials`]) are
+/// added by whoever starts it.
 pub fn target_variables(target: &Target) -> Variables {
     let mut variables = Variables::default();
     for entry in TABLE {
@@ -64,7 +64,7 @@ fn variable(from: ComesFrom, target: &Target) -> Option<Variable> {
             target.source?;
             values.environment.as_ref().map(shown)
         }
-        ComesFrom::Run => None,
+        ComesFrom::Credentials | ComesFrom::Run => None,
     }
 }
 
@@ -79,7 +79,7 @@ fn in_registry(stage: Stage, target: &Target) -> Option<Variable> {
 fn speaks_of_another(from: ComesFrom, target: &Target) -> bool {
     match from {
         ComesFrom::Value(key) => !target.values.own && !key.shared(),
-        ComesFrom::Environment | ComesFrom::PathInRegistry(_) => !target.values.own,
+        ComesFrom::Environment | ComesFrom::PathInRegistry(_) | ComesFrom::Credentials => !target.values.own,
         ComesFrom::Source(_) | ComesFrom::SourceEnvironment | ComesFrom::DestinationEnvironment => {
             target.source.is_some()
         }
@@ -221,7 +221,7 @@ mod tests {
         SOURCE_SERVICE_ACCOUNT             p2p-shop@acme-dev.iam.gserviceaccount.com  (derived from tenant-name and project-id)
         SOURCE_WORKLOAD_IDENTITY_PROVIDER  projects/123/locations/global/workloadIdentityPools/p2p-shop/providers/p2p-shop  (derived from project-number and tenant-name)
         TENANT_NAME                        shop  (input tenant-name)
-        not inherited: BASE_DOMAIN, DPLATFORM, INTERNAL_SERVICES_DOMAIN, PROJECT_NUMBER, WORKLOAD_IDENTITY_PROVIDER
+        not inherited: BASE_DOMAIN, CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE, DPLATFORM, GOOGLE_APPLICATION_CREDENTIALS, GOOGLE_GHA_CREDS_PATH, INTERNAL_SERVICES_DOMAIN, PROJECT_NUMBER, WORKLOAD_IDENTITY_PROVIDER
         "#);
     }
 

@@ -35,6 +35,9 @@ pub enum ComesFrom {
     SourceEnvironment,
     /// Only in a promotion: the destination's name.
     DestinationEnvironment,
+    /// A file with the credentials of the environment, where the run acts as its account: whoever starts the
+    /// target sets it.
+    Credentials,
     /// A file or a place that exists only while the target runs: whoever starts it sets it.
     Run,
 }
@@ -142,9 +145,9 @@ pub const TABLE: &[Entry] = &[
     row(runtime::DEST_ACCESS_TOKEN, ComesFrom::Run),
     row(runtime::KUBECONFIG, ComesFrom::Run),
     row(runtime::KUBE_CONFIG_PATH, ComesFrom::Run),
-    row(runtime::GOOGLE_APPLICATION_CREDENTIALS, ComesFrom::Run),
-    row(runtime::CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE, ComesFrom::Run),
-    row(runtime::GOOGLE_GHA_CREDS_PATH, ComesFrom::Run),
+    row(runtime::GOOGLE_APPLICATION_CREDENTIALS, ComesFrom::Credentials),
+    row(runtime::CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE, ComesFrom::Credentials),
+    row(runtime::GOOGLE_GHA_CREDS_PATH, ComesFrom::Credentials),
     row(runtime::PWD, ComesFrom::Run),
     row(runtime::GITHUB_WORKSPACE, ComesFrom::Run),
     row(runtime::DOCKER_CONFIG, ComesFrom::Run),

@@ -367,7 +367,10 @@ docker://$(SOURCE_REGISTRY)/test/shop:$(VERSION) docker://$(REGISTRY)/extended-t
     let (source, destination) = (gate.registry.path(), format!("{}/stable", gate.registry.address()));
     let environments =
         format!("gcp-prod: {{registry: '{destination}', project-id: acme-prod, region: europe-west1}}");
+    let credentials =
+        ["GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE", "GOOGLE_GHA_CREDS_PATH"];
     let gate = gate.input("environments", &environments).input("dest-environment", "gcp-prod");
+    let gate = credentials.into_iter().fold(gate, |gate, name| gate.env(name, "/of/the/job"));
     let run = gate.run(&["fast-feedback"]);
     run.passed();
     assert_eq!(run.json("promoted")[0]["destination"], format!("{destination}/extended-test/shop:0.0.1"));
@@ -386,7 +389,11 @@ docker://$(SOURCE_REGISTRY)/test/shop:$(VERSION) docker://$(REGISTRY)/extended-t
     ] {
         assert_eq!(env.get(name).map(String::as_str), Some(value), "{name}");
     }
-    for name in ["BASE_DOMAIN", "DPLATFORM", "PROJECT_NUMBER", "WORKLOAD_IDENTITY_PROVIDER"] {
+    let others = ["BASE_DOMAIN", "DPLATFORM", "PROJECT_NUMBER", "WORKLOAD_IDENTITY_PROVIDER"];
+    for name in others.into_iter().chain(credentials) {
         assert_eq!(env.get(name), None, "{name} speaks of the job's own environment");
+    }
+    for name in credentials {
+        assert_eq!(self::env(&gate, "p2p-functional")[name], "/of/the/job", "{name} is the own one's");
     }
 }
