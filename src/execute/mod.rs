@@ -125,13 +125,16 @@ impl Execution<'_> {
 
     fn outcome(&self, progress: Progress, started: jiff::Timestamp, seconds: f64) -> Outcome {
         let signal = self.stop.signal();
-        let interrupted: Vec<_> =
-            progress.steps.iter().filter(|step| step.status == Status::Interrupted).collect();
+        let broken_off: Vec<_> = progress
+            .steps
+            .iter()
+            .filter(|step| matches!(step.status, Status::Interrupted | Status::TimedOut))
+            .collect();
         let half_deployed = progress
             .plan
             .steps
             .iter()
-            .filter(|step| interrupted.iter().any(|result| result.name == step.name))
+            .filter(|step| broken_off.iter().any(|result| result.name == step.name))
             .filter_map(|step| step.target()?.namespace.clone())
             .collect();
         let (result, exit) = match (signal, progress.failed()) {

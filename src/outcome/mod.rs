@@ -206,7 +206,7 @@ pub struct Outcome {
     pub artifacts: Vec<String>,
     /// What the reader should know besides: warnings in the order they came up.
     pub warnings: Vec<String>,
-    /// Namespaces in which something may be half-deployed after an interruption.
+    /// Namespaces in which something may be half-deployed: a target was broken off there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub half_deployed: Vec<String>,
     /// When it began, RFC 3339.

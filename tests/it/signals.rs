@@ -282,6 +282,8 @@ fn a_target_that_takes_too_long_is_ended_with_124() {
     }
     assert_eq!(run.step("p2p-integration"), "skipped");
     assert_eq!(run.output("result"), "failure");
+    let namespaces = ["acme-shop-functional", "acme-shop-nft"];
+    assert_eq!(run.report["half_deployed"], serde_json::json!(namespaces));
     assert!(!runs("sleep 9175"));
     only_logs_are_left(&gate);
 }
