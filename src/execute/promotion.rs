@@ -121,9 +121,11 @@ impl Execution<'_> {
                         "`{target}` ended well and pushed nothing there; it must push the tested image under just \
                          this name, as `promotion: native` does"
                     ),
-                    Some(_) => "the promotion target must copy the tested image unchanged, as `promotion: native` \
+                    Some(_) => {
+                        "the promotion target must copy the tested image unchanged, as `promotion: native` \
                                 does; remove the other one from there before the next stage takes it"
-                        .to_owned(),
+                            .to_owned()
+                    }
                 };
                 let what = format!("{destination}:{version} is not the image that was tested");
                 return Err(differs(&what, &image.digest, now.as_deref(), &help));

@@ -140,17 +140,19 @@ fn passed_stages(promotion: &Promotion, now: &str, progress: &Progress) -> Vec<P
     if progress.plan.command == Command::Promote && !handed_over {
         return Vec::new();
     }
-    let steps = progress.steps.iter().filter(|step| step.name.starts_with("p2p-")).map(took).collect();
+    let steps = progress.steps.iter().filter_map(took).collect();
     vec![Passed { name: word(passed(promotion.stage)), passed: now.to_owned(), steps }]
 }
 
-fn took(step: &StepResult) -> StepTook {
+/// A make target of the path to production, and how it ended.
+fn took(step: &StepResult) -> Option<StepTook> {
+    let target = step.target.as_ref().filter(|target| target.starts_with("p2p-"))?;
     let time = Duration::try_from_secs_f64(step.seconds).unwrap_or_default();
-    StepTook {
-        name: step.name.clone(),
+    Some(StepTook {
+        name: target.clone(),
         result: step.status.word().to_owned(),
         milliseconds: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
-    }
+    })
 }
 
 /// The stage that a promotion to `stage` ends.

@@ -56,12 +56,10 @@ impl Execution<'_> {
 
     /// Leaves the steps out that have not run.
     pub fn skip(&self, progress: &mut Progress, reason: &str) {
-        for step in progress.plan.steps.split_off(0).into_iter().enumerate() {
-            let (position, step) = step;
-            if position >= progress.steps.len() {
-                self.ended(progress, StepResult::skipped(&step.name, reason));
-            }
-            progress.plan.steps.push(step);
+        let left = progress.plan.steps.iter().skip(progress.steps.len());
+        let left: Vec<_> = left.map(|step| StepResult::skipped(&step.name, reason)).collect();
+        for result in left {
+            self.ended(progress, result);
         }
     }
 
@@ -162,7 +160,9 @@ impl Execution<'_> {
         self.ended(progress, StepResult::skipped(&step.name, STOPPED));
     }
 
-    fn ended(&self, progress: &mut Progress, result: StepResult) {
+    fn ended(&self, progress: &mut Progress, mut result: StepResult) {
+        let step = progress.plan.steps.iter().find(|step| step.name == result.name);
+        result.target = step.and_then(Step::target).map(|target| target.target.clone());
         progress.cancelled |= result.status == Status::Interrupted;
         self.reporter.tell(&Event::StepEnded(&result));
         progress.steps.push(result);

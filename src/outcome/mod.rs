@@ -50,8 +50,12 @@ impl Status {
 /// What a step did.
 #[derive(Debug, Clone, Serialize)]
 pub struct StepResult {
-    /// The step's name: a make target, or what we do ourselves (`version`, `images`).
+    /// The step's name: a make target, or what we do ourselves (`version`, `images`); with the environment
+    /// where there are several.
     pub name: String,
+    /// The make target by its own name, where the step runs one.
+    #[serde(skip)]
+    pub target: Option<String>,
     /// How it ended.
     pub status: Status,
     /// How long it took, to the millisecond.
@@ -88,6 +92,7 @@ impl StepResult {
     pub fn new(name: &str, status: Status, seconds: f64) -> Self {
         Self {
             name: name.to_owned(),
+            target: None,
             status,
             seconds: (seconds * 1000.0).round() / 1000.0,
             reason: None,

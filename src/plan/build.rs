@@ -232,8 +232,7 @@ impl Planner<'_> {
     /// Whether the team's own recipe promotes.
     fn promotes_by_make(&self, target: &str) -> Result<bool, Failure> {
         let found = self.known.makefile.map(|makefile| makefile.target(target));
-        let (state, pattern) =
-            found.map_or((State::Missing, None), |target| (target.state, target.pattern));
+        let (state, pattern) = found.map_or((State::Missing, None), |target| (target.state, target.pattern));
         let wrong = match (self.known.inputs.promotion, state) {
             // A catch-all such as `p2p-%` is no promotion of the team's own.
             (inputs::Promotion::Auto, State::Defined { recipes }) => {

@@ -82,8 +82,9 @@ impl Slack {
         let version = Some(plan.version.version.clone()).filter(|version| !version.is_empty());
         let app = plan.environment.text(Key::AppName).map(str::to_owned).or_else(|| self.app.clone());
         // In a job of its own it is a target among others.
-        let deployed =
-            self.command == "run" && self.on_main && outcome.steps.iter().any(|step| step.name == PROD);
+        let deployed = self.command == "run"
+            && self.on_main
+            && outcome.steps.iter().any(|step| step.target.as_deref() == Some(PROD));
         let good = match outcome.result {
             Verdict::Failure if self.on_main => false,
             Verdict::Success if (self.command == "prod" || deployed) && version.is_some() => true,

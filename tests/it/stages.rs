@@ -299,7 +299,10 @@ fn a_recipe_that_promotes_nothing_is_said() {
     run.ended(1);
     let failure = run.report["steps"].as_array().unwrap().last().unwrap()["failure"].to_string();
     assert!(failure.contains("there is no such tag"), "{failure}");
-    assert!(failure.contains("`p2p-promote-to-extended-test` ended well and pushed nothing there"), "{failure}");
+    assert!(
+        failure.contains("`p2p-promote-to-extended-test` ended well and pushed nothing there"),
+        "{failure}"
+    );
 }
 
 #[test]
