@@ -273,14 +273,14 @@ impl Context {
         self.cloud.lacks_secrets
     }
 
-    /// The registry of the job's own environment.
-    pub fn own_registry(&self) -> Option<&str> {
-        self.own.text(Key::Registry)
+    /// The values of the job's own environment.
+    pub fn own(&self) -> &Values {
+        &self.own
     }
 
-    /// The registry that is promoted from.
-    pub fn source_registry(&self) -> Option<&str> {
-        self.values.text(Key::Registry)
+    /// The values of the environment that is promoted from.
+    pub fn source(&self) -> &Values {
+        &self.values
     }
 
     /// The context of the kubeconfig that was asked for; the one of a cluster that we look up
@@ -321,9 +321,9 @@ impl Context {
         self.destination.as_ref().ok()?.environment.as_ref().map(|name| name.text.as_str())
     }
 
-    /// The registry that is promoted to, where it is known.
-    pub fn destination_registry(&self) -> Option<&str> {
-        self.destination.as_ref().ok()?.text(Key::Registry)
+    /// The values of the environment that is promoted to, where they are known.
+    pub fn destination(&self) -> Option<&Values> {
+        self.destination.as_ref().ok()
     }
 }
 

@@ -105,17 +105,20 @@ impl Values {
         self.get(key).map(|value| value.text.as_str())
     }
 
-    /// The registry, where it is one that Google's tokens may be shown to: Artifact Registry's own
-    /// hosts, `gcr.io`, and the host that `artifact-registry-domain` names.
-    pub fn google_registry(&self) -> Option<&str> {
+    /// Whether a registry is one that Google's tokens may be shown to: Artifact Registry's own hosts,
+    /// `gcr.io`, and the host that `artifact-registry-domain` names.
+    pub fn is_google(&self, registry: &str) -> bool {
         let domain = self.text(Key::ArtifactRegistryDomain).unwrap_or(PKG_DEV);
-        let google = |host: &str| {
-            host == domain
-                || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with("-docker."))
-                || host == "gcr.io"
-                || host.ends_with(".gcr.io")
-        };
-        self.text(Key::Registry).filter(|registry| google(registry.split('/').next().unwrap_or_default()))
+        let host = registry.split('/').next().unwrap_or_default();
+        host == domain
+            || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with("-docker."))
+            || host == "gcr.io"
+            || host.ends_with(".gcr.io")
+    }
+
+    /// The registry, where it is one that Google's tokens may be shown to.
+    pub fn google_registry(&self) -> Option<&str> {
+        self.text(Key::Registry).filter(|registry| self.is_google(registry))
     }
 
     /// The value, or an error that names what has to be said, and where.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::error::Failure;
-use crate::google::{Cluster, ClusterName, Federation, Identity, Renewer, Token};
+use crate::google::{Cluster, ClusterName, Federation, Identity, Renewer, TOKEN_USER, Token};
 use crate::kube::Kubeconfig;
 use crate::logins::Login;
 use crate::oci::{Credentials, Renewed};
@@ -13,9 +13,6 @@ use crate::outcome::Event;
 use crate::output::Level;
 use crate::plan::{Located, Side};
 use crate::report::Reporter;
-
-/// The user that Google's registries take an access token of.
-pub const TOKEN_USER: &str = "oauth2accesstoken";
 
 /// A service account that the run acts as in one environment.
 pub struct Account {

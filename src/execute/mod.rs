@@ -17,7 +17,7 @@ mod target;
 mod trouble;
 mod waves;
 
-pub use accounts::{Account, Accounts, TOKEN_USER};
+pub use accounts::{Account, Accounts};
 pub use builder::builder;
 pub use site::{Edges, GivenLogins, Remote, Site};
 

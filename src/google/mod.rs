@@ -25,4 +25,4 @@ pub use federation::{Federation, Secrets, Settings};
 pub use id_token::IdTokenRequest;
 pub use identity::{Identity, Role};
 pub use renew::Renewer;
-pub use token::Token;
+pub use token::{TOKEN_USER, Token};

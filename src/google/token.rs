@@ -9,6 +9,10 @@ use tokio::time::Instant;
 use crate::private;
 use crate::secret::Secret;
 
+/// The user that Google's registries take an access token of
+/// (<https://cloud.google.com/artifact-registry/docs/docker/authentication#token>).
+pub const TOKEN_USER: &str = "oauth2accesstoken";
+
 /// How long before its end a token is minted anew; for short-lived ones, at half their life.
 const MARGIN: Duration = Duration::from_mins(10);
 

@@ -7,10 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::context::{self, Context};
+use crate::environment::{Key, Values};
 use crate::error::Failure;
-use crate::execute::{Account, Accounts, Edges, GivenLogins, Remote, Site, TOKEN_USER};
+use crate::execute::{Account, Accounts, Edges, GivenLogins, Remote, Site};
 use crate::git::Git;
-use crate::google::{Endpoints, Federation, IdTokenRequest, Secrets, Settings as GoogleSettings};
+use crate::google::{Endpoints, Federation, IdTokenRequest, Secrets, Settings as GoogleSettings, TOKEN_USER};
 use crate::inputs::Inputs;
 use crate::kube::Kubeconfig;
 use crate::logins::Login;
@@ -136,8 +137,8 @@ pub(super) fn basic(username: &str, password: &Secret) -> Secret {
 /// The logins of the inputs, each to the registry that it was given for.
 pub(super) fn logins(context: &Context) -> Result<GivenLogins, Failure> {
     let inputs = &context.request.inputs;
-    let given = |names: [&str; 2], registry: Option<&str>, username: &Option<String>, password| {
-        login(names, registry, username.as_deref(), password)
+    let given = |names: [&str; 2], values: &Values, username: &Option<String>, password| {
+        login(names, values, values.text(Key::Registry), username.as_deref(), password)
     };
     let container = inputs.container_registry_url.as_deref();
     if container.is_none() && inputs.container_registry_pat.is_some() {
@@ -149,44 +150,47 @@ pub(super) fn logins(context: &Context) -> Result<GivenLogins, Failure> {
     Ok(GivenLogins {
         own: given(
             ["registry-username", "registry-password"],
-            context.own_registry(),
+            context.own(),
             &inputs.registry_username,
             inputs.registry_password.as_ref(),
         )?,
         source: given(
             ["source-registry-username", "source-registry-password"],
-            context.source_registry(),
+            context.source(),
             &inputs.source_registry_username,
             inputs.source_registry_password.as_ref(),
         )?,
-        destination: given(
-            ["dest-registry-username", "dest-registry-password"],
-            context.destination_registry(),
-            &inputs.dest_registry_username,
-            inputs.dest_registry_password.as_ref(),
-        )?,
-        container: given(
+        destination: match context.destination() {
+            Some(values) => given(
+                ["dest-registry-username", "dest-registry-password"],
+                values,
+                &inputs.dest_registry_username,
+                inputs.dest_registry_password.as_ref(),
+            )?,
+            None => None,
+        },
+        container: login(
             ["container-registry-user", "container-registry-pat"],
+            context.own(),
             container.map(|url| url.trim_start_matches("https://").trim_end_matches('/')),
-            &inputs.container_registry_user,
+            inputs.container_registry_user.as_deref(),
             inputs.container_registry_pat.as_ref(),
         )?,
     })
 }
 
-/// The login that two inputs give to a registry, if they do.
+/// The login that two inputs give to a registry of an environment, if they do.
 fn login(
     [user_input, password_input]: [&str; 2],
+    values: &Values,
     registry: Option<&str>,
     username: Option<&str>,
     password: Option<&Secret>,
 ) -> Result<Option<Login>, Failure> {
     let (Some(registry), Some(password)) = (registry, password) else { return Ok(None) };
-    let host = registry.split('/').next().unwrap_or_default();
-    let google = host.ends_with("-docker.pkg.dev") || host == "gcr.io" || host.ends_with(".gcr.io");
     let username = match username {
         Some(username) => username,
-        None if google => TOKEN_USER,
+        None if values.is_google(registry) => TOKEN_USER,
         None => {
             return Err(Failure::usage(
                 format!("the input `{password_input}` is set and `{user_input}` is not"),

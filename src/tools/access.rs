@@ -3,6 +3,7 @@
 use clap::ArgMatches;
 
 use crate::error::Failure;
+use crate::google::TOKEN_USER;
 use crate::inputs::{Inputs, Spec};
 use crate::oci::{Client, Credentials, Keyring, Repository, Settings};
 use crate::report::Console;
@@ -33,7 +34,7 @@ pub(super) fn client(world: &World, console: &Console, logins: &[Login<'_>]) -> 
     for Login { repository, username, password } in logins {
         let Some(password) = password else { continue };
         console.masker().add([*password]);
-        let username = username.map_or("oauth2accesstoken", String::as_str).to_owned();
+        let username = username.map_or(TOKEN_USER, String::as_str).to_owned();
         let credentials = Credentials::Password { username, password: (*password).clone() };
         keyring = keyring.with(&repository.to_string(), credentials);
     }

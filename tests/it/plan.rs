@@ -204,6 +204,15 @@ fn a_plan_finds_logins_and_kubeconfigs_that_cannot_be_used() {
     }
 }
 
+#[test]
+fn a_password_alone_is_a_token_for_google_s_registries_whatever_their_domain() {
+    let gate = Gate::new(MAKEFILE)
+        .input("registry", "europe-docker.pkg.berlin.example/acme")
+        .input("registry-password", "a-token-of-google-s");
+    gate.run(&["plan"]).ended(64);
+    gate.input("artifact-registry-domain", "pkg.berlin.example").run(&["plan"]).passed();
+}
+
 /// As make itself sees it: `p2p-%` makes each of them, but no promotion and no phony one of them.
 #[test]
 fn a_pattern_rule_defines_the_targets_of_the_gate() {
