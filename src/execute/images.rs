@@ -138,16 +138,29 @@ pub(super) fn parse(text: &str) -> Result<Repository, Failure> {
     Ok(reference.repository)
 }
 
-/// Each image that a later gate takes is the one that an earlier job recorded, where one did.
+/// Each image that a later gate takes is the one that an earlier job, or this run in the first of several
+/// environments, recorded.
 pub(super) fn unchanged(progress: &Progress) -> Result<(), Failure> {
+    let images = &progress.plan.images;
+    let (which, help) = if images.handed_over {
+        (
+            "that the input `images` names",
+            "the tag was moved after the earlier gate; run that gate again, or leave `images` out",
+        )
+    } else {
+        (
+            "of the first environment",
+            "one version is one image in all environments of a gate: promote it from the gate before to each of them",
+        )
+    };
     for image in &progress.images {
-        let recorded = progress.plan.images.recorded.iter().find(|recorded| recorded.name == image.name);
+        let recorded = images.recorded.iter().find(|recorded| recorded.name == image.name);
         if let Some(recorded) = recorded.filter(|recorded| recorded.digest != image.digest) {
             return Err(differs(
-                &format!("{} is not the image that the input `images` names", image.reference),
+                &format!("{} is not the image {which}", image.reference),
                 &recorded.digest,
                 Some(&image.digest),
-                "the tag was moved after the earlier gate; run that gate again, or leave `images` out",
+                help,
             ));
         }
     }

@@ -163,9 +163,14 @@ pub(super) async fn run(
     for (position, (execution, part)) in gates.iter().enumerate() {
         announce(reporter, part, position, gates.len());
         let mut plan = part.plan.clone();
-        if let Some(first) = under_way.first().filter(|_| plan.command == Command::FastFeedback) {
+        match under_way.first() {
             // It may have created the tag; it is the same commit.
-            plan = plan.with_version(first.version().clone());
+            Some(first) if plan.command == Command::FastFeedback => {
+                plan = plan.with_version(first.version().clone());
+            }
+            // What goes on is the first one's image: the others have to test just that.
+            Some(first) => plan.images.recorded = first.images().to_vec(),
+            None => {}
         }
         let mut progress = execution.begin(plan, now());
         let alone = gates.len() == 1;

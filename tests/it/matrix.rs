@@ -157,6 +157,48 @@ fn the_image_goes_to_each_environment_of_the_next_gate_and_is_tested_there() {
 }
 
 #[test]
+fn a_later_gate_is_about_the_same_image_in_each_of_its_environments() {
+    let (one, other) = (Registry::start(None), Registry::start(None));
+    let environments =
+        json!({"gcp-test": {"registry": one.path()}, "gcp-test2": {"registry": other.path()}}).to_string();
+    let gate = scene(&[("EXTENDED_TEST", two("gcp-test", "gcp-test2"))])
+        .input("environments", &environments)
+        .input("registry", "")
+        .input("image-names", "shop")
+        .input("promotion-record", "off")
+        .input("dest-registry", &format!("{}/next", one.path()))
+        .tag("v1.2.3")
+        .event("schedule", json!({}));
+    let push = |registry: &Registry, text: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("file"), text).unwrap();
+        let image = format!("{}/extended-test/shop:1.2.3", registry.path());
+        gate.run(&["image", "push", directory.path().to_str().unwrap(), &image]).passed();
+    };
+    push(&one, "the same");
+    push(&other, "another");
+    let run = gate.run(&["extended-test"]);
+    run.ended(1);
+    assert!(
+        run.stdout.contains("extended-test/shop:1.2.3 is not the image of the first environment"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(
+        steps(&run),
+        [
+            "p2p-extended-test (gcp-test) passed",
+            "p2p-promote-to-prod skipped",
+            "p2p-extended-test (gcp-test2) skipped",
+        ]
+    );
+    assert_eq!(one.digest("next/prod/shop", "1.2.3"), None);
+    push(&other, "the same");
+    gate.run(&["extended-test"]).passed();
+    assert_eq!(one.digest("next/prod/shop", "1.2.3"), one.digest("extended-test/shop", "1.2.3"));
+}
+
+#[test]
 fn without_a_name_a_job_is_in_the_first_environment_of_its_targets_gate() {
     let only = |name: &str| json!({"include": [{"deploy_env": name}]});
     let matrices =
