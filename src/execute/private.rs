@@ -119,7 +119,10 @@ fn kubeconfig(
     if promotes && accounts.own.as_ref().is_some_and(|account| account.kubeconfig(token).is_some()) {
         return Ok(Kubeconfig::empty());
     }
-    Ok(site.kubeconfig.for_target(site.kube_context.as_deref(), namespace)?)
+    Ok(match site.kubeconfig_elsewhere.as_ref().filter(|_| promotes) {
+        Some(elsewhere) => elsewhere.for_target(None, namespace)?,
+        None => site.kubeconfig.for_target(site.kube_context.as_deref(), namespace)?,
+    })
 }
 
 impl Execution<'_> {

@@ -89,6 +89,8 @@ pub struct Site {
     pub kubeconfig: Kubeconfig,
     /// The context of it.
     pub kube_context: Option<String>,
+    /// What a promotion gets instead, where it goes to another environment than the job's own.
+    pub kubeconfig_elsewhere: Option<Kubeconfig>,
     /// gcloud's default credentials, which each target finds as the job had them.
     pub credentials: Option<KeptFile>,
     /// What make is told of the build cache.

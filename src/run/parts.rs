@@ -16,7 +16,7 @@ use crate::inputs::Inputs;
 use crate::kube::Kubeconfig;
 use crate::logins::Login;
 use crate::oci::{Client, Credentials, Keyring, Settings};
-use crate::plan::{Place, Plan, Step};
+use crate::plan::{Job, Place, Plan, Step};
 use crate::report::{Console, Reporter};
 use crate::retry::{Policy, Watcher};
 use crate::secret::Secret;
@@ -251,8 +251,13 @@ pub(super) fn site(
         }
         _ => kube_context,
     };
+    let kubeconfig_elsewhere = match context.destination().filter(|values| !values.own) {
+        Some(values) => Some(of_context(&kubeconfig, values.text(Key::KubeContext))?),
+        None => None,
+    };
     // A context that is not there is told before anything runs.
-    for target in plan.steps.iter().filter_map(Step::target) {
+    let elsewhere = |step: &&Step| kubeconfig_elsewhere.is_some() && matches!(step.job, Job::Promote(_));
+    for target in plan.steps.iter().filter(|step| !elsewhere(step)).filter_map(Step::target) {
         kubeconfig.for_target(kube_context.as_deref(), target.namespace.as_deref())?;
     }
     let credentials = match (context.place, world.env.path("HOME")) {
@@ -270,10 +275,19 @@ pub(super) fn site(
         logins,
         kubeconfig,
         kube_context,
+        kubeconfig_elsewhere,
         credentials,
         cache: plan.build_cache,
         subnamespaces_limit: inputs.subnamespaces_timeout,
         log_names: Mutex::new(BTreeSet::new()),
         paths: context.paths,
     })
+}
+
+/// What reaches the cluster of one context and no other; no cluster where that context is not there.
+fn of_context(kubeconfig: &Kubeconfig, context: Option<&str>) -> Result<Kubeconfig, Failure> {
+    match context.filter(|wanted| kubeconfig.contexts().any(|context| context == *wanted)) {
+        Some(context) => Ok(kubeconfig.for_target(Some(context), None)?),
+        None => Ok(Kubeconfig::empty()),
+    }
 }

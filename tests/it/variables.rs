@@ -6,7 +6,7 @@ use std::fs;
 use p2p::environment::TABLE;
 use serde_json::json;
 
-use crate::support::gate::{Gate, MAKEFILE};
+use crate::support::gate::{Gate, MAKEFILE, Run};
 use crate::support::kube::Cluster;
 
 /// Every target of the path to production; each leaves its environment in `$MARKS/<target>.env`.
@@ -354,6 +354,7 @@ fn a_promotion_by_make_has_source_and_destination() {
     let promote = "\
 p2p-promote-to-extended-test:
 \t@env -0 > \"$$MARKS/$@.env\"
+\t@kubectl config view --minify -o 'jsonpath={.current-context} {..namespace} {..server}' || :; echo
 \t@skopeo copy --quiet --src-tls-verify=false --dest-tls-verify=false \
 docker://$(SOURCE_REGISTRY)/test/shop:$(VERSION) docker://$(REGISTRY)/extended-test/shop:$(VERSION)
 ";
@@ -371,9 +372,16 @@ docker://$(SOURCE_REGISTRY)/test/shop:$(VERSION) docker://$(REGISTRY)/extended-t
         ["GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE", "GOOGLE_GHA_CREDS_PATH"];
     let gate = gate.input("environments", &environments).input("dest-environment", "gcp-prod");
     let gate = credentials.into_iter().fold(gate, |gate, name| gate.env(name, "/of/the/job"));
+    let kubeconfig = gate.home().join("kubeconfig");
+    fs::write(&kubeconfig, CLUSTER).unwrap();
+    let gate = gate.env("KUBECONFIG", &kubeconfig);
     let run = gate.run(&["fast-feedback"]);
     run.passed();
     assert_eq!(run.json("promoted")[0]["destination"], format!("{destination}/extended-test/shop:0.0.1"));
+    let promoting =
+        |run: &Run| run.logs["p2p-promote-to-extended-test.log"].lines().next().unwrap().to_owned();
+    let no_cluster = "error: cannot locate context no-cluster";
+    assert_eq!(promoting(&run), no_cluster, "the source's cluster is none of the destination's");
     let env = env(&gate, "p2p-promote-to-extended-test");
     for (name, value) in [
         ("SOURCE_REGISTRY", source.as_str()),
@@ -396,4 +404,17 @@ docker://$(SOURCE_REGISTRY)/test/shop:$(VERSION) docker://$(REGISTRY)/extended-t
     for name in credentials {
         assert_eq!(self::env(&gate, "p2p-functional")[name], "/of/the/job", "{name} is the own one's");
     }
+
+    // Where the kubeconfig has a context of the destination, it is that one.
+    let context = "gke_acme-prod_europe-west1_prod";
+    let both = CLUSTER
+        .replace(
+            "{name: dev, ",
+            &format!("{{name: {context}, context: {{cluster: p, user: u}}}}, {{name: dev, "),
+        )
+        .replace("clusters: [", "clusters: [{name: p, cluster: {server: 'https://prod.example'}}, ");
+    fs::write(&kubeconfig, both).unwrap();
+    let environments = environments.replace("region:", "dplatform: prod, region:");
+    let run = gate.input("environments", &environments).run(&["fast-feedback"]);
+    assert_eq!(promoting(run.passed()), format!("{context} acme-shop https://prod.example"));
 }
