@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::error::Failure;
-use crate::plan::Facts;
+use crate::plan::{Facts, Named};
 use crate::version::Commit;
 use crate::world::Env;
 
@@ -84,13 +84,15 @@ impl Job {
     }
 
     /// The facts that tagging and promotion are decided from; all commits are full ids.
-    pub fn facts(&self, event_sha: Commit, head: Commit, named: Option<Commit>) -> Facts {
+    /// Whether another HEAD than the event's is the main branch's is not asked yet.
+    pub fn facts(&self, event_sha: Commit, head: Commit, named: Option<Named>) -> Facts {
         Facts {
             event: self.event.clone(),
             git_ref: self.git_ref.clone(),
             event_sha,
             head,
             named,
+            of_main: false,
             pull_request_head: self.text("/pull_request/head/sha").and_then(|sha| sha.parse().ok()),
             fork: self.is_fork(),
         }

@@ -4,12 +4,12 @@ use super::stage;
 use super::{Context, Job, Paths, Request};
 use crate::error::Failure;
 use crate::git::{self, Git};
-use crate::github::GitHub;
+use crate::github::{self, GitHub};
 use crate::inputs::{Command, Inputs, ReleaseCommit};
-use crate::plan::{Standing, Version, standing};
+use crate::plan::{Facts, Named, Standing, Version, standing};
 use crate::retry::Policy;
 use crate::tagging::{self, Remote, Subject};
-use crate::version::{self, Commit, Kind, Level, Prefix, VersionTag};
+use crate::version::{self, Kind, Level, Prefix, VersionTag};
 
 /// What git says.
 pub(super) struct Found {
@@ -114,7 +114,13 @@ async fn on_github(
         None => None,
         Some(name) => Some(named(name, paths, git).await?),
     };
-    let standing = standing(&job.facts(event_sha, head, named), &main_branch(request), prefix);
+    let main_branch = main_branch(request);
+    let mut facts = job.facts(event_sha, head, named);
+    // `run` neither tags nor promotes.
+    if request.command != Command::Run && hangs_on_main(&facts, &main_branch, prefix) {
+        facts.of_main = of_main(&facts, &remote(job, &request.inputs, prefix, git)?).await?;
+    }
+    let standing = standing(&facts, &main_branch, prefix);
     Ok(Found {
         kind: standing.kind.clone(),
         standing,
@@ -124,21 +130,47 @@ async fn on_github(
     })
 }
 
+/// Whether the commit is tagged or promoted just where another HEAD than the event's is the main branch's.
+fn hangs_on_main(facts: &Facts, main_branch: &str, prefix: &Prefix) -> bool {
+    let stands = |of_main| standing(&Facts { of_main, ..facts.clone() }, main_branch, prefix);
+    stands(true) != stands(false)
+}
+
+/// Whether HEAD is the main branch's, by the word of GitHub: in the history of the event's commit, or the
+/// commit of the version tag that `checkout-version` names. Whoever can push such a tag can promote.
+async fn of_main(facts: &Facts, remote: &Remote) -> Result<bool, Failure> {
+    let Facts { event_sha, head, named, .. } = facts;
+    let asked = async {
+        if remote.github.contains(event_sha, head).await? {
+            return Ok(true);
+        }
+        let name = named.as_ref().map(|named| named.name.as_str()).unwrap_or_default();
+        let tag = name.strip_prefix("refs/tags/").unwrap_or(name);
+        let tags_it = remote.prefix.version(tag).is_some()
+            && remote.github.tag_commit(tag).await?.as_ref() == Some(head);
+        Ok::<_, github::Error>(tags_it)
+    };
+    asked.await.map_err(|error| {
+        let what = format!("whether the commit {head} that `checkout-version` names is the main branch's");
+        Failure::from(error).context(format!("it is not known {what}; nothing was run"))
+    })
+}
+
 /// The main branch as a full ref.
 fn main_branch(request: &Request) -> String {
     let main_branch = &request.inputs.main_branch;
     if main_branch.starts_with("refs/") { main_branch.clone() } else { format!("refs/heads/{main_branch}") }
 }
 
-/// The commit that `checkout-version` names, as this checkout knows it.
-async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Commit, Failure> {
+/// What `checkout-version` names, as this checkout knows it.
+async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Named, Failure> {
     for revision in [name.to_owned(), format!("refs/tags/{name}"), format!("refs/remotes/origin/{name}")] {
         let commit = match git.peel(&paths.directory, &revision).await {
             Err(git::Error::Missing) => git::named_by_files(&paths.directory, &revision),
             commit => commit?,
         };
         if let Some(commit) = commit {
-            return Ok(commit);
+            return Ok(Named { name: name.to_owned(), commit });
         }
     }
     Err(Failure::usage(

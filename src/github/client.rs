@@ -116,6 +116,16 @@ impl GitHub {
         if answer.status == 200 { answer.json(what) } else { Err(answer.refusal(what)) }
     }
 
+    /// Whether the token may see the repository: a hidden one answers 404 to everything.
+    ///
+    /// # Errors
+    ///
+    /// Where it may not.
+    pub(super) async fn visible(&self, what: &str) -> Result<(), Error> {
+        let repository = self.send(what, &Method::GET, "", None).await?;
+        if repository.status == 200 { Ok(()) } else { Err(repository.refusal(what)) }
+    }
+
     /// All pages of a list: what `page` makes of each, one after the other. `path` has no query of its
     /// own ([pagination](https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api)).
     pub(super) async fn pages<T: DeserializeOwned>(

@@ -84,6 +84,29 @@ impl GitHub {
         Ok(messages)
     }
 
+    /// Whether `commit` is `tip` or in its history, by
+    /// [the same comparison](https://docs.github.com/en/rest/commits/commits#compare-two-commits). What
+    /// GitHub does not have is in nothing's history.
+    pub async fn contains(&self, tip: &Commit, commit: &Commit) -> Result<bool, Error> {
+        #[derive(serde::Deserialize)]
+        struct Comparison {
+            status: String,
+        }
+        let what = self.what(&format!("compare commit {} with {}", commit.short(), tip.short()));
+        // What differs is not asked for: a page of one commit is the smallest.
+        let path = format!("/compare/{tip}...{commit}?per_page=1");
+        let answer = self.send(&what, &Method::GET, &path, None).await?;
+        if answer.status == 404 {
+            self.visible(&what).await?;
+            return Ok(false);
+        }
+        if answer.status != 200 {
+            return Err(answer.refusal(&what));
+        }
+        let Comparison { status } = answer.json(&what)?;
+        Ok(matches!(status.as_str(), "behind" | "identical"))
+    }
+
     /// A commit ([get a commit object](https://docs.github.com/en/rest/git/commits#get-a-commit-object)).
     pub async fn commit(&self, commit: &Commit) -> Result<CommitFacts, Error> {
         #[derive(serde::Deserialize)]

@@ -57,9 +57,9 @@ impl GitHub {
         let what = self.what(&format!("read the tag {tag}"));
         let answer = self.send(&what, &Method::GET, &format!("/git/ref/tags/{}", encoded(tag)), None).await?;
         if answer.status == 404 {
-            // Also what a hidden repository answers: that must not look like a free name.
-            let repository = self.send(&what, &Method::GET, "", None).await?;
-            return if repository.status == 200 { Ok(None) } else { Err(repository.refusal(&what)) };
+            // That must not look like a free name.
+            self.visible(&what).await?;
+            return Ok(None);
         }
         let object = target(&answer, &what)?;
         let id = object.sha.clone();

@@ -15,7 +15,7 @@ pub use build::{BUILD, Known, plan, stage};
 pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
 pub use fork::fork;
 pub use later::Later;
-pub use standing::{Barred, Facts, Standing, standing};
+pub use standing::{Barred, Facts, Named, Standing, standing};
 
 use std::time::Duration;
 

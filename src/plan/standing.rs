@@ -17,12 +17,24 @@ pub struct Facts {
     pub event_sha: Commit,
     /// The commit that is checked out.
     pub head: Commit,
-    /// The commit that the input `checkout-version` names.
-    pub named: Option<Commit>,
+    /// What the input `checkout-version` names.
+    pub named: Option<Named>,
+    /// Whether HEAD, where it is another commit than the event's, is known to be the main branch's: in
+    /// the history of the event's commit, or on a version tag.
+    pub of_main: bool,
     /// `pull_request.head.sha` of the event.
     pub pull_request_head: Option<Commit>,
     /// Whether the pull request comes from another repository.
     pub fork: bool,
+}
+
+/// A commit, and the name that it was given by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// The name.
+    pub name: String,
+    /// The commit, as the checkout knows it.
+    pub commit: Commit,
 }
 
 /// Why a commit is neither tagged nor promoted.
@@ -43,6 +55,15 @@ pub enum Barred {
     },
     /// HEAD is neither the event's commit nor the one that `checkout-version` names.
     Head {
+        /// What is checked out.
+        head: Commit,
+        /// What the event is about.
+        event_sha: Commit,
+    },
+    /// `checkout-version` names a pull request.
+    PullRequest(String),
+    /// HEAD is not of the main branch, although `checkout-version` names it: anybody's commit can be named.
+    Foreign {
         /// What is checked out.
         head: Commit,
         /// What the event is about.
@@ -72,10 +93,13 @@ pub fn standing(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
         Some(Barred::Fork)
     } else if !EVENTS.contains(&facts.event.as_str()) {
         Some(Barred::Event(facts.event.clone()))
-    } else if !own && facts.named.as_ref() != Some(&facts.head) {
-        Some(Barred::Head { head: facts.head.clone(), event_sha: facts.event_sha.clone() })
-    } else {
+    } else if own {
         None
+    } else {
+        match facts.named.as_ref().filter(|named| named.commit == facts.head) {
+            None => Some(Barred::Head { head: facts.head.clone(), event_sha: facts.event_sha.clone() }),
+            Some(Named { name, .. }) => is_pull_request(name).then(|| Barred::PullRequest(name.clone())),
+        }
     };
     let tagged = facts.git_ref.strip_prefix("refs/tags/").and_then(|tag| prefix.version(tag));
     let (kind, barred) = match (barred, tagged) {
@@ -86,10 +110,20 @@ pub fn standing(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
             let (git_ref, head) = (facts.git_ref.clone(), facts.head.clone());
             (Kind::Elsewhere, Some(Barred::OfAnother { git_ref, head }))
         }
-        (None, _) if facts.git_ref == main_branch => (Kind::MainBranch, None),
+        (None, _) if facts.git_ref == main_branch && (own || facts.of_main) => (Kind::MainBranch, None),
+        (None, _) if facts.git_ref == main_branch => {
+            let (head, event_sha) = (facts.head.clone(), facts.event_sha.clone());
+            (Kind::Elsewhere, Some(Barred::Foreign { head, event_sha }))
+        }
         (None, _) => (Kind::Elsewhere, Some(Barred::Ref(facts.git_ref.clone()))),
     };
     Standing { kind, commit: commit_under_test(facts), barred }
+}
+
+/// Whether a name is one of the refs that GitHub keeps for pull requests, or what `actions/checkout` makes
+/// of them.
+fn is_pull_request(name: &str) -> bool {
+    ["refs/pull/", "refs/remotes/pull/"].iter().any(|front| name.starts_with(front))
 }
 
 /// A pull request's own head. `pull_request_target` checks out the base unless told otherwise.
@@ -114,6 +148,14 @@ impl fmt::Display for Barred {
                 "the checked-out commit {head} is neither the event's commit {event_sha} nor the one that \
                  `checkout-version` names"
             ),
+            Self::PullRequest(name) => {
+                write!(f, "`checkout-version` names the pull request `{name}`, which is never tagged or promoted")
+            }
+            Self::Foreign { head, event_sha } => write!(
+                f,
+                "the commit {head} that `checkout-version` names is neither in the history of the event's commit \
+                 {event_sha} nor on a version tag: it may be anybody's"
+            ),
         }
     }
 }
@@ -135,6 +177,7 @@ mod tests {
             event_sha: commit('a'),
             head: commit('a'),
             named: None,
+            of_main: false,
             pull_request_head: None,
             fork: false,
         }
@@ -161,6 +204,8 @@ mod tests {
             Some(Barred::Ref(_)) => format!("{kind}: ref"),
             Some(Barred::OfAnother { .. }) => format!("{kind}: of another"),
             Some(Barred::Head { .. }) => format!("{kind}: head"),
+            Some(Barred::PullRequest(_)) => format!("{kind}: pull request"),
+            Some(Barred::Foreign { .. }) => format!("{kind}: foreign"),
         }
     }
 
@@ -229,21 +274,41 @@ mod tests {
     #[test]
     fn head_is_the_event_s_commit_or_the_named_one() {
         let (event, other, third) = (commit('a'), commit('b'), commit('c'));
-        for (head, named, on_main, on_tag) in [
-            (&event, None, "main", "tag 1.2.3"),
-            (&event, Some(&event), "main", "tag 1.2.3"),
+        // On the main branch: where HEAD is known to be the main branch's, and where it is not.
+        for (head, named, [of_main, foreign], on_tag) in [
+            (&event, None, ["main", "main"], "tag 1.2.3"),
+            (&event, Some(&event), ["main", "main"], "tag 1.2.3"),
             // What is checked out decides, not what was meant to be.
-            (&event, Some(&other), "main", "tag 1.2.3"),
-            (&other, None, "elsewhere: head", "elsewhere: head"),
-            (&other, Some(&event), "elsewhere: head", "elsewhere: head"),
-            (&other, Some(&third), "elsewhere: head", "elsewhere: head"),
+            (&event, Some(&other), ["main", "main"], "tag 1.2.3"),
+            (&other, None, ["elsewhere: head", "elsewhere: head"], "elsewhere: head"),
+            (&other, Some(&event), ["elsewhere: head", "elsewhere: head"], "elsewhere: head"),
+            (&other, Some(&third), ["elsewhere: head", "elsewhere: head"], "elsewhere: head"),
             // The tag's number belongs to the tag's commit.
-            (&other, Some(&other), "main", "elsewhere: of another"),
+            (&other, Some(&other), ["main", "elsewhere: foreign"], "elsewhere: of another"),
         ] {
-            let facts = Facts { head: head.clone(), named: named.cloned(), ..push() };
-            assert_eq!(said(&facts), on_main, "{head} {named:?}");
-            let facts = Facts { git_ref: "refs/tags/v1.2.3".to_owned(), ..facts };
-            assert_eq!(said(&facts), on_tag, "{head} {named:?}");
+            let named = named.map(|commit| Named { name: "hotfix".to_owned(), commit: commit.clone() });
+            let facts = Facts { head: head.clone(), named, ..push() };
+            let known = Facts { of_main: true, ..facts.clone() };
+            assert_eq!((said(&known), said(&facts)), (of_main.to_owned(), foreign.to_owned()), "{facts:?}");
+            let facts = Facts { git_ref: "refs/tags/v1.2.3".to_owned(), ..known };
+            assert_eq!(said(&facts), on_tag, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_pull_request_lifts_no_bar() {
+        for (name, expected) in [
+            ("refs/pull/7/head", "elsewhere: pull request"),
+            ("refs/pull/7/merge", "elsewhere: pull request"),
+            ("refs/remotes/pull/7/head", "elsewhere: pull request"),
+            // A branch may be called so.
+            ("pull/7/head", "main"),
+            ("refs/heads/refs/pull/7/head", "main"),
+        ] {
+            let named = Some(Named { name: name.to_owned(), commit: commit('b') });
+            let facts = Facts { head: commit('b'), of_main: true, named, ..push() };
+            assert_eq!(said(&facts), expected, "{name}");
+            assert_eq!(said(&Facts { head: commit('a'), ..facts }), "main", "the event's own commit is main's");
         }
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::support::gate::{Gate, MAKEFILE, Run};
+use crate::support::github::Fault;
 
 const PROMOTION: &str = "p2p-promote-to-extended-test";
 
@@ -332,6 +333,89 @@ fn a_head_that_checkout_version_names_by_a_branch_tags_and_promotes() {
     let (scene, head, _) = moved();
     scene.git(&["update-ref", "refs/remotes/origin/hotfix", &head]);
     tags_and_promotes(&scene.input("checkout-version", "hotfix"), "v1.2.4", "1.2.4", &head);
+}
+
+/// HEAD is a commit that `main` does not hold, and that only the head of a pull request leads to; the
+/// event is a dispatch on `main`. Gives that commit and the one of `main`.
+fn foreign() -> (Gate, String, String) {
+    let scene = scene().event("workflow_dispatch", json!({}));
+    let main = scene.head();
+    scene.git(&["checkout", "--quiet", "-b", "topic"]);
+    scene.git(&["commit", "--quiet", "--allow-empty", "--message", "anybody's"]);
+    let head = scene.head();
+    (scene.push("refs/pull/7/head").sha(&main), head, main)
+}
+
+#[test]
+fn a_head_outside_main_that_checkout_version_names_does_neither() {
+    let (mut scene, head, main) = foreign();
+    let why = format!(
+        "the commit {head} that `checkout-version` names is neither in the history of the event's commit {main} nor \
+         on a version tag: it may be anybody's"
+    );
+    scene.git(&["update-ref", "refs/remotes/origin/topic", &head]);
+    for event in ["workflow_dispatch", "repository_dispatch", "schedule", "push"] {
+        scene = scene.event(event, json!({}));
+        for name in [head.as_str(), "topic", "refs/heads/topic", "v1.2.3-rc.1"] {
+            scene.git(&["tag", "--force", "v1.2.3-rc.1"]);
+            scene = scene.input("checkout-version", name);
+            neither(&scene, &untagged(&head), &why);
+        }
+    }
+    let run = scene.run(&["release"]);
+    run.ended(64);
+    assert!(run.stdout.contains(&format!("nothing is released: {why}")), "{}", run.stdout);
+}
+
+/// The local tag may be anybody's; the remote repository's is of who may push.
+#[test]
+fn a_head_outside_main_that_is_named_by_its_version_tag_promotes_that_version() {
+    for name in ["v1.2.4", "refs/tags/v1.2.4"] {
+        let (scene, head, _) = foreign();
+        scene.git(&["tag", "v1.2.4"]);
+        let scene = scene.input("checkout-version", name);
+        let (_, created, promoted) = gate(&scene);
+        assert_eq!((created, promoted), (BTreeMap::new(), None));
+        scene.remote.tag("v1.2.4", &scene.git(&["rev-parse", "main"]));
+        let (_, created, promoted) = gate(&scene);
+        assert_eq!((created, promoted), (BTreeMap::new(), None), "the remote's is on another commit");
+        scene.remote.tag("v1.2.4", &head);
+        promotes(&scene, "1.2.4");
+    }
+}
+
+#[test]
+fn a_head_of_which_nobody_says_whether_it_is_main_s_is_an_error() {
+    let (scene, head, _) = moved();
+    let scene = scene.input("checkout-version", &head);
+    let what = format!("it is not known whether the commit {head} that `checkout-version` names is the main");
+    for (status, code) in [(401, 69), (404, 69), (500, 69)] {
+        scene.github.fault(move |seen| {
+            let asks = seen.path.contains("/compare/") || seen.path.ends_with("/shop");
+            asks.then(|| Fault::error(status, "No").header("retry-after", "0"))
+        });
+        let run = scene.run(&["fast-feedback"]);
+        run.ended(code);
+        assert!(run.stdout.contains(&what), "{}", run.stdout);
+    }
+    scene.github.fault(|_| None);
+    let run = scene.input("github-token", "").run(&["fast-feedback", "--version", "9.9.9"]);
+    run.ended(64);
+    assert!(run.stdout.contains(&what) && run.stdout.contains("no GitHub token was given"), "{}", run.stdout);
+}
+
+/// Only where it decides something.
+#[test]
+fn nobody_is_asked_whether_a_head_is_main_s_where_nothing_hangs_on_it() {
+    let (scene, head, _) = moved();
+    let scene = scene.input("checkout-version", &head);
+    scene.run(&["run", "p2p-build"]).passed();
+    let scene = scene.git_ref("refs/heads/topic");
+    scene.run(&["fast-feedback"]).passed();
+    let scene = scene.git_ref("refs/heads/main").sha(&head);
+    scene.run(&["fast-feedback"]).passed();
+    let asked = scene.github.requests().into_iter().filter(|seen| seen.path.contains("/compare/")).count();
+    assert_eq!(asked, 0);
 }
 
 #[test]

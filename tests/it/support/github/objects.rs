@@ -80,9 +80,17 @@ async fn facts(shared: &Shared, id: &str) -> Result<Answer, Refusal> {
 async fn compare(shared: &Shared, seen: &Seen, range: &str) -> Result<Answer, Refusal> {
     let missing = |_| refusal(404, "Not Found");
     let (base, head) = range.split_once("...").ok_or_else(|| refusal(404, "Not Found"))?;
+    let common = git(shared, &["merge-base", base, head]).await.map_err(missing)?;
+    let status = match (common == base, common == head) {
+        (true, true) => "identical",
+        (true, false) => "ahead",
+        (false, true) => "behind",
+        (false, false) => "diverged",
+    };
     let range = format!("{base}..{head}");
     let printed = git(shared, &["log", "-z", "--reverse", "--format=%B", &range]).await.map_err(missing)?;
     let messages = printed.split('\0').map(str::trim_end).filter(|message| !message.is_empty());
     let commits: Vec<_> = messages.map(|message| json!({ "commit": { "message": message } })).collect();
-    Ok(paged(seen, &commits, |page| json!({ "total_commits": commits.len(), "commits": page })))
+    let body = |page: &[Value]| json!({ "status": status, "total_commits": commits.len(), "commits": page });
+    Ok(paged(seen, &commits, body))
 }
