@@ -84,7 +84,7 @@ impl Job {
     }
 
     /// The facts that tagging and promotion are decided from; all commits are full ids.
-    /// Whether another HEAD than the event's is the main branch's is not asked yet.
+    /// Whether another HEAD than the event's is the main branch's is not asked yet, and no version given.
     pub fn facts(&self, event_sha: Commit, head: Commit, named: Option<Named>) -> Facts {
         Facts {
             event: self.event.clone(),
@@ -93,6 +93,7 @@ impl Job {
             head,
             named,
             of_main: false,
+            given: None,
             pull_request_head: self.text("/pull_request/head/sha").and_then(|sha| sha.parse().ok()),
             fork: self.is_fork(),
         }

@@ -83,7 +83,7 @@ pub async fn settle(
     }
     if let (Some(version), true) = (&later.version, request.command != Command::Latest) {
         let prefix: Prefix = request.inputs.version_prefix.parse()?;
-        let tag = tag(&prefix, version);
+        let tag = prefix.tag_of(version);
         later.commit = enter(request, job, paths, git, version, &tag).await?;
         later.notes.push(format!(
             "the tag {tag} is checked out in a directory of its own; the workspace stays as it is"
@@ -96,12 +96,6 @@ pub async fn settle(
     request.inputs.version.clone_from(&later.version);
     request.later = Some(later);
     Ok(())
-}
-
-/// The name of a version's tag. Registries may spell versions with a `v` of their own.
-fn tag(prefix: &Prefix, version: &str) -> String {
-    let plain = version.strip_prefix('v').filter(|rest| version::latest([*rest]).is_some());
-    format!("{prefix}{}", plain.unwrap_or(version))
 }
 
 /// The commit of the event or the checkout, for a run that checks no tag out.
@@ -230,25 +224,4 @@ pub(super) fn found(later: &Later, job: Option<&Job>, main_branch: &str, prefix:
         None => Standing { kind: later.kind(), commit, barred: None },
     };
     Found { kind: later.kind(), standing, tags: Vec::new(), level: Level::Patch, notes: later.notes.clone() }
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-    use super::*;
-
-    #[test]
-    fn a_registry_s_own_v_is_no_part_of_the_tag() {
-        for (prefix, version, expected) in [
-            ("v", "1.2.3", "v1.2.3"),
-            ("v", "v1.2.3", "v1.2.3"),
-            ("api-v", "v1.2.3-rc.1", "api-v1.2.3-rc.1"),
-            ("", "v1.2.3", "1.2.3"),
-            ("v", "vienna", "vvienna"),
-            ("v", "2024.1", "v2024.1"),
-        ] {
-            assert_eq!(tag(&prefix.parse().unwrap(), version), expected, "{prefix} {version}");
-        }
-    }
 }

@@ -116,6 +116,8 @@ async fn on_github(
     };
     let main_branch = main_branch(request);
     let mut facts = job.facts(event_sha, head, named);
+    // A release looks for itself whether the version is the commit's.
+    facts.given = request.inputs.version.clone().filter(|_| request.command != Command::Release);
     // `run` neither tags nor promotes.
     if request.command != Command::Run && hangs_on_main(&facts, &main_branch, prefix) {
         facts.of_main = of_main(&facts, &remote(job, &request.inputs, prefix, git)?).await?;

@@ -22,6 +22,8 @@ pub struct Facts {
     /// Whether HEAD, where it is another commit than the event's, is known to be the main branch's: in
     /// the history of the event's commit, or on a version tag.
     pub of_main: bool,
+    /// The input `version`, where it is taken as it is.
+    pub given: Option<String>,
     /// `pull_request.head.sha` of the event.
     pub pull_request_head: Option<Commit>,
     /// Whether the pull request comes from another repository.
@@ -60,6 +62,15 @@ pub enum Barred {
         /// What the event is about.
         event_sha: Commit,
     },
+    /// The ref is the tag of another version than the given one.
+    OtherVersion {
+        /// The tag's ref.
+        git_ref: String,
+        /// The version that was given.
+        given: String,
+    },
+    /// The given version is one that branches and pull requests have.
+    OfBranch(String),
     /// `checkout-version` names a pull request.
     PullRequest(String),
     /// HEAD is not of the main branch, although `checkout-version` names it: anybody's commit can be named.
@@ -102,9 +113,16 @@ pub fn standing(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
         }
     };
     let tagged = facts.git_ref.strip_prefix("refs/tags/").and_then(|tag| prefix.version(tag));
-    let (kind, barred) = match (barred, tagged) {
+    let given = facts.given.as_deref();
+    let (kind, barred) = match (barred.or_else(|| given.and_then(of_branch)), tagged) {
         (Some(barred), _) => (Kind::Elsewhere, Some(barred)),
-        (None, Some(version)) if own => (Kind::VersionTag(version), None),
+        (None, Some(version)) if own => match given.filter(|given| prefix.tag_of(given) != prefix.tag(version)) {
+            None => (Kind::VersionTag(version), None),
+            Some(given) => {
+                let (git_ref, given) = (facts.git_ref.clone(), given.to_owned());
+                (Kind::Elsewhere, Some(Barred::OtherVersion { git_ref, given }))
+            }
+        },
         // Another commit than the tag's own must not take the tag's number.
         (None, Some(_)) => {
             let (git_ref, head) = (facts.git_ref.clone(), facts.head.clone());
@@ -118,6 +136,12 @@ pub fn standing(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
         (None, _) => (Kind::Elsewhere, Some(Barred::Ref(facts.git_ref.clone()))),
     };
     Standing { kind, commit: commit_under_test(facts), barred }
+}
+
+/// Whether a version is `<previous>-<full commit id>`: what was built of a branch or a pull request.
+fn of_branch(given: &str) -> Option<Barred> {
+    let (_, commit) = given.rsplit_once('-')?;
+    commit.parse::<Commit>().is_ok().then(|| Barred::OfBranch(given.to_owned()))
 }
 
 /// Whether a name is one of the refs that GitHub keeps for pull requests, or what `actions/checkout` makes
@@ -148,6 +172,12 @@ impl fmt::Display for Barred {
                 "the checked-out commit {head} is neither the event's commit {event_sha} nor the one that \
                  `checkout-version` names"
             ),
+            Self::OtherVersion { git_ref, given } => {
+                write!(f, "`{git_ref}` is not the tag of the version {given}, which the input `version` gives")
+            }
+            Self::OfBranch(given) => {
+                write!(f, "the version {given} ends in a commit's id: its image is of a branch or a pull request")
+            }
             Self::PullRequest(name) => {
                 write!(f, "`checkout-version` names the pull request `{name}`, which is never tagged or promoted")
             }
@@ -178,6 +208,7 @@ mod tests {
             head: commit('a'),
             named: None,
             of_main: false,
+            given: None,
             pull_request_head: None,
             fork: false,
         }
@@ -204,6 +235,8 @@ mod tests {
             Some(Barred::Ref(_)) => format!("{kind}: ref"),
             Some(Barred::OfAnother { .. }) => format!("{kind}: of another"),
             Some(Barred::Head { .. }) => format!("{kind}: head"),
+            Some(Barred::OtherVersion { .. }) => format!("{kind}: other version"),
+            Some(Barred::OfBranch(_)) => format!("{kind}: of a branch"),
             Some(Barred::PullRequest(_)) => format!("{kind}: pull request"),
             Some(Barred::Foreign { .. }) => format!("{kind}: foreign"),
         }
@@ -309,6 +342,26 @@ mod tests {
             let facts = Facts { head: commit('b'), of_main: true, named, ..push() };
             assert_eq!(said(&facts), expected, "{name}");
             assert_eq!(said(&Facts { head: commit('a'), ..facts }), "main", "the event's own commit is main's");
+        }
+    }
+
+    #[test]
+    fn a_given_version_is_the_tag_s_own_and_no_branch_s() {
+        let of_branch = format!("1.2.3-{}", "a".repeat(40));
+        let of_branch_by_sha256 = format!("0.0.0-{}", "0123456789abcdef".repeat(4));
+        for (given, on_main, on_tag) in [
+            ("1.2.3", "main", "tag 1.2.3"),
+            // As the later gates have it: a registry may spell versions with a `v` of its own.
+            ("v1.2.3", "main", "tag 1.2.3"),
+            ("1.2.4", "main", "elsewhere: other version"),
+            ("2024.1-custom", "main", "elsewhere: other version"),
+            ("1.2.3-abcdef0", "main", "elsewhere: other version"),
+            (&of_branch, "elsewhere: of a branch", "elsewhere: of a branch"),
+            (&of_branch_by_sha256, "elsewhere: of a branch", "elsewhere: of a branch"),
+        ] {
+            let facts = Facts { given: Some(given.to_owned()), ..push() };
+            assert_eq!(said(&facts), on_main, "{given}");
+            assert_eq!(said(&Facts { git_ref: "refs/tags/v1.2.3".to_owned(), ..facts }), on_tag, "{given}");
         }
     }
 

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Error, Version};
+use super::{Error, Version, latest};
 
 /// The text in front of the number in a version tag: `v`, `api-v`, `team/api/`, or nothing.
 ///
@@ -19,6 +19,13 @@ impl Prefix {
     /// The name of a version's tag: `v1.2.3`.
     pub fn tag(&self, version: Version) -> String {
         format!("{self}{version}")
+    }
+
+    /// The name of the tag of a version as it is given or stands in a registry, where it may be spelled
+    /// with a `v` of its own.
+    pub fn tag_of(&self, version: &str) -> String {
+        let plain = version.strip_prefix('v').filter(|rest| latest([*rest]).is_some());
+        format!("{self}{}", plain.unwrap_or(version))
     }
 
     /// The version that a tag's name says, if it is one of this prefix.
@@ -137,6 +144,20 @@ mod tests {
         ] {
             let error = text.parse::<Prefix>().unwrap_err().to_string();
             assert!(error.contains(rule), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_registry_s_own_v_is_no_part_of_the_tag() {
+        for (prefix, version, expected) in [
+            ("v", "1.2.3", "v1.2.3"),
+            ("v", "v1.2.3", "v1.2.3"),
+            ("api-v", "v1.2.3-rc.1", "api-v1.2.3-rc.1"),
+            ("", "v1.2.3", "1.2.3"),
+            ("v", "vienna", "vvienna"),
+            ("v", "2024.1", "v2024.1"),
+        ] {
+            assert_eq!(prefix.parse::<Prefix>().unwrap().tag_of(version), expected, "{prefix} {version}");
         }
     }
 

@@ -460,6 +460,35 @@ fn a_given_version_does_not_promote_a_pull_request() {
     neither(&scene.input("version", "9.9.9"), "9.9.9", &event_never("pull_request"));
 }
 
+/// What `p2p-version.yaml` gives an app for the push of another app's tag; the reusable workflow of fast
+/// feedback does not know the app's prefix.
+#[test]
+fn a_given_version_is_not_promoted_on_the_tag_of_another() {
+    let scene = scene().tag("v2.0.0").git_ref("refs/tags/v2.0.0");
+    let given = untagged(&scene.head());
+    let why =
+        format!("the version {given} ends in a commit's id: its image is of a branch or a pull request");
+    neither(&scene.input("version", &given), &given, &why);
+    let scene = self::scene().tag("v2.0.0").git_ref("refs/tags/v2.0.0").input("version", "3.0.9");
+    let why = "`refs/tags/v2.0.0` is not the tag of the version 3.0.9, which the input `version` gives";
+    neither(&scene, "3.0.9", why);
+    promotes(&scene.input("version", "2.0.0"), "2.0.0");
+}
+
+#[test]
+fn the_version_of_a_branch_is_not_promoted_on_main() {
+    let scene = scene();
+    for commit in [scene.head(), "b".repeat(40), "b".repeat(64)] {
+        let given = format!("1.2.3-{commit}");
+        let why =
+            format!("the version {given} ends in a commit's id: its image is of a branch or a pull request");
+        let scene = self::scene().input("version", &given);
+        neither(&scene, &given, &why);
+        let run = scene.run(&["promote", "extended-test"]);
+        assert_eq!(run.passed().step(PROMOTION), "skipped");
+    }
+}
+
 #[test]
 fn the_command_promote_obeys_the_same_table() {
     let scene = scene().input("version", "9.9.9");
