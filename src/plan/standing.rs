@@ -150,10 +150,13 @@ fn is_pull_request(name: &str) -> bool {
     ["refs/pull/", "refs/remotes/pull/"].iter().any(|front| name.starts_with(front))
 }
 
-/// A pull request's own head. `pull_request_target` checks out the base unless told otherwise.
+/// What is checked out; of a pull request's merge commit, which GitHub made, the pull request's own head.
+/// `pull_request_target` checks out the base unless told otherwise, and its ref is the base's.
 fn commit_under_test(facts: &Facts) -> Commit {
-    match (&facts.pull_request_head, facts.event.as_str()) {
-        (Some(head), "pull_request") => head.clone(),
+    let git_ref = &facts.git_ref;
+    let merge = facts.event == "pull_request" || git_ref.starts_with("refs/pull/") && git_ref.ends_with("/merge");
+    match &facts.pull_request_head {
+        Some(head) if merge && facts.head == facts.event_sha => head.clone(),
         _ => facts.head.clone(),
     }
 }
@@ -366,16 +369,24 @@ mod tests {
     }
 
     #[test]
-    fn the_commit_under_test_is_head_but_for_a_pull_request() {
-        let facts = Facts { head: commit('b'), pull_request_head: Some(commit('c')), ..push() };
-        for (event, expected) in
-            [("pull_request", 'c'), ("pull_request_target", 'b'), ("push", 'b'), ("workflow_run", 'b')]
-        {
-            let facts = Facts { event: event.to_owned(), ..facts.clone() };
-            assert_eq!(of(&facts).commit, commit(expected), "{event}");
+    fn the_commit_under_test_is_head_but_for_a_merge_commit() {
+        let facts = Facts { pull_request_head: Some(commit('c')), ..push() };
+        for (event, git_ref, expected) in [
+            ("pull_request", "refs/pull/7/merge", 'c'),
+            ("pull_request", "refs/heads/main", 'c'),
+            ("pull_request_review", "refs/pull/7/merge", 'c'),
+            ("pull_request_review_comment", "refs/pull/7/merge", 'c'),
+            ("pull_request_target", "refs/heads/main", 'a'),
+            ("push", "refs/heads/main", 'a'),
+            ("workflow_run", "refs/heads/main", 'a'),
+        ] {
+            let facts = Facts { event: event.to_owned(), git_ref: git_ref.to_owned(), ..facts.clone() };
+            assert_eq!(of(&facts).commit, commit(expected), "{event} {git_ref}");
+            // Whoever checks out another commit tests that one.
+            let other = Facts { head: commit('b'), ..facts.clone() };
+            assert_eq!(of(&other).commit, commit('b'), "{event} {git_ref}");
+            assert_eq!(of(&Facts { pull_request_head: None, ..facts }).commit, commit('a'));
         }
-        let without = Facts { event: "pull_request".to_owned(), pull_request_head: None, ..facts };
-        assert_eq!(of(&without).commit, commit('b'));
     }
 
     #[test]

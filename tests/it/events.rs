@@ -176,6 +176,24 @@ fn a_pull_request_does_neither_and_is_named_by_its_head() {
 }
 
 #[test]
+fn a_review_does_neither_and_is_named_by_the_pull_request_s_head() {
+    let (mut scene, head) = pull_request("acme/shop");
+    for event in ["pull_request_review", "pull_request_review_comment"] {
+        scene = scene.event(event, json!({}));
+        neither(&scene, &untagged(&head), &event_never(event));
+    }
+}
+
+#[test]
+fn a_pull_request_with_another_commit_checked_out_is_named_by_that_one() {
+    let (scene, _) = pull_request("acme/shop");
+    let merge = scene.head();
+    scene.git(&["checkout", "--quiet", "HEAD~1"]);
+    let scene = scene.sha(&merge);
+    neither(&scene, &untagged(&scene.head()), &event_never("pull_request"));
+}
+
+#[test]
 fn a_pull_request_does_neither_whatever_the_inputs_say() {
     let (scene, head) = pull_request("acme/shop");
     let merge = scene.head();
