@@ -166,7 +166,10 @@ fn main_branch(request: &Request) -> String {
 
 /// What `checkout-version` names, as this checkout knows it.
 async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Named, Failure> {
-    for revision in [name.to_owned(), format!("refs/tags/{name}"), format!("refs/remotes/origin/{name}")] {
+    let mut revisions = vec![name.to_owned(), format!("refs/tags/{name}"), format!("refs/remotes/origin/{name}")];
+    // Where actions/checkout puts what is neither branch nor tag: refs/pull/7/head.
+    revisions.extend(name.strip_prefix("refs/").map(|rest| format!("refs/remotes/{rest}")));
+    for revision in revisions {
         let commit = match git.peel(&paths.directory, &revision).await {
             Err(git::Error::Missing) => git::named_by_files(&paths.directory, &revision),
             commit => commit?,

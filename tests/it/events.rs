@@ -385,6 +385,23 @@ fn a_head_outside_main_that_checkout_version_names_does_neither() {
     assert!(run.stdout.contains(&format!("nothing is released: {why}")), "{}", run.stdout);
 }
 
+/// actions/checkout puts `refs/pull/7/head` at `refs/remotes/pull/7/head`.
+#[test]
+fn a_pull_request_that_checkout_version_names_does_neither() {
+    for name in ["refs/pull/7/head", "refs/pull/7/merge"] {
+        let (scene, head, _) = foreign();
+        scene.git(&["update-ref", &name.replace("refs/", "refs/remotes/"), &head]);
+        let scene = scene.input("checkout-version", name);
+        let why = format!("`checkout-version` names the pull request `{name}`, which is never tagged or promoted");
+        neither(&scene, &untagged(&head), &why);
+        // Nor where main has the commit by now.
+        let scene = scene.push("refs/heads/main").commit("after");
+        let tip = scene.head();
+        scene.git(&["checkout", "--quiet", &head]);
+        neither(&scene.sha(&tip), &untagged(&head), &why);
+    }
+}
+
 /// The local tag may be anybody's; the remote repository's is of who may push.
 #[test]
 fn a_head_outside_main_that_is_named_by_its_version_tag_promotes_that_version() {
