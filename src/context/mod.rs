@@ -167,7 +167,7 @@ impl Context {
     ) -> Result<Self, Failure> {
         let inputs = &request.inputs;
         let place = if job.is_some() { Place::Github } else { Place::Local };
-        let prefix: Prefix = inputs.version_prefix.parse()?;
+        let prefix = inputs.prefix()?;
         let recorded = recorded(inputs)?;
         checks::inputs(inputs, &recorded)?;
         if request.command == Command::Release {

@@ -82,7 +82,7 @@ pub async fn settle(
         (later.version, later.because) = Box::pin(latest(world, &context, stage, client)).await?;
     }
     if let (Some(version), true) = (&later.version, request.command != Command::Latest) {
-        let prefix: Prefix = request.inputs.version_prefix.parse()?;
+        let prefix = request.inputs.prefix()?;
         let tag = prefix.tag_of(version);
         later.commit = enter(request, job, paths, git, version, &tag).await?;
         later.notes.push(format!(

@@ -50,6 +50,9 @@ pub(super) async fn read(
             if let Some(version) = wanted(given.as_deref(), &found.kind) {
                 super::release::complete(&remote, version, &mut found.tags).await?;
             }
+            if request.command.creates_tags() && found.tags.is_empty() {
+                first(&remote, &found).await?;
+            }
             let subject =
                 Subject { prefix, commit: &found.standing.commit, kind: &found.kind, bump: inputs.bump };
             found.level = tagging::level(subject, &found.tags, &remote.github).await?;
@@ -57,6 +60,21 @@ pub(super) async fn read(
         _ => {}
     }
     Ok(found)
+}
+
+/// Refuses to create the first tag of the usual prefix where there are versions without one: whoever has
+/// tags like `1.2.3` wants 1.2.4 next, and not 0.0.1. Any other prefix was chosen.
+async fn first(remote: &Remote, found: &Found) -> Result<(), Failure> {
+    if found.kind != Kind::MainBranch || remote.prefix != Prefix::default() {
+        return Ok(());
+    }
+    match remote.unprefixed().await?.iter().map(|tag| tag.version).max() {
+        None => Ok(()),
+        Some(highest) => {
+            let commit = found.standing.commit.clone();
+            Err(version::Error::Unprefixed { highest, commit }.into())
+        }
+    }
 }
 
 /// The version whose tag should be there already.

@@ -79,6 +79,7 @@ inputs! {
         /// of `extended-test` and `prod`: the latest in their registry path.
         version("version"): Option<String>;
         /// What stands before the number in a version tag. Literal text; a monorepo has one an app.
+        /// `none` for tags that are the number alone.
         version_prefix("version-prefix"): String = "v";
         /// The branch whose commits get versions and are promoted.
         main_branch("main-branch"): String = "refs/heads/main";

@@ -15,6 +15,7 @@ pub use types::{
 };
 
 use crate::error::Failure;
+use crate::version::{self, Prefix};
 use crate::world::Env;
 
 /// One input, as action.yml, `--help` and docs/inputs.md show it.
@@ -76,6 +77,19 @@ impl Spec {
     }
 }
 
+impl Inputs {
+    /// The prefix of version tags. An empty input is an absent one, so a word stands for no prefix.
+    ///
+    /// # Errors
+    /// [`version::Error::Prefix`].
+    pub fn prefix(&self) -> Result<Prefix, version::Error> {
+        match self.version_prefix.as_str() {
+            "none" => Ok(Prefix::NONE),
+            text => text.parse(),
+        }
+    }
+}
+
 /// A type that an input's text is parsed into.
 pub(crate) trait Value: Sized {
     /// What the text must look like.
@@ -128,6 +142,14 @@ mod tests {
         let inputs = read(&[("INPUT_TENANT_NAME", ""), ("INPUT_MAIN_BRANCH", "")]).unwrap();
         assert_eq!(inputs.tenant_name, None);
         assert_eq!(inputs.main_branch, "refs/heads/main");
+    }
+
+    #[test]
+    fn no_prefix_is_a_word_and_an_empty_input_is_the_default() {
+        for (text, expected) in [("", "v"), ("none", ""), ("api-v", "api-v"), ("none-", "none-")] {
+            let prefix = read(&[("INPUT_VERSION_PREFIX", text)]).unwrap().prefix().unwrap();
+            assert_eq!(prefix.as_str(), expected, "{text}");
+        }
     }
 
     #[test]

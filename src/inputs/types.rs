@@ -298,6 +298,13 @@ choices! {
     }
 }
 
+impl Command {
+    /// Whether it creates version tags.
+    pub fn creates_tags(self) -> bool {
+        matches!(self, Self::FastFeedback | Self::Version | Self::Release)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]

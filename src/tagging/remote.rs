@@ -61,12 +61,21 @@ impl Remote {
     /// All version tags with the commits that they are on: through git in one request, and without
     /// the program through the API.
     pub async fn tags(&self) -> Result<Vec<VersionTag>, Unread> {
-        match self.git.ls_remote_tags(&self.url, &self.prefix, self.token.as_ref()).await {
+        self.tags_of(&self.prefix).await
+    }
+
+    /// The tags that are a version alone, whatever the prefix.
+    pub async fn unprefixed(&self) -> Result<Vec<VersionTag>, Unread> {
+        self.tags_of(&Prefix::NONE).await
+    }
+
+    async fn tags_of(&self, prefix: &Prefix) -> Result<Vec<VersionTag>, Unread> {
+        match self.git.ls_remote_tags(&self.url, prefix, self.token.as_ref()).await {
             Ok(tags) => Ok(tags),
             Err(git::Error::Missing) => {
-                let tags = self.github.tags(self.prefix.as_str()).await?;
+                let tags = self.github.tags(prefix.as_str()).await?;
                 let tags = tags.into_iter().filter_map(|tag| {
-                    Some(VersionTag { version: self.prefix.version(&tag.name)?, commit: tag.commit })
+                    Some(VersionTag { version: prefix.version(&tag.name)?, commit: tag.commit })
                 });
                 Ok(tags.collect())
             }

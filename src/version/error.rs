@@ -35,6 +35,14 @@ pub enum Error {
         /// What was to be counted up.
         level: Level,
     },
+    /// The first version tag of the usual prefix would start a second count beside the one there is.
+    #[error("there is no version tag '{}…' yet, but there are tags without a prefix, up to '{highest}'", Prefix::default())]
+    Unprefixed {
+        /// The highest version among them.
+        highest: Version,
+        /// The commit that would get the first version.
+        commit: Commit,
+    },
     /// A floating tag on a commit without a version tag of its line.
     #[error("the floating tag '{tag}' is on commit {commit}, and no version tag of its line is")]
     Stray {
@@ -88,6 +96,11 @@ impl Help for Error {
             Self::Exhausted { prefix, highest, .. } => Some(format!(
                 "push a tag of a higher minor or major version, or delete this one: git push --delete origin '{prefix}{highest}'"
             )),
+            Self::Unprefixed { highest, commit } => Some(format!(
+                "to go on from {highest}, set `version-prefix: none`; to begin anew, push the first tag by hand \
+                 (git push origin '{commit}:refs/tags/{}'); nothing was run",
+                Prefix::default().tag(Version::new(0, 1, 0))
+            )),
             Self::Stray { tag, .. } => Some(format!(
                 "which way it would move cannot be known: put it on a release of its line, or delete it \
                  (git push --delete origin '{tag}') to have it created anew; then run again"
@@ -108,7 +121,10 @@ impl Help for Error {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Prefix { .. } | Self::NotAVersion { .. } | Self::NotACommit { .. } => Exit::Usage,
+            Self::Prefix { .. }
+            | Self::NotAVersion { .. }
+            | Self::NotACommit { .. }
+            | Self::Unprefixed { .. } => Exit::Usage,
             Self::TooLarge { .. }
             | Self::Exhausted { .. }
             | Self::Stray { .. }

@@ -11,6 +11,9 @@ use super::{Error, Version, latest};
 pub struct Prefix(String);
 
 impl Prefix {
+    /// No prefix at all.
+    pub const NONE: Self = Self(String::new());
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

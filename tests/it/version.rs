@@ -5,6 +5,7 @@ mod bump;
 mod checkout;
 mod contract;
 mod fire;
+mod first;
 mod moved;
 mod no_git;
 mod race;
