@@ -21,6 +21,8 @@ pub use versions::remote;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use tokio::time::Instant;
+
 use crate::environment::{
     EnvVars, Environments, Given, Key, Origin, Paths as StagePaths, Settings, Sources, Stage, Value, Values,
     Vars,
@@ -139,6 +141,8 @@ pub struct Context {
     pub prefix: Prefix,
     /// The remote's version tags.
     pub tags: Vec<VersionTag>,
+    /// When the reading of them began.
+    pub tags_at: Instant,
     /// What a new version counts up.
     pub level: Level,
     makefile: Option<Makefile>,
@@ -221,6 +225,7 @@ impl Context {
             standing: found.standing,
             kind: found.kind,
             tags: found.tags,
+            tags_at: found.tags_at,
             level: found.level,
             request,
             job,

@@ -1,5 +1,7 @@
 //! The commit and the remote's version tags.
 
+use tokio::time::Instant;
+
 use super::stage;
 use super::{Context, Job, Paths, Request};
 use crate::error::Failure;
@@ -16,8 +18,24 @@ pub(super) struct Found {
     pub(super) standing: Standing,
     pub(super) kind: Kind,
     pub(super) tags: Vec<VersionTag>,
+    /// When the reading of the tags began.
+    pub(super) tags_at: Instant,
     pub(super) level: Level,
     pub(super) notes: Vec<String>,
+}
+
+impl Found {
+    /// Where a commit stands, as long as no tag is known and nothing is to be said.
+    pub(super) fn of(standing: Standing, kind: Kind) -> Self {
+        Self {
+            standing,
+            kind,
+            tags: Vec::new(),
+            tags_at: Instant::now(),
+            level: Level::Patch,
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// Reads the checkout, and the remote where the version depends on it.
@@ -43,6 +61,7 @@ pub(super) async fn read(
         }
         (given, Some(job)) if found.kind.needs_tags() => {
             let remote = remote(job, inputs, prefix, git)?;
+            found.tags_at = Instant::now();
             found.tags = match found.kind {
                 Kind::MainBranch => remote.versions().await?,
                 _ => remote.tags().await?,
@@ -141,13 +160,8 @@ async fn on_github(
         facts.of_main = of_main(&facts, &remote(job, &request.inputs, prefix, git)?).await?;
     }
     let standing = standing(&facts, &main_branch, prefix);
-    Ok(Found {
-        kind: standing.kind.clone(),
-        standing,
-        tags: Vec::new(),
-        level: Level::Patch,
-        notes: Vec::new(),
-    })
+    let kind = standing.kind.clone();
+    Ok(Found::of(standing, kind))
 }
 
 /// Whether the commit is tagged or promoted just where another HEAD than the event's is the main branch's.
@@ -184,7 +198,8 @@ fn main_branch(request: &Request) -> String {
 
 /// What `checkout-version` names, as this checkout knows it.
 async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Named, Failure> {
-    let mut revisions = vec![name.to_owned(), format!("refs/tags/{name}"), format!("refs/remotes/origin/{name}")];
+    let mut revisions =
+        vec![name.to_owned(), format!("refs/tags/{name}"), format!("refs/remotes/origin/{name}")];
     // Where actions/checkout puts what is neither branch nor tag: refs/pull/7/head.
     revisions.extend(name.strip_prefix("refs/").map(|rest| format!("refs/remotes/{rest}")));
     for revision in revisions {
@@ -213,7 +228,7 @@ pub(super) async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> 
     };
     let kind = Kind::Local(short);
     let standing = Standing { kind: kind.clone(), commit, barred: None };
-    Ok(Found { standing, kind, tags: Vec::new(), level: Level::Patch, notes })
+    Ok(Found { notes, ..Found::of(standing, kind) })
 }
 
 /// The version of this run, as far as it is decided before anything is done.

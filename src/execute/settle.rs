@@ -22,15 +22,15 @@ impl Execution<'_> {
                 "run in GitHub Actions",
             ));
         };
-        let Remote { repository, commit, kind, tags, bump } = remote;
+        let Remote { repository, commit, kind, listing, bump } = remote;
         let subject = Subject { prefix: &repository.prefix, commit, kind, bump: *bump };
         let read = async || repository.tags().await;
-        let settled = tagging::settle(subject, tags.clone(), read, &repository.github, &PATIENCE).await?;
+        let settled = tagging::settle(subject, listing.clone(), read, &repository.github, &PATIENCE).await?;
         progress.tag_created = settled.created;
         let because = match (settled.version == planned.version, settled.created) {
             (true, true) => planned.because.clone(),
-            (false, true) => format!("another run took {}", planned.version),
-            (_, false) => "another run on this commit created the tag".to_owned(),
+            (false, true) => format!("the tags changed after {} was planned", planned.version),
+            (_, false) => "the commit got its tag meanwhile".to_owned(),
         };
         let version = Version {
             version: settled.version,

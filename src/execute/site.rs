@@ -16,8 +16,8 @@ use crate::logins::Login;
 use crate::oci::Client;
 use crate::plan::{Cache, Place};
 use crate::retry::Watcher;
-use crate::tagging;
-use crate::version::{Commit, Kind, VersionTag};
+use crate::tagging::{self, Listing};
+use crate::version::{Commit, Kind};
 use crate::workspace::{ArtifactGlobs, KeptFile, Snapshot, bring_back};
 use crate::world::Env;
 
@@ -64,7 +64,7 @@ pub struct Remote {
     /// What its version is made from.
     pub kind: Kind,
     /// The version tags as they were read before.
-    pub tags: Vec<VersionTag>,
+    pub listing: Listing,
     /// What a new version counts up.
     pub bump: Bump,
 }

@@ -116,13 +116,15 @@ pub fn standing(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
     let given = facts.given.as_deref();
     let (kind, barred) = match (barred.or_else(|| given.and_then(of_branch)), tagged) {
         (Some(barred), _) => (Kind::Elsewhere, Some(barred)),
-        (None, Some(version)) if own => match given.filter(|given| prefix.tag_of(given) != prefix.tag(version)) {
-            None => (Kind::VersionTag(version), None),
-            Some(given) => {
-                let (git_ref, given) = (facts.git_ref.clone(), given.to_owned());
-                (Kind::Elsewhere, Some(Barred::OtherVersion { git_ref, given }))
+        (None, Some(version)) if own => {
+            match given.filter(|given| prefix.tag_of(given) != prefix.tag(version)) {
+                None => (Kind::VersionTag(version), None),
+                Some(given) => {
+                    let (git_ref, given) = (facts.git_ref.clone(), given.to_owned());
+                    (Kind::Elsewhere, Some(Barred::OtherVersion { git_ref, given }))
+                }
             }
-        },
+        }
         // Another commit than the tag's own must not take the tag's number.
         (None, Some(_)) => {
             let (git_ref, head) = (facts.git_ref.clone(), facts.head.clone());
@@ -154,7 +156,8 @@ fn is_pull_request(name: &str) -> bool {
 /// `pull_request_target` checks out the base unless told otherwise, and its ref is the base's.
 fn commit_under_test(facts: &Facts) -> Commit {
     let git_ref = &facts.git_ref;
-    let merge = facts.event == "pull_request" || git_ref.starts_with("refs/pull/") && git_ref.ends_with("/merge");
+    let merge =
+        facts.event == "pull_request" || git_ref.starts_with("refs/pull/") && git_ref.ends_with("/merge");
     match &facts.pull_request_head {
         Some(head) if merge && facts.head == facts.event_sha => head.clone(),
         _ => facts.head.clone(),
@@ -176,13 +179,22 @@ impl fmt::Display for Barred {
                  `checkout-version` names"
             ),
             Self::OtherVersion { git_ref, given } => {
-                write!(f, "`{git_ref}` is not the tag of the version {given}, which the input `version` gives")
+                write!(
+                    f,
+                    "`{git_ref}` is not the tag of the version {given}, which the input `version` gives"
+                )
             }
             Self::OfBranch(given) => {
-                write!(f, "the version {given} ends in a commit's id: its image is of a branch or a pull request")
+                write!(
+                    f,
+                    "the version {given} ends in a commit's id: its image is of a branch or a pull request"
+                )
             }
             Self::PullRequest(name) => {
-                write!(f, "`checkout-version` names the pull request `{name}`, which is never tagged or promoted")
+                write!(
+                    f,
+                    "`checkout-version` names the pull request `{name}`, which is never tagged or promoted"
+                )
             }
             Self::Foreign { head, event_sha } => write!(
                 f,
@@ -344,7 +356,11 @@ mod tests {
             let named = Some(Named { name: name.to_owned(), commit: commit('b') });
             let facts = Facts { head: commit('b'), of_main: true, named, ..push() };
             assert_eq!(said(&facts), expected, "{name}");
-            assert_eq!(said(&Facts { head: commit('a'), ..facts }), "main", "the event's own commit is main's");
+            assert_eq!(
+                said(&Facts { head: commit('a'), ..facts }),
+                "main",
+                "the event's own commit is main's"
+            );
         }
     }
 

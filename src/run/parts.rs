@@ -20,6 +20,7 @@ use crate::plan::{Job, Place, Plan, Step};
 use crate::report::{Console, Reporter};
 use crate::retry::{Policy, Watcher};
 use crate::secret::Secret;
+use crate::tagging::Listing;
 use crate::web::Retrying;
 use crate::workspace::KeptFile;
 use crate::world::World;
@@ -51,7 +52,7 @@ pub(super) fn edges(
             repository: context::remote(job, inputs, &context.prefix, &git)?,
             commit: context.standing.commit.clone(),
             kind: context.kind.clone(),
-            tags: context.tags.clone(),
+            listing: Listing { tags: context.tags.clone(), at: context.tags_at },
             bump: inputs.bump,
         }),
         _ => None,

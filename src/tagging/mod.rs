@@ -9,4 +9,4 @@ mod settle;
 
 pub use level::level;
 pub use remote::{Remote, Unread};
-pub use settle::{Error, PATIENCE, Settled, Subject, settle};
+pub use settle::{Error, Listing, PATIENCE, Settled, Subject, settle};

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Unread, level};
 use crate::error::{Exit, Help};
 use crate::github::{self, Creation, GitHub};
@@ -20,6 +22,18 @@ pub const PATIENCE: Policy = Policy {
     cap: Duration::from_secs(8),
     patience: Duration::from_mins(2),
 };
+
+/// For so long a list of tags counts as what is there now.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The remote's version tags as they were at a moment.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// The tags; none where [`Kind::needs_tags`] says so.
+    pub tags: Vec<VersionTag>,
+    /// When the reading of them began.
+    pub at: Instant,
+}
 
 /// Whose version is to be settled.
 #[derive(Debug, Clone, Copy)]
@@ -110,9 +124,9 @@ impl Help for Error {
 
 /// Settles the version of a commit, and creates its tag where the rules want one.
 ///
-/// `tags` are the remote's version tags as they were read before (none where
-/// [`Kind::needs_tags`] says so); `read` reads them again. Where nothing is to be created, neither
-/// `read` nor GitHub is asked.
+/// `listing` is what was read before; `read` reads the tags again, also before the first try where they
+/// were not read just now: somebody may have pushed a higher one meanwhile. Where nothing is to be
+/// created, neither `read` nor GitHub is asked.
 ///
 /// # Errors
 ///
@@ -120,7 +134,7 @@ impl Help for Error {
 /// again by the next run on this commit.
 pub async fn settle(
     subject: Subject<'_>,
-    mut tags: Vec<VersionTag>,
+    listing: Listing,
     read: impl AsyncFn() -> Result<Vec<VersionTag>, Unread>,
     github: &GitHub,
     patience: &Policy,
@@ -131,6 +145,8 @@ pub async fn settle(
     // A tag whose creation failed without saying whether it took effect.
     let mut unsure: Option<String> = None;
     let mut attempt = 1;
+    let Listing { mut tags, at } = listing;
+    let mut stale = at.elapsed() > FRESH;
     loop {
         tags.extend(learned.iter().cloned());
         let level = level(subject, &tags, github).await?;
@@ -139,6 +155,10 @@ pub async fn settle(
             let created = unsure.is_some() && unsure == decision.tag;
             return Ok(Settled { created, ..decision.into() });
         };
+        if std::mem::take(&mut stale) {
+            read_again(&mut tags, &mut learned, &read, prefix, github).await?;
+            continue;
+        }
         let answer = match github.create_tag(tag, commit).await {
             Ok(Creation::Created) => return Ok(Settled { created: true, ..decision.into() }),
             Ok(Creation::Taken { after_failure, answer }) => {
@@ -170,9 +190,7 @@ pub async fn settle(
         tokio::time::sleep(wait).await;
         attempt += 1;
 
-        let before = std::mem::replace(&mut tags, read().await?);
-        let missing = missing(before, &tags, &learned);
-        learned.extend(confirmed(missing, prefix, github).await?);
+        read_again(&mut tags, &mut learned, &read, prefix, github).await?;
         if !tags.iter().any(|found| prefix.tag(found.version) == tag) {
             // git's side of the server may lag behind the API's: ask the side that refused.
             let holder = github.tag_commit(tag).await?;
@@ -180,6 +198,20 @@ pub async fn settle(
             learned.extend(version.zip(holder).map(|(version, commit)| VersionTag { version, commit }));
         }
     }
+}
+
+/// Reads the tags again. Those of before that are not listed any more and yet exist are `learned`.
+async fn read_again(
+    tags: &mut Vec<VersionTag>,
+    learned: &mut Vec<VersionTag>,
+    read: &impl AsyncFn() -> Result<Vec<VersionTag>, Unread>,
+    prefix: &Prefix,
+    github: &GitHub,
+) -> Result<(), Error> {
+    let before = std::mem::replace(tags, read().await?);
+    let missing = missing(before, tags, learned);
+    learned.extend(confirmed(missing, prefix, github).await?);
+    Ok(())
 }
 
 /// The tags that were there before and are not now, or are elsewhere.

@@ -36,7 +36,10 @@ pub enum Error {
         level: Level,
     },
     /// The first version tag of the usual prefix would start a second count beside the one there is.
-    #[error("there is no version tag '{}…' yet, but there are tags without a prefix, up to '{highest}'", Prefix::default())]
+    #[error(
+        "there is no version tag '{}…' yet, but there are tags without a prefix, up to '{highest}'",
+        Prefix::default()
+    )]
     Unprefixed {
         /// The highest version among them.
         highest: Version,

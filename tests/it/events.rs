@@ -392,7 +392,8 @@ fn a_pull_request_that_checkout_version_names_does_neither() {
         let (scene, head, _) = foreign();
         scene.git(&["update-ref", &name.replace("refs/", "refs/remotes/"), &head]);
         let scene = scene.input("checkout-version", name);
-        let why = format!("`checkout-version` names the pull request `{name}`, which is never tagged or promoted");
+        let why =
+            format!("`checkout-version` names the pull request `{name}`, which is never tagged or promoted");
         neither(&scene, &untagged(&head), &why);
         // Nor where main has the commit by now.
         let scene = scene.push("refs/heads/main").commit("after");

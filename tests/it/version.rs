@@ -20,9 +20,10 @@ use p2p::github::GitHub;
 use p2p::inputs::{Bump, ReleaseCommit};
 use p2p::retry::{Again, Policy, Watcher};
 use p2p::secret::Secret;
-use p2p::tagging::{self, Remote, Settled, Subject};
-use p2p::version::{Commit, Kind, Prefix};
+use p2p::tagging::{self, Listing, Remote, Settled, Subject};
+use p2p::version::{Commit, Kind, Prefix, VersionTag};
 use p2p::world::Env;
+use tokio::time::Instant;
 
 use crate::support::github::{Github, REPOSITORY};
 
@@ -91,6 +92,11 @@ fn remote(github: &Github, prefix: &Prefix, git: Git) -> Remote {
     }
 }
 
+/// These tags, as of now.
+fn just_read(tags: Vec<VersionTag>) -> Listing {
+    Listing { tags, at: Instant::now() }
+}
+
 /// What a run does: reads the tags, then settles its version.
 async fn settle(github: &Github, prefix: &str, commit: &str, kind: &Kind) -> Result<Settled, tagging::Error> {
     let prefix: Prefix = prefix.parse().unwrap();
@@ -99,5 +105,5 @@ async fn settle(github: &Github, prefix: &str, commit: &str, kind: &Kind) -> Res
     let remote = remote(github, &prefix, git());
     let read = async || remote.tags().await;
     let tags = if kind.needs_tags() { read().await? } else { Vec::new() };
-    tagging::settle(subject, tags, read, &remote.github, &PATIENT).await
+    tagging::settle(subject, just_read(tags), read, &remote.github, &PATIENT).await
 }

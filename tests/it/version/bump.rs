@@ -4,7 +4,7 @@ use p2p::inputs::Bump;
 use p2p::tagging::{self, Subject};
 use p2p::version::{Commit, Kind, Prefix};
 
-use super::{PATIENT, git, remote, shown};
+use super::{PATIENT, git, just_read, remote, shown};
 use crate::support::gate::{Gate, MAKEFILE};
 use crate::support::git::Bare;
 use crate::support::github::{Fault, Github};
@@ -14,7 +14,7 @@ async fn settle(github: &Github, commit: &str, bump: Bump) -> Result<String, tag
     let kind = Kind::MainBranch;
     let subject = Subject { prefix: &prefix, commit: &commit, kind: &kind, bump };
     let remote = remote(github, &prefix, git());
-    let tags = remote.tags().await?;
+    let tags = just_read(remote.tags().await?);
     let settled =
         tagging::settle(subject, tags, async || remote.tags().await, &remote.github, &PATIENT).await?;
     Ok(settled.version)

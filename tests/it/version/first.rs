@@ -17,7 +17,9 @@ fn versions_without_a_prefix_are_no_reason_to_begin_anew() {
             let run = gate.run(arguments);
             run.ended(64);
             let said = &run.stdout;
-            assert!(said.contains("no version tag 'v…' yet, but there are tags without a prefix, up to '1.2.3'"));
+            assert!(
+                said.contains("no version tag 'v…' yet, but there are tags without a prefix, up to '1.2.3'")
+            );
             assert!(said.contains("set `version-prefix: none`"), "{said}");
             assert!(said.contains(&format!("git push origin '{head}:refs/tags/v0.1.0'")), "{said}");
         }

@@ -1,12 +1,15 @@
 //! Version tags that vanish or move while a run is under way.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use p2p::inputs::Bump;
-use p2p::tagging::{self, Subject, Unread};
+use p2p::tagging::{self, Listing, Settled, Subject, Unread};
 use p2p::version::{Commit, Kind, Prefix, VersionTag};
+use tokio::time::Instant;
 
 use super::{IMPATIENT, client, shown};
+use crate::support::gate::{Gate, MAKEFILE};
 use crate::support::git::Bare;
 use crate::support::github::Github;
 
@@ -16,6 +19,16 @@ async fn settle(
     commit: &str,
     lists: Vec<Vec<VersionTag>>,
 ) -> Result<String, tagging::Error> {
+    Ok(settle_after(Duration::ZERO, github, commit, lists).await?.version)
+}
+
+/// The same, where the first list was read a while ago.
+async fn settle_after(
+    while_ago: Duration,
+    github: &Github,
+    commit: &str,
+    lists: Vec<Vec<VersionTag>>,
+) -> Result<Settled, tagging::Error> {
     let (prefix, commit): (Prefix, Commit) = (Prefix::default(), commit.parse().unwrap());
     let kind = Kind::MainBranch;
     let subject = Subject { prefix: &prefix, commit: &commit, kind: &kind, bump: Bump::Patch };
@@ -23,8 +36,8 @@ async fn settle(
     let next = || lists.lock().unwrap().next().unwrap_or_default();
     let first = next();
     let read = async || Ok::<_, Unread>(next());
-    let settled = tagging::settle(subject, first, read, &client(github), &IMPATIENT).await?;
-    Ok(settled.version)
+    let listing = Listing { tags: first, at: Instant::now().checked_sub(while_ago).unwrap() };
+    tagging::settle(subject, listing, read, &client(github), &IMPATIENT).await
 }
 
 fn tag(version: &str, commit: &str) -> VersionTag {
@@ -61,4 +74,44 @@ async fn a_tag_that_vanished_or_moved_is_reported_and_no_number_is_given_twice()
     }
     assert!(!bare.tags().contains_key("v0.0.4"));
     insta::assert_snapshot!(texts.join("\n\n"));
+}
+
+#[tokio::test]
+async fn what_was_pushed_since_the_tags_were_read_counts() {
+    let bare = Bare::new();
+    let (first, second) = (bare.commit("first"), bare.commit("second"));
+    bare.tag("v1.2.3", &first);
+    let github = Github::start(bare.path());
+    let before = vec![tag("1.2.3", &first)];
+    let settled = async |ago, now: &VersionTag| {
+        let lists = vec![before.clone(), vec![tag("1.2.3", &first), now.clone()]];
+        settle_after(ago, &github, &second, lists).await
+    };
+    let ago = Duration::from_secs(2);
+    // Another run on the commit created it.
+    let found = settled(ago, &tag("1.2.4", &second)).await.unwrap();
+    assert_eq!((found.version.as_str(), found.created), ("1.2.4", false));
+    assert_eq!(github.requests().len(), 0);
+    // Somebody began a new major.
+    let found = settled(ago, &tag("2.0.0", &first)).await.unwrap();
+    assert_eq!((found.version.as_str(), found.created), ("2.0.1", true));
+    // Tags that were read just now are not read again.
+    let found = settled(Duration::ZERO, &tag("3.0.0", &first)).await.unwrap();
+    assert_eq!((found.version.as_str(), found.created), ("1.2.4", true));
+    // A tag that vanished is as bad as during a race.
+    bare.git(&["tag", "--delete", "v1.2.3"]);
+    let lists = vec![before.clone(), Vec::new()];
+    let error = settle_after(ago, &github, &bare.commit("third"), lists).await.unwrap_err();
+    assert!(error.to_string().contains("the version tag 'v1.2.3' is not in the remote"), "{error}");
+}
+
+/// Reading the Makefile takes longer than the tags stay fresh.
+#[test]
+fn a_run_reads_the_tags_again_where_time_has_passed() {
+    let reads = |makefile: &str| {
+        let gate = Gate::new(makefile).tag("v1.2.3").commit("second");
+        assert_eq!(gate.run(&["fast-feedback"]).passed().output("version"), "1.2.4");
+        gate.github.requests().iter().filter(|seen| seen.path.ends_with("/git-upload-pack")).count()
+    };
+    assert!(reads(&format!("{MAKEFILE}$(shell sleep 1.2)\n")) > 1);
 }

@@ -8,7 +8,7 @@ use p2p::retry::Policy;
 use p2p::tagging::{self, Error, Settled, Subject};
 use p2p::version::{Commit, Kind, Level, Prefix, Version};
 
-use super::{IMPATIENT, client, settle, shown};
+use super::{IMPATIENT, client, just_read, settle, shown};
 use crate::support::git::Bare;
 use crate::support::github::{Fault, Github, Seen};
 
@@ -91,7 +91,8 @@ async fn behind(github: &Github, commit: &str, patience: &Policy) -> Result<Sett
     let (prefix, commit): (Prefix, Commit) = (Prefix::default(), commit.parse().unwrap());
     let (kind, bump) = (Kind::MainBranch, Bump::Patch);
     let subject = Subject { prefix: &prefix, commit: &commit, kind: &kind, bump };
-    tagging::settle(subject, Vec::new(), async || Ok(Vec::new()), &client(github), patience).await
+    let nothing = just_read(Vec::new());
+    tagging::settle(subject, nothing, async || Ok(Vec::new()), &client(github), patience).await
 }
 
 #[tokio::test]
