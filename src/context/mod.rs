@@ -154,6 +154,7 @@ pub struct Context {
     stage_paths: StagePaths,
     recorded: Vec<Image>,
     notes: Vec<String>,
+    warnings: Vec<String>,
     embedded_registry: bool,
     cloud: Cloud,
 }
@@ -220,6 +221,7 @@ impl Context {
         };
         Ok(Self {
             place,
+            warnings: found.warnings,
             notes: notes(place, embedded_registry.as_deref(), inputs, &found.notes),
             embedded_registry: embedded_registry.is_some(),
             standing: found.standing,
@@ -265,6 +267,7 @@ impl Context {
             later: self.request.later.as_ref(),
             promotes: self.request.promotes,
             notes: self.notes.clone(),
+            warnings: self.warnings.clone(),
             embedded_registry: self.embedded_registry,
             cloud: self.cloud,
         })?;

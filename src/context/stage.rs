@@ -16,7 +16,7 @@ use crate::make;
 use crate::oci::{Client, Repository};
 use crate::plan::{Later, Names, Place, Plan, Standing, stage};
 use crate::private;
-use crate::version::{self, Commit, Level, Prefix};
+use crate::version::{self, Commit, Prefix};
 use crate::world::World;
 
 /// The longest that `p2p-images` may take.
@@ -67,8 +67,15 @@ pub async fn settle(
     // A version becomes a part of a ref and of a tag.
     checks::inputs(&request.inputs, &[])?;
     let commit = here(job, paths, git).await?;
-    let mut later =
-        Later { stage, version: None, tag: None, commit, because: String::new(), notes: Vec::new() };
+    let mut later = Later {
+        stage,
+        version: None,
+        tag: None,
+        commit,
+        because: String::new(),
+        notes: Vec::new(),
+        warnings: Vec::new(),
+    };
     if let Some(version) = &request.inputs.version {
         later.version = Some(version.clone());
         "given by the input `version`".clone_into(&mut later.because);
@@ -79,7 +86,8 @@ pub async fn settle(
         asking.later = Some(later.clone());
         let none = std::future::ready(Ok(None));
         let context = Context::gather(world, asking, job.cloned(), paths.shared(), git, none).await?;
-        (later.version, later.because) = Box::pin(latest(world, &context, stage, client)).await?;
+        Latest { version: later.version, because: later.because, warnings: later.warnings } =
+            Box::pin(latest(world, &context, stage, client)).await?;
     }
     if let (Some(version), true) = (&later.version, request.command != Command::Latest) {
         let prefix = request.inputs.prefix()?;
@@ -108,17 +116,25 @@ async fn here(job: Option<&Job>, paths: &Paths, git: &Git) -> Result<Commit, Fai
     }
 }
 
-/// The latest version that awaits a gate, and why it is that one, or why there is none. With several
-/// images it is the latest that all of them have: a promotion may have ended half-way.
+/// The latest version that awaits a gate.
+#[derive(Debug, PartialEq, Eq)]
+struct Latest {
+    version: Option<String>,
+    /// Why it is that one, or why there is none.
+    because: String,
+    warnings: Vec<String>,
+}
+
+/// Looks for the latest version in the registry path of a gate.
 async fn latest(
     world: &World,
     context: &Context,
     stage: Stage,
     client: impl AsyncFnOnce(&Context, &Plan) -> Result<Client, Failure>,
-) -> Result<(Option<String>, String), Failure> {
+) -> Result<Latest, Failure> {
     let plan = context.plan()?;
-    if let Some(reason) = &plan.skipped {
-        return Ok((None, reason.clone()));
+    if let Some(reason) = plan.skipped {
+        return Ok(Latest { version: None, because: reason, warnings: Vec::new() });
     }
     let at =
         format!("{}/{}", context.values.require(Key::Registry)?.text, context.stage_paths.of(stage).text);
@@ -153,21 +169,46 @@ async fn latest(
         ));
     }
     let client = client(context, &plan).await?;
-    let mut common: Option<Vec<String>> = None;
-    for repository in &repositories {
-        let tags = client.tags(repository).await?.unwrap_or_default();
-        common = Some(match common {
-            None => tags,
-            Some(common) => common.into_iter().filter(|tag| tags.contains(tag)).collect(),
-        });
+    let mut found = Vec::new();
+    for repository in repositories {
+        let tags = client.tags(&repository).await?.unwrap_or_default();
+        found.push((repository.to_string(), tags));
     }
-    let tags = common.unwrap_or_default();
-    let all: Vec<_> = repositories.iter().map(ToString::to_string).collect();
-    let place = all.join(" and ");
-    Ok(match version::latest(tags.iter().map(String::as_str)) {
-        Some(version) => (Some(version.to_owned()), format!("the latest at {place}")),
-        None => (None, format!("no version awaits this gate at {place}")),
-    })
+    Ok(common(&found))
+}
+
+/// The latest version that all images have: a promotion may have ended half-way. An image without any
+/// version was not promoted yet: a new one must not keep the others waiting.
+fn common(found: &[(String, Vec<String>)]) -> Latest {
+    let highest = |tags: &[String]| version::latest(tags.iter().map(String::as_str)).map(str::to_owned);
+    let (there, new): (Vec<_>, Vec<_>) = found.iter().partition(|(_, tags)| highest(tags).is_some());
+    let places = |images: &[&(String, Vec<String>)]| {
+        images.iter().map(|(place, _)| place.as_str()).collect::<Vec<_>>().join(" and ")
+    };
+    let Some(((_, first), others)) = there.split_first() else {
+        let because = format!("no version awaits this gate at {}", places(&new));
+        return Latest { version: None, because, warnings: Vec::new() };
+    };
+    let mut warnings = Vec::new();
+    if !new.is_empty() {
+        warnings.push(format!("no version awaits this gate at {}, which is left out", places(&new)));
+    }
+    let everywhere = |tag: &String| others.iter().all(|(_, tags)| tags.contains(tag));
+    let tags: Vec<_> = first.iter().filter(|tag| everywhere(tag)).cloned().collect();
+    let version = highest(&tags);
+    let because = match version {
+        Some(_) => format!("the latest at {}", places(&there)),
+        None => format!("no version is at {} alike", places(&there)),
+    };
+    if version.is_none() {
+        let each = there.iter().filter_map(|(place, tags)| Some(format!("{} at {place}", highest(tags)?)));
+        warnings.push(format!(
+            "nothing is tested, although versions await this gate: no version has all images (the highest are {}); \
+             run the gate before again, or name the images in `image-names`",
+            each.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    Latest { version, because, warnings }
 }
 
 /// Whether the inputs say all that a search for a version needs, so that there need be no Makefile.
@@ -223,5 +264,29 @@ pub(super) fn found(later: &Later, job: Option<&Job>, main_branch: &str, prefix:
         Some(job) => later.standing(&job.facts(commit.clone(), commit, None), main_branch, prefix),
         None => Standing { kind: later.kind(), commit, barred: None },
     };
-    Found { kind: later.kind(), standing, tags: Vec::new(), level: Level::Patch, notes: later.notes.clone() }
+    let (notes, warnings) = (later.notes.clone(), later.warnings.clone());
+    Found { notes, warnings, ..Found::of(standing, later.kind()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_without_a_version_keep_nobody_waiting() {
+        let found = |images: &[(&str, &[&str])]| {
+            let tags = |tags: &[&str]| tags.iter().map(ToString::to_string).collect();
+            let images: Vec<_> = images.iter().map(|(place, of)| (place.to_string(), tags(of))).collect();
+            let Latest { version, because, warnings } = common(&images);
+            format!("{}: {because}; {}", version.as_deref().unwrap_or("none"), warnings.join("; "))
+        };
+        let texts = [
+            found(&[("r/a", &["1.0.0", "1.1.0"])]),
+            found(&[("r/a", &["1.0.0", "1.1.0", "latest"]), ("r/b", &["0.9.0", "1.0.0", "latest"])]),
+            found(&[("r/new", &["latest"]), ("r/a", &["1.0.0", "1.1.0"])]),
+            found(&[("r/a", &["1.0.0"]), ("r/b", &["2.0.0"]), ("r/new", &[])]),
+            found(&[("r/a", &["latest"]), ("r/new", &[])]),
+        ];
+        insta::assert_snapshot!(texts.join("\n"), @"");
+    }
 }

@@ -22,6 +22,7 @@ pub(super) struct Found {
     pub(super) tags_at: Instant,
     pub(super) level: Level,
     pub(super) notes: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Found {
@@ -34,6 +35,7 @@ impl Found {
             tags_at: Instant::now(),
             level: Level::Patch,
             notes: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 }
@@ -58,6 +60,7 @@ pub(super) async fn read(
         // A release goes on from what an earlier job settled, and looks whether it still stands.
         (Some(version), _) if request.command != Command::Release => {
             found.kind = Kind::Given(version.clone());
+            found.warnings.extend(prefixed(version, prefix));
         }
         (given, Some(job)) if found.kind.needs_tags() => {
             let remote = remote(job, inputs, prefix, git)?;
@@ -79,6 +82,17 @@ pub(super) async fn read(
         _ => {}
     }
     Ok(found)
+}
+
+/// What is odd about a given version that has its prefix with it, as a tag's name has.
+fn prefixed(given: &str, prefix: &Prefix) -> Option<String> {
+    let rest = given.strip_prefix(prefix.as_str()).filter(|rest| *rest != given)?;
+    version::latest([rest]).map(|_| {
+        format!(
+            "the input `version` is {given}, which begins with the prefix `{prefix}`, and is taken as it is, for \
+             images too; did you mean {rest}?"
+        )
+    })
 }
 
 /// Refuses to create the first tag of the usual prefix where there are versions without one: whoever has

@@ -61,6 +61,8 @@ pub struct Known<'a> {
     pub promotes: bool,
     /// What the reader should know before.
     pub notes: Vec<String>,
+    /// The same, where it is worth a warning.
+    pub warnings: Vec<String>,
     /// The registry of a local run, if it is ours.
     pub embedded_registry: bool,
     /// What the job can get at.
@@ -69,7 +71,7 @@ pub struct Known<'a> {
 
 /// Makes the plan, or says all that stands in its way; nothing has been run then.
 pub fn plan(known: &Known<'_>) -> Result<Plan, Failure> {
-    let mut planner = Planner { known, steps: Vec::new(), warnings: Vec::new(), wave: 0 };
+    let mut planner = Planner { known, steps: Vec::new(), warnings: known.warnings.clone(), wave: 0 };
     let skipped = planner.fork()?;
     match known.command {
         Command::FastFeedback | Command::Plan => planner.fast_feedback()?,

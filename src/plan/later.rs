@@ -21,6 +21,8 @@ pub struct Later {
     pub because: String,
     /// What the reader should know before.
     pub notes: Vec<String>,
+    /// The same, where it is worth a warning.
+    pub warnings: Vec<String>,
 }
 
 impl Later {
