@@ -3,6 +3,7 @@ use std::path::Path;
 use super::Error;
 use super::answer::said;
 use super::program::{Call, Git, Printed};
+use super::trust::{distrusts, trusting};
 use crate::version::Commit;
 
 /// This many digits of a commit name it to people.
@@ -54,7 +55,7 @@ impl Git {
         call.arguments.push(file.into());
         call.variables.push(("GIT_LITERAL_PATHSPECS", "1".into()));
         let command = format!("{} {}", call.shown, file.display());
-        let printed = self.run(call).await?;
+        let printed = self.run_in_checkout(call).await?;
         match printed.code {
             Some(0) => Ok(!printed.stdout.is_empty()),
             _ if printed.stderr.contains("is outside repository") => Ok(false),
@@ -95,7 +96,7 @@ impl Git {
 
     async fn ask(&self, directory: &Path, arguments: &[&str]) -> Result<(String, Printed), Error> {
         let call = Call::local(directory, arguments);
-        Ok((call.shown.clone(), self.run(call).await?))
+        Ok((call.shown.clone(), self.run_in_checkout(call).await?))
     }
 }
 
@@ -105,16 +106,16 @@ impl<'a> Call<'a> {
             shown: format!("git {}", arguments.join(" ")),
             directory,
             arguments: arguments.iter().map(Into::into).collect(),
-            // In a container job the checkout belongs to another user, which git distrusts
-            // (CVE-2022-24765). We only read, and are about to run its Makefile.
-            configuration: vec![("safe.directory".to_owned(), "*".to_owned())],
+            configuration: trusting(),
             variables: Vec::new(),
         }
     }
 }
 
-fn failed(command: String, directory: &Path, printed: &Printed) -> Error {
-    if printed.stderr.contains("not a git repository")
+pub(super) fn failed(command: String, directory: &Path, printed: &Printed) -> Error {
+    if distrusts(&printed.stderr) {
+        Error::Distrusted { directory: directory.to_owned(), answer: said(&printed.stderr, &[]) }
+    } else if printed.stderr.contains("not a git repository")
         || printed.stderr.contains("must be run in a work tree")
     {
         Error::NotARepository { directory: directory.to_owned() }

@@ -40,6 +40,14 @@ pub enum Error {
         /// The directory.
         directory: PathBuf,
     },
+    /// A repository of another user, which git does not read.
+    #[error("git does not trust the repository in {directory}, as it belongs to another user: {answer}")]
+    Distrusted {
+        /// The directory.
+        directory: PathBuf,
+        /// What git said.
+        answer: String,
+    },
     /// A repository without a commit.
     #[error("the git repository in {directory} has no commit")]
     NoCommit {
@@ -122,6 +130,12 @@ impl Help for Error {
                 "run in a checkout: put actions/checkout before this step, or set 'working-directory'"
             }
             Self::NoCommit { .. } => "commit something first",
+            Self::Distrusted { directory, .. } => {
+                return Some(format!(
+                    "run this in a step before: git config --global --add safe.directory '{}'",
+                    directory.display()
+                ));
+            }
             Self::Authentication { token: true, .. } => {
                 "check the 'github-token' input: it must be valid and may read this repository\n\
                  permissions:\n  contents: read"
@@ -148,9 +162,11 @@ impl Help for Error {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Missing | Self::Headless { .. } | Self::NotARepository { .. } | Self::NoCommit { .. } => {
-                Exit::Usage
-            }
+            Self::Missing
+            | Self::Headless { .. }
+            | Self::NotARepository { .. }
+            | Self::Distrusted { .. }
+            | Self::NoCommit { .. } => Exit::Usage,
             Self::Start { .. } | Self::Failed { .. } | Self::Unreadable { .. } => Exit::Failed,
             Self::TimedOut { .. }
             | Self::Authentication { .. }

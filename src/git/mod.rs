@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod program;
 mod remote;
+mod trust;
 mod worktree;
 
 pub use checkout::toplevel;

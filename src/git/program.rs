@@ -2,11 +2,13 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::process::Command;
 
 use super::Error;
+use super::trust::Trust;
 use crate::group::Group;
 use crate::retry::{Policy, Watcher};
 use crate::world::Env;
@@ -29,10 +31,12 @@ const REMOVED: [&str; 10] = [
 /// The `git` program, with the environment that it runs in.
 #[derive(Debug, Clone)]
 pub struct Git {
-    env: Env,
+    pub(super) env: Env,
     limit: Duration,
     pub(super) policy: Policy,
     pub(super) watcher: Watcher,
+    /// Set where git distrusted a checkout.
+    pub(super) trust: Arc<OnceLock<Trust>>,
 }
 
 /// What a command printed before it ended.
@@ -44,6 +48,7 @@ pub(super) struct Printed {
 }
 
 /// One call of git. `arguments` holds nothing secret.
+#[derive(Clone)]
 pub(super) struct Call<'a> {
     /// The command as messages show it.
     pub(super) shown: String,
@@ -73,7 +78,13 @@ impl Git {
         env.set("GCM_INTERACTIVE", "never");
         // Reading must not take the index's lock away from a target.
         env.set("GIT_OPTIONAL_LOCKS", "0");
-        Self { env, limit: Duration::from_mins(2), policy: Policy::default(), watcher: Watcher::default() }
+        Self {
+            env,
+            limit: Duration::from_mins(2),
+            policy: Policy::default(),
+            watcher: Watcher::default(),
+            trust: Arc::default(),
+        }
     }
 
     /// Asks a remote repository as often as `policy` says, and tells `watcher` when it asks again.

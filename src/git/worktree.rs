@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Error;
-use super::answer::said;
+use super::checkout::failed;
 use super::program::{Call, Git};
 use super::remote::without_credentials;
 use crate::secret::Secret;
@@ -87,7 +87,7 @@ impl Git {
         let arguments = ["config", "--get-regexp", r"^(extensions\.partialclone|remote\..*\.promisor)$"];
         let call = Call::local(from, &arguments);
         // 1: no such key.
-        Ok(self.run(call).await?.code == Some(1))
+        Ok(self.run_in_checkout(call).await?.code == Some(1))
     }
 
     /// Lets the new repository read the objects of the one around `from`.
@@ -124,11 +124,11 @@ impl Git {
         call.configuration.push(("core.hooksPath".to_owned(), "/dev/null".to_owned()));
         call.variables.push(("GIT_LFS_SKIP_SMUDGE", "1".into()));
         let command = call.shown.clone();
-        let printed = self.run(call).await?;
+        let printed = self.run_in_checkout(call).await?;
         if printed.code == Some(0) {
             Ok(String::from_utf8_lossy(&printed.stdout).into_owned())
         } else {
-            Err(Error::Failed { command, code: printed.code, answer: said(&printed.stderr, &[]) })
+            Err(failed(command, directory, &printed))
         }
     }
 }

@@ -174,3 +174,59 @@ async fn a_git_that_hangs_is_ended_with_its_children() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+/// git 2.35.2 to 2.37, Debian's 2.30.2 and Ubuntu's 2.34.1 take no word for it from the environment.
+#[tokio::test]
+async fn a_checkout_of_another_user_is_read_by_every_git() {
+    let checkout = Checkout::new();
+    checkout.file("Makefile", "");
+    let commit = checkout.commit("first");
+    let directory = tempfile::tempdir().unwrap();
+    let path = env().get("PATH").unwrap().to_owned();
+    let real = std::env::split_paths(&path).map(|path| path.join("git")).find(|git| git.is_file()).unwrap();
+    // Trusts what the user's own files name, and notes whether the user's other settings are in force.
+    super::remote::script(
+        &directory.path().join("git"),
+        &format!(
+            "own() {{ GIT_CONFIG_COUNT=0 '{}' config --global --includes --get-all \"$1\"; }}\n\
+             own user.name >> \"$0.users\"\n\
+             own safe.directory | grep -qxF -e \"$TRUSTED\" && exec '{}' \"$@\"\n\
+             echo \"fatal: unsafe repository ('$PWD' is owned by someone else)\" >&2\n\
+             exit 128",
+            real.display(),
+            real.display()
+        ),
+    );
+    let home = directory.path().join("home \"quoted\"");
+    std::fs::create_dir_all(home.join(".config/git")).unwrap();
+    let settings = home.join(".config/git/config");
+    std::fs::write(&settings, "[user]\n\tname = Ada\n").unwrap();
+    let top = checkout.path();
+    let env = |trusted: &str, global: bool| {
+        let mut env: p2p::world::Env = [("GIT_CONFIG_NOSYSTEM", "1")].into_iter().collect();
+        env.set("PATH", format!("{}:{path}", directory.path().display()));
+        env.set("HOME", &home);
+        env.set("TRUSTED", trusted);
+        if global {
+            env.set("GIT_CONFIG_GLOBAL", &settings);
+        }
+        env
+    };
+    for trusted in ["*", top.to_str().unwrap()] {
+        for global in [false, true] {
+            let git = Git::new(&env(trusted, global));
+            assert_eq!(git.head(&top).await.unwrap().as_str(), commit);
+            assert!(git.is_tracked(&top, Path::new("Makefile")).await.unwrap());
+            assert_eq!(git.describe(&top).await.unwrap().1, commit[..12]);
+            let users = directory.path().join("git.users");
+            // The first try, the second one, and one each of the others.
+            assert_eq!(std::fs::read_to_string(&users).unwrap(), "Ada\n".repeat(4));
+            std::fs::remove_file(users).unwrap();
+        }
+    }
+    let error = Git::new(&env("nothing", false)).head(&top).await.unwrap_err();
+    assert!(matches!(error, Error::Distrusted { .. }), "{error}");
+    let text = shown(error);
+    let help = format!("git config --global --add safe.directory '{}'", top.display());
+    assert!(text.contains("belongs to another user") && text.contains(&help), "{text}");
+}
