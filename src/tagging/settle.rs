@@ -23,15 +23,18 @@ pub const PATIENCE: Policy = Policy {
     patience: Duration::from_mins(2),
 };
 
+/// After so many refusals in a row of a tag that does not exist, we look for what is in its way.
+const IN_VAIN: u32 = 5;
+
 /// For so long a list of tags counts as what is there now.
-const FRESH: Duration = Duration::from_secs(1);
+const FRESH: Duration = Duration::from_secs(2);
 
 /// The remote's version tags as they were at a moment.
 #[derive(Debug, Clone)]
 pub struct Listing {
     /// The tags; none where [`Kind::needs_tags`] says so.
     pub tags: Vec<VersionTag>,
-    /// When the reading of them began.
+    /// When they had been read.
     pub at: Instant,
 }
 
@@ -82,6 +85,14 @@ pub enum Error {
     /// GitHub did not create the tag.
     #[error(transparent)]
     Create(#[from] github::Error),
+    /// Another tag leaves no room for this one.
+    #[error("the tag {tag} cannot be created: the tag {other} is in its way")]
+    Blocked {
+        /// The tag.
+        tag: String,
+        /// The other one.
+        other: String,
+    },
     /// Every try was refused.
     #[error(
         "no version tag could be created on commit {commit} in {attempts} tries; the last, {tag}, was refused: {answer}"
@@ -104,11 +115,13 @@ impl Help for Error {
             Self::Decide(error) => error.help(),
             Self::Read(error) => error.help(),
             Self::Create(error) => error.help(),
-            Self::Contested { .. } => Some(
-                "run again; if it happens every time, a hook of the server or a tag of a similar name (a tag \
-                 'team/api' forbids every tag 'team/api/…') stands in the way"
-                    .to_owned(),
-            ),
+            Self::Blocked { other, .. } => Some(format!(
+                "git keeps refs as files, so a tag 'team/api' forbids every tag 'team/api/…': delete the other one \
+                 (git push --delete origin '{other}'), or choose another `version-prefix`"
+            )),
+            Self::Contested { .. } => {
+                Some("run again; if it happens every time, a hook of the server stands in the way".to_owned())
+            }
         }
     }
 
@@ -117,6 +130,7 @@ impl Help for Error {
             Self::Decide(error) => error.exit(),
             Self::Read(error) => error.exit(),
             Self::Create(error) => error.exit(),
+            Self::Blocked { .. } => Exit::Failed,
             Self::Contested { .. } => Exit::Unavailable,
         }
     }
@@ -144,7 +158,7 @@ pub async fn settle(
     let mut learned: Vec<VersionTag> = Vec::new();
     // A tag whose creation failed without saying whether it took effect.
     let mut unsure: Option<String> = None;
-    let mut attempt = 1;
+    let (mut attempt, mut in_vain) = (1, 0);
     let Listing { mut tags, at } = listing;
     let mut stale = at.elapsed() > FRESH;
     loop {
@@ -194,10 +208,28 @@ pub async fn settle(
         if !tags.iter().any(|found| prefix.tag(found.version) == tag) {
             // git's side of the server may lag behind the API's: ask the side that refused.
             let holder = github.tag_commit(tag).await?;
+            in_vain = if holder.is_none() { in_vain + 1 } else { 0 };
+            if in_vain == IN_VAIN
+                && let Some(other) = in_the_way(tag, github).await?
+            {
+                return Err(Error::Blocked { tag: tag.to_owned(), other });
+            }
             let version = prefix.version(tag);
             learned.extend(version.zip(holder).map(|(version, commit)| VersionTag { version, commit }));
         }
     }
+}
+
+/// A tag beside which `tag` cannot exist: one is the directory of the other.
+async fn in_the_way(tag: &str, github: &GitHub) -> Result<Option<String>, github::Error> {
+    for (slash, _) in tag.match_indices('/') {
+        let (above, _) = tag.split_at(slash);
+        if github.tag(above).await?.is_some() {
+            return Ok(Some(above.to_owned()));
+        }
+    }
+    let below = github.tags(&format!("{tag}/"), |_| true).await?;
+    Ok(below.into_iter().next().map(|tag| tag.name))
 }
 
 /// Reads the tags again. Those of before that are not listed any more and yet exist are `learned`.

@@ -134,9 +134,26 @@ async fn a_creation_that_never_took_effect_is_an_error() {
 async fn a_tag_that_is_refused_and_does_not_exist_is_an_error_in_the_end() {
     let bare = Bare::new();
     let commit = bare.commit("first");
-    // No tag of the prefix `v0.0.1/` can exist beside this one, nor the other way round.
-    bare.tag("v0.0.1/x", &commit);
     let github = Github::start(bare.path());
+    github.fault(|seen| seen.creates_ref().then(|| Fault::error(422, "Reference update failed")));
     insta::assert_snapshot!(shown(behind(&github, &commit, &IMPATIENT).await.unwrap_err()));
     assert_eq!(github.requests().iter().filter(|seen| Seen::creates_ref(seen)).count(), 6);
+}
+
+/// No tag of the prefix `v0.0.1/` can exist beside `v0.0.1`, nor the other way round.
+#[tokio::test]
+async fn a_tag_that_another_leaves_no_room_for_is_an_error_that_names_it() {
+    for (prefix, other) in [("v", "v0.0.1/x/y"), ("team/api/", "team/api"), ("team/api/v", "team")] {
+        let bare = Bare::new();
+        let commit = bare.commit("first");
+        bare.tag(other, &commit);
+        let github = Github::start(bare.path());
+        let error = settle(&github, prefix, &commit, &Kind::MainBranch).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("the tag {prefix}0.0.1 cannot be created: the tag {other} is in its way")
+        );
+        assert!(shown(error).contains(&format!("git push --delete origin '{other}'")));
+        assert_eq!(github.requests().iter().filter(|seen| Seen::creates_ref(seen)).count(), 5);
+    }
 }
