@@ -66,9 +66,9 @@ impl GitHub {
         Ok(Some(Tag { name: tag.to_owned(), id, commit: self.peel(&what, object).await? }))
     }
 
-    /// All tags that begin with `prefix`, in no order
-    /// ([list matching references](https://docs.github.com/en/rest/git/refs#list-matching-references)).
-    pub async fn tags(&self, prefix: &str) -> Result<Vec<Tag>, Error> {
+    /// The tags that begin with `prefix` and whose names are `wanted`, in no order: an annotated one takes
+    /// a request of its own ([list matching references](https://docs.github.com/en/rest/git/refs#list-matching-references)).
+    pub async fn tags(&self, prefix: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<Tag>, Error> {
         let what = self.what(&format!("list the tags that begin with '{prefix}'"));
         let mut found: Vec<Reference> = Vec::new();
         let path = format!("/git/matching-refs/tags/{}", encoded(prefix));
@@ -79,7 +79,7 @@ impl GitHub {
         .await?;
         let mut tags = Vec::with_capacity(found.len());
         for Reference { name, object } in found {
-            let Some(name) = name.strip_prefix("refs/tags/") else { continue };
+            let Some(name) = name.strip_prefix("refs/tags/").filter(|name| wanted(name)) else { continue };
             let id = object.sha.clone();
             tags.push(Tag { name: name.to_owned(), id, commit: self.peel(&what, object).await? });
         }

@@ -73,11 +73,13 @@ impl Remote {
         match self.git.ls_remote_tags(&self.url, prefix, self.token.as_ref()).await {
             Ok(tags) => Ok(tags),
             Err(git::Error::Missing) => {
-                let tags = self.github.tags(prefix.as_str()).await?;
+                let version = |name: &str| prefix.read(name).transpose();
+                let tags = self.github.tags(prefix.as_str(), |name| version(name).is_some()).await?;
                 let tags = tags.into_iter().filter_map(|tag| {
-                    Some(VersionTag { version: prefix.version(&tag.name)?, commit: tag.commit })
+                    Some(version(&tag.name)?.map(|version| VersionTag { version, commit: tag.commit }))
                 });
-                Ok(tags.collect())
+                let tags: Result<_, _> = tags.collect();
+                tags.map_err(|source| git::Error::Tags { url: self.url.clone(), source }.into())
             }
             Err(error) => Err(error.into()),
         }

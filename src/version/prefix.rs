@@ -33,7 +33,21 @@ impl Prefix {
 
     /// The version that a tag's name says, if it is one of this prefix.
     pub fn version(&self, tag: &str) -> Option<Version> {
-        tag.strip_prefix(self.as_str())?.parse().ok()
+        self.read(tag).ok().flatten()
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] for a version that cannot be counted on from.
+    pub fn read(&self, tag: &str) -> Result<Option<Version>, Error> {
+        let Some(number) = tag.strip_prefix(self.as_str()) else { return Ok(None) };
+        match number.parse() {
+            Ok(version) => Ok(Some(version)),
+            Err(Error::TooLarge { .. }) => Err(Error::TooLarge { tag: tag.to_owned() }),
+            Err(_) => Ok(None),
+        }
     }
 }
 

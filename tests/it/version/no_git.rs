@@ -26,6 +26,7 @@ fn tags_come_from_the_api_and_the_commit_from_the_files() {
     }
     gate.remote.tag("api-v9.9.9", &first);
     gate.remote.tag("v1", &first);
+    gate.remote.annotate("v1.2.99-rc.1", &first);
     let gate = without_git(gate);
     let run = gate.run(&["version"]);
     assert_eq!((run.passed().output("version"), run.output("tag-created")), ("1.2.9", "true"));
@@ -33,8 +34,24 @@ fn tags_come_from_the_api_and_the_commit_from_the_files() {
     let again = gate.run(&["version"]);
     assert_eq!((again.passed().output("version"), again.output("tag-created")), ("1.2.9", "false"));
     // Every page was read: the loopback server gives four things a page.
-    let listed = gate.github.requests().iter().filter(|seen| seen.path.contains("/matching-refs/")).count();
-    assert_eq!(listed, 4);
+    let asked = |what: &str| gate.github.requests().iter().filter(|seen| seen.path.contains(what)).count();
+    assert!(asked("/matching-refs/") >= 2 * 3, "{}", asked("/matching-refs/"));
+    // Only what is a version is followed to its commit.
+    let tags = gate.git(&["ls-remote", gate.remote.path().to_str().unwrap(), "refs/tags/v1.2.99-rc.1"]);
+    assert_eq!(asked(&format!("/git/tags/{}", &tags[..40])), 0);
+}
+
+/// As through git.
+#[test]
+fn a_number_that_is_too_large_is_an_error() {
+    let gate = scene();
+    gate.remote.tag("v1.2.99999999999999999999", &gate.head());
+    let texts = [gate.run(&["version"]), gate.env("PATH", "/nonexistent").run(&["version"])].map(|run| {
+        assert_eq!(run.code, 1);
+        error(&run)
+    });
+    assert_eq!(texts[0], texts[1]);
+    assert!(texts[0].contains("the version tag 'v1.2.99999999999999999999' has a number"), "{}", texts[0]);
 }
 
 #[test]
