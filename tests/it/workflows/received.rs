@@ -226,3 +226,35 @@ fn every_input_and_secret_reaches_the_action() {
         .replace("DESTINATION", &matrix(&["three", "one"]));
     insta::assert_snapshot!("everything", seen("x-", "refs/heads/trunk", &jobs));
 }
+
+/// What the later gates check out, of tags that begin with `prefix`.
+fn checked_out(prefix: &str, with: &str) -> Vec<String> {
+    let jobs = format!(
+        r"
+  extended-test:
+    uses: coreeng/p2p-action/.github/workflows/p2p-workflow-extended-test.yaml@v1
+    with: {{ {with}2.0.0' }}
+
+  prod:
+    uses: coreeng/p2p-action/.github/workflows/p2p-workflow-prod.yaml@v1
+    with: {{ {with}3.0.0' }}
+"
+    );
+    let text = seen(prefix, "refs/heads/main", &jobs);
+    text.lines()
+        .filter_map(|line| line.strip_prefix("checked out: "))
+        .map(|refs| refs.trim().to_owned())
+        .collect()
+}
+
+/// As `p2p extended-test` itself has it.
+#[test]
+fn a_registry_s_own_v_and_no_prefix_lead_to_the_tag() {
+    let tags = |prefix: &str| {
+        let tag = |version: &str| format!("refs/tags/{prefix}{version}");
+        vec![tag("2.0.0"), tag("2.0.0"), tag("3.0.0")]
+    };
+    assert_eq!(checked_out("v", "version: 'v"), tags("v"));
+    assert_eq!(checked_out("", "version-prefix: none, version: '"), tags(""));
+    assert_eq!(checked_out("", "version-prefix: '', version: '"), tags(""));
+}
