@@ -141,7 +141,7 @@ pub struct Context {
     pub prefix: Prefix,
     /// The remote's version tags.
     pub tags: Vec<VersionTag>,
-    /// When the reading of them began.
+    /// When they had been read.
     pub tags_at: Instant,
     /// What a new version counts up.
     pub level: Level,

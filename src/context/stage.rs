@@ -279,6 +279,8 @@ mod tests {
             let images: Vec<_> = images.iter().map(|(place, of)| (place.to_string(), tags(of))).collect();
             let Latest { version, because, warnings } = common(&images);
             format!("{}: {because}; {}", version.as_deref().unwrap_or("none"), warnings.join("; "))
+                .trim_end()
+                .to_owned()
         };
         let texts = [
             found(&[("r/a", &["1.0.0", "1.1.0"])]),
@@ -287,6 +289,12 @@ mod tests {
             found(&[("r/a", &["1.0.0"]), ("r/b", &["2.0.0"]), ("r/new", &[])]),
             found(&[("r/a", &["latest"]), ("r/new", &[])]),
         ];
-        insta::assert_snapshot!(texts.join("\n"), @"");
+        insta::assert_snapshot!(texts.join("\n"), @r"
+        1.1.0: the latest at r/a;
+        1.0.0: the latest at r/a and r/b;
+        1.1.0: the latest at r/a; no version awaits this gate at r/new, which is left out
+        none: no version is at r/a and r/b alike; no version awaits this gate at r/new, which is left out; nothing is tested, although versions await this gate: no version has all images (the highest are 1.0.0 at r/a, 2.0.0 at r/b); run the gate before again, or name the images in `image-names`
+        none: no version awaits this gate at r/a and r/new;
+        ");
     }
 }

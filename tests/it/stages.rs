@@ -130,6 +130,20 @@ fn the_latest_is_the_highest_semantic_version_that_all_images_have() {
 }
 
 #[test]
+fn a_new_image_keeps_the_others_waiting_for_nothing() {
+    let gate = scene().input("image-names", "shop shop-new");
+    let run = gate.run(&["latest", "extended-test"]);
+    assert_eq!(run.passed().output("version"), "0.0.1");
+    let warnings = run.report["warnings"].to_string();
+    assert!(warnings.contains("extended-test/shop-new, which is left out"), "{warnings}");
+    image(&gate, "extended-test/shop-new", &["5.0.0"]);
+    let run = gate.run(&["extended-test"]);
+    assert_eq!((run.passed().output("version"), run.step("p2p-extended-test")), ("", "skipped"));
+    let warnings = run.report["warnings"].to_string();
+    assert!(warnings.contains("nothing is tested, although versions await this gate"), "{warnings}");
+}
+
+#[test]
 fn there_need_be_no_makefile_to_find_a_version() {
     let gate = Gate::new("$(error nobody reads this)\n");
     image(&gate, "prod/web", &["0.3.0"]);

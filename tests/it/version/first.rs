@@ -48,3 +48,18 @@ fn who_has_begun_or_chose_a_prefix_or_creates_nothing_is_not_asked() {
     let gate = gate.git_ref("refs/heads/topic");
     gate.run(&["version"]).passed();
 }
+
+#[test]
+fn a_given_version_with_its_prefix_is_taken_as_it_is_and_warned_of() {
+    let warnings = |prefix: &str, version: &str| {
+        let gate = Gate::new(MAKEFILE).input("version-prefix", prefix).input("version", version);
+        let run = gate.run(&["run", "p2p-build"]);
+        assert_eq!(run.passed().output("version"), version);
+        run.report["warnings"].to_string()
+    };
+    assert!(warnings("v", "v1.2.3").contains("did you mean 1.2.3?"));
+    assert!(warnings("api-v", "api-v1.2.3-rc.1").contains("did you mean 1.2.3-rc.1?"));
+    for (prefix, version) in [("v", "1.2.3"), ("v", "vienna"), ("none", "1.2.3"), ("api-v", "v1.2.3")] {
+        assert_eq!(warnings(prefix, version), "[]", "{prefix} {version}");
+    }
+}
