@@ -180,8 +180,9 @@ async fn on_github(
 
 /// Whether the commit is tagged or promoted just where another HEAD than the event's is the main branch's.
 fn hangs_on_main(facts: &Facts, main_branch: &str, prefix: &Prefix) -> bool {
-    let stands = |of_main| standing(&Facts { of_main, ..facts.clone() }, main_branch, prefix);
-    stands(true) != stands(false)
+    let stands =
+        |of_main| standing(&Facts { of_main, ..facts.clone() }, main_branch, prefix).barred.is_none();
+    stands(true) && !stands(false)
 }
 
 /// Whether HEAD is the main branch's, by the word of GitHub: in the history of the event's commit, or the

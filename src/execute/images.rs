@@ -60,7 +60,7 @@ impl Execution<'_> {
 
     /// Whether the images that tests are about are still those that were recorded: a test of other bytes
     /// says nothing of these. Right after they were recorded nobody needs to look again.
-    pub(super) async fn unchanged(&self, running: &[&Step], progress: &mut Progress) -> Result<(), Failure> {
+    pub(super) async fn look_again(&self, running: &[&Step], progress: &mut Progress) -> Result<(), Failure> {
         let tests = running.iter().any(|step| matches!(step.job, Job::Target(_)));
         let last = progress.steps.len().checked_sub(1).and_then(|last| progress.plan.steps.get(last));
         let just_recorded = last.is_some_and(|step| matches!(step.job, Job::Images { .. }));

@@ -41,7 +41,7 @@ impl Execution<'_> {
                     (Action::Run, None) => running.push(step),
                 }
             }
-            if let Err(failure) = self.unchanged(&running, progress).await {
+            if let Err(failure) = self.look_again(&running, progress).await {
                 for step in running.drain(..) {
                     self.ended(progress, StepResult::failed(&step.name, 0.0, failure.clone()));
                 }

@@ -64,8 +64,8 @@ pub enum Barred {
     },
     /// The ref is the tag of another version than the given one.
     OtherVersion {
-        /// The tag's ref.
-        git_ref: String,
+        /// The tag.
+        tag: String,
         /// The version that was given.
         given: String,
     },
@@ -113,18 +113,9 @@ pub fn standing(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
         }
     };
     let tagged = facts.git_ref.strip_prefix("refs/tags/").and_then(|tag| prefix.version(tag));
-    let given = facts.given.as_deref();
-    let (kind, barred) = match (barred.or_else(|| given.and_then(of_branch)), tagged) {
+    let (kind, barred) = match (barred, tagged) {
         (Some(barred), _) => (Kind::Elsewhere, Some(barred)),
-        (None, Some(version)) if own => {
-            match given.filter(|given| prefix.tag_of(given) != prefix.tag(version)) {
-                None => (Kind::VersionTag(version), None),
-                Some(given) => {
-                    let (git_ref, given) = (facts.git_ref.clone(), given.to_owned());
-                    (Kind::Elsewhere, Some(Barred::OtherVersion { git_ref, given }))
-                }
-            }
-        }
+        (None, Some(version)) if own => (Kind::VersionTag(version), None),
         // Another commit than the tag's own must not take the tag's number.
         (None, Some(_)) => {
             let (git_ref, head) = (facts.git_ref.clone(), facts.head.clone());
@@ -137,13 +128,21 @@ pub fn standing(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
         }
         (None, _) => (Kind::Elsewhere, Some(Barred::Ref(facts.git_ref.clone()))),
     };
+    let barred = barred.or_else(|| foreign_version(facts.given.as_deref()?, &kind, prefix));
+    let kind = if barred.is_some() { Kind::Elsewhere } else { kind };
     Standing { kind, commit: commit_under_test(facts), barred }
 }
 
-/// Whether a version is `<previous>-<full commit id>`: what was built of a branch or a pull request.
-fn of_branch(given: &str) -> Option<Barred> {
-    let (_, commit) = given.rsplit_once('-')?;
-    commit.parse::<Commit>().is_ok().then(|| Barred::OfBranch(given.to_owned()))
+/// Why a given version cannot be this commit's: it is `<previous>-<full commit id>`, which was built of a
+/// branch or a pull request, or not the one that the pushed tag says.
+fn foreign_version(given: &str, kind: &Kind, prefix: &Prefix) -> Option<Barred> {
+    let commit = given.rsplit_once('-').map(|(_, commit)| commit.parse::<Commit>());
+    if matches!(commit, Some(Ok(_))) {
+        return Some(Barred::OfBranch(given.to_owned()));
+    }
+    let Kind::VersionTag(version) = kind else { return None };
+    let (tag, given) = (prefix.tag(*version), given.to_owned());
+    (prefix.tag_of(&given) != tag).then_some(Barred::OtherVersion { tag, given })
 }
 
 /// Whether a name is one of the refs that GitHub keeps for pull requests, or what `actions/checkout` makes
@@ -178,11 +177,8 @@ impl fmt::Display for Barred {
                 "the checked-out commit {head} is neither the event's commit {event_sha} nor the one that \
                  `checkout-version` names"
             ),
-            Self::OtherVersion { git_ref, given } => {
-                write!(
-                    f,
-                    "`{git_ref}` is not the tag of the version {given}, which the input `version` gives"
-                )
+            Self::OtherVersion { tag, given } => {
+                write!(f, "`{tag}` is not the tag of the version {given}, which the input `version` gives")
             }
             Self::OfBranch(given) => {
                 write!(
@@ -380,7 +376,9 @@ mod tests {
         ] {
             let facts = Facts { given: Some(given.to_owned()), ..push() };
             assert_eq!(said(&facts), on_main, "{given}");
-            assert_eq!(said(&Facts { git_ref: "refs/tags/v1.2.3".to_owned(), ..facts }), on_tag, "{given}");
+            let on = |git_ref: &str| said(&Facts { git_ref: git_ref.to_owned(), ..facts.clone() });
+            assert_eq!(on("refs/tags/v1.2.3"), on_tag, "{given}");
+            assert_eq!(on("refs/heads/topic"), "elsewhere: ref", "the first reason is the one that is told");
         }
     }
 

@@ -506,7 +506,7 @@ fn a_given_version_is_not_promoted_on_the_tag_of_another() {
         format!("the version {given} ends in a commit's id: its image is of a branch or a pull request");
     neither(&scene.input("version", &given), &given, &why);
     let scene = self::scene().tag("v2.0.0").git_ref("refs/tags/v2.0.0").input("version", "3.0.9");
-    let why = "`refs/tags/v2.0.0` is not the tag of the version 3.0.9, which the input `version` gives";
+    let why = "`v2.0.0` is not the tag of the version 3.0.9, which the input `version` gives";
     neither(&scene, "3.0.9", why);
     promotes(&scene.input("version", "2.0.0"), "2.0.0");
 }
