@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::key::Key;
 use super::value::{Origin, Stage, write_table};
-use crate::inputs::{SPECS, Spec};
+use crate::inputs::is_input;
 use crate::secret::Secret;
 use crate::world::Env;
 
@@ -291,11 +291,9 @@ impl fmt::Display for Variables {
 /// inputs, and none of the table's that is empty (an empty one would defeat a Makefile's `?=`).
 pub fn inherited(process: &Env) -> Env {
     let ours = |name: &OsStr| name.to_str().is_some_and(|name| entry(name).is_some());
-    let inputs: BTreeSet<String> = SPECS.iter().flat_map(Spec::variables).collect();
-    let input = |name: &OsStr| name.to_str().is_some_and(|name| inputs.contains(name));
     process
         .iter()
-        .filter(|(name, _)| !input(name))
+        .filter(|(name, _)| !name.to_str().is_some_and(is_input))
         .filter(|(name, value)| !(value.is_empty() && ours(name)))
         .collect()
 }

@@ -65,16 +65,27 @@ impl Spec {
         format!("INPUT_{}", self.name.to_uppercase().replace('-', "_"))
     }
 
-    /// Both spellings of it: GitHub's runner keeps the dashes of names (`INPUT_TENANT-NAME`).
-    pub fn variables(&self) -> [String; 2] {
-        [self.variable(), format!("INPUT_{}", self.name.to_uppercase())]
+    /// The text of this input: the flag's, else the variable's. Empty is absent.
+    ///
+    /// GitHub's runner keeps the dashes of names (`INPUT_TENANT-NAME`); both spellings are read.
+    pub fn text(&self, flag: Option<String>, env: &Env) -> Option<String> {
+        let dashed = || env.get(&format!("INPUT_{}", self.name.to_uppercase()));
+        flag.filter(|text| !text.is_empty())
+            .or_else(|| env.get(&self.variable()).or_else(dashed).map(str::to_owned))
     }
 
-    /// The text of this input: the flag's, else the variable's, in either spelling. Empty is absent.
-    pub fn text(&self, flag: Option<String>, env: &Env) -> Option<String> {
-        flag.filter(|text| !text.is_empty())
-            .or_else(|| self.variables().iter().find_map(|name| env.get(name)).map(str::to_owned))
+    /// Whether an environment variable is this input's, in either spelling.
+    fn reads(&self, variable: &str) -> bool {
+        let letters = |one: u8, other: u8| one.to_ascii_uppercase() == other || (one, other) == (b'-', b'_');
+        variable.strip_prefix("INPUT_").is_some_and(|rest| {
+            rest.len() == self.name.len() && self.name.bytes().zip(rest.bytes()).all(|(a, b)| letters(a, b))
+        })
     }
+}
+
+/// Whether an environment variable is an input of the action.
+pub fn is_input(variable: &str) -> bool {
+    variable.starts_with("INPUT_") && SPECS.iter().any(|spec| spec.reads(variable))
 }
 
 impl Inputs {
