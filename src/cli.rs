@@ -1,10 +1,15 @@
 //! The command line, made from the list of inputs.
 
-use std::ffi::OsString;
+mod flags;
+mod mistakes;
 
+use std::ffi::{OsStr, OsString};
+
+use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
-use crate::inputs::{Kind, SPECS, Spec};
+use self::flags::{Takes, flag};
+use crate::inputs::{self, SPECS, Spec};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -37,6 +42,19 @@ impl Flags {
             name => self.matches.try_get_one::<String>(name).ok().flatten().cloned(),
         }
     }
+
+    /// The first flag that the command would not look at, where clap was to take all: it is the command
+    /// that is run, or the one that is planned.
+    fn superfluous(&self) -> Option<&'static Spec> {
+        let (name, targets) = (self.command.as_deref()?, self.targets.first().map(String::as_str));
+        let planned = if name == "plan" { targets.or(Some("fast-feedback")) } else { targets };
+        let takes = Takes::by(name, planned)?;
+        let given = |spec: &&Spec| {
+            matches!(self.matches.try_contains_id(spec.name), Ok(true))
+                && self.matches.value_source(spec.name) == Some(ValueSource::CommandLine)
+        };
+        SPECS.iter().filter(|spec| !takes.takes(spec)).find(given)
+    }
 }
 
 /// Parses the arguments (without the program's name). `default_command`: the environment names a
@@ -46,30 +64,28 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
     if matches!(args, [only] if only == "--version" || only == "-V") {
         return Asked::Said(format!("p2p {}", crate::VERSION), true);
     }
-    let name = std::iter::once(OsString::from("p2p"));
+    let program = std::iter::once(OsString::from("p2p"));
+    let short = args.iter().any(|word| word == "-h");
     // Where the first word names a command, all flags come after it: so clap need not know them of
     // every other command too, which takes it longer than anything else here.
-    let first = args.first();
-    let named = commands().into_iter().find(|command| first.is_some_and(|word| word == command.get_name()));
+    let word = |position: usize| args.get(position).map(OsString::as_os_str).and_then(OsStr::to_str);
+    let named = commands().into_iter().find(|command| word(0) == Some(command.get_name()));
+    let name = named.as_ref().map(|named| named.get_name().to_owned()).unwrap_or_default();
+    let planned = word(1).filter(|next| name == "plan" && Takes::by(&name, Some(next)).is_some());
+    let full_name = planned.map_or_else(|| name.clone(), |planned| format!("{name} {planned}"));
     let command = match named {
         // What awaits a gate is asked with everything that the gate itself would be told.
-        Some(latest) if latest.get_name() == "latest" && gate(args) => {
-            let gate = Arg::new("targets").value_name("GATE").num_args(1);
-            bare().subcommand(
-                Command::new("latest")
-                    .about("Find the latest version that awaits a gate")
-                    .arg(gate)
-                    .args(flags()),
-            )
+        Some(_) if name == "latest" && gate(args) => {
+            bare().subcommand(with_flags(latest_of_gate(), word(1), short))
         }
-        Some(image) if image.get_name() == "image" => bare().subcommand(image),
-        Some(named) => bare().subcommand(with_flags(named)),
+        Some(image) if name == "image" => bare().subcommand(image),
+        Some(named) => bare().subcommand(with_flags(named, word(1), short)),
         None => command(),
     };
     let command = command.subcommand_required(!default_command).arg_required_else_help(!default_command);
-    let matches = match command.try_get_matches_from(name.chain(args.iter().cloned())) {
+    let matches = match command.try_get_matches_from(program.chain(args.iter().cloned())) {
         Ok(matches) => matches,
-        Err(error) => return Asked::Said(error.to_string(), !error.use_stderr()),
+        Err(error) => return Asked::Said(mistakes::said(&error, &full_name), !error.use_stderr()),
     };
     match matches.subcommand() {
         Some(("image", matches)) => Asked::Image(matches.clone()),
@@ -78,16 +94,23 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
         {
             Asked::Tool(name.to_owned(), matches.clone())
         }
-        Some((name, matches)) => Asked::Gate(Flags {
-            command: Some(name.to_owned()),
-            targets: matches
-                .try_get_many::<String>("targets")
-                .ok()
-                .flatten()
-                .map(|targets| targets.cloned().collect())
-                .unwrap_or_default(),
-            matches: matches.clone(),
-        }),
+        Some((name, matches)) => {
+            let targets = matches.try_get_many::<String>("targets").ok().flatten();
+            let flags = Flags {
+                command: Some(name.to_owned()),
+                targets: targets.map(|targets| targets.cloned().collect()).unwrap_or_default(),
+                matches: matches.clone(),
+            };
+            match flags.superfluous() {
+                Some(spec) => {
+                    let planned = flags.targets.first().filter(|_| name == "plan");
+                    let name = planned.map_or_else(|| name.to_owned(), |planned| format!("{name} {planned}"));
+                    let said = mistakes::refused(&format!("--{}", spec.name), &name, None);
+                    Asked::Said(said.to_string(), false)
+                }
+                None => Asked::Gate(flags),
+            }
+        }
         None => Asked::Gate(Flags { command: None, targets: Vec::new(), matches }),
     }
 }
@@ -98,33 +121,65 @@ fn gate(args: &[OsString]) -> bool {
 }
 
 /// The whole command line.
-pub fn command() -> Command {
-    bare().args(flags()).subcommands(commands())
+fn command() -> Command {
+    bare().args(flags::anywhere()).subcommands(commands())
 }
 
 /// The command line without flags and commands.
 fn bare() -> Command {
     Command::new("p2p")
         .disable_version_flag(true)
-        .about("The path-to-production gate: version, build, test and promote with make targets")
-        .after_help(after_help())
+        .about(
+            "The path-to-production gate: version, build, test and promote with make targets\n\n\
+             Examples:\n  \
+             p2p plan                what the gate would do, and with which variables\n  \
+             p2p fast-feedback       the whole gate\n  \
+             p2p run p2p-functional  a single target, as the gate runs it",
+        )
+        .after_help(
+            "`p2p COMMAND -h` lists the usual flags of a command, `--help` all of them.\n\
+             Every flag is also an environment variable (--tenant-name is INPUT_TENANT_NAME); secrets are nothing else.\n\
+             Outside GitHub Actions nothing remote is touched unless a flag names it: p2p brings its own registry.",
+        )
         .max_term_width(100)
         .disable_help_subcommand(true)
 }
 
-/// A command with the flags of the inputs that concern it; any other flag is a mistake there.
-fn with_flags(command: Command) -> Command {
-    let Some(inputs) = crate::tools::inputs(command.get_name()) else { return command.args(flags()) };
-    let specs = || SPECS.iter().filter(|spec| inputs.contains(&spec.name));
-    let secrets: Vec<_> = specs().filter(|spec| spec.is_secret()).map(Spec::variable).collect();
-    command
-        .args(specs().filter_map(flag))
-        .after_help(format!("Secrets are environment variables only: {}.", secrets.join(", ")))
+/// A command with the flags of the inputs that concern it; any other flag is a mistake there. `next`: the
+/// word after it.
+fn with_flags(command: Command, next: Option<&str>, short: bool) -> Command {
+    let name = command.get_name().to_owned();
+    let Some(takes) = Takes::by(&name, next) else {
+        // The flags of a plan may stand before the command that it plans. Its help shows those of the gate.
+        let gate = Takes::Of(inputs::Command::FastFeedback);
+        let others = SPECS.iter().filter(|spec| !gate.takes(spec)).filter_map(flag).map(|arg| arg.hide(true));
+        let command = command.args(gate.flags(short)).args(others);
+        return command.after_help(epilogue(&format!("{name} fast-feedback"), gate, short));
+    };
+    command.args(takes.flags(short)).after_help(epilogue(&name, takes, short))
 }
 
-/// The flags for the inputs.
-fn flags() -> impl Iterator<Item = Arg> {
-    SPECS.iter().filter_map(flag)
+/// What the flags cannot say.
+fn epilogue(name: &str, takes: Takes, short: bool) -> String {
+    if short {
+        return format!("All flags, the words that they take, and the secrets: p2p {name} --help");
+    }
+    let secrets = takes.secrets();
+    match takes {
+        Takes::Named(_) => format!("Secrets are environment variables only: {secrets}."),
+        Takes::Of(_) => format!(
+            "Every flag is also an environment variable (--tenant-name is INPUT_TENANT_NAME).\n\
+             Secrets are environment variables only: {secrets}.\n\
+             Outside GitHub Actions nothing remote is touched unless a flag names it: p2p brings its own registry."
+        ),
+    }
+}
+
+/// `p2p latest` of a gate.
+fn latest_of_gate() -> Command {
+    Command::new("latest")
+        .about("Print the latest version that awaits a gate")
+        .arg(Arg::new("targets").value_name("GATE").num_args(1))
 }
 
 /// All commands.
@@ -152,39 +207,4 @@ fn commands() -> Vec<Command> {
     ];
     commands.extend(crate::tools::commands());
     commands
-}
-
-/// What flags cannot say: the secrets, and the inputs of the download script.
-fn after_help() -> String {
-    let secrets: Vec<_> = SPECS.iter().filter(|spec| spec.is_secret()).map(Spec::variable).collect();
-    format!(
-        "Every flag is also an environment variable (--tenant-name is INPUT_TENANT_NAME).\n\
-         Secrets are environment variables only: {}.\n\
-         The inputs binary-path and download-base-url are read by the action's download script alone.\n\
-         Outside GitHub Actions nothing remote is touched unless a flag names it: p2p brings its own registry.",
-        secrets.join(", ")
-    )
-}
-
-/// The flag for an input; secrets, and what commands and arguments say already, have none.
-fn flag(spec: &'static Spec) -> Option<Arg> {
-    if spec.is_secret() || matches!(spec.name, "command" | "target" | "download-base-url" | "binary-path") {
-        return None;
-    }
-    let help = match spec.default {
-        Some(default) => format!("{} [default: {default}]", spec.meaning),
-        None => spec.meaning.to_owned(),
-    };
-    let arg = Arg::new(spec.name).long(spec.name).help(help).help_heading(spec.section).global(true);
-    Some(match spec.kind {
-        Kind::Bool => {
-            arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
-        }
-        Kind::Choice(words) => arg.value_name(words.join("|")),
-        Kind::Words => arg.value_name("NAMES"),
-        Kind::Globs => arg.value_name("GLOBS"),
-        Kind::Duration => arg.value_name("MINUTES"),
-        Kind::Size => arg.value_name("SIZE"),
-        Kind::Text | Kind::Secret => arg.value_name("TEXT"),
-    })
 }

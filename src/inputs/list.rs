@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::commands;
 use super::globs::Globs;
 use super::types::{
     BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, Integration, Lines, OnExisting,
@@ -12,7 +13,10 @@ use crate::error::Failure;
 use crate::secret::Secret;
 
 macro_rules! inputs {
-    ($($section:literal { $( $(#[doc = $meaning:literal])+ $field:ident($name:literal): $type:ty $(= $default:literal)?; )+ })+) => {
+    ($($section:literal for $commands:ident { $(
+        $(#[doc = $meaning:literal])+
+        $field:ident($name:literal $(, $usual:ident)?) $(for $own:ident)?: $type:ty $(= $default:literal)?;
+    )+ })+) => {
         /// Every input, parsed and checked.
         #[derive(Debug, Clone)]
         pub struct Inputs { $($( $(#[doc = $meaning])+ pub $field: $type, )+)+ }
@@ -23,6 +27,8 @@ macro_rules! inputs {
             kind: <$type as Field>::KIND,
             default: inputs!(@default $($default)?),
             section: $section,
+            commands: inputs!(@commands $commands $($own)?),
+            usual: inputs!(@usual $($usual)?),
             meaning: concat!($($meaning),+).trim_ascii(),
         }, )+)+ ];
 
@@ -40,10 +46,16 @@ macro_rules! inputs {
     };
     (@default) => { None };
     (@default $default:literal) => { Some($default) };
+    (@commands $section:ident) => { commands::$section };
+    (@commands $section:ident $own:ident) => { commands::$own };
+    (@usual) => { false };
+    (@usual usual) => { true };
 }
 
+// A section says which commands read its inputs, and so does an input that differs; `usual` ones are in the
+// short help.
 inputs! {
-    "What to do" {
+    "What to do" for EVERY {
         /// What to do. `fast-feedback` is the whole gate; `extended-test` and `prod` are the later
         /// ones.
         command("command"): Command = "fast-feedback";
@@ -51,81 +63,81 @@ inputs! {
         /// and the gate of `latest` (`extended-test` or `prod`), the command that `plan` plans.
         target("target"): Option<Words>;
         /// The directory make runs in, relative to the workspace.
-        working_directory("working-directory"): String = ".";
+        working_directory("working-directory", usual): String = ".";
         /// Print the plan and stop: nothing is run, created or promoted.
-        dry_run("dry-run"): bool = "false";
+        dry_run("dry-run", usual): bool = "false";
         /// How `plan` and `dry-run` print. `matrix` prints the environments of the gate and nothing
         /// else, for `strategy.matrix`.
         output("output"): OutputFormat = "text";
     }
-    "Who you are" {
+    "Who you are" for WORK {
         /// The team's space on the platform. Default: `P2P_TENANT_NAME` of the Makefile.
-        tenant_name("tenant-name"): Option<String>;
+        tenant_name("tenant-name", usual): Option<String>;
         /// The deployable. Default: `P2P_APP_NAME` of the Makefile.
-        app_name("app-name"): Option<String>;
+        app_name("app-name", usual): Option<String>;
         /// The name of this job's own environment, such as `gcp-dev`. Default: the first
         /// environment of the gate's matrix; of `run`, of the gate that the targets belong to; of
         /// `promote`, of the gate that is promoted from.
-        environment("environment"): Option<String>;
+        environment("environment", usual): Option<String>;
         /// The environments that a gate runs in, one after the other: a matrix
         /// (`{"include": [{"deploy_env": "gcp-dev"}]}`), or names. Default: `environment`, else
         /// the gate's variable in `vars`: `FAST_FEEDBACK`, `EXTENDED_TEST` or `PROD`.
-        matrix("matrix"): Option<String>;
+        matrix("matrix") for GATES: Option<String>;
         /// The token for GitHub's API and for git. The action passes the job's own.
-        github_token("github-token"): Option<Secret>;
+        github_token("github-token") for EVERY: Option<Secret>;
     }
-    "Version" {
+    "Version" for EVERY {
         /// The version, as an earlier job computed it. Nothing is computed or created then. Default
         /// of `extended-test` and `prod`: the latest in their registry path.
-        version("version"): Option<String>;
+        version("version", usual): Option<String>;
         /// What stands before the number in a version tag. Literal text; a monorepo has one an app.
         /// `none` for tags that are the number alone.
-        version_prefix("version-prefix"): String = "v";
+        version_prefix("version-prefix", usual): String = "v";
         /// The branch whose commits get versions and are promoted.
         main_branch("main-branch"): String = "refs/heads/main";
         /// The commit, branch or tag that was checked out instead of the event's own commit.
-        checkout_version("checkout-version"): Option<String>;
+        checkout_version("checkout-version") for COMMIT: Option<String>;
         /// The part of the version that is counted up on the main branch; `conventional` decides it by
         /// the commit messages since the last version tag (`feat:` is minor, `!` and
         /// `BREAKING CHANGE` are major, all else is patch).
-        bump("bump"): Bump = "patch";
+        bump("bump", usual) for NUMBERING: Bump = "patch";
         /// Tags that follow the releases, moved by `version` and `release` and never backwards:
         /// `major` (`v1`), `minor` (`v1.2`).
-        floating_tags("floating-tags"): Option<FloatingTags>;
+        floating_tags("floating-tags", usual) for RELEASING: Option<FloatingTags>;
     }
-    "Release" {
+    "Release" for RELEASE {
         /// The commit that a version tag is put on: `own` is the commit under test, by `version`; `child`
         /// is a commit that `release` makes on top of it, with `release-files`, on no branch.
-        release_commit("release-commit"): ReleaseCommit = "own";
+        release_commit("release-commit") for RELEASING: ReleaseCommit = "own";
         /// The files that a `child` commit adds or replaces, as they are in `working-directory`: globs,
         /// one a line.
         release_files("release-files"): Option<Lines>;
         /// The files that the GitHub release offers for download, below `working-directory`: globs, one
         /// a line. A glob that matches nothing is an error.
-        release_assets("release-assets"): Option<Lines>;
+        release_assets("release-assets", usual): Option<Lines>;
         /// The text of the GitHub release: `generated` by GitHub, `none`, or the path of a Markdown
         /// file below `working-directory`.
-        release_notes("release-notes"): String = "generated";
+        release_notes("release-notes", usual): String = "generated";
     }
-    "Stages" {
+    "Stages" for WORK {
         /// What `p2p-integration` is to the gate: `optional` skips it with a warning where the
         /// Makefile has none, `required` makes that an error, `off` never runs it.
-        integration("integration"): Integration = "optional";
+        integration("integration", usual) for FIRST: Integration = "optional";
         /// Whether `p2p-integration` runs on pull requests too.
-        integration_on_prs("integration-on-prs"): bool = "true";
+        integration_on_prs("integration-on-prs") for FIRST: bool = "true";
         /// Targets that the Makefile must have, besides those that `run` runs: an error before anything
         /// runs, where the others run in jobs of their own.
-        required_targets("required-targets"): Option<Words>;
+        required_targets("required-targets") for RUN: Option<Words>;
         /// The time limit of each target: minutes, or a number with `s`, `m` or `h`.
-        timeout("timeout"): Duration = "60";
+        timeout("timeout", usual): Duration = "60";
         /// Whether functional and nft run at the same time, nft in a copy of the workspace.
-        parallel("parallel"): bool = "true";
+        parallel("parallel") for FAST_FEEDBACK: bool = "true";
         /// The largest workspace that is copied for that; above it they run one after the other.
-        copy_limit("copy-limit"): Size = "2GiB";
+        copy_limit("copy-limit") for FAST_FEEDBACK: Size = "2GiB";
         /// Files that targets leave behind and that are wanted afterwards: globs, one a line,
         /// relative to `working-directory`; or YAML, a list of globs for each target. Those of nft
         /// are brought back from its copy.
-        artifacts("artifacts"): Option<Globs>;
+        artifacts("artifacts", usual): Option<Globs>;
         /// What becomes of a pull request from a fork, to which GitHub gives neither id token nor
         /// secrets: `failure`, `skipped`, or `run` as any other one (where it needs none, or the
         /// organisation sends secrets to forks).
@@ -134,22 +146,22 @@ inputs! {
         /// value of several lines. Every value is masked.
         env_vars("env-vars"): Option<Secret>;
     }
-    "Images and promotion" {
+    "Images and promotion" for WORK {
         /// The images to record and promote. Default: what the target `p2p-images` prints, else
         /// the app's name.
-        image_names("image-names"): Option<Words>;
+        image_names("image-names", usual): Option<Words>;
         /// Who promotes: `auto` runs the promotion target where its recipe stands in a file that
         /// git tracks and copies natively otherwise; `make` and `native` decide it.
-        promotion("promotion"): Promotion = "auto";
+        promotion("promotion", usual) for PROMOTING: Promotion = "auto";
         /// The images that an earlier job recorded: its output `images` or `digests`. Their digests
         /// are what is promoted.
         images("images"): Option<String>;
         /// Whether what refers to an image comes along when it is copied natively: signatures,
         /// SBOMs, attestations.
-        include_referrers("include-referrers"): bool = "true";
+        include_referrers("include-referrers") for PROMOTING: bool = "true";
         /// What happens where a tag at the destination names another image: `fail` is an error
         /// that shows both digests, `overwrite` moves the tag.
-        on_existing("on-existing"): OnExisting = "fail";
+        on_existing("on-existing") for PROMOTING: OnExisting = "fail";
         /// Whether each promotion attaches a record to the image: repository, commit, run, the
         /// stages passed. It is not signed: it informs and does not protect.
         promotion_record("promotion-record"): Switch = "on";
@@ -160,31 +172,31 @@ inputs! {
         /// The registry path of images in production.
         prod_path("prod-path"): String = "prod";
     }
-    "Registry" {
+    "Registry" for WORK {
         /// The registry, with its path: `ghcr.io/acme/shop`. Default on the platform:
         /// `<region>-docker.pkg.dev/<project-id>/tenant/<tenant-name>`.
-        registry("registry"): Option<String>;
+        registry("registry", usual): Option<String>;
         /// The user at the registry. Default: what Docker's configuration holds.
         registry_username("registry-username"): Option<String>;
         /// The password or token at the registry.
         registry_password("registry-password"): Option<Secret>;
         /// The name of the environment to promote from. Default: this job's own.
-        source_environment("source-environment"): Option<String>;
+        source_environment("source-environment") for PROMOTE: Option<String>;
         /// The registry to promote from. Default: the source environment's.
-        source_registry("source-registry"): Option<String>;
+        source_registry("source-registry") for PROMOTE: Option<String>;
         /// The user at the registry to promote from.
-        source_registry_username("source-registry-username"): Option<String>;
+        source_registry_username("source-registry-username") for PROMOTE: Option<String>;
         /// The password or token at the registry to promote from.
-        source_registry_password("source-registry-password"): Option<Secret>;
+        source_registry_password("source-registry-password") for PROMOTE: Option<Secret>;
         /// The name of the environment to promote to. Default: the first `deploy_env` of the next
         /// stage's variable in `vars`, else this job's own.
-        dest_environment("dest-environment"): Option<String>;
+        dest_environment("dest-environment") for PROMOTING: Option<String>;
         /// The registry to promote to. Default: the destination environment's.
-        dest_registry("dest-registry"): Option<String>;
+        dest_registry("dest-registry") for PROMOTING: Option<String>;
         /// The user at the registry to promote to.
-        dest_registry_username("dest-registry-username"): Option<String>;
+        dest_registry_username("dest-registry-username") for PROMOTING: Option<String>;
         /// The password or token at the registry to promote to.
-        dest_registry_password("dest-registry-password"): Option<Secret>;
+        dest_registry_password("dest-registry-password") for PROMOTING: Option<Secret>;
         /// Another registry that targets are logged in to, such as the tenant's own: a host, with
         /// a path where the login is for that alone.
         container_registry_url("container-registry-url"): Option<String>;
@@ -195,9 +207,9 @@ inputs! {
         /// Where the layers of image builds are kept: `registry` gives the variable `p2p_image_cache`
         /// to make, with a cache beside each image; `off` empties it; `keep` leaves it alone.
         /// Default: `registry` on GitHub where docker buildx is, else all is left alone.
-        build_cache("build-cache"): Option<BuildCache>;
+        build_cache("build-cache") for FIRST: Option<BuildCache>;
     }
-    "Environment" {
+    "Environment" for WORK {
         /// The environments by name, as YAML or JSON: a map from name to values, whose keys are
         /// inputs of this section. `.p2p.yaml` in the repository may hold the same.
         environments("environments"): Option<String>;
@@ -237,13 +249,13 @@ inputs! {
         /// A kubeconfig: a path, or the content itself. No cluster is looked up then.
         kubeconfig("kubeconfig"): Option<Secret>;
         /// The context of the kubeconfig to use. Default: its current one.
-        kube_context("kube-context"): Option<String>;
+        kube_context("kube-context", usual): Option<String>;
         /// Whether the subnamespaces of the targets are there already, or made by other means.
         skip_subnamespaces_create("skip-subnamespaces-create"): bool = "false";
         /// How long a subnamespace may take to be ready: minutes, or a number with `s`, `m` or `h`.
         subnamespaces_timeout("subnamespaces-timeout"): Duration = "2";
     }
-    "Google Cloud" {
+    "Google Cloud" for WORK {
         /// Whether the job acts as the environment's service account: `auto` does on GitHub where
         /// provider and account are known, unless a registry's password and a kubeconfig are given;
         /// `on` does anywhere, and it is an error where they are not known; `off` never does.
@@ -252,25 +264,25 @@ inputs! {
         /// outside, else the public address, else the private one.
         cluster_endpoint("cluster-endpoint"): Option<ClusterEndpoint>;
         /// The project id of the environment to promote from.
-        source_project_id("source-project-id"): Option<String>;
+        source_project_id("source-project-id") for PROMOTE: Option<String>;
         /// The project number of the environment to promote from.
-        source_project_number("source-project-number"): Option<String>;
+        source_project_number("source-project-number") for PROMOTE: Option<String>;
         /// The region of the environment to promote from.
-        source_region("source-region"): Option<String>;
+        source_region("source-region") for PROMOTE: Option<String>;
         /// The service account of the environment to promote from.
-        source_service_account("source-service-account"): Option<String>;
+        source_service_account("source-service-account") for PROMOTE: Option<String>;
         /// The workload identity provider of the environment to promote from.
-        source_workload_identity_provider("source-workload-identity-provider"): Option<String>;
+        source_workload_identity_provider("source-workload-identity-provider") for PROMOTE: Option<String>;
         /// The project id of the environment to promote to.
-        dest_project_id("dest-project-id"): Option<String>;
+        dest_project_id("dest-project-id") for PROMOTING: Option<String>;
         /// The project number of the environment to promote to.
-        dest_project_number("dest-project-number"): Option<String>;
+        dest_project_number("dest-project-number") for PROMOTING: Option<String>;
         /// The region of the environment to promote to.
-        dest_region("dest-region"): Option<String>;
+        dest_region("dest-region") for PROMOTING: Option<String>;
         /// The service account of the environment to promote to.
-        dest_service_account("dest-service-account"): Option<String>;
+        dest_service_account("dest-service-account") for PROMOTING: Option<String>;
         /// The workload identity provider of the environment to promote to.
-        dest_workload_identity_provider("dest-workload-identity-provider"): Option<String>;
+        dest_workload_identity_provider("dest-workload-identity-provider") for PROMOTING: Option<String>;
         /// The domain of Google's services in a sovereign cloud.
         google_universe("google-universe"): String = "googleapis.com";
         /// The base URL of the Security Token Service. Default: `https://sts.<google-universe>`.
@@ -284,12 +296,12 @@ inputs! {
         /// `<region>-docker.<domain>`, and only they and this host are shown Google's tokens.
         artifact_registry_domain("artifact-registry-domain"): Option<String>;
     }
-    "Slack" {
+    "Slack" for EVERY {
         /// A webhook of Slack: told of failures on the main branch, and when production has a new
         /// version. An incoming webhook, or one that starts a workflow.
         slack_webhook_url("slack-webhook-url"): Option<Secret>;
     }
-    "The binary" {
+    "The binary" for EVERY {
         /// A `p2p` binary to run instead of the released one.
         binary_path("binary-path"): Option<String>;
         /// Where releases are downloaded from: a mirror of

@@ -3,6 +3,7 @@
 //! Each input of the action is one environment variable (`INPUT_TENANT_NAME`) and, unless it is
 //! a secret, one flag (`--tenant-name`). Nothing else in the crate knows their names.
 
+mod commands;
 mod globs;
 mod list;
 mod types;
@@ -29,6 +30,10 @@ pub struct Spec {
     pub default: Option<&'static str>,
     /// The heading it stands under in the documents.
     pub section: &'static str,
+    /// The commands that read it; others ignore the variable and refuse the flag.
+    pub commands: &'static [Command],
+    /// Whether it is among the few that most people need.
+    pub usual: bool,
     /// What it means.
     pub meaning: &'static str,
 }

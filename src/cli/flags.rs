@@ -1,0 +1,111 @@
+//! The flags for the inputs: each command has those of the inputs that it reads.
+
+use clap::Arg;
+
+use crate::inputs::{self, Kind, SPECS, Spec};
+
+/// Whose flags a command line takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Takes {
+    /// Those of the inputs that this command reads.
+    Of(inputs::Command),
+    /// Those of the inputs with these names.
+    Named(&'static [&'static str]),
+}
+
+impl Takes {
+    /// What the command `name` takes, with the word after it. `latest` of a gate is told what the gate would
+    /// be; none is known of a `plan` that does not begin with the command to plan.
+    pub(super) fn by(name: &str, next: Option<&str>) -> Option<Self> {
+        match (name, next) {
+            ("plan", Some(planned)) => match command(planned) {
+                Some(inputs::Command::Latest) => Some(Self::Of(inputs::Command::ExtendedTest)),
+                Some(inputs::Command::Plan) | None => None,
+                Some(planned) => Some(Self::Of(planned)),
+            },
+            ("plan", None) => None,
+            ("latest", Some("extended-test" | "prod")) => Some(Self::Of(inputs::Command::ExtendedTest)),
+            (name, _) => match crate::tools::inputs(name) {
+                Some(names) => Some(Self::Named(names)),
+                None => command(name).map(Self::Of),
+            },
+        }
+    }
+
+    /// Whether the input is among them.
+    pub(super) fn takes(self, spec: &Spec) -> bool {
+        match self {
+            Self::Of(command) => spec.commands.contains(&command),
+            Self::Named(names) => names.contains(&spec.name),
+        }
+    }
+
+    /// The inputs, secrets too.
+    pub(super) fn specs(self) -> impl Iterator<Item = &'static Spec> {
+        SPECS.iter().filter(move |spec| self.takes(spec))
+    }
+
+    /// The flags. For a short help those that few need are hidden, and headings are left out.
+    pub(super) fn flags(self, short: bool) -> impl Iterator<Item = Arg> {
+        let shown = move |spec: &'static Spec| {
+            let arg = flag(spec)?;
+            if !short {
+                return Some(arg);
+            }
+            // Beside long words clap would give each flag two lines.
+            let arg = if let Kind::Choice(_) = spec.kind { arg.value_name("WORD") } else { arg };
+            Some(arg.help(brief(spec)).help_heading(None).hide(!spec.usual))
+        };
+        self.specs().filter_map(shown)
+    }
+
+    /// The secrets among the inputs, as the environment variables that they are.
+    pub(super) fn secrets(self) -> String {
+        let secrets: Vec<_> = self.specs().filter(|spec| spec.is_secret()).map(Spec::variable).collect();
+        secrets.join(", ")
+    }
+}
+
+/// The command of that name.
+fn command(name: &str) -> Option<inputs::Command> {
+    <inputs::Command as inputs::Value>::parse(name).ok()
+}
+
+/// The flags of all inputs, before the command or where there is none; no help lists them.
+pub(super) fn anywhere() -> impl Iterator<Item = Arg> {
+    SPECS.iter().filter_map(flag).map(|arg| arg.global(true).hide(true))
+}
+
+/// The flag for an input; secrets, and what commands and arguments say already, have none.
+pub(super) fn flag(spec: &'static Spec) -> Option<Arg> {
+    if spec.is_secret() || matches!(spec.name, "command" | "target" | "download-base-url" | "binary-path") {
+        return None;
+    }
+    let arg =
+        Arg::new(spec.name).long(spec.name).help(with_default(spec.meaning, spec)).help_heading(spec.section);
+    Some(match spec.kind {
+        Kind::Bool => {
+            arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
+        }
+        Kind::Choice(words) => arg.value_name(words.join("|")),
+        Kind::Words => arg.value_name("NAMES"),
+        Kind::Globs => arg.value_name("GLOBS"),
+        Kind::Duration => arg.value_name("MINUTES"),
+        Kind::Size => arg.value_name("SIZE"),
+        Kind::Text | Kind::Secret => arg.value_name("TEXT"),
+    })
+}
+
+/// What the input means, up to where the details begin.
+fn brief(spec: &Spec) -> String {
+    let end = ["; ", ": ", ". "].iter().filter_map(|end| spec.meaning.find(end)).min();
+    with_default(spec.meaning.get(..end.unwrap_or(spec.meaning.len())).unwrap_or_default(), spec)
+}
+
+fn with_default(meaning: &str, spec: &Spec) -> String {
+    let meaning = meaning.trim_end_matches('.');
+    match spec.default {
+        Some(default) => format!("{meaning} [default: {default}]"),
+        None => meaning.to_owned(),
+    }
+}
