@@ -41,7 +41,14 @@ impl EnvVars {
                 }
                 (None, _) => return Err(refused("there is neither `=` nor `<<` in it")),
             };
-            check(key, &value, &variables).map_err(refused)?;
+            check(key, &value).map_err(refused)?;
+            let taken = |what| EnvironmentError::EnvVarsName { line: number, what };
+            if let Some(entry) = entry(key) {
+                return Err(taken(format!("`{}`, which the gate sets itself", entry.name)));
+            }
+            if variables.iter().any(|(known, _)| known == key) {
+                return Err(taken("a variable that an earlier line names".to_owned()));
+            }
             variables.push((key.to_owned(), Secret::new(value)));
         }
         Ok(Self(variables))
@@ -69,7 +76,7 @@ fn heredoc_value<'text>(
     None
 }
 
-fn check(key: &str, value: &str, before: &[(String, Secret)]) -> Result<(), &'static str> {
+fn check(key: &str, value: &str) -> Result<(), &'static str> {
     if key.starts_with('#') {
         return Err("there are no comments here");
     }
@@ -77,12 +84,6 @@ fn check(key: &str, value: &str, before: &[(String, Secret)]) -> Result<(), &'st
     let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     if !starts || !bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         return Err("the name is not made of letters, digits and `_` alone, with no digit first");
-    }
-    if entry(key).is_some() {
-        return Err("it names a variable that the gate sets itself");
-    }
-    if before.iter().any(|(known, _)| known == key) {
-        return Err("it names a variable that an earlier line names");
     }
     if value.contains('\0') {
         return Err("the value holds a NUL, which no variable can");
@@ -156,7 +157,7 @@ mod tests {
             ("A=1\nK<<EOF\ns3cret\n EOF\n", 2, "the delimiter that ends this value never comes"),
             ("K<<E\nx\nE\nK=s3cret", 4, "an earlier line names"),
             ("K=s3cret\0", 1, "holds a NUL"),
-            ("A=1\nREGISTRY=s3cret", 2, "that the gate sets itself"),
+            ("A=1\nREGISTRY=s3cret", 2, "it names `REGISTRY`, which the gate sets itself"),
         ];
         for (text, line, problem) in cases {
             // A heredoc that is refused for its name has been read to its end.

@@ -77,6 +77,14 @@ pub enum EnvironmentError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A line of `env-vars` that names a variable which is there already.
+    #[error("input env-vars, line {line}: it names {what}")]
+    EnvVarsName {
+        /// Counted from 1.
+        line: usize,
+        /// Which variable. A name is told only where it is one of ours, which are no secret.
+        what: String,
+    },
 }
 
 fn missing(environment: Option<&str>, key: Key, lacking: &[Key]) -> String {
@@ -106,10 +114,21 @@ impl Help for EnvironmentError {
             Self::Malformed { origin: Origin::Makefile(name), key, .. } => {
                 format!("correct {name} in the Makefile, or give the input {key}")
             }
-            Self::Malformed { origin, .. } => format!("correct {origin}"),
+            Self::Malformed { origin, text, .. } => {
+                let place = match origin {
+                    Origin::Input(name) => format!("the input {name}"),
+                    origin => origin.to_string(),
+                };
+                if text.trim().is_empty() {
+                    format!("{place} holds nothing but white space: give it a value, or leave it out")
+                } else {
+                    format!("correct {place}")
+                }
+            }
             Self::Namespace { key, .. } => {
                 format!("shorten the tenant's or the app's name, or give the input base-namespace or {key}")
             }
+            Self::EnvVarsName { .. } => "remove the line, or give the variable another name".to_owned(),
             Self::EnvVars { .. } => "write one `KEY=VALUE` a line, or `KEY<<DELIM`, the lines of the value \
                 and a line `DELIM`; the line is not shown because it may be secret"
                 .to_owned(),

@@ -77,7 +77,9 @@ impl Help for KubeError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::Neither | Self::NoFile { .. } | Self::Unreadable { .. } => {
-                "give the input kubeconfig as a path, or as the content itself".to_owned()
+                "give the input kubeconfig (INPUT_KUBECONFIG) as a path or as the content itself, or name a \
+                 file by KUBECONFIG"
+                    .to_owned()
             }
             Self::Malformed { .. } | Self::Dangling { .. } => {
                 "`kubectl config view --kubeconfig FILE` shows what kubectl makes of it".to_owned()

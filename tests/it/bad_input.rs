@@ -108,8 +108,8 @@ fn env_vars_by_the_number_of_the_line_alone() {
     input env-vars, line 1: the delimiter that ends this value never comes
     help: write one `KEY=VALUE` a line, or `KEY<<DELIM`, the lines of the value and a line `DELIM`; the line is not shown because it may be secret
 
-    input env-vars, line 1: it names a variable that the gate sets itself
-    help: write one `KEY=VALUE` a line, or `KEY<<DELIM`, the lines of the value and a line `DELIM`; the line is not shown because it may be secret
+    input env-vars, line 1: it names `REGISTRY`, which the gate sets itself
+    help: remove the line, or give the variable another name
     ");
 }
 
@@ -333,16 +333,19 @@ fn artifacts_that_leave_the_directory() {
 #[test]
 fn names_of_tenant_and_namespaces() {
     insta::assert_snapshot!(
-        of_input("tenant-name", &["Acme_Inc"]) + &of_input("namespace-nft", &["Nft"]) + &of_input("region", &["eu west"]),
+        of_input("tenant-name", &["Acme_Inc", " "]) + &of_input("namespace-nft", &["Nft"]) + &of_input("region", &["eu west"]),
         @r#"
         tenant-name "Acme_Inc" (input tenant-name) is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
-        help: correct input tenant-name
+        help: correct the input tenant-name
+
+        tenant-name " " (input tenant-name) is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
+        help: the input tenant-name holds nothing but white space: give it a value, or leave it out
 
         namespace-nft "Nft" (input namespace-nft) is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
-        help: correct input namespace-nft
+        help: correct the input namespace-nft
 
         region "eu west" (input region) holds a space, a line break or a control character
-        help: correct input region
+        help: correct the input region
         "#
     );
 }
@@ -353,16 +356,16 @@ fn kubeconfigs() {
         + &of_input("kube-context", &["dev"]);
     insta::assert_snapshot!(all, @r"
     there is no kubeconfig at (workspace)/absent
-    help: give the input kubeconfig as a path, or as the content itself
+    help: give the input kubeconfig (INPUT_KUBECONFIG) as a path or as the content itself, or name a file by KUBECONFIG
 
     the kubeconfig has no current context
     help: it has no contexts at all; give another kubeconfig
 
     there is no kubeconfig at (workspace)/a or (workspace)/ [
-    help: give the input kubeconfig as a path, or as the content itself
+    help: give the input kubeconfig (INPUT_KUBECONFIG) as a path or as the content itself, or name a file by KUBECONFIG
 
     there is no kubeconfig at (home)/.kube/config
-    help: give the input kubeconfig as a path, or as the content itself
+    help: give the input kubeconfig (INPUT_KUBECONFIG) as a path or as the content itself, or name a file by KUBECONFIG
     ");
 }
 
