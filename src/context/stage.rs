@@ -14,7 +14,7 @@ use crate::git::{Git, Worktree};
 use crate::inputs::{Command, Inputs};
 use crate::make;
 use crate::oci::{Client, Repository};
-use crate::plan::{Later, Names, Place, Plan, Standing, stage};
+use crate::plan::{Later, Names, Place, Plan, Standing, nameless, stage};
 use crate::private;
 use crate::version::{self, Commit, Prefix};
 use crate::world::World;
@@ -163,10 +163,7 @@ async fn latest(
         repositories.push(repository);
     }
     if repositories.is_empty() {
-        return Err(Failure::usage(
-            "no image to look for: neither `image-names` nor the target `p2p-images` nor an app's name",
-            "set `app-name` or `image-names`, or `P2P_APP_NAME` in the Makefile; nothing was run",
-        ));
+        return Err(nameless(context.place, "there is no image to look for"));
     }
     let client = client(context, &plan).await?;
     let mut found = Vec::new();

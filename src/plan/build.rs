@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     Access, Action, Cache, Cloud, Images, Job, Later, Names, Place, Plan, Promotion, Standing, Step, Target,
-    Version,
+    Version, nameless,
 };
 use crate::environment::{
     EnvVars, Key, Origin, Paths, Stage, Target as Facing, Value, Values, target_variables,
@@ -199,10 +199,7 @@ impl Planner<'_> {
                 values.require(Key::Registry)?;
             }
             if self.image_names() == Names::Names(Vec::new()) {
-                return Err(Failure::usage(
-                    "no image to promote: neither `image-names` nor the target `p2p-images` nor an app's name",
-                    "set `app-name` or `image-names`, or `P2P_APP_NAME` in the Makefile",
-                ));
+                return Err(nameless::nameless(known.place, "there is no image to promote"));
             }
         }
         let by = by_make.then(|| self.make_target(target, destination, Some(known.values)));
@@ -359,6 +356,9 @@ impl Planner<'_> {
                 return Ok(());
             }
         };
+        if stage == Stage::FastFeedback && self.image_names() == Names::Names(Vec::new()) {
+            self.warnings.push(nameless::warning(known.place));
+        }
         let repository = format!("{registry}/{}", known.paths.of(stage).text);
         let records = !earlier.is_empty() && known.inputs.promotion_record == inputs::Switch::On;
         self.own("images", Job::Images { repository, earlier: earlier.to_vec(), records });

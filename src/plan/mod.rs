@@ -6,6 +6,7 @@ mod build;
 mod cache;
 mod fork;
 mod later;
+mod nameless;
 mod single;
 mod standing;
 mod text;
@@ -15,6 +16,7 @@ pub use build::{BUILD, Known, plan, stage};
 pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
 pub use fork::fork;
 pub use later::Later;
+pub use nameless::nameless;
 pub use standing::{Barred, Facts, Named, Standing, standing};
 
 use std::time::Duration;
@@ -294,6 +296,11 @@ impl Plan {
             }
         }
         self
+    }
+
+    /// The commit under test; none outside a git repository, where a local run works all the same.
+    pub fn commit(&self) -> Option<&str> {
+        Some(self.commit.as_str()).filter(|commit| commit.bytes().any(|digit| digit != b'0'))
     }
 
     /// The steps of each wave, in order.

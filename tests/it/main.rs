@@ -17,6 +17,7 @@ mod image;
 mod inputs;
 mod kube;
 mod kube_api;
+mod laptop;
 mod lint;
 mod local;
 mod logins;

@@ -1,0 +1,26 @@
+//! What a newcomer meets on a laptop: what scripts read, and what is said where something is missing.
+
+use crate::support::gate::{Gate, MAKEFILE};
+
+/// `MAKEFILE` without names.
+fn nameless() -> String {
+    MAKEFILE.replace("P2P_TENANT_NAME ?= acme\nP2P_APP_NAME ?= shop\n", "")
+}
+
+#[test]
+fn an_app_without_a_name_is_told_before_anything_runs() {
+    let gate = Gate::local(&nameless());
+    let run = gate.run(&["fast-feedback"]);
+    run.ended(64);
+    insta::assert_snapshot!(run.stderr.trim_end(), @r"
+    error: the app's name is not known, so there is no image to promote
+    help: give `--app-name`, or set `P2P_APP_NAME ?= …` in the Makefile; images of other names: `--image-names`, or a target `p2p-images` that prints them
+    ");
+    // A build may need no name, so it runs.
+    let gate = Gate::local(&nameless().replace("'$(P2P_BIN)' image push", "false"));
+    let run = gate.run(&["run", "p2p-build"]);
+    run.ended(2);
+    let warning = run.stdout.lines().find(|line| line.starts_with("warning: ")).unwrap_or_default();
+    insta::assert_snapshot!(warning, @"warning: the app's name is not known, so `P2P_APP_NAME` is not set and no image is recorded: give `--app-name`, or set `P2P_APP_NAME ?= …` in the Makefile; images of other names: `--image-names`, or a target `p2p-images` that prints them");
+    assert!(run.stdout.find(warning) < run.stdout.find("== p2p-build"), "{}", run.stdout);
+}
