@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::private::Private;
 use super::promotion::differs;
 use super::{Execution, Progress, Said};
+use crate::environment::Stage;
 use crate::error::{Exit, Failure};
 use crate::inputs::Command;
 use crate::make;
 use crate::oci::{Reference, Repository, Which};
 use crate::outcome::{Event, Image};
-use crate::plan::{Job, Names, Promotion, Step};
+use crate::plan::{Job, Names, Place, Plan, Promotion, Step};
 
 /// The longest that `p2p-images` may take.
 const NAMING: Duration = Duration::from_mins(2);
@@ -29,7 +30,7 @@ impl Execution<'_> {
                     progress.images.push(image);
                 }
                 Ok(None) if required => {
-                    return Err(if later(progress) { not_promoted(&reference) } else { not_pushed(&reference) });
+                    return Err(absent(&progress.plan, &reference));
                 }
                 Ok(None) => self.warn(
                     progress,
@@ -178,33 +179,32 @@ fn nothing_to_promote() -> Failure {
     }
 }
 
-/// Whether the images are those of an earlier gate.
-fn later(progress: &Progress) -> bool {
-    matches!(progress.plan.command, Command::ExtendedTest | Command::Prod)
-}
-
-fn not_promoted(reference: &str) -> Failure {
-    Failure {
-        what: format!("the image {reference} is not in the registry"),
-        causes: Vec::new(),
-        help: Some(
-            "the gate before must have promoted this version; `version` names another, `image-names` or the target \
-             `p2p-images` says what the images are called"
-                .to_owned(),
-        ),
-        exit: Exit::Failed,
+/// The gate whose promotion put the images where this run reads them; none where the build did.
+fn before(plan: &Plan) -> Option<&'static str> {
+    let to_prod = |job: &Job| matches!(job, Job::Promote(promotion) if promotion.stage == Stage::Prod);
+    match plan.command {
+        Command::Prod => Some("extended-test"),
+        Command::ExtendedTest => Some("fast-feedback"),
+        Command::Promote if plan.steps.iter().any(|step| to_prod(&step.job)) => Some("fast-feedback"),
+        _ => None,
     }
 }
 
-fn not_pushed(reference: &str) -> Failure {
+/// An image that must be there and is not.
+fn absent(plan: &Plan, reference: &str) -> Failure {
+    let first = match (before(plan), plan.place) {
+        (None, _) => "`p2p-build` must push it under just this name".to_owned(),
+        (Some(gate), Place::Local) => format!("run `p2p {gate}` first, which promotes it there"),
+        (Some(gate), Place::Github) => {
+            format!("`{gate}` must have promoted this version first; `version` names another")
+        }
+    };
     Failure {
         what: format!("the image {reference} is not in the registry"),
         causes: Vec::new(),
-        help: Some(
-            "`p2p-build` must push it under just this name; `image-names` or the target `p2p-images` says what \
-             the images are called"
-                .to_owned(),
-        ),
+        help: Some(format!(
+            "{first}; `image-names` or the target `p2p-images` says what the images are called"
+        )),
         exit: Exit::Failed,
     }
 }

@@ -24,3 +24,20 @@ fn an_app_without_a_name_is_told_before_anything_runs() {
     insta::assert_snapshot!(warning, @"warning: the app's name is not known, so `P2P_APP_NAME` is not set and no image is recorded: give `--app-name`, or set `P2P_APP_NAME ?= …` in the Makefile; images of other names: `--image-names`, or a target `p2p-images` that prints them");
     assert!(run.stdout.find(warning) < run.stdout.find("== p2p-build"), "{}", run.stdout);
 }
+
+#[test]
+fn what_has_to_run_first_is_named() {
+    let gate = Gate::local(&format!("{MAKEFILE}p2p-extended-test p2p-prod: ; @echo\n"));
+    for (command, wanted) in [
+        (&["extended-test"][..], "run `p2p fast-feedback` first"),
+        (&["prod"], "run `p2p extended-test` first"),
+        (&["promote", "prod"], "run `p2p fast-feedback` first"),
+        (&["promote", "extended-test"], "`p2p-build` must push it under just this name"),
+    ] {
+        let run = gate.run(command);
+        assert!(run.ended(1).stdout.contains(wanted), "{command:?}: {}", run.stdout);
+    }
+    let run = Gate::new(MAKEFILE).run(&["promote", "prod", "--version", "1.2.3"]);
+    let wanted = "`fast-feedback` must have promoted this version first";
+    assert!(run.ended(1).stdout.contains(wanted), "{}", run.stdout);
+}

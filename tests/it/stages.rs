@@ -170,7 +170,7 @@ fn a_version_that_is_given_is_taken_and_its_tag_must_exist() {
     let run = gate.run(&["prod", "--version", "0.0.3"]);
     run.ended(1);
     assert!(run.stdout.contains("prod/shop:0.0.3 is not in the registry"), "{}", run.stdout);
-    assert!(run.stdout.contains("the gate before must have promoted this version"), "{}", run.stdout);
+    assert!(run.stdout.contains("`extended-test` must have promoted this version first"), "{}", run.stdout);
     assert_eq!(run.step("p2p-prod"), "skipped");
 }
 
