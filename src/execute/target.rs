@@ -1,5 +1,6 @@
 //! One make target: its private files, its environment, its process, its output.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -148,6 +149,9 @@ impl Execution<'_> {
         }
         env.set(runtime::PWD, directory);
         env.set(runtime::P2P_BIN, &site.binary);
+        if let Some(path) = findable(&site.binary, env.path("PATH")) {
+            env.set("PATH", path);
+        }
         if site.place == Place::Github {
             env.set(runtime::GITHUB_WORKSPACE, workspace);
         }
@@ -192,6 +196,20 @@ impl Execution<'_> {
         }
         result(name, ran, |text| inert(&self.masker.mask(text)).into_owned())
     }
+}
+
+/// The search path with the directory of `binary` at its end, where nothing is shadowed by it: `p2p image
+/// push` works in the action as it does on a laptop. None where it is not called `p2p`, and where there is
+/// no search path: the system's own would be lost.
+fn findable(binary: &Path, path: Option<PathBuf>) -> Option<OsString> {
+    let directory = binary.parent().filter(|_| binary.file_name().is_some_and(|name| name == "p2p"))?;
+    let mut directories: Vec<_> = std::env::split_paths(&path?).collect();
+    if directories.iter().any(|known| known == directory) {
+        return None;
+    }
+    directories.push(directory.to_owned());
+    // A directory with a colon in its name cannot be in it.
+    std::env::join_paths(directories).ok()
 }
 
 /// A target may not mask what the gate itself has to print.
@@ -244,5 +262,22 @@ pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
         causes: vec![error.to_string()],
         help: None,
         exit: crate::error::Exit::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_binary_is_found_last_and_only_as_p2p() {
+        let found = |binary: &str, path: Option<&str>| {
+            findable(Path::new(binary), path.map(PathBuf::from)).and_then(|path| path.into_string().ok())
+        };
+        assert_eq!(found("/tools/p2p", Some("/usr/bin:/bin")).as_deref(), Some("/usr/bin:/bin:/tools"));
+        assert_eq!(found("/bin/p2p", Some("/usr/bin:/bin")), None, "it is there already");
+        assert_eq!(found("/tools/p2p-linux-x64", Some("/bin")), None);
+        assert_eq!(found("/tools/p2p", None), None);
+        assert_eq!(found("/a:b/p2p", Some("/bin")), None);
     }
 }

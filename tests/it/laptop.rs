@@ -1,5 +1,8 @@
 //! What a newcomer meets on a laptop: what scripts read, and what is said where something is missing.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
 use crate::support::gate::{Gate, MAKEFILE};
 
 /// `MAKEFILE` without names.
@@ -23,6 +26,24 @@ fn an_app_without_a_name_is_told_before_anything_runs() {
     let warning = run.stdout.lines().find(|line| line.starts_with("warning: ")).unwrap_or_default();
     insta::assert_snapshot!(warning, @"warning: the app's name is not known, so `P2P_APP_NAME` is not set and no image is recorded: give `--app-name`, or set `P2P_APP_NAME ?= …` in the Makefile; images of other names: `--image-names`, or a target `p2p-images` that prints them");
     assert!(run.stdout.find(warning) < run.stdout.find("== p2p-build"), "{}", run.stdout);
+}
+
+/// In the action nobody has put it on the search path; what is there already is not shadowed.
+#[test]
+fn targets_find_p2p_and_whatever_is_called_like_it() {
+    let makefile = ".PHONY: p2p-build\np2p-build: ; @p2p --version\n";
+    let version = |gate: &Gate| {
+        let run = gate.run(&["run", "p2p-build", "--image-names", "shop"]);
+        run.logs["p2p-build.log"].trim().to_owned()
+    };
+    let gate = Gate::local(makefile);
+    assert_eq!(version(&gate), format!("p2p {}", env!("CARGO_PKG_VERSION")));
+    let own = gate.home().join("bin/p2p");
+    fs::create_dir(own.parent().unwrap()).unwrap();
+    fs::write(&own, "#!/bin/sh\necho another\n").unwrap();
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", own.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    assert_eq!(version(&gate.env("PATH", path)), "another");
 }
 
 #[test]
