@@ -1,8 +1,10 @@
 //! A plan as a person reads it.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::{Acting, Action, Job, Located, Names, Plan, Preflight, Review, Step};
+use crate::environment::Variables;
 use crate::inputs::ClusterEndpoint;
 
 impl fmt::Display for Plan {
@@ -14,7 +16,7 @@ impl fmt::Display for Plan {
         for warning in &self.warnings {
             writeln!(f, "  warning  {warning}")?;
         }
-        writeln!(f, "  commit   {}", self.commit)?;
+        writeln!(f, "  commit   {}", self.commit().unwrap_or("none"))?;
         match self.version.version.as_str() {
             "" => writeln!(f, "  version  none: {}", self.version.because)?,
             version => writeln!(f, "  version  {version} ({})", self.version.because)?,
@@ -42,16 +44,47 @@ impl fmt::Display for Plan {
             }
         }
         writeln!(f, "\nvalues of the environment:\n{}", indented(&self.environment.to_string()))?;
-        for step in &self.steps {
-            if let (Action::Run, Some(target)) = (&step.action, step.target()) {
-                let at =
-                    target.namespace.as_ref().map_or(String::new(), |name| format!(" (namespace {name})"));
-                writeln!(f, "\nvariables of {}{at}:", target.target)?;
-                writeln!(f, "{}", indented(&target.variables.to_string()))?;
-            }
-        }
-        Ok(())
+        write_variables(f, self)
     }
+}
+
+/// The variables of the targets that run: what all of them share is told once.
+fn write_variables(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
+    let running = plan.steps.iter().filter(|step| step.action == Action::Run);
+    let targets: Vec<_> = running.filter_map(Step::target).collect();
+    let Some((first, others)) = targets.split_first() else { return Ok(()) };
+    let mut shared = first.variables.clone();
+    for other in others {
+        shared.set.retain(|name, variable| other.variables.get(name) == Some(variable));
+        shared.unset.retain(|name| other.variables.unset.contains(name));
+    }
+    match (others, &first.namespace) {
+        ([], Some(namespace)) => writeln!(f, "\nvariables of {} (namespace {namespace}):", first.target)?,
+        ([], None) => writeln!(f, "\nvariables of {}:", first.target)?,
+        _ => {
+            let width = targets.iter().map(|target| target.target.len()).max().unwrap_or(0);
+            let known =
+                targets.iter().filter_map(|target| Some((&target.target, target.namespace.as_ref()?)));
+            for (position, (target, namespace)) in known.enumerate() {
+                if position == 0 {
+                    writeln!(f, "\nnamespaces:")?;
+                }
+                writeln!(f, "  {target:<width$}  {namespace}")?;
+            }
+            writeln!(f, "\nvariables of every target:")?;
+        }
+    }
+    writeln!(f, "{}", indented(&shared.to_string()))?;
+    for target in targets {
+        let mut own = target.variables.clone();
+        own.set.retain(|name, _| shared.get(name).is_none());
+        own.unset.retain(|name| !shared.unset.contains(name));
+        if own != Variables::default() {
+            writeln!(f, "\nvariables of {} besides:", target.target)?;
+            writeln!(f, "{}", indented(&own.to_string()))?;
+        }
+    }
+    Ok(())
 }
 
 fn indented(text: &str) -> String {
@@ -116,6 +149,14 @@ fn write_access(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     Ok(())
 }
 
+/// A time limit as a person gives it.
+fn limit(limit: Duration) -> String {
+    match limit.as_secs() {
+        seconds if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    }
+}
+
 impl fmt::Display for Preflight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = vec![];
@@ -154,7 +195,7 @@ impl fmt::Display for Job {
             Self::Version => f.write_str("settle the version"),
             Self::Subnamespaces(sub) => write!(f, "create {} in {}", sub.names.join(", "), sub.parent),
             Self::Target(target) => {
-                write!(f, "make {}, at most {} s", target.target, target.time_limit.as_secs())
+                write!(f, "make {}, at most {}", target.target, limit(target.time_limit))
             }
             Self::Images { repository, .. } => write!(f, "record the digests under {repository}"),
             Self::ReleaseCommit { tag, files } => {

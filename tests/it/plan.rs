@@ -79,10 +79,10 @@ fn run_and_promote_and_version() {
     insta::assert_snapshot!(steps(&["plan", "run", "p2p-build", "p2p-nft"]), @r"
     steps, in order:
       1. preflight      check that the run may push to registry.example/acme/test/shop, may create subnamespaces of acme
-      2. p2p-build      make p2p-build, at most 3600 s
+      2. p2p-build      make p2p-build, at most 60 min
       2. subnamespaces  create acme-shop-nft in acme
       3. images         record the digests under registry.example/acme/test
-      4. p2p-nft        make p2p-nft, at most 3600 s
+      4. p2p-nft        make p2p-nft, at most 60 min
     ");
     insta::assert_snapshot!(steps(&["plan", "promote", "prod"]), @r"
     steps, in order:

@@ -59,7 +59,7 @@ fn what_is_missing_is_said_before_anything_is_built() {
         "plan: fast-feedback",
         "  version  0.0.1 (the first version)",
         "  tag      dry-v0.0.1, to be created",
-        "  3. p2p-build                     make p2p-build, at most 3600 s",
+        "  3. p2p-build                     make p2p-build, at most 60 min",
     ] {
         assert!(log.lines().any(|found| found == line), "no line {line:?}:\n{log}");
     }
