@@ -92,7 +92,10 @@ async fn prepared(
     let report_path = paths.logs.join("report.json");
     let all_logs = paths.logs.clone();
     *logs = paths.keeps_logs().then(|| paths.logs.clone());
-    let reporter = reporter(world, console, &report_path);
+    // Scripts read what these print.
+    let bare = job.is_none() && matches!(request.command, Command::Version | Command::Latest);
+    let log = if bare { Log::of_version(console.clone()) } else { Log::new(console.clone()) };
+    let reporter = reporter(world, console, log, &report_path);
     let watcher = watcher(&reporter);
     let git = Git::new(&world.env).retrying(Policy::default(), watcher.clone());
     let mut stop = signals.stop();
@@ -172,9 +175,9 @@ fn secrets(inputs: &Inputs, env: &Env) -> Vec<Secret> {
     secrets
 }
 
-fn reporter(world: &World, console: &Console, report: &Path) -> Reporter {
+fn reporter(world: &World, console: &Console, log: Log, report: &Path) -> Reporter {
     let mut listeners: Vec<Box<dyn Listener + Send>> = Vec::new();
-    listeners.push(Box::new(Log::new(console.clone())));
+    listeners.push(Box::new(log));
     // GitHub shows annotations in the log as well: what a step came to goes first.
     if console.is_github() {
         listeners.push(Box::new(Annotations::new(console.clone())));
@@ -204,7 +207,9 @@ fn embedded<'a>(
     paths: Option<&Paths>,
     server: &'a mut Option<registry::Server>,
 ) -> impl Future<Output = Result<Option<String>, Failure>> + use<'a> {
-    let embeds = job.is_none() && request.inputs.registry.is_none();
+    // These two need none.
+    let needless = matches!(request.command, Command::Version | Command::Release);
+    let embeds = job.is_none() && request.inputs.registry.is_none() && !needless;
     let options = paths.map(|paths| registry::Options::at(&paths.registry));
     let dry_run = request.dry_run;
     async move {

@@ -29,7 +29,7 @@ use crate::environment::{
 };
 use crate::error::Failure;
 use crate::git::Git;
-use crate::inputs::{Command, Federate, Inputs};
+use crate::inputs::{Command, Federate, Inputs, OutputFormat};
 use crate::make::Makefile;
 use crate::outcome::Image;
 use crate::plan::{Cloud, Known, Later, Place, Plan, Standing, plan, stage};
@@ -68,6 +68,16 @@ impl Request {
             command => (command, inputs.dry_run),
         };
         release::check(&inputs, command)?;
+        if !dry_run && inputs.output != OutputFormat::Text {
+            return Err(Failure::usage(
+                format!("the input `output` is `{}`, and `{command}` prints no plan", inputs.output),
+                format!(
+                    "it is for `p2p plan {command} --output {}` and `dry-run`; what a run came to is in its \
+                     report.json; nothing was run",
+                    inputs.output
+                ),
+            ));
+        }
         let takes_none =
             [Command::FastFeedback, Command::ExtendedTest, Command::Prod, Command::Version, Command::Release];
         if takes_none.contains(&command) && !targets.is_empty() {
@@ -222,7 +232,7 @@ impl Context {
         Ok(Self {
             place,
             warnings: found.warnings,
-            notes: notes(place, embedded_registry.as_deref(), inputs, &found.notes),
+            notes: notes(place, embedded_registry.as_deref(), &request, &found.notes),
             embedded_registry: embedded_registry.is_some(),
             standing: found.standing,
             kind: found.kind,
@@ -449,26 +459,39 @@ fn recorded(inputs: &Inputs) -> Result<Vec<Image>, Failure> {
     })
 }
 
-/// What a local run substitutes, said at the top.
-fn notes(place: Place, registry: Option<&str>, inputs: &Inputs, found: &[String]) -> Vec<String> {
-    let mut notes = Vec::new();
-    if place == Place::Local {
-        notes.push(
-            "This is a local run; nothing remote is touched unless a flag names it. In place of:".to_owned(),
-        );
-        if let Some(registry) = registry {
-            notes.push(format!("  the registry   one of our own at {registry}"));
+/// What a local run uses in place of what GitHub and the platform give, said at the top.
+fn notes(place: Place, registry: Option<&str>, request: &Request, found: &[String]) -> Vec<String> {
+    let inputs = &request.inputs;
+    let mut uses = Vec::new();
+    if inputs.version.is_none() && request.later.is_none() {
+        uses.push("  the version    0.0.0 with the local commit; no tag is read or created".to_owned());
+    }
+    // The others neither push nor deploy.
+    if !matches!(request.command, Command::Version | Command::Release | Command::Latest) {
+        match (registry, &inputs.registry) {
+            (Some(own), _) => uses.insert(0, format!("  the registry   one of our own at {own}")),
+            (None, Some(named)) => uses.insert(0, format!("  the registry   {named}, as you named it")),
+            (None, None) => {}
         }
-        if inputs.version.is_none() {
-            notes.push("  the version    0.0.0 with the local commit; no tag is read or created".to_owned());
-        }
-        let acts = inputs.federation == Federate::On;
-        if inputs.kubeconfig.is_none() && inputs.kube_context.is_none() && !acts {
-            notes.push(
-                "  the cluster    an empty kubeconfig (--kube-context names a context of yours)".to_owned(),
-            );
+        let of =
+            if inputs.kubeconfig.is_some() { "the kubeconfig that you named" } else { "your kubeconfig" };
+        match &inputs.kube_context {
+            Some(context) => uses.push(format!("  the cluster    the context {context} of {of}")),
+            None if inputs.kubeconfig.is_some() => {
+                uses.push(format!("  the cluster    the current context of {of}"));
+            }
+            None if inputs.federation == Federate::On => {}
+            None => uses.push(
+                "  the cluster    none: an empty kubeconfig (--kube-context names a context of yours)"
+                    .to_owned(),
+            ),
         }
     }
-    notes.extend(found.iter().cloned());
-    notes
+    uses.extend(found.iter().cloned());
+    if place == Place::Github {
+        return found.to_vec();
+    }
+    let colon = if uses.is_empty() { "" } else { " It uses:" };
+    let top = format!("This is a local run; nothing remote is touched unless a flag names it.{colon}");
+    std::iter::once(top).chain(uses).collect()
 }

@@ -8,12 +8,28 @@ use crate::plan::{Place, Plan};
 /// Writes the log.
 pub struct Log {
     console: Console,
+    /// Whether standard output is for the version alone.
+    bare: bool,
 }
 
 impl Log {
     /// A log on `console`.
     pub fn new(console: Console) -> Self {
-        Self { console }
+        Self { console, bare: false }
+    }
+
+    /// A log that says nothing but the version on standard output, for scripts of a laptop: notes, and
+    /// what goes wrong, go to standard error.
+    pub fn of_version(console: Console) -> Self {
+        Self { console, bare: true }
+    }
+
+    fn say(&self, text: &str) {
+        if self.bare {
+            self.console.complain(text);
+        } else {
+            self.console.say(text);
+        }
     }
 
     fn began(&self, plan: &Plan) {
@@ -21,21 +37,26 @@ impl Log {
             Place::Github => "",
             Place::Local => " (local)",
         };
-        self.console.say(&match plan.version.version.as_str() {
-            "" => format!("p2p {}{place}: nothing to do: {}", plan.command, plan.version.because),
-            version => format!("p2p {}{place}: version {version} of commit {}", plan.command, plan.commit),
-        });
+        let of = plan.commit().map_or_else(String::new, |commit| format!(" of commit {commit}"));
+        match plan.version.version.as_str() {
+            "" => self.say(&format!("p2p {}{place}: nothing to do: {}", plan.command, plan.version.because)),
+            _ if self.bare => {}
+            version => self.say(&format!("p2p {}{place}: version {version}{of}", plan.command)),
+        }
         for note in &plan.notes {
-            self.console.say(note);
+            self.say(note);
         }
         if !self.console.is_github() {
             for warning in &plan.warnings {
-                self.console.say(&format!("warning: {warning}"));
+                self.say(&format!("warning: {warning}"));
             }
         }
     }
 
     fn ended(&self, result: &StepResult) {
+        if self.bare && result.status == Status::Passed {
+            return;
+        }
         let name = &result.name;
         let took = time(result.seconds);
         let reason = result.reason.as_deref().unwrap_or_default();
@@ -50,41 +71,47 @@ impl Log {
             Status::TimedOut => format!("✗ {name} ran into its time limit: {reason}"),
             Status::Interrupted => format!("✗ {name} was interrupted after {took}: {reason}"),
         };
-        self.console.say(&line);
+        self.say(&line);
         if !result.leftovers.is_empty() {
-            self.console.say(&format!(
+            self.say(&format!(
                 "  {name} left processes running in the background; they were ended: {}",
                 result.leftovers.join(", ")
             ));
         }
         if let Some(failure) = result.failure.as_ref().filter(|_| !self.console.is_github()) {
-            self.console.say(&failure.to_string());
+            self.say(&failure.to_string());
         }
         if !result.tail.is_empty() {
-            self.console.say(&format!("  the last lines of {name}:"));
+            self.say(&format!("  the last lines of {name}:"));
             for line in &result.tail {
-                self.console.say(&format!("  | {line}"));
+                self.say(&format!("  | {line}"));
             }
         }
         if !result.cluster.is_empty() {
-            self.console.say(&format!("  what the cluster says of {name}:"));
+            self.say(&format!("  what the cluster says of {name}:"));
             for line in &result.cluster {
-                self.console.say(&format!("  | {line}"));
+                self.say(&format!("  | {line}"));
             }
         }
         if let (false, Some(log)) = (result.status.passes(), &result.log) {
-            self.console.say(&format!("  whole log:  {log}"));
+            self.say(&format!("  whole log:  {log}"));
         }
         if let (false, Some(repeat)) = (result.status.passes(), &result.repeat) {
-            self.console.say(&format!("  repeat it:  {repeat}"));
+            self.say(&format!("  repeat it:  {repeat}"));
         }
     }
 
     fn over(&self, outcome: &Outcome) {
         let took = time(outcome.seconds);
         let version = &outcome.plan.version.version;
+        if self.bare && outcome.result == Verdict::Success {
+            if !version.is_empty() {
+                self.console.say(version);
+            }
+            return;
+        }
         for namespace in &outcome.half_deployed {
-            self.console.say(&format!("  may be half-deployed: namespace {namespace}"));
+            self.say(&format!("  may be half-deployed: namespace {namespace}"));
         }
         let line = match outcome.result {
             Verdict::Success if version.is_empty() => {
@@ -105,7 +132,7 @@ impl Log {
                 format!("\n✗ {} of {version} was interrupted after {took}", outcome.plan.command)
             }
         };
-        self.console.say(&line);
+        self.say(&line);
     }
 }
 
@@ -113,12 +140,12 @@ impl Listener for Log {
     fn hear(&mut self, event: &Event<'_>) {
         match event {
             Event::Began { plan } => self.began(plan),
-            Event::Said(Level::Notice, text) => self.console.say(text),
+            Event::Said(Level::Notice, text) => self.say(text),
             // GitHub shows what annotations say in the log too.
             Event::Said(Level::Warning, text) if !self.console.is_github() => {
-                self.console.say(&format!("warning: {text}"));
+                self.say(&format!("warning: {text}"));
             }
-            Event::Again(again) => self.console.say(&format!(
+            Event::Again(again) => self.say(&format!(
                 "  try {} of {} failed ({}: {}); next in {}",
                 again.attempt,
                 again.of,
@@ -134,10 +161,9 @@ impl Listener for Log {
             Event::GroupEnded => self.console.close(),
             Event::StepEnded(result) => self.ended(result),
             Event::Recorded(image) => {
-                self.console.say(&format!("recorded {}@{}", image.reference, image.digest));
+                self.say(&format!("recorded {}@{}", image.reference, image.digest));
             }
             Event::Promoted(promoted) => self
-                .console
                 .say(&format!("promoted {} → {}@{}", promoted.source, promoted.destination, promoted.digest)),
             Event::Ended(outcome) => self.over(outcome),
             Event::Mask(_) | Event::Said(..) | Event::Annotated(_) | Event::Summarised(..) => {}

@@ -83,7 +83,7 @@ fn render(outcome: &Outcome, of_targets: &[(String, String)]) -> String {
 }
 
 fn verdict(outcome: &Outcome) -> String {
-    let Plan { command, version, commit, .. } = &outcome.plan;
+    let Plan { command, version, .. } = &outcome.plan;
     let (mark, word) = match outcome.result {
         Verdict::Success => ("✅", "passed"),
         Verdict::Failure => ("❌", "failed"),
@@ -94,9 +94,12 @@ fn verdict(outcome: &Outcome) -> String {
         return format!("## {mark} {command} had nothing to do\n\n{}.\n\n", markdown::cell(&version.because));
     }
     let mut text = format!(
-        "## {mark} {command} {word}: {}\n\nCommit {}, {}",
+        "## {mark} {command} {word}: {}\n\n{}, {}",
         markdown::cell(&version.version),
-        markdown::code(commit),
+        outcome
+            .plan
+            .commit()
+            .map_or_else(|| "No commit".to_owned(), |commit| format!("Commit {}", markdown::code(commit))),
         time(outcome.seconds)
     );
     if let Some(tag) = &version.tag {

@@ -62,3 +62,69 @@ fn what_has_to_run_first_is_named() {
     let wanted = "`fast-feedback` must have promoted this version first";
     assert!(run.ended(1).stdout.contains(wanted), "{}", run.stdout);
 }
+
+#[test]
+fn scripts_read_versions_and_nothing_else() {
+    let gate = Gate::local(MAKEFILE).file("site/index.html", "<h1>");
+    let run = gate.run(&["version"]);
+    let version = format!("0.0.0-{}\n", gate.git(&["rev-parse", "--short=12", "HEAD"]));
+    assert_eq!(run.passed().stdout, version);
+    insta::assert_snapshot!(run.stderr.trim_end(), @r"
+    This is a local run; nothing remote is touched unless a flag names it. It uses:
+      the version    0.0.0 with the local commit; no tag is read or created
+    ");
+
+    let registry = gate.registry.path();
+    let latest = ["latest", "extended-test", "--registry", &registry, "--image-names", "basket"];
+    let run = gate.run(&latest);
+    assert_eq!(run.passed().stdout, "", "nothing awaits the gate");
+    assert!(run.stderr.contains("no version awaits this gate"), "{}", run.stderr);
+    for version in ["1.2.3", "1.10.0"] {
+        let reference = format!("{registry}/extended-test/basket:{version}");
+        gate.run(&["image", "push", "site", &reference]).passed();
+    }
+    let run = gate.run(&latest);
+    assert_eq!(run.passed().stdout, "1.10.0\n");
+    assert!(run.stderr.starts_with("This is a local run"), "{}", run.stderr);
+
+    // On GitHub it is a log like any other.
+    let run = Gate::new(MAKEFILE).run(&["version"]);
+    assert!(run.passed().stdout.contains("✓ version passed"), "{}", run.stdout);
+}
+
+#[test]
+fn only_plans_are_printed_as_json() {
+    let gate = Gate::local(MAKEFILE);
+    for command in ["version", "fast-feedback"] {
+        let run = gate.run(&[command, "--output", "json"]);
+        run.ended(64);
+        assert!(
+            run.stderr.contains(&format!("help: it is for `p2p plan {command} --output json`")),
+            "{}",
+            run.stderr
+        );
+    }
+    gate.run(&["version", "--output", "json", "--dry-run"]).passed();
+}
+
+#[test]
+fn the_top_says_what_is_used() {
+    let gate = Gate::local(MAKEFILE);
+    let kubeconfig = "apiVersion: v1\nkind: Config\ncurrent-context: dev\ncontexts: [{name: dev, context: {cluster: c, user: u}}]\n\
+                      clusters: [{name: c, cluster: {server: 'https://x'}}]\nusers: [{name: u, user: {token: t}}]\n";
+    fs::create_dir(gate.home().join(".kube")).unwrap();
+    fs::write(gate.home().join(".kube/config"), kubeconfig).unwrap();
+    fs::remove_dir_all(gate.workspace().join(".git")).unwrap();
+    let run = gate.run(&["run", "p2p-build", "--kube-context", "dev", "--registry", &gate.registry.path()]);
+    let top: Vec<_> = run.passed().stdout.lines().take(6).collect();
+    insta::assert_snapshot!(top.join("\n").replace(&gate.registry.path(), "(registry)"), @r"
+    p2p run (local): version 0.0.0-local
+    This is a local run; nothing remote is touched unless a flag names it. It uses:
+      the registry   (registry), as you named it
+      the version    0.0.0 with the local commit; no tag is read or created
+      the cluster    the context dev of your kubeconfig
+      the commit     none: this is no git repository with a commit
+    ");
+    let plan = gate.run(&["plan"]);
+    assert!(plan.passed().stdout.contains("  commit   none\n"), "{}", plan.stdout);
+}

@@ -62,10 +62,10 @@ fn it_says_at_the_top_what_it_substitutes() {
     let top = top.join("\n").replace(address, "(registry)").replace(&gate.head(), "(commit)");
     insta::assert_snapshot!(top.replace(&version(&gate), "(version)"), @r"
     p2p fast-feedback (local): version (version) of commit (commit)
-    This is a local run; nothing remote is touched unless a flag names it. In place of:
+    This is a local run; nothing remote is touched unless a flag names it. It uses:
       the registry   one of our own at (registry)
       the version    0.0.0 with the local commit; no tag is read or created
-      the cluster    an empty kubeconfig (--kube-context names a context of yours)
+      the cluster    none: an empty kubeconfig (--kube-context names a context of yours)
     ");
     assert_eq!(run.stdout.matches("::").count(), 0, "no workflow commands");
 }
