@@ -207,17 +207,39 @@ fn login(
     Ok(Some(login))
 }
 
-/// The flags with which a target means on a laptop what it means here.
-fn flags(inputs: &Inputs) -> Vec<(&'static str, String)> {
-    let directory =
-        Some(&inputs.working_directory).filter(|directory| !matches!(directory.as_str(), "." | ""));
+/// The flags with which a target means on a laptop what it means here: the inputs that it sees something
+/// of, where they were given. Version and registry are those of a job on GitHub, and a laptop has its own,
+/// unless it was told of others.
+fn flags(inputs: &Inputs, place: Place) -> Vec<(&'static str, String)> {
+    let other_than = |default: &str, text: &String| Some(text.clone()).filter(|text| text != default);
+    let local = |text: &Option<String>| text.clone().filter(|_| place == Place::Local);
     let given = [
-        ("--working-directory", directory),
-        ("--tenant-name", inputs.tenant_name.as_ref()),
-        ("--app-name", inputs.app_name.as_ref()),
-        ("--kube-context", inputs.kube_context.as_ref()),
+        ("--working-directory", other_than(".", &inputs.working_directory)),
+        ("--tenant-name", inputs.tenant_name.clone()),
+        ("--app-name", inputs.app_name.clone()),
+        ("--environment", inputs.environment.clone()),
+        ("--version", local(&inputs.version)),
+        ("--image-names", inputs.image_names.as_ref().map(|names| names.0.join(","))),
+        ("--fast-feedback-path", other_than("test", &inputs.fast_feedback_path)),
+        ("--extended-test-path", other_than("extended-test", &inputs.extended_test_path)),
+        ("--prod-path", other_than("prod", &inputs.prod_path)),
+        ("--registry", local(&inputs.registry)),
+        ("--registry-username", local(&inputs.registry_username)),
+        ("--base-domain", inputs.base_domain.clone()),
+        ("--internal-services-domain", inputs.internal_services_domain.clone()),
+        ("--dplatform", inputs.dplatform.clone()),
+        ("--project-id", inputs.project_id.clone()),
+        ("--project-number", inputs.project_number.clone()),
+        ("--region", inputs.region.clone()),
+        ("--base-namespace", inputs.base_namespace.clone()),
+        ("--namespace-functional", inputs.namespace_functional.clone()),
+        ("--namespace-nft", inputs.namespace_nft.clone()),
+        ("--namespace-integration", inputs.namespace_integration.clone()),
+        ("--namespace-extended", inputs.namespace_extended.clone()),
+        ("--namespace-prod", inputs.namespace_prod.clone()),
+        ("--kube-context", inputs.kube_context.clone()),
     ];
-    given.into_iter().filter_map(|(flag, value)| Some((flag, value?.clone()))).collect()
+    given.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
 }
 
 /// Where the plan runs, and with what.
@@ -271,7 +293,7 @@ pub(super) fn site(
         place: context.place,
         env: world.env.clone(),
         binary: std::env::current_exe()?,
-        flags: flags(inputs),
+        flags: flags(inputs, context.place),
         copy_limit: inputs.copy_limit.0,
         logins,
         kubeconfig,

@@ -107,6 +107,48 @@ fn only_plans_are_printed_as_json() {
     gate.run(&["version", "--output", "json", "--dry-run"]).passed();
 }
 
+/// What a target sees of the inputs, it sees again.
+#[test]
+fn the_command_that_repeats_a_target_keeps_what_it_depends_on() {
+    let makefile = ".PHONY: p2p-build p2p-nft\np2p-build: ; @echo $(P2P_REGISTRY_FAST_FEEDBACK) $(P2P_NAMESPACE_NFT) \
+                    $(P2P_VERSION) $(PLATFORM_ENVIRONMENT) $(BASE_DOMAIN) && false\n";
+    let gate = Gate::local(makefile);
+    let registry = gate.registry.path();
+    let given = [
+        "run",
+        "p2p-build",
+        "--registry",
+        &registry,
+        "--environment",
+        "dev",
+        "--image-names",
+        "a b",
+        "--version",
+        "1.0.0",
+        "--namespace-nft",
+        "nft",
+        "--fast-feedback-path",
+        "ff",
+        "--base-domain",
+        "dev.acme.io",
+    ];
+    let run = gate.run(&given);
+    run.ended(2);
+    let repeat = run.stdout.lines().find_map(|line| line.trim().strip_prefix("repeat it:  p2p ")).unwrap();
+    insta::assert_snapshot!(repeat.replace(&registry, "(registry)"), @"run p2p-build --environment dev --version 1.0.0 --image-names a,b --fast-feedback-path ff --registry (registry) --base-domain dev.acme.io --namespace-nft nft");
+    let words: Vec<_> = repeat.split(' ').collect();
+    assert_eq!(gate.run(&words).logs["p2p-build.log"], run.logs["p2p-build.log"]);
+    assert!(run.logs["p2p-build.log"].contains(&format!("{registry}/ff nft 1.0.0 dev dev.acme.io")));
+
+    // The registry of a job is none of a laptop's.
+    let run = Gate::new(makefile).run(&["run", "p2p-build", "--environment", "dev"]);
+    assert!(
+        run.ended(2).stdout.contains("repeat it:  p2p run p2p-build --environment dev\n"),
+        "{}",
+        run.stdout
+    );
+}
+
 #[test]
 fn the_top_says_what_is_used() {
     let gate = Gate::local(MAKEFILE);
