@@ -1,13 +1,46 @@
-//! What a newcomer meets on a laptop: what scripts read, and what is said where something is missing.
+//! What a newcomer meets on a laptop: the commands of the README, what scripts read, and what is said where
+//! something is missing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use p2p::cli::{Asked, parse};
 
 use crate::support::gate::{Gate, MAKEFILE};
+
+/// The blocks of the README in this language.
+fn blocks(language: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let parts: Vec<_> = text.split("```").collect();
+    let fenced = parts.into_iter().skip(1).step_by(2);
+    fenced.filter_map(|block| Some(block.strip_prefix(language)?.strip_prefix('\n')?.to_owned())).collect()
+}
 
 /// `MAKEFILE` without names.
 fn nameless() -> String {
     MAKEFILE.replace("P2P_TENANT_NAME ?= acme\nP2P_APP_NAME ?= shop\n", "")
+}
+
+#[test]
+fn the_makefile_of_the_readme_passes_the_plan_of_a_laptop() {
+    let [makefile] = blocks("make").try_into().unwrap();
+    let run = Gate::local(&makefile).run(&["plan", "fast-feedback"]);
+    assert!(run.passed().stdout.contains("  images   basket\n"), "{}", run.stdout);
+    assert!(!run.stdout.contains("warning"), "{}", run.stdout);
+}
+
+#[test]
+fn the_commands_of_the_readme_are_commands() {
+    let text = blocks("sh").join("\n").replace("cargo run --release -- ", "p2p ");
+    let lines = text.lines().filter_map(|line| line.strip_prefix("p2p "));
+    let mut seen = 0;
+    for line in lines {
+        let words: Vec<_> = line.split('#').next().unwrap().split_whitespace().map(Into::into).collect();
+        assert!(!matches!(parse(&words, false), Asked::Said(_, false)), "{line}");
+        seen += 1;
+    }
+    assert!(seen > 8, "{text}");
 }
 
 #[test]

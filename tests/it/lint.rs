@@ -44,6 +44,19 @@ fn lint(
     Err([output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat())
 }
 
+/// Whoever pastes from two documents gets one version of it.
+#[test]
+fn the_documents_check_out_with_one_version() {
+    let documents = files().into_iter().filter(|file| file.extension().is_some_and(|kind| kind == "md"));
+    let mut versions = std::collections::BTreeSet::new();
+    for document in documents {
+        let text = std::fs::read_to_string(root().join(document)).unwrap();
+        let uses = text.lines().filter_map(|line| line.split_once("actions/checkout@"));
+        versions.extend(uses.map(|(_, version)| version.trim().to_owned()));
+    }
+    assert_eq!(Vec::from_iter(versions), ["v5"]);
+}
+
 fn shellcheck(directory: &Path, scripts: &[PathBuf]) -> Result<(), String> {
     lint(
         "shellcheck",
