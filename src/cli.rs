@@ -79,6 +79,10 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
             bare().subcommand(with_flags(latest_of_gate(), word(1), short))
         }
         Some(image) if name == "image" => bare().subcommand(image),
+        // Where no word can be a flag, clap need not know any: the action gives all inputs by variables.
+        Some(named) if !args.iter().any(|word| word.as_encoded_bytes().starts_with(b"-")) => {
+            bare().subcommand(named)
+        }
         Some(named) => bare().subcommand(with_flags(named, word(1), short)),
         None => command(),
     };
