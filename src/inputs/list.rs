@@ -66,8 +66,8 @@ inputs! {
         working_directory("working-directory", usual): String = ".";
         /// Print the plan and stop: nothing is run, created or promoted.
         dry_run("dry-run", usual): bool = "false";
-        /// How `plan` and `dry-run` print. `matrix` prints the environments of the gate and nothing
-        /// else, for `strategy.matrix`.
+        /// How `plan` and `dry-run` print; a run that prints no plan takes `text` alone. `matrix`
+        /// prints the environments of the gate and nothing else, for `strategy.matrix`.
         output("output"): OutputFormat = "text";
     }
     "Who you are" for WORK {
