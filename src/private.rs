@@ -1,8 +1,12 @@
-//! Files that only their owner can read, replaced whole, and those that a target writes for the runner.
+//! Files that only their owner can read, replaced whole, and those where a target may have put anything
+//! in their place: a pipe that nobody writes to would keep whoever opens it for ever.
 
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use tempfile::NamedTempFile;
 
 /// Writes a file of mode 0600 under its name in one step: whoever reads it meanwhile sees the old
@@ -14,6 +18,54 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.persist(path)?;
     Ok(())
+}
+
+/// What to do with a link in the place of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// It is the user's own.
+    Follow,
+    /// No file of ours is one.
+    Refuse,
+}
+
+/// Opens a regular file to read; anything else is an error, at once.
+pub fn open(path: &Path, links: Links) -> io::Result<File> {
+    let refuse = if links == Links::Refuse { OFlags::NOFOLLOW } else { OFlags::empty() };
+    regular(OpenOptions::new().read(true), refuse, path)
+}
+
+/// Reads a regular file of at most `most` bytes.
+pub fn read(path: &Path, links: Links, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path, links)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {most} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Opens a regular file to append to, and makes it where it is missing.
+pub fn append(path: &Path) -> io::Result<File> {
+    regular(OpenOptions::new().append(true).create(true), OFlags::empty(), path)
+}
+
+/// A new file in the place of whatever is there.
+pub fn create(path: &Path) -> io::Result<File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => OpenOptions::new().write(true).create_new(true).open(path),
+    }
+}
+
+/// The kernel's flags are not those of the type that the standard library takes.
+fn regular(options: &mut OpenOptions, flags: OFlags, path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NONBLOCK | flags).bits().cast_signed();
+    let file = options.custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
 }
 
 /// The files that the runner reads what a step says from, as a target gets them: its own and empty.
@@ -55,6 +107,30 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "private");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn only_regular_files_are_opened_and_nobody_waits() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let made = std::process::Command::new("mkfifo").arg(at("fifo")).status().unwrap();
+        assert!(made.success());
+        fs::write(at("file"), "12345").unwrap();
+        std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+        for name in ["fifo", "."] {
+            read(&at(name), Links::Follow, 9).unwrap_err();
+            append(&at(name)).unwrap_err();
+        }
+        assert_eq!(read(&at("link"), Links::Follow, 5).unwrap(), b"12345");
+        read(&at("link"), Links::Refuse, 5).unwrap_err();
+        assert_eq!(read(&at("file"), Links::Refuse, 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        append(&at("file")).unwrap().write_all(b"6").unwrap();
+        assert_eq!(fs::read_to_string(at("file")).unwrap(), "123456");
+        for name in ["fifo", "link", "new"] {
+            create(&at(name)).unwrap().write_all(b"ours").unwrap();
+            assert_eq!(fs::read_to_string(at(name)).unwrap(), "ours");
+        }
+        assert_eq!(fs::read_to_string(at("file")).unwrap(), "123456", "nothing was written through the link");
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
+use crate::private;
+
 /// What comes in parts below this many bytes is written at once.
 const MUCH: usize = 64 * 1024;
 
@@ -29,7 +31,7 @@ struct Writer {
 impl LogFile {
     /// Creates the file.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::create(path)?, writer: None })
+        Ok(Self { file: private::create(path)?, writer: None })
     }
 
     /// Writes `text`, sooner or later, and gives a buffer in its place. A full disk must not end

@@ -2,12 +2,9 @@
 //! runner. Those that carry tokens are renewed as long as it runs.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-
-use rustix::fs::{Mode, OFlags};
 
 use super::Execution;
 use super::accounts::{Account, Current};
@@ -18,7 +15,7 @@ use crate::google::{Renewer, Token};
 use crate::kube::Kubeconfig;
 use crate::logins::{Login, Logins, UserFiles};
 use crate::plan::{Place, Target};
-use crate::private;
+use crate::private::{self, Links};
 
 /// The files of one target; gone when it is.
 pub(super) struct Private {
@@ -88,12 +85,7 @@ impl Private {
     /// What the target wrote to its step summary, at most so many bytes.
     pub(super) fn summary(&self, most: u64) -> Option<String> {
         let path = self.directory.path().join(runtime::GITHUB_STEP_SUMMARY);
-        // The target may have put anything in its place: a pipe that nobody writes to, a link.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
-        if !file.metadata().ok()?.is_file() {
-            return None;
-        }
+        let file = private::open(&path, Links::Refuse).ok()?;
         let mut text = Vec::new();
         file.take(most).read_to_end(&mut text).ok()?;
         let text = String::from_utf8_lossy(&text).into_owned();

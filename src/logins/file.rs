@@ -7,7 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::LoginsError;
-use crate::private;
+use crate::private::{self, Links};
+
+/// The longest file that is read, in bytes.
+const MOST: u64 = 4 * 1024 * 1024;
 
 /// The two parts that concern us; the rest is kept as it is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -34,16 +37,17 @@ fn null_is_empty<'de, D: Deserializer<'de>>(value: D) -> Result<Map<String, Json
 impl LoginFile {
     /// Reads a file. One that is not there, or has nothing in it, holds no logins.
     pub(super) fn read(path: &Path) -> Result<Self, LoginsError> {
-        let text = match std::fs::read_to_string(path) {
+        // The user's own may be links; a target may have left what nobody can read.
+        let text = match private::read(path, Links::Follow, MOST) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(LoginsError::Read { path: path.to_owned(), source }),
         };
-        if text.trim().is_empty() {
+        if text.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
         // What serde_json says may quote the file, which holds passwords: only the line is told.
-        serde_json::from_str(&text)
+        serde_json::from_slice(&text)
             .map_err(|error| LoginsError::NotLogins { path: path.to_owned(), line: error.line() })
     }
 

@@ -1,5 +1,6 @@
 //! The report: the whole run as JSON. Its schema is in docs/report.md.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use super::Listener;
 use crate::error::Failure;
 use crate::outcome::{Event, Outcome, Verdict};
 use crate::output::Masker;
+use crate::private;
 
 /// The version of the report's schema; it changes only when something is removed or renamed.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -58,7 +60,7 @@ pub(super) fn failed(
 }
 
 fn write(file: &Path, masker: &Masker, report: &impl Serialize) -> std::io::Result<()> {
-    std::fs::write(file, text(report, masker)?)
+    private::create(file)?.write_all(&text(report, masker)?)
 }
 
 impl Json {

@@ -1,7 +1,6 @@
 //! The outputs of the action, and the artifact subjects.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,7 @@ use super::{Console, Listener};
 use crate::error::Exit;
 use crate::outcome::{Event, Image, Outcome, Verdict};
 use crate::output::{Level, file_command};
+use crate::private;
 
 /// At most so many subjects a job.
 const SUBJECTS: usize = 500;
@@ -59,14 +59,14 @@ impl Listener for Outputs {
 }
 
 /// The outputs of a plan that is a matrix.
-pub(super) fn matrix(file: &PathBuf, json: &str) -> std::io::Result<()> {
+pub(super) fn matrix(file: &Path, json: &str) -> std::io::Result<()> {
     let mut text = file_command::record("matrix", json).map_err(std::io::Error::other)?;
     text.push_str(&file_command::record("result", Verdict::Success.word()).map_err(std::io::Error::other)?);
     append(file, &text)
 }
 
 /// The outputs of a run that failed before its plan was executed.
-pub(super) fn failed(file: &PathBuf, exit: Exit, report: Option<&Path>) -> std::io::Result<()> {
+pub(super) fn failed(file: &Path, exit: Exit, report: Option<&Path>) -> std::io::Result<()> {
     let mut text = format!("result={}\n", verdict(exit).word());
     if let Some((report, logs)) = report.and_then(|report| Some((report, report.parent()?))) {
         for (name, path) in [("logs-path", logs), ("report-path", report)] {
@@ -163,6 +163,6 @@ fn subjects(outcome: &Outcome) -> String {
     lines
 }
 
-fn append(file: &PathBuf, text: &str) -> std::io::Result<()> {
-    OpenOptions::new().append(true).create(true).open(file)?.write_all(text.as_bytes())
+fn append(file: &Path, text: &str) -> std::io::Result<()> {
+    private::append(file)?.write_all(text.as_bytes())
 }

@@ -11,6 +11,7 @@ use crate::error::Failure;
 use crate::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::output::Masker;
 use crate::plan::Plan;
+use crate::private;
 
 /// GitHub's limit is 1,048,576 bytes a step; the rest is room for what a target's own
 /// characters grow to.
@@ -60,8 +61,7 @@ pub(super) fn failed(file: &Path, masker: &Masker, failure: &Failure) -> std::io
 }
 
 fn append(file: &Path, masker: &Masker, text: &str) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file)?;
-    file.write_all(masker.mask(text).as_bytes())
+    private::append(file)?.write_all(masker.mask(text).as_bytes())
 }
 
 /// The whole summary, at most [`BUDGET`] bytes.

@@ -1,6 +1,6 @@
 //! What a directory tree holds, before anything is copied.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
 use walkdir::WalkDir;
 
 use super::error::WorkspaceError;
+use crate::private::{self, Links};
 
 /// The entries of a tree, each directory before what it holds. The root is the first directory.
 #[derive(Debug, Default)]
@@ -101,7 +102,8 @@ pub(super) fn scan(root: &Path, whole: &Path) -> Result<Tree, WorkspaceError> {
 fn is_cache(directory: &Path) -> bool {
     const SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
     let mut start = [0; SIGNATURE.len()];
-    let read = File::open(directory.join("CACHEDIR.TAG")).and_then(|mut tag| tag.read_exact(&mut start));
+    let tag = private::open(&directory.join("CACHEDIR.TAG"), Links::Refuse);
+    let read = tag.and_then(|mut tag| tag.read_exact(&mut start));
     read.is_ok() && start == SIGNATURE
 }
 

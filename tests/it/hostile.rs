@@ -1,6 +1,7 @@
 //! Targets, names and answers that try to command the runner or to tell secrets, through the whole
 //! binary; judged by a reader after the runner's rules.
 
+mod files;
 mod names;
 
 use base64::Engine;

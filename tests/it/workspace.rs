@@ -559,10 +559,13 @@ fn a_cache_outside_the_part_that_is_needed_is_linked_to() {
         .unwrap();
         fs::write(from.join(cache).join("built"), "bytes").unwrap();
     }
+    // Nobody writes to it.
+    fs::create_dir(from.join("pipe")).unwrap();
+    run(&from.join("pipe"), "mkfifo", &["CACHEDIR.TAG"]);
     let to = home.path().join("to");
     let options = CopyOptions { whole: from.join("app"), ..options() };
     let copied = copy_workspace(&from, &to, &options).unwrap();
-    assert_eq!(copied.files, 2, "those of app/target");
+    assert_eq!((copied.files, copied.skipped), (2, 1), "those of app/target, and the pipe");
     assert_eq!(fs::read_link(to.join("target")).unwrap(), from.canonicalize().unwrap().join("target"));
     assert!(!to.join("app/target").is_symlink());
     remove_tree(&to).unwrap();
