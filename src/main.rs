@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use p2p::world::World;
 
 fn main() -> ExitCode {
+    p2p::process::keep_to_ourselves();
     let world = match World::of_process() {
         Ok(world) => world,
         Err(failure) => return p2p::report::fatal(&failure),

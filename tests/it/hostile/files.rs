@@ -1,8 +1,11 @@
-//! Targets that leave pipes and links where p2p reads and writes files.
+//! Targets that leave pipes and links where p2p reads and writes files, and look into the process of p2p.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use crate::support::gate::{Gate, MAKEFILE};
+use crate::support::tools::tool;
 
 #[test]
 fn pipes_in_the_place_of_files_hang_nobody() {
@@ -41,4 +44,32 @@ fn what_is_written_goes_through_no_link_of_a_target() {
     run.passed();
     assert_eq!(fs::read_to_string(gate.home().join("other")).unwrap(), "another\n");
     assert_eq!(run.logs["next.log"], "said\n");
+}
+
+/// As root everything may be read: the run is another user's.
+#[test]
+fn a_target_cannot_read_the_environment_of_p2p() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    fs::set_permissions(at, fs::Permissions::from_mode(0o777)).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_p2p"), at.join("binary")).unwrap();
+    let makefile = "look: ; @p2p=$$(awk '/^PPid/ {print $$2}' /proc/$$PPID/status); \
+                    echo \"$$(tr '\\0' ' ' < /proc/$$p2p/cmdline)\"; ! cat /proc/$$p2p/environ; \
+                    cat /proc/$$PPID/environ > /dev/null && $(P2P_BIN) --version\n";
+    fs::write(at.join("Makefile"), makefile).unwrap();
+    fs::set_permissions(at.join("Makefile"), fs::Permissions::from_mode(0o644)).unwrap();
+    let run = Command::new(tool("setpriv"))
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(at.join("binary"))
+        .args(["run", "look"])
+        .current_dir(at)
+        .env_clear()
+        .envs([("PATH", std::env::var("PATH").unwrap()), ("INPUT_ENV_VARS", "DB=hidden-from-all".to_owned())])
+        .envs([("HOME", at), ("TMPDIR", at)])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(run.status.success(), "{said}\n{}", String::from_utf8_lossy(&run.stderr));
+    assert!(said.contains("binary run look") && said.contains("p2p 0."), "{said}");
+    assert!(!said.contains("INPUT_ENV_VARS"), "{said}");
 }
