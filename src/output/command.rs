@@ -35,11 +35,11 @@ pub fn format(name: &str, properties: &[(&str, &str)], message: &str) -> String 
         line.push(separator);
         line.push_str(key);
         line.push('=');
-        escape(value, true, &mut line);
+        escape(value, NEW.property, &mut line);
         separator = ',';
     }
     line.push_str("::");
-    escape(message, false, &mut line);
+    escape(message, NEW.message, &mut line);
     line
 }
 
@@ -75,15 +75,20 @@ pub fn annotation(annotation: &Annotation) -> String {
     )
 }
 
-fn escape(text: &str, property: bool, out: &mut String) {
+/// A text as it stands in a command: in a message, in a property, in either of the older form.
+pub(super) fn escaped(text: &str) -> [String; 3] {
+    [NEW.message, NEW.property, OLD_ESCAPES].map(|escapes| {
+        let mut out = String::with_capacity(text.len());
+        escape(text, escapes, &mut out);
+        out
+    })
+}
+
+fn escape(text: &str, escapes: Escapes, out: &mut String) {
     for character in text.chars() {
-        match character {
-            '%' => out.push_str("%25"),
-            '\r' => out.push_str("%0D"),
-            '\n' => out.push_str("%0A"),
-            ':' if property => out.push_str("%3A"),
-            ',' if property => out.push_str("%2C"),
-            other => out.push(other),
+        match escapes.iter().find(|(_, plain)| plain.starts_with(character)) {
+            Some((code, _)) => out.push_str(code),
+            None => out.push(character),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
+use super::command;
+
 /// Text shorter than this is never masked: it would blot out half of the log.
 pub(super) const SHORTEST: usize = 4;
 
@@ -21,7 +23,7 @@ pub(super) fn lines(secret: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Every text to look for: the lines of the secret, and the whole and its lines as base64, inside
-/// JSON, inside a URL and between single quotes. None holds a line break, none is shorter than
+/// JSON, inside a URL, inside a workflow command, between single quotes and with single spaces. None holds a line break, none is shorter than
 /// [`SHORTEST`]; a whole that is shorter has none.
 pub(super) fn all(secret: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::new();
@@ -32,6 +34,12 @@ pub(super) fn all(secret: &str) -> BTreeSet<String> {
     for text in lines(secret).chain([secret]) {
         forms.insert(text.to_owned());
         forms.insert(text.replace('\'', r"'\''"));
+        forms.extend(command::escaped(text));
+        // Where that changes only its ends, a common word would be left.
+        let spaced = one_line(text);
+        if spaced != text.trim() {
+            forms.insert(spaced);
+        }
         let json = json(text);
         // Go escapes these three as well.
         forms.insert(json.replace('<', r"\u003c").replace('>', r"\u003e").replace('&', r"\u0026"));
@@ -90,6 +98,12 @@ fn percent(text: &str, kept: &[u8]) -> String {
         }
     }
     out
+}
+
+/// As errors quote others: on one line, with single spaces (`web::words`).
+pub(crate) fn one_line(text: &str) -> String {
+    let plain = text.replace(char::is_control, " ");
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A percent-encoded text with its hexadecimal digits in lower case.
@@ -153,6 +167,14 @@ mod tests {
         has("p@ss/wörd 1", "p%40ss%2Fw%C3%B6rd+1");
         has("p@ss(1)", "p%40ss(1)");
         has("it's me", r"it'\''s me");
+    }
+
+    #[test]
+    fn workflow_commands_of_both_forms() {
+        has("100%:a,b;c]", "100%25:a,b;c]");
+        has("100%:a,b;c]", "100%25%3Aa%2Cb;c]");
+        has("100%:a,b;c]", "100%25:a,b%3Bc%5D");
+        has("one\r\ntwo", "one%0D%0Atwo");
     }
 
     #[test]
