@@ -77,7 +77,7 @@ impl Annotation {
     }
 
     /// Drops what the runner would refuse (its `ValidateLinesAndColumns`) and what GitHub would
-    /// cut off. `None` where nothing is left to say.
+    /// cut off. `None` where nothing is left to say. Texts are masked before.
     #[must_use]
     pub fn checked(mut self) -> Option<Self> {
         if self.message.trim().is_empty() {

@@ -98,7 +98,8 @@ fn escape(text: &str, escapes: Escapes, out: &mut String) {
 pub enum Command {
     /// Mask this text.
     AddMask(Secret),
-    /// Show this text beside a file, already [checked](Annotation::checked).
+    /// Show this text beside a file: as long as it was written, so [check](Annotation::checked) it
+    /// once it is masked. What is cut before may end inside a secret, which is found no more.
     Annotation(Annotation),
     /// Another command that the runner knows, by its name in lower case.
     Other(&'static str),
@@ -121,7 +122,8 @@ pub fn parse(line: &[u8]) -> Option<Parsed> {
     let message = unescape(raw.message, raw.escapes.message);
     let command = match (raw.name, Level::from_name(raw.name)) {
         ("add-mask", _) => Command::AddMask(Secret::new(message)),
-        (_, Some(level)) => Command::Annotation(raw.annotation(level, message).checked()?),
+        (_, Some(_)) if message.trim().is_empty() => return None,
+        (_, Some(level)) => Command::Annotation(raw.annotation(level, message)),
         (name, None) => Command::Other(name),
     };
     // The message runs to the end of the line, so its place is found from there; text that was
@@ -285,7 +287,7 @@ mod tests {
         assert_eq!(found.file.as_deref(), Some("a=b"));
         assert_eq!(found.title.as_deref(), Some(":,%0A"));
         // The last one counts, and it is no number.
-        assert_eq!((found.line, found.col), (None, None));
+        assert_eq!((found.line, found.col), (None, Some(2)));
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub struct Printed<'a> {
 /// What an output said besides its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings {
-    /// Errors, warnings and notices in the order they came, masked; files as the target wrote them.
+    /// Errors, warnings and notices in the order they came, masked and then [checked](Annotation::checked);
+    /// files as the target wrote them.
     pub annotations: Vec<Annotation>,
     /// How many more there were.
     pub more_annotations: usize,
@@ -161,11 +162,14 @@ impl Stream {
     /// What the output said besides its text, up to now.
     pub fn findings(&self) -> Findings {
         let mask = |text: &str| self.masker.mask(text).into_owned();
-        let annotations = self.annotations.iter().map(|annotation| Annotation {
-            title: annotation.title.as_deref().map(mask),
-            file: annotation.file.as_deref().map(mask),
-            message: mask(&annotation.message),
-            ..annotation.clone()
+        let annotations = self.annotations.iter().filter_map(|annotation| {
+            let masked = Annotation {
+                title: annotation.title.as_deref().map(mask),
+                file: annotation.file.as_deref().map(mask),
+                message: mask(&annotation.message),
+                ..annotation.clone()
+            };
+            masked.checked()
         });
         Findings {
             annotations: annotations.collect(),
