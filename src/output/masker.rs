@@ -14,8 +14,8 @@ pub const MASK: &str = "***";
 /// The secrets of a run. Clones share them: what one adds, all mask.
 ///
 /// Masked are each line of a secret that has four characters or more, and the whole and its lines
-/// as base64 (of both alphabets, wrapped, inside a longer text), inside JSON, inside a URL and
-/// between single quotes. Where two overlap the leftmost wins, then the longest.
+/// as base64 (of both alphabets, wrapped, inside a longer text), inside JSON, inside a URL, inside a
+/// workflow command and between single quotes. Those that overlap are hidden as one.
 #[derive(Clone)]
 pub struct Masker(Arc<RwLock<State>>);
 

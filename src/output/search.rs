@@ -59,26 +59,26 @@ impl Search {
         self.longest
     }
 
-    /// Appends the places `(start, end)` where a text stands in `haystack`: the leftmost first, of
-    /// those that begin at one place the longest, none overlapping.
+    /// Appends the places `(start, end)` where texts stand in `haystack`, in order. Texts that
+    /// overlap are one place: hiding the first alone would show the rest of the other.
     pub(super) fn find(&self, haystack: &[u8], found: &mut Vec<(usize, usize)>) {
         if self.texts.is_empty() {
             return;
         }
-        let mut free = 0;
+        let first = found.len();
         let mut at = 0;
         // Four looks at once: they do not depend on each other, so the processor overlaps them.
         while let Some(window) = haystack.get(at..at + 3 * self.stride + GRAM) {
             let seen = |look: usize| self.offsets(window, look * self.stride);
             if seen(0) | seen(1) | seen(2) | seen(3) != 0 {
                 for look in 0..4 {
-                    self.compare(haystack, at + look * self.stride, &mut free, found);
+                    self.compare(haystack, at + look * self.stride, first, found);
                 }
             }
             at += 4 * self.stride;
         }
         while at + GRAM <= haystack.len() {
-            self.compare(haystack, at, &mut free, found);
+            self.compare(haystack, at, first, found);
             at += self.stride;
         }
     }
@@ -91,20 +91,22 @@ impl Search {
     }
 
     /// Looks for texts that have the four bytes at `at` at one of the offsets. Each text that
-    /// stands in the haystack is met at one place only, and those met later begin later.
-    fn compare(&self, haystack: &[u8], at: usize, free: &mut usize, found: &mut Vec<(usize, usize)>) {
+    /// stands in the haystack is met at one place only, and those met later begin later. What was
+    /// found in this haystack begins at `first`.
+    fn compare(&self, haystack: &[u8], at: usize, first: usize, found: &mut Vec<(usize, usize)>) {
         let offsets = self.offsets(haystack, at);
         if offsets == 0 {
             return;
         }
         for offset in (0..self.stride.min(at + 1)).rev() {
             let start = at - offset;
-            if offsets & (1 << offset) == 0 || start < *free {
+            if offsets & (1 << offset) == 0 {
                 continue;
             }
-            if let Some(length) = self.text_at(&haystack[start..]) {
-                *free = start + length;
-                found.push((start, *free));
+            let Some(length) = self.text_at(&haystack[start..]) else { continue };
+            match found[first..].last_mut() {
+                Some((_, end)) if start < *end => *end = (*end).max(start + length),
+                _ => found.push((start, start + length)),
             }
         }
     }
@@ -182,24 +184,26 @@ mod tests {
 
     /// The meaning of [`Search::find`], the slow way.
     fn reference(texts: &[&[u8]], haystack: &[u8]) -> Vec<(usize, usize)> {
-        let mut found = Vec::new();
-        let mut at = 0;
-        while at < haystack.len() {
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        for at in 0..haystack.len() {
             let longest =
                 texts.iter().filter(|text| haystack[at..].starts_with(text)).map(|text| text.len()).max();
-            if let Some(length) = longest {
-                found.push((at, at + length));
+            let Some(length) = longest else { continue };
+            match found.last_mut() {
+                Some((_, end)) if at < *end => *end = (*end).max(at + length),
+                _ => found.push((at, at + length)),
             }
-            at += longest.unwrap_or(1);
         }
         found
     }
 
     #[test]
-    fn leftmost_then_longest() {
-        assert_eq!(find(&[b"abcd", b"abcdefgh", b"bcdefghijk"], b"xabcdefghijk"), [(1, 9)]);
+    fn the_longest_at_a_place_and_all_that_overlap() {
+        assert_eq!(find(&[b"abcd", b"abcdefgh", b"bcdefghijk"], b"xabcdefghijk"), [(1, 12)]);
         assert_eq!(find(&[b"abcd", b"abcdxyzw"], b"abcdxyz abcdxyzw"), [(0, 4), (8, 16)]);
-        assert_eq!(find(&[b"aaaa"], b"aaaaaaaaa"), [(0, 4), (4, 8)]);
+        assert_eq!(find(&[b"aaaa"], b"aaaaaaaaa"), [(0, 9)]);
+        assert_eq!(find(&[b"abcdef", b"bcde", b"efgh"], b"abcdefgh"), [(0, 8)], "in, and over the end");
+        assert_eq!(find(&[b"abcd"], b"abcdabcd"), [(0, 4), (4, 8)], "beside each other");
     }
 
     #[test]

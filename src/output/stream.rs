@@ -201,22 +201,32 @@ impl Stream {
         self.pending = line;
     }
 
-    /// Prints pieces of a line that grows too long. Enough is held back for no secret to be cut.
+    /// Prints pieces of a line that grows too long. Enough is held back for no secret to be cut. Where
+    /// secrets overlap without an end, as repetitive ones do, the rest of the line is not shown.
     fn pieces(&mut self) {
         let search = self.masker.search();
-        while self.pending.len() >= PIECE + search.longest() + 4 {
+        // What stands across the cut, and a few that overlap with it. Before `sure` all are known.
+        let sure = PIECE + 3 * search.longest();
+        let window = sure + search.longest();
+        while self.pending.len() >= window + 4 {
             let mut cut = PIECE;
             while cut > PIECE - 3 && self.pending[cut] & 0xC0 == 0x80 {
                 cut -= 1;
             }
             let mut found = Vec::new();
-            search.find(&self.pending[..(PIECE + search.longest())], &mut found);
-            if let Some((_, end)) = found.iter().find(|(start, end)| (start + 1..*end).contains(&cut)) {
-                cut = *end;
+            search.find(&self.pending[..window], &mut found);
+            let across = found.into_iter().find(|(start, end)| (start + 1..*end).contains(&cut));
+            let endless = across.is_some_and(|(_, end)| end > sure);
+            if let Some((start, end)) = across {
+                cut = if endless { start } else { end };
             }
             let rest = self.pending.split_off(cut);
             let piece = std::mem::replace(&mut self.pending, rest);
             self.block(&piece, !self.continued, false);
+            if endless {
+                self.log.extend_from_slice(MASK.as_bytes());
+                self.swallowing = true;
+            }
             self.log.push(b'\n');
             self.continued = true;
             if self.swallowing {

@@ -269,6 +269,60 @@ fn annotations_are_collected_masked_and_capped() {
 }
 
 #[test]
+fn an_annotation_is_masked_before_it_is_cut() {
+    // The runner's limits lie inside the secrets.
+    let (title, message) = ("t".repeat(250), "m".repeat(4090));
+    let text = format!("::error title={title}hunter2-and-more::{message}hunter2-and-more and on\n");
+    let step = step(&[text.as_bytes()], None, Options::default());
+    let found = &step.findings.annotations[0];
+    assert_eq!(found.title.as_deref(), Some(format!("{title}***").as_str()));
+    assert_eq!(found.message, format!("{message}*** an"));
+}
+
+#[test]
+fn a_secret_inside_a_command_is_masked_as_it_is_escaped_there() {
+    let masker = Masker::new(&[Secret::new("50%:a,b;c]d")]);
+    let mut stream = Stream::new(masker, Options::default());
+    let text = "::debug::50%25:a,b;c]d\n::error title=50%25%3Aa%2Cb;c]d::x\n##[debug]50%25:a,b%3Bc%5Dd\n";
+    let log = String::from_utf8(stream.push(text.as_bytes()).log.to_vec()).unwrap();
+    assert_eq!(log, ": :debug::***\n: :error title=***::x\n## [debug]***\n");
+}
+
+#[test]
+fn secrets_that_overlap_are_hidden_to_the_end_of_the_last() {
+    let secrets = ["https://api/key_", "key_s3cretvalue", "value-of-more"].map(Secret::new);
+    let text = "GET https://api/key_s3cretvalue-of-more 200\n";
+    assert_eq!(Masker::new(&secrets).mask(text), "GET *** 200\n");
+    for size in 1..text.len() {
+        let mut stream = Stream::new(Masker::new(&secrets), Options::default());
+        let log: Vec<u8> =
+            text.as_bytes().chunks(size).flat_map(|part| stream.push(part).log.to_vec()).collect();
+        assert_eq!(String::from_utf8(log).unwrap(), "GET *** 200\n", "parts of {size}");
+    }
+}
+
+#[test]
+fn secrets_that_overlap_across_the_pieces_of_a_line_are_not_cut() {
+    let secrets = ["https://api/key_", "key_s3cretvalue"].map(Secret::new);
+    for before in 65_500..65_560 {
+        let mut stream = Stream::new(Masker::new(&secrets), Options::default());
+        let text = format!("{}https://api/key_s3cretvalue{}\n", ".".repeat(before), "-".repeat(70_000));
+        let mut log = Vec::new();
+        for part in text.as_bytes().chunks(65_521) {
+            log.extend_from_slice(stream.push(part).log);
+        }
+        let log = String::from_utf8(log).unwrap().replace('\n', "");
+        assert!(log == format!("{}***{}", ".".repeat(before), "-".repeat(70_000)), "after {before}");
+    }
+    // One that overlaps with itself for ever: held back it would fill the memory.
+    let mut stream = Stream::new(Masker::new(&[Secret::new("abab")]), Options::default());
+    let mut log = stream.push(format!("x{}", "ab".repeat(200_000)).as_bytes()).log.to_vec();
+    log.extend_from_slice(stream.push("ab".repeat(200_000).as_bytes()).log);
+    log.extend_from_slice(stream.push(b" rest\nnext\n").log);
+    assert_eq!(String::from_utf8(log).unwrap(), "x***\nnext\n");
+}
+
+#[test]
 fn secrets_are_masked_in_every_shape_wherever_the_output_is_cut() {
     let mut text = String::new();
     for secret in SECRETS {
@@ -323,16 +377,18 @@ fn the_tail_is_harmless_and_masked() {
 /// The meaning of masking, the slow way.
 fn mask_slowly(text: &str, secrets: &[String]) -> String {
     let mut out = String::new();
-    let mut rest = text;
-    while let Some(character) = rest.chars().next() {
-        let longest =
-            secrets.iter().filter(|secret| rest.starts_with(secret.as_str())).map(String::len).max();
-        if let Some(length) = longest {
-            out.push_str("***");
-            rest = &rest[length..];
-        } else {
+    // Where what is hidden ends.
+    let mut hidden = 0;
+    for (at, character) in text.char_indices() {
+        let here = secrets.iter().filter(|secret| text[at..].starts_with(secret.as_str()));
+        if let Some(length) = here.map(String::len).max() {
+            if at >= hidden {
+                out.push_str("***");
+            }
+            hidden = hidden.max(at + length);
+        }
+        if at >= hidden {
             out.push(character);
-            rest = &rest[character.len_utf8()..];
         }
     }
     out
