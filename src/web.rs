@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, RequestBuilder, Url};
 
+use crate::output::{cut, one_line};
 use crate::retry::{Again, Policy, Watcher, random, transient};
 use crate::secret::Secret;
 
@@ -200,15 +201,10 @@ pub fn date(headers: &HeaderMap) -> Option<jiff::Timestamp> {
     Some(jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp())
 }
 
-/// Text of others on one line, not too long, without control characters.
+/// Text of others on one line, not too long, without control characters. Where it is cut, the masker
+/// knows the beginning of a secret.
 pub fn words(text: &str) -> String {
-    let clean: String =
-        text.chars().take(MOST_WORDS * 4).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let words = clean.split_whitespace().collect::<Vec<_>>().join(" ");
-    if words.chars().count() <= MOST_WORDS {
-        return words;
-    }
-    words.chars().take(MOST_WORDS).chain(['…']).collect()
+    cut(&one_line(&cut(text, MOST_WORDS * 4)), MOST_WORDS)
 }
 
 /// `Bearer <token>`, marked as sensitive; `None` where the token holds what no header may.

@@ -4,6 +4,7 @@ use http::HeaderMap;
 use serde::de::DeserializeOwned;
 
 use super::{Error, limit};
+use crate::output::{cut, one_line};
 
 /// An answer, whatever its status.
 #[derive(Debug)]
@@ -23,11 +24,11 @@ impl Answer {
             message: String,
         }
         let text = serde_json::from_str::<Body>(&self.body).map_or_else(
-            |_| self.body.trim().lines().next().unwrap_or_default().chars().take(200).collect(),
+            |_| cut(self.body.trim().lines().next().unwrap_or_default(), 200),
             |body| body.message,
         );
-        let words: Vec<&str> = text.split_whitespace().collect();
-        if words.is_empty() { "no explanation".to_owned() } else { words.join(" ") }
+        let words = one_line(&text);
+        if words.is_empty() { "no explanation".to_owned() } else { words }
     }
 
     /// The body as what it should be.

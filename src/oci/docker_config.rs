@@ -13,14 +13,16 @@ use tokio::io::AsyncWriteExt;
 use super::credentials::{Credentials, Found, Origin, longest_prefix, normal};
 use super::error::OciError;
 use super::reference::Repository;
+use crate::private::{self, Links};
 use crate::secret::Secret;
+use crate::web;
 use crate::world::Env;
+
+/// The longest file that is read, in bytes.
+const MOST: u64 = 4 * 1024 * 1024;
 
 /// How long a helper may take.
 const HELPER_LIMIT: Duration = Duration::from_mins(1);
-
-/// The most bytes of a helper's words that an error shows.
-const HELPER_WORDS: usize = 300;
 
 /// One file with logins.
 #[derive(Debug, Clone)]
@@ -72,7 +74,8 @@ impl DockerConfig {
     /// Reads a file; `None` when there is none. Helpers run with `env`.
     pub(super) fn read(path: &Path, env: &Env) -> Result<Option<Self>, OciError> {
         let wrong = |reason: String| OciError::Logins { path: path.to_owned(), reason };
-        let text = match std::fs::read(path) {
+        // A target may have left there what nobody can read.
+        let text = match private::read(path, Links::Follow, MOST) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(wrong(error.to_string())),
@@ -132,9 +135,7 @@ impl DockerConfig {
                 return Ok(None);
             }
             let words = format!("{} {}", words.trim(), String::from_utf8_lossy(&answer.stderr).trim());
-            return Err(failed(
-                words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(HELPER_WORDS).collect(),
-            ));
+            return Err(failed(web::words(&words)));
         }
         let helped: Helped = serde_json::from_str(&words)
             .map_err(|_| failed("its answer is not the expected JSON".to_owned()))?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
 use crate::error::{Exit, Help};
+use crate::output::cut;
 
 /// The registry that a name without a host means.
 const DOCKER_HUB: &str = "docker.io";
@@ -22,7 +23,7 @@ pub struct ReferenceError {
 
 impl ReferenceError {
     pub(super) fn new(kind: &'static str, text: &str, why: impl Into<String>) -> Self {
-        Self { kind, text: text.chars().take(300).collect(), why: why.into() }
+        Self { kind, text: cut(text, 300), why: why.into() }
     }
 }
 

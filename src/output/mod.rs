@@ -17,7 +17,8 @@ mod tail;
 
 pub use annotation::{Annotation, Level};
 pub use command::Command;
+pub(crate) use forms::one_line;
 pub use inert::inert;
-pub use masker::Masker;
+pub use masker::{Masker, cut};
 pub use stop::StopToken;
 pub use stream::{Findings, Options, Printed, Stream};

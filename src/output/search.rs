@@ -83,6 +83,18 @@ impl Search {
         }
     }
 
+    /// Where a text begins that goes on beyond the end of `haystack`, and of which four bytes or more
+    /// are there.
+    pub(super) fn begun(&self, haystack: &[u8]) -> Option<usize> {
+        let last = haystack.len().checked_sub(GRAM).filter(|_| !self.texts.is_empty())?;
+        (haystack.len().saturating_sub(self.longest)..=last).find(|start| {
+            let rest = &haystack[*start..];
+            let after = || self.texts.partition_point(|text| **text < *rest);
+            self.offsets(rest, 0) & 1 != 0
+                && self.texts.get(after()).is_some_and(|text| text.starts_with(rest))
+        })
+    }
+
     /// At which offsets some text has the four bytes at `at`, one bit each.
     #[inline]
     fn offsets(&self, bytes: &[u8], at: usize) -> u8 {

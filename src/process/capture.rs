@@ -8,11 +8,12 @@ use tokio::time::timeout;
 use super::error::ProcessError;
 use super::members::Group;
 use super::spec::Spec;
+use crate::output::cut;
 
 /// How long the output may stay open when the command has ended.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// This many bytes of the end of standard error are shown in an error.
+/// This many characters of the end of standard error are shown in an error.
 const SHOWN: usize = 2000;
 
 /// What a command printed.
@@ -110,14 +111,18 @@ async fn read(from: Option<impl AsyncRead + Unpin>, to: &mut Vec<u8>) -> std::io
     Ok(())
 }
 
-/// The end of a text, from the start of a line on where it is cut.
+/// The end of a text, from the start of a line on. Of a last line that is too long itself its beginning:
+/// there the masker knows a secret that was cut.
 fn end(text: &[u8]) -> String {
-    let cut = text.len().saturating_sub(SHOWN);
-    let from = match text[cut..].iter().position(|byte| *byte == b'\n') {
-        Some(line) if cut > 0 => cut + line + 1,
-        _ => cut,
+    let text = String::from_utf8_lossy(text);
+    let text = text.trim();
+    let last = text.ceil_char_boundary(text.len().saturating_sub(SHOWN));
+    let from = match text[last..].find('\n') {
+        _ if last == 0 => 0,
+        Some(line) => last + line + 1,
+        None => text.rfind('\n').map_or(0, |line| line + 1),
     };
-    String::from_utf8_lossy(&text[from..]).trim().to_owned()
+    cut(&text[from..], SHOWN)
 }
 
 #[cfg(test)]
@@ -129,6 +134,10 @@ mod tests {
         assert_eq!(end(b" short\n"), "short");
         let long = format!("{}\nlast line\n", "x".repeat(5000));
         assert_eq!(end(long.as_bytes()), "last line");
-        assert_eq!(end("y".repeat(5000).as_bytes()).len(), SHOWN);
+        assert_eq!(end("y".repeat(5000).as_bytes()), "y".repeat(SHOWN) + "…");
+        assert_eq!(end(format!("first\n{}\n", "ä".repeat(5000)).as_bytes()), "ä".repeat(SHOWN) + "…");
+        let lines = "a line\n".repeat(1000);
+        let shown = end(lines.as_bytes());
+        assert!(shown.len() <= SHOWN && shown.len() > SHOWN - 10 && shown.starts_with("a line\n"), "{shown}");
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::time::Instant;
 
+use crate::output::cut;
+
 /// No more than this many processes are named.
 const NAMED: usize = 20;
 
@@ -105,7 +107,7 @@ fn parse_stat(stat: &str, group: i32) -> Option<(&str, bool)> {
 fn command_line(cmdline: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(cmdline);
     let line = text.trim_end_matches('\0').replace('\0', " ");
-    (!line.is_empty()).then(|| line.chars().take(SHOWN).collect())
+    (!line.is_empty()).then(|| cut(&line, SHOWN))
 }
 
 #[cfg(test)]
@@ -124,6 +126,6 @@ mod tests {
     fn arguments_are_joined_and_cut() {
         assert_eq!(command_line(b"sleep\x00300\x00").as_deref(), Some("sleep 300"));
         assert_eq!(command_line(b""), None);
-        assert_eq!(command_line(&[b'x'; 1000]).map(|line| line.len()), Some(SHOWN));
+        assert_eq!(command_line(&[b'x'; 1000]), Some("x".repeat(SHOWN) + "…"));
     }
 }

@@ -51,7 +51,8 @@ impl Listener for Summary {
 
 /// The summary of a run that failed before its plan was executed.
 pub(super) fn failed(file: &Path, masker: &Masker, failure: &Failure) -> std::io::Result<()> {
-    let text = failure.to_string();
+    // Masked before it is cut: what ends inside a secret does not look like one.
+    let text = masker.mask(&failure.to_string()).into_owned();
     let text = text.get(..text.floor_char_boundary(BUDGET)).unwrap_or_default();
     append(
         file,

@@ -2,6 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::output::cut;
+
 /// The most characters of a message's text; Slack takes 3000 in a section.
 const MOST: usize = 1500;
 
@@ -27,7 +29,7 @@ impl News {
     /// blocks, and a text for where they cannot be shown.
     pub(super) fn blocks(&self) -> Json {
         let mark = if self.good { ":white_check_mark:" } else { ":x:" };
-        let text = format!("{mark} {}", escaped(&cut(&self.text)));
+        let text = format!("{mark} {}", escaped(&cut(&self.text, MOST)));
         let place = format!("{} · <{}|the run>", escaped(&self.repository), self.link);
         json!({
             "text": text,
@@ -41,7 +43,7 @@ impl News {
     /// For a webhook that starts a workflow: its variables, all of them text.
     pub(super) fn variables(&self) -> Json {
         json!({
-            "notification": cut(&self.text),
+            "notification": cut(&self.text, MOST),
             "app_name": self.app,
             // Slack refuses a variable that is empty.
             "version": self.version.as_deref().unwrap_or("unknown"),
@@ -53,13 +55,6 @@ impl News {
 /// The three characters that mean something in Slack's texts.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-fn cut(text: &str) -> String {
-    if text.chars().count() <= MOST {
-        return text.to_owned();
-    }
-    text.chars().take(MOST).chain(['…']).collect()
 }
 
 #[cfg(test)]
