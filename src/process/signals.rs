@@ -1,9 +1,11 @@
 //! Being told to stop.
 
 use std::io;
+use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// A signal that asks us to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,13 +14,19 @@ pub enum StopSignal {
     Interrupt,
     /// SIGTERM.
     Terminate,
+    /// SIGHUP: the terminal is gone.
+    Hangup,
+    /// SIGQUIT: Ctrl-\.
+    Quit,
 }
 
 impl StopSignal {
     /// The signal's number.
     pub fn number(self) -> u8 {
         match self {
+            Self::Hangup => 1,
             Self::Interrupt => 2,
+            Self::Quit => 3,
             Self::Terminate => 15,
         }
     }
@@ -28,20 +36,23 @@ impl StopSignal {
         match self {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
+            Self::Quit => "SIGQUIT",
         }
     }
 
+    /// What a target gets: it cleans up after SIGINT or SIGTERM, and many do not after the other two.
     pub(super) fn to_send(self) -> rustix::process::Signal {
         match self {
             Self::Interrupt => rustix::process::Signal::INT,
-            Self::Terminate => rustix::process::Signal::TERM,
+            Self::Terminate | Self::Hangup | Self::Quit => rustix::process::Signal::TERM,
         }
     }
 }
 
 /// Whether we were told to stop, and how. Cheap to clone; all clones know the same.
 #[derive(Debug, Clone)]
-pub struct Stop(watch::Receiver<Option<StopSignal>>);
+pub struct Stop(watch::Receiver<Option<(StopSignal, Instant)>>);
 
 impl Stop {
     /// A stop that somebody else than a signal causes.
@@ -52,14 +63,24 @@ impl Stop {
 
     /// The signal that came first, if any came.
     pub fn signal(&self) -> Option<StopSignal> {
-        *self.0.borrow()
+        self.0.borrow().map(|(signal, _)| signal)
     }
 
     /// Waits for the signal; for ever where none comes.
     pub async fn wait(&mut self) -> StopSignal {
-        let come = self.0.wait_for(Option::is_some).await.ok().and_then(|signal| *signal);
+        self.come().await.0
+    }
+
+    /// Waits until so much time has passed since the signal; for ever where none comes.
+    pub async fn over(&mut self, time: Duration) {
+        let (_, at) = self.come().await;
+        tokio::time::sleep_until(at + time).await;
+    }
+
+    async fn come(&mut self) -> (StopSignal, Instant) {
+        let come = self.0.wait_for(Option::is_some).await.ok().and_then(|come| *come);
         match come {
-            Some(signal) => signal,
+            Some(come) => come,
             None => std::future::pending().await,
         }
     }
@@ -67,21 +88,22 @@ impl Stop {
 
 /// Causes a [`Stop`].
 #[derive(Debug)]
-pub struct Stopper(watch::Sender<Option<StopSignal>>);
+pub struct Stopper(watch::Sender<Option<(StopSignal, Instant)>>);
 
 impl Stopper {
     /// Tells all to stop. Only the first call counts.
     pub fn stop(&self, signal: StopSignal) {
         self.0.send_if_modified(|first| {
             let new = first.is_none();
-            first.get_or_insert(signal);
+            first.get_or_insert_with(|| (signal, Instant::now()));
             new
         });
     }
 }
 
-/// Listens to SIGINT and SIGTERM from when it is made. One for the whole process: from then on
-/// these signals no longer end it, not even after this was dropped.
+/// Listens to SIGINT, SIGTERM, SIGHUP and SIGQUIT from when it is made. One for the whole process: from
+/// then on these signals no longer end it, not even after this was dropped. The last two stay ignored
+/// where we were started so (`nohup`, a shell's background), as far as the system tells (Linux).
 #[derive(Debug)]
 pub struct Signals {
     stop: Stop,
@@ -93,6 +115,13 @@ impl Signals {
     pub fn listen() -> io::Result<Self> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        let ignored = ignored();
+        let unless_ignored = |kind: SignalKind| -> io::Result<Option<Signal>> {
+            let bit = 1_u64 << (kind.as_raw_value() - 1);
+            if ignored & bit == 0 { signal(kind).map(Some) } else { Ok(None) }
+        };
+        let mut hangup = unless_ignored(SignalKind::hangup())?;
+        let mut quit = unless_ignored(SignalKind::quit())?;
         let (stopper, stop) = Stop::new();
         let listener = tokio::spawn(async move {
             loop {
@@ -101,6 +130,8 @@ impl Signals {
                     biased;
                     Some(()) = interrupt.recv() => StopSignal::Interrupt,
                     Some(()) = terminate.recv() => StopSignal::Terminate,
+                    Some(()) = next(&mut hangup) => StopSignal::Hangup,
+                    Some(()) = next(&mut quit) => StopSignal::Quit,
                     else => return,
                 };
                 stopper.stop(come);
@@ -123,5 +154,44 @@ impl Signals {
 impl Drop for Signals {
     fn drop(&mut self) {
         self.listener.abort();
+    }
+}
+
+async fn next(signal: &mut Option<Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The signals that are ignored, one bit each; none where the system does not tell (proc(5): `SigIgn`).
+fn ignored() -> u64 {
+    ignored_by(&std::fs::read_to_string("/proc/self/status").unwrap_or_default())
+}
+
+fn ignored_by(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ignored_signals_are_read() {
+        assert_eq!(ignored_by("Name:\tp2p\nSigBlk:\t0000000000000001\nSigIgn:\t0000000000001005\n"), 0x1005);
+        assert_eq!(ignored_by(""), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_counts_from_the_first_signal() {
+        let (stopper, mut stop) = Stop::new();
+        let start = Instant::now();
+        stopper.stop(StopSignal::Hangup);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        stopper.stop(StopSignal::Interrupt);
+        stop.over(Duration::from_secs(5)).await;
+        assert_eq!((start.elapsed(), stop.signal()), (Duration::from_secs(5), Some(StopSignal::Hangup)));
     }
 }

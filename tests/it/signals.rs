@@ -313,3 +313,46 @@ fn a_laptop_s_run_is_cancelled_the_same_way() {
     assert!(!runs("sleep 9177"));
     assert_eq!(fs::read_dir(gate.temporary()).unwrap().count(), 0, "logs are in the cache there");
 }
+
+#[test]
+fn a_terminal_that_is_gone_and_its_quit_key_stop_a_run_as_well() {
+    for (signal, name, code) in [(Signal::HUP, "SIGHUP", 129), (Signal::QUIT, "SIGQUIT", 131)] {
+        let recipe = "@trap 'echo told > told; exit 1' TERM; echo on > started; while :; do sleep 0.02; done";
+        let gate = Gate::local(&format!("p2p-build: ; {recipe}\n"));
+        let mut running = gate.start(&["run", "p2p-build"]);
+        running.until("the target runs", |_| gate.has("started"));
+        let since = Instant::now();
+        running.signal(signal);
+        let run = running.end();
+        assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
+        run.ended(code);
+        assert_eq!(run.report["steps"][0]["reason"], format!("by {name}"));
+        assert!(gate.has("told"), "the target was told by SIGTERM");
+        assert_eq!(fs::read_dir(gate.temporary()).unwrap().count(), 0, "no login is left");
+    }
+}
+
+#[test]
+fn under_nohup_a_run_goes_on_when_the_terminal_is_gone() {
+    let gate = Gate::local("p2p-build: ; @echo on > started; until [ -e go ]; do sleep 0.02; done\n");
+    let mut p2p = std::process::Command::new("sh")
+        .args(["-c", "trap '' HUP QUIT; exec \"$0\" run p2p-build", env!("CARGO_BIN_EXE_p2p")])
+        .current_dir(gate.workspace())
+        .env("HOME", gate.home())
+        .env("TMPDIR", gate.temporary())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while !gate.has("started") {
+        assert!(start.elapsed() < Duration::from_mins(1) && p2p.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let id = rustix::process::Pid::from_raw(i32::try_from(p2p.id()).unwrap()).unwrap();
+    for signal in [Signal::HUP, Signal::QUIT] {
+        rustix::process::kill_process(id, signal).unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    fs::write(gate.workspace().join("go"), "").unwrap();
+    assert_eq!(p2p.wait().unwrap().code(), Some(0));
+}
