@@ -24,6 +24,7 @@ pub mod process;
 pub mod record;
 pub mod registry;
 pub mod release;
+pub mod removals;
 pub mod report;
 pub mod retry;
 pub mod run;

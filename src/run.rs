@@ -6,6 +6,7 @@ mod several;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::cli::{self, Asked, Flags};
 use crate::context::{self, Context, Job, Paths, Request};
@@ -17,6 +18,7 @@ use crate::output::Masker;
 use crate::plan::Plan;
 use crate::process::{Signals, StopSignal};
 use crate::registry;
+use crate::removals::Removals;
 use crate::report::{self, Annotations, Console, Json, Listener, Log, Outputs, Reporter, Summary};
 use crate::retry::{Policy, Watcher};
 use crate::secret::Secret;
@@ -51,10 +53,15 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
     })
 }
 
+/// How long after a signal files of ours are still removed. What is left then, a copy of the workspace, goes
+/// with the job; the runner kills the step after ten seconds.
+const LAST: Duration = Duration::from_millis(8500);
+
 async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, Failure> {
-    let mut logs = None;
+    let (mut logs, mut signals) = (None, None);
+    let removals = Removals::default();
     let slack = news::Slack::read(world, flags, console);
-    let ended = Box::pin(prepared(world, flags, console, &mut logs)).await;
+    let ended = Box::pin(prepared(world, flags, console, &removals, &mut signals, &mut logs)).await;
     if let Err(failure) = &ended {
         let logs = logs.or_else(|| Paths::logs_of_failure(&world.env).filter(|_| console.is_github()));
         report::failed(console, &world.env, failure, logs.as_deref().map(|logs| (logs, world.now)));
@@ -62,15 +69,24 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
     if let Some(slack) = slack {
         Box::pin(slack.tell(&ended, console)).await;
     }
+    if let Some(mut stop) = signals.as_ref().map(Signals::stop) {
+        tokio::select! {
+            () = removals.done() => {}
+            () = stop.over(LAST) => {}
+        }
+    }
     Ok(ended?.map_or(Exit::Passed, |outcome| outcome.exit))
 }
 
 /// Runs the gate; there is no outcome of a plan that is only shown. Where it fails before there is one,
-/// `logs` is the directory for the report, if there is one already.
+/// `logs` is the directory for the report, if there is one already. What is still being removed when it ends
+/// is among the `removals`.
 async fn prepared(
     world: &World,
     flags: &Flags,
     console: &Console,
+    removals: &Removals,
+    signals: &mut Option<Signals>,
     logs: &mut Option<PathBuf>,
 ) -> Result<Option<Outcome>, Failure> {
     let inputs = Inputs::read(|spec| spec.text(flags.text(spec), &world.env))?;
@@ -86,9 +102,9 @@ async fn prepared(
         report::matrix(console, &world.env, &context::matrix(&request)?)?;
         return Ok(None);
     }
-    let signals = Signals::listen()?;
+    let signals = signals.insert(Signals::listen()?);
     let job = if console.is_github() { Some(Job::read(&world.env)?) } else { None };
-    let paths = Paths::new(world, job.as_ref(), &request)?;
+    let paths = Paths::new(world, job.as_ref(), &request, removals)?;
     let report_path = paths.logs.join("report.json");
     let all_logs = paths.logs.clone();
     *logs = paths.keeps_logs().then(|| paths.logs.clone());

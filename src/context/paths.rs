@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::{Job, Request};
 use crate::error::{Exit, Failure};
 use crate::git;
+use crate::removals::{Removals, Temporary};
 use crate::world::{Env, World};
 
 /// The repository's own settings, beside the Makefile or at the root of the workspace.
@@ -40,12 +41,19 @@ pub struct Paths {
     /// What holds the logs of all local runs.
     runs: Option<PathBuf>,
     /// Removed when the run ends, however it ends. Most runs of one target need none.
-    scratch: OnceLock<TempDir>,
+    scratch: OnceLock<Temporary>,
+    /// What is removed in the background.
+    removals: Removals,
 }
 
 impl Paths {
     /// Finds the directories and makes ours.
-    pub fn new(world: &World, job: Option<&Job>, request: &Request) -> Result<Self, Failure> {
+    pub fn new(
+        world: &World,
+        job: Option<&Job>,
+        request: &Request,
+        removals: &Removals,
+    ) -> Result<Self, Failure> {
         let working_directory = &request.inputs.working_directory;
         let base = job.map_or(&world.directory, |job| &job.workspace);
         let wanted = base.join(working_directory);
@@ -90,6 +98,7 @@ impl Paths {
             runs: Some(runs).filter(|_| job.is_none() && !request.dry_run),
             keeps_logs: job.is_some() || !request.dry_run,
             scratch: OnceLock::new(),
+            removals: removals.clone(),
         })
     }
 
@@ -106,6 +115,7 @@ impl Paths {
             keeps_logs: self.keeps_logs,
             runs: None,
             scratch: OnceLock::new(),
+            removals: self.removals.clone(),
         }
     }
 
@@ -157,8 +167,19 @@ impl Paths {
         if let Some(made) = self.scratch.get() {
             return Ok(made.path());
         }
-        let new = self.private()?;
+        let new = self.large()?;
         Ok(self.scratch.get_or_init(|| new).path())
+    }
+
+    /// A new directory that is ours alone (mode 0700), for what is large: removed in the background when
+    /// it is dropped.
+    pub fn large(&self) -> Result<Temporary, Failure> {
+        Ok(self.removals.directory(self.private()?))
+    }
+
+    /// What is removed in the background.
+    pub fn removals(&self) -> &Removals {
+        &self.removals
     }
 
     /// A new directory that is ours alone (mode 0700) and gone when it is dropped.
@@ -253,8 +274,13 @@ mod tests {
         for name in &names {
             std::fs::create_dir_all(runs.join(name).join("below")).unwrap();
         }
-        let paths =
-            Paths::new(&world, None, &Request::new(Inputs::read(|_| None).unwrap()).unwrap()).unwrap();
+        let paths = Paths::new(
+            &world,
+            None,
+            &Request::new(Inputs::read(|_| None).unwrap()).unwrap(),
+            &Removals::default(),
+        )
+        .unwrap();
         paths.forget_old_runs();
         assert!(paths.logs.is_dir());
         let kept: Vec<_> = names.iter().filter(|name| runs.join(name).is_dir()).collect();

@@ -6,26 +6,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::site::{Site, inside};
 use crate::process::Stop;
+use crate::removals::Temporary;
 use crate::report::size;
 use crate::workspace::{
     ArtifactGlobs, Copied as Counted, CopyOptions, Snapshot, WorkspaceError, bring_back, copy_workspace,
-    remove_tree,
 };
 
-/// A copy that was made; removed when dropped.
+/// A copy that was made; removed in the background when dropped.
 pub(super) struct Copied {
     root: PathBuf,
+    _directory: Temporary,
     counted: Counted,
-    globs: ArtifactGlobs,
-    snapshot: Snapshot,
+    globs: Arc<ArtifactGlobs>,
+    snapshot: Arc<Snapshot>,
 }
 
 impl Copied {
-    /// Copies the workspace; where it cannot be, says why.
+    /// Copies the workspace; where it cannot be, says why. On a signal it ends in the background.
     pub(super) async fn make(site: &Site, globs: &[String], mut stop: Stop) -> Result<Self, String> {
         let from = site.paths.workspace.clone();
-        let scratch = site.paths.scratch().map_err(|failure| failure.what)?;
-        let root = scratch.join("nft-workspace");
+        let holds = site.paths.large().map_err(|failure| failure.what)?;
+        let root = holds.path().join("nft-workspace");
         let directory = site.paths.directory.clone();
         let globs =
             ArtifactGlobs::parse(globs.iter().map(String::as_str)).map_err(|error| error.to_string())?;
@@ -35,24 +36,29 @@ impl Copied {
             whole: directory.clone(),
             stop: Arc::clone(&stopped),
         };
-        let to = root.clone();
-        let mut copying = tokio::task::spawn_blocking(move || {
-            let made = make(&from, &to, &options, &globs, &directory);
-            made.map(|(counted, snapshot)| (counted, snapshot, globs))
+        // What is there of a copy that was stopped goes before we do.
+        let under_way = site.paths.removals().begin();
+        let copying = tokio::task::spawn_blocking(move || {
+            let made = make(&from, &root, &options, &globs, &directory);
+            let made = made.map(|(counted, snapshot)| {
+                let (globs, snapshot) = (Arc::new(globs), Arc::new(snapshot));
+                Self { root, _directory: holds, counted, globs, snapshot }
+            });
+            (made, under_way)
         });
         let copied = tokio::select! {
-            copied = &mut copying => copied,
+            copied = copying => copied,
             _ = stop.wait() => {
                 stopped.store(true, Ordering::Relaxed);
-                copying.await
+                return Err(WorkspaceError::Stopped.to_string());
             }
         };
         match copied {
-            Ok(Ok((counted, snapshot, globs))) => Ok(Self { root, counted, globs, snapshot }),
-            Ok(Err(WorkspaceError::TooLarge { bytes, limit })) => {
+            Ok((Ok(copied), _)) => Ok(copied),
+            Ok((Err(WorkspaceError::TooLarge { bytes, limit }), _)) => {
                 Err(format!("the workspace holds {}, over the `copy-limit` of {}", size(bytes), size(limit)))
             }
-            Ok(Err(error)) => Err(error.to_string()),
+            Ok((Err(error), _)) => Err(error.to_string()),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -69,11 +75,14 @@ impl Copied {
         format!("{name} runs in a copy of the workspace ({files} files, {bytes}{how})")
     }
 
-    /// Brings the files back that the globs name. Gives what is to be warned of.
-    pub(super) fn bring_back(&self, site: &Site) -> Vec<String> {
+    /// Brings the files back that the globs name. Gives what is to be warned of. It blocks, and does not
+    /// keep the copy from being removed.
+    pub(super) fn bring_back(&self, site: &Site) -> impl FnOnce() -> Vec<String> + Send + use<> {
         let copy = inside(&self.root, &site.paths);
         let aside = site.paths.logs.join("nft-artifacts");
-        match bring_back(&self.globs, &copy, &site.paths.directory, &self.snapshot, &aside) {
+        let into = site.paths.directory.clone();
+        let (globs, snapshot) = (Arc::clone(&self.globs), Arc::clone(&self.snapshot));
+        move || match bring_back(&globs, &copy, &into, &snapshot, &aside) {
             Ok(brought) => brought
                 .conflicts
                 .iter()
@@ -87,13 +96,6 @@ impl Copied {
                 .collect(),
             Err(error) => vec![error.to_string()],
         }
-    }
-}
-
-impl Drop for Copied {
-    fn drop(&mut self) {
-        // The job's temporary directory goes with the job in any case.
-        let _gone = remove_tree(&self.root);
     }
 }
 

@@ -21,7 +21,7 @@ pub use accounts::{Account, Accounts};
 pub use builder::builder;
 pub use site::{Edges, GivenLogins, Remote, Site};
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Exit, Failure};
 use crate::outcome::{Event, Image, Outcome, Promoted, Status, StepResult, Verdict};
@@ -29,6 +29,9 @@ use crate::output::{Level, Masker};
 use crate::plan::{Job, Plan, Version};
 use crate::process::Stop;
 use crate::report::Reporter;
+
+/// How long our own work on files may take after a signal; a target has had its time before that.
+const AFTER_A_SIGNAL: Duration = Duration::from_millis(500);
 
 /// A plan under way.
 pub struct Execution<'a> {
@@ -111,13 +114,14 @@ impl Execution<'_> {
     }
 
     /// What a plan came to; a failure is part of the outcome.
-    pub fn end(&self, mut progress: Progress) -> Outcome {
+    pub async fn end(&self, mut progress: Progress) -> Outcome {
         if let Err(failure) = self.site.keep_credentials() {
             self.warn(&mut progress, &failure.to_string());
         }
-        match self.site.artifacts(&progress.plan.artifacts) {
-            Ok(files) => progress.artifacts = files,
-            Err(failure) => self.warn(&mut progress, &failure.to_string()),
+        match self.blocking(self.site.artifacts(&progress.plan.artifacts)).await {
+            Some(Ok(files)) => progress.artifacts = files,
+            Some(Err(failure)) => self.warn(&mut progress, &failure.to_string()),
+            None => self.warn(&mut progress, "there was no time to look for all artifacts"),
         }
         let (started, seconds) = (progress.started, progress.clock.elapsed().as_secs_f64());
         self.outcome(progress, started, seconds)
@@ -223,6 +227,21 @@ impl Execution<'_> {
                 let result = StepResult::new(name, Status::Interrupted, clock.elapsed().as_secs_f64());
                 Err(StepResult { reason: Some(format!("by {}", signal.name())), ..result })
             }
+        }
+    }
+
+    /// Does what blocks elsewhere than on the one thread that waits for all. After a signal it gets little
+    /// time, and there is no answer where that was too little.
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let mut stop = self.stop.clone();
+        let late = async {
+            stop.wait().await;
+            tokio::time::sleep(AFTER_A_SIGNAL).await;
+        };
+        tokio::select! {
+            biased;
+            done = tokio::task::spawn_blocking(work) => done.ok(),
+            () = late => None,
         }
     }
 

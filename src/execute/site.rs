@@ -126,17 +126,25 @@ impl Site {
     }
 
     /// The files that the globs name, as absolute paths. A checkout of our own goes with the run: what
-    /// was left there is copied beside the logs.
-    pub(super) fn artifacts(&self, globs: &[String]) -> Result<Vec<String>, Failure> {
-        let globs = ArtifactGlobs::parse(globs.iter().map(String::as_str))?;
-        let mut at = self.paths.directory.clone();
-        if self.paths.elsewhere() && !globs.is_empty() {
-            at = self.paths.logs.join("artifacts");
-            std::fs::create_dir_all(&at).map_err(|error| unwritable(&at, &error))?;
-            bring_back(&globs, &self.paths.directory, &at, &Snapshot::default(), &at)?;
+    /// was left there is copied beside the logs. It blocks.
+    pub(super) fn artifacts(
+        &self,
+        globs: &[String],
+    ) -> impl FnOnce() -> Result<Vec<String>, Failure> + Send + use<> {
+        let globs = globs.to_vec();
+        let directory = self.paths.directory.clone();
+        let apart = self.paths.elsewhere().then(|| self.paths.logs.join("artifacts"));
+        move || {
+            let globs = ArtifactGlobs::parse(globs.iter().map(String::as_str))?;
+            let mut at = directory;
+            if let Some(apart) = apart.filter(|_| !globs.is_empty()) {
+                std::fs::create_dir_all(&apart).map_err(|error| unwritable(&apart, &error))?;
+                bring_back(&globs, &at, &apart, &Snapshot::default(), &apart)?;
+                at = apart;
+            }
+            let found = globs.find(&at)?;
+            Ok(found.iter().map(|file| at.join(file).display().to_string()).collect())
         }
-        let found = globs.find(&at)?;
-        Ok(found.iter().map(|file| at.join(file).display().to_string()).collect())
     }
 
     /// The command that repeats a target on a laptop. What a promotion needs only a gate sets up.

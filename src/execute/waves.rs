@@ -8,7 +8,7 @@ use crate::outcome::{Event, Status, StepResult};
 use crate::plan::{Action, Job, Step, Target};
 
 /// Why the steps after an interruption are skipped.
-const STOPPED: &str = "the run was interrupted";
+pub(super) const STOPPED: &str = "the run was interrupted";
 
 impl Execution<'_> {
     /// Runs the waves that are left, or those of the first `until` steps. A failure skips the waves
@@ -137,7 +137,8 @@ impl Execution<'_> {
             let result = self.explained(target, began, result).await;
             self.ended(progress, result);
         }
-        for warning in copy.bring_back(self.site) {
+        let late = || vec!["there was no time to bring all of nft's artifacts back".to_owned()];
+        for warning in self.blocking(copy.bring_back(self.site)).await.unwrap_or_else(late) {
             self.warn(progress, &warning);
         }
     }

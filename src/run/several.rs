@@ -207,8 +207,11 @@ pub(super) async fn run(
         }
         under_way.push(progress);
     }
-    let ended = executions.iter().zip(under_way).map(|(execution, progress)| execution.end(progress));
-    let outcome = Outcome::joined(ended.collect())?;
+    let mut ended = Vec::new();
+    for (execution, progress) in executions.iter().zip(under_way) {
+        ended.push(execution.end(progress).await);
+    }
+    let outcome = Outcome::joined(ended)?;
     let outcome = Outcome { logs: logs.display().to_string(), ..outcome };
     reporter.tell(&Event::Ended(&outcome));
     Some(outcome)

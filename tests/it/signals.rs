@@ -356,3 +356,18 @@ fn under_nohup_a_run_goes_on_when_the_terminal_is_gone() {
     fs::write(gate.workspace().join("go"), "").unwrap();
     assert_eq!(p2p.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn after_a_signal_nobody_waits_for_artifacts() {
+    // Two files of a terabyte without a block on the disk: comparing them takes minutes.
+    let recipe =
+        "mkdir -p reports && truncate -s 1T reports/large && echo on > \"$(mark).started\"; exec sleep 9178";
+    let gate = scene(recipe).input("artifacts", "reports/*");
+    let running = under_way(&gate);
+    let since = Instant::now();
+    running.signal(Signal::INT);
+    let run = running.end();
+    assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
+    assert!(run.stdout.contains("there was no time to bring all of nft's artifacts back"), "{}", run.stdout);
+    cancelled(&gate, &run, 130, since);
+}
