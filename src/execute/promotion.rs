@@ -7,7 +7,7 @@ use super::{Execution, Progress, Said};
 use crate::error::{Exit, Failure};
 use crate::inputs;
 use crate::oci::{CopyOptions, CopyReport, Digest, OciError, OnExisting, Which};
-use crate::outcome::{Event, Image, Promoted, StepResult};
+use crate::outcome::{Event, Image, Promoted, Status, StepResult};
 use crate::plan::{Promotion, Step};
 use crate::report::{Transfer, attachments, size};
 
@@ -68,7 +68,8 @@ impl Execution<'_> {
             Err(result) => return result,
         };
         let result = self.alone(step, target, progress).await;
-        if !result.status.passes() {
+        // A signal may have kept it from beginning.
+        if !matches!(result.status, Status::Passed | Status::Nothing) {
             return result;
         }
         let after = self.arrived(&target.target, promotion, &images, progress);

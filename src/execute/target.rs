@@ -8,6 +8,7 @@ use super::copied::Copied;
 use super::log_file::LogFile;
 use super::private::Private;
 use super::site::inside;
+use super::waves::STOPPED;
 use super::{Execution, Progress};
 use crate::environment::runtime;
 use crate::error::Failure;
@@ -72,18 +73,24 @@ impl Printer {
 }
 
 impl Execution<'_> {
-    /// Runs a target, in place or in the copy, and gives what it did.
+    /// Runs a target, in place or in the copy, and gives what it did; nothing where a signal kept it from
+    /// beginning.
     pub(super) async fn target(
         &self,
         target: &Target,
         copy: Option<&Copied>,
         prefix: Option<String>,
         promotes: bool,
-    ) -> Result<Ran, Failure> {
+    ) -> Result<Option<Ran>, Failure> {
         let site = self.site;
         let workspace = copy.map_or(&site.paths.workspace, Copied::root);
         let directory = inside(workspace, &site.paths);
-        let private = Private::make(self, target, promotes).await?;
+        let mut stop = self.stop.clone();
+        // Tokens may have to be minted for it.
+        let private = tokio::select! {
+            private = Private::make(self, target, promotes) => private?,
+            _ = stop.wait() => return Ok(None),
+        };
         let log = site.log_of(&target.target);
         let printer = Arc::new(Mutex::new(Printer {
             stream: Stream::new(self.masker.clone(), options(target, prefix)),
@@ -103,7 +110,7 @@ impl Execution<'_> {
         printer.take(None);
         printer.log.finish();
         let summary = private.summary(SUMMARY).map(|text| self.masker.mask(&text).into_owned());
-        Ok(Ran {
+        Ok(Some(Ran {
             ended,
             limit: target.time_limit.as_secs(),
             findings: printer.stream.findings(),
@@ -112,7 +119,7 @@ impl Execution<'_> {
             moved: copy.map(|copy| (copy.root().clone(), site.paths.workspace.clone())),
             repeat: site.repeat(&target.target),
             dead_cache: printer.cache == Some(true),
-        })
+        }))
     }
 
     /// Whether a build that asks for GitHub's cache gets none, and nobody has said so yet: its token is
@@ -167,11 +174,15 @@ impl Execution<'_> {
     pub(super) fn passed_on(
         &self,
         name: &str,
-        ran: Result<Ran, Failure>,
+        ran: Result<Option<Ran>, Failure>,
         progress: &mut Progress,
     ) -> StepResult {
         let ran = match ran {
-            Ok(ran) => ran,
+            Ok(Some(ran)) => ran,
+            Ok(None) => {
+                progress.cancelled = true;
+                return StepResult::skipped(name, STOPPED);
+            }
             Err(failure) => return StepResult::failed(name, 0.0, failure),
         };
         for annotation in &ran.findings.annotations {

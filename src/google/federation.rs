@@ -73,13 +73,17 @@ struct Shared {
 struct Slot {
     /// Tries so far: whoever waited for one takes its result, a failure too.
     tries: AtomicU64,
-    state: Gate<State>,
+    token: Mutex<Option<Token>>,
+    /// Held while one is minted; why that failed the last time.
+    minting: Gate<Option<GoogleError>>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    token: Option<Token>,
-    failed: Option<GoogleError>,
+impl Slot {
+    /// The token, if it has not ended.
+    fn good(&self) -> Option<Token> {
+        let token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        token.clone().filter(|token| Instant::now() < token.ends())
+    }
 }
 
 impl Federation {
@@ -107,20 +111,31 @@ impl Federation {
     }
 
     /// A token of the identity: the kept one, or a new one when that is about to end. However many
-    /// ask at once, one is minted. Where minting fails and the old one is still good, that is it.
+    /// ask at once, one is minted. Where minting fails or is under way and the old one is still good,
+    /// that is it.
     ///
     /// # Errors
     /// The class of failure, with what to do about it.
     pub async fn token(&self, identity: &Identity) -> Result<Token, GoogleError> {
         let slot = self.slot(identity);
+        let minting = slot.minting.try_lock().is_err();
+        match slot.good().filter(|_| minting) {
+            Some(good) => Ok(good),
+            None => self.fresh(identity).await,
+        }
+    }
+
+    /// The same, but a new one that is being minted is waited for: who renews has no use for the old one.
+    pub(super) async fn fresh(&self, identity: &Identity) -> Result<Token, GoogleError> {
+        let slot = self.slot(identity);
         let before = slot.tries.load(Ordering::Acquire);
-        let mut state = slot.state.lock().await;
-        if let Some(token) = state.token.as_ref().filter(|token| Instant::now() < token.stale()) {
+        let mut failed = slot.minting.lock().await;
+        let good = slot.good();
+        if let Some(token) = good.as_ref().filter(|token| Instant::now() < token.stale()) {
             return Ok(token.clone());
         }
-        let good = state.token.clone().filter(|token| Instant::now() < token.ends());
         if slot.tries.load(Ordering::Acquire) != before
-            && let Some(error) = &state.failed
+            && let Some(error) = &*failed
         {
             return good.ok_or_else(|| error.clone());
         }
@@ -128,11 +143,12 @@ impl Federation {
         slot.tries.fetch_add(1, Ordering::Release);
         match minted {
             Ok(token) => {
-                *state = State { token: Some(token.clone()), failed: None };
+                *slot.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+                *failed = None;
                 Ok(token)
             }
             Err(error) => {
-                state.failed = Some(error.clone());
+                *failed = Some(error.clone());
                 good.ok_or(error)
             }
         }

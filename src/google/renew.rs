@@ -1,6 +1,7 @@
 //! Keeping what carries a token fresh while something runs that reads it.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -84,9 +85,14 @@ impl Federation {
         on_trouble: impl Fn(Failure) + Send + 'static,
     ) -> Result<Renewer, Failure> {
         let federation = self.clone();
+        // Whoever begins waits for no other than a good one.
+        let begins = AtomicBool::new(true);
         let source = move || {
             let (federation, identity) = (federation.clone(), identity.clone());
-            async move { federation.token(&identity).await }
+            let begins = begins.swap(false, Ordering::Relaxed);
+            async move {
+                if begins { federation.token(&identity).await } else { federation.fresh(&identity).await }
+            }
         };
         Renewer::start(source, on_token, on_trouble).await
     }

@@ -135,8 +135,14 @@ pub(super) async fn run(
     masker: &Masker,
     stop: &Stop,
 ) -> Option<Outcome> {
+    let mut told = stop.clone();
     for part in &mut parts {
-        let (cache, warning) = builder(&part.site.env, &part.site.paths.directory, part.site.cache).await;
+        let made = builder(&part.site.env, &part.site.paths.directory, part.site.cache);
+        let (cache, warning) = tokio::select! {
+            made = made => made,
+            // Nothing will be built.
+            _ = told.wait() => (part.site.cache, None),
+        };
         (part.site.cache, part.plan.build_cache) = (cache, cache);
         part.plan.warnings.extend(warning);
     }

@@ -288,6 +288,34 @@ async fn a_token_is_minted_anew_before_it_ends_and_the_old_one_bridges_a_failure
     assert!(google.accepts()(first.secret().expose()), "it was renewed before its end");
 }
 
+#[tokio::test]
+async fn a_token_that_is_still_good_keeps_nobody_waiting_for_the_next() {
+    let google = google();
+    google.life(Duration::from_secs(6));
+    let (federation, _) = impatient(&google);
+    let first = federation.token(&own()).await.unwrap();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    google.server().fault(move |seen| {
+        if seen.path == "/v1/token" {
+            let _ = held.lock().unwrap().recv();
+        }
+        None
+    });
+    tokio::time::sleep_until(first.stale()).await;
+    let renewing = tokio::spawn({
+        let federation = federation.clone();
+        async move { federation.token(&own()).await.unwrap() }
+    });
+    while google.count(EXCHANGE) < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(federation.token(&own()).await.unwrap().secret(), first.secret());
+    assert!(!renewing.is_finished());
+    drop(release);
+    assert_ne!(renewing.await.unwrap().secret(), first.secret());
+}
+
 /// What gcloud, terraform and the client libraries do with the file.
 #[tokio::test]
 async fn the_credential_file_leads_to_a_token() {

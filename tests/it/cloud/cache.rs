@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use crate::support::gate::{Gate, MAKEFILE, Run};
 
@@ -94,4 +97,18 @@ fn off_and_keep_ask_nobody() {
     assert!(run.report["warnings"].to_string().contains("`type=gha` does nothing here"));
     let run = gate.env("ACTIONS_RUNTIME_TOKEN", "runtime-token-17").run(&["fast-feedback"]);
     assert_eq!(run.passed().report["warnings"], serde_json::json!([]));
+}
+
+#[test]
+fn a_signal_while_docker_makes_the_builder_ends_the_run_at_once() {
+    let gate = scene("docker", "exec sleep 9179");
+    let mut running = gate.start(&["fast-feedback"]);
+    running.until("docker is asked", |_| asked(&gate).len() == 2);
+    let since = Instant::now();
+    running.signal(Signal::INT);
+    let run = running.end();
+    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    run.ended(130);
+    assert_eq!((run.step("version"), run.step("p2p-build")), ("skipped", "skipped"));
+    assert_eq!(run.output("result"), "cancelled");
 }

@@ -1,6 +1,9 @@
 //! Tokens that end while targets run: what carries them is renewed in place.
 
-use std::time::Duration;
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use super::{AUTH_FILE, Cloud, MAKEFILE};
 
@@ -25,4 +28,33 @@ fn targets_and_promotions_outlive_the_tokens_that_they_began_with() {
         let minted = cloud.google.count("POST /v1/projects/-/serviceAccounts/p2p-shop@acme-dev.");
         assert!(minted > 4, "{minted} tokens of the own account");
     }
+}
+
+#[test]
+fn a_signal_while_a_target_waits_for_its_token_ends_the_run_at_once() {
+    let cloud = Cloud::new();
+    cloud.google.life(Duration::from_secs(4));
+    // The first outlives the token; for the second no new one comes.
+    let gate = cloud.gate(
+        "P2P_APP_NAME := basket\n.PHONY: a b\na: ; @touch started; sleep 5; touch ended\nb: ; @touch ran\n",
+    );
+    let (_release, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let started = gate.workspace().join("started");
+    cloud.google.server().fault(move |seen| {
+        if seen.path == "/v1/token" && started.exists() {
+            let _ = held.lock().unwrap().recv();
+        }
+        None
+    });
+    let mut running = gate.start(&["run", "a", "b"]);
+    running.until("the first has ended", |running| running.stdout().contains("✓ a passed"));
+    let since = Instant::now();
+    running.signal(Signal::TERM);
+    let run = running.end();
+    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    run.ended(143);
+    assert_eq!((run.step("a"), run.step("b")), ("passed", "skipped"));
+    assert!(run.report["half_deployed"].is_null(), "it never began: {}", run.report);
+    assert!(!gate.has("ran"));
 }
