@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json, json};
 
 use super::error::KubeError;
-use super::read;
+use super::{read, secrets};
 use crate::private;
 use crate::secret::Secret;
 
@@ -113,7 +113,7 @@ impl Kubeconfig {
     pub fn secrets(&self) -> Vec<Secret> {
         let mut secrets = Vec::new();
         for user in &self.users {
-            gather(&Json::Object(user.value.clone()), &mut secrets);
+            secrets::gather(&Json::Object(user.value.clone()), &mut secrets);
         }
         secrets
     }
@@ -196,29 +196,4 @@ fn merge(mut before: Kubeconfig, after: Kubeconfig) -> Kubeconfig {
     add(&mut before.contexts, after.contexts);
     before.current = before.current.or(after.current);
     before
-}
-/// The secret texts below `value`, by the names that client-go's `AuthInfo` gives them. The variables of
-/// a credential plugin and the settings of an old provider may all be.
-fn gather(value: &Json, secrets: &mut Vec<Secret>) {
-    const NAMES: [&str; 3] = ["token", "password", "client-key-data"];
-    const INSIDE: [&str; 2] = ["env", "config"];
-    let Json::Object(fields) = value else { return };
-    for (name, field) in fields {
-        match field {
-            Json::String(text) if NAMES.contains(&name.as_str()) => secrets.push(Secret::new(text)),
-            Json::Object(_) if INSIDE.contains(&name.as_str()) => texts(field, secrets),
-            Json::Array(items) if INSIDE.contains(&name.as_str()) => {
-                items.iter().filter_map(|item| item.get("value")).for_each(|value| texts(value, secrets));
-            }
-            _ => gather(field, secrets),
-        }
-    }
-}
-
-fn texts(value: &Json, secrets: &mut Vec<Secret>) {
-    match value {
-        Json::String(text) => secrets.push(Secret::new(text)),
-        Json::Object(fields) => fields.values().for_each(|field| texts(field, secrets)),
-        _ => {}
-    }
 }

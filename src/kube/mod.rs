@@ -6,6 +6,7 @@ mod api;
 mod error;
 mod kubeconfig;
 mod read;
+mod secrets;
 
 pub use api::{Action, Api, ApiError, Progress, Stage};
 pub use error::KubeError;
