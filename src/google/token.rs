@@ -16,6 +16,9 @@ pub const TOKEN_USER: &str = "oauth2accesstoken";
 /// How long before its end a token is minted anew; for short-lived ones, at half their life.
 const MARGIN: Duration = Duration::from_mins(10);
 
+/// Google allows 12 hours.
+const LONGEST_LIFE: Duration = Duration::from_hours(24);
+
 /// An OAuth 2.0 access token of a service account.
 #[derive(Debug, Clone)]
 pub struct Token {
@@ -26,9 +29,10 @@ pub struct Token {
 
 impl Token {
     /// A token that was asked for at `asked` and lives for `life` from then on. (Counted from
-    /// before it was asked for, it never ends earlier than we think.)
+    /// before it was asked for, it never ends earlier than we think.) None lives longer than a day,
+    /// whatever is said of it.
     pub fn new(secret: Secret, asked: Instant, life: Duration) -> Self {
-        Self { secret, asked, life }
+        Self { secret, asked, life: life.min(LONGEST_LIFE) }
     }
 
     /// The token itself.
@@ -67,5 +71,6 @@ mod tests {
         assert_eq!(of(600).stale() - now, Duration::from_mins(5));
         assert_eq!(of(3600).ends() - now, Duration::from_hours(1));
         assert_eq!(of(0).stale(), now);
+        assert_eq!(of(u64::MAX).ends() - now, LONGEST_LIFE);
     }
 }

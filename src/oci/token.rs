@@ -23,6 +23,9 @@ use crate::web;
 /// How long a token lives that does not say so (distribution's token specification).
 const DEFAULT_LIFE: Duration = Duration::from_mins(1);
 
+/// No token is believed to live longer: what a server says is only a number.
+const LONGEST_LIFE: Duration = Duration::from_hours(24);
+
 /// The most bytes of a token server's answer.
 const LARGEST_ANSWER: u64 = 1024 * 1024;
 
@@ -196,9 +199,14 @@ async fn fetch(
     if text.is_empty() {
         return Err(nonsense("it holds no token".to_owned()).into());
     }
-    let life = answer.expires_in.filter(|&life| life > 0).map_or(DEFAULT_LIFE, Duration::from_secs);
+    let life = life(answer.expires_in);
     let until = issued + life - (life / 4).min(Duration::from_secs(10));
     Ok(Token { text: Secret::new(text), issued, until })
+}
+
+/// How long a token lives whose server says so many seconds.
+fn life(said: Option<u64>) -> Duration {
+    said.filter(|seconds| *seconds > 0).map_or(DEFAULT_LIFE, Duration::from_secs).min(LONGEST_LIFE)
 }
 
 fn bearer(token: &Secret) -> Result<HeaderValue, OciError> {
@@ -213,4 +221,17 @@ fn basic(username: &str, password: &Secret) -> Result<HeaderValue, OciError> {
 
 fn no_header() -> OciError {
     OciError::Setup("a registry token has characters that no header may have".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_is_what_the_server_says_within_reason() {
+        assert_eq!(life(None), DEFAULT_LIFE);
+        assert_eq!(life(Some(0)), DEFAULT_LIFE);
+        assert_eq!(life(Some(300)), Duration::from_mins(5));
+        assert_eq!(life(Some(u64::MAX)), LONGEST_LIFE);
+    }
 }
