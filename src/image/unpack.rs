@@ -51,7 +51,17 @@ fn archive(bytes: impl Read, destination: &Path) -> Result<(), UnpackError> {
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(broken)?;
     // Last, and the deepest first: a directory may be closed to its owner.
     for (path, mode) in layer.modes.iter().rev() {
-        fs::set_permissions(path, Permissions::from_mode(*mode)).map_err(failed(path))?;
+        set_mode(destination, path, *mode).map_err(failed(path))?;
+    }
+    Ok(())
+}
+
+/// Sets the mode of a directory, unless a link stands on the way to it by now and would lead outside:
+/// where the file system knows one name in several spellings, an entry may have taken its place.
+fn set_mode(root: &Path, path: &Path, mode: u32) -> io::Result<()> {
+    let mut on_the_way = path.ancestors().take_while(|path| *path != root);
+    if on_the_way.all(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())) {
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
     }
     Ok(())
 }
@@ -381,6 +391,22 @@ mod tests {
         assert_eq!(place.read("a").as_deref(), Some("file"));
         assert_eq!(place.read("b/x").as_deref(), Some("in"));
         assert!(fs::symlink_metadata(place.image().join("c")).unwrap().is_dir());
+    }
+
+    #[test]
+    fn a_mode_never_follows_a_link() {
+        let place = Place::new();
+        let (image, outside) = (place.image(), tempfile::tempdir().unwrap());
+        fs::create_dir_all(image.join("a")).unwrap();
+        fs::create_dir(outside.path().join("b")).unwrap();
+        symlink(outside.path(), image.join("link")).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let before = [mode(outside.path()), mode(&outside.path().join("b"))];
+        for path in ["link", "link/b", "absent", "a"] {
+            set_mode(&image, &image.join(path), 0o711).unwrap();
+        }
+        assert_eq!([mode(outside.path()), mode(&outside.path().join("b"))], before);
+        assert_eq!(mode(&image.join("a")), 0o711);
     }
 
     #[test]
