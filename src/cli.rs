@@ -69,7 +69,7 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
     // Where the first word names a command, all flags come after it: so clap need not know them of
     // every other command too, which takes it longer than anything else here.
     let word = |position: usize| args.get(position).map(OsString::as_os_str).and_then(OsStr::to_str);
-    let named = commands().into_iter().find(|command| word(0) == Some(command.get_name()));
+    let named = word(0).and_then(named);
     let name = named.as_ref().map(|named| named.get_name().to_owned()).unwrap_or_default();
     let planned = word(1).filter(|next| name == "plan" && Takes::by(&name, Some(next)).is_some());
     let full_name = planned.map_or_else(|| name.clone(), |planned| format!("{name} {planned}"));
@@ -186,29 +186,39 @@ fn latest_of_gate() -> Command {
         .arg(Arg::new("targets").value_name("GATE").num_args(1))
 }
 
+/// The commands that run the gate or a part of it, in the order of the help.
+const GATE: [&str; 8] =
+    ["fast-feedback", "extended-test", "prod", "version", "release", "run", "promote", "plan"];
+
 /// All commands.
-fn commands() -> Vec<Command> {
+fn commands() -> impl Iterator<Item = Command> {
+    GATE.iter()
+        .filter_map(|name| named(name))
+        .chain([crate::images::command()])
+        .chain(crate::tools::commands())
+}
+
+/// The command of a name. Only the one that is asked for is made: they take longer than to parse.
+fn named(name: &str) -> Option<Command> {
     let targets = |help: &'static str, names: &'static str| {
         Arg::new("targets").value_name(names).help(help).num_args(1..)
     };
-    let mut commands = vec![
-        Command::new("fast-feedback").about("Run the whole fast-feedback gate"),
-        Command::new("extended-test")
-            .about("Run the gate of the long tests on the latest version that awaits it"),
-        Command::new("prod").about("Run the gate of production on the latest version that awaits it"),
-        Command::new("version").about("Compute the version, and create its tag on the main branch"),
-        Command::new("release").about("Make the GitHub release of a version, and move the floating tags"),
-        Command::new("run")
-            .about("Run make targets in the prepared environment")
+    let command = |name: &'static str, about: &'static str| Command::new(name).about(about);
+    Some(match name {
+        "fast-feedback" => command("fast-feedback", "Run the whole fast-feedback gate"),
+        "extended-test" => {
+            command("extended-test", "Run the gate of the long tests on the latest version that awaits it")
+        }
+        "prod" => command("prod", "Run the gate of production on the latest version that awaits it"),
+        "version" => command("version", "Compute the version, and create its tag on the main branch"),
+        "release" => command("release", "Make the GitHub release of a version, and move the floating tags"),
+        "run" => command("run", "Run make targets in the prepared environment")
             .arg(targets("The make targets, in order", "TARGET")),
-        Command::new("promote")
-            .about("Promote the tested images to the next stage")
+        "promote" => command("promote", "Promote the tested images to the next stage")
             .arg(targets("extended-test or prod", "STAGE")),
-        Command::new("plan")
-            .about("Print what a command would do")
+        "plan" => command("plan", "Print what a command would do")
             .arg(targets("The command to plan, with its arguments; fast-feedback if none", "COMMAND")),
-        crate::images::command(),
-    ];
-    commands.extend(crate::tools::commands());
-    commands
+        "image" => crate::images::command(),
+        _ => return crate::tools::commands().into_iter().find(|tool| tool.get_name() == name),
+    })
 }

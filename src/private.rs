@@ -9,9 +9,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use tempfile::NamedTempFile;
 
-/// Writes a file of mode 0600 under its name in one step: whoever reads it meanwhile sees the old
-/// text or the new one, never a half. Its directory must exist.
+/// Writes a file of mode 0600 under its name. Where there is one already it is replaced in one step:
+/// whoever reads it meanwhile sees the old text or the new one, never a half. Its directory must exist.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        // Nobody reads yet what was not there.
+        new => return new?.write_all(bytes),
+    }
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     // Created with mode 0600, before there is anything in it.
     let mut file = NamedTempFile::new_in(directory)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal as _;
+use std::ops::Bound;
 use std::path::PathBuf;
 
 use crate::error::Failure;
@@ -52,6 +53,14 @@ impl Env {
     /// Removes a variable.
     pub fn remove(&mut self, name: &str) {
         self.0.remove(OsStr::new(name));
+    }
+
+    /// The variables whose names begin like this, in order, those that are not UTF-8 left out.
+    pub fn beginning_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let from = (Bound::Included(OsStr::new(prefix)), Bound::Unbounded);
+        let all = self.0.range::<OsStr, _>(from).map(|(name, value)| (name.to_str(), value.to_str()));
+        all.take_while(move |(name, _)| name.is_none_or(|name| name.starts_with(prefix)))
+            .filter_map(|(name, value)| Some((name?, value?)))
     }
 
     /// All variables in order of their names.

@@ -123,10 +123,7 @@ impl Git {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        // Until the program has taken over, its parent stands still (`vfork(2)`): on a thread of its
-        // own, so that make starts meanwhile.
-        let spawned = tokio::task::spawn_blocking(move || command.spawn()).await;
-        let child = match spawned.unwrap_or_else(|error| Err(error.into())) {
+        let child = match command.spawn() {
             Ok(child) => child,
             Err(error) if error.kind() == ErrorKind::NotFound && call.directory.is_dir() => {
                 return Err(Error::Missing);
