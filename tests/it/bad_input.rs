@@ -213,16 +213,16 @@ fn images_and_registries() {
     let recorded = format!(r#"[{{"name": "Shop", "reference": "x", "digest": "{digest}"}}]"#);
     let all = of_input(
         "images",
-        &["shop", "{}", r#"[{"name": "shop", "reference": "x", "digest": "latest"}]"#, &recorded],
+        &["shop", r#"{"shop": 1}"#, r#"[{"name": "shop", "reference": "x", "digest": "latest"}]"#, &recorded],
     ) + &of_input("image-names", &["Shop", "shop:latest", ","])
         + &of_input("registry", &["https://ghcr.io/acme", "ghcr.io/Acme", "ghcr.io/acme:1"])
         + &of_input("fast-feedback-path", &["Test", "/", "a//b"]);
     insta::assert_snapshot!(all, @r#"
     the input `images` cannot be read: expected value at line 1 column 1
-    help: give the output `images` of the job that built them: [{"name": …, "reference": …, "digest": "sha256:…"}]; nothing was run
+    help: give the output `digests` of the job that built them, {"<name>": "sha256:…"}, or its output `images`, [{"name": …, "reference": …, "digest": "sha256:…"}]; nothing was run
 
-    the input `images` cannot be read: invalid type: map, expected a sequence at line 1 column 0
-    help: give the output `images` of the job that built them: [{"name": …, "reference": …, "digest": "sha256:…"}]; nothing was run
+    the input `images` cannot be read: invalid type: integer `1`, expected a string at line 1 column 10
+    help: give the output `digests` of the job that built them, {"<name>": "sha256:…"}, or its output `images`, [{"name": …, "reference": …, "digest": "sha256:…"}]; nothing was run
 
     the input `images` has no digest of shop
     caused by: digest "latest" is not valid: expected sha256: and 64 hexadecimal digits

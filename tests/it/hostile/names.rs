@@ -132,8 +132,8 @@ fn values_in_a_plan_are_only_text() {
 #[test]
 fn a_directory_s_name_is_only_text() {
     for name in ["::group::HOSTILE", "##[group]HOSTILE"] {
-        let gate = Gate::new(MAKEFILE).file(&format!("{name}/Makefile"), "p2p-build: ; @pwd; false\n");
-        let run = gate.input("working-directory", name).run(&["run", "p2p-build"]);
+        let gate = Gate::new(MAKEFILE).file(&format!("{name}/Makefile"), "p2p-nft: ; @pwd; false\n");
+        let run = gate.input("working-directory", name).run(&["run", "p2p-nft"]);
         acts_only(run.ended(2), &["error"]);
         assert!(run.stdout.contains("--working-directory"), "{}", run.stdout);
     }
@@ -186,10 +186,10 @@ fn settings_of_the_repository_are_only_text() {
 
 #[test]
 fn processes_left_behind_are_only_text() {
-    let makefile = "p2p-build: ; @cp \"$$(command -v sleep)\" 'sleep ##[group]HOSTILE'; './sleep ##[group]HOSTILE' 600 &\n"
+    let makefile = "p2p-nft: ; @cp \"$$(command -v sleep)\" 'sleep ##[group]HOSTILE'; './sleep ##[group]HOSTILE' 600 &\n"
         .replace('#', "\\#");
-    let gate = Gate::new(&makefile.replace("\\#", "$(H)").replacen("p2p-build", "H := \\#\np2p-build", 1));
-    let run = gate.run(&["run", "p2p-build"]);
+    let gate = Gate::new(&makefile.replace("\\#", "$(H)").replacen("p2p-nft", "H := \\#\np2p-nft", 1));
+    let run = gate.run(&["run", "p2p-nft"]);
     acts_only(run.passed(), &[]);
     assert!(run.stdout.contains("left processes running"), "{}", run.stdout);
 }
@@ -220,9 +220,9 @@ fn what_git_says_is_only_text_and_tells_no_secret() {
 
 #[test]
 fn a_workspace_s_name_is_only_text() {
-    let gate = Gate::new("p2p-build: ; @false\n");
+    let gate = Gate::new("p2p-nft: ; @false\n");
     let link = gate.home().join("##[group]HOSTILE");
     symlink(gate.workspace(), &link).unwrap();
     let gate = gate.env("GITHUB_WORKSPACE", &link);
-    acts_only(gate.run(&["run", "p2p-build"]).ended(2), &["error"]);
+    acts_only(gate.run(&["run", "p2p-nft"]).ended(2), &["error"]);
 }
