@@ -118,10 +118,12 @@ impl Execution<'_> {
         if let Err(failure) = self.site.keep_credentials() {
             self.warn(&mut progress, &failure.to_string());
         }
-        match self.blocking(self.site.artifacts(&progress.plan.artifacts)).await {
-            Some(Ok(files)) => progress.artifacts = files,
-            Some(Err(failure)) => self.warn(&mut progress, &failure.to_string()),
-            None => self.warn(&mut progress, "there was no time to look for all artifacts"),
+        if !progress.plan.artifacts.is_empty() {
+            match self.blocking(self.site.artifacts(&progress.plan.artifacts)).await {
+                Some(Ok(files)) => progress.artifacts = files,
+                Some(Err(failure)) => self.warn(&mut progress, &failure.to_string()),
+                None => self.warn(&mut progress, "there was no time to look for all artifacts"),
+            }
         }
         let (started, seconds) = (progress.started, progress.clock.elapsed().as_secs_f64());
         self.outcome(progress, started, seconds)
@@ -187,9 +189,8 @@ impl Execution<'_> {
                 if !earlier.is_empty() {
                     images::unchanged(progress)?;
                 }
-                if *records {
-                    Box::pin(self.let_through(repository, earlier, progress)).await?;
-                }
+                let images = progress.images.clone();
+                Box::pin(self.let_through(&images, repository, earlier, *records, progress)).await?;
                 Ok(said)
             }
             Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,

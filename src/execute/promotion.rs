@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::images::parse;
+use super::record::earlier;
 use super::{Execution, Progress, Said};
 use crate::error::{Exit, Failure};
 use crate::inputs;
@@ -14,8 +15,7 @@ use crate::report::{Transfer, attachments, size};
 impl Execution<'_> {
     /// Copies each image to the next stage, byte for byte.
     pub(super) async fn promote_natively(&self, promotion: &Promotion, progress: &mut Progress) -> Said {
-        let images = self.tested(promotion, progress).await?;
-        self.unmoved(promotion, &images, progress).await?;
+        let images = self.promotable(promotion, progress).await?;
         let version = progress.plan.version.version.clone();
         let mut said = Vec::new();
         for image in &images {
@@ -58,8 +58,7 @@ impl Execution<'_> {
         };
         let clock = Instant::now();
         let before = async {
-            let images = self.tested(promotion, progress).await?;
-            self.unmoved(promotion, &images, progress).await?;
+            let images = self.promotable(promotion, progress).await?;
             self.free(promotion, &images, progress).await?;
             Ok(images)
         };
@@ -77,6 +76,22 @@ impl Execution<'_> {
             Ok(()) => result,
             Err(failed) => StepResult { log: result.log, ..failed },
         }
+    }
+
+    /// The images that may be promoted.
+    async fn promotable(
+        &self,
+        promotion: &Promotion,
+        progress: &mut Progress,
+    ) -> Result<Vec<Image>, Failure> {
+        let images = self.tested(promotion, progress).await?;
+        self.unmoved(promotion, &images, progress).await?;
+        // Where one that is missing is a warning, it is given with the record of this promotion.
+        if promotion.record == inputs::Records::Required {
+            let (from, earlier) = (&promotion.source, earlier(promotion.stage));
+            self.let_through(&images, from, earlier, promotion.record, progress).await?;
+        }
+        Ok(images)
     }
 
     /// The tags at the source still name what was tested.

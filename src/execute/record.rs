@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::images::parse;
 use super::{Execution, Progress};
 use crate::environment::Stage;
-use crate::error::Failure;
-use crate::inputs::Command;
+use crate::error::{Exit, Failure};
+use crate::inputs::{Command, Records};
 use crate::oci::Digest;
 use crate::outcome::{Image, StepResult};
 use crate::plan::{Place, Promotion};
@@ -23,7 +23,7 @@ impl Execution<'_> {
         carry: bool,
         progress: &mut Progress,
     ) {
-        if !promotion.record {
+        if promotion.record == Records::Off {
             return;
         }
         if let Err(failure) = Box::pin(self.try_record(promotion, image, carry, progress)).await {
@@ -35,38 +35,42 @@ impl Execution<'_> {
         }
     }
 
-    /// Warns where no record of an image that a later gate takes says that it passed the gates before.
+    /// Warns where no record of an image says that it passed the gates before; where records are required
+    /// that is an error.
     pub(super) async fn let_through(
         &self,
+        images: &[Image],
         place: &str,
         earlier: &[Stage],
+        records: Records,
         progress: &mut Progress,
     ) -> Result<(), Failure> {
-        for image in progress.images.clone() {
+        if earlier.is_empty() || records == Records::Off {
+            return Ok(());
+        }
+        let earlier: Vec<_> = earlier.iter().copied().map(word).collect();
+        for image in images {
             let repository = parse(&format!("{place}/{}", image.name))?;
-            match record::read(&self.edges.oci, &repository, &image.digest.parse()?).await {
+            let missing = match record::read(&self.edges.oci, &repository, &image.digest.parse()?).await {
                 Ok(kept) => {
-                    let records: Vec<Record> = kept.into_iter().filter_map(|kept| kept.record.ok()).collect();
-                    let earlier: Vec<_> = earlier.iter().copied().map(word).collect();
-                    self.warn_of_missing(&records, &earlier, &image, progress);
+                    let known: Vec<Record> = kept.into_iter().filter_map(|kept| kept.record.ok()).collect();
+                    missing(&known, &earlier, image)
                 }
                 Err(error) => {
-                    let text =
-                        format!("the promotion records of {} cannot be read: {error}", image.reference);
-                    self.warn(progress, &text);
+                    vec![format!("the promotion records of {} cannot be read: {error}", image.reference)]
                 }
+            };
+            if records == Records::Required && !missing.is_empty() {
+                return Err(not_let_through(image, missing));
             }
+            self.warn_once(missing, progress);
         }
         Ok(())
     }
 
-    /// Each of the gates that no record names, once a run.
-    fn warn_of_missing(&self, records: &[Record], gates: &[String], image: &Image, progress: &mut Progress) {
-        for gate in record::missing(records, gates) {
-            let text = format!(
-                "no promotion record says that {} passed {gate}; records are {UNSIGNED}",
-                image.reference
-            );
+    /// Warns of each, once a run.
+    fn warn_once(&self, texts: Vec<String>, progress: &mut Progress) {
+        for text in texts {
             if !progress.warnings.contains(&text) {
                 self.warn(progress, &text);
             }
@@ -87,7 +91,7 @@ impl Execution<'_> {
         if carry || promotion.stage == Stage::Prod {
             let kept = record::read(oci, &source, &digest).await?;
             let earlier: Vec<Record> = kept.iter().filter_map(|kept| kept.record.clone().ok()).collect();
-            self.warn_of_missing(&earlier, &before(promotion.stage), image, progress);
+            self.warn_once(missing(&earlier, &before(promotion.stage), image), progress);
             if carry && source != destination {
                 record::carry(oci, &destination, &kept).await?;
             }
@@ -172,5 +176,31 @@ fn word(stage: Stage) -> String {
 
 /// The stages whose records the image should have already.
 fn before(stage: Stage) -> Vec<String> {
-    if stage == Stage::Prod { vec![word(Stage::FastFeedback)] } else { Vec::new() }
+    earlier(stage).iter().copied().map(word).collect()
+}
+
+/// The gates whose records an image should have before it is promoted to `stage`.
+pub(super) fn earlier(stage: Stage) -> &'static [Stage] {
+    if stage == Stage::Prod { &[Stage::FastFeedback] } else { &[] }
+}
+
+/// What is to be said of each of the gates that no record names.
+fn missing(records: &[Record], gates: &[String], image: &Image) -> Vec<String> {
+    let say = |gate| {
+        format!("no promotion record says that {} passed {gate}; records are {UNSIGNED}", image.reference)
+    };
+    record::missing(records, gates).into_iter().map(say).collect()
+}
+
+fn not_let_through(image: &Image, missing: Vec<String>) -> Failure {
+    Failure {
+        what: format!("{} lacks a promotion record, and `promotion-record` is `required`", image.reference),
+        causes: missing,
+        help: Some(
+            "promote it by a gate, which attaches one; where it was promoted before records were kept, run once with \
+             `promotion-record: on`"
+                .to_owned(),
+        ),
+        exit: Exit::Failed,
+    }
 }

@@ -6,7 +6,7 @@ use super::commands;
 use super::globs::Globs;
 use super::types::{
     BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, Integration, Lines, OnExisting,
-    OnFork, OutputFormat, Promotion, ReleaseCommit, Size, Switch, Words,
+    OnFork, OutputFormat, Promotion, Records, ReleaseCommit, Size, Words,
 };
 use super::{Field, Spec};
 use crate::error::Failure;
@@ -163,8 +163,9 @@ inputs! {
         /// that shows both digests, `overwrite` moves the tag.
         on_existing("on-existing") for PROMOTING: OnExisting = "fail";
         /// Whether each promotion attaches a record to the image: repository, commit, run, the
-        /// stages passed. It is not signed: it informs and does not protect.
-        promotion_record("promotion-record"): Switch = "on";
+        /// stages passed. A later gate warns where one is missing; with `required` such an image
+        /// does not go on. It is not signed: it informs and does not protect.
+        promotion_record("promotion-record"): Records = "on";
         /// The registry path of images under fast feedback.
         fast_feedback_path("fast-feedback-path"): String = "test";
         /// The registry path of images under extended test.

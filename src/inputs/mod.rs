@@ -12,12 +12,15 @@ pub use globs::Globs;
 pub use list::{Inputs, SPECS};
 pub use types::{
     BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, Integration, Lines, OnExisting,
-    OnFork, OutputFormat, Promotion, ReleaseCommit, Size, Switch, Words,
+    OnFork, OutputFormat, Promotion, Records, ReleaseCommit, Size, Words,
 };
 
 use crate::error::Failure;
 use crate::version::{self, Prefix};
 use crate::world::Env;
+
+/// How the variables of inputs begin.
+const PREFIX: &str = "INPUT_";
 
 /// One input, as action.yml, `--help` and docs/inputs.md show it.
 #[derive(Debug, Clone, Copy)]
@@ -67,22 +70,25 @@ impl Spec {
 
     /// The environment variable, as GitHub names it: `INPUT_TENANT_NAME`.
     pub fn variable(&self) -> String {
-        format!("INPUT_{}", self.name.to_uppercase().replace('-', "_"))
+        format!("{PREFIX}{}", self.name.to_uppercase().replace('-', "_"))
     }
 
     /// The text of this input: the flag's, else the variable's. Empty is absent.
     ///
     /// GitHub's runner keeps the dashes of names (`INPUT_TENANT-NAME`); both spellings are read.
     pub fn text(&self, flag: Option<String>, env: &Env) -> Option<String> {
-        let dashed = || env.get(&format!("INPUT_{}", self.name.to_uppercase()));
-        flag.filter(|text| !text.is_empty())
-            .or_else(|| env.get(&self.variable()).or_else(dashed).map(str::to_owned))
+        // The spelling with dashes comes first in the order of names, and gives way.
+        let variable = || {
+            let given = env.beginning_with(PREFIX).filter(|(_, text)| !text.is_empty());
+            given.filter(|(name, _)| self.reads(name)).last().map(|(_, text)| text.to_owned())
+        };
+        flag.filter(|text| !text.is_empty()).or_else(variable)
     }
 
     /// Whether an environment variable is this input's, in either spelling.
     fn reads(&self, variable: &str) -> bool {
         let letters = |one: u8, other: u8| one.to_ascii_uppercase() == other || (one, other) == (b'-', b'_');
-        variable.strip_prefix("INPUT_").is_some_and(|rest| {
+        variable.strip_prefix(PREFIX).is_some_and(|rest| {
             rest.len() == self.name.len() && self.name.bytes().zip(rest.bytes()).all(|(a, b)| letters(a, b))
         })
     }
@@ -90,7 +96,7 @@ impl Spec {
 
 /// Whether an environment variable is an input of the action.
 pub fn is_input(variable: &str) -> bool {
-    variable.starts_with("INPUT_") && SPECS.iter().any(|spec| spec.reads(variable))
+    SPECS.iter().any(|spec| spec.reads(variable))
 }
 
 impl Inputs {

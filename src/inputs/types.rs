@@ -279,12 +279,14 @@ choices! {
         Overwrite = "overwrite",
     }
 
-    /// On or off.
-    Switch {
-        /// It is done.
+    /// What becomes of promotion records.
+    Records {
+        /// Each promotion attaches one; a missing one is a warning.
         On = "on",
-        /// It is not done.
+        /// None is attached or looked for.
         Off = "off",
+        /// Each promotion attaches one; an image that lacks one does not go on.
+        Required = "required",
     }
 
     /// How `plan` prints.

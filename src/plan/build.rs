@@ -10,7 +10,7 @@ use crate::environment::{
     EnvVars, Key, Origin, Paths, Stage, Target as Facing, Value, Values, target_variables,
 };
 use crate::error::Failure;
-use crate::inputs::{self, Command, Inputs, Integration};
+use crate::inputs::{self, Command, Inputs, Integration, Records};
 use crate::make::{Makefile, State};
 use crate::outcome::Image;
 
@@ -215,7 +215,7 @@ impl Planner<'_> {
             } else {
                 known.inputs.on_existing
             },
-            record: known.inputs.promotion_record == inputs::Switch::On,
+            record: known.inputs.promotion_record,
         });
         self.push(target, action, job);
         Ok(())
@@ -360,7 +360,7 @@ impl Planner<'_> {
             self.warnings.push(nameless::warning(known.place));
         }
         let repository = format!("{registry}/{}", known.paths.of(stage).text);
-        let records = !earlier.is_empty() && known.inputs.promotion_record == inputs::Switch::On;
+        let records = if earlier.is_empty() { Records::Off } else { known.inputs.promotion_record };
         self.own("images", Job::Images { repository, earlier: earlier.to_vec(), records });
         Ok(())
     }

@@ -24,7 +24,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::environment::{Origin, Stage, Values, Variables};
-use crate::inputs::{Command, OnExisting};
+use crate::inputs::{Command, OnExisting, Records};
 use crate::version::Line;
 
 /// Where a run takes place.
@@ -168,9 +168,9 @@ pub enum Job {
         /// The gates that they passed before; none after a build.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         earlier: Vec<Stage>,
-        /// Whether their promotion records should say so.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        records: bool,
+        /// Whether their promotion records should say so, or must.
+        #[serde(skip_serializing_if = "off")]
+        records: Records,
     },
     /// Promotes the images.
     Promote(Promotion),
@@ -229,8 +229,12 @@ pub struct Promotion {
     pub include_referrers: bool,
     /// What happens where a tag at the destination names another image.
     pub on_existing: OnExisting,
-    /// Whether a record of it is attached to the images.
-    pub record: bool,
+    /// Whether a record of it is attached to the images, and those of the gates before must be there.
+    pub record: Records,
+}
+
+fn off(records: &Records) -> bool {
+    *records == Records::Off
 }
 
 impl Job {

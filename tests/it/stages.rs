@@ -453,3 +453,26 @@ fn a_laptop_has_no_released_versions() {
     let run = Gate::local(MAKEFILE).run(&["latest", "prod"]);
     assert!(run.ended(64).stderr.contains("there are no released versions in a local run"), "{}", run.stderr);
 }
+
+#[test]
+fn an_image_without_its_records_does_not_go_on_where_they_are_required() {
+    let gate = Gate::new(&format!("{MAKEFILE}{LATER}")).input("promotion-record", "off");
+    gate.run(&["fast-feedback"]).passed();
+    let gate = gate.input("promotion-record", "required");
+    for command in [&["extended-test"][..], &["promote", "prod"]] {
+        let run = gate.run(command);
+        run.ended(1);
+        let said = "lacks a promotion record, and `promotion-record` is `required`";
+        assert!(run.stdout.contains(said), "{}", run.stdout);
+        assert!(run.stdout.contains("passed fast-feedback; records are not signed"), "{}", run.stdout);
+        assert!(!run.logs.contains_key("p2p-extended-test.log"), "{:?}", run.logs.keys());
+        assert_eq!(gate.registry.digest("prod/shop", "0.0.1"), None);
+    }
+
+    // The next version has them.
+    let gate = gate.commit("second").input("version", "");
+    gate.run(&["fast-feedback"]).passed();
+    let run = gate.run(&["extended-test"]);
+    assert_eq!(run.passed().report["warnings"], serde_json::json!([]));
+    gate.run(&["prod"]).passed();
+}
