@@ -140,6 +140,7 @@ impl Execution<'_> {
             .plan
             .steps
             .iter()
+            .filter(|_| self.site.reaches_a_cluster(&progress.plan))
             .filter(|step| broken_off.iter().any(|result| result.name == step.name))
             .filter_map(|step| step.target()?.namespace.clone())
             .collect();

@@ -14,7 +14,7 @@ use crate::inputs::Bump;
 use crate::kube::Kubeconfig;
 use crate::logins::Login;
 use crate::oci::Client;
-use crate::plan::{Cache, Place};
+use crate::plan::{Cache, Place, Plan};
 use crate::retry::Watcher;
 use crate::tagging::{self, Listing};
 use crate::version::{Commit, Kind};
@@ -108,6 +108,13 @@ impl Site {
             Some(file) => Ok(file.restore()?),
             None => Ok(()),
         }
+    }
+
+    /// Whether targets may have reached a cluster: a laptop's get an empty kubeconfig unless one is named.
+    pub(super) fn reaches_a_cluster(&self, plan: &Plan) -> bool {
+        self.place == Place::Github
+            || self.kubeconfig.contexts().next().is_some()
+            || plan.access.own.cluster.is_some()
     }
 
     /// The file of a target's log. Names that differ only in what no file's name can hold, and a

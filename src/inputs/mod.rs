@@ -96,7 +96,7 @@ impl Spec {
 
 /// Whether an environment variable is an input of the action.
 pub fn is_input(variable: &str) -> bool {
-    SPECS.iter().any(|spec| spec.reads(variable))
+    variable.starts_with(PREFIX) && SPECS.iter().any(|spec| spec.reads(variable))
 }
 
 impl Inputs {

@@ -19,6 +19,14 @@ impl Chain {
         Self(records)
     }
 
+    /// The records of one version, and how many there are of others: the same bytes may have been promoted as
+    /// several. All where none is of that version.
+    pub fn of_version(self, version: &str) -> (Self, usize) {
+        let (own, others): (Vec<_>, Vec<_>) =
+            self.0.into_iter().partition(|record| record.version == version);
+        if own.is_empty() { (Self(others), 0) } else { (Self(own), others.len()) }
+    }
+
     /// The records in order.
     pub fn records(&self) -> &[Record] {
         &self.0
@@ -84,6 +92,12 @@ mod tests {
         let required = ["fast-feedback", "extended-test", "prod"].map(str::to_owned);
         assert_eq!(chain.missing(&required), ["prod"]);
         assert_eq!(Chain::new(Vec::new()).missing(&required), required);
+        let (of_version, others) = chain.clone().of_version("1.2.3");
+        assert_eq!((of_version.records().len(), others), (2, 0));
+        let other = Record { version: "1.2.4".to_owned(), ..record("fast-feedback", "2026-01-03T03:04:05Z") };
+        let both = Chain::new([chain.records(), std::slice::from_ref(&other)].concat());
+        assert_eq!(both.clone().of_version("1.2.4"), (Chain(vec![other]), 2));
+        assert_eq!(both.clone().of_version("9.9.9"), (both, 0));
         let text = chain.to_string();
         assert!(text.contains("  passed fast-feedback at 2026-01-02T03:04:05Z\n"), "{text}");
         assert!(text.contains("         p2p-build passed in 1.500 s\n"), "{text}");

@@ -2,21 +2,32 @@
 
 use crate::oci::{Attached, AttachedState};
 
-/// The table's lines: what it is, what became of it, its digest. None where there is nothing.
+/// So many of a kind have a line each.
+const EACH: usize = 3;
+
+/// The table's lines: what it is, what became of it, its digest. Many of a kind share one. None where there is
+/// nothing.
 pub(crate) fn attachments(attached: &[Attached], dry_run: bool) -> Vec<String> {
     if attached.is_empty() {
         return Vec::new();
     }
     let width = attached.iter().map(|one| one.what.chars().count()).max().unwrap_or_default().max(8);
     let mut lines = vec![format!("{:width$}  {:13}  digest", "attached", "what became")];
+    let mut told: Vec<(&str, AttachedState)> = Vec::new();
     for Attached { what, state, digest, .. } in attached {
-        let state = match state {
+        let word = match state {
             AttachedState::Copied if dry_run => "to copy",
             AttachedState::Copied => "copied",
             AttachedState::Present => "there already",
             AttachedState::Kept => "another stays",
         };
-        lines.push(format!("{what:width$}  {state:13}  {digest}"));
+        let alike = attached.iter().filter(|other| other.what == *what && other.state == *state).count();
+        if alike <= EACH {
+            lines.push(format!("{what:width$}  {word:13}  {digest}"));
+        } else if !told.contains(&(what, *state)) {
+            told.push((what, *state));
+            lines.push(format!("{what:width$}  {word:13}  {alike} of them"));
+        }
     }
     lines
 }
@@ -39,6 +50,8 @@ mod tests {
         assert_eq!(lines[0], "attached   what became    digest");
         assert_eq!(lines[1], format!("sbom       copied         {}", Digest::of("sbom")));
         assert_eq!(lines[2], format!("signature  another stays  {}", Digest::of("signature")));
+        let many = ["record"; 4].map(|what| one(what, AttachedState::Copied));
+        assert_eq!(attachments(&many, false)[1..], ["record    copied         4 of them"]);
         assert!(attachments(&list, true)[1].contains("to copy"));
         assert!(attachments(&[], false).is_empty());
     }

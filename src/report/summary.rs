@@ -172,7 +172,8 @@ fn failure(step: &StepResult) -> String {
     if let Some(failure) = &step.failure {
         text.push_str(&markdown::block(failure.to_string().lines()));
     } else if let Some(reason) = &step.reason {
-        let _infallible = writeln!(text, "{}", markdown::cell(reason));
+        let interrupted = if step.status == Status::Interrupted { "interrupted " } else { "" };
+        let _infallible = writeln!(text, "{interrupted}{}", markdown::cell(reason));
     }
     if !step.tail.is_empty() {
         let mut room = TAIL;

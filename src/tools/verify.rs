@@ -5,7 +5,7 @@ use clap::{Arg, ArgMatches, Command};
 use super::access::{client, inputs, own};
 use super::{required, text};
 use crate::error::{Exit, Failure};
-use crate::oci::Reference;
+use crate::oci::{Reference, Which};
 use crate::record::{self, Chain, UNSIGNED};
 use crate::report::Console;
 use crate::world::World;
@@ -56,9 +56,18 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
         }
     }
     let chain = Chain::new(records);
-    console.say(&format!("{repository}@{digest}"));
-    console.say(&chain.to_string());
     let missing = chain.missing(&required);
+    console.say(&format!("{repository}@{digest}"));
+    let (chain, others) = match image.which() {
+        Which::Tag(version) => chain.of_version(&version),
+        Which::Digest(_) => (chain, 0),
+    };
+    console.say(&chain.to_string());
+    if others > 0 {
+        console.say(&format!(
+            "{others} more are of other versions of the same bytes: ask for {repository}@{digest}"
+        ));
+    }
     if missing.is_empty() {
         return Ok(Exit::Passed);
     }

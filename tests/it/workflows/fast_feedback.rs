@@ -88,6 +88,8 @@ fn a_failed_test_stops_the_promotion_and_not_its_sibling() {
         uploaded.ends_with("\nresults/functional.txt\n"),
         "a failed target's files matter most: {uploaded:?}"
     );
+    let logs = ended.file("artifacts/logs-p2p-functional-dev-run1-attempt1");
+    assert!(logs.lines().last().unwrap().contains("/p2p-logs-"), "{logs:?}");
     let errors = ended.annotations("error");
     for said in [
         "does not define `p2p-functional`, `p2p-nft`",
