@@ -112,7 +112,7 @@ async fn here(job: Option<&Job>, paths: &Paths, git: &Git) -> Result<Commit, Fai
         Some(job) => job.sha().parse().map_err(|error: version::Error| {
             Failure::from(error).context("the environment variable `GITHUB_SHA` names no commit")
         }),
-        None => Ok(versions::locally(paths, git).await?.standing.commit),
+        None => Ok(versions::locally(paths, git, false).await?.standing.commit),
     }
 }
 

@@ -13,6 +13,9 @@ use crate::retry::Policy;
 use crate::tagging::{self, Remote, Subject};
 use crate::version::{self, Kind, Level, Prefix, VersionTag};
 
+/// This many digits of a commit stand in the version of a local run.
+const SHORT: usize = 12;
+
 /// What git says.
 pub(super) struct Found {
     pub(super) standing: Standing,
@@ -54,7 +57,7 @@ pub(super) async fn read(
     }
     let mut found = match job {
         Some(job) => on_github(request, job, paths, git, prefix).await?,
-        None => locally(paths, git).await?,
+        None => locally(paths, git, inputs.registry.is_some()).await?,
     };
     match (&inputs.version, job) {
         // A release goes on from what an earlier job settled, and looks whether it still stands.
@@ -142,10 +145,7 @@ async fn on_github(
     git: &Git,
     prefix: &Prefix,
 ) -> Result<Found, Failure> {
-    let head = match git.head(&paths.directory).await {
-        Err(git::Error::Missing) => git::head_by_files(&paths.directory)?,
-        head => head?,
-    };
+    let head = git.head(&paths.directory).await?;
     // GITHUB_SHA may name an annotated tag's object; a shallow checkout may not have it at all.
     let peeled = if job.sha() == head.as_str() {
         Some(head.clone())
@@ -232,12 +232,31 @@ async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Named, Failure> {
     ))
 }
 
-pub(super) async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> {
-    let (commit, short, notes) = match git.describe(&paths.directory).await {
-        Ok((commit, short)) => (commit, short, Vec::new()),
-        Err(git::Error::NotARepository { .. } | git::Error::NoCommit { .. } | git::Error::Missing) => {
-            let note = "  the commit     none: this is no git repository with a commit".to_owned();
-            ("0".repeat(40).parse()?, "local".to_owned(), vec![note])
+/// What a local run is about. Its version has `-dirty` where tracked files were changed and `shared` others
+/// may take the image for the commit's; a registry of our own is nobody else's, and to ask git takes longer
+/// than all else that is done before a target runs.
+pub(super) async fn locally(paths: &Paths, git: &Git, shared: bool) -> Result<Found, Failure> {
+    let mut notes = Vec::new();
+    let (commit, short) = match git.head(&paths.directory).await {
+        Ok(commit) => {
+            let changed = match shared {
+                false => false,
+                true => match git.is_changed(&paths.directory).await {
+                    Err(git::Error::Missing) => {
+                        notes.push("  the commit     as it is or changed: there is no git to ask".to_owned());
+                        false
+                    }
+                    changed => changed?,
+                },
+            };
+            let short = format!("{}{}", &commit.as_str()[..SHORT], if changed { "-dirty" } else { "" });
+            (commit, short)
+        }
+        Err(
+            git::Error::NotARepository { .. } | git::Error::NoCommit { .. } | git::Error::Headless { .. },
+        ) => {
+            notes.push("  the commit     none: this is no git repository with a commit".to_owned());
+            ("0".repeat(40).parse()?, "local".to_owned())
         }
         Err(error) => return Err(error.into()),
     };

@@ -1,13 +1,10 @@
 use std::path::Path;
 
-use super::Error;
 use super::answer::said;
 use super::program::{Call, Git, Printed};
 use super::trust::{distrusts, trusting};
+use super::{Error, files};
 use crate::version::Commit;
-
-/// This many digits of a commit name it to people.
-const SHORT: usize = 12;
 
 /// The top directory of the working tree that holds `directory`: the nearest one with a `.git`,
 /// which is a repository or a file that leads to one (gitrepository-layout(5)). It is looked for
@@ -22,13 +19,22 @@ pub fn toplevel(directory: &Path) -> Option<&Path> {
 
 /// Facts about the checkout around a directory.
 impl Git {
-    /// The commit that is checked out.
+    /// The commit that is checked out: by the repository's files, which tell at once, and by git where they
+    /// do not.
     ///
     /// # Errors
     ///
-    /// [`Error::NotARepository`], [`Error::NoCommit`] and the general ones.
+    /// [`Error::NotARepository`], [`Error::NoCommit`], [`Error::Headless`] where there is no git, and the
+    /// general ones.
     pub async fn head(&self, directory: &Path) -> Result<Commit, Error> {
-        self.peel(directory, "HEAD").await?.ok_or_else(|| Error::NoCommit { directory: directory.to_owned() })
+        let by_files = files::head(directory);
+        if by_files.is_ok() {
+            return by_files;
+        }
+        match self.peel(directory, "HEAD").await {
+            Err(Error::Missing) => by_files,
+            head => head?.ok_or_else(|| Error::NoCommit { directory: directory.to_owned() }),
+        }
     }
 
     /// The commit that `revision` (a ref, an id, an annotated tag) leads to, or `None` where this
@@ -66,32 +72,19 @@ impl Git {
         }
     }
 
-    /// The commit that is checked out and a short name for it: twelve of its digits, and `-dirty`
-    /// where tracked files were changed.
+    /// Whether tracked files were changed since the commit that is checked out.
     ///
     /// # Errors
     ///
-    /// [`Error::NotARepository`], [`Error::NoCommit`] and the general ones.
-    pub async fn describe(&self, directory: &Path) -> Result<(Commit, String), Error> {
-        // Tells both at once. How far it is ahead of its upstream would take a walk through history.
-        let arguments = ["status", "--porcelain=v2", "--branch", "--untracked-files=no", "--no-ahead-behind"];
+    /// [`Error::NotARepository`] and the general ones.
+    pub async fn is_changed(&self, directory: &Path) -> Result<bool, Error> {
+        let arguments = ["status", "--porcelain=v2", "--untracked-files=no"];
         let (command, printed) = self.ask(directory, &arguments).await?;
-        if printed.code != Some(0) {
-            return Err(failed(command, directory, &printed));
+        if printed.code == Some(0) {
+            Ok(!printed.stdout.is_empty())
+        } else {
+            Err(failed(command, directory, &printed))
         }
-        let text = String::from_utf8_lossy(&printed.stdout);
-        // Lines about the branch begin with `#`, all others tell of a change.
-        let (headers, changes): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.starts_with('#'));
-        let commit = headers.iter().find_map(|line| line.strip_prefix("# branch.oid "));
-        if commit == Some("(initial)") {
-            return Err(Error::NoCommit { directory: directory.to_owned() });
-        }
-        let Some(commit) = commit.and_then(|commit| commit.parse::<Commit>().ok()) else {
-            return Err(Error::Unreadable { command, printed: headers.join("; ") });
-        };
-        let dirty = if changes.is_empty() { "" } else { "-dirty" };
-        let short = format!("{}{dirty}", &commit.as_str()[..SHORT]);
-        Ok((commit, short))
     }
 
     async fn ask(&self, directory: &Path, arguments: &[&str]) -> Result<(String, Printed), Error> {

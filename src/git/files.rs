@@ -1,4 +1,4 @@
-//! What is checked out, by the repository's files, for where there is no program git.
+//! What is checked out, by the repository's files: they tell sooner than git, and where there is none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::version::Commit;
 ///
 /// [`Error::Headless`] where the files do not tell: there is no repository, or it keeps its refs in
 /// another way.
-pub fn head(directory: &Path) -> Result<Commit, Error> {
+pub(super) fn head(directory: &Path) -> Result<Commit, Error> {
     let repository = Repository::around(directory);
     let commit = repository.and_then(|repository| {
         let head = fs::read_to_string(repository.own.join("HEAD")).ok()?;

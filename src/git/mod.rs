@@ -15,6 +15,6 @@ mod worktree;
 
 pub use checkout::toplevel;
 pub use error::Error;
-pub use files::{head as head_by_files, named as named_by_files};
+pub use files::named as named_by_files;
 pub use program::Git;
 pub use worktree::Worktree;

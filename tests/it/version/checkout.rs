@@ -93,24 +93,22 @@ async fn what_is_tracked() {
 }
 
 #[tokio::test]
-async fn a_short_name_says_whether_something_changed() {
+async fn what_is_changed_are_tracked_files() {
     let checkout = Checkout::new();
     checkout.file("a", "1");
     let commit = checkout.commit("first");
     checkout.git(&["tag", "--annotate", "--message=x", "v1.0.0"]);
-    let short = &commit[..12];
-    let described = async || {
-        let (found, short) = git().describe(&checkout.path()).await.unwrap();
-        assert_eq!(found.as_str(), commit);
-        short
+    let changed = async || {
+        assert_eq!(git().head(&checkout.path()).await.unwrap().as_str(), commit);
+        git().is_changed(&checkout.path()).await.unwrap()
     };
-    assert_eq!(described().await, short);
+    assert!(!changed().await);
     checkout.file("new", "1");
-    assert_eq!(described().await, short);
+    assert!(!changed().await);
     checkout.file("a", "2");
-    assert_eq!(described().await, format!("{short}-dirty"));
+    assert!(changed().await);
     checkout.git(&["add", "a"]);
-    assert_eq!(described().await, format!("{short}-dirty"));
+    assert!(changed().await);
 }
 
 #[tokio::test]
@@ -130,7 +128,7 @@ async fn no_repository_no_commit_and_no_git_are_told_apart() {
     let name = outside.path().display().to_string();
     let mut texts = Vec::new();
     for error in
-        [git().head(outside.path()).await.unwrap_err(), git().describe(outside.path()).await.unwrap_err()]
+        [git().head(outside.path()).await.unwrap_err(), git().is_changed(outside.path()).await.unwrap_err()]
     {
         assert!(matches!(error, Error::NotARepository { .. }), "{error}");
         texts.push(shown(error).replace(&name, "DIRECTORY"));
@@ -140,11 +138,10 @@ async fn no_repository_no_commit_and_no_git_are_told_apart() {
 
     plain_git(outside.path(), &["init", "--quiet"]);
     texts.push(shown(git().head(outside.path()).await.unwrap_err()).replace(&name, "DIRECTORY"));
-    assert!(matches!(git().describe(outside.path()).await, Err(Error::NoCommit { .. })));
 
     let mut env = env();
     env.set("PATH", outside.path());
-    texts.push(shown(Git::new(&env).head(outside.path()).await.unwrap_err()));
+    texts.push(shown(Git::new(&env).is_changed(outside.path()).await.unwrap_err()));
     let gone = outside.path().join("gone");
     texts.push(shown(git().head(&gone).await.unwrap_err()).replace(&name, "DIRECTORY"));
     insta::assert_snapshot!(texts.join("\n\n"));
@@ -215,16 +212,16 @@ async fn a_checkout_of_another_user_is_read_by_every_git() {
     for trusted in ["*", top.to_str().unwrap()] {
         for global in [false, true] {
             let git = Git::new(&env(trusted, global));
-            assert_eq!(git.head(&top).await.unwrap().as_str(), commit);
+            assert_eq!(git.peel(&top, "HEAD").await.unwrap().unwrap().as_str(), commit);
             assert!(git.is_tracked(&top, Path::new("Makefile")).await.unwrap());
-            assert_eq!(git.describe(&top).await.unwrap().1, commit[..12]);
+            assert!(!git.is_changed(&top).await.unwrap());
             let users = directory.path().join("git.users");
             // The first try, the second one, and one each of the others.
             assert_eq!(std::fs::read_to_string(&users).unwrap(), "Ada\n".repeat(4));
             std::fs::remove_file(users).unwrap();
         }
     }
-    let error = Git::new(&env("nothing", false)).head(&top).await.unwrap_err();
+    let error = Git::new(&env("nothing", false)).is_changed(&top).await.unwrap_err();
     assert!(matches!(error, Error::Distrusted { .. }), "{error}");
     let text = shown(error);
     let help = format!("git config --global --add safe.directory '{}'", top.display());
