@@ -4,6 +4,11 @@ use std::process::ExitCode;
 
 use p2p::world::World;
 
+/// Short runs are most of all waiting for the kernel, and musl's own gives memory back so eagerly that a tenth
+/// of that is for memory.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     p2p::process::keep_to_ourselves();
     let world = match World::of_process() {
