@@ -239,15 +239,13 @@ pub(super) async fn locally(paths: &Paths, git: &Git, shared: bool) -> Result<Fo
     let mut notes = Vec::new();
     let (commit, short) = match git.head(&paths.directory).await {
         Ok(commit) => {
-            let changed = match shared {
-                false => false,
-                true => match git.is_changed(&paths.directory).await {
-                    Err(git::Error::Missing) => {
-                        notes.push("  the commit     as it is or changed: there is no git to ask".to_owned());
-                        false
-                    }
-                    changed => changed?,
-                },
+            let changed = if shared { git.is_changed(&paths.directory).await } else { Ok(false) };
+            let changed = match changed {
+                Err(git::Error::Missing) => {
+                    notes.push("  the commit     as it is or changed: there is no git to ask".to_owned());
+                    false
+                }
+                changed => changed?,
             };
             let short = format!("{}{}", &commit.as_str()[..SHORT], if changed { "-dirty" } else { "" });
             (commit, short)

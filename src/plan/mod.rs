@@ -233,6 +233,7 @@ pub struct Promotion {
     pub record: Records,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn off(records: &Records) -> bool {
     *records == Records::Off
 }

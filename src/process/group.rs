@@ -1,9 +1,11 @@
 //! Runs a command with all that it starts: streams, limits, stops.
 
+use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use tokio::net::unix::pipe::Receiver;
 use tokio::process::Child;
 use tokio::time::{Instant, timeout_at};
 
@@ -84,26 +86,35 @@ pub async fn run_group(
         return Ok(Ended { how: How::Interrupted(signal), seconds: 0.0, leftovers: Vec::new() });
     }
     let lost = |source| ProcessError::Lost { command: spec.to_string(), source };
-    let (reader, writer) = std::io::pipe().map_err(lost)?;
+    let (reader, writer) = io::pipe().map_err(lost)?;
     let mut child = start(spec, writer)?;
     let Some(group) = Group::of(&child) else {
-        return Err(lost(std::io::Error::other("it has no process id")));
+        return Err(lost(io::Error::other("it has no process id")));
     };
-    // The command starts while the thread does.
-    let mut pump = Pump::start(reader, sink).map_err(lost)?;
+    let mut output = Output::Silent(Receiver::from_owned_fd(reader.into()).map_err(lost)?, sink);
 
-    let told = tokio::select! {
-        biased;
-        status = child.wait() => Ok(status.map_err(lost)?),
-        signal = stop.wait() => Err(How::Interrupted(signal)),
-        () = tokio::time::sleep_until(started + options.time_limit) => Err(How::TimedOut),
+    let told = loop {
+        tokio::select! {
+            biased;
+            status = child.wait() => break Ok(status.map_err(lost)?),
+            signal = stop.wait() => break Err(How::Interrupted(signal)),
+            () = tokio::time::sleep_until(started + options.time_limit) => break Err(How::TimedOut),
+            () = output.speaks() => output = output.heard().map_err(lost)?,
+        }
     };
+    // Whoever is left may have much to say before it ends.
+    if told.is_err() || group.is_running() {
+        output = output.heard().map_err(lost)?;
+    }
     let (how, leftovers) = match told {
         Ok(status) => (how(status), end_leftovers(&group).await),
         Err(how) => (how, wind_up(&mut child, &group, how, options.grace).await),
     };
     group.released();
 
+    let Some(mut pump) = output.rest().map_err(lost)? else {
+        return Ok(Ended { how, seconds: started.elapsed().as_secs_f64(), leftovers });
+    };
     pump.finish();
     let patience = async {
         match how {
@@ -122,7 +133,45 @@ pub async fn run_group(
     Ok(Ended { how, seconds: started.elapsed().as_secs_f64(), leftovers })
 }
 
-fn start(spec: &Spec, writer: std::io::PipeWriter) -> Result<Child, ProcessError> {
+/// The output of a command. Many a short one prints nothing, and needs no thread that reads it.
+enum Output<S> {
+    /// Nothing has been printed so far.
+    Silent(Receiver, S),
+    /// It is being read.
+    Heard(Pump),
+}
+
+impl<S: FnMut(&[u8]) + Send + 'static> Output<S> {
+    /// Waits until the first of it is there.
+    async fn speaks(&self) {
+        match self {
+            // What cannot be waited for is read at the end.
+            Self::Silent(pipe, _) if pipe.readable().await.is_ok() => {}
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Reads from now on.
+    fn heard(self) -> io::Result<Self> {
+        match self {
+            Self::Silent(pipe, sink) => Pump::start(pipe.into_blocking_fd()?.into(), sink).map(Self::Heard),
+            heard @ Self::Heard(_) => Ok(heard),
+        }
+    }
+
+    /// Who reads what is left, now that nobody prints any more; none where there is nothing.
+    fn rest(self) -> io::Result<Option<Pump>> {
+        match self {
+            Self::Silent(pipe, _) if rustix::io::ioctl_fionread(&pipe)? == 0 => Ok(None),
+            output => match output.heard()? {
+                Self::Heard(pump) => Ok(Some(pump)),
+                Self::Silent(..) => Ok(None),
+            },
+        }
+    }
+}
+
+fn start(spec: &Spec, writer: io::PipeWriter) -> Result<Child, ProcessError> {
     let start = |source| ProcessError::Start {
         command: spec.to_string(),
         directory: spec.cwd.display().to_string(),

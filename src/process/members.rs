@@ -55,7 +55,8 @@ impl Group {
         running(self.leader).unwrap_or_default().into_iter().take(NAMED).collect()
     }
 
-    fn is_running(&self) -> bool {
+    /// Whether somebody of it runs, zombies left out.
+    pub(super) fn is_running(&self) -> bool {
         // A group of which only zombies are left still takes signals.
         test_kill_process_group(self.leader).is_ok()
             && running(self.leader).is_none_or(|running| !running.is_empty())

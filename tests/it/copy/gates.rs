@@ -134,7 +134,7 @@ fn a_later_promotion_warns_of_a_stage_that_no_record_tells_of() {
 
         // Who hands the digests over says so.
         let tested = format!("{host}/acme/extended-test/shop:{version}");
-        let tested = p2p::oci::Digest::of(&skopeo(&["inspect", "--raw", "--tls-verify=false"], &tested));
+        let tested = p2p::oci::Digest::of(skopeo(&["inspect", "--raw", "--tls-verify=false"], &tested));
         let gate = gate.input("images", &format!(r#"{{"shop": "{tested}"}}"#));
         gate.run(&["promote", "prod"]).passed();
         let shown = gate.run(&["verify", &image, "--require", "extended-test"]);
