@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod act;
+mod architecture;
 mod bad_input;
 mod build_cache;
 mod cloud;
