@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use super::{Paths, Request};
 use crate::environment::{
-    Key, Origin, Paths as StagePaths, Sources, Target as Facing, Value, Values, target_variables,
+    Key, Origin, Paths as StagePaths, Sources, Target as Facing, Value, Values, is_ours, target_variables,
 };
 use crate::error::Failure;
 use crate::git::{self, Git};
 use crate::inputs::Command;
-use crate::make::{self, Makefile, ProbeRequest};
+use crate::make::{self, Makefile, ProbeRequest, Unwanted};
 use crate::plan::Place;
 use crate::private;
-use crate::world::World;
+use crate::world::{Env, World};
 
 /// The longest that make may take to read a Makefile.
 const READING: Duration = Duration::from_mins(2);
@@ -58,6 +58,7 @@ pub(super) async fn read(
     let required = request.inputs.required_targets.iter().flat_map(|words| &words.0);
     let targets: Vec<_> = request.targets.iter().chain(required).map(String::as_str).chain(gates).collect();
     let mut env = variables.over(&world.env);
+    check_flags(&env)?;
     // What `$(shell …)` writes for the runner is no more obeyed than what a target writes.
     if place == Place::Github {
         for (name, file) in private::runner_files(paths.scratch()?)? {
@@ -73,6 +74,25 @@ pub(super) async fn read(
         limit: READING,
     });
     Ok(makefile.await?)
+}
+
+/// Refuses options of make with which a target would pass untested, or get another value than ours.
+fn check_flags(env: &Env) -> Result<(), Failure> {
+    let (variable, what) = match make::unwanted(env, is_ours) {
+        None => return Ok(()),
+        Some(Unwanted::Untested { variable, word }) => {
+            (variable, format!("`{word}`, with which a target passes although nothing is tested"))
+        }
+        Some(Unwanted::Assigned { variable, name }) => {
+            (variable, format!("a value of `{name}`, which the gate sets"))
+        }
+    };
+    Err(Failure::usage(
+        format!("the variable `{variable}` holds {what}"),
+        format!(
+            "take it out of `{variable}`; in the reusable workflows the input `make-flags`, else the variable `P2P_MAKEFLAGS`, gives it; nothing was run"
+        ),
+    ))
 }
 
 /// The values that targets will have: with a tenant in place of the one that only the Makefile may know, for

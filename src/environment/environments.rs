@@ -28,6 +28,9 @@ impl Place {
     }
 }
 
+/// The name of the entry about the job's own environment, whatever that is called.
+pub(super) const OWN: &str = "";
+
 /// Each environment's entry, by the environment's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environments(BTreeMap<String, Given>);
@@ -54,7 +57,11 @@ impl Environments {
 
     /// The names of all environments in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.named().map(|(name, _)| name.as_str())
+    }
+
+    fn named(&self) -> impl Iterator<Item = (&String, &Given)> {
+        self.0.iter().filter(|(name, _)| *name != OWN)
     }
 
     /// Everything as the input `environments` takes it, with the values of the job's environment in its
@@ -65,7 +72,7 @@ impl Environments {
             given.map(|(key, value)| (key.name().to_owned(), Json::from(value.text.clone()))).collect()
         };
         let mut described: Map<_, _> =
-            self.0.iter().map(|(name, given)| (name.clone(), Json::from(texts(given)))).collect();
+            self.named().map(|(name, given)| (name.clone(), Json::from(texts(given)))).collect();
         if let Some(name) = &own.environment {
             described.insert(name.text.clone(), Json::from(texts(&own.of_environment())));
         }

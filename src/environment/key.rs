@@ -47,11 +47,15 @@ pub enum Key {
     NamespaceExtended,
     /// The namespace of `p2p-prod`.
     NamespaceProd,
+    /// The ending of [`Key::Namespace`].
+    Subnamespace,
+    /// The namespace of all targets of `run`, whatever their own would be.
+    Namespace,
 }
 
 impl Key {
     /// Every key; a derived one stands after what it is derived from.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::TenantName,
         Self::AppName,
         Self::ProjectId,
@@ -72,6 +76,8 @@ impl Key {
         Self::NamespaceIntegration,
         Self::NamespaceExtended,
         Self::NamespaceProd,
+        Self::Subnamespace,
+        Self::Namespace,
     ];
 
     /// Its name as an input and under `environments`.
@@ -97,6 +103,8 @@ impl Key {
             Self::NamespaceIntegration => "namespace-integration",
             Self::NamespaceExtended => "namespace-extended",
             Self::NamespaceProd => "namespace-prod",
+            Self::Subnamespace => "subnamespace",
+            Self::Namespace => "namespace",
         }
     }
 
@@ -134,6 +142,7 @@ impl Key {
             | Self::NamespaceIntegration
             | Self::NamespaceExtended
             | Self::NamespaceProd => &[Self::BaseNamespace],
+            Self::Namespace => &[Self::BaseNamespace, Self::Subnamespace],
             _ => &[],
         }
     }

@@ -64,6 +64,7 @@ fn derive(key: Key, values: &Given) -> Option<Value> {
         Key::NamespaceIntegration => child("integration")?,
         Key::NamespaceExtended => child("extended")?,
         Key::NamespaceProd => child("prod")?,
+        Key::Namespace => child(text(Key::Subnamespace)?)?,
         _ => return None,
     };
     Some(Value::new(derived, Origin::Derived(from)))
@@ -81,6 +82,8 @@ fn check(key: Key, value: &Value) -> Result<(), EnvironmentError> {
         | Key::NamespaceIntegration
         | Key::NamespaceExtended
         | Key::NamespaceProd
+        | Key::Subnamespace
+        | Key::Namespace
             if !dns_label(&value.text) =>
         {
             "is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends"
@@ -108,7 +111,7 @@ fn dns_label(text: &str) -> bool {
 
 /// Made of checked labels, a derived namespace can only be too long.
 fn check_namespace(key: Key, value: &Value, values: &Given) -> Result<(), EnvironmentError> {
-    let of_namespaces = key == Key::BaseNamespace || key.derived_from() == [Key::BaseNamespace];
+    let of_namespaces = key == Key::BaseNamespace || key.derived_from().contains(&Key::BaseNamespace);
     if !of_namespaces || dns_label(&value.text) {
         return Ok(());
     }

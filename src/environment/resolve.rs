@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::environments::Environments;
+use super::environments::{Environments, OWN};
 use super::error::EnvironmentError;
 use super::key::Key;
 use super::names::{PKG_DEV, complete};
@@ -74,7 +74,8 @@ impl Sources {
 
     fn own_given(&self) -> Given {
         let mut given = self.inputs.clone();
-        if let Some(entry) = self.environment.as_ref().and_then(|own| self.environments.entry(&own.text)) {
+        let name = self.environment.as_ref().map(|own| own.text.as_str());
+        for entry in name.into_iter().chain([OWN]).filter_map(|name| self.environments.entry(name)) {
             fill(&mut given, entry);
         }
         fill(&mut given, &self.vars.values);
@@ -131,9 +132,11 @@ impl Values {
         })
     }
 
-    /// The namespace that a target works in (build and promotion: the base namespace).
-    pub fn namespace_of(&self, target: &str) -> Option<&Value> {
-        self.get(Key::namespace_of(target))
+    /// The key of the namespace that a target works in: [`Key::Namespace`] where it is known and the
+    /// command is `run`, else the target's own; the base namespace for build and promotion.
+    pub fn namespace_key(&self, target: &str, run: bool) -> Key {
+        let namespace = Some(Key::Namespace).filter(|key| run && self.get(*key).is_some());
+        namespace.unwrap_or_else(|| Key::namespace_of(target))
     }
 
     /// What would have to be given so that the key is known.

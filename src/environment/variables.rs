@@ -170,6 +170,11 @@ pub(super) fn entry(name: &str) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.name == name)
 }
 
+/// Whether a variable of that name is ours.
+pub fn is_ours(name: &str) -> bool {
+    entry(name).is_some()
+}
+
 /// A variable's value with its origin. Serialised and printed, a secret one is `***`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::copied::Copied;
 use super::log_file::LogFile;
@@ -21,7 +22,7 @@ use crate::report::Reporter;
 /// What a target did, before it is told.
 pub(super) struct Ran {
     ended: Ended,
-    limit: u64,
+    limit: Option<Duration>,
     findings: Findings,
     log: PathBuf,
     summary: Option<String>,
@@ -112,7 +113,7 @@ impl Execution<'_> {
         let summary = private.summary(SUMMARY).map(|text| self.masker.mask(&text).into_owned());
         Ok(Some(Ran {
             ended,
-            limit: target.time_limit.as_secs(),
+            limit: target.time_limit,
             findings: printer.stream.findings(),
             log,
             summary,
@@ -239,7 +240,10 @@ fn result(name: &str, ran: Ran, clean: impl Fn(&str) -> String) -> StepResult {
         How::Signalled(signal) => (Status::Failed, Some(format!("make was ended by signal {signal}"))),
         How::TimedOut => (
             Status::TimedOut,
-            Some(format!("it was ended after {} s; the input `timeout` sets the limit", ran.limit)),
+            Some(format!(
+                "it was ended after {} s; the input `timeout` sets the limit",
+                ran.limit.unwrap_or_default().as_secs()
+            )),
         ),
         How::Interrupted(signal) => (Status::Interrupted, Some(format!("by {}", signal.name()))),
     };

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::Execution;
-use crate::environment::Key;
 use crate::outcome::{Status, StepResult};
 use crate::output::inert;
 use crate::plan::Target;
@@ -22,9 +21,7 @@ impl Execution<'_> {
         result: StepResult,
     ) -> StepResult {
         let failed = matches!(result.status, Status::Failed | Status::TimedOut);
-        // The base namespace is where the build runs, which deploys nothing.
-        let deploys = Key::namespace_of(&target.target) != Key::BaseNamespace;
-        let Some(namespace) = target.namespace.as_deref().filter(|_| failed && deploys) else {
+        let Some(namespace) = target.namespace.as_deref().filter(|_| failed && target.deploys) else {
             return result;
         };
         let retrying =

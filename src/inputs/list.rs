@@ -128,8 +128,9 @@ inputs! {
         /// Targets that the Makefile must have, besides those that `run` runs: an error before anything
         /// runs, where the others run in jobs of their own.
         required_targets("required-targets") for RUN: Option<Words>;
-        /// The time limit of each target: minutes, or a number with `s`, `m` or `h`.
-        timeout("timeout", usual): Duration = "60";
+        /// The time limit of each target: minutes, or a number with `s`, `m` or `h`. Default: 60 minutes
+        /// for the targets of fast feedback; all others may run as long as the job may.
+        timeout("timeout", usual): Option<Duration>;
         /// Whether functional and nft run at the same time, nft in a copy of the workspace.
         parallel("parallel") for FAST_FEEDBACK: bool = "true";
         /// The largest workspace that is copied for that; above it they run one after the other.

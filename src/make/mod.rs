@@ -8,11 +8,13 @@ mod command;
 mod database;
 mod error;
 mod files;
+mod flags;
 mod images;
 mod makefile;
 mod probe;
 
 pub use error::MakeError;
+pub use flags::{Unwanted, unwanted};
 pub use images::images;
 pub use makefile::{Makefile, Origin, Place, State, Target, Variable};
 pub use probe::{ProbeRequest, probe};

@@ -297,8 +297,7 @@ impl Planner<'_> {
 /// The namespace of a step's target that is made for it.
 fn namespace(step: &Step) -> Option<String> {
     let Job::Target(target) = &step.job else { return None };
-    let own = Key::namespace_of(&target.target) != Key::BaseNamespace;
-    target.namespace.clone().filter(|_| own)
+    target.namespace.clone().filter(|_| target.deploys)
 }
 
 /// An environment's identity where it is wanted and known, and what it logs in to.

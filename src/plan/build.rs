@@ -1,6 +1,7 @@
 //! From what is known to the plan.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{
     Access, Action, Cache, Cloud, Images, Job, Later, Names, Place, Plan, Promotion, Standing, Step, Target,
@@ -323,14 +324,16 @@ impl Planner<'_> {
     fn make_target(&self, name: &str, values: &Values, source: Option<&Values>) -> Target {
         let known = self.known;
         let version = Value::new(&known.version.version, Origin::Run(known.version.because.clone()));
+        let namespace = values.namespace_key(name, known.command == Command::Run);
         Target {
             target: name.to_owned(),
-            namespace: values.namespace_of(name).map(|value| value.text.clone()),
+            namespace: values.text(namespace).map(str::to_owned),
+            deploys: namespace != Key::BaseNamespace,
             in_copy: name == NFT
                 && !matches!(known.command, Command::Run | Command::Prod | Command::Latest)
                 && known.inputs.parallel
                 && self.state(FUNCTIONAL) != State::Empty,
-            time_limit: known.inputs.timeout,
+            time_limit: known.inputs.timeout.or_else(|| time_limit(name)),
             variables: target_variables(&Facing {
                 values,
                 source,
@@ -474,6 +477,13 @@ pub(super) fn promotion_target(stage: Stage) -> &'static str {
         Stage::Prod => "p2p-promote-to-prod",
         Stage::FastFeedback | Stage::ExtendedTest => "p2p-promote-to-extended-test",
     }
+}
+
+/// The time limit of a target where no input sets one. Soak tests of the later gates, and targets that we do
+/// not know, have the job's own limit alone.
+fn time_limit(target: &str) -> Option<Duration> {
+    let fast_feedback = [BUILD, FUNCTIONAL, NFT, INTEGRATION, IMAGES, promotion_target(Stage::ExtendedTest)];
+    fast_feedback.contains(&target).then_some(Duration::from_hours(1))
 }
 
 fn quoted(names: &[&str]) -> String {

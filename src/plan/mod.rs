@@ -203,11 +203,18 @@ pub struct Target {
     /// The namespace that its kubeconfig points to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// Whether it may deploy to that namespace, which is made for it; build and promotion do not.
+    #[serde(skip)]
+    pub deploys: bool,
     /// Whether it runs in a copy of the workspace.
     pub in_copy: bool,
-    /// Its time limit.
-    #[serde(rename = "time-limit-seconds", serialize_with = "seconds")]
-    pub time_limit: Duration,
+    /// Its time limit; without one only the job's own limit ends it.
+    #[serde(
+        rename = "time-limit-seconds",
+        serialize_with = "seconds",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub time_limit: Option<Duration>,
     /// The variables it gets, besides those of the job.
     pub variables: Variables,
 }
@@ -314,6 +321,6 @@ impl Plan {
     }
 }
 
-fn seconds<S: serde::Serializer>(limit: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(limit.as_secs())
+fn seconds<S: serde::Serializer>(limit: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    limit.map(|limit| limit.as_secs()).serialize(serializer)
 }

@@ -195,7 +195,8 @@ impl fmt::Display for Job {
             Self::Version => f.write_str("settle the version"),
             Self::Subnamespaces(sub) => write!(f, "create {} in {}", sub.names.join(", "), sub.parent),
             Self::Target(target) => {
-                write!(f, "make {}, at most {}", target.target, limit(target.time_limit))
+                write!(f, "make {}", target.target)?;
+                target.time_limit.map_or(Ok(()), |time| write!(f, ", at most {}", limit(time)))
             }
             Self::Images { repository, .. } => write!(f, "record the digests under {repository}"),
             Self::ReleaseCommit { tag, files } => {

@@ -27,15 +27,15 @@ const LAST: Duration = Duration::from_secs(1);
 /// The limits of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct RunOptions {
-    /// How long it may run.
-    pub time_limit: Duration,
+    /// How long it may run; without a limit, until it ends or we are told to stop.
+    pub time_limit: Option<Duration>,
     /// How long it may clean up after it was told to stop.
     pub grace: Duration,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { time_limit: Duration::from_hours(1), grace: Duration::from_secs(5) }
+        Self { time_limit: Some(Duration::from_hours(1)), grace: Duration::from_secs(5) }
     }
 }
 
@@ -93,12 +93,13 @@ pub async fn run_group(
     };
     let mut output = Output::Silent(Receiver::from_owned_fd(reader.into()).map_err(lost)?, sink);
 
+    let deadline = options.time_limit.and_then(|limit| started.checked_add(limit));
     let told = loop {
         tokio::select! {
             biased;
             status = child.wait() => break Ok(status.map_err(lost)?),
             signal = stop.wait() => break Err(How::Interrupted(signal)),
-            () = tokio::time::sleep_until(started + options.time_limit) => break Err(How::TimedOut),
+            () = passed(deadline) => break Err(How::TimedOut),
             () = output.speaks() => output = output.heard().map_err(lost)?,
         }
     };
@@ -131,6 +132,14 @@ pub async fn run_group(
         () = patience => {}
     }
     Ok(Ended { how, seconds: started.elapsed().as_secs_f64(), leftovers })
+}
+
+/// Waits until the deadline has passed: for ever where there is none.
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The output of a command. Many a short one prints nothing, and needs no thread that reads it.

@@ -119,7 +119,7 @@ fn environments_and_vars() {
         of_input("environments", &["{a: {no-such-key: x}}", "a: [", "- a"]) + &of_input("vars", &["{", "[]"]),
         @r#"
         input environments, line 1: a has an unknown key "no-such-key"
-        help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod
+        help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod, subnamespace, namespace
 
         input environments, line 1: unclosed bracket '['
         help: write it like this:
@@ -149,7 +149,7 @@ fn the_repository_s_settings() {
     let gate = Gate::new(MAKEFILE).file(".p2p.yaml", "environments: {a: {no-such-key: x}}\n");
     insta::assert_snapshot!(refused(&gate, &["fast-feedback"]), @r#"
     .p2p.yaml, line 1: a has an unknown key "no-such-key"
-    help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod
+    help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod, subnamespace, namespace
     "#);
 }
 
@@ -472,6 +472,25 @@ fn the_codes_of_the_documentation() {
     is(69, &refusing, &["fast-feedback"]);
     is(69, &Gate::new(MAKEFILE).input("github-token", "wrong"), &["fast-feedback"]);
     is(124, &Gate::new("p2p-build: ; @sleep 60\n").input("timeout", "1s"), &["run", "p2p-build"]);
+}
+
+/// As `make-flags` of the reusable workflows gives them.
+#[test]
+fn options_of_make_with_which_nothing_would_be_tested() {
+    for (variable, flags, named) in [
+        ("MAKEFLAGS", "-j2 -n", "holds `-n`, with which"),
+        ("MAKEFLAGS", "--ignore-errors", "holds `--ignore-errors`"),
+        ("GNUMAKEFLAGS", "-kt", "`GNUMAKEFLAGS` holds `-kt`"),
+        ("MAKEFLAGS", "VERSION=9.9.9", "a value of `VERSION`, which the gate sets"),
+    ] {
+        let run = Gate::new("p2p-build: ; @echo ran\n").env(variable, flags).run(&["run", "p2p-build"]);
+        run.ended(64);
+        assert!(run.stdout.contains(named) && !run.stdout.contains("ran\n"), "{}", run.stdout);
+    }
+    let gate = Gate::new("p2p-build: ; @echo '$(MAKEFLAGS) $(SIZE)'\n");
+    let run = gate.env("MAKEFLAGS", "-s --jobs=3 SIZE=small").run(&["run", "p2p-build"]);
+    let log = &run.passed().logs["p2p-build.log"];
+    assert!(log.contains("-j3") && log.ends_with(" small\n"), "{log}");
 }
 
 #[test]

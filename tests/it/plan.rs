@@ -257,3 +257,27 @@ fn a_pattern_rule_promotes_where_it_is_about_promotions() {
         assert_eq!(promotion.get("by").is_some(), by_make, "{rule} {tracked} {setting}");
     }
 }
+
+/// Soak tests take hours: what a later gate runs, and what we do not know, has the job's own limit.
+#[test]
+fn only_targets_of_fast_feedback_have_a_time_limit_of_ours() {
+    let makefile = format!("{MAKEFILE}p2p-extended-test p2p-promote-to-prod p2p-prod soak:\n\t@echo $@\n");
+    let limits = |gate: Gate, arguments: &[&str]| -> Vec<Value> {
+        let run = gate.run(&[&["plan"], arguments, &["--output", "json"]].concat());
+        let plan: Value = serde_json::from_str(&run.passed().stdout).unwrap();
+        let targets = plan["steps"].as_array().unwrap().iter().map(|step| &step["job"]);
+        targets.filter(|job| job["kind"] == "target").map(|job| job["time-limit-seconds"].clone()).collect()
+    };
+    let gate = || Gate::new(&makefile);
+    assert_eq!(limits(gate(), &["fast-feedback"]), vec![json!(3600); 4]);
+    assert_eq!(
+        limits(gate(), &["run", "p2p-build", "p2p-extended-test", "soak"]),
+        [json!(3600), Value::Null, Value::Null]
+    );
+    assert_eq!(limits(gate(), &["run", "p2p-prod"]), [Value::Null]);
+    let given = || gate().input("timeout", "5h");
+    assert_eq!(limits(given(), &["fast-feedback"]), vec![json!(18_000); 4]);
+    assert_eq!(limits(given(), &["run", "soak"]), [json!(18_000)]);
+    let text = gate().run(&["plan", "run", "p2p-nft", "soak"]).stdout;
+    assert!(text.contains("make p2p-nft, at most 60 min\n") && text.contains("make soak\n"), "{text}");
+}

@@ -25,7 +25,7 @@ fn shell(program: &str, directory: &Path, script: &str) -> Spec {
 }
 
 fn options(limit: Duration, grace: Duration) -> RunOptions {
-    RunOptions { time_limit: limit, grace }
+    RunOptions { time_limit: Some(limit), grace }
 }
 
 /// Runs a script in a directory of its own to its end.

@@ -107,6 +107,39 @@ fn every_derived_name_can_be_replaced() {
     assert_eq!(sources.own().unwrap().text(Key::NamespaceNft), Some("home-nft"));
 }
 
+fn working(values: &Values, target: &str, run: bool) -> String {
+    values.text(values.namespace_key(target, run)).unwrap().to_owned()
+}
+
+#[test]
+fn a_subnamespace_is_the_namespace_of_every_target_of_run() {
+    for (entry, expected) in [
+        ("dev: {subnamespace: load}", "shop-basket-load"),
+        ("'': {subnamespace: load}", "shop-basket-load"),
+        ("{dev: {subnamespace: load}, '': {subnamespace: other}}", "shop-basket-load"),
+        ("dev: {namespace: mine, subnamespace: load}", "mine"),
+        ("dev: {base-namespace: home, subnamespace: load}", "home-load"),
+    ] {
+        let sources = Sources { environments: Environments::parse(entry).unwrap(), ..platform() };
+        let sources = Sources { environment: Some(named("dev")), ..sources };
+        let own = sources.own().unwrap();
+        for target in ["soak", "p2p-functional", "p2p-build"] {
+            assert_eq!(working(&own, target, true), expected, "{entry}");
+        }
+        let base = own.text(Key::BaseNamespace).unwrap();
+        assert_eq!(working(&own, "p2p-functional", false), format!("{base}-functional"), "{entry}");
+        assert_eq!(own.text(Key::NamespaceNft).unwrap(), format!("{base}-nft"), "{entry}");
+    }
+    for wrong in ["Load", "a.b", "-x", "a_b", "x/y"] {
+        let entry = Environments::parse(&format!("'': {{subnamespace: '{wrong}'}}")).unwrap();
+        let error = Sources { environments: entry, ..platform() }.own().unwrap_err().to_string();
+        assert!(error.contains("subnamespace") && error.contains(wrong), "{error}");
+    }
+    let long = Environments::parse(&format!("'': {{subnamespace: {}}}", "x".repeat(60))).unwrap();
+    let error = Sources { environments: long, ..platform() }.own().unwrap_err().to_string();
+    assert!(error.contains("shop-basket-xxx"), "{error}");
+}
+
 #[test]
 fn the_base_namespace_names_the_app_once() {
     for (app, expected) in [(Some("basket"), "shop-basket"), (Some("shop"), "shop"), (None, "shop")] {
@@ -115,8 +148,8 @@ fn the_base_namespace_names_the_app_once() {
         sources.makefile = Sources::makefile(None, app);
         let own = sources.own().unwrap();
         assert_eq!(own.text(Key::BaseNamespace), Some(expected));
-        assert_eq!(own.namespace_of("p2p-build").unwrap().text, expected);
-        assert_eq!(own.namespace_of("p2p-promote-to-prod").unwrap().text, expected);
+        assert_eq!(working(&own, "p2p-build", false), expected);
+        assert_eq!(working(&own, "p2p-promote-to-prod", true), expected);
         for (target, suffix) in [
             ("p2p-functional", "functional"),
             ("p2p-nft", "nft"),
@@ -124,7 +157,7 @@ fn the_base_namespace_names_the_app_once() {
             ("p2p-extended-test", "extended"),
             ("p2p-prod", "prod"),
         ] {
-            assert_eq!(own.namespace_of(target).unwrap().text, format!("{expected}-{suffix}"));
+            assert_eq!(working(&own, target, true), format!("{expected}-{suffix}"));
         }
     }
 }

@@ -76,6 +76,25 @@ fn namespaces_that_are_made_by_others() {
     assert_eq!((run.step("subnamespaces"), cloud.cluster.anchors().len()), ("", 0));
 }
 
+/// As `p2p-execute-command.yaml` gives its input `subnamespace`.
+#[test]
+fn targets_of_run_work_in_the_subnamespace_that_is_given() {
+    let soak = "soak: p2p-nft\n.PHONY: soak\n";
+    for (environments, namespace) in [
+        (r#"{"": {"subnamespace": "load"}}"#, "shop-basket-load"),
+        (r#"{"gcp-dev": {"subnamespace": "nft"}}"#, "shop-basket-nft"),
+    ] {
+        let cloud = Cloud::new();
+        let gate = cloud.gate(&format!("{MAKEFILE}{soak}")).input("environments", environments);
+        let run = gate.run(&["run", "soak", "p2p-functional"]);
+        run.passed();
+        for log in ["soak.log", "p2p-functional.log"] {
+            assert!(run.logs[log].contains(&format!(" {namespace}\n")), "{}", run.logs[log]);
+        }
+        assert_eq!(cloud.cluster.anchors(), [format!("shop/{namespace}")]);
+    }
+}
+
 #[test]
 fn the_time_that_a_subnamespace_may_take() {
     let cloud = Cloud::new();
