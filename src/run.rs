@@ -17,7 +17,7 @@ use crate::outcome::{Event, Outcome};
 use crate::output::Masker;
 use crate::plan::Plan;
 use crate::process::{Signals, StopSignal};
-use crate::registry;
+use crate::registry::{self, Trimmed};
 use crate::removals::Removals;
 use crate::report::{self, Annotations, Console, Json, Listener, Log, Outputs, Reporter, Summary};
 use crate::retry::{Policy, Watcher};
@@ -115,7 +115,8 @@ async fn prepared(
     let watcher = watcher(&reporter);
     let git = Git::new(&world.env).retrying(Policy::default(), watcher.clone());
     let mut stop = signals.stop();
-    let (dry_run, format) = (request.dry_run, request.inputs.output);
+    let (dry_run, format, cache_limit) =
+        (request.dry_run, request.inputs.output, request.inputs.cache_limit.0);
     let mut server = None;
     // Holds what is left of the directories until the end.
     let mut paths = Some(paths);
@@ -155,8 +156,8 @@ async fn prepared(
         return Ok(None);
     }
     let outcome = Box::pin(several::run(world, parts, &all_logs, &reporter, &masker, &signals.stop())).await;
-    if let Some(server) = server {
-        server.stop().await;
+    if let Some(local) = server {
+        forget_old_images(local, cache_limit, console).await;
     }
     Ok(outcome)
 }
@@ -221,23 +222,36 @@ fn embedded<'a>(
     request: &Request,
     job: Option<&Job>,
     paths: Option<&Paths>,
-    server: &'a mut Option<registry::Server>,
+    server: &'a mut Option<registry::Local>,
 ) -> impl Future<Output = Result<Option<String>, Failure>> + use<'a> {
     // These two need none.
     let needless = matches!(request.command, Command::Version | Command::Release);
     let embeds = job.is_none() && request.inputs.registry.is_none() && !needless;
-    let options = paths.map(|paths| registry::Options::at(&paths.registry));
+    let home = paths.map(|paths| registry::Home::at(&paths.registry));
     let dry_run = request.dry_run;
     async move {
-        let address = match (options.filter(|_| embeds), dry_run) {
+        let address = match (home.filter(|_| embeds), dry_run) {
             (None, _) => return Ok(None),
             // A plan is only shown: nothing listens, and nothing is written.
             (Some(_), true) => "localhost".to_owned(),
-            (Some(options), false) => {
-                server.insert(registry::Server::start(options).await?).address().to_string()
-            }
+            (Some(home), false) => server.insert(home.join().await?).address().to_string(),
         };
         Ok(Some(format!("{address}/local")))
+    }
+}
+
+/// Stops the registry of a local run, and keeps its directory below the limit.
+async fn forget_old_images(local: registry::Local, limit: u64, console: &Console) {
+    match local.stop(limit).await {
+        Ok(trimmed) if trimmed.versions.is_empty() => {}
+        Ok(Trimmed { versions, bytes }) => console.complain(&format!(
+            "note: removed the {} oldest images of local runs ({}), because `cache-limit` was reached",
+            versions.len(),
+            report::size(bytes)
+        )),
+        Err(error) => {
+            console.complain(&format!("warning: old images of local runs cannot be removed: {error}"));
+        }
     }
 }
 

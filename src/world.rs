@@ -97,6 +97,18 @@ impl World {
             terminal: std::io::stderr().is_terminal(),
         })
     }
+
+    /// Where local runs keep images and logs (XDG Base Directory Specification).
+    pub fn cache(&self) -> PathBuf {
+        let home = || self.env.path("HOME").map(|home| home.join(".cache"));
+        let base = self.env.path("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or_else(home);
+        base.unwrap_or_else(|| "/tmp".into()).join("p2p")
+    }
+
+    /// Where the registry of local runs keeps its images.
+    pub fn registry(&self) -> PathBuf {
+        self.cache().join("registry")
+    }
 }
 
 /// What a run starts from. Tests build their own.

@@ -469,7 +469,10 @@ fn notes(place: Place, registry: Option<&str>, request: &Request, found: &[Strin
     // The others neither push nor deploy.
     if !matches!(request.command, Command::Version | Command::Release | Command::Latest) {
         match (registry, &inputs.registry) {
-            (Some(own), _) => uses.insert(0, format!("  the registry   one of our own at {own}")),
+            (Some(own), _) => uses.insert(
+                0,
+                format!("  the registry   one of our own at {own}; `p2p registry` serves it after the run"),
+            ),
             (None, Some(named)) => uses.insert(0, format!("  the registry   {named}, as you named it")),
             (None, None) => {}
         }

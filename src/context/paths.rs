@@ -77,10 +77,9 @@ impl Paths {
         };
         let workspace = if directory.starts_with(&workspace) { workspace } else { directory.clone() };
         let settings = [directory.join(SETTINGS), workspace.join(SETTINGS)];
-        let cache = cache(world);
         let temp =
             job.map_or_else(|| world.env.path("TMPDIR").unwrap_or("/tmp".into()), |job| job.temp.clone());
-        let runs = cache.join("runs");
+        let runs = world.cache().join("runs");
         let logs = match job {
             Some(job) => private(&job.temp, LOGS)?.keep(),
             // A plan leaves nothing behind on a laptop.
@@ -94,7 +93,7 @@ impl Paths {
             settings,
             temp,
             logs,
-            registry: cache.join("registry"),
+            registry: world.registry(),
             runs: Some(runs).filter(|_| job.is_none() && !request.dry_run),
             keeps_logs: job.is_some() || !request.dry_run,
             scratch: OnceLock::new(),
@@ -221,13 +220,6 @@ impl Paths {
     pub fn inside(&self) -> &Path {
         self.directory.strip_prefix(&self.workspace).unwrap_or(Path::new(""))
     }
-}
-
-/// Where local runs keep images and logs (XDG Base Directory Specification).
-fn cache(world: &World) -> PathBuf {
-    let home = || world.env.path("HOME").map(|home| home.join(".cache"));
-    let base = world.env.path("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or_else(home);
-    base.unwrap_or_else(|| "/tmp".into()).join("p2p")
 }
 
 fn private(parent: &Path, prefix: &str) -> Result<TempDir, Failure> {

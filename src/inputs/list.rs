@@ -182,6 +182,9 @@ inputs! {
         registry_username("registry-username"): Option<String>;
         /// The password or token at the registry.
         registry_password("registry-password"): Option<Secret>;
+        /// The most that the registry of local runs keeps of images. Above it the oldest versions are
+        /// removed first.
+        cache_limit("cache-limit") for EVERY: Size = "10GiB";
         /// The name of the environment to promote from. Default: this job's own.
         source_environment("source-environment") for PROMOTE: Option<String>;
         /// The registry to promote from. Default: the source environment's.

@@ -15,6 +15,12 @@ pub enum Error {
         /// The address that was asked for.
         address: SocketAddr,
     },
+    /// Another process serves the same directory.
+    #[error("another `p2p registry` serves these images already, at {address}")]
+    Served {
+        /// Where it listens.
+        address: SocketAddr,
+    },
     /// The address cannot be listened on for another reason.
     #[error("the embedded registry cannot listen on {address}")]
     Listen {
@@ -37,8 +43,11 @@ impl Help for Error {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::PortInUse { .. } => {
-                "end the program that listens there, or choose port 0, which takes a free one".to_owned()
+                "wait for the local run that listens there, end the program that does, or choose another port with \
+                 `p2p registry --port`"
+                    .to_owned()
             }
+            Self::Served { .. } => "use that one, or end it first".to_owned(),
             Self::Listen { .. } => "choose an address of this machine, such as 127.0.0.1:0".to_owned(),
             Self::Root { root, .. } => {
                 format!(
@@ -51,7 +60,7 @@ impl Help for Error {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::PortInUse { .. } => Exit::Unavailable,
+            Self::PortInUse { .. } | Self::Served { .. } => Exit::Unavailable,
             Self::Listen { .. } | Self::Root { .. } => Exit::Usage,
         }
     }

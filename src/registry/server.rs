@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -82,6 +82,7 @@ impl Server {
         let address = listener.local_addr().map_err(refused)?;
         let service = Arc::new(Service {
             store,
+            stored: AtomicBool::new(false),
             uploads: Uploads::default(),
             guard: auth.map(|auth| Guard::new(auth, address)),
             log: Log::default(),
@@ -103,6 +104,11 @@ impl Server {
     /// All requests since the start, in order of arrival.
     pub fn log(&self) -> Vec<Entry> {
         self.service.log.entries()
+    }
+
+    /// Whether a manifest was pushed since the start.
+    pub fn has_stored(&self) -> bool {
+        self.service.stored.load(Ordering::Relaxed)
     }
 
     /// The directory, to look at or to change behind the server's back.

@@ -27,6 +27,8 @@ use super::{blobs, lists, manifests};
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) store: Store,
+    /// Whether a manifest was pushed.
+    pub(super) stored: AtomicBool,
     pub(super) uploads: Uploads,
     pub(super) guard: Option<Guard>,
     pub(super) log: Log,
@@ -130,6 +132,7 @@ impl Service {
             }
             ("PUT", Route::Manifest(name, reference)) => {
                 let bytes = manifests::read(body).await?;
+                self.stored.store(true, Ordering::Relaxed);
                 let referrers = self.referrers;
                 let content_type =
                     headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);

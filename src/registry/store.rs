@@ -15,11 +15,12 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::Access;
 use tempfile::NamedTempFile;
 
+use super::limit::freed_by;
 use super::manifest::Manifest;
 use super::names::{Digest, Reference, Repository, Tag};
 
@@ -104,6 +105,16 @@ impl Store {
         Ok(absent(fs::remove_file(self.blob_path(repository, digest)))?.is_some())
     }
 
+    /// The blobs of a repository, and the bytes that become free when one is removed.
+    pub(super) fn blobs_of(&self, repository: &Repository) -> io::Result<Vec<Digest>> {
+        digests(&self.path(repository).join("_blobs"))
+    }
+
+    /// See [`Store::blobs_of`].
+    pub(super) fn blob_size(&self, repository: &Repository, digest: &Digest) -> u64 {
+        freed_by(&self.blob_path(repository, digest))
+    }
+
     /// Whether the repository has this manifest.
     pub fn has_manifest(&self, repository: &Repository, digest: &Digest) -> bool {
         self.manifest_path(repository, digest).is_file()
@@ -121,6 +132,16 @@ impl Store {
         line.truncate(end);
         let media_type = String::from_utf8(line).map_err(io::Error::other)?;
         Ok(Some(Manifest { media_type, bytes }))
+    }
+
+    /// The manifests of a repository, and the bytes that become free when one is removed.
+    pub(super) fn manifests_of(&self, repository: &Repository) -> io::Result<Vec<Digest>> {
+        digests(&self.path(repository).join("_manifests"))
+    }
+
+    /// See [`Store::manifests_of`].
+    pub(super) fn manifest_size(&self, repository: &Repository, digest: &Digest) -> u64 {
+        freed_by(&self.manifest_path(repository, digest))
     }
 
     /// Puts a manifest into the repository, attached to its subject, if any.
@@ -162,8 +183,7 @@ impl Store {
 
     /// The digests of the manifests attached to `subject`, in order.
     pub(super) fn referrers(&self, repository: &Repository, subject: &Digest) -> io::Result<Vec<Digest>> {
-        let names = names(&self.referrers_path(repository, subject))?.unwrap_or_default();
-        Ok(names.iter().filter_map(|hex| Digest::parse(&format!("sha256:{hex}"))).collect())
+        digests(&self.referrers_path(repository, subject))
     }
 
     /// The digest that a reference means; `None` for a tag that does not exist.
@@ -182,6 +202,11 @@ impl Store {
     pub fn tagged(&self, repository: &Repository, tag: &Tag) -> io::Result<Option<Digest>> {
         let text = absent(fs::read_to_string(self.tags_path(repository).join(tag.as_str())))?;
         Ok(text.and_then(|text| Digest::parse(text.trim_end())))
+    }
+
+    /// When a tag was written last.
+    pub(super) fn tagged_at(&self, repository: &Repository, tag: &Tag) -> io::Result<SystemTime> {
+        fs::metadata(self.tags_path(repository).join(tag.as_str()))?.modified()
     }
 
     /// Points a tag at a digest, whatever it pointed at before.
@@ -272,6 +297,12 @@ fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The digests that the files of a directory are named after, in order.
+fn digests(directory: &Path) -> io::Result<Vec<Digest>> {
+    let names = names(directory)?.unwrap_or_default();
+    Ok(names.iter().filter_map(|hex| Digest::parse(&format!("sha256:{hex}"))).collect())
 }
 
 /// The sorted names in a directory; `None` where there is no such directory.

@@ -1,9 +1,10 @@
-//! The commands about images in registries that are no gate: `copy`, `latest`, `verify`. Each reads
-//! the inputs that concern it, asks `oci` or `record`, and says what came of it.
+//! The commands about images in registries that are no gate: `copy`, `latest`, `verify`, `registry`. Each
+//! reads the inputs that concern it, asks `oci`, `record` or `registry`, and reports the answer.
 
 mod access;
 mod copy;
 mod latest;
+mod registry;
 mod verify;
 
 use clap::{Arg, ArgMatches, Command};
@@ -13,8 +14,8 @@ use crate::report::Console;
 use crate::world::World;
 
 /// The command lines.
-pub fn commands() -> [Command; 3] {
-    [copy::command(), latest::command(), verify::command()]
+pub fn commands() -> [Command; 4] {
+    [copy::command(), latest::command(), verify::command(), registry::command()]
 }
 
 /// The inputs that a command of this name reads, if it is one of these.
@@ -22,6 +23,7 @@ pub fn inputs(name: &str) -> Option<&'static [&'static str]> {
     match name {
         copy::NAME => Some(&copy::INPUTS),
         latest::NAME | verify::NAME => Some(&access::OWN),
+        registry::NAME => Some(&registry::INPUTS),
         _ => None,
     }
 }
@@ -39,6 +41,7 @@ pub async fn run(
     match name {
         copy::NAME => Box::pin(copy::run(world, matches, console)).await,
         latest::NAME => latest::run(world, matches, console).await,
+        registry::NAME => registry::run(world, matches, console).await,
         _ => verify::run(world, matches, console).await,
     }
 }

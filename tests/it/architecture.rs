@@ -50,7 +50,7 @@ const ROOMS: [(&str, &str); 32] = [
     ),
     ("report", "environment oci outcome output plan private"),
     ("images", "image oci report"),
-    ("tools", "google inputs oci record report retry version"),
+    ("tools", "google inputs oci process record registry report retry version"),
     ("cli", "images inputs tools"),
     (
         "run",

@@ -63,7 +63,7 @@ fn it_says_at_the_top_what_it_substitutes() {
     insta::assert_snapshot!(top.replace(&version(&gate), "(version)"), @r"
     p2p fast-feedback (local): version (version) of commit (commit)
     This is a local run; nothing remote is touched unless a flag names it. It uses:
-      the registry   one of our own at (registry)
+      the registry   one of our own at (registry); `p2p registry` serves it after the run
       the version    0.0.0 with the local commit; no tag is read or created
       the cluster    none: an empty kubeconfig (--kube-context names a context of yours)
     ");

@@ -21,6 +21,7 @@ mod kube_api;
 mod laptop;
 mod lint;
 mod local;
+mod local_registry;
 mod logins;
 mod make;
 mod matrix;

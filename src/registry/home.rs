@@ -1,0 +1,218 @@
+//! The registry of local runs: one directory, and one port that stays, so that a reference that a run
+//! printed works again as soon as somebody serves the directory.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use super::error::Error;
+use super::limit::{Trimmed, by_age, trim};
+use super::server::{Options, Server};
+use super::store::Store;
+
+/// Ports below those that systems hand out by themselves, so that no outgoing connection takes ours.
+const PORTS: std::ops::Range<u16> = 25_000..30_000;
+/// How many of them are tried until one is free.
+const TRIES: u16 = 16;
+
+/// The directory in which local runs keep their images.
+///
+/// ```text
+/// <root>/port      the port that stays
+/// <root>/serving   locked by `p2p registry` while it serves
+/// <root>/in-use    locked (shared) by every server; who removes images holds it alone
+/// ```
+#[derive(Debug, Clone)]
+pub struct Home {
+    root: PathBuf,
+}
+
+/// A server of the directory, for one run or until it is ended.
+#[derive(Debug)]
+pub struct Local {
+    server: Option<Server>,
+    address: SocketAddr,
+    home: Home,
+    /// Locks that end with this value.
+    _locks: Vec<File>,
+}
+
+impl Home {
+    /// The registry that keeps its images in `root`.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// For one run: the registry that `p2p registry` serves already, else a server of the run's own. Where
+    /// another program has the port that stays, it takes a free one for this once.
+    ///
+    /// # Errors
+    /// Where the directory cannot be written to, or nothing can be listened on.
+    pub async fn join(&self) -> Result<Local, Error> {
+        let in_use = self.in_use()?;
+        if let (Some(port), Held::Elsewhere) = (self.port(), self.lock("serving")?) {
+            return Ok(Local {
+                server: None,
+                address: loopback(port),
+                home: self.clone(),
+                _locks: vec![in_use],
+            });
+        }
+        let server = match self.stay().await {
+            Err(Error::PortInUse { .. }) => self.listen(0).await?,
+            started => started?,
+        };
+        Ok(Local {
+            address: server.address(),
+            server: Some(server),
+            home: self.clone(),
+            _locks: vec![in_use],
+        })
+    }
+
+    /// Serves the directory until it is ended, on the port that stays. `port` makes that another one.
+    ///
+    /// # Errors
+    /// [`Error::Served`] where another process does so already, and those of [`Home::join`].
+    pub async fn serve(&self, port: Option<u16>) -> Result<Local, Error> {
+        let in_use = self.in_use()?;
+        let Held::Here(serving) = self.lock("serving")? else {
+            return Err(Error::Served { address: loopback(self.port().unwrap_or_default()) });
+        };
+        let server = match port {
+            Some(port) => self.keep_port(self.listen(port).await?)?,
+            None => self.stay().await?,
+        };
+        let address = server.address();
+        Ok(Local { server: Some(server), address, home: self.clone(), _locks: vec![in_use, serving] })
+    }
+
+    /// What tags name, as `<repository>:<tag>`, oldest first.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read.
+    pub fn images(&self) -> io::Result<Vec<String>> {
+        let tags = by_age(&Store::open(&self.root)?)?;
+        Ok(tags.iter().map(|(_, repository, tag)| format!("{repository}:{}", tag.as_str())).collect())
+    }
+
+    /// Removes the oldest versions until the directory holds at most `limit` bytes. Does nothing while a
+    /// server runs: it may be taking in what refers to them.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read or written to.
+    pub fn trim(&self, limit: u64) -> io::Result<Trimmed> {
+        let lock = self.file("in-use")?;
+        match lock.try_lock() {
+            Ok(()) => trim(&Store::open(&self.root)?, &self.root, limit),
+            Err(TryLockError::WouldBlock) => Ok(Trimmed::default()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// A server on the port that stays. The first one chooses it.
+    async fn stay(&self) -> Result<Server, Error> {
+        if let Some(port) = self.port() {
+            return self.listen(port).await;
+        }
+        let mut port = first_port(&self.root);
+        for _ in 1..TRIES {
+            match self.listen(port).await {
+                Err(Error::PortInUse { .. }) => {
+                    port = if port + 1 < PORTS.end { port + 1 } else { PORTS.start }
+                }
+                started => return self.keep_port(started?),
+            }
+        }
+        self.keep_port(self.listen(port).await?)
+    }
+
+    async fn listen(&self, port: u16) -> Result<Server, Error> {
+        Server::start(Options { address: loopback(port), ..Options::at(&self.root) }).await
+    }
+
+    fn keep_port(&self, server: Server) -> Result<Server, Error> {
+        let port = server.address().port().to_string();
+        fs::write(self.root.join("port"), port).map_err(|source| self.unusable(source))?;
+        Ok(server)
+    }
+
+    /// The port that stays, if one was chosen. One that cannot be read is chosen again.
+    fn port(&self) -> Option<u16> {
+        fs::read_to_string(self.root.join("port")).ok()?.trim().parse().ok().filter(|port| *port > 0)
+    }
+
+    /// Says that a server runs; removing images waits for no such lock to be left.
+    fn in_use(&self) -> Result<File, Error> {
+        let lock = self.file("in-use").and_then(|file| file.lock_shared().map(|()| file));
+        lock.map_err(|source| self.unusable(source))
+    }
+
+    fn lock(&self, name: &str) -> Result<Held, Error> {
+        let file = self.file(name).map_err(|source| self.unusable(source))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Held::Here(file)),
+            Err(TryLockError::WouldBlock) => Ok(Held::Elsewhere),
+            Err(TryLockError::Error(source)) => Err(self.unusable(source)),
+        }
+    }
+
+    fn file(&self, name: &str) -> io::Result<File> {
+        fs::create_dir_all(&self.root)?;
+        File::options().create(true).truncate(false).write(true).open(self.root.join(name))
+    }
+
+    fn unusable(&self, source: io::Error) -> Error {
+        Error::Root { root: self.root.clone(), source }
+    }
+}
+
+/// Who holds a lock.
+enum Held {
+    Here(File),
+    Elsewhere,
+}
+
+impl Local {
+    /// Where it listens: `127.0.0.1:<port>`, which is also the registry's name in references.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The server, unless another process serves the directory.
+    pub fn server(&self) -> Option<&Server> {
+        self.server.as_ref()
+    }
+
+    /// Stops the server of a run; where the run has pushed something, the oldest versions go until the
+    /// directory holds at most `limit` bytes.
+    ///
+    /// # Errors
+    /// Where they cannot be removed.
+    pub async fn stop(self, limit: u64) -> io::Result<Trimmed> {
+        let Self { server, home, _locks: locks, .. } = self;
+        let Some(server) = server else { return Ok(Trimmed::default()) };
+        let pushed = server.has_stored();
+        server.stop().await;
+        drop(locks);
+        if !pushed {
+            return Ok(Trimmed::default());
+        }
+        tokio::task::spawn_blocking(move || home.trim(limit)).await.map_err(io::Error::other)?
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// Where the search for a port begins: different for different directories, so that users of one machine do
+/// not meet (FNV-1a, <http://www.isthe.com/chongo/tech/comp/fnv/>).
+fn first_port(root: &Path) -> u16 {
+    let hash = root.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let offset = hash % u64::from(PORTS.end - PORTS.start);
+    PORTS.start + u16::try_from(offset).unwrap_or_default()
+}
