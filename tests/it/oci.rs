@@ -4,6 +4,7 @@ mod access;
 mod content;
 mod copies;
 mod faults;
+mod odd;
 mod referrers;
 mod renewal;
 mod tokens;

@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 
 use super::{Embedded, err, out, run_with};
 use crate::oci::{Builder, client, noise, repository, shop};
-use crate::support::front::Front;
+use crate::support::front::{Act, Front};
 use crate::support::pki::Pki;
 use crate::support::tunnel::Tunnel;
 
@@ -28,7 +28,7 @@ impl Scene {
         let mut tls = certified(&pki);
         tls.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         let registry = Embedded::start(None).await;
-        let front = Front::start_tls(&registry.host(), NAME, tls).await;
+        let front = Front::start_tls(&registry.host(), NAME, tls, |_| Act::Pass).await;
         let tunnel = Tunnel::start(Some(front.address())).await;
         let authority = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(authority.path(), &pki.pem).unwrap();

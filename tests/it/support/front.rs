@@ -47,6 +47,9 @@ impl Seen {
     }
 }
 
+/// Changes an answer.
+pub(crate) type Change = Box<dyn FnOnce(&mut Response<Bytes>) + Send>;
+
 /// What becomes of a request.
 pub(crate) enum Act {
     /// It is passed on.
@@ -61,6 +64,8 @@ pub(crate) enum Act {
     Truncate(usize),
     /// It is passed on; a bit of the answer's body is not what it was.
     Corrupt,
+    /// It is passed on, and the answer is changed on its way back.
+    Change(Change),
     /// There is never an answer; the registry never sees the request.
     Stall,
     /// The connection breaks before there is an answer; the registry never sees the request.
@@ -89,9 +94,14 @@ impl Front {
     }
 
     /// The same over TLS, for clients that know it as `host`. HTTP/2 where `tls` offers it.
-    pub(crate) async fn start_tls(upstream: &str, host: &str, tls: ServerConfig) -> Self {
+    pub(crate) async fn start_tls(
+        upstream: &str,
+        host: &str,
+        tls: ServerConfig,
+        rule: impl Fn(&Seen) -> Act + Send + Sync + 'static,
+    ) -> Self {
         let acceptor = TlsAcceptor::from(Arc::new(tls));
-        Self::serve(upstream, Some((host.to_owned(), acceptor)), Box::new(|_| Act::Pass)).await
+        Self::serve(upstream, Some((host.to_owned(), acceptor)), Box::new(rule)).await
     }
 
     async fn serve(upstream: &str, tls: Option<(String, TlsAcceptor)>, rule: Rule) -> Self {
@@ -208,16 +218,10 @@ async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response
     if matches!(act, Act::Lose) {
         return Err(Cut);
     }
-    Ok(respond(&state, status, &headers, bytes, &act))
+    Ok(respond(&state, status, &headers, bytes, act))
 }
 
-fn respond(
-    state: &State,
-    status: StatusCode,
-    headers: &HeaderMap,
-    bytes: Bytes,
-    act: &Act,
-) -> Response<Body> {
+fn respond(state: &State, status: StatusCode, headers: &HeaderMap, bytes: Bytes, act: Act) -> Response<Body> {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         // The registry names itself by the name it was called.
@@ -226,9 +230,14 @@ fn respond(
             response = response.header(name, text);
         }
     }
-    let body = match act {
+    let mut response = response.body(bytes).unwrap();
+    if let Act::Change(change) = act {
+        change(&mut response);
+        return response.map(full);
+    }
+    response.map(|bytes| match act {
         Act::Truncate(length) => {
-            let kept = bytes.slice(..(*length).min(bytes.len()));
+            let kept = bytes.slice(..length.min(bytes.len()));
             // What is written must go out before the connection does.
             let frames = stream::unfold(Some(kept), |kept| async move {
                 if let Some(kept) = kept {
@@ -249,8 +258,7 @@ fn respond(
             full(bytes.into())
         }
         _ => full(bytes),
-    };
-    response.body(body).unwrap()
+    })
 }
 
 fn full(bytes: Bytes) -> Body {

@@ -10,6 +10,7 @@ pub(crate) mod git;
 pub(crate) mod github;
 pub(crate) mod google;
 pub(crate) mod kube;
+pub(crate) mod odd_registry;
 pub(crate) mod pki;
 pub(crate) mod release;
 pub(crate) mod repository;
