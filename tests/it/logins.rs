@@ -1,10 +1,9 @@
-//! Registry logins as the real skopeo uses them, against a registry that asks for a password.
+//! Registry logins as the real docker, skopeo and buildah use them, against a registry that asks for a password.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,51 +14,8 @@ use p2p::secret::Secret;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
-/// Distribution on a free port of loopback; the one user is `shop` with the password `right`.
-struct Registry {
-    process: Child,
-    host: String,
-    _directory: TempDir,
-}
-
-impl Registry {
-    fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let htpasswd = directory.path().join("htpasswd");
-        // bcrypt of `right` at its lowest cost, as `htpasswd -B -C 4` makes it.
-        fs::write(&htpasswd, "shop:$2y$04$punNxk0Wbc7eusBVMxLK/ebkB5FuVITpQHIMX3P.h62r1mX0PBeOC\n").unwrap();
-        let config = directory.path().join("config.yml");
-        let text = json!({
-            "version": 0.1, "storage": {"inmemory": {}}, "http": {"addr": "127.0.0.1:0"},
-            "auth": {"htpasswd": {"realm": "test", "path": htpasswd}}
-        });
-        fs::write(&config, text.to_string()).unwrap();
-        let mut process = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&config)
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("docker-registry is not installed: {error}"));
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let host = lines
-            .find_map(|line| {
-                let (_, rest) = line.split_once("listening on ")?;
-                Some(rest.split(['"', ' ']).next()?.to_owned())
-            })
-            .unwrap_or_else(|| panic!("the registry ended without saying where it listens"));
-        // Its log goes on; a full pipe would stop it.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, host, _directory: directory }
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use crate::support::docker::Docker;
+use crate::support::docker_registry::{DockerRegistry, PASSWORD, USER};
 
 /// An image of no layers in the OCI layout.
 fn image(directory: &Path) -> String {
@@ -135,7 +91,12 @@ impl Scene {
 }
 
 fn login(registry: String, password: &str) -> Login {
-    Login { registry, username: "shop".to_owned(), password: Secret::new(password) }
+    Login { registry, username: USER.to_owned(), password: Secret::new(password) }
+}
+
+/// The `auth` of an entry.
+fn auth(password: &str) -> String {
+    STANDARD.encode(format!("{USER}:{password}"))
 }
 
 fn read(path: &Path) -> Json {
@@ -144,17 +105,17 @@ fn read(path: &Path) -> Json {
 
 #[test]
 fn skopeo_picks_the_login_of_each_path_and_sees_a_renewed_one() {
-    let (registry, scene) = (Registry::start(), Scene::new());
-    let host = &registry.host;
+    let (registry, scene) = (DockerRegistry::start_with_login(), Scene::new());
+    let host = registry.host();
     let (one, two) = (format!("{host}/acme-dev/tenant/shop"), format!("{host}/acme-prod/tenant/shop"));
-    let logins = scene.logins(&[login(one.clone(), "right"), login(two.clone(), "wrong")]);
+    let logins = scene.logins(&[login(one.clone(), PASSWORD), login(two.clone(), "wrong")]);
     let push = |to: &str| scene.push(to, "REGISTRY_AUTH_FILE", logins.registry_auth_file());
     push(&format!("{one}/test/app")).unwrap();
     let refused = push(&format!("{two}/test/app")).unwrap_err();
     assert!(refused.contains("unauthorized") || refused.contains("authentication required"), "{refused}");
     push(&format!("{host}/elsewhere/app")).unwrap();
 
-    logins.renew(&[login(one.clone(), "wrong"), login(two.clone(), "right")]).unwrap();
+    logins.renew(&[login(one.clone(), "wrong"), login(two.clone(), PASSWORD)]).unwrap();
     push(&format!("{one}/test/app")).unwrap_err();
     push(&format!("{two}/test/app")).unwrap();
     push(&format!("{host}/elsewhere/app")).unwrap_err();
@@ -162,31 +123,32 @@ fn skopeo_picks_the_login_of_each_path_and_sees_a_renewed_one() {
 
 #[test]
 fn docker_s_directory_logs_in_to_the_host() {
-    let (registry, scene) = (Registry::start(), Scene::new());
-    let to = format!("{}/acme/app", registry.host);
+    let (registry, scene) = (DockerRegistry::start_with_login(), Scene::new());
+    let to = format!("{}/acme/app", registry.host());
     fs::write(
         scene.path("docker/config.json"),
-        json!({"auths": {&registry.host: {"auth": STANDARD.encode("shop:old")}}, "credHelpers": {&registry.host: "none"}})
+        json!({"auths": {(registry.host()): {"auth": auth("old")}}, "credHelpers": {(registry.host()): "none"}})
             .to_string(),
     )
     .unwrap();
-    let logins = scene.logins(&[login(format!("{}/acme", registry.host), "wrong")]);
+    let logins = scene.logins(&[login(format!("{}/acme", registry.host()), "wrong")]);
     scene.push(&to, "DOCKER_CONFIG", logins.docker_config()).unwrap_err();
-    logins.renew(&[login(format!("{}/acme", registry.host), "right")]).unwrap();
+    logins.renew(&[login(format!("{}/acme", registry.host()), PASSWORD)]).unwrap();
     scene.push(&to, "DOCKER_CONFIG", logins.docker_config()).unwrap();
 }
 
 #[test]
 fn the_user_s_own_login_reaches_what_we_do_not_log_in_to() {
-    let (registry, scene) = (Registry::start(), Scene::new());
-    let to = format!("{}/mine/app", registry.host);
-    let entry = json!({"auth": STANDARD.encode("shop:right")});
-    for (file, key) in
-        [("auth.json", format!("{}/mine", registry.host)), ("docker/config.json", registry.host.clone())]
-    {
+    let (registry, scene) = (DockerRegistry::start_with_login(), Scene::new());
+    let to = format!("{}/mine/app", registry.host());
+    let entry = json!({"auth": auth(PASSWORD)});
+    for (file, key) in [
+        ("auth.json", format!("{}/mine", registry.host())),
+        ("docker/config.json", registry.host().to_owned()),
+    ] {
         let scene = Scene::new();
         fs::write(scene.path(file), json!({"auths": {key: entry}}).to_string()).unwrap();
-        let logins = scene.logins(&[login(format!("{}/acme", registry.host), "wrong")]);
+        let logins = scene.logins(&[login(format!("{}/acme", registry.host()), "wrong")]);
         scene.push(&to, "REGISTRY_AUTH_FILE", logins.registry_auth_file()).unwrap();
     }
     let logins = scene.logins(&[]);
@@ -195,18 +157,18 @@ fn the_user_s_own_login_reaches_what_we_do_not_log_in_to() {
 
 #[test]
 fn a_target_s_own_login_survives_a_renewal() {
-    let (registry, scene) = (Registry::start(), Scene::new());
+    let (registry, scene) = (DockerRegistry::start_with_login(), Scene::new());
     let logins = scene.logins(&[login("r.example/acme".to_owned(), "old")]);
     let status = Command::new("skopeo")
-        .args(["login", "--tls-verify=false", "-u", "shop", "-p", "right", &registry.host])
+        .args(["login", "--tls-verify=false", "-u", USER, "-p", PASSWORD, registry.host()])
         .env("REGISTRY_AUTH_FILE", logins.registry_auth_file())
         .output()
         .unwrap();
     assert!(status.status.success(), "{status:?}");
     logins.renew(&[login("r.example/acme".to_owned(), "new")]).unwrap();
-    let to = format!("{}/acme/app", registry.host);
+    let to = format!("{}/acme/app", registry.host());
     scene.push(&to, "REGISTRY_AUTH_FILE", logins.registry_auth_file()).unwrap();
-    let renewed = json!({"auth": STANDARD.encode("shop:new")});
+    let renewed = json!({"auth": auth("new")});
     assert_eq!(read(logins.registry_auth_file())["auths"]["r.example/acme"], renewed);
 }
 
@@ -223,14 +185,14 @@ fn the_user_s_directory_is_found_again_and_left_alone() {
     symlink("/nowhere/docker-buildx", scene.path("docker/cli-plugins/docker-buildx")).unwrap();
     fs::create_dir_all(scene.path("docker/contexts/meta")).unwrap();
 
-    let logins = scene.logins(&[login("r.example/acme".to_owned(), "right")]);
+    let logins = scene.logins(&[login("r.example/acme".to_owned(), PASSWORD)]);
     let ours = logins.docker_config();
     assert_eq!(fs::read_to_string(ours.join("buildx/instances/builder")).unwrap(), "b");
     assert!(ours.join("cli-plugins/docker-buildx").is_symlink());
     assert!(ours.join("contexts/meta").is_dir());
     assert!(!ours.join("config.json1234").exists());
     let mut expected = config.clone();
-    expected["auths"]["r.example"] = json!({"auth": STANDARD.encode("shop:right")});
+    expected["auths"]["r.example"] = json!({"auth": auth(PASSWORD)});
     assert_eq!(read(&ours.join("config.json")), expected);
     // What a target makes in a directory that the user has, the user keeps.
     fs::write(ours.join("buildx/instances/new"), "n").unwrap();
@@ -249,8 +211,8 @@ fn the_user_s_directory_is_found_again_and_left_alone() {
 fn a_user_without_files_gets_logins() {
     let scene = Scene::new();
     fs::remove_dir(scene.path("docker")).unwrap();
-    let logins = scene.logins(&[login("r.example".to_owned(), "right")]);
-    let expected = json!({"auths": {"r.example": {"auth": STANDARD.encode("shop:right")}}});
+    let logins = scene.logins(&[login("r.example".to_owned(), PASSWORD)]);
+    let expected = json!({"auths": {"r.example": {"auth": auth(PASSWORD)}}});
     assert_eq!(read(&logins.docker_config().join("config.json")), expected);
     assert_eq!(read(logins.registry_auth_file()), expected);
     let entries = fs::read_dir(logins.docker_config()).unwrap().count();
@@ -285,4 +247,51 @@ fn logins_that_cannot_be_are_refused() {
     let expected = "the user name for the registry r.example is empty or holds a `:`";
     assert_eq!(refused("r.example", "a:b"), expected);
     assert_eq!(refused("r.example", ""), expected);
+}
+
+#[test]
+fn docker_pushes_with_our_directory_and_buildah_with_our_auth_file() {
+    let (registry, scene, docker) = (DockerRegistry::start_with_login(), Scene::new(), Docker::start());
+    let image = format!("{}/acme/app:t", registry.host());
+    // The user's own store has a helper that fails; it must not come before our login.
+    fs::write(scene.path("docker/config.json"), json!({"credsStore": "absent"}).to_string()).unwrap();
+    let logins = scene.logins(&[login(format!("{}/acme", registry.host()), "old")]);
+    docker.base_image(&image);
+    let push = || {
+        let push = docker
+            .command()
+            .args(["push", "--quiet", &image])
+            .env("DOCKER_CONFIG", logins.docker_config())
+            .output();
+        let output = push.unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (pushed, error) = push();
+    assert!(!pushed && (error.contains("unauthorized") || error.contains("no basic auth")), "{error}");
+    logins.renew(&[login(format!("{}/acme", registry.host()), PASSWORD)]).unwrap();
+    assert_eq!(push(), (true, String::new()));
+    assert_eq!(registry.tags("acme/app"), ["t"]);
+
+    let buildah = |arguments: &[&str]| {
+        let output = Command::new("buildah")
+            .args(["--storage-driver", "vfs", "--root", scene.path("root").to_str().unwrap()])
+            .args(["--runroot", scene.path("run").to_str().unwrap()])
+            .args(arguments)
+            .env("HOME", scene.root.path())
+            .env("REGISTRY_AUTH_FILE", logins.registry_auth_file())
+            .output()
+            .unwrap_or_else(|error| panic!("buildah is not installed: {error}"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let container = buildah(&["from", "--isolation", "chroot", "scratch"]);
+    let built = buildah(&["commit", "--quiet", &container]);
+    buildah(&[
+        "push",
+        "--quiet",
+        "--tls-verify=false",
+        &built,
+        &format!("docker://{}/acme/built:t", registry.host()),
+    ]);
+    assert_eq!(registry.tags("acme/built"), ["t"]);
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod act;
 pub(crate) mod artifact_registry;
+pub(crate) mod docker;
 pub(crate) mod docker_registry;
 pub(crate) mod front;
 pub(crate) mod gate;
