@@ -60,16 +60,16 @@ fn is_untested(word: &str, first: bool) -> bool {
     if let Some(long) = word.strip_prefix("--") {
         let long = long.split('=').next().unwrap_or_default();
         // getopt takes the beginning of a name for it.
-        let means = |name: &&str| !long.is_empty() && name.starts_with(long);
-        return UNTESTED.iter().any(|(_, names)| names.iter().any(|name| means(&name)));
+        return !long.is_empty()
+            && UNTESTED.iter().any(|(_, names)| names.iter().any(|name| name.starts_with(long)));
     }
     let short = match word.strip_prefix('-') {
         Some(short) => short,
         None if first && !word.contains('=') => word,
         None => return false,
     };
-    let options = short.chars().take_while(|option| !WITH_ARGUMENT.contains(*option));
-    options.into_iter().any(|option| UNTESTED.iter().any(|(short, _)| *short == option))
+    let mut options = short.chars().take_while(|option| !WITH_ARGUMENT.contains(*option));
+    options.any(|option| UNTESTED.iter().any(|(short, _)| *short == option))
 }
 
 #[cfg(test)]

@@ -321,6 +321,7 @@ impl Plan {
     }
 }
 
+#[expect(clippy::ref_option, reason = "serde gives the field as it is")]
 fn seconds<S: serde::Serializer>(limit: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     limit.map(|limit| limit.as_secs()).serialize(serializer)
 }
