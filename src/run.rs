@@ -113,7 +113,9 @@ async fn prepared(
     let log = if bare { Log::of_version(console.clone()) } else { Log::new(console.clone()) };
     let reporter = reporter(world, console, log, &report_path);
     let watcher = watcher(&reporter);
-    let git = Git::new(&world.env).retrying(Policy::default(), watcher.clone());
+    let git = Git::new(&world.env)
+        .in_workspace(job.as_ref().map(|job| job.workspace.as_path()))
+        .retrying(Policy::default(), watcher.clone());
     let mut stop = signals.stop();
     let (dry_run, format, cache_limit) =
         (request.dry_run, request.inputs.output, request.inputs.cache_limit.0);

@@ -132,7 +132,8 @@ impl Help for Error {
             Self::NoCommit { .. } => "commit something first",
             Self::Distrusted { directory, .. } => {
                 return Some(format!(
-                    "run this in a step before: git config --global --add safe.directory '{}'",
+                    "its configuration can name programs that git runs. If you trust it, run this first: git config \
+                     --global --add safe.directory '{}'",
                     directory.display()
                 ));
             }

@@ -1,6 +1,6 @@
 use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub struct Git {
     limit: Duration,
     pub(super) policy: Policy,
     pub(super) watcher: Watcher,
+    /// The workspace of the job, whose checkouts are trusted whoever owns them.
+    pub(super) workspace: Option<PathBuf>,
     /// Set where git distrusted a checkout.
     pub(super) trust: Arc<OnceLock<Trust>>,
 }
@@ -83,6 +85,7 @@ impl Git {
             limit: Duration::from_mins(2),
             policy: Policy::default(),
             watcher: Watcher::default(),
+            workspace: None,
             trust: Arc::default(),
         }
     }
@@ -91,6 +94,12 @@ impl Git {
     #[must_use]
     pub fn retrying(self, policy: Policy, watcher: Watcher) -> Self {
         Self { policy, watcher, ..self }
+    }
+
+    /// Reads checkouts in this workspace of a job, although they may belong to another user.
+    #[must_use]
+    pub fn in_workspace(self, workspace: Option<&Path>) -> Self {
+        Self { workspace: workspace.map(Path::to_owned), ..self }
     }
 
     /// Who is told of each repeated try.

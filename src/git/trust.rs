@@ -1,5 +1,6 @@
-//! Checkouts that belong to another user, as in a container job. git distrusts them (CVE-2022-24765);
-//! we only read, and are about to run their Makefile.
+//! Checkouts that belong to another user, as in a container job. git distrusts them (CVE-2022-24765): the
+//! configuration of somebody else's repository names programs to run. We trust the workspace of a job, which
+//! GitHub's runner made, and nothing else.
 //!
 //! git takes our word for it from the environment ([`trusting`]), except 2.35.2 to 2.37 and what
 //! distributions made of older ones (Debian's 2.30.2, Ubuntu's 2.34.1): those look into the user's own
@@ -18,10 +19,8 @@ use super::checkout::toplevel;
 use super::program::{Call, Git, Printed};
 use crate::world::Env;
 
-/// Configuration for a call that reads a checkout.
-pub(super) fn trusting() -> Vec<(String, String)> {
-    vec![("safe.directory".to_owned(), "*".to_owned())]
-}
+/// Nothing that a repository names is run when we read it (git-config(1)).
+const QUIET: [(&str, &str); 2] = [("core.fsmonitor", "false"), ("core.hooksPath", "/dev/null")];
 
 /// Whether git would not read a repository because of its owner. The second text is that of the
 /// first versions that looked.
@@ -38,8 +37,12 @@ pub(super) struct Trust {
 }
 
 impl Git {
-    /// Runs a command that reads the checkout around its directory, whoever owns that.
+    /// Runs a command that reads the checkout around its directory. One of another user is read in the
+    /// workspace of the job alone.
     pub(super) async fn run_in_checkout(&self, mut call: Call<'_>) -> Result<Printed, Error> {
+        call.configuration.extend(QUIET.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        let Some(top) = self.trusted_top(call.directory) else { return self.run(call).await };
+        call.configuration.push(("safe.directory".to_owned(), top.display().to_string()));
         if let Some(trust) = self.trust.get() {
             call.variables.extend(trust.variables.iter().cloned());
             return self.run(call).await;
@@ -50,25 +53,30 @@ impl Git {
             return Ok(printed);
         }
         // Where no file can be written, what git said is the error.
-        let Ok(trust) = Trust::new(&self.env, again.directory) else { return Ok(printed) };
+        let Ok(trust) = Trust::new(&self.env, &top) else { return Ok(printed) };
         again.variables.extend(self.trust.get_or_init(|| trust).variables.iter().cloned());
         self.run(again).await
+    }
+
+    /// The working tree around a directory, if it is in the workspace of the job.
+    fn trusted_top(&self, directory: &Path) -> Option<PathBuf> {
+        let workspace = self.workspace.as_ref()?.canonicalize().ok()?;
+        let top = toplevel(directory)?.canonicalize().ok()?;
+        top.starts_with(&workspace).then_some(top)
     }
 }
 
 impl Trust {
     /// Writes the files. All versions read `$XDG_CONFIG_HOME/git/config` beside `~/.gitconfig`; where
     /// `GIT_CONFIG_GLOBAL` is set, those that know it (2.32) read that one in place of both.
-    fn new(env: &Env, directory: &Path) -> io::Result<Self> {
+    fn new(env: &Env, top: &Path) -> io::Result<Self> {
         let files = tempfile::tempdir()?;
-        let top = toplevel(directory).unwrap_or(directory).canonicalize()?;
         let write = |to: &Path, user: Option<PathBuf>| {
             let mut text = String::new();
             if let Some(user) = user {
                 let _ = writeln!(text, "[include]\n\tpath = {}", quoted(&user)?);
             }
-            // The first ones do not know the star.
-            let _ = writeln!(text, "[safe]\n\tdirectory = *\n\tdirectory = {}", quoted(&top)?);
+            let _ = writeln!(text, "[safe]\n\tdirectory = {}", quoted(top)?);
             fs::write(to, text)
         };
         fs::create_dir(files.path().join("git"))?;

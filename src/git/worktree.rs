@@ -121,7 +121,6 @@ impl Git {
         call.arguments = arguments.into_iter().map(Into::into).collect();
         let shown: Vec<_> = call.arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         call.shown = format!("git {}", shown.join(" "));
-        call.configuration.push(("core.hooksPath".to_owned(), "/dev/null".to_owned()));
         call.variables.push(("GIT_LFS_SKIP_SMUDGE", "1".into()));
         let command = call.shown.clone();
         let printed = self.run_in_checkout(call).await?;

@@ -3,6 +3,7 @@
 
 mod act;
 mod architecture;
+mod attacks;
 mod bad_input;
 mod build_cache;
 mod cloud;

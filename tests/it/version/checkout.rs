@@ -174,7 +174,7 @@ async fn a_git_that_hangs_is_ended_with_its_children() {
 
 /// git 2.35.2 to 2.37, Debian's 2.30.2 and Ubuntu's 2.34.1 take no word for it from the environment.
 #[tokio::test]
-async fn a_checkout_of_another_user_is_read_by_every_git() {
+async fn a_checkout_of_another_user_is_read_in_the_job_s_workspace_alone() {
     let checkout = Checkout::new();
     checkout.file("Makefile", "");
     let commit = checkout.commit("first");
@@ -209,19 +209,22 @@ async fn a_checkout_of_another_user_is_read_by_every_git() {
         }
         env
     };
-    for trusted in ["*", top.to_str().unwrap()] {
-        for global in [false, true] {
-            let git = Git::new(&env(trusted, global));
-            assert_eq!(git.peel(&top, "HEAD").await.unwrap().unwrap().as_str(), commit);
-            assert!(git.is_tracked(&top, Path::new("Makefile")).await.unwrap());
-            assert!(!git.is_changed(&top).await.unwrap());
-            let users = directory.path().join("git.users");
-            // The first try, the second one, and one each of the others.
-            assert_eq!(std::fs::read_to_string(&users).unwrap(), "Ada\n".repeat(4));
-            std::fs::remove_file(users).unwrap();
-        }
+    let trusted = top.to_str().unwrap();
+    for global in [false, true] {
+        let git = Git::new(&env(trusted, global)).in_workspace(Some(&top));
+        assert_eq!(git.peel(&top, "HEAD").await.unwrap().unwrap().as_str(), commit);
+        assert!(git.is_tracked(&top, Path::new("Makefile")).await.unwrap());
+        assert!(!git.is_changed(&top).await.unwrap());
+        let users = directory.path().join("git.users");
+        // The first try, the second one, and one each of the others.
+        assert_eq!(std::fs::read_to_string(&users).unwrap(), "Ada\n".repeat(4));
+        std::fs::remove_file(users).unwrap();
     }
-    let error = Git::new(&env("nothing", false)).is_changed(&top).await.unwrap_err();
+    // Neither on a laptop nor elsewhere on a runner.
+    let elsewhere = Git::new(&env(trusted, false)).in_workspace(Some(directory.path()));
+    let error = elsewhere.is_changed(&top).await.unwrap_err();
+    assert!(matches!(error, Error::Distrusted { .. }), "{error}");
+    let error = Git::new(&env(trusted, false)).is_changed(&top).await.unwrap_err();
     assert!(matches!(error, Error::Distrusted { .. }), "{error}");
     let text = shown(error);
     let help = format!("git config --global --add safe.directory '{}'", top.display());

@@ -1,0 +1,3 @@
+//! Ways around the gate that worked once, one file each. Each test is the attack.
+
+mod git_configuration;
