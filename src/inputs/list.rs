@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::commands;
 use super::globs::Globs;
 use super::types::{
-    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, Integration, Lines, OnExisting,
+    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, IdToken, Integration, Lines, OnExisting,
     OnFork, OutputFormat, Promotion, Records, ReleaseCommit, Size, Words,
 };
 use super::{Field, Spec};
@@ -97,6 +97,9 @@ inputs! {
         main_branch("main-branch"): String = "refs/heads/main";
         /// The commit, branch or tag that was checked out instead of the event's own commit.
         checkout_version("checkout-version") for COMMIT: Option<String>;
+        /// Branches besides the main branch whose version tags the later gates trust: globs of branch
+        /// names, separated by white space or commas.
+        release_branches("release-branches") for WORK: Option<Words>;
         /// The part of the version that is counted up on the main branch; `conventional` decides it by
         /// the commit messages since the last version tag (`feat:` is minor, `!` and
         /// `BREAKING CHANGE` are major, all else is patch).
@@ -182,6 +185,9 @@ inputs! {
         registry_username("registry-username"): Option<String>;
         /// The password or token at the registry.
         registry_password("registry-password"): Option<Secret>;
+        /// Registries that are reached over plain HTTP or with an unknown certificate: hosts, with a port
+        /// where it is not the usual one.
+        insecure_registries("insecure-registries"): Option<Words>;
         /// The most that the registry of local runs keeps of images. Above it the oldest versions are
         /// removed first.
         cache_limit("cache-limit") for EVERY: Size = "10GiB";
@@ -265,6 +271,9 @@ inputs! {
         /// provider and account are known, unless a registry's password and a kubeconfig are given;
         /// `on` does anywhere, and it is an error where they are not known; `off` never does.
         federation("federation"): Federate = "auto";
+        /// Whether targets may ask GitHub for id tokens themselves: `withhold` keeps the request's
+        /// variables from them, `pass` leaves them in their environment.
+        id_token("id-token"): IdToken = "withhold";
         /// Which endpoint of the cluster is used. Default: the DNS-based one where it is open to the
         /// outside, else the public address, else the private one.
         cluster_endpoint("cluster-endpoint"): Option<ClusterEndpoint>;

@@ -11,7 +11,7 @@ mod types;
 pub use globs::Globs;
 pub use list::{Inputs, SPECS};
 pub use types::{
-    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, Integration, Lines, OnExisting,
+    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, IdToken, Integration, Lines, OnExisting,
     OnFork, OutputFormat, Promotion, Records, ReleaseCommit, Size, Words,
 };
 

@@ -271,6 +271,14 @@ choices! {
         Off = "off",
     }
 
+    /// Whether targets may ask GitHub for id tokens.
+    IdToken {
+        /// The variables of the request are kept from them.
+        Withhold = "withhold",
+        /// They find the variables in their environment.
+        Pass = "pass",
+    }
+
     /// What happens where a tag at the destination names another image.
     OnExisting {
         /// An error that shows both digests; nothing is written.
