@@ -147,6 +147,18 @@ impl Key {
         }
     }
 
+    /// How the namespace of a gate's target ends where nothing gives another one.
+    pub(super) fn ending(self) -> Option<&'static str> {
+        match self {
+            Self::NamespaceFunctional => Some("functional"),
+            Self::NamespaceNft => Some("nft"),
+            Self::NamespaceIntegration => Some("integration"),
+            Self::NamespaceExtended => Some("extended"),
+            Self::NamespaceProd => Some("prod"),
+            _ => None,
+        }
+    }
+
     /// Whether the value belongs to tenant, app or cloud, which are the same in every environment,
     /// and not to one environment.
     pub fn shared(self) -> bool {

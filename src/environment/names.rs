@@ -26,7 +26,7 @@ pub(super) fn complete(mut values: Given) -> Result<Given, EnvironmentError> {
 /// The value of a key that nobody gave, where all that it is made of is known.
 fn derive(key: Key, values: &Given) -> Option<Value> {
     let text = |key: Key| values.get(&key).map(|value| value.text.as_str());
-    let child = |suffix: &str| Some(format!("{}-{suffix}", text(Key::BaseNamespace)?));
+    let child = |ending: &str| Some(format!("{}-{ending}", text(Key::BaseNamespace)?));
     let mut from = key.derived_from().to_vec();
     let derived = match key {
         Key::ClusterName => text(Key::Dplatform)?.to_owned(),
@@ -59,13 +59,8 @@ fn derive(key: Key, values: &Given) -> Option<Value> {
                 None => tenant.to_owned(),
             }
         }
-        Key::NamespaceFunctional => child("functional")?,
-        Key::NamespaceNft => child("nft")?,
-        Key::NamespaceIntegration => child("integration")?,
-        Key::NamespaceExtended => child("extended")?,
-        Key::NamespaceProd => child("prod")?,
         Key::Namespace => child(text(Key::Subnamespace)?)?,
-        _ => return None,
+        key => child(key.ending()?)?,
     };
     Some(Value::new(derived, Origin::Derived(from)))
 }

@@ -133,10 +133,13 @@ impl Values {
     }
 
     /// The key of the namespace that a target works in: [`Key::Namespace`] where it is known and the
-    /// command is `run`, else the target's own; the base namespace for build and promotion.
+    /// command is `run`, else the target's own; the base namespace for build and promotion. A subnamespace
+    /// that is the usual one of the target asks for nothing but its own.
     pub fn namespace_key(&self, target: &str, run: bool) -> Key {
-        let namespace = Some(Key::Namespace).filter(|key| run && self.get(*key).is_some());
-        namespace.unwrap_or_else(|| Key::namespace_of(target))
+        let own = Key::namespace_of(target);
+        let usual = own.ending().is_some() && self.text(Key::Subnamespace) == own.ending();
+        let other = |namespace: &Value| run && !(usual && namespace.derived());
+        if self.get(Key::Namespace).is_some_and(other) { Key::Namespace } else { own }
     }
 
     /// What would have to be given so that the key is known.

@@ -130,6 +130,11 @@ fn a_subnamespace_is_the_namespace_of_every_target_of_run() {
         assert_eq!(working(&own, "p2p-functional", false), format!("{base}-functional"), "{entry}");
         assert_eq!(own.text(Key::NamespaceNft).unwrap(), format!("{base}-nft"), "{entry}");
     }
+    let entry = "dev: {subnamespace: nft, namespace-nft: own}";
+    let sources = Sources { environments: Environments::parse(entry).unwrap(), ..platform() };
+    let own = Sources { environment: Some(named("dev")), ..sources }.own().unwrap();
+    assert_eq!(working(&own, "p2p-nft", true), "own");
+    assert_eq!(working(&own, "p2p-functional", true), "shop-basket-nft");
     for wrong in ["Load", "a.b", "-x", "a_b", "x/y"] {
         let entry = Environments::parse(&format!("'': {{subnamespace: '{wrong}'}}")).unwrap();
         let error = Sources { environments: entry, ..platform() }.own().unwrap_err().to_string();

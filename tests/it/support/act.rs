@@ -30,6 +30,7 @@
 //!   `GITHUB_HEAD_REF`/`GITHUB_BASE_REF` come from `pull_request.head.ref` and `.base.ref`.
 //!   `.env("GITHUB_REF", …)` wins over all of it. `GITHUB_EVENT_NAME` is the event's name and
 //!   cannot be set.
+//! - **`queue` of `concurrency`** is refused, so it is left out of what runs here.
 //! - **`branches:` filters are ignored**, and so are `concurrency`, `permissions`, required
 //!   inputs and `timeout-minutes` of jobs.
 //! - **`workflow_dispatch` inputs** are `{"inputs": {…}}` in the event (`--input` is ignored then).
@@ -133,7 +134,7 @@ impl Act {
 
     /// The workflow's text. It lies outside the repository, which stays as it is.
     pub(crate) fn workflow(mut self, yaml: &str) -> Self {
-        yaml.clone_into(&mut self.workflow);
+        self.workflow = known(yaml);
         self
     }
 
@@ -318,9 +319,18 @@ pub(crate) fn product(root: &Path) -> TempDir {
             let target = checkout.path().join(entry.path().strip_prefix(root).unwrap());
             if entry.file_type().is_file() {
                 std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-                std::fs::copy(entry.path(), target).unwrap();
+                std::fs::copy(entry.path(), &target).unwrap();
+            }
+            if entry.path().extension().is_some_and(|kind| kind == "yaml") {
+                std::fs::write(&target, known(&std::fs::read_to_string(entry.path()).unwrap())).unwrap();
             }
         }
     }
     checkout
+}
+
+/// A workflow without the key `queue` of `concurrency`, which act takes for a mistake.
+fn known(workflow: &str) -> String {
+    let unknown = |line: &&str| line.trim_start().starts_with("queue: ");
+    workflow.split_inclusive('\n').filter(|line| !unknown(line)).collect()
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use p2p::inputs::SPECS;
 use p2p::yaml::{Node, parse};
 
-use super::interface::{OURS, Workflow, keys, word};
+use super::interface::{OURS, Workflow, keys, loses_nothing, word};
 use crate::support::repository::Repository;
 use crate::support::tools::tool;
 
@@ -39,8 +39,15 @@ fn they_are_right() {
         for block in blocks(document).iter().filter(|block| block.contains("\njobs:\n")) {
             let place = format!("{document}: {}", block.lines().next().unwrap());
             let node = parse(block).unwrap_or_else(|error| panic!("{place}: {error}"));
+            if let Some(queue) = node.get("concurrency") {
+                loses_nothing(queue, &place);
+            }
             for (id, job) in node.get("jobs").and_then(Node::entries).unwrap() {
-                uses_what_there_is(job, &format!("{place}: {id}"));
+                let place = format!("{place}: {id}");
+                uses_what_there_is(job, &place);
+                if let Some(queue) = job.get("concurrency") {
+                    loses_nothing(queue, &place);
+                }
             }
             files.push(repository.file(format!(".github/workflows/{}.yaml", files.len()), block));
         }

@@ -12,7 +12,7 @@ const INTERFACE: [(&str, &str, &str, &str); 8] = [
     (
         "p2p-version",
         "main-branch: string = refs/heads/main, dry-run: boolean = false, version-prefix: string = v, \
-         checkout-version: string = ",
+         checkout-version: string = , runner-label: string = ",
         "git-token!, slack_webhook_url",
         "version, previous_version",
     ),
@@ -20,8 +20,9 @@ const INTERFACE: [(&str, &str, &str, &str); 8] = [
         "p2p-workflow-fastfeedback",
         "version: string!, dry-run: boolean = false, main-branch: string = refs/heads/main, \
          checkout-version: string = , app-name: string = , tenant-name: string = , \
-         region: string = europe-west2, source: string = , destination: string = , \
-         working-directory: string = ., run-fastfeedback-integration-on-prs: boolean = false, \
+         region: string = , source: string = , destination: string = , \
+         working-directory: string = ., runner-label: string = , make-flags: string = , timeout: string = , \
+         on-existing: string = keep, run-fastfeedback-integration-on-prs: boolean = false, \
          skip-subnamespaces-create: boolean = false, artifacts: string = , \
          security-scan-enabled: boolean = true, security-scan-blocking-severity: string = off, \
          security-scan-fail-on-non-blocking-findings: boolean = false",
@@ -32,8 +33,9 @@ const INTERFACE: [(&str, &str, &str, &str); 8] = [
         "p2p-workflow-extended-test",
         "version: string!, version-prefix: string = v, dry-run: boolean = false, \
          main-branch: string = refs/heads/main, app-name: string = , tenant-name: string = , \
-         region: string = europe-west2, source: string = , destination: string = , \
-         working-directory: string = ., skip-subnamespaces-create: boolean = false, artifacts: string = , \
+         region: string = , source: string = , destination: string = , \
+         working-directory: string = ., runner-label: string = , make-flags: string = , timeout: string = , \
+         on-existing: string = keep, skip-subnamespaces-create: boolean = false, artifacts: string = , \
          security-scan-enabled: boolean = true, security-scan-blocking-severity: string = off, \
          security-scan-fail-on-non-blocking-findings: boolean = false",
         SECRETS,
@@ -43,7 +45,8 @@ const INTERFACE: [(&str, &str, &str, &str); 8] = [
         "p2p-workflow-prod",
         "version: string!, version-prefix: string = v, dry-run: boolean = false, \
          main-branch: string = refs/heads/main, app-name: string = , tenant-name: string = , \
-         region: string = europe-west2, source: string = , working-directory: string = ., \
+         region: string = , source: string = , working-directory: string = ., \
+         runner-label: string = , make-flags: string = , timeout: string = , \
          skip-subnamespaces-create: boolean = false, artifacts: string = , \
          security-scan-enabled: boolean = true, security-scan-blocking-severity: string = off, \
          security-scan-fail-on-non-blocking-findings: boolean = false",
@@ -52,17 +55,17 @@ const INTERFACE: [(&str, &str, &str, &str); 8] = [
     ),
     (
         "p2p-get-latest-image-extended-test",
-        "image-name: string!, environment: string = , registry-path: string = extended-test, \
-         tenant-name: string = , region: string = europe-west2, main-branch: string = refs/heads/main, \
-         dry-run: boolean = false, working-directory: string = .",
+        "image-name: string!, app-name: string = , environment: string = , registry-path: string = extended-test, \
+         tenant-name: string = , region: string = , main-branch: string = refs/heads/main, \
+         dry-run: boolean = false, working-directory: string = ., runner-label: string = ",
         "env_vars, slack_webhook_url",
         "version",
     ),
     (
         "p2p-get-latest-image-prod",
-        "image-name: string!, environment: string = , registry-path: string = prod, \
-         tenant-name: string = , region: string = europe-west2, main-branch: string = refs/heads/main, \
-         dry-run: boolean = false, working-directory: string = .",
+        "image-name: string!, app-name: string = , environment: string = , registry-path: string = prod, \
+         tenant-name: string = , region: string = , main-branch: string = refs/heads/main, \
+         dry-run: boolean = false, working-directory: string = ., runner-label: string = ",
         "env_vars, slack_webhook_url",
         "version",
     ),
@@ -72,6 +75,7 @@ const INTERFACE: [(&str, &str, &str, &str); 8] = [
          pre-targets: string = , post-targets: string = , required-targets: string = , \
          dry-run: boolean = false, main-branch: string = refs/heads/main, checkout-version: string = , \
          app-name: string = , tenant-name: string = , region: string = , working-directory: string = ., \
+         runner-label: string = , make-flags: string = , timeout: string = , \
          skip-subnamespaces-create: boolean = false, artifacts: string = , first-environment: boolean = true, \
          security-scan-enabled: boolean = false, security-scan-blocking-severity: string = off, \
          security-scan-fail-on-non-blocking-findings: boolean = false",
@@ -83,7 +87,8 @@ const INTERFACE: [(&str, &str, &str, &str); 8] = [
         "promotion-stage: string!, source_matrix: string!, dest_github_env: string!, version: string = , \
          images: string = , dry-run: boolean = false, main-branch: string = refs/heads/main, \
          version-prefix: string = v, checkout-version: string = , app-name: string = , tenant-name: string = , \
-         region: string = , working-directory: string = .",
+         region: string = , working-directory: string = ., runner-label: string = , make-flags: string = , \
+         timeout: string = , on-existing: string = keep",
         SECRETS,
         "",
     ),
@@ -240,10 +245,9 @@ fn jobs_have_the_names_the_environments_and_the_queues_that_they_had() {
     assert_eq!(
         word(queue, "group"),
         Some(
-            "${{ inputs.github_env }}/${{ inputs.tenant-name || vars.TENANT_NAME }}-${{ inputs.app-name }}-${{ inputs.subnamespace }}"
+            "${{ inputs.github_env }}/${{ inputs.tenant-name || vars.TENANT_NAME }}-${{ inputs.app-name }}-${{ inputs.command == 'p2p-build' && format('build-{0}', github.run_id) || inputs.subnamespace }}"
         )
     );
-    assert_eq!(word(queue, "cancel-in-progress"), Some("false"));
     let promote = job("p2p-promote-image", "promote-image");
     assert_eq!(word(&promote, "name"), Some("promote-to-${{ inputs.promotion-stage }}"));
     assert_eq!(word(&promote, "environment"), Some("${{ inputs.dest_github_env }}"));
@@ -263,6 +267,69 @@ fn jobs_have_the_names_the_environments_and_the_queues_that_they_had() {
         let matrix = format!("${{{{ fromJSON(inputs.{variable}) }}}}");
         assert_eq!(word(strategy, "matrix"), Some(matrix.as_str()), "{name}: {id}");
         assert_eq!(word(strategy, "fail-fast"), Some("false"), "{name}: {id}");
+    }
+}
+
+/// GitHub cancels all but the newest of those that wait, where nobody asks for a longer queue: a version that
+/// is tagged and never promoted. It allows none where a newer run takes the place of an older one.
+#[test]
+fn no_run_that_waits_is_lost() {
+    let mut seen = 0;
+    let names = INTERFACE.iter().map(|(name, ..)| *name).chain(["release"]);
+    for name in names {
+        let workflow = Workflow::read(name);
+        let jobs = workflow.jobs().iter().map(|(_, job)| job);
+        for queue in [&workflow.node].into_iter().chain(jobs).filter_map(|place| place.get("concurrency")) {
+            loses_nothing(queue, name);
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 2, "p2p-execute-command and release");
+}
+
+/// A group keeps all that wait, or replaces what runs on purpose.
+pub(super) fn loses_nothing(queue: &Node, place: &str) {
+    match word(queue, "cancel-in-progress") {
+        None | Some("false") => assert_eq!(word(queue, "queue"), Some("max"), "{place}"),
+        Some(replaces) => {
+            assert_eq!((replaces, word(queue, "queue")), ("true", None), "{place}");
+        }
+    }
+}
+
+/// GitHub gives a job without a limit six hours, whatever its target was given.
+#[test]
+fn a_job_is_not_shorter_than_the_time_limit_of_its_target() {
+    for (name, id) in [("p2p-execute-command", "exec"), ("p2p-promote-image", "promote-image")] {
+        let workflow = Workflow::read(name);
+        let (_, job) = workflow.jobs().iter().find(|(name, _)| name == id).unwrap();
+        let limit = word(job, "timeout-minutes");
+        assert_eq!(limit, Some("${{ inputs.timeout != '' && 7200 || 360 }}"), "{name}");
+    }
+}
+
+/// A variable of the job's environment is known in the job alone, where it has to win: a matrix may have two
+/// regions.
+#[test]
+fn the_region_is_looked_up_in_the_job_that_has_the_environment() {
+    for (name, ..) in INTERFACE.iter().filter(|(name, ..)| *name != "p2p-version") {
+        let workflow = Workflow::read(name);
+        let lines = workflow.text.lines().map(str::trim).filter_map(|line| line.strip_prefix("region: "));
+        let seen: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+        let calls = workflow.jobs().iter().filter(|(_, job)| word(job, "uses").is_some()).count();
+        let expected = if calls > 0 {
+            vec!["${{ inputs.region }}"; calls]
+        } else {
+            let jobs = workflow.jobs().len();
+            vec!["${{ vars.REGION || inputs.region || 'europe-west2' }}"; jobs]
+        };
+        assert_eq!(seen, expected, "{name}");
+        let job_of_its_own = |(_, job): &&(String, Node)| {
+            word(job, "uses").is_none()
+                && word(job, "if").is_none_or(|condition| !condition.contains("inputs.version == ''"))
+        };
+        let own = workflow.jobs().iter().filter(job_of_its_own);
+        assert!(own.into_iter().all(|(_, job)| word(job, "environment").is_some()), "{name}");
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use p2p::inputs::{SPECS, Spec};
 use serde_json::json;
 
+use super::scene::Ended;
 use super::{Scene, matrix};
 
 /// Notes the inputs that are there, and the tag of the commit that is checked out.
@@ -15,7 +16,7 @@ words=$(echo $INPUT_TARGET)
 file="$KEPT/received/$INPUT_COMMAND ${words:-x} ${INPUT_ENVIRONMENT:-x} ${INPUT_VERSION:-x}"
 mkdir -p "$KEPT/received"
 { echo "checked out: $(git -c protocol.file.allow=always ls-remote "file://$TEST_REPOSITORY" | awk -v head="$(git rev-parse HEAD)" '$1 == head && $2 != "HEAD" { printf "%s ", $2 }')"
-  env | grep -E '^INPUT_[A-Z_]+=.' | grep -vE '^INPUT_(COMMAND|TARGET|BINARY_PATH)=' | sed 's/^INPUT_//' | sort
+  env | grep -E '^(INPUT_[A-Z_]+|MAKEFLAGS)=.' | grep -vE '^INPUT_(COMMAND|TARGET|BINARY_PATH)=' | sed 's/^INPUT_//' | sort
 } > "$file"
 printf 'version=7.7.7\nprevious-version=7.7.6\ndigests={"%s": "sha256:0"}\nartifacts=%s\n' \
   "$INPUT_ENVIRONMENT" "$GITHUB_WORKSPACE/Makefile" >> "$GITHUB_OUTPUT"
@@ -30,6 +31,7 @@ const EVERYTHING: &str = r"
       dry-run: true
       version-prefix: x-
       checkout-version: x-2.0.0
+      runner-label: ubuntu-24.04
     secrets:
       git-token: a-token-of-git
       slack_webhook_url: https://slack.example/version
@@ -46,6 +48,10 @@ const EVERYTHING: &str = r"
       source: 'SOURCE'
       destination: 'DESTINATION'
       working-directory: a-directory
+      runner-label: ubuntu-24.04
+      make-flags: --jobs=4
+      timeout: 8h
+      on-existing: overwrite
       run-fastfeedback-integration-on-prs: true
       skip-subnamespaces-create: true
       artifacts: 'p2p-build: [a-file]'
@@ -64,6 +70,10 @@ SECRETS
       source: 'SOURCE'
       destination: 'DESTINATION'
       working-directory: a-directory
+      runner-label: ubuntu-24.04
+      make-flags: -k
+      timeout: 90
+      on-existing: overwrite
       skip-subnamespaces-create: true
       artifacts: 'p2p-extended-test: [a-file]'
       security-scan-enabled: false
@@ -80,6 +90,9 @@ SECRETS
       region: a-region
       source: 'SOURCE'
       working-directory: a-directory
+      runner-label: ubuntu-24.04
+      make-flags: -s
+      timeout: 90s
       skip-subnamespaces-create: true
       artifacts: 'p2p-prod: [a-file]'
       security-scan-enabled: false
@@ -89,6 +102,8 @@ SECRETS
     uses: coreeng/p2p-action/.github/workflows/p2p-get-latest-image-extended-test.yaml@v1
     with: &latest
       image-name: an-image
+      app-name: an-app
+      runner-label: ubuntu-24.04
       environment: 'SOURCE'
       registry-path: a-path
       tenant-name: a-tenant
@@ -108,6 +123,7 @@ SECRETS
     uses: coreeng/p2p-action/.github/workflows/p2p-execute-command.yaml@v1
     with:
       command: a-command
+      subnamespace: a-subnamespace
       version: 4.0.0
       pre-targets: before and
       post-targets: after
@@ -183,9 +199,15 @@ fn is_default(line: &str) -> bool {
     SPECS.iter().filter_map(default).any(|default| default == format!("INPUT_{line}"))
 }
 
-/// Everything that was noted, and what else there is to see.
-fn seen(prefix: &str, branch: &str, jobs: &str) -> String {
-    let scene = Scene::new(&[("Makefile", "p2p-build:\n")]).with_bootstrap(NOTE);
+impl Scene {
+    /// Whose action only notes what it was given.
+    fn noting() -> Self {
+        Self::new(&[("Makefile", "p2p-build:\n")]).with_bootstrap(NOTE)
+    }
+}
+
+/// Runs jobs with a tag of each version that they name.
+fn received(scene: &Scene, prefix: &str, branch: &str, jobs: &str) -> Ended {
     for version in ["1.0.0", "2.0.0", "3.0.0"] {
         scene.repository.commit(version);
         scene.repository.git(&[
@@ -199,6 +221,12 @@ fn seen(prefix: &str, branch: &str, jobs: &str) -> String {
     scene.push_main();
     let ended = scene.event("push", json!({"ref": branch}), jobs);
     ended.run.passed();
+    ended
+}
+
+/// Everything that was noted, and what else there is to see.
+fn seen(prefix: &str, branch: &str, jobs: &str) -> String {
+    let ended = received(&Scene::noting(), prefix, branch, jobs);
     let mut text = String::new();
     for (title, directory) in [("received", "received"), ("uploaded", "artifacts")] {
         for file in ended.files(directory) {
@@ -225,6 +253,43 @@ fn every_input_and_secret_reaches_the_action() {
         .replace("SOURCE", &matrix(&["one"]))
         .replace("DESTINATION", &matrix(&["three", "one"]));
     insta::assert_snapshot!("everything", seen("x-", "refs/heads/trunk", &jobs));
+}
+
+/// The regions of all jobs, where the environments have the variable `REGION`, and where they do not.
+#[test]
+fn the_variable_of_the_environment_wins_over_the_input() {
+    let given = NOTHING.replace(" 1.0.0 }", " 1.0.0, region: of-the-input }");
+    assert_ne!(given, NOTHING);
+    let regions = |scene: Scene, jobs: &str| {
+        let ended = received(&scene, "v", "refs/heads/main", jobs);
+        let mut regions = std::collections::BTreeMap::new();
+        for file in ended.files("received").into_iter().filter(|file| !file.starts_with("version")) {
+            let text = ended.file(&format!("received/{file}"));
+            let region = text.lines().find_map(|line| line.strip_prefix("REGION=")).unwrap().to_owned();
+            let source = text.split(r#""region":""#).nth(1).map(|rest| rest.split('"').next().unwrap());
+            assert!(source.is_none_or(|source| source == region), "{file}: {text}");
+            regions.entry(region).or_insert_with(Vec::new).push(file.ends_with(" 1.0.0"));
+        }
+        regions
+    };
+    let with = regions(Scene::noting().with_variable("REGION", "of-the-environment"), &given);
+    assert_eq!(with.keys().collect::<Vec<_>>(), ["of-the-environment"]);
+    let without = regions(Scene::noting(), &given);
+    assert_eq!(without.keys().collect::<Vec<_>>(), ["europe-west2", "of-the-input"]);
+    assert!(without["of-the-input"].iter().all(|first| *first), "{without:?}");
+    assert!(without["europe-west2"].iter().all(|first| !first), "{without:?}");
+}
+
+/// Options of make come from the variable where no input gives them.
+#[test]
+fn options_of_make_come_from_the_variable() {
+    let scene = Scene::noting().with_variable("P2P_MAKEFLAGS", "--jobs=2");
+    let given = NOTHING.replace(" 3.0.0 }", " 3.0.0, make-flags: -k }");
+    let ended = received(&scene, "v", "refs/heads/main", &given);
+    for (file, flags) in [("run p2p-build dev 1.0.0", "--jobs=2"), ("run p2p-prod live 3.0.0", "-k")] {
+        let text = ended.file(&format!("received/{file}"));
+        assert!(text.contains(&format!("MAKEFLAGS={flags}\n")), "{file}: {text}");
+    }
 }
 
 /// What the later gates check out, of tags that begin with `prefix`.

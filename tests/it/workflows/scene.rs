@@ -46,6 +46,7 @@ pub(super) struct Scene {
     product: TempDir,
     slack: String,
     matrices: [(&'static str, &'static [&'static str]); 3],
+    variables: Vec<(&'static str, &'static str)>,
 }
 
 /// The environments of the repository, and what their registry's path is called.
@@ -77,6 +78,7 @@ impl Scene {
             product: with_binary(),
             slack: String::new(),
             matrices,
+            variables: Vec::new(),
         }
     }
 
@@ -89,6 +91,12 @@ impl Scene {
     /// With the secret `SLACK_WEBHOOK_URL`.
     pub(super) fn with_slack(self, url: &str) -> Self {
         Self { slack: url.to_owned(), ..self }
+    }
+
+    /// With a variable of GitHub.
+    pub(super) fn with_variable(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
+        self
     }
 
     /// With another list of environments in one of the variables.
@@ -128,6 +136,7 @@ impl Scene {
             .workflow(yaml)
             .event(name, payload);
         let act = self.matrices.iter().fold(act, |act, (name, names)| act.var(name, &matrix(names)));
+        let act = self.variables.iter().fold(act, |act, (name, value)| act.var(name, value));
         Ended { run: act.run(), kept }
     }
 
