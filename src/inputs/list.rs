@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::commands;
 use super::globs::Globs;
 use super::types::{
-    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, IdToken, Integration, Lines, OnExisting,
-    OnFork, OutputFormat, Promotion, Records, ReleaseCommit, Size, Words,
+    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, IdToken, Integration, Lines,
+    OnExisting, OnFork, OutputFormat, Promotion, Records, ReleaseCommit, Size, Words,
 };
 use super::{Field, Spec};
 use crate::error::Failure;

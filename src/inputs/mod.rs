@@ -11,8 +11,8 @@ mod types;
 pub use globs::Globs;
 pub use list::{Inputs, SPECS};
 pub use types::{
-    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, IdToken, Integration, Lines, OnExisting,
-    OnFork, OutputFormat, Promotion, Records, ReleaseCommit, Size, Words,
+    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, IdToken, Integration, Lines,
+    OnExisting, OnFork, OutputFormat, Promotion, Records, ReleaseCommit, Size, Words,
 };
 
 use crate::error::Failure;

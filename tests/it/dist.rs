@@ -134,15 +134,52 @@ fn patience_ends() {
     assert_eq!(server.requests().len(), 4);
 }
 
+/// Whatever a tool says of a URL: a stub of each prints all that it was given, and the redirect and the proxy
+/// that a real one may name.
 #[test]
-fn credentials_of_a_mirror_are_not_printed() {
-    let (scene, server) = (Scene::with_release_of(BINARY), Server::start([Answer::Status(404)]));
-    let url = server.url().replace("http://", "http://me:s3cret-password@");
+fn no_credential_is_printed_whichever_tool_fails() {
+    let stub =
+        "#!/bin/sh\necho \"$0: $* https://cdn.example/x?sig=s3cret $http_proxy: Not Found\" >&2\nexit 6\n";
+    for (base, shown) in [
+        ("https://me:s3cret@mirror.example/p2p/", "https://mirror.example/p2p/v1.2.3/"),
+        ("https://s3cret@mirror.example", "https://mirror.example/v1.2.3/"),
+        ("https://me:s3cret/s3cret@s3cret@mirror.example/a", "https://mirror.example/a/v1.2.3/"),
+        ("https://mirror.example/p2p?token=s3cret", "https://mirror.example/p2p/v1.2.3/"),
+        ("https://me:s3cret@mirror.example/p2p?s3cret", "https://mirror.example/p2p/v1.2.3/"),
+        ("https://mirror.example/p2p?token=s3cret@s3cret", "from the mirror that download-base-url names"),
+        ("https://me:s3cret?s3cret@mirror.example/p2p", "from the mirror that download-base-url names"),
+        ("me:s3cret@mirror.example/p2p", "cannot download mirror.example/p2p/v1.2.3/"),
+    ] {
+        for client in ["curl", "wget"] {
+            let scene = Scene::with_release_of(BINARY);
+            let path = scene.path_with(&[&TOOLS[..], &["sha256sum", "sh"]].concat());
+            scene.executable(&format!("only these/{client}"), stub.as_bytes());
+            std::fs::remove_file(path.join("sleep")).unwrap();
+            scene.executable("only these/sleep", b"#!/bin/sh\nexit 0\n");
+            let mut step = scene.step();
+            step.env("INPUT_DOWNLOAD_BASE_URL", base)
+                .env("PATH", &path)
+                .env("http_proxy", "http://u:s3cret@proxy:1");
+            let (text, _) = refused(&mut step);
+            assert!(text.contains(shown), "{text}");
+            assert!(text.contains(&format!(": {client} ended with exit code 6")), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_token_of_a_mirror_reaches_it_and_no_message() {
     for programs in [["curl", "sha256sum"], ["wget", "sha256sum"]] {
-        let path = scene.path_with(&[&TOOLS[..], &programs].concat());
-        let (text, _) = refused(scene.step().env("INPUT_DOWNLOAD_BASE_URL", &url).env("PATH", &path));
-        assert!(text.contains("cannot download http://127.0.0.1:"), "{text}");
-        std::fs::remove_dir_all(path).unwrap();
+        let (scene, server) = (Scene::with_release_of(BINARY), Server::start([Answer::Status(404), body()]));
+        let url =
+            format!("{}/p2p/?token=s3cret", server.url()).replace("http://", "http://me:s3cret-password@");
+        let path = scene.path_with(&[&TOOLS[..], &programs, &["sh", "env", "grep"]].concat());
+        let mut step = scene.step();
+        let (text, _) = refused(step.env("INPUT_DOWNLOAD_BASE_URL", &url).env("PATH", &path));
+        assert!(text.contains(": the server answered 404\n"), "{text}");
+        started(&mut step);
+        let asked = format!("GET /p2p/v1.2.3/p2p-{}?token=s3cret HTTP", platform());
+        assert!(server.requests()[0].starts_with(&asked), "{:?}", server.requests());
     }
 }
 
