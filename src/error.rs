@@ -1,7 +1,8 @@
 //! Failures as a person reads them, and the exit codes.
 
 use std::error::Error;
-use std::fmt;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 /// The exit code of the process: part of the interface, listed in `docs/exit-codes.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,9 +88,58 @@ impl<E: Help> From<E> for Failure {
     }
 }
 
+/// A file or directory that the system refused. Its help names the directory and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}", path.display())]
+pub struct FileError {
+    /// What was being done: `read`, `write`, `create a directory in`.
+    pub action: &'static str,
+    /// To what.
+    pub path: PathBuf,
+    /// What the system answered.
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// For `map_err`: says what was being done to `path`.
+    pub fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self { action, path, source }
+    }
+}
+
+impl Help for FileError {
+    fn help(&self) -> Option<String> {
+        let is_directory = self.action.ends_with(" in") || self.path.is_dir();
+        let directory = if is_directory { Some(self.path.as_path()) } else { self.path.parent() };
+        Some(directory_help(directory.unwrap_or(&self.path), &self.source))
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Unavailable
+    }
+}
+
+/// What to do about a directory where the system gave this answer.
+fn directory_help(directory: &Path, answer: &io::Error) -> String {
+    let at = directory.display();
+    let what = match answer.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!("free some space in {at}"),
+        io::ErrorKind::NotFound => format!("create the directory {at}"),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            format!("let this user write to {at}")
+        }
+        _ => format!("look into the directory {at}"),
+    };
+    format!(
+        "{what}, or name another directory: `TMPDIR` for temporary files (GitHub's runner sets `RUNNER_TEMP`), \
+         `XDG_CACHE_HOME` for what local runs keep"
+    )
+}
+
 /// The system refused something that we cannot do without.
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
         Self {
             what: "the system refused what every run needs".to_owned(),
             causes: vec![error.to_string()],

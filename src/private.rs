@@ -1,13 +1,15 @@
 //! Files that only their owner can read, replaced whole, and those where a target may have put anything
 //! in their place: a pipe that nobody writes to would keep whoever opens it for ever.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::error::FileError;
 
 /// Writes a file of mode 0600 under its name. Where there is one already it is replaced in one step:
 /// whoever reads it meanwhile sees the old text or the new one, never a half. Its directory must exist.
@@ -23,6 +25,13 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.persist(path)?;
     Ok(())
+}
+
+/// A directory for short-lived files that nobody else may enter, whatever the umask.
+pub fn temporary() -> Result<TempDir, FileError> {
+    let mode = Permissions::from_mode(0o700);
+    let made = tempfile::Builder::new().permissions(mode).tempdir();
+    made.map_err(FileError::at("create a directory in", &std::env::temp_dir()))
 }
 
 /// What to do with a link in the place of a file.
@@ -55,11 +64,11 @@ pub fn append(path: &Path) -> io::Result<File> {
     regular(OpenOptions::new().append(true).create(true), OFlags::empty(), path)
 }
 
-/// A new file in the place of whatever is there.
+/// A new file of mode 0600 in the place of whatever is there.
 pub fn create(path: &Path) -> io::Result<File> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => OpenOptions::new().write(true).create_new(true).open(path),
+        _ => OpenOptions::new().write(true).create_new(true).mode(0o600).open(path),
     }
 }
 
@@ -75,7 +84,7 @@ fn regular(options: &mut OpenOptions, flags: OFlags, path: &Path) -> io::Result<
 
 /// The files that the runner reads what a step says from, as a target gets them: its own and empty.
 /// They are made in `directory`; variable and path of each.
-pub fn runner_files(directory: &Path) -> io::Result<Vec<(&'static str, PathBuf)>> {
+pub fn runner_files(directory: &Path) -> Result<Vec<(&'static str, PathBuf)>, FileError> {
     const NAMES: [&str; 6] = [
         "GITHUB_OUTPUT",
         "GITHUB_ENV",
@@ -88,7 +97,8 @@ pub fn runner_files(directory: &Path) -> io::Result<Vec<(&'static str, PathBuf)>
         .into_iter()
         .map(|name| {
             let file = directory.join(name);
-            std::fs::write(&file, "").map(|()| (name, file))
+            write(&file, b"").map_err(FileError::at("write", &file))?;
+            Ok((name, file))
         })
         .collect()
 }
@@ -98,7 +108,6 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

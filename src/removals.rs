@@ -1,17 +1,27 @@
-//! Directories that are removed in the background. A large one takes seconds: what a run came to is told
-//! meanwhile.
+//! Private directories: ours alone, gone when their owner drops them, whether now or in the background; and
+//! those of runs that were killed, which the next run removes.
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use tempfile::TempDir;
+use rustix::fs::OFlags;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::error::FileError;
 use crate::workspace::remove_tree;
 
-/// What is being removed. Clones know the same.
+/// How the names of private directories begin.
+const PREFIX: &str = "p2p-run-";
+
+/// A directory is locked a moment after it was made. One that is empty and younger than this is left alone.
+const YOUNG: Duration = Duration::from_mins(1);
+
+/// The directories that are being removed in the background. Clones know the same.
 #[derive(Debug, Clone)]
 pub struct Removals(Arc<watch::Sender<usize>>);
 
@@ -30,14 +40,26 @@ impl Removals {
         let _done = count.wait_for(|count| *count == 0).await;
     }
 
-    /// Something that will remove a directory of its own is under way as long as this lives.
+    /// As long as the returned value lives, something is under way that will remove a directory.
     pub fn begin(&self) -> Removing {
         self.0.send_modify(|count| *count += 1);
         Removing(self.clone())
     }
 
-    /// A directory that is removed when it is dropped.
-    pub fn directory(&self, directory: TempDir) -> Temporary {
+    /// Removes the private directories in `parent` that runs of this user left when they were killed: nobody
+    /// holds their locks any more.
+    pub fn sweep(&self, parent: &Path) {
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes())
+                && let Some(abandoned) = Directory::take_over(&entry.path())
+            {
+                drop(self.in_background(abandoned));
+            }
+        }
+    }
+
+    /// The same directory, removed in the background when it is dropped.
+    pub fn in_background(&self, directory: Directory) -> Temporary {
         Temporary { directory: Some(directory), removals: self.clone() }
     }
 }
@@ -52,18 +74,81 @@ impl Drop for Removing {
     }
 }
 
-/// A directory that is removed in the background when this is dropped. The files right in it, tokens
-/// among them, are gone at once.
+/// A directory that only its owner may enter (mode 0700, whatever the umask), removed when it is dropped.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    /// Locked until the process ends, however it ends.
+    _lock: File,
+}
+
+impl Directory {
+    /// Makes one in `parent`.
+    ///
+    /// # Errors
+    /// Where the system refuses it.
+    pub fn new(parent: &Path) -> Result<Self, FileError> {
+        let mode = Permissions::from_mode(0o700);
+        let made = tempfile::Builder::new().prefix(PREFIX).permissions(mode).tempdir_in(parent);
+        let path = made.map_err(FileError::at("create a directory in", parent))?.keep();
+        let lock = open(&path).and_then(|lock| lock.lock().map(|()| lock));
+        match lock {
+            Ok(lock) => Ok(Self { path, _lock: lock }),
+            Err(error) => {
+                // It is empty, and was of no use.
+                let _gone = fs::remove_dir(&path);
+                Err(FileError::at("lock", &path)(error))
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// One that a run of this user left; none where it is in use, or may be about to be.
+    fn take_over(path: &Path) -> Option<Self> {
+        let lock = open(path).ok()?;
+        let data = lock.metadata().ok()?;
+        if data.uid() != rustix::process::geteuid().as_raw() || lock.try_lock().is_err() {
+            return None;
+        }
+        let young = data.modified().ok().and_then(|time| time.elapsed().ok()).is_none_or(|age| age < YOUNG);
+        let empty = fs::read_dir(path).ok()?.next().is_none();
+        (!(young && empty)).then(|| Self { path: path.to_owned(), _lock: lock })
+    }
+
+    fn remove(&self) {
+        // What cannot be removed goes with the job, or when the system tidies up its temporary files.
+        let _gone = remove_tree(&self.path);
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// Opens a directory itself, no link to one.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
+    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+/// A directory that is removed in the background when this is dropped: a large one takes seconds. The files
+/// right in it, tokens among them, are gone at once.
 #[derive(Debug)]
 pub struct Temporary {
-    directory: Option<TempDir>,
+    directory: Option<Directory>,
     removals: Removals,
 }
 
 impl Temporary {
     /// Where it is.
     pub fn path(&self) -> &Path {
-        self.directory.as_ref().map_or(Path::new(""), TempDir::path)
+        self.directory.as_ref().map_or(Path::new(""), Directory::path)
     }
 }
 
@@ -76,8 +161,6 @@ impl Drop for Temporary {
         }
         let removing = self.removals.begin();
         let remove = move || {
-            // The job's temporary directory goes with the job in any case.
-            let _gone = remove_tree(directory.path());
             drop(directory);
             drop(removing);
         };
@@ -91,19 +174,22 @@ impl Drop for Temporary {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use std::time::Duration;
 
     use super::*;
+    use crate::error::Help as _;
+
+    fn modified(path: &Path, age: Duration) {
+        open(path).unwrap().set_modified(std::time::SystemTime::now() - age).unwrap();
+    }
 
     #[tokio::test]
     async fn the_files_go_at_once_and_the_rest_by_the_end() {
-        let directory = tempfile::tempdir().unwrap();
-        let at = directory.path().to_owned();
+        let parent = tempfile::tempdir().unwrap();
+        let removals = Removals::default();
+        let temporary = removals.in_background(Directory::new(parent.path()).unwrap());
+        let at = temporary.path().to_owned();
         fs::create_dir_all(at.join("below/deep")).unwrap();
         fs::write(at.join("token"), "secret").unwrap();
-        let removals = Removals::default();
-        let temporary = removals.directory(directory);
-        assert_eq!(temporary.path(), at);
         let removing = removals.begin();
         drop(temporary);
         assert!(!at.join("token").exists());
@@ -116,9 +202,43 @@ mod tests {
 
     #[test]
     fn without_a_runtime_it_is_removed_at_once() {
-        let directory = tempfile::tempdir().unwrap();
+        let parent = tempfile::tempdir().unwrap();
+        let directory = Directory::new(parent.path()).unwrap();
         let at = directory.path().to_owned();
-        drop(Removals::default().directory(directory));
+        drop(Removals::default().in_background(directory));
         assert!(!at.exists());
+    }
+
+    #[test]
+    fn only_directories_that_nobody_holds_are_swept() {
+        let parent = tempfile::tempdir().unwrap();
+        let at = |name: &str| parent.path().join(name);
+        let held = Directory::new(parent.path()).unwrap();
+        fs::write(held.path().join("token"), "secret").unwrap();
+        for name in ["p2p-run-dead", "p2p-run-young", "p2p-run-old", "another"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        fs::write(at("p2p-run-dead").join("token"), "secret").unwrap();
+        std::os::unix::fs::symlink(at("another"), at("p2p-run-link")).unwrap();
+        modified(&at("p2p-run-old"), Duration::from_mins(2));
+        Removals::default().sweep(parent.path());
+        let there = |name: &str| at(name).symlink_metadata().is_ok();
+        assert!(held.path().join("token").exists());
+        assert!(!there("p2p-run-dead") && !there("p2p-run-old"));
+        assert!(there("p2p-run-young") && there("another") && there("p2p-run-link"));
+    }
+
+    #[test]
+    fn an_error_names_the_directory_and_what_to_do() {
+        let missing = tempfile::tempdir().unwrap().path().join("gone");
+        let error = Directory::new(&missing).unwrap_err();
+        let help = error.help().unwrap();
+        assert!(
+            help.starts_with(&format!(
+                "create the directory {}, or name another directory: `TMPDIR`",
+                missing.display()
+            )),
+            "{help}"
+        );
     }
 }

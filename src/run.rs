@@ -16,7 +16,7 @@ use crate::inputs::{Command, Inputs, OutputFormat};
 use crate::outcome::{Event, Outcome};
 use crate::output::Masker;
 use crate::plan::Plan;
-use crate::process::{Signals, StopSignal};
+use crate::process::{Signals, Stop, StopSignal};
 use crate::registry::{self, Trimmed};
 use crate::removals::Removals;
 use crate::report::{self, Annotations, Console, Json, Listener, Log, Outputs, Reporter, Summary};
@@ -103,6 +103,9 @@ async fn prepared(
         return Ok(None);
     }
     let signals = signals.insert(Signals::listen()?);
+    if !console.is_github() {
+        tokio::spawn(say_how_to_kill(signals.stop(), console.clone()));
+    }
     let job = if console.is_github() { Some(Job::read(&world.env)?) } else { None };
     let paths = Paths::new(world, job.as_ref(), &request, removals)?;
     let report_path = paths.logs.join("report.json");
@@ -162,6 +165,15 @@ async fn prepared(
         forget_old_images(local, cache_limit, console).await;
     }
     Ok(outcome)
+}
+
+/// Whoever presses Ctrl-C once is told what a second time does.
+async fn say_how_to_kill(mut stop: Stop, console: Console) {
+    let signal = stop.wait().await;
+    console.complain(&format!(
+        "{}: what runs has a few seconds to clean up; Ctrl-C again kills it",
+        signal.name()
+    ));
 }
 
 /// We were told to stop before there was a plan.

@@ -1,14 +1,14 @@
 //! The directories of a run.
 
+use std::fs::{DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use tempfile::TempDir;
-
 use super::{Job, Request};
-use crate::error::{Exit, Failure};
+use crate::error::{Failure, FileError};
 use crate::git;
-use crate::removals::{Removals, Temporary};
+use crate::removals::{Directory, Removals, Temporary};
 use crate::world::{Env, World};
 
 /// The repository's own settings, beside the Makefile or at the root of the workspace.
@@ -81,7 +81,7 @@ impl Paths {
             job.map_or_else(|| world.env.path("TMPDIR").unwrap_or("/tmp".into()), |job| job.temp.clone());
         let runs = world.cache().join("runs");
         let logs = match job {
-            Some(job) => private(&job.temp, LOGS)?.keep(),
+            Some(job) => logs_in(&job.temp, LOGS)?,
             // A plan leaves nothing behind on a laptop.
             None if request.dry_run => runs.clone(),
             None => local_logs(&runs, world)?,
@@ -125,7 +125,7 @@ impl Paths {
         let name: String = name.chars().map(plain).collect();
         let logs = self.logs.join(name.trim_start_matches('.'));
         if self.keeps_logs {
-            std::fs::create_dir_all(&logs).map_err(|error| cannot_write(&logs, &error))?;
+            make(&logs)?;
         }
         Ok(Self { logs, ..self.shared() })
     }
@@ -158,7 +158,7 @@ impl Paths {
 
     /// The directory for the report of a run on GitHub that failed before there were any others.
     pub fn logs_of_failure(env: &Env) -> Option<PathBuf> {
-        Some(private(&env.path("RUNNER_TEMP")?, LOGS).ok()?.keep())
+        logs_in(&env.path("RUNNER_TEMP")?, LOGS).ok()
     }
 
     /// The directory of this run: ours alone (mode 0700), made when it is first asked for.
@@ -173,7 +173,7 @@ impl Paths {
     /// A new directory that is ours alone (mode 0700), for what is large: removed in the background when
     /// it is dropped.
     pub fn large(&self) -> Result<Temporary, Failure> {
-        Ok(self.removals.directory(self.private()?))
+        Ok(self.removals.in_background(self.private()?))
     }
 
     /// What is removed in the background.
@@ -182,8 +182,8 @@ impl Paths {
     }
 
     /// A new directory that is ours alone (mode 0700) and gone when it is dropped.
-    pub fn private(&self) -> Result<TempDir, Failure> {
-        private(&self.temp, "p2p-")
+    pub fn private(&self) -> Result<Directory, Failure> {
+        Ok(Directory::new(&self.temp)?)
     }
 
     /// The repository's settings, if there are any.
@@ -203,8 +203,9 @@ impl Paths {
         Ok(None)
     }
 
-    /// Removes the logs of the oldest local runs, and keeps those of the last few.
+    /// Removes what runs left that were killed, and the logs of all local runs but the last few.
     pub fn forget_old_runs(&self) {
+        self.removals.sweep(&self.temp);
         let entries = self.runs.as_ref().and_then(|runs| std::fs::read_dir(runs).ok());
         let mut runs: Vec<_> =
             entries.into_iter().flatten().filter_map(|run| Some(run.ok()?.path())).collect();
@@ -222,24 +223,24 @@ impl Paths {
     }
 }
 
-fn private(parent: &Path, prefix: &str) -> Result<TempDir, Failure> {
-    tempfile::Builder::new().prefix(prefix).tempdir_in(parent).map_err(|error| cannot_write(parent, &error))
+/// A new directory for logs that nobody else may read, in `parent`.
+fn logs_in(parent: &Path, prefix: &str) -> Result<PathBuf, Failure> {
+    let mode = Permissions::from_mode(0o700);
+    let made = tempfile::Builder::new().prefix(prefix).permissions(mode).tempdir_in(parent);
+    Ok(made.map_err(FileError::at("create a directory in", parent))?.keep())
 }
 
 /// A directory for this run's logs.
 fn local_logs(runs: &Path, world: &World) -> Result<PathBuf, Failure> {
-    std::fs::create_dir_all(runs).map_err(|error| cannot_write(runs, &error))?;
+    make(runs)?;
     let stamp = world.now.strftime("%Y%m%dT%H%M%S%3fZ-").to_string();
-    Ok(private(runs, &stamp)?.keep())
+    logs_in(runs, &stamp)
 }
 
-fn cannot_write(directory: &Path, error: &std::io::Error) -> Failure {
-    Failure {
-        what: format!("no directory can be made in {}", directory.display()),
-        causes: vec![error.to_string()],
-        help: Some("p2p keeps logs and private files there: make it a writable directory".to_owned()),
-        exit: Exit::Unavailable,
-    }
+/// Makes a directory and those above it, for nobody else to enter; whatever is there stays as it is.
+fn make(directory: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    Ok(made.map_err(FileError::at("create a directory in", directory))?)
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex};
 
 use super::Execution;
 use super::accounts::{Account, Current};
-use super::target::unwritable;
 use crate::environment::runtime;
 use crate::error::Failure;
 use crate::google::{Renewer, Token};
@@ -16,13 +15,14 @@ use crate::kube::Kubeconfig;
 use crate::logins::{Login, Logins, UserFiles};
 use crate::plan::{Place, Target};
 use crate::private::{self, Links};
+use crate::removals::Directory;
 
 /// The files of one target; gone when it is.
 pub(super) struct Private {
     /// First, so that nothing is written any more when the directory goes: they end on the one thread
     /// that renews.
     _renewers: Vec<Renewer>,
-    directory: tempfile::TempDir,
+    directory: Directory,
     logins: Arc<Logins>,
     runner_files: Vec<(&'static str, PathBuf)>,
     of_accounts: Vec<(&'static str, OsString)>,
@@ -63,7 +63,7 @@ impl Private {
         // What a target writes for the runner dies with it, the summary excepted.
         let mut runner_files = Vec::new();
         if site.place == Place::Github {
-            runner_files = private::runner_files(at).map_err(|error| unwritable(at, &error))?;
+            runner_files = private::runner_files(at)?;
         }
         Ok(Self { _renewers: renewers, directory, logins, runner_files, of_accounts })
     }

@@ -6,9 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::accounts::Accounts;
-use super::target::unwritable;
 use crate::context::Paths;
-use crate::error::Failure;
+use crate::error::{Failure, FileError};
 use crate::git::Git;
 use crate::inputs::Bump;
 use crate::kube::Kubeconfig;
@@ -145,7 +144,7 @@ impl Site {
             let globs = ArtifactGlobs::parse(globs.iter().map(String::as_str))?;
             let mut at = directory;
             if let Some(apart) = apart.filter(|_| !globs.is_empty()) {
-                std::fs::create_dir_all(&apart).map_err(|error| unwritable(&apart, &error))?;
+                std::fs::create_dir_all(&apart).map_err(FileError::at("create a directory in", &apart))?;
                 bring_back(&globs, &at, &apart, &Snapshot::default(), &apart)?;
                 at = apart;
             }

@@ -12,7 +12,7 @@ use super::site::inside;
 use super::waves::STOPPED;
 use super::{Execution, Progress};
 use crate::environment::runtime;
-use crate::error::Failure;
+use crate::error::{Failure, FileError};
 use crate::outcome::{Event, Status, StepResult};
 use crate::output::{Findings, Options, Stream, inert};
 use crate::plan::{BUILD, BUILDER, Place, Target};
@@ -96,7 +96,7 @@ impl Execution<'_> {
         let printer = Arc::new(Mutex::new(Printer {
             stream: Stream::new(self.masker.clone(), options(target, prefix)),
             reporter: self.reporter.clone(),
-            log: LogFile::create(&log).map_err(|error| unwritable(&log, &error))?,
+            log: LogFile::create(&log).map_err(FileError::at("write", &log))?,
             spare: Vec::new(),
             cache: self.cache_is_dead(target).then_some(false),
         }));
@@ -268,15 +268,6 @@ fn moved(file: &str, from: &Path, to: &Path) -> String {
     match Path::new(file).strip_prefix(from) {
         Ok(inside) => to.join(inside).display().to_string(),
         Err(_) => file.to_owned(),
-    }
-}
-
-pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure {
-        what: format!("{} cannot be written", path.display()),
-        causes: vec![error.to_string()],
-        help: None,
-        exit: crate::error::Exit::Unavailable,
     }
 }
 

@@ -4,7 +4,8 @@ use std::path::Path;
 use super::Error;
 use super::answer::said;
 use super::program::{Call, Git};
-use super::remote::{temporary, without_credentials};
+use super::remote::without_credentials;
+use crate::private;
 use crate::secret::Secret;
 use crate::version::{Commit, Prefix, released_by_object};
 
@@ -23,7 +24,7 @@ impl Git {
         token: Option<&Secret>,
     ) -> Result<BTreeMap<Commit, Commit>, Error> {
         let command = format!("git fetch --depth=1 {} 'refs/tags/{prefix}*'", without_credentials(url));
-        let store = temporary(&command)?;
+        let store = private::temporary()?;
         self.succeed(store.path(), &["init", "--quiet", "--bare", "."]).await?;
         let tags = format!("+refs/tags/{prefix}*:refs/tags/{prefix}*");
         let arguments =

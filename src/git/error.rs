@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::{Exit, Help};
+use crate::error::{Exit, FileError, Help};
 
 /// Why git gave no answer. URLs are shown without user and password.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A temporary file or directory of ours was refused.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// git did not end in time and was killed.
     #[error("{command} did not end within {} s", limit.as_secs())]
     TimedOut {
@@ -156,6 +159,7 @@ impl Help for Error {
             }
             Self::TimedOut { .. } => "check the network and the disk of the runner, then run again",
             Self::Tags { source, .. } => return source.help(),
+            Self::File(error) => return error.help(),
             Self::Start { .. } | Self::Failed { .. } | Self::Unreadable { .. } => return None,
         };
         Some(text.to_owned())
@@ -175,6 +179,7 @@ impl Help for Error {
             | Self::Certificate { .. }
             | Self::Unreachable { .. } => Exit::Unavailable,
             Self::Tags { source, .. } => source.exit(),
+            Self::File(error) => error.exit(),
         }
     }
 }

@@ -2,11 +2,11 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tempfile::TempDir;
 
 use super::Error;
 use super::answer::{Class, classify, said};
 use super::program::{Call, Git, Printed};
+use crate::private;
 use crate::retry::{Again, random};
 use crate::secret::Secret;
 use crate::version::{Commit, Prefix, VersionTag, parse_ls_remote};
@@ -55,7 +55,8 @@ impl Git {
     async fn ls_remote(&self, url: &str, pattern: &str, token: Option<&Secret>) -> Result<Printed, Error> {
         let command = format!("git ls-remote --tags {} '{pattern}'", without_credentials(url));
         // Outside any checkout: the checkout's own configuration holds another token.
-        let outside = temporary(&command)?;
+        // Outside any checkout.
+        let outside = private::temporary()?;
         let arguments = ["ls-remote", "--tags", "--", url, pattern];
         self.ask_remote(&command, outside.path(), &arguments, url, token).await
     }
@@ -99,15 +100,6 @@ impl Git {
             }
         }
     }
-}
-
-/// A directory outside any checkout.
-pub(super) fn temporary(command: &str) -> Result<TempDir, Error> {
-    tempfile::tempdir().map_err(|source| Error::Start {
-        command: command.to_owned(),
-        directory: "a temporary directory".into(),
-        source,
-    })
 }
 
 fn remote_call<'a>(

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use super::Error;
 use super::checkout::toplevel;
 use super::program::{Call, Git, Printed};
+use crate::private;
 use crate::world::Env;
 
 /// Nothing that a repository names is run when we read it (git-config(1)).
@@ -70,7 +71,7 @@ impl Trust {
     /// Writes the files. All versions read `$XDG_CONFIG_HOME/git/config` beside `~/.gitconfig`; where
     /// `GIT_CONFIG_GLOBAL` is set, those that know it (2.32) read that one in place of both.
     fn new(env: &Env, top: &Path) -> io::Result<Self> {
-        let files = tempfile::tempdir()?;
+        let files = private::temporary().map_err(|error| error.source)?;
         let write = |to: &Path, user: Option<PathBuf>| {
             let mut text = String::new();
             if let Some(user) = user {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::{Exit, Help};
+use crate::error::{Exit, FileError, Help};
 use crate::make::Place;
 
 /// A failure of make, or of what make reads.
@@ -20,6 +20,9 @@ pub enum MakeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file of ours that make is to read cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The directory to run make in is no directory. Remedy: `working-directory`.
     #[error("{} is not a directory", directory.display())]
     NoDirectory {
@@ -83,6 +86,7 @@ pub enum MakeError {
 impl Help for MakeError {
     fn help(&self) -> Option<String> {
         Some(match self {
+            Self::File(error) => return error.help(),
             Self::NotInstalled => "install GNU make (`apt-get install make`) before this step".to_owned(),
             Self::Start { .. } | Self::NotUnderstood { .. } => {
                 "`make --version` should say GNU Make 3.81 or later".to_owned()
@@ -114,7 +118,9 @@ impl Help for MakeError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::NotInstalled | Self::Start { .. } | Self::NotUnderstood { .. } => Exit::Unavailable,
+            Self::NotInstalled | Self::Start { .. } | Self::NotUnderstood { .. } | Self::File(_) => {
+                Exit::Unavailable
+            }
             Self::NoDirectory { .. }
             | Self::NoMakefile { .. }
             | Self::Broken { .. }

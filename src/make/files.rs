@@ -7,6 +7,7 @@ use std::path::Path;
 use tempfile::NamedTempFile;
 
 use super::error::MakeError;
+use crate::error::FileError;
 
 /// The names that make looks for, in its order (GNU make manual, "What Name to Give Your Makefile").
 const NAMES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
@@ -35,8 +36,9 @@ pub(super) fn marker() -> io::Result<String> {
 }
 
 /// The file that make reads after the Makefile. Its name fits no pattern rule that anyone writes.
-pub(super) fn ours(scratch: &Path, text: &str) -> io::Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new().prefix(".probe-").tempfile_in(scratch)?;
-    file.write_all(text.as_bytes())?;
+pub(super) fn ours(scratch: &Path, text: &str) -> Result<NamedTempFile, FileError> {
+    let made = tempfile::Builder::new().prefix(".probe-").tempfile_in(scratch);
+    let mut file = made.map_err(FileError::at("create a file in", scratch))?;
+    file.write_all(text.as_bytes()).map_err(FileError::at("write", file.path()))?;
     Ok(file)
 }

@@ -31,7 +31,7 @@ pub async fn images(
     let main = files::main(directory)?;
     let start_error = |source| MakeError::Start { command: COMMAND.to_owned(), source };
     let marker = files::marker().map_err(start_error)?;
-    let file = files::ours(scratch, &text(&marker)).map_err(start_error)?;
+    let file = files::ours(scratch, &text(&marker))?;
     let arguments = [
         OsStr::new("-s"),
         OsStr::new("--no-print-directory"),

@@ -44,8 +44,7 @@ pub struct ProbeRequest<'a> {
 pub async fn probe(request: ProbeRequest<'_>) -> Result<Makefile, MakeError> {
     let main = files::main(request.directory)?;
     let words = Words::new().map_err(|source| start_error(main, source))?;
-    let file = files::ours(request.scratch, &words.text(request.variables))
-        .map_err(|source| start_error(main, source))?;
+    let file = files::ours(request.scratch, &words.text(request.variables))?;
     let mut env = request.env.clone();
     env.set("LC_ALL", "C");
     let arguments = [

@@ -69,7 +69,8 @@ pub struct Ended {
 ///
 /// The command ends when its leader ends: what still runs in the group then is named and ended,
 /// and what left the group keeps nobody waiting. On a stop, the group gets the same signal; on the
-/// time limit, SIGTERM; after the grace SIGKILL, so that all is over three seconds later at most.
+/// time limit, SIGTERM; after the grace, or on a second SIGINT, SIGKILL, so that all is over three seconds
+/// later at most.
 /// Dropping the future kills the group. After a stop a sink that blocks is waited for one second;
 /// it may be called again later, while this function has already returned.
 ///
@@ -109,7 +110,7 @@ pub async fn run_group(
     }
     let (how, leftovers) = match told {
         Ok(status) => (how(status), end_leftovers(&group).await),
-        Err(how) => (how, wind_up(&mut child, &group, how, options.grace).await),
+        Err(how) => (how, wind_up(&mut child, &group, how, options.grace, &mut stop).await),
     };
     group.released();
 
@@ -214,7 +215,13 @@ async fn end_leftovers(group: &Group) -> Vec<String> {
 }
 
 /// Tells the group to stop and gives it time; names those who had to be killed.
-async fn wind_up(child: &mut Child, group: &Group, how: How, grace: Duration) -> Vec<String> {
+async fn wind_up(
+    child: &mut Child,
+    group: &Group,
+    how: How,
+    grace: Duration,
+    stop: &mut Stop,
+) -> Vec<String> {
     let deadline = Instant::now() + grace;
     group.send(match how {
         How::Interrupted(signal) => signal.to_send(),
@@ -222,9 +229,13 @@ async fn wind_up(child: &mut Child, group: &Group, how: How, grace: Duration) ->
     });
     // Waited for as well, since a zombie of ours still counts as one of the group elsewhere than
     // on Linux.
-    let leader = timeout_at(deadline, child.wait()).await;
+    let gone = tokio::select! {
+        biased;
+        gone = async { timeout_at(deadline, child.wait()).await.is_ok() && group.empty_by(deadline).await } => gone,
+        () = stop.now() => false,
+    };
     let mut names = Vec::new();
-    if leader.is_err() || !group.empty_by(deadline).await {
+    if !gone {
         names = group.names();
         kill(group).await;
         let _ = timeout_at(Instant::now() + LAST, child.wait()).await;

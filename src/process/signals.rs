@@ -50,9 +50,23 @@ impl StopSignal {
     }
 }
 
+/// A second Ctrl-C counts from so long after the first one on: some programs pass a signal on twice.
+const SECOND: Duration = Duration::from_millis(300);
+
+/// A request to stop.
+#[derive(Debug, Clone, Copy)]
+struct Request {
+    /// The signal that came first.
+    signal: StopSignal,
+    /// When it came.
+    at: Instant,
+    /// Whether SIGINT came again: nothing may take its time any more.
+    now: bool,
+}
+
 /// Whether we were told to stop, and how. Cheap to clone; all clones know the same.
 #[derive(Debug, Clone)]
-pub struct Stop(watch::Receiver<Option<(StopSignal, Instant)>>);
+pub struct Stop(watch::Receiver<Option<Request>>);
 
 impl Stop {
     /// A stop that somebody else than a signal causes.
@@ -63,24 +77,31 @@ impl Stop {
 
     /// The signal that came first, if any came.
     pub fn signal(&self) -> Option<StopSignal> {
-        self.0.borrow().map(|(signal, _)| signal)
+        self.0.borrow().map(|request| request.signal)
     }
 
     /// Waits for the signal; for ever where none comes.
     pub async fn wait(&mut self) -> StopSignal {
-        self.come().await.0
+        self.request().await.signal
+    }
+
+    /// Waits for a second SIGINT, after which nothing gets time to clean up; for ever where none comes.
+    pub async fn now(&mut self) {
+        if self.0.wait_for(|request| request.is_some_and(|request| request.now)).await.is_err() {
+            std::future::pending().await
+        }
     }
 
     /// Waits until so much time has passed since the signal; for ever where none comes.
     pub async fn over(&mut self, time: Duration) {
-        let (_, at) = self.come().await;
+        let at = self.request().await.at;
         tokio::time::sleep_until(at + time).await;
     }
 
-    async fn come(&mut self) -> (StopSignal, Instant) {
-        let come = self.0.wait_for(Option::is_some).await.ok().and_then(|come| *come);
-        match come {
-            Some(come) => come,
+    async fn request(&mut self) -> Request {
+        let request = self.0.wait_for(Option::is_some).await.ok().and_then(|request| *request);
+        match request {
+            Some(request) => request,
             None => std::future::pending().await,
         }
     }
@@ -88,15 +109,21 @@ impl Stop {
 
 /// Causes a [`Stop`].
 #[derive(Debug)]
-pub struct Stopper(watch::Sender<Option<(StopSignal, Instant)>>);
+pub struct Stopper(watch::Sender<Option<Request>>);
 
 impl Stopper {
-    /// Tells all to stop. Only the first call counts.
+    /// Tells all to stop. The first signal counts; a later SIGINT says that there is no more time.
     pub fn stop(&self, signal: StopSignal) {
-        self.0.send_if_modified(|first| {
-            let new = first.is_none();
-            first.get_or_insert_with(|| (signal, Instant::now()));
-            new
+        self.0.send_if_modified(|request| match request {
+            None => {
+                *request = Some(Request { signal, at: Instant::now(), now: false });
+                true
+            }
+            Some(first) => {
+                let again = signal == StopSignal::Interrupt && first.at.elapsed() >= SECOND && !first.now;
+                first.now |= again;
+                again
+            }
         });
     }
 }
@@ -193,5 +220,18 @@ mod tests {
         stopper.stop(StopSignal::Interrupt);
         stop.over(Duration::from_secs(5)).await;
         assert_eq!((start.elapsed(), stop.signal()), (Duration::from_secs(5), Some(StopSignal::Hangup)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_interrupt_ends_all_patience_and_no_other_signal_does() {
+        let (stopper, mut stop) = Stop::new();
+        let mut patient = async || tokio::time::timeout(Duration::from_secs(1), stop.now()).await.is_err();
+        stopper.stop(StopSignal::Interrupt);
+        stopper.stop(StopSignal::Interrupt);
+        assert!(patient().await, "the same one, passed on twice");
+        stopper.stop(StopSignal::Terminate);
+        assert!(patient().await, "what the runner sends");
+        stopper.stop(StopSignal::Interrupt);
+        assert!(!patient().await);
     }
 }

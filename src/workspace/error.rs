@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Exit, Help};
+use crate::error::{Exit, FileError, Help};
 
 /// A failure of the workspace's copy. After [`TooLarge`](Self::TooLarge) and
 /// [`NoRoom`](Self::NoRoom) nothing was written that is still there; the two targets can run
@@ -46,22 +46,15 @@ pub enum WorkspaceError {
         why: String,
     },
     /// The file system refused.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// What was being done: `read`, `create`, …
-        action: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 impl WorkspaceError {
     /// For `map_err`: says what was being done to `path`.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+        let at = FileError::at(action, path);
+        move |source| Self::File(at(source))
     }
 }
 
@@ -78,11 +71,7 @@ impl Help for WorkspaceError {
                 `reports/**/*.xml`"
                     .to_owned()
             }
-            Self::Io { .. } => {
-                "set the input `parallel: false` to run functional and nft one after the other \
-                in place"
-                    .to_owned()
-            }
+            Self::File(error) => return error.help(),
         })
     }
 

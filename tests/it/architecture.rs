@@ -18,7 +18,7 @@ const ROOMS: [(&str, &str); 32] = [
     ("plan", "environment google inputs make outcome version"),
     ("version", ""),
     // The edges, and what they share.
-    ("git", "group retry version"),
+    ("git", "group private retry version"),
     ("github", "output retry version"),
     ("google", "inputs private retry web"),
     ("image", ""),

@@ -111,7 +111,7 @@ fn both_targets_get_the_signal_and_time_to_clean_up() {
 }
 
 #[test]
-fn a_second_signal_changes_nothing() {
+fn a_signal_that_is_passed_on_twice_changes_nothing() {
     let gate = scene(CLEANS);
     let running = under_way(&gate);
     let since = Instant::now();
@@ -133,6 +133,81 @@ fn targets_that_ignore_the_signal_are_ended() {
     assert!(since.elapsed() >= Duration::from_secs(5), "they had their time to clean up");
     cancelled(&gate, &run, 130, since);
     assert!(!runs("true 9173"), "nothing of them runs any more");
+}
+
+#[test]
+fn a_second_ctrl_c_kills_what_takes_its_time() {
+    let gate =
+        scene("trap '' INT TERM; echo on > \"$(mark).started\"; while :; do sleep 0.02; done; true 9174");
+    let running = under_way(&gate);
+    let since = Instant::now();
+    // Whatever passes one Ctrl-C on twice does so at once; a person takes longer.
+    while since.elapsed() < Duration::from_millis(600) {
+        running.signal(Signal::INT);
+        std::thread::yield_now();
+    }
+    let run = running.end();
+    assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
+    cancelled(&gate, &run, 130, since);
+    assert!(!runs("true 9174"), "nothing of them runs any more");
+}
+
+#[test]
+fn a_laptop_is_told_what_a_second_ctrl_c_does() {
+    let gate = Gate::local(&MAKEFILE.replacen("\t@mkdir", "\t@echo on > started; sleep 600\n\t@mkdir", 1));
+    let mut running = gate.start(&["run", "p2p-build"]);
+    running.until("the build runs", |_| gate.has("started"));
+    running.signal(Signal::INT);
+    let run = running.end();
+    assert!(run.ended(130).stderr.contains("Ctrl-C again kills"), "{}", run.stderr);
+}
+
+/// The private directories that are left in a place for temporary files.
+fn private(place: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path());
+    let is_private =
+        |path: &std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("p2p-run-");
+    entries.filter(is_private).collect()
+}
+
+#[test]
+fn what_a_killed_run_leaves_the_next_one_removes() {
+    for gate in [Gate::new(MAKEFILE), Gate::local(MAKEFILE)] {
+        let hold = gate.home().join("hold");
+        let gate = gate.env("HOLD", &hold);
+        let build = "\t@if [ -e \"$$HOLD\" ]; then echo on > started; sleep 600; fi\n\t@mkdir";
+        let gate = gate.file("Makefile", &MAKEFILE.replacen("\t@mkdir", build, 1)).commit("holds");
+        fs::write(&hold, "").unwrap();
+        let mut running = gate.start(&["run", "p2p-build"]);
+        running.until("the build runs", |_| gate.has("started"));
+        let held = private(gate.temporary());
+        assert!(held.iter().any(|path| path.join("registry-auth.json").exists()), "{held:?}");
+        // One that is still under way keeps its files.
+        fs::remove_file(&hold).unwrap();
+        gate.run(&["run", "p2p-build"]).passed();
+        assert!(held.iter().all(|path| path.exists()));
+        running.signal(Signal::KILL);
+        running.end();
+        gate.run(&["run", "p2p-build"]).passed();
+        assert_eq!(private(gate.temporary()), Vec::<std::path::PathBuf>::new());
+    }
+}
+
+#[test]
+fn private_files_are_private_whatever_the_umask() {
+    use std::os::unix::fs::PermissionsExt;
+    let show = "\t@find \"$${KUBECONFIG%/*}\" \"$$GITHUB_OUTPUT\" -printf '%m %y %f\\n'\n\t@mkdir";
+    let gate = Gate::new(&MAKEFILE.replacen("\t@mkdir", show, 1));
+    let run = gate.run_with_umask(&["run", "p2p-build"], 0);
+    let listed = &run.passed().logs["p2p-build.log"];
+    let modes: Vec<_> = listed.lines().filter(|line| line.contains(" f ") || line.contains(" d ")).collect();
+    assert!(modes.iter().any(|line| line.contains("p2p-run-")), "{listed}");
+    for line in modes {
+        assert!(line.starts_with("600 f") || line.starts_with("700 d"), "{line} of\n{listed}");
+    }
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let logs = fs::read_dir(gate.temporary()).unwrap().map(|entry| entry.unwrap().path());
+    assert!(logs.into_iter().all(|logs| mode(&logs) == 0o700));
 }
 
 #[test]

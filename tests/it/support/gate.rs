@@ -207,12 +207,23 @@ impl Gate {
         self.start(arguments).end()
     }
 
+    /// Runs `p2p` with these arguments and this umask to its end.
+    pub(crate) fn run_with_umask(&self, arguments: &[&str], umask: u32) -> Run {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("umask {umask:o}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_p2p")]);
+        self.start_by(shell, arguments).end()
+    }
+
     /// Starts `p2p` with these arguments.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.start_by(Command::new(env!("CARGO_BIN_EXE_p2p")), arguments)
+    }
+
+    /// Starts a command that is `p2p`, or becomes it.
+    fn start_by(&self, mut command: Command, arguments: &[&str]) -> Running {
         self.runs.set(self.runs.get() + 1);
         let files = self.files.path().join(self.runs.get().to_string());
         std::fs::create_dir(&files).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_p2p"));
         command
             .args(arguments)
             .current_dir(self.workspace())
