@@ -12,7 +12,7 @@ use crate::cli::{self, Asked, Flags};
 use crate::context::{self, Context, Job, Paths, Request};
 use crate::error::{Exit, Failure};
 use crate::git::Git;
-use crate::inputs::{Command, Inputs, OutputFormat};
+use crate::inputs::{Command, Inputs, OutputFormat, RegistryLogins};
 use crate::outcome::{Event, Outcome};
 use crate::output::Masker;
 use crate::plan::Plan;
@@ -188,14 +188,10 @@ fn interrupted(signal: StopSignal) -> Failure {
 
 /// Everything secret that the inputs and the job's environment hold.
 fn secrets(inputs: &Inputs, env: &Env) -> Vec<Secret> {
-    let passwords = [
-        &inputs.registry_password,
-        &inputs.source_registry_password,
-        &inputs.dest_registry_password,
-        &inputs.container_registry_pat,
-    ];
     let mut secrets: Vec<_> =
-        passwords.into_iter().chain([&inputs.github_token]).flatten().cloned().collect();
+        [&inputs.registry_password, &inputs.github_token].into_iter().flatten().cloned().collect();
+    let logins = inputs.registry_logins.iter().flat_map(RegistryLogins::iter);
+    secrets.extend(logins.map(|login| login.password.clone()));
     if let Some(token) = &inputs.github_token {
         secrets.push(parts::basic("x-access-token", token));
     }

@@ -349,7 +349,7 @@ impl Sources {
     /// The values of the environment that the gate runs in.
     fn facing(&self, request: &Request) -> Result<Values, Failure> {
         Ok(match &request.facing {
-            Some(name) => self.of(name, &Given::new())?,
+            Some(name) => self.of(name)?,
             None => self.own()?,
         })
     }
@@ -392,20 +392,13 @@ fn given(inputs: &Inputs) -> Given {
         (Key::ProjectNumber, &inputs.project_number),
         (Key::Region, &inputs.region),
         (Key::Dplatform, &inputs.dplatform),
-        (Key::ClusterName, &inputs.cluster_name),
         (Key::BaseDomain, &inputs.base_domain),
         (Key::InternalServicesDomain, &inputs.internal_services_domain),
-        (Key::ArtifactRegistryDomain, &inputs.artifact_registry_domain),
         (Key::Registry, &inputs.registry),
         (Key::ServiceAccount, &inputs.service_account),
         (Key::WorkloadIdentityProvider, &inputs.workload_identity_provider),
         (Key::KubeContext, &inputs.kube_context),
         (Key::BaseNamespace, &inputs.base_namespace),
-        (Key::NamespaceFunctional, &inputs.namespace_functional),
-        (Key::NamespaceNft, &inputs.namespace_nft),
-        (Key::NamespaceIntegration, &inputs.namespace_integration),
-        (Key::NamespaceExtended, &inputs.namespace_extended),
-        (Key::NamespaceProd, &inputs.namespace_prod),
     ];
     let value = |key: Key, text: &Option<String>| {
         Some((key, Value::new(text.clone()?, Origin::Input(key.name().to_owned()))))

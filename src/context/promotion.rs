@@ -4,7 +4,7 @@
 //! values (contract §4).
 
 use super::several::variable;
-use crate::environment::{Given, Key, Origin, Sources, Stage, Value, Values, Vars};
+use crate::environment::{Origin, Sources, Stage, Value, Values, Vars};
 use crate::error::Failure;
 use crate::inputs::Inputs;
 
@@ -17,15 +17,7 @@ pub(super) fn first(vars: &Vars, stage: Stage) -> Option<Value> {
 /// Where images come from, for the command `promote`.
 pub(super) fn source(inputs: &Inputs, sources: &Sources, own: &Values) -> Result<Values, Failure> {
     let name = inputs.source_environment.as_ref().map(|name| input(name, "source-environment"));
-    let explicit = [
-        (Key::Registry, &inputs.source_registry),
-        (Key::ProjectId, &inputs.source_project_id),
-        (Key::ProjectNumber, &inputs.source_project_number),
-        (Key::Region, &inputs.source_region),
-        (Key::ServiceAccount, &inputs.source_service_account),
-        (Key::WorkloadIdentityProvider, &inputs.source_workload_identity_provider),
-    ];
-    other(sources, own, name, &given("source", &explicit))
+    other(sources, own, name)
 }
 
 /// Where images go: by default the first environment that `vars` names for the stage.
@@ -36,40 +28,16 @@ pub(super) fn destination(
     stage: Stage,
 ) -> Result<Values, Failure> {
     let name = inputs.dest_environment.as_ref().map(|name| input(name, "dest-environment"));
-    let name = name.or_else(|| first(&sources.vars, stage));
-    let explicit = [
-        (Key::Registry, &inputs.dest_registry),
-        (Key::ProjectId, &inputs.dest_project_id),
-        (Key::ProjectNumber, &inputs.dest_project_number),
-        (Key::Region, &inputs.dest_region),
-        (Key::ServiceAccount, &inputs.dest_service_account),
-        (Key::WorkloadIdentityProvider, &inputs.dest_workload_identity_provider),
-    ];
-    other(sources, own, name, &given("dest", &explicit))
+    other(sources, own, name.or_else(|| first(&sources.vars, stage)))
 }
 
-fn other(sources: &Sources, own: &Values, name: Option<Value>, explicit: &Given) -> Result<Values, Failure> {
+fn other(sources: &Sources, own: &Values, name: Option<Value>) -> Result<Values, Failure> {
     match name {
-        Some(name) => Ok(sources.of(&name, explicit)?),
-        None if explicit.is_empty() => Ok(own.clone()),
-        // One that is described without a name is another one, of which no more is known.
-        None => {
-            let nameless = Value::new("(described by inputs)", Origin::Default);
-            let mut values = sources.of(&nameless, explicit)?;
-            values.environment = None;
-            Ok(values)
-        }
+        Some(name) => Ok(sources.of(&name)?),
+        None => Ok(own.clone()),
     }
 }
 
 fn input(text: &str, name: &str) -> Value {
     Value::new(text, Origin::Input(name.to_owned()))
-}
-
-/// The values that inputs of this prefix give.
-fn given(prefix: &str, texts: &[(Key, &Option<String>)]) -> Given {
-    let value = |(key, text): &(Key, &Option<String>)| {
-        Some((*key, input(text.as_ref()?, &format!("{prefix}-{key}"))))
-    };
-    texts.iter().filter_map(value).collect()
 }

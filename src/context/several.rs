@@ -138,7 +138,7 @@ pub fn other_promotions(
         Command::ExtendedTest => (Stage::Prod, "prod"),
         _ => return Ok(Vec::new()),
     };
-    if inputs.dest_environment.is_some() || inputs.dest_registry.is_some() {
+    if inputs.dest_environment.is_some() {
         return Ok(Vec::new());
     }
     let vars = vars(gate)?;

@@ -51,7 +51,7 @@ pub enum EnvironmentError {
         /// Where it came from.
         origin: Origin,
         /// Which rule it breaks: `is no DNS label`.
-        problem: &'static str,
+        problem: String,
     },
     /// A derived namespace that Kubernetes would refuse.
     #[error(
@@ -126,7 +126,12 @@ impl Help for EnvironmentError {
                 }
             }
             Self::Namespace { key, .. } => {
-                format!("shorten the tenant's or the app's name, or give the input base-namespace or {key}")
+                let own = if *key == Key::BaseNamespace {
+                    String::new()
+                } else {
+                    format!(", or the key {key} of the environment")
+                };
+                format!("shorten the tenant's or the app's name, or give the input base-namespace{own}")
             }
             Self::EnvVarsName { .. } => "remove the line, or give the variable another name".to_owned(),
             Self::EnvVars { .. } => "write one `KEY=VALUE` a line, or `KEY<<DELIM`, the lines of the value \
@@ -141,10 +146,11 @@ impl Help for EnvironmentError {
 }
 
 fn help_for_missing(environment: Option<&str>, own: bool, key: Key, lacking: &[Key]) -> String {
-    let inputs = if lacking == [key] {
-        format!("the input {key}")
-    } else {
-        format!("the input {key}, or {}", join(lacking))
+    let inputs = match (key.is_input(), lacking == [key]) {
+        (true, true) => format!("the input {key}"),
+        (true, false) => format!("the input {key}, or {}", join(lacking)),
+        (false, true) => format!("the environment's key {key}"),
+        (false, false) => format!("{}, or the environment's key {key}", join(lacking)),
     };
     if lacking.iter().all(|key| key.shared()) {
         return format!("give {inputs}; the Makefile may say them as P2P_TENANT_NAME and P2P_APP_NAME");

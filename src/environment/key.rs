@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// One value of an environment: an input of that name, and a key under `environments`.
+use crate::inputs::SPECS;
+
+/// One value of an environment: a key under `environments`, and often an input of that name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// The team's space on the platform.
@@ -27,6 +29,20 @@ pub enum Key {
     InternalServicesDomain,
     /// The domain of Google's registries, where it is not `pkg.dev`.
     ArtifactRegistryDomain,
+    /// The domain of Google's services in a sovereign cloud.
+    GoogleUniverse,
+    /// The base URL of the Security Token Service.
+    GoogleStsUrl,
+    /// The base URL of the IAM Service Account Credentials API.
+    GoogleIamCredentialsUrl,
+    /// The base URL of the Kubernetes Engine API.
+    GoogleContainerUrl,
+    /// Which endpoint of the cluster is used.
+    ClusterEndpoint,
+    /// How long a subnamespace may take to be ready.
+    SubnamespacesTimeout,
+    /// The largest workspace that is copied for parallel targets.
+    CopyLimit,
     /// Host and path that images are pushed under.
     Registry,
     /// The account that acts for the tenant.
@@ -55,7 +71,7 @@ pub enum Key {
 
 impl Key {
     /// Every key; a derived one stands after what it is derived from.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 29] = [
         Self::TenantName,
         Self::AppName,
         Self::ProjectId,
@@ -66,6 +82,13 @@ impl Key {
         Self::BaseDomain,
         Self::InternalServicesDomain,
         Self::ArtifactRegistryDomain,
+        Self::GoogleUniverse,
+        Self::GoogleStsUrl,
+        Self::GoogleIamCredentialsUrl,
+        Self::GoogleContainerUrl,
+        Self::ClusterEndpoint,
+        Self::SubnamespacesTimeout,
+        Self::CopyLimit,
         Self::Registry,
         Self::ServiceAccount,
         Self::WorkloadIdentityProvider,
@@ -80,7 +103,7 @@ impl Key {
         Self::Namespace,
     ];
 
-    /// Its name as an input and under `environments`.
+    /// Its name under `environments`, and as an input where there is one.
     pub fn name(self) -> &'static str {
         match self {
             Self::TenantName => "tenant-name",
@@ -93,6 +116,13 @@ impl Key {
             Self::BaseDomain => "base-domain",
             Self::InternalServicesDomain => "internal-services-domain",
             Self::ArtifactRegistryDomain => "artifact-registry-domain",
+            Self::GoogleUniverse => "google-universe",
+            Self::GoogleStsUrl => "google-sts-url",
+            Self::GoogleIamCredentialsUrl => "google-iam-credentials-url",
+            Self::GoogleContainerUrl => "google-container-url",
+            Self::ClusterEndpoint => "cluster-endpoint",
+            Self::SubnamespacesTimeout => "subnamespaces-timeout",
+            Self::CopyLimit => "copy-limit",
             Self::Registry => "registry",
             Self::ServiceAccount => "service-account",
             Self::WorkloadIdentityProvider => "workload-identity-provider",
@@ -162,7 +192,21 @@ impl Key {
     /// Whether the value belongs to tenant, app or cloud, which are the same in every environment,
     /// and not to one environment.
     pub fn shared(self) -> bool {
-        matches!(self, Self::TenantName | Self::AppName | Self::ArtifactRegistryDomain)
+        matches!(
+            self,
+            Self::TenantName
+                | Self::AppName
+                | Self::ArtifactRegistryDomain
+                | Self::GoogleUniverse
+                | Self::GoogleStsUrl
+                | Self::GoogleIamCredentialsUrl
+                | Self::GoogleContainerUrl
+        )
+    }
+
+    /// Whether there is an input of this name, too.
+    pub(super) fn is_input(self) -> bool {
+        SPECS.iter().any(|spec| spec.name == self.name())
     }
 
     /// The namespace that a target works in: build and promotion have the base namespace.

@@ -1,8 +1,11 @@
 //! The names that follow from tenant, app and environment (contract §4), and their rules.
 
+use std::time::Duration;
+
 use super::error::EnvironmentError;
 use super::key::Key;
 use super::value::{Given, Origin, Value};
+use crate::inputs::{ClusterEndpoint, Size, Value as _};
 
 /// The domain of Google's registries.
 pub(super) const PKG_DEV: &str = "pkg.dev";
@@ -67,7 +70,22 @@ fn derive(key: Key, values: &Given) -> Option<Value> {
 
 /// The rules of values that were given.
 fn check(key: Key, value: &Value) -> Result<(), EnvironmentError> {
-    let problem = match key {
+    let text = value.text.as_str();
+    let refused = match key {
+        Key::ClusterEndpoint => ClusterEndpoint::parse(text).err(),
+        Key::SubnamespacesTimeout => Duration::parse(text).err(),
+        Key::CopyLimit => Size::parse(text).err(),
+        _ => rule(key, value).map(str::to_owned),
+    };
+    refused.map_or(Ok(()), |problem| {
+        let (text, origin) = (value.text.clone(), value.origin.clone());
+        Err(EnvironmentError::Malformed { key, text, origin, problem })
+    })
+}
+
+/// The rule of a name that the value breaks.
+fn rule(key: Key, value: &Value) -> Option<&'static str> {
+    Some(match key {
         // Both become parts of namespaces, of repositories and, the tenant, of an account's name.
         Key::TenantName
         | Key::AppName
@@ -89,9 +107,8 @@ fn check(key: Key, value: &Value) -> Result<(), EnvironmentError> {
         _ if value.text.chars().any(|c| c.is_whitespace() || c.is_control()) => {
             "holds a space, a line break or a control character"
         }
-        _ => return Ok(()),
-    };
-    Err(EnvironmentError::Malformed { key, text: value.text.clone(), origin: value.origin.clone(), problem })
+        _ => return None,
+    })
 }
 
 /// A label after RFC 1123, as Kubernetes wants the names of namespaces.

@@ -10,6 +10,7 @@ use super::key::Key;
 use super::names::{PKG_DEV, complete};
 use super::value::{Given, Origin, Value, write_table};
 use super::vars::Vars;
+use crate::inputs;
 
 /// Everything that can give a value.
 #[derive(Debug, Clone, Default)]
@@ -55,19 +56,17 @@ impl Sources {
         Ok(Values { environment: self.environment.clone(), own: true, known: complete(self.own_given())? })
     }
 
-    /// The values of the environment `name`, which a promotion reads from or writes to: what the
-    /// `source-*` or `dest-*` inputs in `explicit` say, then its entry, and nothing of the job's own
-    /// environment, unless that is the one. Tenant and app belong to no environment and are the job's.
-    pub fn of(&self, name: &Value, explicit: &Given) -> Result<Values, EnvironmentError> {
-        let mut given = explicit.clone();
+    /// The values of the environment `name`, which a promotion reads from or writes to: those of its
+    /// entry, and none of the job's own environment unless both have the same name. Values that belong to
+    /// no environment ([`Key::shared`]) are the job's.
+    pub fn of(&self, name: &Value) -> Result<Values, EnvironmentError> {
         let own = self.environment.as_ref().is_some_and(|own| own.text == name.text);
-        if own {
-            fill(&mut given, &self.own_given());
-        } else {
-            fill(&mut given, self.environments.entry(&name.text).unwrap_or(&Given::new()));
-            let mut shared = self.own_given();
-            shared.retain(|key, _| key.shared());
-            fill(&mut given, &shared);
+        let mut given = self.own_given();
+        if !own {
+            let mut entry = self.environments.entry(&name.text).cloned().unwrap_or_default();
+            given.retain(|key, _| key.shared());
+            fill(&mut entry, &given);
+            given = entry;
         }
         Ok(Values { environment: Some(name.clone()), own, known: complete(given)? })
     }
@@ -98,7 +97,17 @@ impl Values {
 
     /// The values but for tenant and app, which belong to no environment.
     pub fn of_environment(&self) -> Given {
-        self.known.iter().filter(|(key, _)| !key.shared()).map(|(key, value)| (*key, value.clone())).collect()
+        let of_team = |key: Key| matches!(key, Key::TenantName | Key::AppName);
+        self.known
+            .iter()
+            .filter(|(key, _)| !of_team(**key))
+            .map(|(key, value)| (*key, value.clone()))
+            .collect()
+    }
+
+    /// The value as what it stands for; its text was checked when the environment was read.
+    pub(crate) fn parsed<T: inputs::Value>(&self, key: Key) -> Option<T> {
+        self.text(key).and_then(|text| T::parse(text).ok())
     }
 
     /// Its text.

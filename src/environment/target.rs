@@ -177,7 +177,7 @@ mod tests {
     fn a_promotion_has_the_destination_s_values_and_the_source_s() {
         let sources = sources();
         let name = Value::new("gcp-prod", Origin::Input("dest-environment".to_owned()));
-        let destination = sources.of(&name, &Given::new()).unwrap();
+        let destination = sources.of(&name).unwrap();
         let variables = target_variables(&Target {
             values: &destination,
             source: Some(&sources.own().unwrap()),

@@ -69,8 +69,12 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Input(name) => write!(f, "input {name}"),
-            Self::Environments { environment, key } => write!(f, "environments[{environment}].{key}"),
-            Self::File { environment, key } => write!(f, ".p2p.yaml environments.{environment}.{key}"),
+            Self::Environments { environment, key } => {
+                write!(f, "environments[{}].{key}", shown(environment))
+            }
+            Self::File { environment, key } => {
+                write!(f, ".p2p.yaml environments.{}.{key}", shown(environment))
+            }
             Self::Vars(name) => write!(f, "vars.{name}"),
             Self::Makefile(name) => write!(f, "Makefile {name}"),
             Self::EnvVars => f.write_str("input env-vars"),
@@ -79,6 +83,11 @@ impl fmt::Display for Origin {
             Self::Run(fact) => f.write_str(fact),
         }
     }
+}
+
+/// The name of an environment; of the entry about the job's own it is empty.
+fn shown(environment: &str) -> &str {
+    if environment.is_empty() { "\"\"" } else { environment }
 }
 
 impl Serialize for Origin {

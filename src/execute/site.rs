@@ -43,14 +43,14 @@ pub struct GivenLogins {
     pub source: Option<Login>,
     /// To the registry that is promoted to.
     pub destination: Option<Login>,
-    /// To another one, such as the tenant's own.
-    pub container: Option<Login>,
+    /// To further ones, such as the tenant's own.
+    pub further: Vec<Login>,
 }
 
 impl GivenLogins {
     /// All of them; where two are for one registry the later is the one that is meant.
     pub fn all(&self) -> impl Iterator<Item = &Login> {
-        [&self.container, &self.own, &self.source, &self.destination].into_iter().flatten()
+        self.further.iter().chain([&self.own, &self.source, &self.destination].into_iter().flatten())
     }
 }
 

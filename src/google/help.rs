@@ -24,7 +24,7 @@ impl Help for GoogleError {
             Self::Account { .. } => {
                 "set the input service-account to NAME@PROJECT.iam.gserviceaccount.com, or correct tenant-name and project-id, of which it is made".to_owned()
             }
-            Self::ClusterName { .. } => "correct the inputs project-id, region and cluster-name".to_owned(),
+            Self::ClusterName { .. } => "correct project-id, region and cluster-name".to_owned(),
             Self::NoIdToken { fork: true, .. } => FORK.to_owned(),
             Self::NoIdToken { fork: false, .. } | Self::IdToken { status: 401 | 403, .. } => GRANT.to_owned(),
             Self::IdToken { .. } => "see https://www.githubstatus.com, and run again".to_owned(),
@@ -71,7 +71,7 @@ impl Help for GoogleError {
                 let words: Vec<_> = there.iter().map(|kind| kind.word()).collect();
                 let other = match words.as_slice() {
                     [] => "it has no endpoint at all; ".to_owned(),
-                    words => format!("set the input cluster-endpoint to {}, or ", words.join(" or ")),
+                    words => format!("set the environment's key cluster-endpoint to {}, or ", words.join(" or ")),
                 };
                 format!(
                     "{other}open the DNS-based one:\ngcloud container clusters update {} --location {} --project {} --enable-dns-access",

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::commands;
 use super::globs::Globs;
+use super::registry_logins::RegistryLogins;
 use super::types::{
-    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, IdToken, Integration, Lines,
-    OnExisting, OnFork, OutputFormat, Promotion, Records, ReleaseCommit, Size, Words,
+    BuildCache, Bump, Command, Federate, FloatingTags, IdToken, Integration, Lines, OnExisting, OnFork,
+    OutputFormat, Promotion, Records, ReleaseCommit, Size, Words,
 };
 use super::{Field, Spec};
 use crate::error::Failure;
@@ -136,8 +137,6 @@ inputs! {
         timeout("timeout", usual): Option<Duration>;
         /// Whether functional and nft run at the same time, nft in a copy of the workspace.
         parallel("parallel") for FAST_FEEDBACK: bool = "true";
-        /// The largest workspace that is copied for that; above it they run one after the other.
-        copy_limit("copy-limit") for FAST_FEEDBACK: Size = "2GiB";
         /// Files that targets leave behind and that are wanted afterwards: globs, one a line,
         /// relative to `working-directory`; or YAML, a list of globs for each target. Those of nft
         /// are brought back from its copy.
@@ -185,6 +184,10 @@ inputs! {
         registry_username("registry-username"): Option<String>;
         /// The password or token at the registry.
         registry_password("registry-password"): Option<Secret>;
+        /// Logins to further registries, for the targets and for p2p itself: `REGISTRY USER PASSWORD` a line.
+        /// `REGISTRY` is a host, with a path where the login is for that part of it alone; the longest path
+        /// that fits an image wins. Blank lines and lines that begin with `#` are skipped.
+        registry_logins("registry-logins"): Option<RegistryLogins>;
         /// Registries that are reached over plain HTTP or with an unknown certificate: hosts, with a port
         /// where it is not the usual one.
         insecure_registries("insecure-registries"): Option<Words>;
@@ -193,36 +196,17 @@ inputs! {
         cache_limit("cache-limit") for EVERY: Size = "10GiB";
         /// The name of the environment to promote from. Default: this job's own.
         source_environment("source-environment") for PROMOTE: Option<String>;
-        /// The registry to promote from. Default: the source environment's.
-        source_registry("source-registry") for PROMOTE: Option<String>;
-        /// The user at the registry to promote from.
-        source_registry_username("source-registry-username") for PROMOTE: Option<String>;
-        /// The password or token at the registry to promote from.
-        source_registry_password("source-registry-password") for PROMOTE: Option<Secret>;
         /// The name of the environment to promote to. Default: the first `deploy_env` of the next
         /// stage's variable in `vars`, else this job's own.
         dest_environment("dest-environment") for PROMOTING: Option<String>;
-        /// The registry to promote to. Default: the destination environment's.
-        dest_registry("dest-registry") for PROMOTING: Option<String>;
-        /// The user at the registry to promote to.
-        dest_registry_username("dest-registry-username") for PROMOTING: Option<String>;
-        /// The password or token at the registry to promote to.
-        dest_registry_password("dest-registry-password") for PROMOTING: Option<Secret>;
-        /// Another registry that targets are logged in to, such as the tenant's own: a host, with
-        /// a path where the login is for that alone.
-        container_registry_url("container-registry-url"): Option<String>;
-        /// The user at that registry.
-        container_registry_user("container-registry-user"): Option<String>;
-        /// The password or token at that registry.
-        container_registry_pat("container-registry-pat"): Option<Secret>;
         /// Where the layers of image builds are kept: `registry` gives the variable `p2p_image_cache`
         /// to make, with a cache beside each image; `off` empties it; `keep` leaves it alone.
         /// Default: `registry` on GitHub where docker buildx is, else all is left alone.
         build_cache("build-cache") for FIRST: Option<BuildCache>;
     }
     "Environment" for WORK {
-        /// The environments by name, as YAML or JSON: a map from name to values, whose keys are
-        /// inputs of this section. `.p2p.yaml` in the repository may hold the same.
+        /// The environments by name, as YAML or JSON: a map from an environment's name to its values. The
+        /// keys are in docs/environments.md. `.p2p.yaml` in the repository may hold the same.
         environments("environments"): Option<String>;
         /// GitHub's configuration variables: `${{ toJSON(vars) }}`.
         vars("vars"): Option<String>;
@@ -242,29 +226,15 @@ inputs! {
         service_account("service-account"): Option<String>;
         /// The workload identity provider that trusts this repository.
         workload_identity_provider("workload-identity-provider"): Option<String>;
-        /// The name of the cluster. Default: `dplatform`.
-        cluster_name("cluster-name"): Option<String>;
         /// The namespace that the targets' subnamespaces are named after. Default: `<tenant>-<app>`; the
         /// tenant alone where no app's name is known, or it is the tenant's; none without a tenant.
         base_namespace("base-namespace"): Option<String>;
-        /// The namespace of `p2p-functional`. Default: the base namespace with `-functional`.
-        namespace_functional("namespace-functional"): Option<String>;
-        /// The namespace of `p2p-nft`. Default: the base namespace with `-nft`.
-        namespace_nft("namespace-nft"): Option<String>;
-        /// The namespace of `p2p-integration`. Default: the base namespace with `-integration`.
-        namespace_integration("namespace-integration"): Option<String>;
-        /// The namespace of `p2p-extended-test`. Default: the base namespace with `-extended`.
-        namespace_extended("namespace-extended"): Option<String>;
-        /// The namespace of `p2p-prod`. Default: the base namespace with `-prod`.
-        namespace_prod("namespace-prod"): Option<String>;
         /// A kubeconfig: a path, or the content itself. No cluster is looked up then.
         kubeconfig("kubeconfig"): Option<Secret>;
         /// The context of the kubeconfig to use. Default: its current one.
         kube_context("kube-context", usual): Option<String>;
         /// Whether the subnamespaces of the targets are there already, or made by other means.
         skip_subnamespaces_create("skip-subnamespaces-create"): bool = "false";
-        /// How long a subnamespace may take to be ready: minutes, or a number with `s`, `m` or `h`.
-        subnamespaces_timeout("subnamespaces-timeout"): Duration = "2";
     }
     "Google Cloud" for WORK {
         /// Whether the job acts as the environment's service account: `auto` does on GitHub where
@@ -274,41 +244,6 @@ inputs! {
         /// Whether targets may ask GitHub for id tokens themselves: `withhold` keeps the request's
         /// variables from them, `pass` leaves them in their environment.
         id_token("id-token"): IdToken = "withhold";
-        /// Which endpoint of the cluster is used. Default: the DNS-based one where it is open to the
-        /// outside, else the public address, else the private one.
-        cluster_endpoint("cluster-endpoint"): Option<ClusterEndpoint>;
-        /// The project id of the environment to promote from.
-        source_project_id("source-project-id") for PROMOTE: Option<String>;
-        /// The project number of the environment to promote from.
-        source_project_number("source-project-number") for PROMOTE: Option<String>;
-        /// The region of the environment to promote from.
-        source_region("source-region") for PROMOTE: Option<String>;
-        /// The service account of the environment to promote from.
-        source_service_account("source-service-account") for PROMOTE: Option<String>;
-        /// The workload identity provider of the environment to promote from.
-        source_workload_identity_provider("source-workload-identity-provider") for PROMOTE: Option<String>;
-        /// The project id of the environment to promote to.
-        dest_project_id("dest-project-id") for PROMOTING: Option<String>;
-        /// The project number of the environment to promote to.
-        dest_project_number("dest-project-number") for PROMOTING: Option<String>;
-        /// The region of the environment to promote to.
-        dest_region("dest-region") for PROMOTING: Option<String>;
-        /// The service account of the environment to promote to.
-        dest_service_account("dest-service-account") for PROMOTING: Option<String>;
-        /// The workload identity provider of the environment to promote to.
-        dest_workload_identity_provider("dest-workload-identity-provider") for PROMOTING: Option<String>;
-        /// The domain of Google's services in a sovereign cloud.
-        google_universe("google-universe"): String = "googleapis.com";
-        /// The base URL of the Security Token Service. Default: `https://sts.<google-universe>`.
-        google_sts_url("google-sts-url"): Option<String>;
-        /// The base URL of the IAM Service Account Credentials API. Default:
-        /// `https://iamcredentials.<google-universe>`.
-        google_iam_credentials_url("google-iam-credentials-url"): Option<String>;
-        /// The base URL of the Kubernetes Engine API. Default: `https://container.<google-universe>`.
-        google_container_url("google-container-url"): Option<String>;
-        /// The domain of Artifact Registry, `pkg.dev` by default: registries are
-        /// `<region>-docker.<domain>`, and only they and this host are shown Google's tokens.
-        artifact_registry_domain("artifact-registry-domain"): Option<String>;
     }
     "Slack" for EVERY {
         /// A webhook of Slack: told of failures on the main branch, and when production has a new

@@ -6,10 +6,12 @@
 mod commands;
 mod globs;
 mod list;
+mod registry_logins;
 mod types;
 
 pub use globs::Globs;
 pub use list::{Inputs, SPECS};
+pub use registry_logins::{RegistryLogin, RegistryLogins};
 pub use types::{
     BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, IdToken, Integration, Lines,
     OnExisting, OnFork, OutputFormat, Promotion, Records, ReleaseCommit, Size, Words,

@@ -180,7 +180,8 @@ impl Planner<'_> {
     fn own_side(&self) -> Result<Side, Failure> {
         let known = self.known;
         let inputs = known.inputs;
-        let password = inputs.registry_password.is_some() && known.values.own;
+        let password =
+            (inputs.registry_password.is_some() && known.values.own) || self.has_login(known.values);
         let given = password && inputs.kubeconfig.is_some();
         let works = |step: &Step| {
             let acts = matches!(step.job, Job::Target(_) | Job::Images { .. } | Job::Promote(_));
@@ -195,7 +196,6 @@ impl Planner<'_> {
         };
         let promotes = known.command == Command::Promote;
         let role = if promotes { Role::Source } else { Role::Own };
-        let password = if promotes && inputs.source_registry_password.is_some() { true } else { password };
         side(known.values, role, wanted, inputs.federation == Federate::On, password)
             .map(|side| Side { cluster: self.cluster(&side, known.values).filter(|_| !promotes), ..side })
     }
@@ -207,8 +207,7 @@ impl Planner<'_> {
         let Ok(values) = &known.destination else { return Ok(None) };
         let inputs = known.inputs;
         let same = values.text(Key::Registry) == known.values.text(Key::Registry);
-        let password =
-            inputs.dest_registry_password.is_some() || (same && inputs.registry_password.is_some());
+        let password = self.has_login(values) || (same && inputs.registry_password.is_some());
         let own_identity = self.own_side()?.identity;
         let own = own_identity.is_some();
         let wanted = match inputs.federation {
@@ -242,8 +241,14 @@ impl Planner<'_> {
             location: text(Key::Region)?,
             name: text(Key::ClusterName)?,
             context: text(Key::KubeContext)?,
-            endpoint: self.known.inputs.cluster_endpoint,
+            endpoint: values.parsed(Key::ClusterEndpoint),
         })
+    }
+
+    /// Whether `registry-logins` has a login to the registry of an environment.
+    fn has_login(&self, values: &Values) -> bool {
+        let logins = self.known.inputs.registry_logins.as_ref();
+        logins.zip(values.text(Key::Registry)).is_some_and(|(logins, registry)| logins.of(registry).is_some())
     }
 
     fn promotion_that_runs(&self) -> Option<&Promotion> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +13,7 @@ use crate::error::Failure;
 use crate::execute::{Account, Accounts, Edges, GivenLogins, Remote, Site};
 use crate::git::Git;
 use crate::google::{Endpoints, Federation, IdTokenRequest, Secrets, Settings as GoogleSettings, TOKEN_USER};
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, RegistryLogin, RegistryLogins, Size};
 use crate::kube::Kubeconfig;
 use crate::logins::Login;
 use crate::oci::{Client, Credentials, Keyring, Settings};
@@ -24,6 +25,11 @@ use crate::tagging::Listing;
 use crate::web::Retrying;
 use crate::workspace::KeptFile;
 use crate::world::World;
+
+/// The largest workspace that is copied for parallel targets, unless the environment says otherwise.
+const COPY_LIMIT: Size = Size(2 << 30);
+/// How long a subnamespace may take to be ready, unless the environment says otherwise.
+const SUBNAMESPACES_LIMIT: Duration = Duration::from_mins(2);
 
 /// The outside systems. Nothing is asked yet.
 pub(super) fn edges(
@@ -93,31 +99,36 @@ fn accounts(
     if !sides.into_iter().flatten().any(|side| side.identity.is_some()) {
         return Ok(Accounts::default());
     }
-    let federation = Federation::new(GoogleSettings {
-        endpoints: endpoints(&context.request.inputs),
-        request: IdTokenRequest::of(&world.env),
-        fork: context.lacks_secrets(),
-        retrying: Retrying { policy: Policy::default(), watcher: watcher.clone() },
-        secrets,
-    })?;
-    Ok(Accounts {
-        own: Account::of(&access.own, Some(&federation))?,
-        destination: match &access.destination {
-            Some(side) => Account::of(side, Some(&federation))?,
-            None => None,
-        },
-    })
+    let federation = |endpoints: Endpoints| {
+        Federation::new(GoogleSettings {
+            endpoints,
+            request: IdTokenRequest::of(&world.env),
+            fork: context.lacks_secrets(),
+            retrying: Retrying { policy: Policy::default(), watcher: watcher.clone() },
+            secrets: secrets.clone(),
+        })
+    };
+    let at = endpoints(context.source());
+    let own = federation(at.clone())?;
+    let destination = match (&access.destination, context.destination().map(endpoints)) {
+        (None, _) => None,
+        (Some(side), Some(elsewhere)) if elsewhere != at => Account::of(side, Some(&federation(elsewhere)?))?,
+        // In one cloud both sides share connections and tokens.
+        (Some(side), _) => Account::of(side, Some(&own))?,
+    };
+    Ok(Accounts { own: Account::of(&access.own, Some(&own))?, destination })
 }
 
-/// Where Google's services are.
-fn endpoints(inputs: &Inputs) -> Endpoints {
-    let mut endpoints = Endpoints::of_universe(&inputs.google_universe);
-    for (own, given) in [
-        (&mut endpoints.sts, &inputs.google_sts_url),
-        (&mut endpoints.iam_credentials, &inputs.google_iam_credentials_url),
-        (&mut endpoints.container, &inputs.google_container_url),
+/// Where Google's services are for an environment.
+fn endpoints(values: &Values) -> Endpoints {
+    let universe = values.text(Key::GoogleUniverse);
+    let mut endpoints = universe.map_or_else(Endpoints::default, Endpoints::of_universe);
+    for (own, key) in [
+        (&mut endpoints.sts, Key::GoogleStsUrl),
+        (&mut endpoints.iam_credentials, Key::GoogleIamCredentialsUrl),
+        (&mut endpoints.container, Key::GoogleContainerUrl),
     ] {
-        if let Some(url) = given {
+        if let Some(url) = values.text(key) {
             url.trim_end_matches('/').clone_into(own);
         }
     }
@@ -135,74 +146,50 @@ pub(super) fn basic(username: &str, password: &Secret) -> Secret {
     Secret::new(STANDARD.encode(format!("{username}:{}", password.expose())))
 }
 
-/// The logins of the inputs, each to the registry that it was given for.
+/// The logins of the inputs: those of `registry-logins`, and each side's own, the longest that fits.
 pub(super) fn logins(context: &Context) -> Result<GivenLogins, Failure> {
     let inputs = &context.request.inputs;
-    let given = |names: [&str; 2], values: &Values, username: &Option<String>, password| {
-        login(names, values, values.text(Key::Registry), username.as_deref(), password)
+    let further: Vec<_> = inputs.registry_logins.iter().flat_map(RegistryLogins::iter).map(login).collect();
+    let own = own_login(inputs, context.own())?;
+    let given = |values: &Values| {
+        let registry = values.text(Key::Registry)?;
+        if let Some(own) = own.as_ref().filter(|own| own.registry == registry) {
+            return Some(own.clone());
+        }
+        inputs.registry_logins.as_ref()?.of(registry).map(login)
     };
-    let container = inputs.container_registry_url.as_deref();
-    if container.is_none() && inputs.container_registry_pat.is_some() {
-        return Err(Failure::usage(
-            "the input `container-registry-pat` is set and `container-registry-url` is not",
-            "say which registry it is for: `container-registry-url: ghcr.io`; nothing was run",
-        ));
-    }
     Ok(GivenLogins {
-        own: given(
-            ["registry-username", "registry-password"],
-            context.own(),
-            &inputs.registry_username,
-            inputs.registry_password.as_ref(),
-        )?,
-        source: given(
-            ["source-registry-username", "source-registry-password"],
-            context.source(),
-            &inputs.source_registry_username,
-            inputs.source_registry_password.as_ref(),
-        )?,
-        destination: match context.destination() {
-            Some(values) => given(
-                ["dest-registry-username", "dest-registry-password"],
-                values,
-                &inputs.dest_registry_username,
-                inputs.dest_registry_password.as_ref(),
-            )?,
-            None => None,
-        },
-        container: login(
-            ["container-registry-user", "container-registry-pat"],
-            context.own(),
-            container.map(|url| url.trim_start_matches("https://").trim_end_matches('/')),
-            inputs.container_registry_user.as_deref(),
-            inputs.container_registry_pat.as_ref(),
-        )?,
+        own: given(context.own()),
+        source: given(context.source()),
+        destination: context.destination().and_then(given),
+        further,
     })
 }
 
-/// The login that two inputs give to a registry of an environment, if they do.
-fn login(
-    [user_input, password_input]: [&str; 2],
-    values: &Values,
-    registry: Option<&str>,
-    username: Option<&str>,
-    password: Option<&Secret>,
-) -> Result<Option<Login>, Failure> {
-    let (Some(registry), Some(password)) = (registry, password) else { return Ok(None) };
-    let username = match username {
-        Some(username) => username,
-        None if values.is_google(registry) => TOKEN_USER,
+fn login(line: &RegistryLogin) -> Login {
+    let RegistryLogin { registry, username, password } = line.clone();
+    Login { registry, username, password }
+}
+
+/// The login that `registry-username` and `registry-password` give to the registry of the job's own
+/// environment.
+fn own_login(inputs: &Inputs, values: &Values) -> Result<Option<Login>, Failure> {
+    let (Some(registry), Some(password)) = (values.text(Key::Registry), &inputs.registry_password) else {
+        return Ok(None);
+    };
+    let username = match &inputs.registry_username {
+        Some(username) => username.clone(),
+        None if values.is_google(registry) => TOKEN_USER.to_owned(),
         None => {
             return Err(Failure::usage(
-                format!("the input `{password_input}` is set and `{user_input}` is not"),
+                "the input `registry-password` is set and `registry-username` is not",
                 format!(
-                    "give the user of {registry}: `{user_input}: ${{{{ github.actor }}}}`; nothing was run"
+                    "give the user of {registry}: `registry-username: ${{{{ github.actor }}}}`; nothing was run"
                 ),
             ));
         }
     };
-    let login =
-        Login { registry: registry.to_owned(), username: username.to_owned(), password: password.clone() };
+    let login = Login { registry: registry.to_owned(), username, password: password.clone() };
     login.check()?;
     Ok(Some(login))
 }
@@ -232,11 +219,7 @@ fn flags(inputs: &Inputs, place: Place) -> Vec<(&'static str, String)> {
         ("--project-number", inputs.project_number.clone()),
         ("--region", inputs.region.clone()),
         ("--base-namespace", inputs.base_namespace.clone()),
-        ("--namespace-functional", inputs.namespace_functional.clone()),
-        ("--namespace-nft", inputs.namespace_nft.clone()),
-        ("--namespace-integration", inputs.namespace_integration.clone()),
-        ("--namespace-extended", inputs.namespace_extended.clone()),
-        ("--namespace-prod", inputs.namespace_prod.clone()),
+        ("--environments", inputs.environments.clone()),
         ("--kube-context", inputs.kube_context.clone()),
     ];
     given.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
@@ -250,6 +233,7 @@ pub(super) fn site(
     logins: GivenLogins,
 ) -> Result<Site, Failure> {
     let inputs = &context.request.inputs;
+    let values = context.source();
     let directory = &context.paths.base;
     let kube_context = context.kube_context();
     let kubeconfig = match (&inputs.kubeconfig, context.place) {
@@ -294,14 +278,14 @@ pub(super) fn site(
         env: world.env.clone(),
         binary: std::env::current_exe()?,
         flags: flags(inputs, context.place),
-        copy_limit: inputs.copy_limit.0,
+        copy_limit: values.parsed(Key::CopyLimit).unwrap_or(COPY_LIMIT).0,
         logins,
         kubeconfig,
         kube_context,
         kubeconfig_elsewhere,
         credentials,
         cache: plan.build_cache,
-        subnamespaces_limit: inputs.subnamespaces_timeout,
+        subnamespaces_limit: values.parsed(Key::SubnamespacesTimeout).unwrap_or(SUBNAMESPACES_LIMIT),
         log_names: Mutex::new(BTreeSet::new()),
         paths: context.paths,
     })

@@ -4,15 +4,14 @@ use clap::ArgMatches;
 
 use crate::error::Failure;
 use crate::google::TOKEN_USER;
-use crate::inputs::{Inputs, Spec};
+use crate::inputs::{Inputs, RegistryLogin, RegistryLogins, Spec};
 use crate::oci::{Client, Credentials, Keyring, Repository, Settings};
 use crate::report::Console;
 use crate::retry::Watcher;
-use crate::secret::Secret;
 use crate::world::World;
 
-/// The inputs that commands about one repository read: see [`own`].
-pub(super) const OWN: [&str; 2] = ["registry-username", "registry-password"];
+/// The inputs that commands about one repository read: see [`client`].
+pub(super) const OWN: [&str; 3] = ["registry-username", "registry-password", "registry-logins"];
 
 /// The inputs, from flags and environment.
 pub(super) fn inputs(world: &World, matches: &ArgMatches) -> Result<Inputs, Failure> {
@@ -20,23 +19,33 @@ pub(super) fn inputs(world: &World, matches: &ArgMatches) -> Result<Inputs, Fail
     Inputs::read(|spec| spec.text(flag(spec), &world.env))
 }
 
-/// A login for a repository; one without a user's name is that of Google's registries.
-pub(super) struct Login<'a> {
-    pub(super) repository: &'a Repository,
-    pub(super) username: Option<&'a String>,
-    pub(super) password: Option<&'a Secret>,
-}
-
-/// A client; the logins go before those that Docker's configuration holds. Repeated requests are
-/// told on standard error.
-pub(super) fn client(world: &World, console: &Console, logins: &[Login<'_>]) -> Result<Client, Failure> {
+/// A client for these repositories. The logins of the inputs go before those that Docker's configuration
+/// holds; `registry-password` is for the repositories that no line of `registry-logins` fits, and without a
+/// user's name it is a token for Google's registries. Repeated requests are told on standard error.
+pub(super) fn client(
+    world: &World,
+    console: &Console,
+    inputs: &Inputs,
+    repositories: &[&Repository],
+) -> Result<Client, Failure> {
     let mut keyring = Keyring::from_env(&world.env)?;
-    for Login { repository, username, password } in logins {
-        let Some(password) = password else { continue };
-        console.masker().add([*password]);
-        let username = username.map_or(TOKEN_USER, String::as_str).to_owned();
-        let credentials = Credentials::Password { username, password: (*password).clone() };
-        keyring = keyring.with(&repository.to_string(), credentials);
+    for RegistryLogin { registry, username, password } in
+        inputs.registry_logins.iter().flat_map(RegistryLogins::iter)
+    {
+        console.masker().add([password]);
+        let (username, password) = (username.clone(), password.clone());
+        keyring = keyring.with(registry, Credentials::Password { username, password });
+    }
+    if let Some(password) = &inputs.registry_password {
+        console.masker().add([password]);
+        for repository in repositories.iter().map(ToString::to_string) {
+            if inputs.registry_logins.as_ref().is_some_and(|logins| logins.of(&repository).is_some()) {
+                continue;
+            }
+            let username = inputs.registry_username.as_deref().unwrap_or(TOKEN_USER).to_owned();
+            let password = password.clone();
+            keyring = keyring.with(&repository, Credentials::Password { username, password });
+        }
     }
     let told = console.clone();
     let watcher = Watcher::new(move |again| {
@@ -50,13 +59,4 @@ pub(super) fn client(world: &World, console: &Console, logins: &[Login<'_>]) -> 
         ));
     });
     Ok(Client::new(Settings { keyring, watcher, ..Settings::default() }))
-}
-
-/// The login that the plain inputs give, for commands about one repository.
-pub(super) fn own<'a>(inputs: &'a Inputs, repository: &'a Repository) -> Login<'a> {
-    Login {
-        repository,
-        username: inputs.registry_username.as_ref(),
-        password: inputs.registry_password.as_ref(),
-    }
 }

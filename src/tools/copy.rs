@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::access::{Login, client, inputs};
+use super::access::{client, inputs};
 use super::{required, text};
 use crate::error::{Exit, Failure};
 use crate::inputs;
@@ -15,16 +15,13 @@ use crate::world::World;
 pub(super) const NAME: &str = "copy";
 
 /// What it reads.
-pub(super) const INPUTS: [&str; 9] = [
+pub(super) const INPUTS: [&str; 6] = [
     "dry-run",
     "include-referrers",
     "on-existing",
     "registry-username",
     "registry-password",
-    "source-registry-username",
-    "source-registry-password",
-    "dest-registry-username",
-    "dest-registry-password",
+    "registry-logins",
 ];
 
 pub(super) fn command() -> Command {
@@ -56,19 +53,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
             ));
         }
     };
-    let logins = [
-        Login {
-            repository: &source.repository,
-            username: inputs.source_registry_username.as_ref().or(inputs.registry_username.as_ref()),
-            password: inputs.source_registry_password.as_ref().or(inputs.registry_password.as_ref()),
-        },
-        Login {
-            repository: &destination.repository,
-            username: inputs.dest_registry_username.as_ref().or(inputs.registry_username.as_ref()),
-            password: inputs.dest_registry_password.as_ref().or(inputs.registry_password.as_ref()),
-        },
-    ];
-    let client = client(world, console, &logins)?;
+    let client = client(world, console, &inputs, &[&source.repository, &destination.repository])?;
     let transfer = Transfer::default();
     let options = CopyOptions {
         on_existing: match inputs.on_existing {

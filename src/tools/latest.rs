@@ -2,7 +2,7 @@
 
 use clap::{ArgMatches, Command};
 
-use super::access::{client, inputs, own};
+use super::access::{client, inputs};
 use super::{required, text};
 use crate::error::{Exit, Failure};
 use crate::oci::Repository;
@@ -25,7 +25,7 @@ pub(super) fn command() -> Command {
 pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
     let inputs = inputs(world, matches)?;
     let repository: Repository = text(matches, "repository").parse()?;
-    let client = client(world, console, &[own(&inputs, &repository)])?;
+    let client = client(world, console, &inputs, &[&repository])?;
     let tags = client.tags(&repository).await?;
     let count = tags.as_ref().map(Vec::len);
     match version::latest(tags.iter().flatten().map(String::as_str)) {

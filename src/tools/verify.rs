@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::access::{client, inputs, own};
+use super::access::{client, inputs};
 use super::{required, text};
 use crate::error::{Exit, Failure};
 use crate::oci::{Reference, Which};
@@ -40,7 +40,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
         ));
     }
     let repository = &image.repository;
-    let client = client(world, console, &[own(&inputs, repository)])?;
+    let client = client(world, console, &inputs, &[repository])?;
     let found = client.resolve(repository, &image.which()).await?;
     let digest = found.map(|found| found.digest).ok_or_else(|| Failure {
         what: format!("{image} is not in the registry"),

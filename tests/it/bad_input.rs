@@ -82,7 +82,7 @@ fn choices() {
 
 #[test]
 fn times_and_sizes() {
-    insta::assert_snapshot!(of_input("timeout", &["0", "1.5", "soon"]) + &of_input("copy-limit", &["2 pounds"]), @r#"
+    insta::assert_snapshot!(of_input("timeout", &["0", "1.5", "soon"]) + &of_input("cache-limit", &["2 pounds"]), @r#"
     the input `timeout` is "0"
     help: expected a whole number of minutes, or one with a unit: `90s`, `45m`, `2h`; more than 0; nothing was run
 
@@ -92,7 +92,7 @@ fn times_and_sizes() {
     the input `timeout` is "soon"
     help: expected a whole number of minutes, or one with a unit: `90s`, `45m`, `2h`; more than 0; nothing was run
 
-    the input `copy-limit` is "2 pounds"
+    the input `cache-limit` is "2 pounds"
     help: expected a number of bytes, or one with a unit: `500MiB`, `2GiB`; `0` for never; nothing was run
     "#);
 }
@@ -119,7 +119,7 @@ fn environments_and_vars() {
         of_input("environments", &["{a: {no-such-key: x}}", "a: [", "- a"]) + &of_input("vars", &["{", "[]"]),
         @r#"
         input environments, line 1: a has an unknown key "no-such-key"
-        help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod, subnamespace, namespace
+        help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, google-universe, google-sts-url, google-iam-credentials-url, google-container-url, cluster-endpoint, subnamespaces-timeout, copy-limit, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod, subnamespace, namespace
 
         input environments, line 1: unclosed bracket '['
         help: write it like this:
@@ -149,7 +149,7 @@ fn the_repository_s_settings() {
     let gate = Gate::new(MAKEFILE).file(".p2p.yaml", "environments: {a: {no-such-key: x}}\n");
     insta::assert_snapshot!(refused(&gate, &["fast-feedback"]), @r#"
     .p2p.yaml, line 1: a has an unknown key "no-such-key"
-    help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod, subnamespace, namespace
+    help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, google-universe, google-sts-url, google-iam-credentials-url, google-container-url, cluster-endpoint, subnamespaces-timeout, copy-limit, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod, subnamespace, namespace
     "#);
 }
 
@@ -333,7 +333,7 @@ fn artifacts_that_leave_the_directory() {
 #[test]
 fn names_of_tenant_and_namespaces() {
     insta::assert_snapshot!(
-        of_input("tenant-name", &["Acme_Inc", " "]) + &of_input("namespace-nft", &["Nft"]) + &of_input("region", &["eu west"]),
+        of_input("tenant-name", &["Acme_Inc", " "]) + &of_input("environments", &["{'': {namespace-nft: Nft}}"]) + &of_input("region", &["eu west"]),
         @r#"
         tenant-name "Acme_Inc" (input tenant-name) is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
         help: correct the input tenant-name
@@ -341,8 +341,8 @@ fn names_of_tenant_and_namespaces() {
         tenant-name " " (input tenant-name) is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
         help: the input tenant-name holds nothing but white space: give it a value, or leave it out
 
-        namespace-nft "Nft" (input namespace-nft) is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
-        help: correct the input namespace-nft
+        namespace-nft "Nft" (environments[""].namespace-nft) is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
+        help: correct environments[""].namespace-nft
 
         region "eu west" (input region) holds a space, a line break or a control character
         help: correct the input region

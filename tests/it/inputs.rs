@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use p2p::environment::Key;
 use p2p::inputs::{Kind, SPECS, Spec};
 
 const BEGIN: &str = "# inputs: from the list in src/inputs/list.rs";
@@ -106,6 +107,26 @@ fn every_input_is_documented() {
         let mark = "<!-- the list -->\n";
         Some((text.find(mark)? + mark.len(), text.len()))
     });
+}
+
+/// What only few need is a key of the environment's entry.
+#[test]
+fn there_are_few_inputs() {
+    assert!(SPECS.len() <= 66, "{} inputs", SPECS.len());
+}
+
+#[test]
+fn every_key_is_documented_with_an_example() {
+    let text = std::fs::read_to_string(root("docs/environments.md")).unwrap();
+    let keys = text.split("## Keys").nth(1).unwrap().split("\n## ").next().unwrap();
+    for key in Key::ALL {
+        let name = format!("`{}`", key.name());
+        let row = keys.lines().find(|line| line.starts_with('|') && line.contains(&name));
+        let row = row.unwrap_or_else(|| panic!("{name} is not in the table"));
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        assert_eq!(cells[2] == "input", SPECS.iter().any(|spec| spec.name == key.name()), "{row}");
+        assert!(cells[3].len() > 10 && cells[4].starts_with('`'), "{row}");
+    }
 }
 
 /// What a command line is answered with.

@@ -158,8 +158,8 @@ fn the_command_that_repeats_a_target_keeps_what_it_depends_on() {
         "a b",
         "--version",
         "1.0.0",
-        "--namespace-nft",
-        "nft",
+        "--environments",
+        r#"{"dev":{"namespace-nft":"nft"}}"#,
         "--fast-feedback-path",
         "ff",
         "--base-domain",
@@ -168,8 +168,8 @@ fn the_command_that_repeats_a_target_keeps_what_it_depends_on() {
     let run = gate.run(&given);
     run.ended(2);
     let repeat = run.stdout.lines().find_map(|line| line.trim().strip_prefix("repeat it:  p2p ")).unwrap();
-    insta::assert_snapshot!(repeat.replace(&registry, "(registry)"), @"run p2p-build --environment dev --version 1.0.0 --image-names a,b --fast-feedback-path ff --registry (registry) --base-domain dev.acme.io --namespace-nft nft");
-    let words: Vec<_> = repeat.split(' ').collect();
+    insta::assert_snapshot!(repeat.replace(&registry, "(registry)"), @r#"run p2p-build --environment dev --version 1.0.0 --image-names a,b --fast-feedback-path ff --registry (registry) --base-domain dev.acme.io --environments '{"dev":{"namespace-nft":"nft"}}'"#);
+    let words: Vec<_> = repeat.split(' ').map(|word| word.trim_matches('\'')).collect();
     assert_eq!(gate.run(&words).logs["p2p-build.log"], run.logs["p2p-build.log"]);
     assert!(run.logs["p2p-build.log"].contains(&format!("{registry}/ff nft 1.0.0 dev dev.acme.io")));
 

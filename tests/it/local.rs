@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::json;
 use walkdir::WalkDir;
 
 use crate::support::gate::{Gate, MAKEFILE, Run, digest_in};
@@ -113,7 +114,8 @@ fn a_remote_registry_is_used_only_when_named_and_never_promoted_to() {
     assert_eq!(kept(&gate, "test/shop", &version(&gate)), None);
     skipped(&gate.run(&["promote", "extended-test", "--registry", &remote]));
     let before = gate.registry.writes().len();
-    skipped(&gate.run(&["fast-feedback", "--dest-registry", &remote]));
+    let elsewhere = json!({"next": {"registry": remote}}).to_string();
+    skipped(&gate.run(&["fast-feedback", "--dest-environment", "next", "--environments", &elsewhere]));
     assert_eq!(gate.registry.writes().len(), before);
     assert!(gate.github.requests().is_empty());
 }

@@ -159,14 +159,15 @@ fn the_image_goes_to_each_environment_of_the_next_gate_and_is_tested_there() {
 #[test]
 fn a_later_gate_is_about_the_same_image_in_each_of_its_environments() {
     let (one, other) = (Registry::start(None), Registry::start(None));
-    let environments =
-        json!({"gcp-test": {"registry": one.path()}, "gcp-test2": {"registry": other.path()}}).to_string();
+    let environments = json!({"gcp-test": {"registry": one.path()}, "gcp-test2": {"registry": other.path()},
+               "next": {"registry": format!("{}/next", one.path())}})
+    .to_string();
     let gate = scene(&[("EXTENDED_TEST", two("gcp-test", "gcp-test2"))])
         .input("environments", &environments)
         .input("registry", "")
         .input("image-names", "shop")
         .input("promotion-record", "off")
-        .input("dest-registry", &format!("{}/next", one.path()))
+        .input("dest-environment", "next")
         .tag("v1.2.3")
         .event("schedule", json!({}));
     let push = |registry: &Registry, text: &str| {

@@ -150,8 +150,8 @@ fn parallel_false_runs_them_in_sequence() {
 #[test]
 fn a_workspace_over_the_limit_runs_them_in_sequence() {
     let gate = scene("", TELLS).file("large", &"x".repeat(100_000)).commit("large");
-    in_sequence(&gate.input("copy-limit", "64KiB"), "the workspace holds ");
-    let run = scene("", TELLS).input("copy-limit", "0").run(&["fast-feedback"]);
+    in_sequence(&gate.input("environments", "{'': {copy-limit: 64KiB}}"), "the workspace holds ");
+    let run = scene("", TELLS).input("environments", "{'': {copy-limit: 0}}").run(&["fast-feedback"]);
     assert!(run.passed().stdout.contains("over the `copy-limit` of 0 B"), "{}", run.stdout);
 }
 

@@ -195,7 +195,11 @@ fn a_plan_finds_logins_and_kubeconfigs_that_cannot_be_used() {
         ("registry-username", "", "`registry-password` is set and `registry-username` is not"),
         ("kubeconfig", "absent", "there is no kubeconfig at"),
         ("kube-context", "other", "there is no kubeconfig at"),
-        ("google-sts-url", "http://sts.example", "is no URL that a token may be sent to"),
+        (
+            "environments",
+            "{'': {google-sts-url: 'http://sts.example'}}",
+            "is no URL that a token may be sent to",
+        ),
     ] {
         let run = scene(MAKEFILE).input(input, value).run(&["plan"]);
         run.ended(64);
@@ -210,7 +214,9 @@ fn a_password_alone_is_a_token_for_google_s_registries_whatever_their_domain() {
         .input("registry", "europe-docker.pkg.berlin.example/acme")
         .input("registry-password", "a-token-of-google-s");
     gate.run(&["plan"]).ended(64);
-    gate.input("artifact-registry-domain", "pkg.berlin.example").run(&["plan"]).passed();
+    gate.input("environments", "{'': {artifact-registry-domain: pkg.berlin.example}}")
+        .run(&["plan"])
+        .passed();
 }
 
 /// As make itself sees it: `p2p-%` makes each of them, but no promotion and no phony one of them.

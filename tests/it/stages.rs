@@ -269,8 +269,9 @@ fn of_the_images_that_an_earlier_job_recorded_those_are_promoted_that_are_named(
         json!({"name": name, "reference": format!("{}/test/{name}:0.0.1", gate.registry.path()), "digest": digest})
     });
     let gate = gate.input("version", "0.0.1").input("images", &json!(recorded).to_string());
-    let next = format!("{}/next", gate.registry.path());
-    let gate = gate.input("image-names", "shop-db").input("dest-registry", &next);
+    let next = json!({"next": {"registry": format!("{}/next", gate.registry.path())}}).to_string();
+    let gate =
+        gate.input("image-names", "shop-db").input("dest-environment", "next").input("environments", &next);
     let plan = gate.run(&["plan", "promote", "extended-test", "--output", "json"]);
     let plan: serde_json::Value = serde_json::from_str(&plan.passed().stdout).unwrap();
     assert_eq!(plan["images"]["recorded"], json!([recorded[1]]));

@@ -8,12 +8,11 @@ use crate::support::github::{Fault, Seen};
 #[test]
 fn secrets_are_masked_before_anything_is_said() {
     let gate = Gate::new(MAKEFILE).input("env-vars", "PASSWORD=correct horse\n");
-    let gate = gate.input("container-registry-url", "r.example").input("container-registry-user", "me");
-    let run = gate.input("container-registry-pat", "battery staple").run(&["fast-feedback"]);
+    let run = gate.input("registry-logins", "r.example me battery-staple").run(&["fast-feedback"]);
     let lines: Vec<_> = run.passed().stdout.lines().collect();
     let said = lines.iter().position(|line| !line.starts_with("::add-mask::")).unwrap();
     let masked = lines[..said].concat();
-    for secret in [gate_token(&run.stdout), "correct horse", "battery staple"] {
+    for secret in [gate_token(&run.stdout), "correct horse", "battery-staple"] {
         assert!(masked.contains(&format!("::add-mask::{secret}")), "{secret}: {masked}");
         assert_eq!(run.stdout.matches(&format!("::add-mask::{secret}\n")).count(), 1, "{secret}");
     }

@@ -173,7 +173,7 @@ fn another_environment_never_borrows() {
     sources.inputs.extend(inputs(&[(Key::Registry, "ghcr.io/own"), (Key::Region, "own-region")]));
     sources.environments =
         Settings::parse("environments:\n  gcp-prod:\n    project-id: acme-prod\n").unwrap().environments;
-    let prod = sources.of(&named("gcp-prod"), &Given::new()).unwrap();
+    let prod = sources.of(&named("gcp-prod")).unwrap();
     assert!(!prod.own);
     let known: Vec<Key> = Key::ALL.into_iter().filter(|key| prod.get(*key).is_some()).collect();
     assert_eq!(
@@ -203,16 +203,11 @@ fn another_environment_never_borrows() {
         prod.require(Key::KubeContext).unwrap_err().to_string(),
         "the kube-context of environment gcp-prod is not known: it needs region and dplatform"
     );
-
-    let explicit =
-        Given::from([(Key::Region, Value::new("europe-west1", Origin::Input("dest-region".to_owned())))]);
-    let prod = sources.of(&named("gcp-prod"), &explicit).unwrap();
-    assert_eq!(prod.text(Key::Registry), Some("europe-west1-docker.pkg.dev/acme-prod/tenant/shop"));
 }
 
 #[test]
 fn an_environment_that_nothing_is_said_of_lacks_everything() {
-    let nowhere = platform().of(&named("nowhere"), &Given::new()).unwrap();
+    let nowhere = platform().of(&named("nowhere")).unwrap();
     assert_eq!(
         nowhere.require(Key::Registry).unwrap_err().to_string(),
         "the registry of environment nowhere is not known: it needs region and project-id"
@@ -223,14 +218,9 @@ fn an_environment_that_nothing_is_said_of_lacks_everything() {
 fn the_same_environment_by_name_needs_nothing_twice() {
     let sources = platform();
     let own = sources.own().unwrap();
-    let again = sources.of(&named("gcp-dev"), &Given::new()).unwrap();
+    let again = sources.of(&named("gcp-dev")).unwrap();
     assert!(again.own);
     assert_eq!(again, own);
-
-    let explicit =
-        Given::from([(Key::Region, Value::new("us-east1", Origin::Input("source-region".to_owned())))]);
-    let moved = sources.of(&named("gcp-dev"), &explicit).unwrap();
-    assert_eq!(moved.text(Key::Registry), Some("us-east1-docker.pkg.dev/acme-dev/tenant/shop"));
 }
 
 #[test]

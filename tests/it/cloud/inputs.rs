@@ -1,6 +1,6 @@
 //! What each input about Google Cloud and Kubernetes changes.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{AUTH_FILE, Cloud, MAKEFILE, failure, told};
 use crate::support::gate::Gate;
@@ -41,7 +41,8 @@ fn federation_is_off_or_on_or_where_it_is_needed() {
 fn a_laptop_acts_as_nobody_unless_told_to() {
     let cloud = Cloud::new();
     let local = |federation: &str| {
-        let gate = Gate::local(MAKEFILE).input("federation", federation);
+        let gate =
+            Gate::local(MAKEFILE).file(".p2p.yaml", &cloud.settings(&[])).input("federation", federation);
         let gate = cloud.inputs().into_iter().fold(gate, |gate, (name, value)| gate.input(name, &value));
         cloud.google.variables().into_iter().fold(gate, |gate, (name, value)| gate.env(name, value))
     };
@@ -56,13 +57,23 @@ fn a_laptop_acts_as_nobody_unless_told_to() {
 #[test]
 fn the_endpoint_of_the_cluster() {
     let cloud = Cloud::new();
-    let run = cloud.gate(MAKEFILE).input("cluster-endpoint", "private").run(&["fast-feedback"]);
+    let run = cloud.gate_with(MAKEFILE, &[("cluster-endpoint", "private")]).run(&["fast-feedback"]);
     run.ended(64);
     let text = failure(&run, "preflight");
     assert!(
         text.contains("has no private endpoint") && text.contains("cluster-endpoint to dns or public"),
         "{text}"
     );
+    for (key, value, expected) in [
+        ("cluster-endpoint", "dsn", "one of `dns`, `public`, `private`"),
+        ("subnamespaces-timeout", "soon", "a whole number of minutes"),
+        ("copy-limit", "2 pounds", "a number of bytes"),
+    ] {
+        let run = cloud.gate_with(MAKEFILE, &[(key, value)]).run(&["plan"]);
+        run.ended(64);
+        let text = told(&run.report["failure"]);
+        assert!(text.contains(&format!("{key} {value:?}")) && text.contains(expected), "{text}");
+    }
 }
 
 #[test]
@@ -99,7 +110,7 @@ fn targets_of_run_work_in_the_subnamespace_that_is_given() {
 fn the_time_that_a_subnamespace_may_take() {
     let cloud = Cloud::new();
     cloud.cluster.hnc(Hnc::Silent);
-    let run = cloud.gate(MAKEFILE).input("subnamespaces-timeout", "1s").run(&["fast-feedback"]);
+    let run = cloud.gate_with(MAKEFILE, &[("subnamespaces-timeout", "1s")]).run(&["fast-feedback"]);
     run.ended(69);
     let text = failure(&run, "subnamespaces");
     assert!(text.contains("shop-basket-functional") && text.contains("1 s"), "{text}");
@@ -107,47 +118,38 @@ fn the_time_that_a_subnamespace_may_take() {
 }
 
 #[test]
-fn another_registry_that_targets_are_logged_in_to() {
+fn further_registries_that_targets_are_logged_in_to() {
     let cloud = Cloud::new();
     let looks = "p2p-functional: looks\nlooks:\n\t@grep -c '\"tenant.example/shop\"' \"$$REGISTRY_AUTH_FILE\"; cat \"$$REGISTRY_AUTH_FILE\"\n";
     let gate = || cloud.gate(&format!("{MAKEFILE}{looks}"));
-    let given = || gate().input("container-registry-url", "https://tenant.example/shop/");
-    let run = given()
-        .input("container-registry-user", "robot")
-        .input("container-registry-pat", "the-pat-of-17")
-        .run(&["fast-feedback"]);
+    let logins = "# the tenant's own\nhttps://tenant.example/shop/ robot the-pat-of-17\nother.example me another-one\n";
+    let run = gate().input("registry-logins", logins).run(&["fast-feedback"]);
     let log = &run.passed().logs["p2p-functional.log"];
-    assert!(log.starts_with("1\n"), "{log}");
+    assert!(log.starts_with("1\n") && log.contains("\"other.example\""), "{log}");
+    assert!(run.texts().iter().all(|(_, text)| {
+        let shows = |line: &str| line.contains("the-pat-of-17") || line.contains("another-one");
+        !text.lines().any(|line| shows(line) && !line.starts_with("::add-mask::"))
+    }));
+    let run =
+        gate().input("registry-logins", "\ntenant.example the-pat-of-17\nr.example a b c\n").run(&["plan"]);
+    run.ended(64);
+    let text = told(&run.report["failure"]);
+    assert!(text.contains("line 2 lacks") && text.contains("line 3 has more"), "{text}");
     assert!(run.texts().iter().all(|(_, text)| {
         !text.lines().any(|line| line.contains("the-pat-of-17") && !line.starts_with("::add-mask::"))
     }));
-    for (gate, missing) in [
-        (gate().input("container-registry-pat", "the-pat-of-17"), "`container-registry-url` is not"),
-        (given().input("container-registry-pat", "the-pat-of-17"), "`container-registry-user` is not"),
-    ] {
-        let run = gate.run(&["plan"]);
-        run.ended(64);
-        assert!(told(&run.report["failure"]).contains(missing), "{}", run.stdout);
-    }
 }
 
 #[test]
-fn both_sides_of_a_promotion_by_inputs_alone() {
+fn both_sides_of_a_promotion_by_their_entries() {
     let cloud = Cloud::new();
-    let mut gate = cloud.gate(MAKEFILE).input("environments", "").input("vars", "{}");
-    for (name, value) in [
-        ("tenant-name", "shop"),
-        ("source-project-id", "acme-dev"),
-        ("source-project-number", "42"),
-        ("source-region", "europe-west2"),
-        ("dest-project-id", "acme-prod"),
-        ("dest-project-number", "77"),
-        ("dest-region", "europe-west3"),
-    ] {
-        gate = gate.input(name, value);
-    }
-    let arguments = ["promote", "extended-test", "--version", "1.2.3"];
-    let planned = plan(&gate.input("artifact-registry-domain", "pkg.example"), &arguments);
+    let entries = "one: {project-id: acme-dev, project-number: 42, region: europe-west2}\n\
+                   two: {project-id: acme-prod, project-number: 77, region: europe-west3}\n";
+    let gate = cloud.gate_with(MAKEFILE, &[("artifact-registry-domain", "pkg.example")]).input("vars", "{}");
+    let gate = gate.input("tenant-name", "shop").input("environments", entries);
+    let arguments =
+        ["promote", "extended-test", "--version=1.2.3", "--source-environment=one", "--dest-environment=two"];
+    let planned = plan(&gate.input("registry", ""), &arguments);
     let access = &planned["access"];
     let text = |side: &str, key: &str| access[side]["identity"][key]["value"].as_str().unwrap().to_owned();
     assert_eq!(access["own"]["identity"]["role"], "source");
@@ -159,15 +161,13 @@ fn both_sides_of_a_promotion_by_inputs_alone() {
     assert_eq!(access["destination"]["registry"], "europe-west3-docker.pkg.example/acme-prod/tenant/shop");
 
     let provider = |number: u32| crate::support::google::provider(number, "other");
-    let gate = cloud.gate(MAKEFILE).input("environments", "").input("version", "1.2.3");
-    let gate = gate
-        .input("source-environment", "one")
-        .input("source-registry", &cloud.registry.of("acme-dev"))
-        .input("source-service-account", "reads@acme.iam.gserviceaccount.com")
-        .input("source-workload-identity-provider", &provider(1))
-        .input("dest-registry", &cloud.registry.of("acme-prod"))
-        .input("dest-service-account", "writes@acme.iam.gserviceaccount.com")
-        .input("dest-workload-identity-provider", &provider(2));
+    let entry = |account: &str, number: u32, registry: &str| {
+        json!({"registry": cloud.registry.of(registry), "workload-identity-provider": provider(number),
+               "service-account": format!("{account}@acme.iam.gserviceaccount.com")})
+    };
+    let entries = json!({"one": entry("reads", 1, "acme-dev"), "two": entry("writes", 2, "acme-prod")});
+    let gate = cloud.gate(MAKEFILE).input("environments", &entries.to_string()).input("version", "1.2.3");
+    let gate = gate.input("source-environment", "one").input("dest-environment", "two");
     let planned = plan(&gate, &["promote", "extended-test"]);
     let access = &planned["access"];
     for (side, account, number) in [("own", "reads@", 1), ("destination", "writes@", 2)] {
@@ -216,15 +216,15 @@ fn places_of_google_s_services() {
         ("google-container-url", "GET /v1/projects/acme-dev/locations/europe-west2/clusters/dev"),
     ] {
         let other = Google::start();
-        cloud.gate(MAKEFILE).input(name, &other.url()).run(&["fast-feedback"]).ended(69);
+        cloud.gate_with(MAKEFILE, &[(name, &other.url())]).run(&["fast-feedback"]).ended(69);
         assert!(other.count(asked) > 0, "{name}");
-        let run = cloud.gate(MAKEFILE).input(name, "http://sts.example/").run(&["plan"]);
+        let run = cloud.gate_with(MAKEFILE, &[(name, "http://sts.example/")]).run(&["plan"]);
         run.ended(64);
         let text = told(&run.report["failure"]);
         assert!(text.contains("'http://sts.example' is no URL that a token may be sent to"), "{text}");
     }
     let before = cloud.google.server().requests().len();
-    let gate = cloud.gate(MAKEFILE).input("google-universe", "berlin.example");
+    let gate = cloud.gate_with(MAKEFILE, &[("google-universe", "berlin.example")]);
     let run = gate.run(&["fast-feedback"]);
     run.ended(69);
     let text = failure(&run, "preflight");
@@ -239,7 +239,7 @@ fn places_of_google_s_services() {
 #[test]
 fn tokens_go_to_google_s_registries_alone() {
     let cloud = Cloud::new();
-    let gate = cloud.gate(MAKEFILE).input("artifact-registry-domain", "").input("environments", "").input(
+    let gate = cloud.gate_with(MAKEFILE, &[("artifact-registry-domain", "")]).input("environments", "").input(
         "vars",
         r#"{"TENANT_NAME": "shop", "PROJECT_ID": "acme-dev", "PROJECT_NUMBER": "42", "REGION": "europe-west2"}"#,
     );

@@ -79,7 +79,7 @@ fn each_thing_that_is_wrong_is_told_before_the_build() {
         refused(&cloud, &gate().input("environments", &elsewhere("78", "acme-prod")), 69),
         refused(&cloud, &gate().input("environments", &elsewhere("77", "acme-other")), 69),
         refused(&cloud, &gate().input("registry", &cloud.registry.of("acme-other")), 69),
-        refused(&cloud, &gate().input("cluster-name", "absent"), 69),
+        refused(&cloud, &cloud.gate_with(MAKEFILE, &[("cluster-name", "absent")]), 69),
         refused(&cloud, &gate().input("service-account", "other@acme-dev.iam.gserviceaccount.com"), 69),
     ];
     cloud.cluster.deny("create subnamespaceanchors.hnc.x-k8s.io");

@@ -109,16 +109,32 @@ impl Cloud {
             ("vars", vars.to_string()),
             ("environments", prod.to_string()),
             ("registry", self.registry.of("acme-dev")),
-            ("artifact-registry-domain", self.registry.host().to_owned()),
-            ("google-sts-url", self.google.url()),
-            ("google-iam-credentials-url", self.google.url()),
-            ("google-container-url", self.google.url()),
         ])
+    }
+
+    /// A `.p2p.yaml` that leads to loopback, with these keys of the job's own environment as well. An empty
+    /// one is left out.
+    pub(crate) fn settings(&self, keys: &[(&str, &str)]) -> String {
+        let google = self.google.url();
+        let mut own = BTreeMap::from([
+            ("artifact-registry-domain", self.registry.host()),
+            ("google-sts-url", &google),
+            ("google-iam-credentials-url", &google),
+            ("google-container-url", &google),
+        ]);
+        own.extend(keys.iter().copied());
+        json!({"environments": {"": own}}).to_string()
     }
 
     /// A push to main of this Makefile; the job may ask for id tokens.
     pub(crate) fn gate(&self, makefile: &str) -> Gate {
-        let gate = Gate::new(makefile).file("gcloud", GCLOUD).commit("with gcloud");
+        self.gate_with(makefile, &[])
+    }
+
+    /// The same with these keys of the job's own environment.
+    pub(crate) fn gate_with(&self, makefile: &str, keys: &[(&str, &str)]) -> Gate {
+        let gate = Gate::new(makefile).file("gcloud", GCLOUD).file(".p2p.yaml", &self.settings(keys));
+        let gate = gate.commit("with gcloud");
         let gate = self.inputs().into_iter().fold(gate, |gate, (name, value)| gate.input(name, &value));
         self.google.variables().into_iter().fold(gate, |gate, (name, value)| gate.env(name, value))
     }

@@ -98,7 +98,7 @@ fn texts_of_inputs_are_only_text() {
         "dry-run",
         "integration",
         "timeout",
-        "copy-limit",
+        "cache-limit",
         "working-directory",
         "version-prefix",
         "fast-feedback-path",

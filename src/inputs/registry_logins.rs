@@ -1,0 +1,135 @@
+//! The `registry-logins` input: logins to further registries, one a line.
+
+use std::fmt::Write as _;
+
+use super::{Kind, Value};
+use crate::secret::Secret;
+
+/// The logins in the order of their lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryLogins(Vec<RegistryLogin>);
+
+/// A login to a registry, or to a part of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryLogin {
+    /// A host with an optional path, without a scheme and without a slash at the end.
+    pub registry: String,
+    /// The user's name.
+    pub username: String,
+    /// The password or token.
+    pub password: Secret,
+}
+
+impl RegistryLogins {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &RegistryLogin> {
+        self.0.iter()
+    }
+
+    /// The login for a registry or repository: the one with the longest path that it begins with.
+    pub fn of(&self, registry: &str) -> Option<&RegistryLogin> {
+        let fits = |login: &&RegistryLogin| {
+            registry
+                .strip_prefix(&login.registry)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.0.iter().filter(fits).max_by_key(|login| login.registry.len())
+    }
+}
+
+impl Value for RegistryLogins {
+    const KIND: Kind = Kind::Secret;
+
+    /// Gives one line for each wrong line, by its number: its text may be secret.
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut logins: Vec<RegistryLogin> = Vec::new();
+        let mut wrong = String::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match read(line) {
+                Ok(login) if logins.iter().any(|known| known.registry == login.registry) => {
+                    let _ = writeln!(wrong, "line {number} names the registry of an earlier line");
+                }
+                Ok(login) => logins.push(login),
+                Err(problem) => {
+                    let _ = writeln!(wrong, "line {number} {problem}");
+                }
+            }
+        }
+        if wrong.is_empty() {
+            return Ok(Self(logins));
+        }
+        Err(format!(
+            "{wrong}expected `REGISTRY USER PASSWORD` a line; no line is shown, because it may be secret"
+        ))
+    }
+}
+
+fn read(line: &str) -> Result<RegistryLogin, &'static str> {
+    let mut words = line.split_whitespace();
+    let (Some(registry), Some(username), Some(password)) = (words.next(), words.next(), words.next()) else {
+        return Err("lacks the registry, the user or the password");
+    };
+    if words.next().is_some() {
+        return Err("has more than a registry, a user and a password; a password holds no white space");
+    }
+    let registry = registry.strip_prefix("https://").unwrap_or(registry).trim_end_matches('/');
+    if registry.contains("://") || registry.starts_with('/') || registry.is_empty() {
+        return Err("begins with no host, such as `ghcr.io`");
+    }
+    if username.contains(':') {
+        return Err("has a user with a `:`, which no registry takes");
+    }
+    let password = Secret::new(password);
+    Ok(RegistryLogin { registry: registry.to_owned(), username: username.to_owned(), password })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn a_login_a_line_with_any_password() {
+        let text = "\n# the tenant's own\r\nhttps://ghcr.io/acme/ robot  p#s:w=\"ö\\'$\r\n\tr.example:5000\tme\tx\n\n";
+        let logins = RegistryLogins::parse(text).unwrap();
+        let read: Vec<_> = logins
+            .iter()
+            .map(|login| (login.registry.as_str(), login.username.as_str(), login.password.expose()))
+            .collect();
+        assert_eq!(read, [("ghcr.io/acme", "robot", "p#s:w=\"ö\\'$"), ("r.example:5000", "me", "x")]);
+        assert_eq!(RegistryLogins::parse("# none\n").unwrap().iter().count(), 0);
+    }
+
+    #[test]
+    fn the_longest_path_wins() {
+        let logins =
+            RegistryLogins::parse("r.example a 1\nr.example/team/app b 2\nr.example/team c 3\n").unwrap();
+        let user = |registry| logins.of(registry).map(|login| login.username.as_str());
+        assert_eq!(user("r.example"), Some("a"));
+        assert_eq!(user("r.example/team/apple"), Some("c"));
+        assert_eq!(user("r.example/team/app/test"), Some("b"));
+        assert_eq!(user("r.example/teams"), Some("a"));
+        assert_eq!(user("r.example.org/team"), None);
+    }
+
+    #[test]
+    fn every_wrong_line_is_named_and_none_is_shown() {
+        let text = "s3cret\nr.example s3cret\n# s3cret\nr.example me s3cret s3cret\nhttp://r.example me s3cret\n\
+                    r.example m:e s3cret\nr.example me fine\nhttps://r.example you s3cret\n/s3cret me s3cret\n";
+        insta::assert_snapshot!(RegistryLogins::parse(text).unwrap_err(), @r"
+        line 1 lacks the registry, the user or the password
+        line 2 lacks the registry, the user or the password
+        line 4 has more than a registry, a user and a password; a password holds no white space
+        line 5 begins with no host, such as `ghcr.io`
+        line 6 has a user with a `:`, which no registry takes
+        line 8 names the registry of an earlier line
+        line 9 begins with no host, such as `ghcr.io`
+        expected `REGISTRY USER PASSWORD` a line; no line is shown, because it may be secret
+        ");
+    }
+}
