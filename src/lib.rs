@@ -13,6 +13,7 @@ pub mod image;
 pub mod images;
 pub mod inputs;
 pub mod kube;
+pub mod login_file;
 pub mod logins;
 pub mod make;
 pub mod oci;

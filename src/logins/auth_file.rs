@@ -3,38 +3,40 @@
 
 use std::collections::BTreeSet;
 
-use super::file::LoginFile;
-use super::{Login, canonical, host_of_key};
+use super::Login;
+use crate::login_file::{LoginFile, canonical, host, longest_prefix, normal};
 
-/// The user's logins in one file: those of `files`, earlier ones first, then, where `with_docker`,
-/// Docker's. One file stands for all, because with `REGISTRY_AUTH_FILE` nothing else is read.
-pub(super) fn merged(files: &[LoginFile], docker: &LoginFile, with_docker: bool) -> LoginFile {
+/// The user's logins in one file: those of `files`, earlier ones first. One file stands for all, because
+/// with `REGISTRY_AUTH_FILE` nothing else is read.
+pub(super) fn merged(files: &[LoginFile]) -> LoginFile {
     let mut merged = LoginFile::default();
     for file in files {
-        add(&mut merged, file, str::to_owned);
-    }
-    if with_docker {
-        // Docker's keys name hosts, some as addresses.
-        add(&mut merged, docker, |key| host_of_key(key).to_owned());
+        add(&mut merged, file);
     }
     merged
 }
 
-fn add(merged: &mut LoginFile, file: &LoginFile, name: impl Fn(&str) -> String) {
-    // A helper is asked before any `auths`, so one of a later file must not come before an
-    // earlier file's login.
-    let known: BTreeSet<String> = merged.auths.keys().map(|key| host_of_key(key).to_owned()).collect();
+/// Adds what no earlier file decides: the first file that has a login for an image gives it, even where a
+/// later one has a longer key, and a helper is asked before any `auths`.
+fn add(merged: &mut LoginFile, file: &LoginFile) {
+    let known: Vec<String> = merged.auths.keys().chain(merged.helpers.keys()).cloned().collect();
+    let decided = |key: &str| longest_prefix(known.iter().map(|known| (known.as_str(), ())), key).is_some();
     for (key, helper) in &file.helpers {
         // An empty name is docker's word for none; skopeo would look for a program of no name.
         let named = helper.as_str().is_some_and(|helper| !helper.is_empty());
-        if named && !known.contains(host_of_key(key)) {
-            merged.helpers.entry(name(key)).or_insert_with(|| helper.clone());
+        if named && !known.iter().any(|known| host(known) == host(key)) {
+            merged.helpers.entry(normal(key)).or_insert_with(|| helper.clone());
         }
     }
     for (key, login) in &file.auths {
+        let name = normal(key);
         // An empty entry is docker's mark that a store has the login; here it would mean none.
-        if login.as_object().is_some_and(|login| !login.is_empty()) {
-            merged.auths.entry(name(key)).or_insert_with(|| login.clone());
+        let empty = login.get("auth").or_else(|| login.get("identitytoken")).is_none();
+        if empty || decided(&name) {
+            continue;
+        }
+        if *key == name || !merged.auths.contains_key(&name) {
+            merged.auths.insert(name, login.clone());
         }
     }
 }
@@ -44,7 +46,7 @@ fn add(merged: &mut LoginFile, file: &LoginFile, name: impl Fn(&str) -> String) 
 /// it does in docker. Gives those hosts.
 pub(super) fn log_in(file: &mut LoginFile, logins: &[Login]) -> BTreeSet<String> {
     let hosts: BTreeSet<&str> = logins.iter().map(|login| canonical(login.host())).collect();
-    file.helpers.retain(|key, _| !hosts.contains(host_of_key(key)));
+    file.helpers.retain(|key, _| !hosts.contains(host(key).as_str()));
     let own_hosts: BTreeSet<String> =
         hosts.into_iter().filter(|host| !file.auths.contains_key(*host)).map(str::to_owned).collect();
     renew(file, logins, &own_hosts);
@@ -79,12 +81,14 @@ mod tests {
         Login { registry: registry.to_owned(), username: "u".to_owned(), password: Secret::new(password) }
     }
 
-    fn file(json: Json) -> LoginFile {
-        serde_json::from_value(json).unwrap()
+    fn file(json: &Json) -> LoginFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, json.to_string()).unwrap();
+        LoginFile::read(file.path()).unwrap()
     }
 
     fn json(file: &LoginFile) -> Json {
-        serde_json::to_value(file).unwrap()
+        file.json()
     }
 
     // base64 of u:a, u:b and u:c.
@@ -113,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_user_s_login_to_the_host_stays_beside_ours() {
-        let mut file = file(json!({
+        let mut file = file(&json!({
             "auths": {"r.example": {"auth": "x"}}, "credHelpers": {"r.example": "gcloud", "ecr.example": "ecr"}
         }));
         let own = log_in(&mut file, &[login("r.example/one", "a")]);
@@ -129,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_login_to_the_host_itself_replaces_the_user_s() {
-        let mut file = file(json!({"auths": {"r.example": {"auth": "x"}}}));
+        let mut file = file(&json!({"auths": {"r.example": {"auth": "x"}}}));
         log_in(&mut file, &[login("r.example", "a")]);
         assert_eq!(json(&file)["auths"], json!({"r.example": {"auth": A}}));
     }
@@ -143,26 +147,28 @@ mod tests {
 
     #[test]
     fn the_user_s_files_become_one() {
-        let first = file(json!({"auths": {"a.example/team": {"auth": "1"}, "b.example": {"auth": "1"}}}));
-        let second = file(json!({
-            "auths": {"b.example": {"auth": "2"}, "c.example": {"auth": "2"}},
+        let first = file(&json!({"auths": {"a.example/team": {"auth": "1"}, "b.example": {"auth": "1"}}}));
+        let second = file(&json!({
+            "auths": {
+                "a.example": {"auth": "2"}, "b.example/part": {"auth": "2"}, "c.example": {"auth": "2"},
+                "https://c.example/v1/": {"auth": "old"}
+            },
             "credHelpers": {"a.example": "late", "d.example": "helper", "e.example": ""}
         }));
-        let docker = file(json!({
+        let docker = file(&json!({
             "auths": {
-                "https://index.docker.io/v1/": {"auth": "3"}, "stored.example": {}, "c.example": {"auth": "3"}
+                "https://index.docker.io/v1/": {"auth": "3"}, "stored.example": {}, "c.example": {"auth": "3"},
+                "d.example": {"auth": "3"}
             },
             "credsStore": "desktop"
         }));
-        let files = [first, second];
         let expected = json!({
             "auths": {
-                "a.example/team": {"auth": "1"}, "b.example": {"auth": "1"}, "c.example": {"auth": "2"},
-                "docker.io": {"auth": "3"}
+                "a.example/team": {"auth": "1"}, "b.example": {"auth": "1"}, "a.example": {"auth": "2"},
+                "c.example": {"auth": "2"}, "docker.io": {"auth": "3"}
             },
             "credHelpers": {"d.example": "helper"}
         });
-        assert_eq!(json(&merged(&files, &docker, true)), expected);
-        assert_eq!(merged(&files, &docker, false).auths.get("docker.io"), None);
+        assert_eq!(json(&merged(&[first, second, docker])), expected);
     }
 }

@@ -4,11 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::file::LoginFile;
-use super::{Login, canonical, host_of_key};
-
-/// The file's name in Docker's directory.
-pub(super) const CONFIG: &str = "config.json";
+use super::Login;
+use crate::login_file::{LoginFile, canonical, host};
 
 /// Adds the logins. The docker CLI asks `credHelpers[host]` first, then `credsStore`, and reads
 /// `auths` only where neither is named. So a helper for a host of ours goes; and where there is a
@@ -16,8 +13,8 @@ pub(super) const CONFIG: &str = "config.json";
 /// none (docker/cli, `getConfiguredCredentialStore`). skopeo and its kin would stumble over the empty
 /// one; they read the auth file instead.
 pub(super) fn log_in(config: &mut LoginFile, logins: &[Login]) {
-    config.helpers.retain(|key, _| !logins.iter().any(|login| canonical(login.host()) == host_of_key(key)));
-    if config.has_store() {
+    config.helpers.retain(|key, _| !logins.iter().any(|login| canonical(login.host()) == host(key)));
+    if config.store().is_some() {
         config.helpers.extend(first_of_each_host(logins).map(|login| (key(login), json!(""))));
     }
     renew(config, logins);
@@ -54,10 +51,16 @@ mod tests {
         Login { registry: registry.to_owned(), username: "u".to_owned(), password: Secret::new(password) }
     }
 
+    fn file(json: &Json) -> LoginFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, json.to_string()).unwrap();
+        LoginFile::read(file.path()).unwrap()
+    }
+
     fn after(config: &Json, logins: &[Login]) -> Json {
-        let mut config = serde_json::from_value(config.clone()).unwrap();
+        let mut config = file(config);
         log_in(&mut config, logins);
-        serde_json::to_value(config).unwrap()
+        config.json()
     }
 
     // base64 of u:a, u:b and u:c.
@@ -117,10 +120,10 @@ mod tests {
     #[test]
     fn renewing_leaves_what_a_target_configured() {
         let config = json!({"auths": {"x": {"auth": "y"}}, "credHelpers": {"r.example": "gcloud"}});
-        let mut config = serde_json::from_value(config).unwrap();
+        let mut config = file(&config);
         renew(&mut config, &[login("r.example", "a")]);
         assert_eq!(
-            serde_json::to_value(config).unwrap(),
+            config.json(),
             json!({
                 "auths": {"x": {"auth": "y"}, "r.example": {"auth": A}}, "credHelpers": {"r.example": "gcloud"}
             })

@@ -4,25 +4,21 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::error::{Exit, Help};
+use crate::login_file::LoginFileError;
 
 /// Names the file; never what is in it.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginsError {
-    /// A file of the user's cannot be read.
+    /// A login file is wrong.
+    #[error(transparent)]
+    File(#[from] LoginFileError),
+    /// Docker's directory cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
-        /// The file or directory.
+        /// The directory.
         path: PathBuf,
         /// Why.
         source: io::Error,
-    },
-    /// A login file cannot be understood.
-    #[error("{} holds no logins in JSON (line {line})", path.display())]
-    NotLogins {
-        /// The file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
     },
     /// A private file cannot be written.
     #[error("cannot write {}", path.display())]
@@ -49,9 +45,10 @@ pub enum LoginsError {
 impl Help for LoginsError {
     fn help(&self) -> Option<String> {
         match self {
-            Self::Read { .. } | Self::NotLogins { .. } => Some(
-                "correct the file, or point DOCKER_CONFIG or REGISTRY_AUTH_FILE at another one".to_owned(),
-            ),
+            Self::File(error) => error.help(),
+            Self::Read { .. } => {
+                Some("let this user read it, or point DOCKER_CONFIG at another directory".to_owned())
+            }
             Self::Write { .. } => None,
             Self::Registry { .. } => Some("write host[:port][/path], without a scheme".to_owned()),
             Self::Username { .. } => Some("give the user name and the password as two inputs".to_owned()),

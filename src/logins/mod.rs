@@ -1,26 +1,22 @@
 //! The registry logins of a target: a private `DOCKER_CONFIG` directory and `REGISTRY_AUTH_FILE`,
-//! which are the user's own with our logins added. Talking to registries is `oci`'s; the user's
-//! files are read here and never written.
+//! which are the user's own with our logins added. `login_file` reads the user's files, which are never
+//! written; `oci` talks to registries.
 
 mod auth_file;
 mod docker;
 mod error;
-mod file;
-mod user;
 
 use std::collections::BTreeSet;
 use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
+pub use crate::login_file::UserFiles;
 pub use error::LoginsError;
-pub use user::UserFiles;
 
-use self::file::LoginFile;
+use crate::login_file::{CONFIG, LoginFile, auth};
 use crate::secret::Secret;
 
 /// A login to a registry, or to a part of one.
@@ -42,7 +38,7 @@ impl Login {
 
     /// The entry of an `auths` map.
     fn entry(&self) -> Json {
-        json!({ "auth": STANDARD.encode(format!("{}:{}", self.username, self.password.expose())) })
+        json!({ "auth": auth(&self.username, self.password.expose()) })
     }
 
     /// Whether docker and its kin could be given this login.
@@ -74,18 +70,16 @@ impl Logins {
         let docker_config = directory.join("docker");
         let registry_auth_file = directory.join("registry-auth.json");
         make_directory(&docker_config)?;
-        let mut config = LoginFile::default();
         if let Some(theirs) = &user.docker_directory {
             link_entries(theirs, &docker_config)?;
-            config = LoginFile::read(&theirs.join(docker::CONFIG))?;
         }
-        let files =
-            user.auth_files.iter().map(|path| LoginFile::read(path)).collect::<Result<Vec<_>, _>>()?;
-        let mut auth_file = auth_file::merged(&files, &config, user.reads_docker);
+        let files: Vec<_> = user.all()?.into_iter().map(LoginFile::cleaned).collect();
+        let mut auth_file = auth_file::merged(&files);
+        let mut config = files.into_iter().next_back().unwrap_or_default();
         let own_hosts = auth_file::log_in(&mut auth_file, logins);
         docker::log_in(&mut config, logins);
-        config.write(&docker_config.join(docker::CONFIG))?;
-        auth_file.write(&registry_auth_file)?;
+        write(&config, &docker_config.join(CONFIG))?;
+        write(&auth_file, &registry_auth_file)?;
         Ok(Self { docker_config, registry_auth_file, own_hosts })
     }
 
@@ -93,13 +87,13 @@ impl Logins {
     /// has made it meanwhile (`gcloud auth configure-docker` and `docker login` write there).
     pub fn renew(&self, logins: &[Login]) -> Result<(), LoginsError> {
         logins.iter().try_for_each(Login::check)?;
-        let path = self.docker_config.join(docker::CONFIG);
+        let path = self.docker_config.join(CONFIG);
         let mut config = LoginFile::read(&path)?;
         docker::renew(&mut config, logins);
-        config.write(&path)?;
+        write(&config, &path)?;
         let mut auth_file = LoginFile::read(&self.registry_auth_file)?;
         auth_file::renew(&mut auth_file, logins, &self.own_hosts);
-        auth_file.write(&self.registry_auth_file)
+        write(&auth_file, &self.registry_auth_file)
     }
 
     /// The value of `DOCKER_CONFIG`.
@@ -111,6 +105,10 @@ impl Logins {
     pub fn registry_auth_file(&self) -> &Path {
         &self.registry_auth_file
     }
+}
+
+fn write(file: &LoginFile, path: &Path) -> Result<(), LoginsError> {
+    file.write(path).map_err(|source| LoginsError::Write { path: path.to_owned(), source })
 }
 
 fn make_directory(path: &Path) -> Result<(), LoginsError> {
@@ -132,26 +130,11 @@ fn link_entries(theirs: &Path, ours: &Path) -> Result<(), LoginsError> {
     for entry in entries {
         let name = entry.map_err(unreadable)?.file_name();
         // Docker writes config.json through neighbours whose names begin with it.
-        if name.as_encoded_bytes().starts_with(docker::CONFIG.as_bytes()) {
+        if name.as_encoded_bytes().starts_with(CONFIG.as_bytes()) {
             continue;
         }
         let link = ours.join(&name);
         symlink(theirs.join(&name), &link).map_err(|source| LoginsError::Write { path: link, source })?;
     }
     Ok(())
-}
-
-/// The host of a key of `auths` in any of the spellings that docker has used:
-/// `ghcr.io`, `https://ghcr.io`, `https://index.docker.io/v1/`.
-fn host_of_key(key: &str) -> &str {
-    let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
-    canonical(bare.split('/').next().unwrap_or_default())
-}
-
-/// Docker Hub's one name for its several hosts.
-fn canonical(host: &str) -> &str {
-    match host {
-        "index.docker.io" | "registry-1.docker.io" => "docker.io",
-        host => host,
-    }
 }

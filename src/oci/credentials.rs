@@ -4,27 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::docker_config::DockerConfig;
 use super::error::OciError;
+use super::helper;
 use super::reference::Repository;
-use crate::secret::Secret;
+pub use crate::login_file::Credentials;
+use crate::login_file::{LoginFile, UserFiles, longest_prefix, normal};
 use crate::world::Env;
-
-/// What a registry wants to see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credentials {
-    /// User and password; sent to the registry itself, or exchanged for a token.
-    Password {
-        /// The user. Google's registries take `oauth2accesstoken` and an access token.
-        username: String,
-        /// The password.
-        password: Secret,
-    },
-    /// A refresh token that the registry's token server exchanges (Docker's `identitytoken`).
-    Identity(Secret),
-    /// A token that the registry itself takes as Bearer (Docker's `registrytoken`).
-    Bearer(Secret),
-}
 
 /// Credentials that whoever made them may replace while clients use them. There may be none yet.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +37,13 @@ pub enum Origin {
     File(PathBuf),
     /// A credential helper, `docker-credential-gcloud`.
     Helper(String),
+    /// There are none, and Docker's store for all registries could not be asked.
+    Failed {
+        /// The program, `docker-credential-desktop`.
+        program: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl fmt::Display for Origin {
@@ -61,6 +53,7 @@ impl fmt::Display for Origin {
             Self::Given => f.write_str("the given credentials"),
             Self::File(path) => write!(f, "the login in {}", path.display()),
             Self::Helper(program) => write!(f, "the credentials of {program}"),
+            Self::Failed { program, reason } => write!(f, "no credentials: {program} failed: {reason}"),
         }
     }
 }
@@ -72,29 +65,29 @@ pub(super) struct Found {
     pub(super) origin: Origin,
 }
 
+impl Found {
+    /// No credentials.
+    pub(super) fn nothing() -> Self {
+        Self { credentials: None, origin: Origin::Anonymous }
+    }
+}
+
 /// All credentials of a run: given ones first, then what Docker and podman know, else anonymous.
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
     given: Vec<(String, Renewed)>,
-    files: Vec<DockerConfig>,
+    files: Vec<LoginFile>,
+    /// What helpers run with.
+    env: Env,
 }
 
 impl Keyring {
-    /// The logins that `REGISTRY_AUTH_FILE` and Docker's `config.json` (in `DOCKER_CONFIG`, else
-    /// `~/.docker`) hold. A file that does not exist holds none.
+    /// The logins of the user's files, in the order that [`UserFiles`] gives.
     ///
     /// # Errors
     /// When a file exists and cannot be read.
     pub fn from_env(env: &Env) -> Result<Self, OciError> {
-        let docker = env
-            .path("DOCKER_CONFIG")
-            .or_else(|| env.path("HOME").map(|home| home.join(".docker")))
-            .map(|directory| directory.join("config.json"));
-        let mut files = Vec::new();
-        for path in env.path("REGISTRY_AUTH_FILE").into_iter().chain(docker) {
-            files.extend(DockerConfig::read(&path, env)?);
-        }
-        Ok(Self { given: Vec::new(), files })
+        Ok(Self { given: Vec::new(), files: UserFiles::of(env).all()?, env: env.clone() })
     }
 
     /// Adds credentials for a host (`ghcr.io`) or for what is below a path of it
@@ -116,7 +109,7 @@ impl Keyring {
     /// Those that were given for `repository`, as they are now.
     pub(super) fn given(&self, repository: &Repository) -> Option<Found> {
         let given = self.given.iter().filter_map(|(prefix, given)| Some((prefix.as_str(), given.get()?)));
-        let credentials = longest_prefix(given, repository)?;
+        let credentials = longest_prefix(given, &repository.to_string())?;
         Some(Found { credentials: Some(credentials), origin: Origin::Given })
     }
 
@@ -125,45 +118,25 @@ impl Keyring {
         if let Some(found) = self.given(repository) {
             return Ok(found);
         }
+        let mut nothing = Found::nothing();
         for file in &self.files {
-            if let Some(found) = file.find(repository).await? {
+            let found = helper::find(file, repository, &self.env).await?;
+            if found.credentials.is_some() {
                 return Ok(found);
             }
+            if found.origin != Origin::Anonymous {
+                nothing = found;
+            }
         }
-        Ok(Found { credentials: None, origin: Origin::Anonymous })
+        Ok(nothing)
     }
-}
-
-/// A key of Docker's files as a plain `host[/path]`: no scheme, no API version, and Docker Hub's
-/// names all the same.
-pub(super) fn normal(key: &str) -> String {
-    let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
-    let key = key.trim_end_matches('/');
-    let key = key.strip_suffix("/v1").or_else(|| key.strip_suffix("/v2")).unwrap_or(key);
-    match key {
-        "index.docker.io" | "registry-1.docker.io" => "docker.io".to_owned(),
-        other => other.to_owned(),
-    }
-}
-
-/// The value whose key, a host or a host with a path, covers most of the repository's name.
-pub(super) fn longest_prefix<'a, T>(
-    entries: impl Iterator<Item = (&'a str, T)>,
-    repository: &Repository,
-) -> Option<T> {
-    let whole = repository.to_string();
-    entries
-        .filter(|(prefix, _)| {
-            whole.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
-        .max_by_key(|(prefix, _)| prefix.len())
-        .map(|(_, value)| value)
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+    use crate::secret::Secret;
 
     fn password(text: &str) -> Credentials {
         Credentials::Password { username: "u".into(), password: Secret::new(text) }
@@ -173,7 +146,7 @@ mod tests {
     async fn the_longest_prefix_wins_at_path_boundaries() {
         let ring = Keyring::default()
             .with("r.io", password("host"))
-            .with("https://r.io/a/", password("a"))
+            .with("r.io/a/", password("a"))
             .with("r.io/a/b", password("ab"));
         for (name, expected) in [
             ("r.io/x", "host"),
@@ -202,14 +175,5 @@ mod tests {
             renewed.set(password(text));
             assert_eq!(now().await, Some(password(text)));
         }
-    }
-
-    #[test]
-    fn all_names_of_docker_hub_are_one() {
-        for key in ["https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io/v2/"]
-        {
-            assert_eq!(normal(key), "docker.io");
-        }
-        assert_eq!(normal("http://localhost:5000/"), "localhost:5000");
     }
 }

@@ -8,6 +8,7 @@ use super::credentials::Origin;
 use super::digest::Digest;
 use super::reference::{Reference, ReferenceError, Repository};
 use crate::error::{Exit, Help};
+use crate::login_file::LoginFileError;
 
 /// A request in words, without secrets: `HEAD /v2/acme/shop/manifests/1.2.3 at ghcr.io`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,14 +130,9 @@ pub enum OciError {
         /// What is there.
         found: Option<Digest>,
     },
-    /// A file with logins is not readable.
-    #[error("cannot read the registry logins in {}: {reason}", path.display())]
-    Logins {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    /// A file with logins is wrong.
+    #[error(transparent)]
+    Logins(#[from] LoginFileError),
     /// A credential helper failed.
     #[error("{program} gave no credentials for {registry}: {reason}")]
     Helper {
@@ -213,6 +209,10 @@ fn denied(answer: &Answer, origin: &Origin) -> String {
              (docker login {registry}), or grant that user the right",
             path.display()
         ),
+        Origin::Failed { program, .. } => format!(
+            "install {program}, or remove it from Docker's config.json and log in again (docker login {registry}); \
+             or give registry-username and registry-password"
+        ),
         Origin::Helper(program) => format!(
             "the credentials of {program} may not do this in {repository}: see which account it uses, and \
              grant that account the right"
@@ -241,6 +241,7 @@ impl Help for OciError {
     fn help(&self) -> Option<String> {
         let help = match self {
             Self::Reference(error) => return error.help(),
+            Self::Logins(error) => return error.help(),
             Self::Denied { answer, origin } => denied(answer, origin),
             Self::NotFound { repository, .. } => format!(
                 "check the name and that it was pushed to {repository}; some registries also answer \
@@ -279,7 +280,6 @@ impl Help for OciError {
             Self::Moved { .. } => {
                 "somebody else wrote this tag at the same time: find out who, then run this again".to_owned()
             }
-            Self::Logins { path, .. } => format!("repair or remove {}", path.display()),
             Self::Helper { program, registry, .. } => {
                 format!("check that `{program} get` works for {registry}, or give the credentials as inputs")
             }
@@ -294,7 +294,7 @@ impl Help for OciError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Reference(_) | Self::Logins { .. } | Self::Insecure { .. } => Exit::Usage,
+            Self::Reference(_) | Self::Logins(_) | Self::Insecure { .. } => Exit::Usage,
             Self::Denied { .. }
             | Self::Refused(_)
             | Self::Unreachable { .. }

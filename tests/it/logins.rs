@@ -63,11 +63,7 @@ impl Scene {
     }
 
     fn user(&self) -> UserFiles {
-        UserFiles {
-            docker_directory: Some(self.path("docker")),
-            auth_files: vec![self.path("auth.json")],
-            reads_docker: true,
-        }
+        UserFiles { docker_directory: Some(self.path("docker")), auth_files: vec![self.path("auth.json")] }
     }
 
     fn logins(&self, logins: &[Login]) -> Logins {
@@ -176,7 +172,7 @@ fn a_target_s_own_login_survives_a_renewal() {
 fn the_user_s_directory_is_found_again_and_left_alone() {
     let scene = Scene::new();
     let config =
-        json!({"auths": {"ghcr.io": {"auth": "x"}}, "currentContext": "far", "experimental": "enabled"});
+        json!({"auths": {"ghcr.io": {"auth": "eDp5"}}, "currentContext": "far", "experimental": "enabled"});
     fs::write(scene.path("docker/config.json"), config.to_string()).unwrap();
     fs::write(scene.path("docker/config.json1234"), "half written").unwrap();
     fs::create_dir_all(scene.path("docker/buildx/instances")).unwrap();
@@ -253,8 +249,12 @@ fn logins_that_cannot_be_are_refused() {
 fn docker_pushes_with_our_directory_and_buildah_with_our_auth_file() {
     let (registry, scene, docker) = (DockerRegistry::start_with_login(), Scene::new(), Docker::start());
     let image = format!("{}/acme/app:t", registry.host());
-    // The user's own store has a helper that fails; it must not come before our login.
-    fs::write(scene.path("docker/config.json"), json!({"credsStore": "absent"}).to_string()).unwrap();
+    // The user's own store must not come before our login, and docker and buildah refuse a whole file for one
+    // entry of the wrong form.
+    let theirs = json!({"credsStore": "absent", "credHelpers": {"x.example": null}, "auths": {
+        "a.example": {"auth": "!"}, "b.example": null, "c.example": "text", "d.example": {"auth": "dT\npw", "email": 5}
+    }});
+    fs::write(scene.path("docker/config.json"), theirs.to_string()).unwrap();
     let logins = scene.logins(&[login(format!("{}/acme", registry.host()), "old")]);
     docker.base_image(&image);
     let push = || {

@@ -96,7 +96,9 @@ impl Drop for Docker {
             let _ = as_root(Path::new("kill")).arg(pid.trim()).status();
             let _ = self.process.wait();
         }
-        // What the engine left belongs to root.
+        // The network that containers shared with the host stays mounted. What the engine left belongs to root.
+        let network = directory.join("exec/netns/default");
+        let _ = as_root(Path::new("umount")).arg(network).stderr(Stdio::null()).status();
         let _ = as_root(Path::new("rm")).arg("-rf").arg(directory).status();
     }
 }
