@@ -1,20 +1,32 @@
 //! The command `p2p image`: directories into images and back, without Docker.
 
+mod pull;
+
 use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use tokio::io::AsyncWriteExt;
 
+use crate::environment::runtime;
 use crate::error::{Exit, Failure};
-use crate::image::{MANIFEST_TYPE, PackOptions, Platform, pack, unpack};
-use crate::oci::{Client, Content, Digest, Keyring, Manifest, Reference, Settings, Which};
+use crate::image::{MANIFEST_TYPE, PackOptions, pack};
+use crate::inputs::{self, Inputs, Size};
+use crate::oci::{Client, Content, Insecure, Keyring, Manifest, Reference, Settings};
 use crate::report::Console;
 use crate::world::{Env, World};
+
+/// The input that these commands read.
+const INSECURE: &str = "insecure-registries";
 
 /// The command line.
 pub fn command() -> Command {
     let reference = || Arg::new("reference").value_name("REFERENCE").required(true);
     let directory = || Arg::new("directory").value_name("DIRECTORY").required(true);
+    let insecure = || {
+        Arg::new(INSECURE)
+            .long(INSECURE)
+            .value_name("NAMES")
+            .help("Registries that are reached over plain HTTP: hosts with an optional port, or *.svc.cluster.local")
+    };
     let list = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help).action(ArgAction::Append)
     };
@@ -32,25 +44,33 @@ pub fn command() -> Command {
                     list("env", "KEY=VALUE", "An environment variable of the image"),
                     list("label", "KEY=VALUE", "A label of the image"),
                     Arg::new("working-dir").long("working-dir").value_name("PATH").help("Where the program starts"),
+                    insecure(),
                     Arg::new("user").long("user").value_name("USER").help("Who the program runs as"),
                 ]),
         )
         .subcommand(
             Command::new("pull")
                 .about("Pull an image and unpack its layers into a directory")
-                .args([reference().help("registry/name:tag or registry/name@digest"), directory().help("Made if it is missing")]),
+                .args([reference().help("registry/name:tag or registry/name@digest"), directory().help("Made if it is missing")])
+                .arg(insecure())
+                .arg(
+                    Arg::new("max-size")
+                        .long("max-size")
+                        .value_name("SIZE")
+                        .help("The most that the layers may unpack to [default: 16GiB]"),
+                ),
         )
         .subcommand(
             Command::new("digest")
                 .about("Print the digest that a tag names")
-                .arg(reference().help("registry/name:tag")),
+                .args([reference().help("registry/name:tag"), insecure()]),
         )
 }
 
 /// Runs the command.
 pub async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
-    let client = Client::new(Settings { keyring: Keyring::from_env(&world.env)?, ..Settings::default() });
     let Some((name, matches)) = matches.subcommand() else { return Ok(Exit::Usage) };
+    let client = client(world, matches, console)?;
     let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
     let reference: Reference = text("reference").parse()?;
     match name {
@@ -60,13 +80,35 @@ pub async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Resu
                 push(&client, &reference, &world.directory.join(text("directory")), &options).await?;
             console.say(&digest);
         }
-        "pull" => pull(&client, &reference, &world.directory.join(text("directory"))).await?,
+        "pull" => {
+            let directory = world.directory.join(text("directory"));
+            pull::pull(&client, &reference, &directory, max_size(matches)?).await?;
+        }
         _ => {
             let found = client.resolve(&reference.repository, &reference.which()).await?;
             console.say(found.ok_or_else(|| missing(&reference))?.digest.as_str());
         }
     }
     Ok(Exit::Passed)
+}
+
+/// A client with the user's own logins.
+fn client(world: &World, matches: &ArgMatches, console: &Console) -> Result<Client, Failure> {
+    // The other inputs are about the gate, and a wrong one is not this command's business.
+    let inputs = Inputs::read(|spec| match spec.name {
+        INSECURE => {
+            let given = spec.text(matches.get_one::<String>(INSECURE).cloned(), &world.env);
+            given.or_else(|| world.env.get(runtime::P2P_INSECURE_REGISTRIES).map(str::to_owned))
+        }
+        _ => None,
+    })?;
+    let (insecure, warnings) =
+        Insecure::read(inputs.insecure_registries.as_ref().map_or(&[], |names| &names.0))?;
+    for warning in warnings {
+        console.complain(&format!("warning: {warning}"));
+    }
+    let keyring = Keyring::from_env(&world.env)?;
+    Ok(Client::new(Settings { keyring, insecure, ..Settings::default() }))
 }
 
 async fn push(
@@ -85,48 +127,16 @@ async fn push(
     Ok(packed.manifest_descriptor.digest)
 }
 
-async fn pull(client: &Client, reference: &Reference, directory: &Path) -> Result<(), Failure> {
-    let repository = &reference.repository;
-    let mut manifest = client.manifest(repository, &reference.which()).await?;
-    let unreadable = |why: String| Failure {
-        what: format!("{reference} is no image that can be unpacked"),
-        causes: vec![why],
-        help: Some("name an image with layers that are tar archives".to_owned()),
-        exit: Exit::Failed,
-    };
-    let mut contents = manifest.contents().map_err(unreadable)?;
-    if contents.index {
-        let platform = Platform::default();
-        let child = of_platform(&manifest.bytes, &platform).ok_or_else(|| {
-            unreadable(format!("it has no image for {}/{}", platform.os, platform.architecture))
-        })?;
-        manifest = client.manifest(repository, &Which::Digest(child)).await?;
-        contents = manifest.contents().map_err(unreadable)?;
-    }
-    std::fs::create_dir_all(directory)?;
-    let temporary = tempfile::tempdir()?;
-    // The first blob is the config; the layers follow in the order they are applied.
-    for layer in contents.blobs.iter().skip(1) {
-        let path = temporary.path().join(layer.digest.hex());
-        let mut reader = client.blob(repository, layer).await?;
-        let mut file = tokio::fs::File::create(&path).await?;
-        while let Some(chunk) = reader.chunk().await? {
-            file.write_all(&chunk).await?;
-        }
-        file.flush().await?;
-        unpack(std::fs::File::open(&path)?, directory)?;
-    }
-    Ok(())
-}
-
-/// The digest of the image for a platform, in an index.
-fn of_platform(index: &[u8], platform: &Platform) -> Option<Digest> {
-    let index: serde_json::Value = serde_json::from_slice(index).ok()?;
-    let fits = |child: &&serde_json::Value| {
-        child["platform"]["os"] == platform.os.as_str()
-            && child["platform"]["architecture"] == platform.architecture.as_str()
-    };
-    index["manifests"].as_array()?.iter().find(fits)?["digest"].as_str()?.parse().ok()
+/// The size that an image may unpack to, in bytes.
+fn max_size(matches: &ArgMatches) -> Result<u64, Failure> {
+    let text = matches.get_one::<String>("max-size").map_or("16GiB", String::as_str);
+    let size = <Size as inputs::Value>::parse(text).map_err(|_| {
+        Failure::usage(
+            format!("`--max-size {text}`"),
+            "expected a number of bytes, or one with a unit: `500MiB`, `20GiB`; nothing was pulled",
+        )
+    })?;
+    Ok(size.0)
 }
 
 fn options(matches: &ArgMatches, env: &Env) -> Result<PackOptions, Failure> {

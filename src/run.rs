@@ -14,7 +14,7 @@ use crate::error::{Exit, Failure};
 use crate::git::Git;
 use crate::inputs::{Command, Inputs, OutputFormat, RegistryLogins};
 use crate::outcome::{Event, Outcome};
-use crate::output::Masker;
+use crate::output::{Level, Masker};
 use crate::plan::Plan;
 use crate::process::{Signals, Stop, StopSignal};
 use crate::registry::{self, Trimmed};
@@ -115,6 +115,9 @@ async fn prepared(
     let bare = job.is_none() && matches!(request.command, Command::Version | Command::Latest);
     let log = if bare { Log::of_version(console.clone()) } else { Log::new(console.clone()) };
     let reporter = reporter(world, console, log, &report_path);
+    for warning in parts::insecure(&request.inputs)?.1 {
+        reporter.tell(&Event::Said(Level::Warning, &warning));
+    }
     let watcher = watcher(&reporter);
     let git = Git::new(&world.env)
         .in_workspace(job.as_ref().map(|job| job.workspace.as_path()))

@@ -73,6 +73,8 @@ pub mod runtime {
     pub const REGISTRY_AUTH_FILE: &str = "REGISTRY_AUTH_FILE";
     /// The absolute path of this program, for Makefiles that use its commands.
     pub const P2P_BIN: &str = "P2P_BIN";
+    /// The input `insecure-registries`, for that program.
+    pub const P2P_INSECURE_REGISTRIES: &str = "P2P_INSECURE_REGISTRIES";
     /// The target's own file, which dies with it.
     pub const GITHUB_OUTPUT: &str = "GITHUB_OUTPUT";
     /// The target's own file, which dies with it.
@@ -153,6 +155,7 @@ pub const TABLE: &[Entry] = &[
     row(runtime::DOCKER_CONFIG, ComesFrom::Run),
     row(runtime::REGISTRY_AUTH_FILE, ComesFrom::Run),
     row(runtime::P2P_BIN, ComesFrom::Run),
+    row(runtime::P2P_INSECURE_REGISTRIES, ComesFrom::Run),
     row(runtime::GITHUB_OUTPUT, ComesFrom::Run),
     row(runtime::GITHUB_ENV, ComesFrom::Run),
     row(runtime::GITHUB_PATH, ComesFrom::Run),

@@ -78,6 +78,8 @@ pub struct Site {
     pub paths: Paths,
     /// This program.
     pub binary: PathBuf,
+    /// The input `insecure-registries`.
+    pub insecure_registries: Option<String>,
     /// Flags of the command that repeats a target, each with its value.
     pub flags: Vec<(&'static str, String)>,
     /// The largest workspace that is copied, in bytes.

@@ -157,6 +157,9 @@ impl Execution<'_> {
         }
         env.set(runtime::PWD, directory);
         env.set(runtime::P2P_BIN, &site.binary);
+        if let Some(names) = &site.insecure_registries {
+            env.set(runtime::P2P_INSECURE_REGISTRIES, names);
+        }
         if let Some(path) = findable(&site.binary, env.path("PATH")) {
             env.set("PATH", path);
         }

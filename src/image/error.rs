@@ -61,7 +61,7 @@ impl Help for PackError {
     }
 }
 
-/// A layer could not be unpacked. What was unpacked before stays.
+/// A layer could not be unpacked. What was unpacked before is left to the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
     /// The archive cannot be read: it broke off, or is no archive.
@@ -70,11 +70,17 @@ pub enum UnpackError {
         /// What is wrong with it.
         source: io::Error,
     },
-    /// Compressed in another way than gzip.
+    /// Compressed in another way than gzip and zstd.
     #[error("the image's layer is compressed with {compression}, which is not supported")]
     Compression {
         /// The name of the way.
         compression: &'static str,
+    },
+    /// More than may be unpacked.
+    #[error("the image unpacks to more than {limit}")]
+    TooLarge {
+        /// The limit: a number of bytes or of files.
+        limit: String,
     },
     /// An entry that would leave the destination.
     #[error("the image's layer is unsafe: {entry:?} {why}")]
@@ -107,7 +113,10 @@ impl Help for UnpackError {
         Some(
             match self {
                 Self::Read { .. } => "pull the image again; should it fail again, build and push it again",
-                Self::Compression { .. } => "build the image with gzip layers",
+                Self::Compression { .. } => "build the image with layers in gzip or zstd",
+                Self::TooLarge { .. } => {
+                    "if you trust this image and it is that large, raise `--max-size`; nothing was left in the directory"
+                }
                 Self::Unsafe { .. } => "do not use this image: no honest build makes such an entry",
                 Self::Unsupported { .. } => {
                     "build the image without device files, or run it with a container engine"

@@ -4,13 +4,18 @@
 mod config;
 mod error;
 mod layer;
+mod limit;
 mod pack;
 mod place;
+mod platform;
 mod unpack;
+mod zstd;
 
 pub use config::{PackOptions, Platform};
 pub use error::{PackError, UnpackError};
+pub use limit::Limit;
 pub use pack::{Descriptor, Packed, pack};
+pub use platform::{Choice, choose};
 pub use unpack::unpack;
 
 /// The media type of the manifest that [`pack`] makes.

@@ -26,8 +26,8 @@ pub(super) fn components(name: &Path) -> Result<Vec<OsString>, &'static str> {
 
 /// The directory that `parents` name in `root`, symbolic links followed inside of it; directories that
 /// are missing are made. Links in images are relative to the image: `/run` is `root/run`, and there is
-/// nothing above the root.
-pub(super) fn directory(root: &Path, parents: &[OsString]) -> io::Result<PathBuf> {
+/// nothing above the root. Adds those that are made to `made`.
+pub(super) fn directory(root: &Path, parents: &[OsString], made: &mut u64) -> io::Result<PathBuf> {
     let mut links = 0;
     let mut left: VecDeque<OsString> = parents.iter().cloned().collect();
     let mut inside = PathBuf::new();
@@ -59,6 +59,7 @@ pub(super) fn directory(root: &Path, parents: &[OsString]) -> io::Result<PathBuf
             Ok(_) => return Err(io::Error::other(format!("{} is not a directory", path.display()))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir(&path)?;
+                *made += 1;
                 inside.push(part);
             }
             Err(error) => return Err(error),
@@ -90,16 +91,17 @@ mod tests {
     #[test]
     fn links_stay_in_the_root() {
         let root = tempfile::tempdir().unwrap();
-        let root = root.path();
+        let (root, mut made) = (root.path(), 0);
         symlink("/usr/lib", root.join("lib")).unwrap();
         symlink("../../../../../..", root.join("up")).unwrap();
         symlink("self", root.join("self")).unwrap();
         fs::write(root.join("file"), "").unwrap();
-        assert_eq!(directory(root, &names(&["lib", "x"])).unwrap(), root.join("usr/lib/x"));
-        assert_eq!(directory(root, &names(&["up", "etc"])).unwrap(), root.join("etc"));
-        assert_eq!(directory(root, &[]).unwrap(), root.join(""));
-        assert!(directory(root, &names(&["self", "x"])).is_err());
-        assert!(directory(root, &names(&["file", "x"])).is_err());
+        assert_eq!(directory(root, &names(&["lib", "x"]), &mut made).unwrap(), root.join("usr/lib/x"));
+        assert_eq!(directory(root, &names(&["up", "etc"]), &mut made).unwrap(), root.join("etc"));
+        assert_eq!(directory(root, &[], &mut made).unwrap(), root.join(""));
+        assert!(directory(root, &names(&["self", "x"]), &mut made).is_err());
+        assert!(directory(root, &names(&["file", "x"]), &mut made).is_err());
         assert!(root.join("usr/lib/x").is_dir());
+        assert_eq!(made, 4);
     }
 }

@@ -188,8 +188,8 @@ inputs! {
         /// `REGISTRY` is a host, with a path where the login is for that part of it alone; the longest path
         /// that fits an image wins. Blank lines and lines that begin with `#` are skipped.
         registry_logins("registry-logins"): Option<RegistryLogins>;
-        /// Registries that are reached over plain HTTP or with an unknown certificate: hosts, with a port
-        /// where it is not the usual one.
+        /// Registries that are reached over plain HTTP, besides those on loopback: hosts with an optional
+        /// port, or `*.svc.cluster.local` for all names below. Passwords for them travel unencrypted.
         insecure_registries("insecure-registries"): Option<Words>;
         /// The most that the registry of local runs keeps of images. Above it the oldest versions are
         /// removed first.

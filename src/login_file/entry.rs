@@ -119,7 +119,8 @@ fn decode(auth: &str) -> Result<(String, String), &'static str> {
         b'_' => b'/',
         other => other,
     };
-    let auth: Vec<u8> = auth.bytes().filter(|byte| !byte.is_ascii_whitespace()).map(standard).collect();
+    let mut auth: Vec<u8> = auth.bytes().filter(|byte| !byte.is_ascii_whitespace()).map(standard).collect();
+    auth.truncate(auth.len() - auth.iter().rev().take_while(|byte| **byte == b'=').count());
     let bytes = LENIENT.decode(auth).map_err(|_| WRONG)?;
     let text = String::from_utf8(bytes).map_err(|_| WRONG)?;
     let (username, password) = text.split_once(':').ok_or(WRONG)?;

@@ -145,7 +145,10 @@ impl LoginFile {
 /// The path and the number of entries: what they hold may be secret.
 impl fmt::Debug for LoginFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoginFile").field("path", &self.path).field("logins", &self.auths.len()).finish_non_exhaustive()
+        f.debug_struct("LoginFile")
+            .field("path", &self.path)
+            .field("logins", &self.auths.len())
+            .finish_non_exhaustive()
     }
 }
 

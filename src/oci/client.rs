@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::credentials::{Found, Keyring, Origin};
 use super::error::{Again, OciError, Trouble};
+use super::insecure::Insecure;
 use super::reference::Repository;
 use super::token::Tokens;
 use crate::retry::{self, Policy, Watcher};
@@ -25,8 +26,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 pub struct Settings {
     /// Who we are, where.
     pub keyring: Keyring,
-    /// Registries (`host[:port]`) that are spoken to without TLS. Those on loopback always are.
-    pub insecure_registries: Vec<String>,
+    /// Registries that are reached without TLS. Those on loopback always are.
+    pub insecure: Insecure,
     /// How patiently a request is repeated.
     pub policy: Policy,
     /// Who is told of each repetition.
@@ -39,7 +40,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             keyring: Keyring::default(),
-            insecure_registries: Vec::new(),
+            insecure: Insecure::default(),
             policy: Policy::default(),
             watcher: Watcher::default(),
             stall: Duration::from_mins(1),
@@ -152,21 +153,21 @@ impl Client {
         let host = repository.api_host();
         let plain = Url::parse(&format!("http://{host}/"))
             .map_err(|error| OciError::Setup(format!("{host} is no host: {error}")))?;
-        if self.plain(host, &plain) {
+        if self.plain(&plain) {
             return Ok(plain);
         }
         Url::parse(&format!("https://{host}/"))
             .map_err(|error| OciError::Setup(format!("{host} is no host: {error}")))
     }
 
-    /// Whether a registry, `host[:port]`, is spoken to without TLS.
-    fn plain(&self, host: &str, url: &Url) -> bool {
-        self.settings().insecure_registries.iter().any(|listed| listed == host) || is_loopback(url)
+    /// Whether the registry of a URL is reached without TLS.
+    fn plain(&self, url: &Url) -> bool {
+        is_loopback(url) || self.settings().insecure.lists(url)
     }
 
     /// Whether credentials may be sent to this URL.
     pub(super) fn trusts(&self, url: &Url) -> bool {
-        url.scheme() == "https" || (url.scheme() == "http" && self.plain(&authority(url), url))
+        url.scheme() == "https" || (url.scheme() == "http" && self.plain(url))
     }
 
     /// The HTTP client for a URL. That for loopback knows neither certificates nor proxies.
@@ -269,8 +270,8 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_loopback_and_listed_registries_only() {
-        let settings =
-            Settings { insecure_registries: vec!["registry.lan:5000".into()], ..Settings::default() };
+        let (insecure, _) = Insecure::read(&["registry.lan:5000".into()]).unwrap();
+        let settings = Settings { insecure, ..Settings::default() };
         let client = Client::new(settings);
         let base = |name: &str| client.base(&name.parse().unwrap()).unwrap().to_string();
         assert_eq!(base("localhost:5000/a"), "http://localhost:5000/");

@@ -151,6 +151,12 @@ pub enum OciError {
         /// Scheme and host.
         to: String,
     },
+    /// `insecure-registries` names what is not a host.
+    #[error("`insecure-registries` names {text:?}, which is not a host")]
+    NotAHost {
+        /// As it was given.
+        text: String,
+    },
     /// A local file that was to be pushed.
     #[error("cannot read {}", path.display())]
     File {
@@ -232,8 +238,8 @@ fn certificate(registry: &str, reason: &str) -> String {
     }
     format!(
         "check the certificate of {registry}: its authority must be one that this machine trusts \
-         (SSL_CERT_FILE names a file with more, a company's own for example); a registry without TLS must be \
-         on loopback or listed as insecure"
+         (SSL_CERT_FILE names a file with more, a company's own for example); if the registry has no TLS and its \
+         network is trusted, add {registry} to insecure-registries"
     )
 }
 
@@ -284,7 +290,12 @@ impl Help for OciError {
                 format!("check that `{program} get` works for {registry}, or give the credentials as inputs")
             }
             Self::Insecure { to, .. } => {
-                format!("use a registry with TLS, or list {to} as insecure if its network is trusted")
+                let host = to.trim_start_matches("http://");
+                format!("use a registry with TLS, or add {host} to insecure-registries if its network is trusted")
+            }
+            Self::NotAHost { .. } => {
+                "write host or host:port, without a scheme and a path; *.svc.cluster.local covers all names below"
+                    .to_owned()
             }
             Self::Setup(_) => "install the system's CA certificates (ca-certificates)".to_owned(),
             Self::Refused(_) | Self::Unsupported { .. } | Self::File { .. } => return None,
@@ -294,7 +305,9 @@ impl Help for OciError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Reference(_) | Self::Logins(_) | Self::Insecure { .. } => Exit::Usage,
+            Self::Reference(_) | Self::Logins(_) | Self::Insecure { .. } | Self::NotAHost { .. } => {
+                Exit::Usage
+            }
             Self::Denied { .. }
             | Self::Refused(_)
             | Self::Unreachable { .. }

@@ -10,6 +10,7 @@ mod credentials;
 mod digest;
 mod error;
 mod helper;
+mod insecure;
 mod manifest;
 mod manifests;
 mod reference;
@@ -29,6 +30,7 @@ pub use copy::{
 pub use credentials::{Credentials, Keyring, Origin, Renewed};
 pub use digest::{Digest, Hasher};
 pub use error::{Answer, Asked, OciError};
+pub use insecure::Insecure;
 pub use manifest::{Contents, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};
 pub use reference::{Reference, ReferenceError, Repository, Which, check_tag};
 pub use source::Content;

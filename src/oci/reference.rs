@@ -243,7 +243,8 @@ fn split_host(text: &str) -> (String, String) {
     (host.to_owned(), name.to_owned())
 }
 
-fn valid_host(host: &str) -> bool {
+/// Whether this is a host with an optional port.
+pub(super) fn valid_host(host: &str) -> bool {
     let (name, port) = match host.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
             Some((address, port)) => {

@@ -16,7 +16,7 @@ use crate::google::{Endpoints, Federation, IdTokenRequest, Secrets, Settings as 
 use crate::inputs::{Inputs, RegistryLogin, RegistryLogins, Size};
 use crate::kube::Kubeconfig;
 use crate::logins::Login;
-use crate::oci::{Client, Credentials, Keyring, Settings};
+use crate::oci::{Client, Credentials, Insecure, Keyring, Settings};
 use crate::plan::{Job, Place, Plan, Step};
 use crate::report::{Console, Reporter};
 use crate::retry::{Policy, Watcher};
@@ -52,7 +52,12 @@ pub(super) fn edges(
             keyring = keyring.with_renewed(registry, renewed);
         }
     }
-    let oci = Client::new(Settings { keyring, watcher: watcher.clone(), ..Settings::default() });
+    let oci = Client::new(Settings {
+        keyring,
+        insecure: insecure(inputs)?.0,
+        watcher: watcher.clone(),
+        ..Settings::default()
+    });
     let remote = match &context.job {
         Some(job) if plan.steps.iter().any(|step| step.job.tags(&plan.version)) => Some(Remote {
             repository: context::remote(job, inputs, &context.prefix, &git)?,
@@ -64,6 +69,11 @@ pub(super) fn edges(
         _ => None,
     };
     Ok(Edges { oci, git, remote, accounts, watcher })
+}
+
+/// The registries without TLS, and warnings about what is refused.
+pub(super) fn insecure(inputs: &Inputs) -> Result<(Insecure, Vec<String>), Failure> {
+    Ok(Insecure::read(inputs.insecure_registries.as_ref().map_or(&[], |names| &names.0))?)
 }
 
 /// A client of registries that acts as the plan says, for who asks before there is an execution.
@@ -277,6 +287,7 @@ pub(super) fn site(
         place: context.place,
         env: world.env.clone(),
         binary: std::env::current_exe()?,
+        insecure_registries: inputs.insecure_registries.as_ref().map(|names| names.0.join(",")),
         flags: flags(inputs, context.place),
         copy_limit: values.parsed(Key::CopyLimit).unwrap_or(COPY_LIMIT).0,
         logins,

@@ -5,13 +5,14 @@ use clap::ArgMatches;
 use crate::error::Failure;
 use crate::google::TOKEN_USER;
 use crate::inputs::{Inputs, RegistryLogin, RegistryLogins, Spec};
-use crate::oci::{Client, Credentials, Keyring, Repository, Settings};
+use crate::oci::{Client, Credentials, Insecure, Keyring, Repository, Settings};
 use crate::report::Console;
 use crate::retry::Watcher;
 use crate::world::World;
 
 /// The inputs that commands about one repository read: see [`client`].
-pub(super) const OWN: [&str; 3] = ["registry-username", "registry-password", "registry-logins"];
+pub(super) const OWN: [&str; 4] =
+    ["registry-username", "registry-password", "registry-logins", "insecure-registries"];
 
 /// The inputs, from flags and environment.
 pub(super) fn inputs(world: &World, matches: &ArgMatches) -> Result<Inputs, Failure> {
@@ -47,6 +48,11 @@ pub(super) fn client(
             keyring = keyring.with(&repository, Credentials::Password { username, password });
         }
     }
+    let named = inputs.insecure_registries.as_ref().map_or(&[][..], |names| &names.0);
+    let (insecure, warnings) = Insecure::read(named)?;
+    for warning in warnings {
+        console.complain(&format!("warning: {warning}"));
+    }
     let told = console.clone();
     let watcher = Watcher::new(move |again| {
         told.complain(&format!(
@@ -58,5 +64,5 @@ pub(super) fn client(
             again.wait.as_secs_f64()
         ));
     });
-    Ok(Client::new(Settings { keyring, watcher, ..Settings::default() }))
+    Ok(Client::new(Settings { keyring, insecure, watcher, ..Settings::default() }))
 }

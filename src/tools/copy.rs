@@ -15,7 +15,8 @@ use crate::world::World;
 pub(super) const NAME: &str = "copy";
 
 /// What it reads.
-pub(super) const INPUTS: [&str; 6] = [
+pub(super) const INPUTS: [&str; 7] = [
+    "insecure-registries",
     "dry-run",
     "include-referrers",
     "on-existing",

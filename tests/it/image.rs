@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use p2p::image::{self, PackError, PackOptions, Packed, Platform, pack, unpack};
+use p2p::image::{self, Limit, PackError, PackOptions, Packed, Platform, pack, unpack};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -99,7 +99,7 @@ fn what_was_packed_is_unpacked_again() {
 
     let (image, _temporary) = packed(source.path(), &options());
     assert_eq!(image.left_out, [Path::new("socket")]);
-    unpack(File::open(&image.layer).unwrap(), target.path()).unwrap();
+    unpack(File::open(&image.layer).unwrap(), target.path(), &Limit::new(1 << 30)).unwrap();
     fs::remove_file(source.path().join("socket")).unwrap();
     assert_eq!(listing(target.path()), listing(source.path()));
 }
@@ -121,7 +121,7 @@ proptest! {
             }
         }
         let (image, _temporary) = packed(source.path(), &options());
-        unpack(File::open(&image.layer).unwrap(), target.path()).unwrap();
+        unpack(File::open(&image.layer).unwrap(), target.path(), &Limit::new(1 << 30)).unwrap();
         prop_assert_eq!(listing(target.path()), listing(source.path()));
         let (again, _temporary) = packed(target.path(), &options());
         prop_assert_eq!(again.manifest, image.manifest);

@@ -31,6 +31,7 @@ mod output;
 mod parallel;
 mod plan;
 mod process;
+mod registries;
 mod registry;
 mod release;
 mod signals;
