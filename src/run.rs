@@ -148,7 +148,8 @@ async fn prepared(
             &logins.all().map(|login| parts::basic(&login.username, &login.password)).collect::<Vec<_>>(),
         );
         let told = parts::secrets(console);
-        let edges = parts::edges(world, &context, &plan, &logins, git.clone(), watcher.clone(), told)?;
+        let mut edges = parts::edges(world, &context, &plan, &logins, git.clone(), watcher.clone(), told)?;
+        edges.pushes = server.as_ref().map(registry::Local::pushes).transpose()?;
         let site = parts::site(world, context, &plan, logins)?;
         console.hide(&site.kubeconfig.secrets());
         parts.push(several::Part { plan, site, edges, name });

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::{Paths, Request};
 use crate::environment::{
-    Key, Origin, Paths as StagePaths, Sources, Target as Facing, Value, Values, is_ours, target_variables,
+    Key, Origin, Paths as StagePaths, Sources, Target as Facing, Value, Values, assignable, is_ours,
+    target_variables,
 };
 use crate::error::Failure;
 use crate::git::{self, Git};
 use crate::inputs::Command;
 use crate::make::{self, Makefile, ProbeRequest, Unwanted};
-use crate::plan::Place;
+use crate::plan::{IMAGES, Place};
 use crate::private;
 use crate::world::{Env, World};
 
@@ -25,8 +26,9 @@ const GATES: [&str; 6] =
 /// The targets that promote.
 const PROMOTIONS: [&str; 2] = ["p2p-promote-to-extended-test", "p2p-promote-to-prod"];
 
-/// The version while there is none yet.
-pub(super) const UNSETTLED: &str = "0.0.0";
+/// The version while there is none yet. No Makefile has it by chance, so a version that is made of it is told
+/// from one of the Makefile's own.
+pub(super) const UNSETTLED: &str = "0.0.0-unsettled";
 
 /// The variable that names the tenant.
 const TENANT: &str = "P2P_TENANT_NAME";
@@ -65,12 +67,14 @@ pub(super) async fn read(
             env.set(name, file);
         }
     }
+    let given: Vec<_> = assignable().collect();
     let makefile = make::probe(ProbeRequest {
         directory: &paths.directory,
         env: &env,
         scratch: &paths.temp,
         targets: &targets,
         variables: &[TENANT, "P2P_APP_NAME"],
+        given: &given,
         limit: READING,
     });
     Ok(makefile.await?)
@@ -106,14 +110,15 @@ fn expected(request: &Request, sources: &Sources) -> Result<Values, Failure> {
     Sources { makefile, ..sources.clone() }.facing(request)
 }
 
-/// The files with promotion recipes that git tracks: those are the team's own.
+/// The files that git tracks, of those with the recipe of a promotion or of `p2p-images`: what stands there is
+/// the team's own.
 pub(super) async fn tracked(
     git: &Git,
     makefile: Option<&Makefile>,
     paths: &Paths,
 ) -> Result<Vec<PathBuf>, Failure> {
     let mut tracked = Vec::new();
-    for target in PROMOTIONS {
+    for target in PROMOTIONS.into_iter().chain([IMAGES]) {
         let Some(make::State::Defined { recipes }) = makefile.map(|makefile| makefile.target(target).state)
         else {
             continue;

@@ -224,10 +224,8 @@ impl Context {
             _ => facing,
         };
         let tracked = match request.command {
-            Command::FastFeedback | Command::ExtendedTest | Command::Promote => {
-                makefile::tracked(git, makefile.as_ref(), &paths).await?
-            }
-            _ => Vec::new(),
+            Command::Version | Command::Release | Command::Latest => Vec::new(),
+            _ => makefile::tracked(git, makefile.as_ref(), &paths).await?,
         };
         Ok(Self {
             place,

@@ -3,9 +3,6 @@
 //! The version is the input's, or the latest in the registry path of the gate. Its Makefile is the
 //! one of its tag, which is checked out in a directory of the run's own.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use super::versions::{self, Found};
 use super::{Context, Job, Paths, Request, checks, makefile};
 use crate::environment::{Key, Origin, Stage, Values};
@@ -18,9 +15,7 @@ use crate::plan::{Later, Names, Place, Plan, Standing, nameless, stage};
 use crate::private;
 use crate::version::{self, Commit, Prefix};
 use crate::world::World;
-
-/// The longest that `p2p-images` may take.
-const NAMING: Duration = Duration::from_mins(2);
+use std::path::PathBuf;
 
 /// The gate that a command is about, where it is a later one.
 pub(super) fn of(command: Command, targets: &[String]) -> Option<Stage> {
@@ -112,7 +107,7 @@ async fn here(job: Option<&Job>, paths: &Paths, git: &Git) -> Result<Commit, Fai
         Some(job) => job.sha().parse().map_err(|error: version::Error| {
             Failure::from(error).context("the environment variable `GITHUB_SHA` names no commit")
         }),
-        None => Ok(versions::locally(paths, git, false).await?.standing.commit),
+        None => Ok(versions::locally(paths, git).await?.standing.commit),
     }
 }
 
@@ -151,7 +146,7 @@ async fn latest(
                     env.set(name, file);
                 }
             }
-            make::images(&context.paths.directory, &env, &context.paths.temp, NAMING).await?
+            make::images(&context.paths.directory, &env, &[], &context.paths.temp).await?
         }
     };
     let mut repositories = Vec::new();
@@ -163,7 +158,15 @@ async fn latest(
         repositories.push(repository);
     }
     if repositories.is_empty() {
-        return Err(nameless(context.place, "there is no image to look for"));
+        return match &plan.images.names {
+            Names::Names(_) => Err(nameless(context.place, "there is no image to look for")),
+            Names::PrintedBy(_) => Ok(Latest {
+                version: None,
+                because: "`p2p-images` names no image, so no version awaits this gate; the input `version` names one"
+                    .to_owned(),
+                warnings: Vec::new(),
+            }),
+        };
     }
     let client = client(context, &plan).await?;
     let mut found = Vec::new();

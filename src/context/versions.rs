@@ -57,7 +57,7 @@ pub(super) async fn read(
     }
     let mut found = match job {
         Some(job) => on_github(request, job, paths, git, prefix).await?,
-        None => locally(paths, git, inputs.registry.is_some()).await?,
+        None => locally(paths, git).await?,
     };
     match (&inputs.version, job) {
         // A release goes on from what an earlier job settled, and looks whether it still stands.
@@ -232,15 +232,13 @@ async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Named, Failure> {
     ))
 }
 
-/// What a local run is about. Its version has `-dirty` where tracked files were changed and `shared` others
-/// may take the image for the commit's; a registry of our own is nobody else's, and to ask git takes longer
-/// than all else that is done before a target runs.
-pub(super) async fn locally(paths: &Paths, git: &Git, shared: bool) -> Result<Found, Failure> {
+/// What a local run is about. Its version ends in `-dirty` if tracked files were changed, so that the image is
+/// never taken for the commit's.
+pub(super) async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> {
     let mut notes = Vec::new();
     let (commit, short) = match git.head(&paths.directory).await {
         Ok(commit) => {
-            let changed = if shared { git.is_changed(&paths.directory).await } else { Ok(false) };
-            let changed = match changed {
+            let changed = match git.is_changed(&paths.directory).await {
                 Err(git::Error::Missing) => {
                     notes.push("  the commit     as it is or changed: there is no git to ask".to_owned());
                     false

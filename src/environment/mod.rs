@@ -22,5 +22,5 @@ pub use matrix::{Matrix, MatrixEntry};
 pub use resolve::{Sources, Values};
 pub use target::{Target, target_variables};
 pub use value::{Given, Origin, Paths, Stage, Value};
-pub use variables::{ComesFrom, Entry, TABLE, Variable, Variables, inherited, is_ours, runtime};
+pub use variables::{ComesFrom, Entry, TABLE, Variable, Variables, assignable, inherited, is_ours, runtime};
 pub use vars::Vars;

@@ -168,6 +168,15 @@ const fn row(name: &'static str, from: ComesFrom) -> Entry {
     Entry { name, from }
 }
 
+/// The variables whose value a Makefile may replace by an assignment: those that targets are given, but for
+/// `PWD`, which a Makefile can only set to what it is, and the files of the runner.
+pub fn assignable() -> impl Iterator<Item = &'static str> {
+    let files =
+        [runtime::KUBECONFIG, runtime::KUBE_CONFIG_PATH, runtime::DOCKER_CONFIG, runtime::REGISTRY_AUTH_FILE];
+    let named = move |entry: &&Entry| entry.from != ComesFrom::Run || files.contains(&entry.name);
+    TABLE.iter().filter(named).map(|entry| entry.name)
+}
+
 /// The table's entry of that name.
 pub(super) fn entry(name: &str) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.name == name)

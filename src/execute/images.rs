@@ -1,7 +1,5 @@
 //! The step `images`: which images the build pushed, and their digests.
 
-use std::time::Duration;
-
 use super::private::Private;
 use super::promotion::differs;
 use super::{Execution, Progress, Said};
@@ -13,41 +11,83 @@ use crate::oci::{Reference, Repository, Which};
 use crate::outcome::{Event, Image};
 use crate::plan::{Job, Names, Place, Plan, Promotion, Step};
 
-/// The longest that `p2p-images` may take.
-const NAMING: Duration = Duration::from_mins(2);
-
 impl Execution<'_> {
     /// Finds each image's digest in the registry and keeps it: that is what is promoted.
     pub(super) async fn record(&self, repository: &str, required: bool, progress: &mut Progress) -> Said {
         let version = progress.plan.version.version.clone();
-        for name in self.image_names(progress).await? {
+        let pushed = self.pushed_here(progress);
+        let names = self.image_names(progress).await?;
+        let mut absent = Vec::new();
+        for name in &names {
             let repository = parse(&format!("{repository}/{name}"))?;
-            let reference = repository.tag(&version)?.to_string();
+            let reference = repository.tag(&version)?;
             match self.edges.oci.resolve(&repository, &Which::Tag(version.clone())).await {
                 Ok(Some(found)) => {
-                    let image = Image { name, reference, digest: found.digest.to_string() };
+                    let image = Image {
+                        name: name.clone(),
+                        reference: reference.to_string(),
+                        digest: found.digest.to_string(),
+                    };
+                    self.pushed(&image, pushed.as_deref(), progress).await?;
                     self.reporter.tell(&Event::Recorded(&image));
                     progress.images.push(image);
                 }
-                Ok(None) if required => {
-                    return Err(absent(&progress.plan, &reference));
-                }
-                Ok(None) => self.warn(
-                    progress,
-                    &format!("the image {reference} is not in the registry; set `image-names` if it has another name"),
-                ),
+                Ok(None) => absent.push((repository, reference)),
                 Err(error) if required => return Err(error.into()),
                 Err(error) => {
                     self.warn(progress, &format!("the image {reference} could not be looked up: {error}"));
                 }
             }
         }
+        let listed = !names.is_empty() || progress.plan.images.nameless();
+        let none = if listed {
+            self.missing(&absent, required, progress).await?
+        } else {
+            Some("`p2p-images` names none, so this module has no image".to_owned())
+        };
         let images = progress.images.len();
-        Ok(Some(format!("{images} image{} recorded", if images == 1 { "" } else { "s" })))
+        let said = format!("{images} image{} recorded", if images == 1 { "" } else { "s" });
+        Ok(Some(none.map_or(said.clone(), |none| format!("{said}: {none}"))))
+    }
+
+    /// What becomes of images that are not in the registry: why that is well, or a warning for each.
+    async fn missing(
+        &self,
+        absent: &[(Repository, Reference)],
+        required: bool,
+        progress: &mut Progress,
+    ) -> Result<Option<String>, Failure> {
+        let Some((_, first)) = absent.first() else { return Ok(None) };
+        let mut by_default = progress.plan.images.by_default && progress.images.is_empty();
+        for (repository, _) in absent {
+            // One that has had a version before is an image of this module.
+            by_default = by_default && !self.holds_versions(repository).await;
+        }
+        if by_default {
+            return Ok(Some(format!(
+                "there is none at {first}, and only the default list of an include names it, so this module has no image"
+            )));
+        }
+        if required {
+            return Err(self::absent(&progress.plan, &first.to_string()));
+        }
+        for (_, reference) in absent {
+            let text = format!(
+                "the image {reference} is not in the registry; set `image-names` if it has another name"
+            );
+            self.warn(progress, &text);
+        }
+        Ok(None)
+    }
+
+    /// Whether a repository has any tag, as far as its registry tells.
+    async fn holds_versions(&self, repository: &Repository) -> bool {
+        let tags = self.edges.oci.tags(repository).await;
+        tags.is_ok_and(|tags| tags.is_some_and(|tags| !tags.is_empty()))
     }
 
     /// The names of the images, asked of the Makefile where the plan says so.
-    async fn image_names(&self, progress: &Progress) -> Result<Vec<String>, Failure> {
+    pub(super) async fn image_names(&self, progress: &Progress) -> Result<Vec<String>, Failure> {
         let target = match &progress.plan.images.names {
             Names::Names(names) => return Ok(names.clone()),
             Names::PrintedBy(target) => target,
@@ -56,7 +96,8 @@ impl Execution<'_> {
         self.site.keep_credentials()?;
         let private = Private::make(self, target, false).await?;
         let spec = self.spec(target, &private, directory, &self.site.paths.workspace);
-        Ok(make::images(directory, &spec.env, &self.site.paths.temp, NAMING).await?)
+        let assignments: Vec<_> = target.assignments().collect();
+        Ok(make::images(directory, &spec.env, &assignments, &self.site.paths.temp).await?)
     }
 
     /// Whether the images that tests are about are still those that were recorded: a test of other bytes
@@ -106,7 +147,8 @@ impl Execution<'_> {
         // name by now may be something else.
         let images = &progress.plan.images;
         let handed_over = images.handed_over || !images.recorded.is_empty();
-        if progress.images.is_empty() && !handed_over && !recorded {
+        let nameless = progress.plan.images.nameless();
+        if progress.images.is_empty() && !handed_over && !recorded && !nameless {
             self.warn(
                 progress,
                 "no digests were recorded in this run or given by the input `images`: what the tags name now is \
@@ -119,8 +161,13 @@ impl Execution<'_> {
         if images.is_empty() {
             images.clone_from(&progress.plan.images.recorded);
         }
+        if images.is_empty() && self.has_no_image(progress).await? {
+            return Ok(images);
+        }
         match (images.is_empty(), native) {
             (true, true) => Err(nothing_to_promote()),
+            // The plan has said so.
+            (true, false) if nameless => Ok(images),
             (true, false) => {
                 self.warn(
                     progress,
@@ -130,6 +177,12 @@ impl Execution<'_> {
             }
             (false, _) => Ok(images),
         }
+    }
+
+    /// Whether a module without a recorded image has none: its list is empty, or is an include's default.
+    async fn has_no_image(&self, progress: &Progress) -> Result<bool, Failure> {
+        let images = &progress.plan.images;
+        Ok(images.by_default || !images.nameless() && self.image_names(progress).await?.is_empty())
     }
 }
 

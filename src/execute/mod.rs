@@ -9,6 +9,7 @@ mod log_file;
 mod preflight;
 mod private;
 mod promotion;
+mod pushed;
 mod record;
 mod release;
 mod settle;
@@ -52,6 +53,8 @@ pub struct Progress {
     plan: Plan,
     steps: Vec<StepResult>,
     images: Vec<Image>,
+    /// What the build found, once it has begun.
+    before: Option<pushed::Before>,
     promoted: Vec<Promoted>,
     tag_created: bool,
     warnings: Vec<String>,
@@ -104,6 +107,7 @@ impl Execution<'_> {
             plan,
             steps: Vec::new(),
             images: Vec::new(),
+            before: None,
             promoted: Vec::new(),
             tag_created: false,
             artifacts: Vec::new(),

@@ -16,6 +16,9 @@ impl Execution<'_> {
     /// Copies each image to the next stage, byte for byte.
     pub(super) async fn promote_natively(&self, promotion: &Promotion, progress: &mut Progress) -> Said {
         let images = self.promotable(promotion, progress).await?;
+        if images.is_empty() {
+            return Ok(Some("this module has no image, so there is none to promote".to_owned()));
+        }
         let version = progress.plan.version.version.clone();
         let mut said = Vec::new();
         for image in &images {

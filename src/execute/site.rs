@@ -14,6 +14,7 @@ use crate::kube::Kubeconfig;
 use crate::logins::Login;
 use crate::oci::Client;
 use crate::plan::{Cache, Place, Plan};
+use crate::registry::Pushes;
 use crate::retry::Watcher;
 use crate::tagging::{self, Listing};
 use crate::version::{Commit, Kind};
@@ -30,6 +31,8 @@ pub struct Edges {
     pub remote: Option<Remote>,
     /// The accounts that the run acts as.
     pub accounts: Accounts,
+    /// What is pushed to the registry of a local run, where it is ours.
+    pub pushes: Option<Pushes>,
     /// Who is told of requests that are tried again.
     pub watcher: Watcher,
 }

@@ -168,7 +168,12 @@ impl Execution<'_> {
         }
         Spec {
             program: "make".into(),
-            args: [target.target.as_str()].into_iter().chain(site.cache.assignment).map(Into::into).collect(),
+            args: [target.target.as_str()]
+                .into_iter()
+                .chain(site.cache.assignment)
+                .map(Into::into)
+                .chain(target.assignments().map(Into::into))
+                .collect(),
             cwd: directory.to_owned(),
             env,
         }
@@ -201,9 +206,16 @@ impl Execution<'_> {
             self.warn(progress, &format!("{name}: {refused} `add-mask` commands were refused: too short, too many, or they would hide what the gate itself prints"));
         }
         if ran.dead_cache {
+            // What the Makefile sets `p2p_image_cache` to is replaced only where there is a cache that works.
+            let remedy = if self.site.cache.assignment.is_some() {
+                "give `$(p2p_image_cache)` to docker buildx in its place"
+            } else {
+                "where the job has docker buildx and a running Docker, p2p sets `p2p_image_cache` to a cache in the \
+                 registry (`docker/setup-buildx-action` installs it)"
+            };
             self.warn(progress, &format!(
                 "{name} asks for a build cache of `type=gha`, which does nothing here, because GitHub gives its token to \
-                 actions and not to `run` steps; give `$(p2p_image_cache)` to docker buildx in its place"
+                 actions and not to `run` steps; {remedy}"
             ));
         }
         if let Some(summary) = &ran.summary {

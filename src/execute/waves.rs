@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::copied::Copied;
+use super::pushed::builds;
 use super::{Execution, Progress};
 use crate::outcome::{Event, Status, StepResult};
 use crate::plan::{Action, Job, Step, Target};
@@ -40,6 +41,9 @@ impl Execution<'_> {
                     }
                     (Action::Run, None) => running.push(step),
                 }
+            }
+            if blocked.is_none() && steps.iter().any(builds) {
+                self.look_before(progress).await;
             }
             if let Err(failure) = self.look_again(&running, progress).await {
                 for step in running.drain(..) {
@@ -97,7 +101,7 @@ impl Execution<'_> {
         let copy = if in_copy.in_copy {
             Copied::make(self.site, &progress.plan.artifacts, self.stop.clone()).await
         } else {
-            Err("`parallel` is false".to_owned())
+            Err(in_copy.in_turn.clone().unwrap_or_else(|| "nft has no copy of the workspace".to_owned()))
         };
         let copy = match copy {
             _ if self.stop.signal().is_some() => {

@@ -7,7 +7,7 @@ use super::globs::Globs;
 use super::registry_logins::RegistryLogins;
 use super::types::{
     BuildCache, Bump, Command, Federate, FloatingTags, IdToken, Integration, Lines, OnExisting, OnFork,
-    OutputFormat, Promotion, Records, ReleaseCommit, Size, Words,
+    OutputFormat, Parallel, Promotion, Records, ReleaseCommit, Size, Words,
 };
 use super::{Field, Spec};
 use crate::error::Failure;
@@ -135,8 +135,9 @@ inputs! {
         /// The time limit of each target: minutes, or a number with `s`, `m` or `h`. Default: 60 minutes
         /// for the targets of fast feedback; all others may run as long as the job may.
         timeout("timeout", usual): Option<Duration>;
-        /// Whether functional and nft run at the same time, nft in a copy of the workspace.
-        parallel("parallel") for FAST_FEEDBACK: bool = "true";
+        /// Whether functional and nft run at the same time, nft in a copy of the workspace. With `auto` they run
+        /// one after the other if recipes of both name a container or write `~/.config/gcloud`.
+        parallel("parallel") for FAST_FEEDBACK: Parallel = "auto";
         /// Files that targets leave behind and that are wanted afterwards: globs, one a line,
         /// relative to `working-directory`; or YAML, a list of globs for each target. Those of nft
         /// are brought back from its copy.

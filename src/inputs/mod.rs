@@ -14,7 +14,7 @@ pub use list::{Inputs, SPECS};
 pub use registry_logins::{RegistryLogin, RegistryLogins};
 pub use types::{
     BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, IdToken, Integration, Lines,
-    OnExisting, OnFork, OutputFormat, Promotion, Records, ReleaseCommit, Size, Words,
+    OnExisting, OnFork, OutputFormat, Parallel, Promotion, Records, ReleaseCommit, Size, Words,
 };
 
 use crate::error::Failure;

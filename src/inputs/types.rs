@@ -191,6 +191,16 @@ choices! {
         Plan = "plan",
     }
 
+    /// Whether functional and nft run at the same time.
+    Parallel {
+        /// Unless both use what a copy of the workspace cannot keep apart.
+        Auto = "auto",
+        /// Always.
+        Always = "true",
+        /// Never.
+        Never = "false",
+    }
+
     /// What is counted up.
     Bump {
         /// The third number.

@@ -11,10 +11,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::makefile::Place;
+use super::variables::Variables;
 
-/// The rules of a Makefile.
+/// The rules and variables of a Makefile.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Database {
+    /// The variables.
+    pub(super) variables: Variables,
     /// Explicit rules by target: several where it has double-colon rules.
     pub(super) rules: HashMap<Vec<u8>, Vec<Rule>>,
     /// Pattern rules with a recipe, in their order. Never the match-anything rule.
@@ -34,11 +37,20 @@ pub(super) struct Rule {
     pub(super) recipe: Option<Recipe>,
 }
 
-/// A recipe: where it begins, and whether it is white space only (`target: ;`).
+/// A recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Recipe {
+    /// Where it begins.
     pub(super) place: Place,
-    pub(super) blank: bool,
+    /// Its lines as the Makefile has them. Lines that continue one another are joined.
+    pub(super) text: String,
+}
+
+impl Recipe {
+    /// Whether it is white space only (`target: ;`).
+    pub(super) fn blank(&self) -> bool {
+        self.text.trim_ascii().is_empty()
+    }
 }
 
 /// A pattern rule such as `p2p-%: src/%.c`.
@@ -55,7 +67,7 @@ impl Database {
         let lines: Vec<&[u8]> = output.split(|&byte| byte == b'\n').collect();
         let files = files_section(&lines)?;
         let implicit = lines[..files].iter().rposition(|line| *line == b"# Implicit Rules");
-        let mut database = Self::default();
+        let mut database = Self { variables: Variables::parse(&lines), ..Self::default() };
         if let Some(start) = implicit {
             database.read_patterns(&mut Reader::new(&lines[start + 1..files]));
         }
@@ -74,7 +86,7 @@ impl Database {
                 reader.next();
             }
             let Some(place) = place else { continue };
-            let recipe = Recipe { place, blank: reader.skip_recipe() };
+            let recipe = Recipe { place, text: reader.recipe() };
             let targets = words(names).filter(|target| target.as_slice() != b"%").collect::<Vec<_>>();
             if !targets.is_empty() {
                 self.patterns.push(Pattern { targets, prerequisites, recipe });
@@ -111,7 +123,7 @@ fn read_remarks(rule: &mut Rule, reader: &mut Reader<'_>) {
         reader.next();
         rule.phony |= line.starts_with(b"#  Phony target");
         if let Some(place) = recipe_place(line) {
-            rule.recipe = Some(Recipe { place, blank: reader.skip_recipe() });
+            rule.recipe = Some(Recipe { place, text: reader.recipe() });
             return;
         }
         // `# @ := name`: the variables of the target, whose values may span lines.
@@ -154,8 +166,12 @@ fn words(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 fn recipe_place(line: &[u8]) -> Option<Place> {
     let line = line
         .strip_prefix(b"#  recipe to execute (from ")
-        .or_else(|| line.strip_prefix(b"#  commands to execute (from "))?
-        .strip_suffix(b"):")?;
+        .or_else(|| line.strip_prefix(b"#  commands to execute (from "))?;
+    place(line.strip_suffix(b"):")?)
+}
+
+/// Reads `'Makefile', line 12`.
+pub(super) fn place(line: &[u8]) -> Option<Place> {
     let comma = memchr::memmem::rfind(line, b", line ")?;
     let number = std::str::from_utf8(&line[comma + b", line ".len()..]).ok()?.parse().ok()?;
     let file = line.get(1..comma.checked_sub(1)?)?;
@@ -182,19 +198,21 @@ impl<'a> Reader<'a> {
         self.lines.peek().copied()
     }
 
-    /// Passes over a recipe with its continuation lines; whether all of it is white space.
-    fn skip_recipe(&mut self) -> bool {
-        let mut blank = true;
-        while let Some(mut line) = self.peek().filter(|line| line.first() == Some(&self.prefix)) {
+    /// Reads the text of a recipe.
+    fn recipe(&mut self) -> String {
+        let mut text = Vec::new();
+        while let Some(line) = self.peek().filter(|line| line.first() == Some(&self.prefix)) {
             self.next();
-            blank &= line[1..].iter().all(u8::is_ascii_whitespace);
+            let mut line = &line[1..];
             while line.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1 {
+                text.extend_from_slice(&line[..line.len() - 1]);
                 let Some(next) = self.next() else { break };
                 line = next;
-                blank = false;
             }
+            text.extend_from_slice(line);
+            text.push(b'\n');
         }
-        blank
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
 
@@ -256,9 +274,15 @@ mod tests {
         );
         assert_eq!(database.rules.len(), 3);
         let rule = |name: &str| database.rules[name.as_bytes()][0].clone();
-        assert_eq!(rule("a").recipe.unwrap(), Recipe { place: place("it's", 1), blank: false });
-        assert_eq!(rule("b").recipe.unwrap(), Recipe { place: place("m", 2), blank: false });
-        assert!(rule("c").recipe.unwrap().blank);
+        assert_eq!(
+            rule("a").recipe.unwrap(),
+            Recipe { place: place("it's", 1), text: "echo p2p-fake:\necho \\\\\n".to_owned() }
+        );
+        assert_eq!(
+            rule("b").recipe.unwrap(),
+            Recipe { place: place("m", 2), text: "echo #  Phony target\necho\n".to_owned() }
+        );
+        assert!(rule("c").recipe.unwrap().blank());
         assert_eq!(rule("c").prerequisites, [b"d"]);
     }
 

@@ -13,26 +13,30 @@ use crate::world::Env;
 /// How many of the last lines of standard error an error quotes.
 const TAIL: usize = 10;
 
+/// The longest that `p2p-images` may take.
+const LIMIT: Duration = Duration::from_mins(2);
+
 /// The command in short: the file of ours says nothing to a reader.
 const COMMAND: &str = "make -s --no-print-directory p2p-images";
 
 /// Runs `make -s --no-print-directory p2p-images` in `directory` and reads the image names that it
 /// prints, in their order, each once. Empty when it prints nothing. What the Makefile prints while it
-/// is read (`$(info …)`) is no name. `scratch` is a directory outside the workspace for a temporary file.
+/// is read (`$(info …)`) is no name. `assignments` go on make's command line. `scratch` is a directory outside
+/// the workspace for a temporary file.
 ///
 /// # Errors
-/// When make cannot run, fails, runs into `limit`, or prints a word that is no image name.
+/// When make cannot run, fails, runs for more than two minutes, or prints a word that is no image name.
 pub async fn images(
     directory: &Path,
     env: &Env,
+    assignments: &[String],
     scratch: &Path,
-    limit: Duration,
 ) -> Result<Vec<String>, MakeError> {
     let main = files::main(directory)?;
     let start_error = |source| MakeError::Start { command: COMMAND.to_owned(), source };
     let marker = files::marker().map_err(start_error)?;
     let file = files::ours(scratch, &text(&marker))?;
-    let arguments = [
+    let mut arguments = vec![
         OsStr::new("-s"),
         OsStr::new("--no-print-directory"),
         OsStr::new("-f"),
@@ -41,7 +45,8 @@ pub async fn images(
         file.path().as_os_str(),
         OsStr::new("p2p-images"),
     ];
-    let call = Call { directory, env, arguments: &arguments, limit };
+    arguments.extend(assignments.iter().map(OsStr::new));
+    let call = Call { directory, env, arguments: &arguments, limit: LIMIT };
     let captured = call.capture().await.map_err(|error| error.of_command(COMMAND))?;
     if !captured.status.success() {
         return Err(MakeError::ImagesFailed {

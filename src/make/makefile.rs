@@ -5,7 +5,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::database::{Database, Pattern, Rule};
+use super::assigned::Assignment;
+use super::database::{Database, Pattern, Recipe, Rule};
+use super::reach::{Shared, used};
 
 /// How deep rules are followed, so that rules which name each other end.
 const DEPTH: usize = 8;
@@ -32,6 +34,7 @@ pub struct Makefile {
     pub files: Vec<PathBuf>,
     pub(super) targets: BTreeMap<String, Target>,
     pub(super) variables: BTreeMap<String, Variable>,
+    pub(super) assignments: Vec<Assignment>,
 }
 
 /// One target.
@@ -44,6 +47,8 @@ pub struct Target {
     pub shadowed: bool,
     /// The pattern rule that brings its recipe, as `p2p-%`, where one does.
     pub pattern: Option<String>,
+    /// What its recipe and those of its prerequisites use outside the workspace, and where they do.
+    pub shared: Vec<(Shared, Place)>,
 }
 
 /// Whether a target is there, and what it has to run.
@@ -82,16 +87,31 @@ pub enum Origin {
     Make,
 }
 
+impl Target {
+    /// What this target and another one both use, and where each does.
+    pub fn meets<'a>(&'a self, other: &'a Self) -> Option<(Shared, &'a Place, &'a Place)> {
+        self.shared.iter().find_map(|(shared, place)| {
+            let (_, met) = other.shared.iter().find(|(theirs, _)| theirs == shared)?;
+            Some((*shared, place, met))
+        })
+    }
+}
+
 impl Makefile {
     /// The target `name`: one that was asked for, or whose name begins with `p2p-`.
     pub fn target(&self, name: &str) -> Target {
-        let missing = Target { state: State::Missing, shadowed: false, pattern: None };
+        let missing = Target { state: State::Missing, shadowed: false, pattern: None, shared: Vec::new() };
         self.targets.get(name).cloned().unwrap_or(missing)
     }
 
     /// The variable `name`, if it was asked for and is defined.
     pub fn variable(&self, name: &str) -> Option<&Variable> {
         self.variables.get(name)
+    }
+
+    /// Where it assigns variables that targets are given, and what is to be said of it.
+    pub fn assignments(&self) -> &[Assignment] {
+        &self.assignments
     }
 
     /// The names of all targets that begin with `p2p-`, sorted.
@@ -125,9 +145,9 @@ impl Resolver<'_> {
         let name = name.as_bytes();
         let rules = self.explicit(name);
         let has_prerequisites = rules.iter().any(|rule| !rule.prerequisites.is_empty());
-        let has_recipe = rules.iter().any(|rule| rule.recipe.as_ref().is_some_and(|recipe| !recipe.blank));
+        let has_recipe = rules.iter().any(|rule| rule.recipe.as_ref().is_some_and(|recipe| !recipe.blank()));
         let pattern = self.pattern_for(name, &rules);
-        let state = if has_prerequisites || has_recipe || pattern.is_some_and(|rule| !rule.recipe.blank) {
+        let state = if has_prerequisites || has_recipe || pattern.is_some_and(|rule| !rule.recipe.blank()) {
             State::Defined { recipes: self.recipes(name) }
         } else if rules.is_empty() && pattern.is_none() {
             State::Missing
@@ -144,7 +164,37 @@ impl Resolver<'_> {
             let target = pattern.targets.iter().find(|target| Stem::of(name, target).is_some())?;
             Some(String::from_utf8_lossy(target).into_owned())
         };
-        Target { state, shadowed, pattern: pattern.and_then(text) }
+        Target { state, shadowed, pattern: pattern.and_then(text), shared: self.shared(name) }
+    }
+
+    /// What making `name` uses outside the workspace, by all recipes that it may run.
+    fn shared(&self, name: &[u8]) -> Vec<(Shared, Place)> {
+        let mut shared = Vec::new();
+        let mut seen = HashSet::new();
+        let mut open = vec![name.to_vec()];
+        while let Some(name) = open.pop() {
+            if !seen.insert(name.clone()) {
+                continue;
+            }
+            let rules = self.explicit(&name);
+            let mut recipes: Vec<&Recipe> = rules.iter().filter_map(|rule| rule.recipe.as_ref()).collect();
+            open.extend(rules.iter().flat_map(|rule| rule.prerequisites.clone()));
+            if let Some(pattern) = self.pattern_for(&name, &rules) {
+                recipes.push(&pattern.recipe);
+                let stem = pattern.targets.iter().find_map(|target| Stem::of(&name, target));
+                open.extend(
+                    stem.iter()
+                        .flat_map(|stem| pattern.prerequisites.iter().map(|wanted| stem.put_into(wanted))),
+                );
+            }
+            for recipe in recipes {
+                let used = used(recipe, &self.database.variables);
+                shared.extend(used.shared);
+                let made = used.made.into_iter().map(String::into_bytes);
+                open.extend(made.filter(|name| self.database.rules.contains_key(name)));
+            }
+        }
+        shared
     }
 
     /// The explicit rules of a target; none for a name that is only mentioned.
@@ -182,7 +232,7 @@ impl Resolver<'_> {
         let mut steps = Vec::new();
         for rule in rules {
             match &rule.recipe {
-                Some(recipe) if !recipe.blank => steps.push(Step::Recipe(&recipe.place)),
+                Some(recipe) if !recipe.blank() => steps.push(Step::Recipe(&recipe.place)),
                 _ => steps.extend(rule.prerequisites.iter().map(|name| Step::Target(name))),
             }
         }

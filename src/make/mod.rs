@@ -3,6 +3,7 @@
 //! Knows GNU make and nothing of plans, registries or git.
 
 mod answer;
+mod assigned;
 mod broken;
 mod command;
 mod database;
@@ -12,9 +13,13 @@ mod flags;
 mod images;
 mod makefile;
 mod probe;
+mod reach;
+mod variables;
 
+pub use assigned::{Assignment, Hold};
 pub use error::MakeError;
 pub use flags::{Unwanted, unwanted};
 pub use images::images;
 pub use makefile::{Makefile, Origin, Place, State, Target, Variable};
 pub use probe::{ProbeRequest, probe};
+pub use reach::Shared;

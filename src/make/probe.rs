@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::answer::Answer;
+use super::assigned::assignments;
 use super::broken::broken;
 use super::command::Call;
 use super::database::Database;
@@ -32,6 +33,8 @@ pub struct ProbeRequest<'a> {
     pub targets: &'a [&'a str],
     /// The variables to expand.
     pub variables: &'a [&'a str],
+    /// The variables that targets are given: where the Makefile assigns them is found out.
+    pub given: &'a [&'a str],
     /// When to give up.
     pub limit: Duration,
 }
@@ -74,11 +77,13 @@ pub async fn probe(request: ProbeRequest<'_>) -> Result<Makefile, MakeError> {
     let Some(database) = Database::parse(answer.rest) else {
         return Err(MakeError::NotUnderstood { detail: "`-p` printed none".to_owned() });
     };
+    let assignments = assignments(&database.variables, request.given, request.directory, request.env);
     let resolver = Resolver { database: &database, directory: request.directory };
     Ok(Makefile {
         targets: resolver.targets(request.targets, &words.goal),
         files: answer.files,
         variables: answer.variables,
+        assignments,
     })
 }
 

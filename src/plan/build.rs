@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::assigned::assigned;
+use super::images::IMAGES;
 use super::{
-    Access, Action, Cache, Cloud, Images, Job, Later, Names, Place, Plan, Promotion, Standing, Step, Target,
+    Access, Action, Cache, Cloud, Images, Job, Later, Place, Plan, Promotion, Standing, Step, Target,
     Version, nameless,
 };
 use crate::environment::{
     EnvVars, Key, Origin, Paths, Stage, Target as Facing, Value, Values, target_variables,
 };
 use crate::error::Failure;
-use crate::inputs::{self, Command, Inputs, Integration, Records};
+use crate::inputs::{self, Command, Inputs, Integration};
 use crate::make::{Makefile, State};
 use crate::outcome::Image;
 
-/// The target that prints the names of images.
-const IMAGES: &str = "p2p-images";
 /// The target that builds the images and pushes them.
 pub const BUILD: &str = "p2p-build";
 const FUNCTIONAL: &str = "p2p-functional";
@@ -72,7 +72,9 @@ pub struct Known<'a> {
 
 /// Makes the plan, or says all that stands in its way; nothing has been run then.
 pub fn plan(known: &Known<'_>) -> Result<Plan, Failure> {
-    let mut planner = Planner { known, steps: Vec::new(), warnings: known.warnings.clone(), wave: 0 };
+    let (settled, warnings) = assigned(known);
+    let warnings = known.warnings.iter().cloned().chain(warnings).collect();
+    let mut planner = Planner { known, steps: Vec::new(), warnings, settled, wave: 0 };
     let skipped = planner.fork()?;
     match known.command {
         Command::FastFeedback | Command::Plan => planner.fast_feedback()?,
@@ -101,6 +103,8 @@ pub(super) struct Planner<'a> {
     pub(super) known: &'a Known<'a>,
     pub(super) steps: Vec<Step>,
     pub(super) warnings: Vec<String>,
+    /// The variables that make is given on its command line as well.
+    settled: Vec<String>,
     wave: usize,
 }
 
@@ -199,9 +203,10 @@ impl Planner<'_> {
             for values in [known.values, destination] {
                 values.require(Key::Registry)?;
             }
-            if self.image_names() == Names::Names(Vec::new()) {
+            if !by_make && self.nameless() {
                 return Err(nameless::nameless(known.place, "there is no image to promote"));
             }
+            self.warn_if_nameless();
         }
         let by = by_make.then(|| self.make_target(target, destination, Some(known.values)));
         let job = Job::Promote(Promotion {
@@ -286,7 +291,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn state(&self, target: &str) -> State {
+    pub(super) fn state(&self, target: &str) -> State {
         self.known.makefile.map_or(State::Missing, |makefile| makefile.target(target).state)
     }
 
@@ -321,18 +326,21 @@ impl Planner<'_> {
         self.push(name, action, Job::Target(target));
     }
 
-    fn make_target(&self, name: &str, values: &Values, source: Option<&Values>) -> Target {
+    pub(super) fn make_target(&self, name: &str, values: &Values, source: Option<&Values>) -> Target {
         let known = self.known;
         let version = Value::new(&known.version.version, Origin::Run(known.version.because.clone()));
+        let pair = name == NFT
+            && !matches!(known.command, Command::Run | Command::Prod | Command::Latest)
+            && self.state(FUNCTIONAL) != State::Empty;
+        let in_turn = if pair { self.in_turn() } else { None };
         let namespace = values.namespace_key(name, known.command == Command::Run);
         Target {
             target: name.to_owned(),
             namespace: values.text(namespace).map(str::to_owned),
             deploys: namespace != Key::BaseNamespace,
-            in_copy: name == NFT
-                && !matches!(known.command, Command::Run | Command::Prod | Command::Latest)
-                && known.inputs.parallel
-                && self.state(FUNCTIONAL) != State::Empty,
+            in_copy: pair && in_turn.is_none(),
+            in_turn,
+            settled: self.settled.clone(),
             time_limit: known.inputs.timeout.or_else(|| time_limit(name)),
             variables: target_variables(&Facing {
                 values,
@@ -345,27 +353,19 @@ impl Planner<'_> {
         }
     }
 
-    /// Adds the step that records the digests of a stage's images: those that the build pushed, or
-    /// those that the gates in `earlier` let through.
-    pub(super) fn record(&mut self, stage: Stage, earlier: &[Stage]) -> Result<(), Failure> {
-        let known = self.known;
-        let registry = match known.values.text(Key::Registry) {
-            Some(registry) => registry,
-            // There is no later gate without images.
-            None if stage != Stage::FastFeedback => &known.values.require(Key::Registry)?.text,
-            None => {
-                self.warnings
-                    .push("no registry is known, so the images of the build are not recorded".to_owned());
-                return Ok(());
-            }
+    /// Why nft waits until functional has ended, where it does.
+    fn in_turn(&self) -> Option<String> {
+        let makefile = match self.known.inputs.parallel {
+            inputs::Parallel::Always => return None,
+            inputs::Parallel::Never => return Some("`parallel` is false".to_owned()),
+            inputs::Parallel::Auto => self.known.makefile?,
         };
-        if stage == Stage::FastFeedback && self.image_names() == Names::Names(Vec::new()) {
-            self.warnings.push(nameless::warning(known.place));
-        }
-        let repository = format!("{registry}/{}", known.paths.of(stage).text);
-        let records = if earlier.is_empty() { Records::Off } else { known.inputs.promotion_record };
-        self.own("images", Job::Images { repository, earlier: earlier.to_vec(), records });
-        Ok(())
+        let (functional, nft) = (makefile.target(FUNCTIONAL), makefile.target(NFT));
+        let (shared, one, other) = functional.meets(&nft)?;
+        Some(format!(
+            "recipes of both {shared} ({one} and {other}), and a copy of the workspace does not keep them apart; \
+             `parallel: true` runs them at once all the same"
+        ))
     }
 
     pub(super) fn own(&mut self, name: &str, job: Job) {
@@ -375,49 +375,6 @@ impl Planner<'_> {
     fn push(&mut self, name: &str, action: Action, job: Job) {
         self.steps.push(Step { name: name.to_owned(), wave: self.wave, action, job });
         self.wave += 1;
-    }
-
-    fn image_names(&self) -> Names {
-        if let Some(names) = &self.known.inputs.image_names {
-            Names::Names(names.0.clone())
-        } else if !self.known.recorded.is_empty() {
-            Names::Names(self.known.recorded.iter().map(|image| image.name.clone()).collect())
-        } else if matches!(self.state(IMAGES), State::Defined { .. }) {
-            Names::PrintedBy(Box::new(self.make_target(IMAGES, self.known.values, None)))
-        } else {
-            Names::Names(self.known.values.text(Key::AppName).map(str::to_owned).into_iter().collect())
-        }
-    }
-
-    /// An image that is not there after the build is an error where it was listed, or where we are
-    /// the ones to promote it.
-    fn images(&self) -> Result<Images, Failure> {
-        let listed =
-            self.known.inputs.image_names.is_some() || matches!(self.state(IMAGES), State::Defined { .. });
-        let later = matches!(self.known.command, Command::ExtendedTest | Command::Prod);
-        let native = self.steps.iter().any(|step| {
-            step.action == Action::Run
-                && matches!(&step.job, Job::Promote(promotion) if promotion.by.is_none())
-        });
-        let names = self.image_names();
-        let mut recorded = self.known.recorded.clone();
-        if let (Names::Names(names), false) = (&names, recorded.is_empty()) {
-            let lost: Vec<_> = names
-                .iter()
-                .map(String::as_str)
-                .filter(|name| !recorded.iter().any(|image| image.name == *name))
-                .collect();
-            if !lost.is_empty() {
-                return Err(Failure::usage(
-                    format!("the input `images` holds no digest of {}", quoted(&lost)),
-                    "give the output `images` of the job that built them, or leave them out of `image-names`; \
-                     nothing was run",
-                ));
-            }
-            recorded.retain(|image| names.contains(&image.name));
-        }
-        let handed_over = self.known.inputs.images.is_some();
-        Ok(Images { names, required: listed || native || later, handed_over, recorded })
     }
 
     /// The globs of the files that the targets of this plan leave.
@@ -486,6 +443,6 @@ fn time_limit(target: &str) -> Option<Duration> {
     fast_feedback.contains(&target).then_some(Duration::from_hours(1))
 }
 
-fn quoted(names: &[&str]) -> String {
+pub(super) fn quoted(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -8,11 +8,12 @@ use super::Place;
 use crate::inputs::BuildCache;
 
 /// The assignment on make's command line. make expands it anew for each target (and `$(call …)`), so
-/// every image has its own: `p2p_image` is pattern-specific in the Makefiles that have it, and where
-/// there is none nothing is asked for. The cache is a nicety: a registry that refuses it fails no
-/// build, and not all registries take a cache that is no image. (Only the last argument of a function of
-/// make's may hold commas, hence `foreach` for the one image there is.)
-const REGISTRY: &str = "p2p_image_cache=$(foreach p2p_cached,$(p2p_image),\
+/// every image has its own: `p2p_image` is pattern-specific in the Makefiles that have it. Where there is none
+/// nothing is asked for, and its origin is asked first, because make warns of undefined variables on request. The
+/// cache is a nicety: a registry that refuses it fails no build, and not all registries take a cache that is no
+/// image. (Only the last argument of a function of make's may hold commas, hence `foreach` for the one image
+/// there is.)
+const REGISTRY: &str = "p2p_image_cache=$(foreach p2p_cached,$(if $(filter-out undefined,$(origin p2p_image)),$(p2p_image)),\
 --cache-from=type=registry,ref=$(p2p_cached):cache \
 --cache-to=type=registry,ref=$(p2p_cached):cache,mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true)";
 

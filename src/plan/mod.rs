@@ -2,9 +2,11 @@
 //! printed is what is executed. No HTTP, no files, no environment, no clock.
 
 mod access;
+mod assigned;
 mod build;
 mod cache;
 mod fork;
+mod images;
 mod later;
 mod nameless;
 mod single;
@@ -15,6 +17,7 @@ pub use access::{Access, Acting, Cloud, Located, Preflight, Review, Side, Subnam
 pub use build::{BUILD, Known, plan, stage};
 pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
 pub use fork::fork;
+pub use images::IMAGES;
 pub use later::Later;
 pub use nameless::nameless;
 pub use standing::{Barred, Facts, Named, Standing, standing};
@@ -100,12 +103,22 @@ pub struct Images {
     pub names: Names,
     /// Whether an image that is not in the registry after the build is an error.
     pub required: bool,
+    /// Whether the names are what a downloaded include lists, so that there may be no image at all.
+    #[serde(skip)]
+    pub by_default: bool,
     /// Whether an earlier job handed its digests over, even if it had none.
     #[serde(skip)]
     pub handed_over: bool,
     /// Digests that an earlier job recorded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recorded: Vec<crate::outcome::Image>,
+}
+
+impl Images {
+    /// Whether nothing says what the images are called.
+    pub fn nameless(&self) -> bool {
+        matches!(&self.names, Names::Names(names) if names.is_empty())
+    }
 }
 
 /// Where the names of images come from.
@@ -208,6 +221,12 @@ pub struct Target {
     pub deploys: bool,
     /// Whether it runs in a copy of the workspace.
     pub in_copy: bool,
+    /// Why it waits until its neighbour has ended, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_turn: Option<String>,
+    /// The variables that make is given on its command line as well, because the Makefile sets them itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<String>,
     /// Its time limit; without one only the job's own limit ends it.
     #[serde(
         rename = "time-limit-seconds",
@@ -243,6 +262,14 @@ pub struct Promotion {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn off(records: &Records) -> bool {
     *records == Records::Off
+}
+
+impl Target {
+    /// The assignments for make's command line, which expands them once more.
+    pub fn assignments(&self) -> impl Iterator<Item = String> {
+        let value = |name: &String| Some(self.variables.get(name)?.expose().replace('$', "$$"));
+        self.settled.iter().filter_map(move |name| Some(format!("{name}={}", value(name)?)))
+    }
 }
 
 impl Job {

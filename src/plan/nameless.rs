@@ -13,7 +13,7 @@ pub fn nameless(place: Place, so: &str) -> Failure {
 
 /// The same as a warning, for a build that may need no name.
 pub(super) fn warning(place: Place) -> String {
-    format!("{NAMELESS}, so `P2P_APP_NAME` is not set and no image is recorded: {}", remedy(place))
+    format!("{NAMELESS}, so `P2P_APP_NAME` is not set and no image is recorded or checked: {}", remedy(place))
 }
 
 /// What to do about it, where the run takes place.

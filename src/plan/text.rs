@@ -1,6 +1,6 @@
 //! A plan as a person reads it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::{Acting, Action, Job, Located, Names, Plan, Preflight, Review, Step};
@@ -31,6 +31,7 @@ impl fmt::Display for Plan {
         }
         write_access(f, self)?;
         match &self.images.names {
+            Names::Names(names) if names.is_empty() => writeln!(f, "  images   none that is known")?,
             Names::Names(names) => writeln!(f, "  images   {}", names.join(", "))?,
             Names::PrintedBy(target) => writeln!(f, "  images   what `make {}` prints", target.target)?,
         }
@@ -109,6 +110,9 @@ fn write_step(f: &mut fmt::Formatter<'_>, step: &Step, together: bool, width: us
     if step.action == Action::Run {
         if together {
             what.push_str(", at the same time as its neighbour");
+        }
+        if let Some(why) = step.target().and_then(|target| target.in_turn.as_ref()) {
+            let _ = write!(what, ", after its neighbour: {why}");
         }
         if together && in_copy(step) {
             what.push_str(", in a copy of the workspace");

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::limit::{Trimmed, by_age, trim};
+use super::pushes::Pushes;
 use super::server::{Options, Server};
 use super::store::Store;
 
@@ -183,6 +184,19 @@ impl Local {
     /// The server, unless another process serves the directory.
     pub fn server(&self) -> Option<&Server> {
         self.server.as_ref()
+    }
+
+    /// Tells which tags are pushed, whoever serves the directory.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read.
+    pub fn pushes(&self) -> Result<Pushes, Error> {
+        match &self.server {
+            Some(server) => Ok(server.pushes()),
+            None => Store::open(&self.home.root)
+                .map(Pushes::of_directory)
+                .map_err(|source| self.home.unusable(source)),
+        }
     }
 
     /// Stops the server of a run; where the run has pushed something, the oldest versions go until the

@@ -18,6 +18,7 @@ use super::auth::{Auth, Guard};
 use super::error::Error;
 use super::faults::Faults;
 use super::log::{Entry, Log};
+use super::pushes::Pushes;
 use super::service::Service;
 use super::store::Store;
 use super::uploads::Uploads;
@@ -109,6 +110,11 @@ impl Server {
     /// Whether a manifest was pushed since the start.
     pub fn has_stored(&self) -> bool {
         self.service.stored.load(Ordering::Relaxed)
+    }
+
+    /// Tells which tags are pushed.
+    pub(super) fn pushes(&self) -> Pushes {
+        Pushes::of_server(&self.service)
     }
 
     /// The directory, to look at or to change behind the server's back.

@@ -68,7 +68,7 @@ pub(super) fn edges(
         }),
         _ => None,
     };
-    Ok(Edges { oci, git, remote, accounts, watcher })
+    Ok(Edges { oci, git, remote, accounts, pushes: None, watcher })
 }
 
 /// The registries without TLS, and warnings about what is refused.

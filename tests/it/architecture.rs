@@ -47,7 +47,7 @@ const ROOMS: [(&str, &str); 33] = [
     ),
     (
         "execute",
-        "context environment git google inputs kube logins make oci outcome output plan private process record release \
+        "context environment git google inputs kube logins make oci outcome output plan private process record registry release \
          removals report retry tagging version web workspace",
     ),
     ("report", "environment oci outcome output plan private"),

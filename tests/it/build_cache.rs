@@ -6,6 +6,7 @@ use std::process::Command;
 use p2p::inputs::BuildCache;
 use p2p::plan::{Buildx, Place, cache};
 
+use crate::support::gate::Gate;
 use crate::support::tools::tool;
 
 /// As the Makefiles in use have it: pattern-specific, with and without `$(call …)`.
@@ -27,12 +28,15 @@ fn built(asked: Option<BuildCache>) -> String {
     fs::write(directory.path().join("Makefile"), MAKEFILE).unwrap();
     let assignment = cache(asked, Place::Github, Buildx::Plain, true).assignment;
     let output = Command::new(tool("make"))
-        .args(["p2p-build"].into_iter().chain(assignment))
+        .args(["--warn-undefined-variables", "p2p-build"].into_iter().chain(assignment))
         .current_dir(directory.path())
         .env_remove("MAKEFLAGS")
         .output()
         .unwrap();
-    assert!(output.status.success(), "{output:?}");
+    assert!(
+        output.status.success() && !String::from_utf8_lossy(&output.stderr).contains("'p2p_image'"),
+        "{output:?}"
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -53,4 +57,17 @@ fn off_asks_for_none_and_keep_leaves_the_makefile_s() {
     assert!(!built(Some(BuildCache::Off)).contains("cache"));
     let kept = built(Some(BuildCache::Keep));
     assert!(kept.contains("--cache-from=type=gha,scope=ui-functional\n"), "{kept}");
+}
+
+#[test]
+fn a_build_without_buildx_is_told_what_its_cache_needs() {
+    let makefile = MAKEFILE.replace(
+        "\t@printf '%s\\n' $(p2p_image_cache) $(call p2p_image_cache,ui)",
+        "\t@echo $(p2p_image_cache)",
+    );
+    let makefile = format!("p2p-functional p2p-nft: ; @:\n{makefile}");
+    let run = Gate::new(&makefile).input("app-name", "shop").run(&["run", "p2p-build"]);
+    assert!(run.stdout.contains("asks for a build cache of `type=gha`"), "{}", run.stdout);
+    assert!(run.stdout.contains("where the job has docker buildx"), "{}", run.stdout);
+    assert!(!run.stdout.contains("give `$(p2p_image_cache)`"), "{}", run.stdout);
 }

@@ -57,7 +57,7 @@ fn an_app_without_a_name_is_told_before_anything_runs() {
     let run = gate.run(&["run", "p2p-build"]);
     run.ended(2);
     let warning = run.stdout.lines().find(|line| line.starts_with("warning: ")).unwrap_or_default();
-    insta::assert_snapshot!(warning, @"warning: the app's name is not known, so `P2P_APP_NAME` is not set and no image is recorded: give `--app-name`, or set `P2P_APP_NAME ?= …` in the Makefile; images of other names: `--image-names`, or a target `p2p-images` that prints them");
+    insta::assert_snapshot!(warning, @"warning: the app's name is not known, so `P2P_APP_NAME` is not set and no image is recorded or checked: give `--app-name`, or set `P2P_APP_NAME ?= …` in the Makefile; images of other names: `--image-names`, or a target `p2p-images` that prints them");
     assert!(run.stdout.find(warning) < run.stdout.find("== p2p-build"), "{}", run.stdout);
 }
 

@@ -293,11 +293,15 @@ fn the_example_passes_the_gate() {
 }
 
 #[test]
-fn only_a_version_that_others_read_says_that_it_is_not_the_commit_s() {
+fn the_version_of_a_changed_tree_is_not_the_commit_s() {
     let gate = Gate::local(MAKEFILE).file("Makefile", &format!("{MAKEFILE}# changed\n"));
     let short = &gate.head()[..12];
     let run = gate.run(&["run", "p2p-build"]);
-    assert!(run.passed().stdout.contains(&format!("version 0.0.0-{short} of commit")), "{}", run.stdout);
+    assert!(
+        run.passed().stdout.contains(&format!("version 0.0.0-{short}-dirty of commit")),
+        "{}",
+        run.stdout
+    );
     let named = gate.registry.path();
     let run = gate.run(&["run", "p2p-build", "--registry", &named]);
     assert!(

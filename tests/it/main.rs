@@ -25,6 +25,7 @@ mod local;
 mod local_registry;
 mod logins;
 mod make;
+mod makefiles;
 mod matrix;
 mod oci;
 mod output;

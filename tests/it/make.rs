@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod assigned;
 mod trouble;
 
 use std::fs;
@@ -59,6 +60,7 @@ impl Corpus {
             scratch: &self.root.path().join("scratch"),
             targets,
             variables,
+            given: &["REGISTRY", "VERSION", "P2P_VERSION", "KUBECONFIG"],
             limit: Duration::from_mins(1),
         })
         .await
@@ -85,7 +87,7 @@ impl Corpus {
 
     async fn images(&self) -> Result<Vec<String>, MakeError> {
         let scratch = self.root.path().join("scratch");
-        let names = images(&self.directory, &self.env, &scratch, Duration::from_mins(1)).await;
+        let names = images(&self.directory, &self.env, &[], &scratch).await;
         assert_eq!(fs::read_dir(scratch).unwrap().count(), 0);
         names
     }

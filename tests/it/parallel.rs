@@ -173,7 +173,7 @@ fn what_one_target_does_to_gcloud_s_credentials_the_other_does_not_undo() {
              p2p-nft:\n\t@until [ -e \"$$HOME/wrote\" ]; do sleep 0.05; done; touch \"$$HOME/nft\"; cat {file}\n\
              p2p-integration: finds\nfinds: ; @! cat {file}\n"
         );
-    let gate = Gate::new(&makefile);
+    let gate = Gate::new(&makefile).input("parallel", "true");
     let run = gate.run(&["fast-feedback"]);
     run.passed();
     assert_eq!(
@@ -181,6 +181,56 @@ fn what_one_target_does_to_gcloud_s_credentials_the_other_does_not_undo() {
         ("mine\n", "mine\n")
     );
     assert!(!gate.home().join(".config/gcloud/application_default_credentials.json").exists());
+}
+
+/// Lines of recipes that are read and never run.
+fn never(line: &str) -> String {
+    format!("{TELLS}; : || {line}")
+}
+
+#[test]
+fn targets_whose_recipes_name_containers_run_in_sequence() {
+    let why = "recipes of both name containers (Makefile:";
+    in_sequence(&scene("", &never("docker run -d --name app image")), why);
+    // The same recipe runs for both, so what it names is theirs whatever it is called.
+    in_sequence(&scene("start = podman run --name=$(1)\n", &never("$(call start,app-$@) image")), why);
+    let behind = "p2p-functional: up\np2p-nft: check\n.PHONY: up check\n\
+                  up: ; @: docker-compose up\ncheck: ; @: docker exec app true\n";
+    in_sequence(&scene(behind, TELLS), why);
+}
+
+#[test]
+fn targets_that_write_for_gcloud_run_in_sequence_and_find_what_the_job_had() {
+    let file = "\"$$HOME/.config/gcloud/application_default_credentials.json\"";
+    let append = format!("mkdir -p \"$$(dirname {file})\"; echo {{}} >> {file}; cat {file}");
+    let gate = scene("", &append);
+    let run = gate.run(&["fast-feedback"]);
+    assert!(run.passed().stdout.contains("recipes of both write `~/.config/gcloud`"), "{}", run.stdout);
+    for target in ["p2p-functional", "p2p-nft"] {
+        assert_eq!(run.logs[&format!("{target}.log")], "{}\n", "{target} finds nothing of the other's");
+    }
+    assert!(!gate.home().join(".config/gcloud/application_default_credentials.json").exists());
+}
+
+#[test]
+fn targets_run_at_once_where_only_one_names_a_container_or_parallel_is_true() {
+    let one = "p2p-functional: up\n.PHONY: up\nup: ; @: docker run --name app image\n";
+    scene(one, "$(wait)").run(&["fast-feedback"]).passed();
+    scene("", "$(wait); : docker run --rm image").run(&["fast-feedback"]).passed();
+    let gate = scene("", "$(wait); : docker run --name app image");
+    gate.input("parallel", "true").run(&["fast-feedback"]).passed();
+}
+
+#[test]
+fn the_plan_says_why_they_run_in_sequence() {
+    let run = scene("", &never("docker compose up")).run(&["plan"]);
+    assert!(
+        run.passed().stdout.contains(", after its neighbour: recipes of both name containers"),
+        "{}",
+        run.stdout
+    );
+    let run = scene("", TELLS).run(&["plan", "--parallel", "perhaps"]);
+    assert!(run.ended(64).stdout.contains("expected one of `auto`, `true`, `false`"), "{}", run.stdout);
 }
 
 #[test]

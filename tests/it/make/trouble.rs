@@ -75,6 +75,7 @@ async fn a_makefile_that_hangs_ends_at_the_time_limit_with_all_it_started() {
         scratch: corpus.root.path(),
         targets: &[],
         variables: &[],
+        given: &[],
         limit: Duration::from_millis(1500),
     });
     let error = answer.await.unwrap_err();
