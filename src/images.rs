@@ -108,7 +108,7 @@ fn client(world: &World, matches: &ArgMatches, console: &Console) -> Result<Clie
         console.complain(&format!("warning: {warning}"));
     }
     let keyring = Keyring::from_env(&world.env)?;
-    Ok(Client::new(Settings { keyring, insecure, ..Settings::default() }))
+    Ok(Client::new(Settings { keyring, insecure, secrets: console.secrets(), ..Settings::default() }))
 }
 
 async fn push(

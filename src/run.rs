@@ -14,7 +14,7 @@ use crate::error::{Exit, Failure};
 use crate::git::Git;
 use crate::inputs::{Command, Inputs, OutputFormat, RegistryLogins};
 use crate::outcome::{Event, Outcome};
-use crate::output::{Level, Masker};
+use crate::output::Level;
 use crate::plan::Plan;
 use crate::process::{Signals, Stop, StopSignal};
 use crate::registry::{self, Trimmed};
@@ -28,7 +28,7 @@ use crate::world::{Env, World};
 /// command line and of local runs to `err`.
 pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Exit {
     let github = world.env.get("GITHUB_ACTIONS") == Some("true");
-    let console = Console::new(out, err, github, Masker::new(&[]));
+    let console = Console::new(out, err, github, world.terminal);
     // In the action an empty `command` is its default.
     let asked = cli::parse(&world.args, github || world.env.get("INPUT_COMMAND").is_some());
     let ended = match asked {
@@ -147,7 +147,7 @@ async fn prepared(
         console.hide(
             &logins.all().map(|login| parts::basic(&login.username, &login.password)).collect::<Vec<_>>(),
         );
-        let told = parts::secrets(console);
+        let told = console.secrets();
         let mut edges = parts::edges(world, &context, &plan, &logins, git.clone(), watcher.clone(), told)?;
         edges.pushes = server.as_ref().map(registry::Local::pushes).transpose()?;
         let site = parts::site(world, context, &plan, logins)?;

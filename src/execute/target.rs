@@ -14,7 +14,7 @@ use super::{Execution, Progress};
 use crate::environment::runtime;
 use crate::error::{Failure, FileError};
 use crate::outcome::{Event, Status, StepResult};
-use crate::output::{Findings, Options, Stream, inert};
+use crate::output::{Findings, Options, Stream, inert, stripped};
 use crate::plan::{BUILD, BUILDER, Place, Target};
 use crate::process::{Ended, How, RunOptions, Spec, run_group};
 use crate::report::Reporter;
@@ -65,6 +65,9 @@ impl Printer {
         if !printed.console.is_empty() {
             self.reporter.tell(&Event::Printed(printed.console));
         }
+        if let Some(drawing) = printed.drawing {
+            self.reporter.tell(&Event::Drawing(drawing));
+        }
         if self.cache == Some(false) {
             self.cache = Some(memchr::memmem::find(printed.log, GITHUB_CACHE).is_some());
         }
@@ -110,7 +113,7 @@ impl Execution<'_> {
         let mut printer = printer.lock().unwrap_or_else(PoisonError::into_inner);
         printer.take(None);
         printer.log.finish();
-        let summary = private.summary(SUMMARY).map(|text| self.masker.mask(&text).into_owned());
+        let summary = private.summary(SUMMARY).map(|text| self.masker.mask(&stripped(&text)).into_owned());
         Ok(Some(Ran {
             ended,
             limit: target.time_limit,
@@ -221,7 +224,7 @@ impl Execution<'_> {
         if let Some(summary) = &ran.summary {
             self.reporter.tell(&Event::Summarised(name, summary));
         }
-        result(name, ran, |text| inert(&self.masker.mask(text)).into_owned())
+        result(name, ran, |text| inert(&self.masker.clean(text)).into_owned())
     }
 }
 

@@ -33,7 +33,7 @@ impl Execution<'_> {
             trouble = api.trouble(namespace, since) => trouble,
             _ = stop.wait() => Vec::new(),
         };
-        let clean = |line: String| inert(&self.masker.mask(&line)).into_owned();
+        let clean = |line: String| inert(&self.masker.clean(&line)).into_owned();
         StepResult { cluster: trouble.into_iter().map(clean).collect(), ..result }
     }
 }

@@ -14,7 +14,7 @@ use super::error::GoogleError;
 use super::id_token::IdTokenRequest;
 use super::identity::Identity;
 use super::token::Token;
-use crate::secret::Secret;
+use crate::secret::{Secret, Secrets};
 use crate::web::{self, Answer, Clients, Retrying, Why};
 
 /// What federation starts from.
@@ -30,29 +30,6 @@ pub struct Settings {
     pub retrying: Retrying,
     /// Who is told of every secret before anything is done with it, to mask it.
     pub secrets: Secrets,
-}
-
-/// Who is told of secrets.
-#[derive(Clone)]
-pub struct Secrets(Arc<dyn Fn(&Secret) + Send + Sync>);
-
-impl Secrets {
-    /// Calls `tell` for each secret.
-    pub fn new(tell: impl Fn(&Secret) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
-    }
-}
-
-impl Default for Secrets {
-    fn default() -> Self {
-        Self::new(|_| ())
-    }
-}
-
-impl std::fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secrets")
-    }
 }
 
 /// Workload identity federation. Clones share connections and tokens.
@@ -107,7 +84,7 @@ impl Federation {
 
     /// Tells of a secret, before anything is done with it.
     pub(super) fn tell(&self, secret: &Secret) {
-        (self.settings().secrets.0)(secret);
+        self.settings().secrets.tell(secret);
     }
 
     /// A token of the identity: the kept one, or a new one when that is about to end. However many

@@ -45,6 +45,24 @@ impl Credentials {
             username => Self::Password { username: username.to_owned(), password },
         }
     }
+
+    /// What nobody may see: the secret itself, and what is sent of a login.
+    pub fn secrets(&self) -> Vec<Secret> {
+        match self {
+            Self::Password { username, password } => {
+                vec![password.clone(), Secret::new(encode(username, password.expose()))]
+            }
+            Self::Identity(secret) | Self::Bearer(secret) => vec![secret.clone()],
+        }
+    }
+}
+
+/// What nobody may see of an entry, also of one that cannot be used.
+pub(super) fn secrets(entry: &Json) -> Vec<Secret> {
+    let texts = ["auth", "password", "identitytoken", "registrytoken"].map(|name| entry.get(name)?.as_str());
+    let login = credentials(entry).ok().flatten();
+    let texts = texts.into_iter().flatten().map(Secret::new);
+    texts.chain(login.iter().flat_map(Credentials::secrets)).collect()
 }
 
 /// The login of an entry; `None` for an empty one. The error says what is wrong, and quotes nothing.

@@ -20,6 +20,7 @@ pub use key::{canonical, host, longest_prefix, normal};
 pub use places::{CONFIG, UserFiles};
 
 use crate::private::{self, Links};
+use crate::secret::Secret;
 
 /// The longest file that is read, in bytes.
 const MOST: u64 = 4 * 1024 * 1024;
@@ -124,6 +125,11 @@ impl LoginFile {
             Some(helper) => Helper::OfHost(helper),
             None => self.store().map_or(Helper::Nobody, Helper::OfAll),
         }
+    }
+
+    /// What the file holds and nobody may see.
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.auths.values().flat_map(entry::secrets).collect()
     }
 
     /// The login that the file itself holds for `name`, a host with an optional path: that of the longest

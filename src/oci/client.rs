@@ -10,12 +10,13 @@ use reqwest::Url;
 use tokio::sync::Mutex as Gate;
 use tokio::time::Instant;
 
-use super::credentials::{Found, Keyring, Origin};
+use super::credentials::{Credentials, Found, Keyring, Origin};
 use super::error::{Again, OciError, Trouble};
 use super::insecure::Insecure;
 use super::reference::Repository;
 use super::token::Tokens;
 use crate::retry::{self, Policy, Watcher};
+use crate::secret::Secrets;
 use crate::web::{chain, is_loopback};
 
 /// How long a connection may take to be made.
@@ -32,6 +33,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Who is told of each repetition.
     pub watcher: Watcher,
+    /// Who masks the credentials that are found, and the tokens that they are exchanged for.
+    pub secrets: Secrets,
     /// A connection on which nothing moves for so long is given up and the request repeated.
     pub stall: Duration,
 }
@@ -43,6 +46,7 @@ impl Default for Settings {
             insecure: Insecure::default(),
             policy: Policy::default(),
             watcher: Watcher::default(),
+            secrets: Secrets::default(),
             stall: Duration::from_mins(1),
         }
     }
@@ -82,6 +86,8 @@ impl fmt::Debug for Client {
 impl Client {
     /// A client. Nothing is contacted, and no certificates are read before they are needed.
     pub fn new(settings: Settings) -> Self {
+        // Targets can read the same files.
+        settings.keyring.secrets().iter().for_each(|secret| settings.secrets.tell(secret));
         Self {
             shared: Arc::new(Shared {
                 settings,
@@ -112,8 +118,17 @@ impl Client {
             return Ok(known.found.clone());
         }
         let since = Instant::now();
-        let found = self.settings().keyring.find(repository).await?;
+        let found = self.look_up(repository).await?;
         *known = Some(Known { found: found.clone(), since });
+        Ok(found)
+    }
+
+    /// Looks credentials up, and has them masked.
+    async fn look_up(&self, repository: &Repository) -> Result<Found, OciError> {
+        let found = self.settings().keyring.find(repository).await?;
+        for secret in found.credentials.iter().flat_map(Credentials::secrets) {
+            self.settings().secrets.tell(&secret);
+        }
         Ok(found)
     }
 
@@ -137,7 +152,7 @@ impl Client {
         // One asks, the others wait for its answer.
         if known.as_ref().is_none_or(|known| known.since < began) {
             let since = Instant::now();
-            let found = self.settings().keyring.find(repository).await?;
+            let found = self.look_up(repository).await?;
             *known = Some(Known { found, since });
         }
         Ok(known.as_ref().map(|known| &known.found).filter(|found| *found != refused).cloned())

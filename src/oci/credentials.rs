@@ -9,6 +9,7 @@ use super::helper;
 use super::reference::Repository;
 pub use crate::login_file::Credentials;
 use crate::login_file::{LoginFile, UserFiles, longest_prefix, normal};
+use crate::secret::Secret;
 use crate::world::Env;
 
 /// Credentials that whoever made them may replace while clients use them. There may be none yet.
@@ -90,6 +91,11 @@ impl Keyring {
         Ok(Self { given: Vec::new(), files: UserFiles::of(env).all()?, env: env.clone() })
     }
 
+    /// What the files hold and nobody may see, whether or not it is used.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        self.files.iter().flat_map(LoginFile::secrets).collect()
+    }
+
     /// Adds credentials for a host (`ghcr.io`) or for what is below a path of it
     /// (`europe-docker.pkg.dev/project/tenant`): the longest prefix wins.
     #[must_use]
@@ -136,7 +142,6 @@ impl Keyring {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
-    use crate::secret::Secret;
 
     fn password(text: &str) -> Credentials {
         Credentials::Password { username: "u".into(), password: Secret::new(text) }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Url};
 use serde::Deserialize;
@@ -17,6 +16,7 @@ use super::credentials::{Credentials, Found};
 use super::error::{Asked, OciError, Trouble};
 use super::reference::Repository;
 use super::transport::{body_of, execute, refusal};
+use crate::login_file::auth;
 use crate::secret::Secret;
 use crate::web;
 
@@ -115,9 +115,13 @@ impl Tokens {
                 let gate = self.gate(repository, found, scope);
                 // One asks, the others wait for its answer.
                 let mut kept = gate.lock().await;
-                let token = match kept.take().filter(|token| Instant::now() < token.until) {
-                    Some(token) => token,
-                    None => fetch(client, repository, found, scope, &realm, service.as_deref()).await?,
+                let kept_token = kept.take().filter(|token| Instant::now() < token.until);
+                let token = if let Some(token) = kept_token {
+                    token
+                } else {
+                    let new = fetch(client, repository, found, scope, &realm, service.as_deref()).await?;
+                    client.settings().secrets.tell(&new.text);
+                    new
                 };
                 *kept = Some(token.clone());
                 Ok(Pass { header: Some(bearer(&token.text)?), issued: Some(token.issued) })
@@ -214,9 +218,7 @@ fn bearer(token: &Secret) -> Result<HeaderValue, OciError> {
 }
 
 fn basic(username: &str, password: &Secret) -> Result<HeaderValue, OciError> {
-    let pair = format!("{username}:{}", password.expose());
-    let pair = base64::engine::general_purpose::STANDARD.encode(pair);
-    web::sensitive(&format!("Basic {pair}")).ok_or_else(no_header)
+    web::sensitive(&format!("Basic {}", auth(username, password.expose()))).ok_or_else(no_header)
 }
 
 fn no_header() -> OciError {

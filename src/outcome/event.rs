@@ -23,6 +23,8 @@ pub enum Event<'a> {
     GroupBegan(&'a [&'a Step]),
     /// A target printed this. It is masked and harmless, and ends with a line.
     Printed(&'a [u8]),
+    /// A target draws a line with CR, which shows this now. It is masked and harmless.
+    Drawing(&'a [u8]),
     /// The group of the log ends.
     GroupEnded,
     /// A step ended.

@@ -1,20 +1,22 @@
 //! The shapes in which a secret turns up in output.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::command;
+use super::controls::{plain, stripped};
 
 /// Text shorter than this is never masked: it would blot out half of the log.
 pub(super) const SHORTEST: usize = 4;
 
-/// Parts of a base64 text that are shorter say too little and hit too much.
-const SHORTEST_PART: usize = 8;
+/// Parts of an encoded text that are shorter say too little and hit too much.
+const PART: usize = 8;
 
-/// The line lengths at which `base64` and `openssl` break their output.
-const WRAPS: [usize; 2] = [76, 64];
+/// The length of the lines of `xxd -p`.
+const HEX_WRAP: usize = 60;
 
 /// The lines of a secret that are long enough to be masked: a secret of one line is its own. White space
 /// says nothing and is everywhere.
@@ -22,9 +24,9 @@ pub(super) fn lines(secret: &str) -> impl Iterator<Item = &str> {
     secret.split(['\r', '\n']).filter(|line| line.len() >= SHORTEST && !line.trim().is_empty())
 }
 
-/// Every text to look for: the lines of the secret, and the whole and its lines as base64, inside
-/// JSON, inside a URL, inside a workflow command, between single quotes and with single spaces. None holds a line break, none is shorter than
-/// [`SHORTEST`]; a whole that is shorter has none.
+/// Every text to look for: the lines of the secret, the whole as base64, and both in hexadecimal, inside
+/// JSON, inside a URL, inside a workflow command, quoted for a shell and with single spaces. None holds a line
+/// break, none is shorter than [`SHORTEST`]; a whole that is shorter has none.
 pub(super) fn all(secret: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::new();
     if secret.len() < SHORTEST || secret.trim().is_empty() {
@@ -32,18 +34,16 @@ pub(super) fn all(secret: &str) -> BTreeSet<String> {
     }
     base64(secret.as_bytes(), &mut forms);
     for text in lines(secret).chain([secret]) {
-        forms.insert(text.to_owned());
-        forms.insert(text.replace('\'', r"'\''"));
+        forms.extend([text.to_owned(), stripped(text).into_owned(), plain(text).into_owned()]);
         forms.extend(command::escaped(text));
         // Where that changes only its ends, a common word would be left.
         let spaced = one_line(text);
         if spaced != text.trim() {
             forms.insert(spaced);
         }
-        let json = json(text);
-        // Go escapes these three as well.
-        forms.insert(json.replace('<', r"\u003c").replace('>', r"\u003e").replace('&', r"\u0026"));
-        forms.insert(json);
+        json(text, &mut forms);
+        shell(text, &mut forms);
+        hex(text, &mut forms);
         let strict = percent(text, b"-_.~");
         forms.insert(lower_hex(&strict));
         forms.insert(strict.replace("%20", "+"));
@@ -55,39 +55,116 @@ pub(super) fn all(secret: &str) -> BTreeSet<String> {
     forms
 }
 
-/// Without padding, so that padding does not matter; also from the second and third byte on, as
-/// inside a longer text (`user:secret`), and in the lines that the usual tools break it into.
+/// Without padding, so that padding does not matter; also from the second and third byte on, as inside a
+/// longer text (`user:secret`). Of each all parts of [`PART`] characters: they overlap, so they cover the lines
+/// of a text that was wrapped, wherever the secret begins in it.
 fn base64(secret: &[u8], forms: &mut BTreeSet<String>) {
     for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
-        let whole = engine.encode(secret);
-        for wrap in WRAPS.into_iter().filter(|wrap| whole.len() > *wrap) {
-            forms.extend(parts(&whole, wrap).filter(|part| part.len() >= SHORTEST_PART).map(str::to_owned));
-        }
-        forms.insert(whole);
+        forms.insert(engine.encode(secret));
         for skipped in 0..3 {
             let rest = secret.get(skipped..).unwrap_or_default();
-            let part = engine.encode(&rest[..rest.len() / 3 * 3]);
-            if part.len() >= SHORTEST_PART {
-                forms.insert(part);
+            let whole = engine.encode(&rest[..rest.len() / 3 * 3]);
+            let parts = (0..whole.len()).step_by(PART / 2).filter_map(|at| whole.get(at..at + PART));
+            forms.extend(parts.filter(|part| !is_plain(part)).map(str::to_owned));
+            if whole.len() >= PART {
+                forms.insert(whole);
             }
         }
     }
 }
 
-/// ASCII text in parts of `length`.
-fn parts(text: &str, length: usize) -> impl Iterator<Item = &str> {
-    (0..text.len()).step_by(length).map(move |at| &text[at..text.len().min(at + length)])
+/// Few characters, as blanks and zeros have them: they are everywhere.
+fn is_plain(part: &str) -> bool {
+    part.bytes().collect::<BTreeSet<_>>().len() <= PART / 2
 }
 
-/// The text as it stands between the quotes of a JSON string.
-fn json(text: &str) -> String {
+/// In both cases, and in the lines of `xxd -p`.
+fn hex(text: &str, forms: &mut BTreeSet<String>) {
+    let digit = |digit: u8| char::from_digit(digit.into(), 16).unwrap_or('0');
+    let lower: String = text.bytes().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect();
+    for whole in [lower.to_ascii_uppercase(), lower] {
+        let lines = (0..whole.len()).step_by(HEX_WRAP).map(|at| &whole[at..whole.len().min(at + HEX_WRAP)]);
+        forms.extend(lines.filter(|line| line.len() >= PART).map(str::to_owned));
+        forms.insert(whole);
+    }
+}
+
+/// As it stands between the quotes of a JSON string, as different writers escape it.
+fn json(text: &str, forms: &mut BTreeSet<String>) {
     let quoted = serde_json::Value::from(text).to_string();
-    quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted).to_owned()
+    let plain = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted);
+    // Go escapes these three as well, PHP the slash, .NET all that HTML has a use for.
+    let go = plain.replace('<', r"\u003c").replace('>', r"\u003e").replace('&', r"\u0026");
+    let php = plain.replace('/', r"\/");
+    let net = ascii(&plain.replace("\\\"", "\""), "<>&'+`\"", true);
+    for form in [plain, &go, &php] {
+        forms.insert(ascii(form, "", false));
+        forms.insert(ascii(form, "", true));
+    }
+    forms.extend([plain.to_owned(), go, php, net]);
+}
+
+/// Text with what is not ASCII, and with `more`, as `\u00e4`: in halves where it is long (RFC 8259, section 7).
+fn ascii(text: &str, more: &str, upper: bool) -> String {
+    let mut out = String::new();
+    for character in text.chars() {
+        if character.is_ascii() && !more.contains(character) {
+            out.push(character);
+            continue;
+        }
+        for half in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a string cannot fail.
+            let _ = if upper { write!(out, "\\u{half:04X}") } else { write!(out, "\\u{half:04x}") };
+        }
+    }
+    out
+}
+
+/// As `printf %q` of bash and zsh writes it: with backslashes, or where there are control characters between
+/// `$'` and `'`. Between single quotes as well.
+fn shell(text: &str, forms: &mut BTreeSet<String>) {
+    forms.insert(text.replace('\'', r"'\''"));
+    for always in ["", ",", "#~="] {
+        let special =
+            |character: &char| " !\"$&'()*;<>?[\\]^`{|}".contains(*character) || always.contains(*character);
+        forms.insert(
+            text.chars()
+                .flat_map(|character| special(&character).then_some('\\').into_iter().chain([character]))
+                .collect(),
+        );
+    }
+    forms.insert(ansi(text, true));
+    forms.insert(ansi(text, false));
+}
+
+/// As it stands between `$'` and `'` (bash's manual, "ANSI-C Quoting").
+fn ansi(text: &str, readable: bool) -> String {
+    let mut out = String::new();
+    for character in text.chars() {
+        match character {
+            '\n' => out.push_str(r"\n"),
+            '\r' => out.push_str(r"\r"),
+            '\t' => out.push_str(r"\t"),
+            '\u{7}' => out.push_str(r"\a"),
+            '\u{8}' => out.push_str(r"\b"),
+            '\u{b}' => out.push_str(r"\v"),
+            '\u{c}' => out.push_str(r"\f"),
+            '\u{1b}' => out.push_str(r"\E"),
+            '\\' | '\'' => out.extend(['\\', character]),
+            ' '..='~' => out.push(character),
+            _ if readable && !character.is_control() => out.push(character),
+            _ => {
+                for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                    let _ = write!(out, "\\{byte:03o}");
+                }
+            }
+        }
+    }
+    out
 }
 
 /// Percent-encoding (RFC 3986, section 2.1) of all but letters, digits and `kept`.
 fn percent(text: &str, kept: &[u8]) -> String {
-    use std::fmt::Write;
     let mut out = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
@@ -100,10 +177,9 @@ fn percent(text: &str, kept: &[u8]) -> String {
     out
 }
 
-/// As errors quote others: on one line, with single spaces (`web::words`).
+/// As errors quote others: without control sequences, on one line, with single spaces (`web::words`).
 pub(crate) fn one_line(text: &str) -> String {
-    let plain = text.replace(char::is_control, " ");
-    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+    plain(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A percent-encoded text with its hexadecimal digits in lower case.
@@ -150,11 +226,30 @@ mod tests {
     }
 
     #[test]
-    fn base64_as_the_tools_wrap_it() {
-        let secret = "0123456789".repeat(20);
-        let whole = STANDARD_NO_PAD.encode(&secret);
-        has(&secret, &whole[76..152]);
-        has(&secret, &whole[64..128]);
+    fn hexadecimal_in_both_cases_and_wrapped() {
+        has("hunter2ö", "68756e74657232c3b6");
+        has("hunter2ö", "68756E74657232C3B6");
+        let long = "0123456789".repeat(9);
+        has(&long, &"30313233343536373839".repeat(3));
+    }
+
+    #[test]
+    fn json_of_other_writers() {
+        has("pässwort", r"p\u00e4sswort");
+        has("pässwort", r"p\u00E4sswort");
+        has("key \u{1f511}/\"x\"", r#"key \ud83d\udd11/\"x\""#);
+        has("key \u{1f511}/\"x\"", r#"key \uD83D\uDD11/\"x\""#);
+        has("key \u{1f511}/\"x\"", r#"key \ud83d\udd11\/\"x\""#);
+        has("it's <\"ö\">+", r"it\u0027s \u003C\u0022\u00F6\u0022\u003E\u002B");
+    }
+
+    #[test]
+    fn quoted_for_a_shell() {
+        has("a b$c'd,e", r"a\ b\$c\'d\,e");
+        has("a b$c'd,e", r"a\ b\$c\'d,e");
+        has("one\n't\tw\\o", r"one\n\'t\tw\\o");
+        has("wörd\u{1b}", r"w\303\266rd\E");
+        has("wörd\u{1b}", r"wörd\E");
     }
 
     #[test]

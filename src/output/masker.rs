@@ -4,6 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use memchr::memmem;
+
+use super::colours::Split;
+use super::controls::plain;
+use super::edits::Edits;
 use super::forms;
 use super::search::Search;
 use crate::secret::Secret;
@@ -15,19 +20,20 @@ pub const MASK: &str = "***";
 /// front of it is masked as well, so whoever quotes such a text cuts it with [`cut`].
 pub const CUT: char = '…';
 
-/// At most so many characters of a text, and [`CUT`] where there are more.
+/// At most so many characters of a text that is [`plain`], and [`CUT`] where there are more.
 pub fn cut(text: &str, characters: usize) -> String {
+    let text = plain(text);
     match text.char_indices().nth(characters) {
         Some((end, _)) => text[..end].chars().chain([CUT]).collect(),
-        None => text.to_owned(),
+        None => text.into_owned(),
     }
 }
 
 /// The secrets of a run. Clones share them: what one adds, all mask.
 ///
-/// Masked are each line of a secret that has four characters or more, and the whole and its lines
-/// as base64 (of both alphabets, wrapped, inside a longer text), inside JSON, inside a URL, inside a
-/// workflow command and between single quotes. Those that overlap are hidden as one.
+/// Masked are each line of a secret that has four characters or more, and the whole as base64 (of both
+/// alphabets, wrapped, inside a longer text). The whole and its lines are also masked in hexadecimal, inside
+/// JSON, inside a URL, inside a workflow command and quoted for a shell. Those that overlap are hidden as one.
 #[derive(Clone)]
 pub struct Masker(Arc<RwLock<State>>);
 
@@ -72,40 +78,30 @@ impl Masker {
         new
     }
 
-    /// Whether there is nothing to replace.
-    pub fn is_empty(&self) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).texts.is_empty()
+    /// Text of others as our own messages quote it: [`plain`], and masked after that.
+    pub fn clean(&self, text: &str) -> String {
+        self.mask(&plain(text)).into_owned()
     }
 
-    /// `text` with every secret replaced, and the beginning of one that was [`cut`].
+    /// `text` with every secret replaced, also one that colours divide, and the beginning of one that was
+    /// [`cut`].
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut found = Vec::new();
+        let split = Split::of(text.as_bytes());
+        let mut edits = Edits::default();
         let search = self.search();
-        search.find(text.as_bytes(), &mut found);
+        search.find(&split.text, &mut edits.masked);
         let mut from = 0;
-        for (at, mark) in text.match_indices(CUT) {
-            found.extend(search.begun(&text.as_bytes()[from..at]).map(|start| (from + start, at)));
-            from = at + mark.len();
+        for at in memmem::find_iter(&split.text, CUT.encode_utf8(&mut [0; 4])) {
+            edits.masked.extend(search.begun(&split.text[from..at]).map(|start| (from + start, at)));
+            from = at + CUT.len_utf8();
         }
-        if found.is_empty() {
+        if edits.masked.is_empty() {
             return Cow::Borrowed(text);
         }
-        found.sort_unstable();
-        let mut out = String::with_capacity(text.len());
-        let mut from = 0;
-        for (start, end) in found {
-            if start < from {
-                // The beginning of a secret inside another one.
-                from = from.max(end);
-                continue;
-            }
-            // A secret is whole characters, and so is what stands between two of them.
-            out.push_str(text.get(from..start).unwrap_or_default());
-            out.push_str(MASK);
-            from = end;
-        }
-        out.push_str(text.get(from..).unwrap_or_default());
-        Cow::Owned(out)
+        let mut out = Vec::with_capacity(text.len());
+        edits.apply(&split, &mut out);
+        // A secret is whole characters, and so is what stands between two of them.
+        Cow::Owned(String::from_utf8_lossy(&out).into_owned())
     }
 
     /// What is searched for at this moment.

@@ -4,7 +4,11 @@
 //! and names of others in it by [`inert`](inert()). Nothing in here reads, writes or prints.
 
 pub mod annotation;
+mod colours;
 pub mod command;
+mod controls;
+mod drawn;
+mod edits;
 pub mod file_command;
 mod forms;
 pub mod inert;
@@ -17,6 +21,7 @@ mod tail;
 
 pub use annotation::{Annotation, Level};
 pub use command::Command;
+pub use controls::{plain, stripped};
 pub(crate) use forms::one_line;
 pub use inert::inert;
 pub use masker::{Masker, cut};

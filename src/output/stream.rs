@@ -1,10 +1,16 @@
 //! What a target prints, on its way to the console and to its log file.
 
+use std::borrow::Cow;
+
 use super::annotation::{Annotation, Level};
+use super::colours::Split;
 use super::command::{self, Command};
+use super::controls::Controls;
+use super::drawn::Drawn;
+use super::edits::Edits;
 use super::forms;
 use super::inert::{find_breaks, inert};
-use super::lines::{self, Prefixer};
+use super::lines;
 use super::masker::{MASK, Masker};
 use super::tail::Tail;
 use crate::secret::Secret;
@@ -41,14 +47,17 @@ impl Default for Options {
     }
 }
 
-/// What there is to print. Both texts are masked and can act as no command, and both are empty or
-/// end with a line end, so that commands of ours may stand between two of them.
+/// What there is to print. Both texts are masked and can act as no command. Of control sequences they hold
+/// colours alone, which each line ends. Both are empty or end with LF, so that commands of ours may stand
+/// between two of them.
 #[derive(Debug)]
 pub struct Printed<'a> {
     /// For the console.
     pub console: &'a [u8],
     /// For the log file: the same without prefix.
     pub log: &'a [u8],
+    /// What the line shows that has no end yet, where it was drawn with CR, as progress bars are.
+    pub drawing: Option<&'a [u8]>,
     /// To pass to `::add-mask::` before anything else is printed.
     pub masks: Vec<Secret>,
 }
@@ -63,7 +72,7 @@ pub struct Findings {
     pub more_annotations: usize,
     /// How many `add-mask` commands were refused. Their texts were not shown in that command.
     pub refused_masks: usize,
-    /// The last lines, masked, and harmless wherever they are printed.
+    /// The last lines, masked, and harmless wherever they are printed. Each ends its colours.
     pub tail: Vec<String>,
 }
 
@@ -72,7 +81,9 @@ pub struct Findings {
 pub struct Stream {
     masker: Masker,
     options: Options,
-    prefixer: Option<Prefixer>,
+    controls: Controls,
+    /// What came last, without control sequences.
+    cleaned: Vec<u8>,
     /// The beginning of a line that has no end yet.
     pending: Vec<u8>,
     /// What is pending continues a line whose beginning has been printed.
@@ -81,6 +92,9 @@ pub struct Stream {
     swallowing: bool,
     console: Vec<u8>,
     log: Vec<u8>,
+    drawn: Drawn,
+    /// The lines that are complete, once some were drawn.
+    lines: Vec<u8>,
     new_masks: Vec<Secret>,
     masks: usize,
     mask_bytes: usize,
@@ -96,14 +110,17 @@ impl Stream {
     pub fn new(masker: Masker, options: Options) -> Self {
         Self {
             masker,
-            prefixer: options.prefix.as_deref().map(Prefixer::new),
             tail: Tail::new(options.tail),
             options,
+            controls: Controls::default(),
+            cleaned: Vec::new(),
             pending: Vec::new(),
             continued: false,
             swallowing: false,
             console: Vec::new(),
             log: Vec::new(),
+            drawn: Drawn::default(),
+            lines: Vec::new(),
             new_masks: Vec::new(),
             masks: 0,
             mask_bytes: 0,
@@ -117,7 +134,8 @@ impl Stream {
     /// Takes what was printed; gives the lines that are complete. Works best with large parts.
     pub fn push(&mut self, bytes: &[u8]) -> Printed<'_> {
         self.log.clear();
-        let mut rest = bytes;
+        let mut cleaned = std::mem::take(&mut self.cleaned);
+        let mut rest = self.controls.pass(bytes, &mut cleaned);
         if self.swallowing {
             match lines::first_end(rest) {
                 Some(end) => {
@@ -140,18 +158,20 @@ impl Stream {
             rest = &rest[end..];
         }
         self.pending.extend_from_slice(rest);
+        self.cleaned = cleaned;
         self.pieces();
-        self.printed()
+        self.printed(false)
     }
 
     /// Gives what is left when the output has ended.
     pub fn finish(&mut self) -> Printed<'_> {
         self.log.clear();
+        self.pending.extend(self.controls.rest());
         if !self.pending.is_empty() {
             self.pending.push(b'\n');
             self.pending_line();
         }
-        self.printed()
+        self.printed(true)
     }
 
     /// The text for the log file that was given last, to keep. `spare` is used in its place.
@@ -161,7 +181,7 @@ impl Stream {
 
     /// What the output said besides its text, up to now.
     pub fn findings(&self) -> Findings {
-        let mask = |text: &str| self.masker.mask(text).into_owned();
+        let mask = |text: &str| self.masker.clean(text);
         let annotations = self.annotations.iter().filter_map(|annotation| {
             let masked = Annotation {
                 title: annotation.title.as_deref().map(mask),
@@ -175,21 +195,31 @@ impl Stream {
             annotations: annotations.collect(),
             more_annotations: self.more_annotations,
             refused_masks: self.refused_masks,
-            tail: self.tail.lines().iter().map(|line| inert(&mask(line)).into_owned()).collect(),
+            tail: self.tail.lines().iter().map(|line| inert(&self.masker.mask(line)).into_owned()).collect(),
         }
     }
 
-    fn printed(&mut self) -> Printed<'_> {
+    fn printed(&mut self, ended: bool) -> Printed<'_> {
+        let drew = !self.drawn.keeps(&self.log);
+        if drew {
+            self.lines.clear();
+            self.drawn.append(&self.log, &mut self.lines);
+            if ended {
+                self.drawn.finish(&mut self.lines);
+            }
+            std::mem::swap(&mut self.log, &mut self.lines);
+        }
         self.tail.push(&self.log);
-        let console = match &mut self.prefixer {
+        let console = match &self.options.prefix {
             None => &self.log,
-            Some(prefixer) => {
+            Some(prefix) => {
                 self.console.clear();
-                prefixer.append(&self.log, &mut self.console);
+                lines::prefixed(prefix.as_bytes(), &self.log, &mut self.console);
                 &self.console
             }
         };
-        Printed { console, log: &self.log, masks: std::mem::take(&mut self.new_masks) }
+        let drawing = Some(self.drawn.shown()).filter(|shown| drew && !shown.is_empty());
+        Printed { console, log: &self.log, drawing, masks: std::mem::take(&mut self.new_masks) }
     }
 
     /// Prints what is pending, which has its end by now.
@@ -202,13 +232,18 @@ impl Stream {
     }
 
     /// Prints pieces of a line that grows too long. Enough is held back for no secret to be cut. Where
-    /// secrets overlap without an end, as repetitive ones do, the rest of the line is not shown.
+    /// secrets overlap without an end, as repetitive ones do, the rest of the line is not shown. Such a line
+    /// loses its colours: a secret that they divide could be cut.
     fn pieces(&mut self) {
         let search = self.masker.search();
         // What stands across the cut, and a few that overlap with it. Before `sure` all are known.
         let sure = PIECE + 3 * search.longest();
         let window = sure + search.longest();
         while self.pending.len() >= window + 4 {
+            if let Cow::Owned(text) = Split::of(&self.pending).text {
+                self.pending = text;
+                continue;
+            }
             let mut cut = PIECE;
             while cut > PIECE - 3 && self.pending[cut] & 0xC0 == 0x80 {
                 cut -= 1;
@@ -238,6 +273,8 @@ impl Stream {
     /// Prints lines, or (`whole` is false) a piece of one. `begins`: the block starts with a line,
     /// not inside one.
     fn block(&mut self, block: &[u8], begins: bool, whole: bool) {
+        let split = Split::of(block);
+        let block = &*split.text;
         let mut edits = std::mem::take(&mut self.edits);
         edits.clear();
         find_breaks(block, &mut edits.breaks);
@@ -255,7 +292,7 @@ impl Stream {
             }
         }
         self.masker.search().find(block, &mut edits.masked);
-        edits.apply(block, &mut self.log);
+        edits.apply(&split, &mut self.log);
         self.edits = edits;
     }
 
@@ -308,41 +345,5 @@ impl Stream {
             })
         };
         !forms.iter().any(|form| hides(form)) && !parts().any(hides)
-    }
-}
-
-/// What to change in a block.
-#[derive(Debug, Default)]
-struct Edits {
-    /// Where a space goes.
-    breaks: Vec<usize>,
-    /// What is replaced by [`MASK`].
-    masked: Vec<(usize, usize)>,
-    /// Both, in order.
-    all: Vec<(usize, usize)>,
-}
-
-impl Edits {
-    fn clear(&mut self) {
-        self.breaks.clear();
-        self.masked.clear();
-    }
-
-    fn apply(&mut self, block: &[u8], out: &mut Vec<u8>) {
-        self.all.clear();
-        self.all.extend(self.breaks.iter().map(|at| (*at, *at)).chain(self.masked.iter().copied()));
-        self.all.sort_unstable();
-        let mut from = 0;
-        for (start, end) in &self.all {
-            if *start < from {
-                // Overlaps with what is already hidden.
-                from = from.max(*end);
-                continue;
-            }
-            out.extend_from_slice(&block[from..*start]);
-            out.extend_from_slice(if start == end { b" " } else { MASK.as_bytes() });
-            from = *end;
-        }
-        out.extend_from_slice(&block[from..]);
     }
 }

@@ -30,8 +30,7 @@ impl Tail {
         }
     }
 
-    /// The last lines, without their ends. Of a line that was drawn over with CR, as progress bars
-    /// are, what was drawn last.
+    /// The last lines, without their ends.
     pub(super) fn lines(&self) -> Vec<String> {
         let text = String::from_utf8_lossy(&self.bytes[self.bytes.len().saturating_sub(BYTES)..]);
         let cut = self.cut || self.bytes.len() > BYTES;
@@ -40,13 +39,7 @@ impl Tail {
             lines.remove(0);
         }
         let from = lines.len().saturating_sub(self.lines);
-        lines[from..]
-            .iter()
-            .map(|line| {
-                let line = line.trim_end_matches('\r');
-                line.rsplit('\r').next().unwrap_or(line).to_owned()
-            })
-            .collect()
+        lines[from..].iter().map(|line| (*line).to_owned()).collect()
     }
 }
 
@@ -58,16 +51,9 @@ mod tests {
     fn the_last_lines_of_many() {
         let mut tail = Tail::new(2);
         for number in 0..100 {
-            tail.push(format!("line {number}\r\n").as_bytes());
+            tail.push(format!("line {number}\n").as_bytes());
         }
         assert_eq!(tail.lines(), ["line 98", "line 99"]);
-    }
-
-    #[test]
-    fn a_progress_bar_is_one_line() {
-        let mut tail = Tail::new(3);
-        tail.push(b"start\n10%\r50%\r100%\r\ndone\n");
-        assert_eq!(tail.lines(), ["start", "100%", "done"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::error::ProcessError;
 use super::members::Group;
 use super::spec::Spec;
-use crate::output::cut;
+use crate::output::{cut, plain};
 
 /// How long the output may stay open when the command has ended.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -115,6 +115,7 @@ async fn read(from: Option<impl AsyncRead + Unpin>, to: &mut Vec<u8>) -> std::io
 /// there the masker knows a secret that was cut.
 fn end(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
+    let text = plain(&text);
     let text = text.trim();
     let last = text.ceil_char_boundary(text.len().saturating_sub(SHOWN));
     let from = match text[last..].find('\n') {

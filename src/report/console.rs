@@ -4,40 +4,61 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::output::{Annotation, Level, Masker, StopToken, command, inert};
-use crate::secret::Secret;
+use crate::secret::{Secret, Secrets};
 
 /// The one writer to standard output and error, shared by the listeners that print.
 #[derive(Clone)]
 pub struct Console(Arc<Mutex<Screen>>);
 
+/// Who reads the output.
+#[derive(PartialEq, Eq)]
+enum Reader {
+    Github,
+    /// A person, live.
+    Terminal,
+    Pipe,
+}
+
 struct Screen {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
-    github: bool,
+    reader: Reader,
     masker: Masker,
     masks: bool,
     group: bool,
     region: Option<StopToken>,
+    /// The last line on standard error has no end.
+    live: bool,
 }
 
 impl Console {
     /// A console on `out`; workflow commands are written only where `github` reads them.
-    /// Complaints go to `err`.
-    pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, github: bool, masker: Masker) -> Self {
+    /// Complaints go to `err`, live lines too where that is a `terminal`.
+    pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, github: bool, terminal: bool) -> Self {
         Self(Arc::new(Mutex::new(Screen {
             out,
             err,
-            github,
-            masker,
+            reader: match (github, terminal) {
+                (true, _) => Reader::Github,
+                (false, true) => Reader::Terminal,
+                (false, false) => Reader::Pipe,
+            },
+            masker: Masker::default(),
             masks: true,
             group: false,
             region: None,
+            live: false,
         })))
     }
 
     /// Whether GitHub's runner reads this output.
     pub fn is_github(&self) -> bool {
-        self.with(|screen| screen.github)
+        self.with(|screen| screen.github())
+    }
+
+    /// Whether a person sees live lines.
+    pub fn is_terminal(&self) -> bool {
+        self.with(|screen| screen.reader == Reader::Terminal)
     }
 
     /// The secrets that this console masks; what is added is masked from then on.
@@ -54,6 +75,12 @@ impl Console {
         }
     }
 
+    /// Hides each secret that comes up.
+    pub fn secrets(&self) -> Secrets {
+        let console = self.clone();
+        Secrets::new(move |secret| console.hide([secret]))
+    }
+
     /// From now on the runner is told of no secret: what is printed may be read by a program, and nothing
     /// runs that could show one.
     pub fn only_answers(&self) {
@@ -63,8 +90,8 @@ impl Console {
     /// Lines of our own text for standard error.
     pub fn complain(&self, text: &str) {
         self.with(|screen| {
-            let text = screen.masker.mask(text).into_owned();
-            let _gone = writeln!(screen.err, "{}", inert(&text));
+            screen.clear();
+            let _gone = writeln!(screen.err, "{}", inert(&screen.masker.clean(text)));
         });
     }
 
@@ -72,7 +99,8 @@ impl Console {
     /// clears it.
     pub fn live(&self, text: &str) {
         self.with(|screen| {
-            let text = screen.masker.mask(text).into_owned();
+            let text = screen.masker.clean(text);
+            screen.live = !text.is_empty();
             let _gone = write!(screen.err, "\r\x1b[K{}", inert(&text)).and_then(|()| screen.err.flush());
         });
     }
@@ -80,7 +108,15 @@ impl Console {
     /// Lines of our own text; names of others in it are harmless.
     pub fn say(&self, text: &str) {
         self.with(|screen| {
-            let text = screen.masker.mask(text).into_owned();
+            let text = screen.masker.clean(text);
+            screen.write(&[inert(&text).as_bytes(), b"\n"]);
+        });
+    }
+
+    /// A line of a target after a mark of ours. It keeps its colours, and ends them.
+    pub fn quote(&self, mark: &str, line: &str) {
+        self.with(|screen| {
+            let text = format!("{mark}{}", screen.masker.mask(line));
             screen.write(&[inert(&text).as_bytes(), b"\n"]);
         });
     }
@@ -88,7 +124,7 @@ impl Console {
     /// What a target printed: masked and in whole lines.
     pub fn print(&self, text: &[u8]) {
         self.with(|screen| {
-            if screen.github && screen.region.is_none() {
+            if screen.github() && screen.region.is_none() {
                 let harmless = inert(&String::from_utf8_lossy(text)).into_owned();
                 screen.write(&[harmless.as_bytes()]);
             } else {
@@ -101,7 +137,7 @@ impl Console {
     /// for it.
     pub fn command(&self, line: &str) {
         self.with(|screen| {
-            if screen.github {
+            if screen.github() {
                 screen.leave();
                 screen.write(&[line.as_bytes(), b"\n"]);
                 screen.enter();
@@ -111,8 +147,14 @@ impl Console {
 
     /// An annotation of ours or one that was checked.
     pub fn annotate(&self, annotation: Annotation) {
-        let masked = |text: String| self.with(|screen| screen.masker.mask(&text).into_owned());
-        let annotation = Annotation { message: masked(annotation.message), ..annotation };
+        let masker = self.masker();
+        let clean = |text: Option<String>| text.map(|text| masker.clean(&text));
+        let annotation = Annotation {
+            title: clean(annotation.title),
+            file: clean(annotation.file),
+            message: masker.clean(&annotation.message),
+            ..annotation
+        };
         if let Some(annotation) = annotation.checked() {
             self.command(&command::annotation(&annotation));
         }
@@ -127,8 +169,9 @@ impl Console {
     /// Opens a group; nothing that is printed in it acts as a command.
     pub fn open(&self, title: &str) {
         self.with(|screen| {
-            if screen.github {
-                screen.write(&[command::group(&inert(title)).as_bytes(), b"\n"]);
+            let title = screen.masker.clean(title);
+            if screen.github() {
+                screen.write(&[command::group(&inert(&title)).as_bytes(), b"\n"]);
             } else {
                 screen.write(&[b"\n== ", title.as_bytes(), b"\n"]);
             }
@@ -142,7 +185,7 @@ impl Console {
         self.with(|screen| {
             screen.leave();
             screen.group = false;
-            if screen.github {
+            if screen.github() {
                 screen.write(&[command::end_group().as_bytes(), b"\n"]);
             }
         });
@@ -154,16 +197,28 @@ impl Console {
 }
 
 impl Screen {
+    fn github(&self) -> bool {
+        self.reader == Reader::Github
+    }
+
     /// A reader that went away (`p2p … | head`) is no reason to end the gate.
     fn write(&mut self, parts: &[&[u8]]) {
+        self.clear();
         let written = parts.iter().try_for_each(|part| self.out.write_all(part));
         let _gone = written.and_then(|()| self.out.flush());
+    }
+
+    /// Clears the live line, which the next line would be appended to.
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.live) {
+            let _gone = self.err.write_all(b"\r\x1b[K").and_then(|()| self.err.flush());
+        }
     }
 
     /// Begins a stop region where one is due. Each has a token of its own: whoever reads the log
     /// knows the old ones. Without randomness there is none, and [`Console::print`] sees to it.
     fn enter(&mut self) {
-        if self.github
+        if self.github()
             && self.group
             && let Ok(token) = StopToken::new()
         {

@@ -1,27 +1,38 @@
 //! The log: what a person reads while the gate runs, and right after it failed.
 
+use std::time::{Duration, Instant};
+
 use super::{Console, Listener, time};
 use crate::outcome::{Event, Outcome, Status, StepResult, Verdict};
-use crate::output::Level;
+use crate::output::{Level, plain};
 use crate::plan::{Place, Plan};
+
+/// How often a terminal shows what a target draws.
+const LIVE: Duration = Duration::from_millis(100);
+/// How long a log stays silent while a target draws.
+const LOGGED: Duration = Duration::from_mins(1);
+/// How many characters of a live line are shown: a line that wraps cannot be cleared.
+const WIDTH: usize = 78;
 
 /// Writes the log.
 pub struct Log {
     console: Console,
     /// Whether standard output is for the version alone.
     bare: bool,
+    /// When a target's output was last shown.
+    printed: Instant,
 }
 
 impl Log {
     /// A log on `console`.
     pub fn new(console: Console) -> Self {
-        Self { console, bare: false }
+        Self { console, bare: false, printed: Instant::now() }
     }
 
     /// A log that says nothing but the version on standard output, for scripts of a laptop: notes, and
     /// what goes wrong, go to standard error.
     pub fn of_version(console: Console) -> Self {
-        Self { console, bare: true }
+        Self { console, bare: true, printed: Instant::now() }
     }
 
     fn say(&self, text: &str) {
@@ -29,6 +40,22 @@ impl Log {
             self.console.complain(text);
         } else {
             self.console.say(text);
+        }
+    }
+
+    /// A progress bar is live on a terminal. In a log it is one line once it is complete; meanwhile the log
+    /// gets what it shows now and then, so that the target does not look stuck.
+    fn drawing(&mut self, text: &[u8]) {
+        let terminal = self.console.is_terminal();
+        if self.printed.elapsed() < if terminal { LIVE } else { LOGGED } {
+            return;
+        }
+        self.printed = Instant::now();
+        if terminal {
+            let text = plain(&String::from_utf8_lossy(text)).into_owned();
+            self.console.live(&text.chars().take(WIDTH).collect::<String>());
+        } else {
+            self.console.print(&[text, b"\n"].concat());
         }
     }
 
@@ -84,7 +111,7 @@ impl Log {
         if !result.tail.is_empty() {
             self.say(&format!("  the last lines of {name}:"));
             for line in &result.tail {
-                self.say(&format!("  | {line}"));
+                self.console.quote("  | ", line);
             }
         }
         if !result.cluster.is_empty() {
@@ -157,7 +184,11 @@ impl Listener for Log {
                 let names: Vec<_> = steps.iter().map(|step| step.name.as_str()).collect();
                 self.console.open(&names.join(" and "));
             }
-            Event::Printed(text) => self.console.print(text),
+            Event::Printed(text) => {
+                self.printed = Instant::now();
+                self.console.print(text);
+            }
+            Event::Drawing(text) => self.drawing(text),
             Event::GroupEnded => self.console.close(),
             Event::StepEnded(result) => self.ended(result),
             Event::Recorded(image) => {

@@ -1,7 +1,10 @@
-//! Text of others in markdown, so that it stays text.
+//! Text of others in markdown, so that it stays text: without control sequences ([`plain`]).
+
+use crate::output::plain;
 
 /// In a cell of a table. What stands between backticks is shown as code.
 pub(super) fn cell(text: &str) -> String {
+    let text = &*plain(text);
     let parts: Vec<_> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {
         return escaped(text);
@@ -21,7 +24,7 @@ fn escaped(text: &str) -> String {
     let mut cell = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\n' | '\r' => cell.push(' '),
+            '\n' => cell.push(' '),
             '<' => cell.push_str("&lt;"),
             '>' => cell.push_str("&gt;"),
             '&' => cell.push_str("&amp;"),
@@ -37,7 +40,7 @@ fn escaped(text: &str) -> String {
 
 /// As inline code; text that holds a backtick gets a longer fence.
 pub(super) fn code(text: &str) -> String {
-    let text = text.replace(['\n', '\r'], " ").replace('|', "\\|");
+    let text = plain(text).replace('\n', " ").replace('|', "\\|");
     let fence = "`".repeat(longest_run(&text) + 1);
     if text.starts_with('`') || text.ends_with('`') {
         format!("{fence} {text} {fence}")
@@ -52,7 +55,7 @@ pub(super) fn block<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> String 
     let fence = "`".repeat((longest + 1).max(3));
     let mut block = format!("{fence}text\n");
     for line in lines {
-        block.push_str(line);
+        block.push_str(&plain(line));
         block.push('\n');
     }
     block.push_str(&fence);

@@ -31,6 +31,7 @@ use jiff::Timestamp;
 
 use crate::error::Failure;
 use crate::outcome::Event;
+use crate::output::plain;
 use crate::world::Env;
 
 /// One who hears what happens.
@@ -81,7 +82,7 @@ pub fn failed(console: &Console, env: &Env, failure: &Failure, logs: Option<(&Pa
 
 /// A failure before there is a console.
 pub fn fatal(failure: &Failure) -> ExitCode {
-    let _gone = writeln!(std::io::stderr(), "{failure}");
+    let _gone = writeln!(std::io::stderr(), "{}", plain(&failure.to_string()));
     ExitCode::from(failure.exit.code())
 }
 

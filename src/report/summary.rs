@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{Listener, markdown, time};
 use crate::error::Failure;
 use crate::outcome::{Event, Outcome, Status, StepResult, Verdict};
-use crate::output::Masker;
+use crate::output::{Masker, stripped};
 use crate::plan::Plan;
 use crate::private;
 
@@ -52,7 +52,7 @@ impl Listener for Summary {
 /// The summary of a run that failed before its plan was executed.
 pub(super) fn failed(file: &Path, masker: &Masker, failure: &Failure) -> std::io::Result<()> {
     // Masked before it is cut: what ends inside a secret does not look like one.
-    let text = masker.mask(&failure.to_string()).into_owned();
+    let text = masker.clean(&failure.to_string());
     let text = text.get(..text.floor_char_boundary(BUDGET)).unwrap_or_default();
     append(
         file,
@@ -62,7 +62,7 @@ pub(super) fn failed(file: &Path, masker: &Masker, failure: &Failure) -> std::io
 }
 
 fn append(file: &Path, masker: &Masker, text: &str) -> std::io::Result<()> {
-    private::append(file)?.write_all(masker.mask(text).as_bytes())
+    private::append(file)?.write_all(masker.mask(&stripped(text)).as_bytes())
 }
 
 /// The whole summary, at most [`BUDGET`] bytes.

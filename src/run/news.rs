@@ -66,7 +66,7 @@ impl Slack {
             Ok(None) => None,
         };
         let Some(mut news) = news else { return };
-        news.text = console.masker().mask(&news.text).into_owned();
+        news.text = console.masker().clean(&news.text);
         match slack::tell(&self.webhook, &news, Watcher::default()).await {
             Ok(()) => console.say("Slack was told"),
             Err(error) => console.annotate_text(

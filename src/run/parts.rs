@@ -12,7 +12,7 @@ use crate::environment::{Key, Values};
 use crate::error::Failure;
 use crate::execute::{Account, Accounts, Edges, GivenLogins, Remote, Site};
 use crate::git::Git;
-use crate::google::{Endpoints, Federation, IdTokenRequest, Secrets, Settings as GoogleSettings, TOKEN_USER};
+use crate::google::{Endpoints, Federation, IdTokenRequest, Settings as GoogleSettings, TOKEN_USER};
 use crate::inputs::{Inputs, RegistryLogin, RegistryLogins, Size};
 use crate::kube::Kubeconfig;
 use crate::logins::Login;
@@ -20,7 +20,7 @@ use crate::oci::{Client, Credentials, Insecure, Keyring, Settings};
 use crate::plan::{Job, Place, Plan, Step};
 use crate::report::{Console, Reporter};
 use crate::retry::{Policy, Watcher};
-use crate::secret::Secret;
+use crate::secret::{Secret, Secrets};
 use crate::tagging::Listing;
 use crate::web::Retrying;
 use crate::workspace::KeptFile;
@@ -42,7 +42,7 @@ pub(super) fn edges(
     secrets: Secrets,
 ) -> Result<Edges, Failure> {
     let inputs = &context.request.inputs;
-    let accounts = accounts(world, context, plan, &watcher, secrets)?;
+    let accounts = accounts(world, context, plan, &watcher, secrets.clone())?;
     let mut keyring = Keyring::from_env(&world.env)?;
     for Login { registry, username, password } in logins.all().cloned() {
         keyring = keyring.with(&registry, Credentials::Password { username, password });
@@ -56,6 +56,7 @@ pub(super) fn edges(
         keyring,
         insecure: insecure(inputs)?.0,
         watcher: watcher.clone(),
+        secrets,
         ..Settings::default()
     });
     let remote = match &context.job {
@@ -88,8 +89,7 @@ pub(super) async fn client(
 ) -> Result<Client, Failure> {
     let logins = logins(context)?;
     console.hide(&logins.all().map(|login| basic(&login.username, &login.password)).collect::<Vec<_>>());
-    let told = secrets(console);
-    let edges = edges(world, context, plan, &logins, git, watcher, told)?;
+    let edges = edges(world, context, plan, &logins, git, watcher, console.secrets())?;
     if let Some(own) = &edges.accounts.own {
         own.enter(context.paths.scratch()?.join("token"), reporter).await?;
     }
@@ -109,6 +109,7 @@ fn accounts(
     if !sides.into_iter().flatten().any(|side| side.identity.is_some()) {
         return Ok(Accounts::default());
     }
+    let secrets = with_logins(secrets);
     let federation = |endpoints: Endpoints| {
         Federation::new(GoogleSettings {
             endpoints,
@@ -145,10 +146,12 @@ fn endpoints(values: &Values) -> Endpoints {
     endpoints
 }
 
-/// Hides each secret that comes up, before anything is done with it.
-pub(super) fn secrets(console: &Console) -> Secrets {
-    let console = console.clone();
-    Secrets::new(move |secret| console.hide([secret, &basic(TOKEN_USER, secret)]))
+/// Hides tokens of Google, and what they look like in a login.
+fn with_logins(secrets: Secrets) -> Secrets {
+    Secrets::new(move |token| {
+        secrets.tell(token);
+        secrets.tell(&basic(TOKEN_USER, token));
+    })
 }
 
 /// What HTTP's basic authentication makes of a login, which is as secret as the password.

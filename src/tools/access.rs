@@ -64,5 +64,11 @@ pub(super) fn client(
             again.wait.as_secs_f64()
         ));
     });
-    Ok(Client::new(Settings { keyring, insecure, watcher, ..Settings::default() }))
+    Ok(Client::new(Settings {
+        keyring,
+        insecure,
+        watcher,
+        secrets: console.secrets(),
+        ..Settings::default()
+    }))
 }

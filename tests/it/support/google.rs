@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use p2p::google::{Endpoints, Federation, IdTokenRequest, Identity, Role, Secrets, Settings};
-use p2p::secret::Secret;
+use p2p::google::{Endpoints, Federation, IdTokenRequest, Identity, Role, Settings};
+use p2p::secret::{Secret, Secrets};
 use p2p::web::Retrying;
 use serde_json::{Value as Json, json};
 
