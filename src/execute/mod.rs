@@ -26,10 +26,11 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Exit, Failure};
 use crate::outcome::{Event, Image, Outcome, Promoted, Status, StepResult, Verdict};
-use crate::output::{Level, Masker};
+use crate::output::{Level, Masker, inert};
 use crate::plan::{Job, Plan, Version};
 use crate::process::Stop;
 use crate::report::Reporter;
+use crate::workspace::{Listed, remove_links_out_of};
 
 /// How long our own work on files may take after a signal; a target has had its time before that.
 const AFTER_A_SIGNAL: Duration = Duration::from_millis(500);
@@ -124,11 +125,18 @@ impl Execution<'_> {
         }
         if !progress.plan.artifacts.is_empty() {
             match self.blocking(self.site.artifacts(&progress.plan.artifacts)).await {
-                Some(Ok(files)) => progress.artifacts = files,
+                Some(Ok(Listed { files, refused })) => {
+                    progress.artifacts = files;
+                    for (path, why) in refused {
+                        let path = inert(&self.masker.mask(&path.display().to_string())).into_owned();
+                        self.warn(&mut progress, &format!("{path:?} is no artifact: {why}"));
+                    }
+                }
                 Some(Err(failure)) => self.warn(&mut progress, &failure.to_string()),
                 None => self.warn(&mut progress, "there was no time to look for all artifacts"),
             }
         }
+        remove_links_out_of(&self.site.paths.logs);
         let (started, seconds) = (progress.started, progress.clock.elapsed().as_secs_f64());
         self.outcome(progress, started, seconds)
     }

@@ -18,7 +18,7 @@ use crate::registry::Pushes;
 use crate::retry::Watcher;
 use crate::tagging::{self, Listing};
 use crate::version::{Commit, Kind};
-use crate::workspace::{ArtifactGlobs, KeptFile, Snapshot, bring_back};
+use crate::workspace::{ArtifactGlobs, KeptFile, Listed, Snapshot, bring_back, list};
 use crate::world::Env;
 
 /// The outside systems.
@@ -141,20 +141,19 @@ impl Site {
     pub(super) fn artifacts(
         &self,
         globs: &[String],
-    ) -> impl FnOnce() -> Result<Vec<String>, Failure> + Send + use<> {
+    ) -> impl FnOnce() -> Result<Listed, Failure> + Send + use<> {
         let globs = globs.to_vec();
-        let directory = self.paths.directory.clone();
+        let (directory, workspace) = (self.paths.directory.clone(), self.paths.workspace.clone());
         let apart = self.paths.elsewhere().then(|| self.paths.logs.join("artifacts"));
         move || {
             let globs = ArtifactGlobs::parse(globs.iter().map(String::as_str))?;
-            let mut at = directory;
+            let (mut at, mut root) = (directory, workspace);
             if let Some(apart) = apart.filter(|_| !globs.is_empty()) {
                 std::fs::create_dir_all(&apart).map_err(FileError::at("create a directory in", &apart))?;
                 bring_back(&globs, &at, &apart, &Snapshot::default(), &apart)?;
-                at = apart;
+                (at, root) = (apart.clone(), apart);
             }
-            let found = globs.find(&at)?;
-            Ok(found.iter().map(|file| at.join(file).display().to_string()).collect())
+            Ok(list(&globs, &at, &root)?)
         }
     }
 

@@ -52,9 +52,8 @@ impl Answer {
         }
         match status {
             401 => Error::BadToken { what, answer },
-            403 | 409 | 422
-                if says(&["rule violations", "tag protection", "protected tag", "immutable release"]) =>
-            {
+            403 | 409 | 422 if says(&["immutable release"]) => Error::Immutable { what, status, answer },
+            403 | 409 | 422 if says(&["rule violations", "tag protection", "protected tag"]) => {
                 Error::Protected { what, status, answer }
             }
             _ if says(&["`workflows` permission", "`workflow` scope", "workflows permission"]) => {

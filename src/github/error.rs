@@ -108,7 +108,17 @@ pub enum Error {
         /// What GitHub said.
         answer: String,
     },
-    /// A ruleset, tag protection or an immutable release stands in the way.
+    /// A published release of a repository with immutable releases keeps its tag and its files.
+    #[error("could not {what}: the release is immutable ({status}: {answer})")]
+    Immutable {
+        /// What was asked.
+        what: String,
+        /// The status.
+        status: u16,
+        /// What GitHub said.
+        answer: String,
+    },
+    /// A ruleset or tag protection stands in the way.
     #[error("could not {what}: a rule of the repository protects its tags ({status}: {answer})")]
     Protected {
         /// What was asked.
@@ -210,6 +220,10 @@ impl Help for Error {
             Self::NotFound { .. } => {
                 "check GITHUB_REPOSITORY and GITHUB_API_URL, and that the token may see the repository; a token of \
                  another repository may not\npermissions:\n  contents: write"
+            }
+            Self::Immutable { .. } => {
+                "neither the files nor the tag of a published release can change, and a tag that such a release had is \
+                 never free again: release the next version"
             }
             Self::Protected { .. } => {
                 "let the token's owner bypass the rule (Settings, Rules, Rulesets, Bypass list), or pass a token of an \

@@ -106,10 +106,26 @@ fn values(outcome: &Outcome, report: &str) -> Vec<(&'static str, String)> {
         ("promoted", json!(outcome.promoted).to_string()),
         ("result", outcome.result.word().to_owned()),
         ("steps", json!(steps).to_string()),
-        ("artifacts", outcome.artifacts.join("\n")),
+        ("artifacts", outcome.artifacts.iter().map(|file| literal(file)).collect::<Vec<_>>().join("\n")),
         ("logs-path", outcome.logs.clone()),
         ("report-path", report.to_owned()),
     ]
+}
+
+/// A path as a pattern that means this path alone: who uploads artifacts takes each line for a glob, without
+/// the white space at its end (`@actions/glob`).
+fn literal(path: &str) -> String {
+    let end = path.trim_end().len();
+    let mut pattern = String::with_capacity(path.len());
+    for (position, c) in path.char_indices() {
+        match c {
+            '\\' => pattern.push_str(r"\\"),
+            '*' | '?' | '[' => pattern.extend(['[', c, ']']),
+            c if position >= end => pattern.extend(['[', c, ']']),
+            c => pattern.push(c),
+        }
+    }
+    pattern
 }
 
 /// What is said of an output that the runner will not hand on ("may contain secret").

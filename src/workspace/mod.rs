@@ -8,6 +8,7 @@ mod error;
 mod globs;
 mod kept;
 mod links;
+mod listed;
 mod remove;
 mod scan;
 
@@ -16,4 +17,5 @@ pub use copy::{Copied, CopyOptions, copy_workspace};
 pub use error::WorkspaceError;
 pub use globs::ArtifactGlobs;
 pub use kept::KeptFile;
+pub use listed::{Listed, list, remove_links_out_of};
 pub use remove::remove_tree;

@@ -10,6 +10,7 @@ mod cloud;
 mod copy;
 mod delivery;
 mod dist;
+mod docker;
 mod environment;
 mod events;
 mod gate;

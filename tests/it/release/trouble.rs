@@ -66,6 +66,29 @@ fn a_published_file_is_never_replaced_and_a_draft_s_is() {
     assert!(!release.draft);
 }
 
+/// The repository has immutable releases: what is there is compared, and what is missing stays so.
+#[test]
+fn an_immutable_release_is_completed_by_nothing() {
+    let gate = scene();
+    gate.run(&["release"]).passed();
+    gate.github.fault(|seen| {
+        let changes = seen.method != "GET" && (seen.line().contains("/assets") || seen.moves_tags());
+        changes.then(|| Fault::error(422, "Cannot upload assets to an immutable release."))
+    });
+    gate.run(&["release"]).passed();
+    gate.github.meddle(|releases| {
+        releases[0].assets.pop();
+    });
+    let run = gate.run(&["release"]);
+    assert_eq!(run.code, 69);
+    let text = failure(&run);
+    assert!(
+        text.contains("the release is immutable (422: Cannot upload assets to an immutable release.)"),
+        "{text}"
+    );
+    assert!(text.contains("release the next version"), "{text}");
+}
+
 #[test]
 fn refusals_say_what_to_do() {
     let gate = scene();

@@ -1,5 +1,7 @@
 //! `version`, then `fastfeedback`: what nearly every tenant has.
 
+use serde_json::json;
+
 use super::{MAKEFILE, Scene, TWO_JOBS};
 use crate::support::github::pull_request;
 
@@ -137,4 +139,17 @@ fn a_pull_request_promotes_nothing_and_integrates_where_it_is_told_to() {
     assert_eq!(scene.registry.tags("test/extended-test/web"), [""; 0]);
     let warnings = ended.annotations("warning");
     assert!(warnings.iter().any(|warning| warning.contains("p2p-integration is skipped")), "{warnings:?}");
+}
+
+#[test]
+fn a_merge_queue_runs_the_whole_gate_and_neither_tags_nor_promotes() {
+    let scene = Scene::new(&[("Makefile", MAKEFILE)]);
+    let queue = json!({"ref": "refs/heads/gh-readonly-queue/main/pr-7-abc", "action": "checks_requested"});
+    let ended = scene.event("merge_group", queue, TWO_JOBS);
+    ended.run.passed();
+    let targets = ["p2p-build", "p2p-functional", "p2p-integration", "p2p-nft"];
+    assert_eq!(ended.targets(), targets.map(|target| format!("{target} 1.2.3-{} dev", scene.head)));
+    assert!(!ended.jobs().iter().any(|job| job.contains("promote")), "{:?}", ended.jobs());
+    assert_eq!(scene.bare.tags().keys().collect::<Vec<_>>(), ["v1.2.3"]);
+    assert_eq!(scene.registry.tags("test/extended-test/web"), [""; 0]);
 }
