@@ -92,3 +92,17 @@ impl<R: Read> Read for Counted<'_, R> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn files_have_a_limit_of_their_own() {
+        let limit = Limit::new(u64::MAX);
+        limit.files(MOST_FILES).unwrap();
+        let error = limit.files(1).unwrap_err().to_string();
+        assert_eq!(error, "the image unpacks to more than 1000000 files");
+    }
+}
