@@ -22,6 +22,7 @@ use crate::removals::Removals;
 use crate::report::{self, Annotations, Console, Json, Listener, Log, Outputs, Reporter, Summary};
 use crate::retry::{Policy, Watcher};
 use crate::secret::Secret;
+use crate::web;
 use crate::world::{Env, World};
 
 /// Does what the arguments and the environment ask for. Text goes to `out`, complaints of the
@@ -29,6 +30,13 @@ use crate::world::{Env, World};
 pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Exit {
     let github = world.env.get("GITHUB_ACTIONS") == Some("true");
     let console = Console::new(out, err, github, world.terminal);
+    if let Some(warning) = web::trust(&world.env) {
+        if github {
+            console.annotate_text(Level::Warning, "certificates", &warning);
+        } else {
+            console.complain(&format!("warning: {warning}"));
+        }
+    }
     // In the action an empty `command` is its default.
     let asked = cli::parse(&world.args, github || world.env.get("INPUT_COMMAND").is_some());
     let ended = match asked {

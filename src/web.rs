@@ -1,6 +1,12 @@
 //! One exchange with an API over HTTP: sent, repeated as `retry` says, read within bounds. Any edge
 //! may use it; what an answer means is the edge's own business.
 
+mod trust;
+mod words;
+
+pub use trust::{AUTHORITY_HELP, trust, trusting};
+pub use words::words;
+
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -10,25 +16,19 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, RequestBuilder, Url};
 
-use crate::output::{cut, one_line};
+use tokio::time::Instant;
+
 use crate::retry::{Again, Policy, Watcher, random, transient};
 use crate::secret::Secret;
 
 /// How long a connection may take to be made, name look-up and TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long an exchange may take in all. None of these APIs streams.
-const EXCHANGE: Duration = Duration::from_secs(30);
-
-/// Connections that time out one after the other before we believe that nothing answers there: a
-/// firewall drops packets without a word, and more patience does not change its mind.
-const SILENCES: u32 = 2;
+/// How long an exchange may take in all. None of these APIs streams, and each of six tries may stall.
+const EXCHANGE: Duration = Duration::from_secs(15);
 
 /// The most bytes of an answer.
 const LARGEST: usize = 4 * 1024 * 1024;
-
-/// The most characters of an answer that an error quotes.
-const MOST_WORDS: usize = 400;
 
 /// How the errors of reqwest and hyper begin that wrap the one that tells something.
 const WRAPPERS: [&str; 4] =
@@ -57,12 +57,10 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body as words for an error: one line, not too long, without control characters.
+    /// What the answer says of a failure: one line, not too long, without control characters. Of an error
+    /// object of the APIs that we know, its message alone.
     pub fn words(&self) -> String {
-        let text = String::from_utf8_lossy(&self.body);
-        // A proxy's error page tells nothing that the status does not.
-        let words = if text.trim_start().starts_with('<') { String::new() } else { words(&text) };
-        if words.is_empty() { "no explanation".to_owned() } else { words }
+        words::of_body(&self.body).unwrap_or_else(|| "no explanation".to_owned())
     }
 }
 
@@ -85,13 +83,20 @@ pub enum Why {
     Setup,
     /// The other side's certificate is not trusted, or it trusts ours not.
     Certificate,
-    /// Connections were not answered at all.
+    /// No connection was made in time, or its TLS handshake was not answered.
     Silence,
-    /// Anything else: refused, reset, no such host, too slow.
+    /// The connection was made, and no answer came in time.
+    Stalled,
+    /// Nothing listens there.
+    Refused,
+    /// The host's name is not known.
+    NoHost,
+    /// Anything else, such as a reset.
     Broken,
 }
 
-/// Sends a request until the answer is not worth another try. `what` names it in the log.
+/// Sends a request until the answer is not worth another try. `what` names it in the log. However a try
+/// fails, all tries of the policy are made unless another one cannot help.
 ///
 /// # Errors
 /// When no answer came. A 5xx that stayed is an answer.
@@ -101,7 +106,6 @@ pub async fn send(
     request: impl Fn() -> RequestBuilder,
 ) -> Result<Answer, Lost> {
     let mut attempt = 1;
-    let mut silences = 0;
     loop {
         let (why, after) = match once(request()).await {
             Ok(answer) if !transient(answer.status) => return Ok(Answer { attempts: attempt, ..answer }),
@@ -111,13 +115,7 @@ pub async fn send(
             }
             Err(lost) => (Ok(Lost { attempts: attempt, ..lost }), None),
         };
-        if matches!(why, Ok(Lost { why: Why::Silence, .. })) {
-            silences += 1;
-        }
-        let hopeless = match &why {
-            Ok(lost) => matches!(lost.why, Why::Setup | Why::Certificate) || silences >= SILENCES,
-            Err(_) => false,
-        };
+        let hopeless = matches!(&why, Ok(lost) if matches!(lost.why, Why::Setup | Why::Certificate));
         let wait = if hopeless { None } else { retrying.policy.wait(attempt, after, random()) };
         let Some(wait) = wait else {
             return match why {
@@ -137,6 +135,8 @@ pub async fn send(
 }
 
 async fn once(request: RequestBuilder) -> Result<Answer, Lost> {
+    let begin = Instant::now();
+    let lost = |error| lost(error, begin.elapsed());
     let mut response = request.send().await.map_err(lost)?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let mut body = BytesMut::new();
@@ -151,20 +151,24 @@ async fn once(request: RequestBuilder) -> Result<Answer, Lost> {
 }
 
 /// URLs are left out: they may be long, and `what` names the place already.
-fn lost(error: reqwest::Error) -> Lost {
-    let silent = error.is_connect() && error.is_timeout();
-    let setup = error.is_builder();
+fn lost(error: reqwest::Error, took: Duration) -> Lost {
+    let (setup, late, connecting) = (error.is_builder(), error.is_timeout(), error.is_connect());
     let reason = chain(&error.without_url());
+    let text = reason.to_lowercase();
     let why = if setup {
         Why::Setup
-    } else if silent {
-        Why::Silence
-    } else if reason.to_lowercase().contains("certificate") {
+    } else if late {
+        if connecting { Why::Silence } else { Why::Stalled }
+    } else if text.contains("certificate") {
         Why::Certificate
+    } else if text.contains("connection refused") {
+        Why::Refused
+    } else if text.contains("dns error") || text.contains("lookup address") {
+        Why::NoHost
     } else {
         Why::Broken
     };
-    let reason = if silent { format!("nothing answered within {} s", CONNECT.as_secs()) } else { reason };
+    let reason = if late { format!("no answer within {:.0} s", took.as_secs_f64()) } else { reason };
     Lost { reason, why, attempts: 1 }
 }
 
@@ -201,12 +205,6 @@ pub fn date(headers: &HeaderMap) -> Option<jiff::Timestamp> {
     Some(jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp())
 }
 
-/// Text of others on one line, not too long, without control characters. Where it is cut, the masker
-/// knows the beginning of a secret.
-pub fn words(text: &str) -> String {
-    cut(&one_line(&cut(text, MOST_WORDS * 4)), MOST_WORDS)
-}
-
 /// `Bearer <token>`, marked as sensitive; `None` where the token holds what no header may.
 pub fn bearer(token: &Secret) -> Option<HeaderValue> {
     sensitive(&format!("Bearer {}", token.expose()))
@@ -222,7 +220,7 @@ pub fn sensitive(text: &str) -> Option<HeaderValue> {
 /// Clients for whatever host comes, made when first needed: reading the certificates takes its time.
 ///
 /// Proxies are those of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, never for loopback; certificates
-/// are checked against the system's store (or `SSL_CERT_FILE`).
+/// are checked as [`trusting`] says.
 #[derive(Debug, Default)]
 pub struct Clients {
     outside: OnceLock<Result<Client, String>>,
@@ -237,7 +235,7 @@ impl Clients {
     pub fn of(&self, url: &Url) -> Result<&Client, Lost> {
         let loopback = is_loopback(url);
         let cell = if loopback { &self.loopback } else { &self.outside };
-        cell.get_or_init(|| builder(loopback).build().map_err(|error| chain(&error)))
+        cell.get_or_init(|| trusting(builder(loopback))?.build().map_err(|error| chain(&error)))
             .as_ref()
             .map_err(|reason| Lost { reason: reason.clone(), why: Why::Setup, attempts: 1 })
     }
@@ -269,20 +267,6 @@ pub fn is_loopback(url: &Url) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
-
-    #[test]
-    fn words_are_one_short_line() {
-        assert_eq!(words("Bad\r\n\u{1b}[31mGateway\u{7}"), "Bad [31mGateway");
-        assert_eq!(words(&"ä".repeat(9000)).chars().count(), MOST_WORDS + 1);
-        let answer = |body: &'static str| Answer {
-            status: 502,
-            headers: HeaderMap::new(),
-            body: Bytes::from_static(body.as_bytes()),
-            attempts: 1,
-        };
-        assert_eq!(answer(" <html>nginx").words(), "no explanation");
-        assert_eq!(answer("{\"a\":\n1}").words(), "{\"a\": 1}");
-    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

@@ -2,6 +2,7 @@
 //! and what targets need of the cluster is made.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
@@ -11,8 +12,11 @@ use super::{Execution, Said};
 use crate::error::Failure;
 use crate::kube::{Action, Api, Progress, Stage};
 use crate::oci::OciError;
+use crate::outcome::Event;
+use crate::output::Level;
 use crate::plan::{Preflight, Review, Subnamespaces};
 use crate::report::time;
+use crate::retry::Policy;
 use crate::web::Retrying;
 
 /// The token files of the run's own accounts.
@@ -136,14 +140,33 @@ impl Execution<'_> {
         Ok(Some(format!("may pull from {repository}")))
     }
 
-    /// Asks the cluster whether the targets may do what they are about to.
+    /// Asks the cluster whether the targets may do what they are about to, and whether the namespaces exist.
     async fn review(&self, review: &Review) -> Result<Option<String>, Failure> {
         let api = self.api(self.patiently())?;
-        let actions: Vec<_> = match review {
-            Review::Subnamespaces(parent) => vec![Action::create_subnamespaces(parent)],
-            Review::Deploy(names) => names.iter().map(|name| Action::deploy(name)).collect(),
+        let (names, actions) = match review {
+            Review::Subnamespaces(parent) => {
+                (std::slice::from_ref(parent), vec![Action::create_subnamespaces(parent)])
+            }
+            Review::Deploy(names) => {
+                (names.as_slice(), names.iter().map(|name| Action::deploy(name)).collect())
+            }
         };
-        let checks = join_all(actions.iter().map(|action| api.check(action))).await;
+        let (lacking, checks) = tokio::join!(
+            join_all(names.iter().map(|name| api.lacks_namespace(name))),
+            join_all(actions.iter().map(|action| api.check(action))),
+        );
+        let lacking = names.iter().zip(lacking).filter(|(_, lacking)| *lacking).map(|(name, _)| name);
+        for name in lacking {
+            match review {
+                Review::Subnamespaces(_) => return Err(api.no_namespace(name).into()),
+                // A target may create it.
+                Review::Deploy(_) => {
+                    let text =
+                        format!("{}; a target that deploys to it must create it", api.no_namespace(name));
+                    self.reporter.tell(&Event::Said(Level::Warning, &text));
+                }
+            }
+        }
         checks.into_iter().collect::<Result<(), _>>()?;
         let may: Vec<_> = actions.iter().map(ToString::to_string).collect();
         Ok(Some(format!("may {}", may.join(", "))))
@@ -160,8 +183,10 @@ impl Execution<'_> {
         Ok(Api::new(&kubeconfig, &self.site.env, retrying)?)
     }
 
+    /// Six tries of a few seconds each, so that a server that stalls holds us for less than a minute.
     fn patiently(&self) -> Retrying {
-        Retrying { watcher: self.edges.watcher.clone(), ..Retrying::default() }
+        let policy = Policy { patience: Duration::from_secs(10), ..Policy::default() };
+        Retrying { policy, watcher: self.edges.watcher.clone() }
     }
 
     /// Sees to it that the subnamespaces are there.
@@ -185,6 +210,12 @@ impl Execution<'_> {
         };
         let limit = self.site.subnamespaces_limit;
         api.ensure_subnamespaces(&wanted.parent, &wanted.names, limit, &tell).await?;
+        let api = &api;
+        let reviews = wanted.names.iter().map(|name| async move {
+            let wait = || self.notice(&format!("waiting for the roles of {} in {name}", wanted.parent));
+            api.check_subnamespace(&wanted.parent, &Action::deploy(name), &wait).await
+        });
+        join_all(reviews).await.into_iter().collect::<Result<(), _>>()?;
         let made = made.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(Some(format!("{} of {} ready, {made} created", wanted.names.len(), wanted.parent)))
     }

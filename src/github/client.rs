@@ -14,11 +14,12 @@ use super::answer::Answer;
 use super::{Error, limit};
 use crate::retry::{Again, Policy, Watcher, random, transient};
 use crate::secret::Secret;
+use crate::web::trusting;
 
 /// One repository on GitHub, as its REST API shows it.
 ///
 /// Proxies are those of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`; certificates are checked
-/// against the system's store (or `SSL_CERT_FILE`).
+/// as [`trusting`] says.
 #[derive(Debug)]
 pub struct GitHub {
     pub(super) server: String,
@@ -226,13 +227,15 @@ impl GitHub {
         let _chosen = rustls::crypto::ring::default_provider().install_default();
         // Our own transport under octocrab: its default one knows no proxy, names itself in the
         // user agent, and panics at a token that is no header value.
-        let transport = reqwest::Client::builder()
+        let failed = |why| Error::Client { server: self.server.clone(), why };
+        let transport = trusting(reqwest::Client::builder())
+            .map_err(failed)?
             .user_agent(format!("p2p/{}", crate::VERSION))
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer), (ACCEPT, accept)]))
             .connect_timeout(Duration::from_secs(10))
             .timeout(Duration::from_mins(1))
             .build()
-            .map_err(|error| Error::Client { server: self.server.clone(), why: root(&error) })?;
+            .map_err(|error| failed(root(&error)))?;
         let rest = OctocrabBuilder::new_empty()
             .with_service(ReqwestConnector::new(transport.clone()))
             .with_layer(&BaseUriLayer::new(self.base.clone()))

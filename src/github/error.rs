@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Exit, Help};
+use crate::web::AUTHORITY_HELP;
 
 /// Why GitHub did not do what it was asked. `what` completes "could not …", with repository and
 /// server; `answer` is what GitHub said.
@@ -196,7 +197,7 @@ impl Help for Error {
             Self::NoToken { .. } => "set the 'github-token' input: ${{ github.token }}",
             Self::MalformedToken { .. } => "store the token again, without spaces or line breaks around it",
             Self::Client { .. } => {
-                "check the certificate store of the runner (SSL_CERT_FILE) and its proxy settings"
+                "check the certificate store of the runner (SSL_CERT_FILE, NODE_EXTRA_CA_CERTS) and its proxy settings"
             }
             Self::BadToken { .. } => {
                 "check the 'github-token' input: ${{ github.token }} is valid until the job ends, others expire"
@@ -235,9 +236,7 @@ impl Help for Error {
             Self::RateLimited { .. } => {
                 "run again later; the limit counts all requests of the token, so fewer jobs at once, or a token of another app, help"
             }
-            Self::Unavailable { answer, .. } if answer.contains("certificate") => {
-                "make the server's certificate authority known: set SSL_CERT_FILE to a PEM file that holds it"
-            }
+            Self::Unavailable { answer, .. } if answer.contains("certificate") => AUTHORITY_HELP,
             Self::Unavailable { .. } => {
                 "see https://www.githubstatus.com, the network of the runner, and HTTPS_PROXY and NO_PROXY if it needs a \
                  proxy; then run again"

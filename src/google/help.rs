@@ -3,6 +3,7 @@
 use super::error::GoogleError;
 use super::identity::Identity;
 use crate::error::{Exit, Help};
+use crate::web::AUTHORITY_HELP;
 
 /// The most bytes of a claim that Google takes.
 const LONGEST_CLAIM: usize = 127;
@@ -79,7 +80,7 @@ impl Help for GoogleError {
                 )
             }
             Self::Unreachable { certificate: true, .. } => {
-                "make the server's certificate authority known: set SSL_CERT_FILE to a PEM file that holds it".to_owned()
+                AUTHORITY_HELP.to_owned()
             }
             Self::Unreachable { .. } => {
                 "check the network of the runner, and HTTPS_PROXY and NO_PROXY if it needs a proxy; then run again".to_owned()

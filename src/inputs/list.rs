@@ -230,7 +230,7 @@ inputs! {
         /// The namespace that the targets' subnamespaces are named after. Default: `<tenant>-<app>`; the
         /// tenant alone where no app's name is known, or it is the tenant's; none without a tenant.
         base_namespace("base-namespace"): Option<String>;
-        /// A kubeconfig: a path, or the content itself. No cluster is looked up then.
+        /// A kubeconfig: a path, the content itself, or the content in base64. No cluster is looked up then.
         kubeconfig("kubeconfig"): Option<Secret>;
         /// The context of the kubeconfig to use. Default: its current one.
         kube_context("kube-context", usual): Option<String>;

@@ -5,30 +5,39 @@ use std::path::PathBuf;
 
 use crate::error::{Exit, Help};
 
-/// Names files and contexts; never quotes a kubeconfig, which holds tokens and keys.
+/// Names contexts and where a kubeconfig comes from; never quotes it or its path, either of which may be
+/// secret.
 #[derive(Debug, thiserror::Error)]
 pub enum KubeError {
-    /// The text is neither a path of a file that exists nor a kubeconfig.
-    #[error("the kubeconfig is neither a file that exists nor the content of one")]
+    /// The input is nothing that leads to a kubeconfig.
+    #[error(
+        "the input kubeconfig is neither the path of a file that exists, nor the content of a kubeconfig, nor that in base64"
+    )]
     Neither,
     /// None of the files is there.
-    #[error("there is no kubeconfig at {}", show(paths))]
+    #[error("there is no kubeconfig at {place}")]
     NoFile {
-        /// Where one was looked for.
-        paths: Vec<PathBuf>,
+        /// Where its path comes from.
+        place: String,
     },
     /// A file cannot be read.
-    #[error("cannot read the kubeconfig {}", path.display())]
+    #[error("cannot read the kubeconfig at {place}")]
     Unreadable {
-        /// The file.
-        path: PathBuf,
+        /// Where its path comes from.
+        place: String,
         /// Why.
         source: io::Error,
+    },
+    /// A file holds other bytes than text.
+    #[error("the kubeconfig at {place} is not text")]
+    NotText {
+        /// Where its path comes from.
+        place: String,
     },
     /// The text is no kubeconfig.
     #[error("{place}, line {line}: {problem}")]
     Malformed {
-        /// The file, or `input kubeconfig`.
+        /// Where it comes from.
         place: String,
         /// Counted from 1.
         line: usize,
@@ -69,20 +78,16 @@ pub enum KubeError {
     },
 }
 
-fn show(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ")
-}
-
 impl Help for KubeError {
     fn help(&self) -> Option<String> {
         Some(match self {
-            Self::Neither | Self::NoFile { .. } | Self::Unreadable { .. } => {
-                "give the input kubeconfig (INPUT_KUBECONFIG) as a path or as the content itself, or name a \
-                 file by KUBECONFIG"
+            Self::Neither | Self::NoFile { .. } | Self::Unreadable { .. } | Self::NotText { .. } => {
+                "give the input kubeconfig (INPUT_KUBECONFIG) as a path, as the content itself or as the content \
+                 in base64, or name a file by KUBECONFIG; values are not shown because they may be secret"
                     .to_owned()
             }
             Self::Malformed { .. } | Self::Dangling { .. } => {
-                "`kubectl config view --kubeconfig FILE` shows what kubectl makes of it".to_owned()
+                "`kubectl config view --kubeconfig FILE` shows what kubectl reads in it".to_owned()
             }
             Self::NoContext { known, .. } | Self::NoCurrent { known } if known.is_empty() => {
                 "it has no contexts at all; give another kubeconfig".to_owned()

@@ -2,11 +2,12 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value as Json, json};
 
 use super::error::KubeError;
+use super::input::{self, Given};
 use super::{read, secrets};
 use crate::private;
 use crate::secret::Secret;
@@ -16,6 +17,11 @@ use crate::secret::Secret;
 /// `localhost:8080`, or to the cluster whose pod they run in.
 pub const NO_CLUSTER: &str = "no-cluster";
 
+/// The content of the input, in errors.
+const CONTENT: &str = "the input kubeconfig";
+/// The file that the input leads to, in errors.
+const PATH: &str = "the path of the input kubeconfig";
+
 /// The clusters, users and contexts of one or several files, relative paths made absolute.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Kubeconfig {
@@ -23,6 +29,8 @@ pub struct Kubeconfig {
     pub(super) clusters: Vec<Named>,
     pub(super) users: Vec<Named>,
     pub(super) contexts: Vec<Named>,
+    /// Whether it was made here for an account of the run; else somebody gave it.
+    pub(super) made: bool,
 }
 
 /// An item of one of the three lists.
@@ -66,47 +74,61 @@ impl Kubeconfig {
             clusters: vec![cluster],
             users: vec![item(json!({ "tokenFile": token_file.to_string_lossy() }))],
             contexts: vec![item(json!({ "cluster": context, "user": context }))],
+            made: true,
         }
     }
 
-    /// Reads the `kubeconfig` input: the content (several lines, or JSON), else paths as in
+    /// Reads the `kubeconfig` input: the content, plain or in base64, else paths as in
     /// [`Kubeconfig::load`]. Relative paths, those inside a content too, start at `directory`.
+    ///
+    /// # Errors
+    /// When it is none of these. No error holds a part of the input, which may be a secret even where it
+    /// is read as a path.
     pub fn of_input(input: &Secret, directory: &Path) -> Result<Self, KubeError> {
-        let text = input.expose().trim();
-        if text.starts_with('{') || text.contains('\n') {
-            return read::parse(text, "input kubeconfig", directory);
+        match Given::of(input.expose()) {
+            Given::Content(text) => read::parse(&text, CONTENT, directory),
+            Given::Paths(paths) => match Self::load(OsStr::new(paths), PATH, directory) {
+                Err(KubeError::NoFile { .. }) => Err(KubeError::Neither),
+                loaded => loaded,
+            },
         }
-        // No path is that long; an encoded kubeconfig is, and must not be shown.
-        if text.split(':').any(|path| path.len() > 1024) {
-            return Err(KubeError::Neither);
-        }
-        Self::load(OsStr::new(text), directory)
     }
 
     /// Reads the files of a `KUBECONFIG` variable: paths separated by `:`, relative ones starting at
     /// `directory`. Of what several files say the first one wins; like kubectl, absent files are
-    /// skipped, but one must be there.
-    pub fn load(list: &OsStr, directory: &Path) -> Result<Self, KubeError> {
-        let paths: Vec<PathBuf> = std::env::split_paths(list)
-            .filter(|path| !path.as_os_str().is_empty())
-            .map(|path| directory.join(path))
-            .collect();
+    /// skipped, but one must be there. `place` names the list in errors: its own text may be a
+    /// kubeconfig that was given by mistake.
+    ///
+    /// # Errors
+    /// When there is no file, or one that is no kubeconfig.
+    pub fn load(list: &OsStr, place: &str, directory: &Path) -> Result<Self, KubeError> {
+        let paths = std::env::split_paths(list).filter(|path| !path.as_os_str().is_empty());
         let mut merged = None;
-        for path in &paths {
-            match std::fs::read_to_string(path) {
-                Ok(text) => {
+        for path in paths.map(|path| directory.join(path)) {
+            match std::fs::read(&path) {
+                Ok(bytes) => {
                     let beside = path.parent().unwrap_or(directory);
-                    let config = read::parse(&text, &path.display().to_string(), beside)?;
+                    let text =
+                        input::text(&bytes).ok_or_else(|| KubeError::NotText { place: place.to_owned() })?;
+                    let config = read::parse(&text, &format!("the kubeconfig at {place}"), beside)?;
                     merged = Some(match merged {
                         None => config,
                         Some(before) => merge(before, config),
                     });
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(KubeError::Unreadable { path: path.clone(), source }),
+                // A text that no file can be named by is no path.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::NotFound
+                            | io::ErrorKind::NotADirectory
+                            | io::ErrorKind::InvalidInput
+                            | io::ErrorKind::InvalidFilename
+                    ) => {}
+                Err(source) => return Err(KubeError::Unreadable { place: place.to_owned(), source }),
             }
         }
-        merged.ok_or(KubeError::NoFile { paths })
+        merged.ok_or_else(|| KubeError::NoFile { place: place.to_owned() })
     }
 
     /// What in it lets its holder act as a user: tokens, passwords and keys.
@@ -154,7 +176,13 @@ impl Kubeconfig {
         if let Some(namespace) = namespace {
             context.value.insert("namespace".to_owned(), json!(namespace));
         }
-        Ok(Self { current: Some(wanted.to_owned()), clusters, users, contexts: vec![context] })
+        Ok(Self {
+            current: Some(wanted.to_owned()),
+            clusters,
+            users,
+            contexts: vec![context],
+            made: self.made,
+        })
     }
 
     /// Writes it to a private file in one step, as JSON, which every reader of kubeconfigs takes.

@@ -4,10 +4,11 @@
 
 mod api;
 mod error;
+mod input;
 mod kubeconfig;
 mod read;
 mod secrets;
 
-pub use api::{Action, Api, ApiError, Progress, Stage};
+pub use api::{Action, Api, ApiError, Progress, Reach, Stage};
 pub use error::KubeError;
 pub use kubeconfig::{Kubeconfig, NO_CLUSTER};

@@ -13,14 +13,15 @@ const PATHS: [&str; 4] = ["certificate-authority", "client-certificate", "client
 /// The only keys whose value is not text; a token that looks like a number is a token.
 const BOOLEANS: [&str; 3] = ["insecure-skip-tls-verify", "disable-compression", "provideClusterInfo"];
 
-/// Reads a kubeconfig that stands at `place` and whose relative paths start at `directory`.
+/// Reads a kubeconfig that is at `place` and whose relative paths start at `directory`.
 pub(super) fn parse(text: &str, place: &str, directory: &Path) -> Result<Kubeconfig, KubeError> {
     let wrong = |line: usize, problem: &str| KubeError::Malformed {
         place: place.to_owned(),
         line,
         problem: problem.to_owned(),
     };
-    let root = yaml::parse(text).map_err(|error| wrong(error.line, &error.problem))?;
+    // The parser's own words may quote a key.
+    let root = yaml::parse(text).map_err(|error| wrong(error.line, "this is not valid YAML"))?;
     if root.is_null() {
         return Ok(Kubeconfig::default());
     }
@@ -52,6 +53,7 @@ pub(super) fn parse(text: &str, place: &str, directory: &Path) -> Result<Kubecon
         clusters: list("clusters", "cluster")?,
         users: list("users", "user")?,
         contexts: list("contexts", "context")?,
+        made: false,
     })
 }
 
@@ -171,6 +173,8 @@ mod tests {
     #[test]
     fn what_is_no_kubeconfig_is_named_by_line_and_not_quoted() {
         let cases = [
+            ("s3cret: 1\ns3cret: 2", "config, line 2: this is not valid YAML"),
+            ("a: *s3cret", "config, line 1: this is not valid YAML"),
             ("s3cret", "config, line 1: a map with clusters, users and contexts is expected"),
             ("users: s3cret", "config, line 1: users must be a list"),
             ("users:\n- user: {token: s3cret}\n", "config, line 2: a user has no name"),

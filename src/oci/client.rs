@@ -17,7 +17,7 @@ use super::reference::Repository;
 use super::token::Tokens;
 use crate::retry::{self, Policy, Watcher};
 use crate::secret::Secrets;
-use crate::web::{chain, is_loopback};
+use crate::web::{chain, is_loopback, trusting};
 
 /// How long a connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
@@ -201,7 +201,7 @@ impl Client {
             self.shared.outside.get_or_init(|| {
                 // Whoever came first installed the same provider.
                 let _ = rustls::crypto::ring::default_provider().install_default();
-                build(builder())
+                build(trusting(builder())?)
             })
         };
         made.as_ref().map_err(|reason| OciError::Setup(reason.clone()))

@@ -238,7 +238,7 @@ fn certificate(registry: &str, reason: &str) -> String {
     }
     format!(
         "check the certificate of {registry}: its authority must be one that this machine trusts \
-         (SSL_CERT_FILE names a file with more, a company's own for example); if the registry has no TLS and its \
+         (NODE_EXTRA_CA_CERTS names a file with more, a company's own for example); if the registry has no TLS and its \
          network is trusted, add {registry} to insecure-registries"
     )
 }

@@ -24,9 +24,9 @@ pub fn notes(input: &str, directory: &Path) -> Result<Option<Source>, Failure> {
         "generated" => Ok(None),
         "none" => Ok(Some(Source::Text(String::new()))),
         path => {
-            let path = directory.join(path);
-            let text = std::fs::read_to_string(&path).map_err(|error| Failure {
-                what: format!("the notes of the release cannot be read: {}", path.display()),
+            let text = std::fs::read_to_string(directory.join(path)).map_err(|error| Failure {
+                // The input may be the text itself: it is not shown as a path.
+                what: format!("`release-notes` names no file that can be read in {}", directory.display()),
                 causes: vec![error.to_string()],
                 help: Some(
                     "`release-notes` is `generated`, `none` or the path of a Markdown file".to_owned(),

@@ -254,10 +254,10 @@ pub(super) fn site(
         // A job's own is what the job is about; a laptop's is touched only when a context is named.
         (None, place) if place == Place::Github || kube_context.is_some() => {
             match world.env.path("KUBECONFIG") {
-                Some(list) => Kubeconfig::load(list.as_os_str(), directory)?,
+                Some(list) => Kubeconfig::load(list.as_os_str(), "the path of KUBECONFIG", directory)?,
                 None if kube_context.is_some() => {
                     let home = world.env.path("HOME").unwrap_or_default().join(".kube/config");
-                    Kubeconfig::load(home.as_os_str(), directory)?
+                    Kubeconfig::load(home.as_os_str(), "~/.kube/config", directory)?
                 }
                 None => Kubeconfig::empty(),
             }

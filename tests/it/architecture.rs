@@ -19,7 +19,7 @@ const ROOMS: [(&str, &str); 33] = [
     ("version", ""),
     // The edges, and what they share.
     ("git", "group private retry version"),
-    ("github", "output retry version"),
+    ("github", "output retry version web"),
     ("google", "inputs private retry web"),
     ("image", ""),
     ("kube", "group private retry web yaml"),

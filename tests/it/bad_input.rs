@@ -355,17 +355,17 @@ fn kubeconfigs() {
     let all = of_input("kubeconfig", &["absent", "kind: Config\nusers:\n", "a: [\n"])
         + &of_input("kube-context", &["dev"]);
     insta::assert_snapshot!(all, @r"
-    there is no kubeconfig at (workspace)/absent
-    help: give the input kubeconfig (INPUT_KUBECONFIG) as a path or as the content itself, or name a file by KUBECONFIG
+    the input kubeconfig is neither the path of a file that exists, nor the content of a kubeconfig, nor that in base64
+    help: give the input kubeconfig (INPUT_KUBECONFIG) as a path, as the content itself or as the content in base64, or name a file by KUBECONFIG; values are not shown because they may be secret
 
     the kubeconfig has no current context
     help: it has no contexts at all; give another kubeconfig
 
-    there is no kubeconfig at (workspace)/a or (workspace)/ [
-    help: give the input kubeconfig (INPUT_KUBECONFIG) as a path or as the content itself, or name a file by KUBECONFIG
+    the input kubeconfig is neither the path of a file that exists, nor the content of a kubeconfig, nor that in base64
+    help: give the input kubeconfig (INPUT_KUBECONFIG) as a path, as the content itself or as the content in base64, or name a file by KUBECONFIG; values are not shown because they may be secret
 
-    there is no kubeconfig at (home)/.kube/config
-    help: give the input kubeconfig (INPUT_KUBECONFIG) as a path or as the content itself, or name a file by KUBECONFIG
+    there is no kubeconfig at ~/.kube/config
+    help: give the input kubeconfig (INPUT_KUBECONFIG) as a path, as the content itself or as the content in base64, or name a file by KUBECONFIG; values are not shown because they may be secret
     ");
 }
 

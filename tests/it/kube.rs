@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use p2p::error::Failure;
 use p2p::kube::{KubeError, Kubeconfig};
 use p2p::secret::Secret;
@@ -61,7 +63,7 @@ fn scene() -> (TempDir, PathBuf) {
 }
 
 fn load(path: &Path) -> Kubeconfig {
-    Kubeconfig::load(path.as_os_str(), Path::new("/")).unwrap()
+    Kubeconfig::load(path.as_os_str(), "KUBECONFIG", Path::new("/")).unwrap()
 }
 
 fn written(config: &Kubeconfig, context: Option<&str>, namespace: Option<&str>) -> (TempDir, PathBuf) {
@@ -128,7 +130,7 @@ fn several_files_are_merged_like_kubectl_merges_them() {
     fs::write(&second, more.to_string()).unwrap();
     let list =
         format!("{}:{}:{}", first.display(), directory.path().join("absent").display(), second.display());
-    let config = Kubeconfig::load(OsStr::new(&list), Path::new("/")).unwrap();
+    let config = Kubeconfig::load(OsStr::new(&list), "KUBECONFIG", Path::new("/")).unwrap();
     for context in ["dev", "late"] {
         let (_kept, target) = written(&config, Some(context), None);
         let theirs = ["config", "view", "--raw", "-o", "json", "--minify", "--context", context];
@@ -158,15 +160,63 @@ fn the_empty_one_is_valid_and_reaches_nothing() {
 }
 
 #[test]
-fn the_input_is_a_path_or_the_content() {
+fn the_input_is_a_path_or_the_content_plain_or_in_base64() {
     let (directory, path) = scene();
     let expected = load(&path);
-    for input in [path.to_str().unwrap(), "config", TWO_CONTEXTS, &format!("\n{TWO_CONTEXTS}")] {
-        assert_eq!(Kubeconfig::of_input(&Secret::new(input), directory.path()).unwrap(), expected);
+    let encoded = STANDARD.encode(TWO_CONTEXTS);
+    let wrapped: String =
+        encoded.as_bytes().chunks(76).flat_map(|line| [line, b"\n"].concat()).map(char::from).collect();
+    let windows = format!("\u{feff}{}", TWO_CONTEXTS.replace('\n', "\r\n"));
+    for input in [
+        path.to_str().unwrap(),
+        "config",
+        "config\n",
+        TWO_CONTEXTS,
+        &format!("\n{TWO_CONTEXTS}"),
+        &windows,
+        &encoded,
+        &wrapped,
+        &STANDARD.encode(&windows),
+        &URL_SAFE_NO_PAD.encode(TWO_CONTEXTS),
+    ] {
+        let read = Kubeconfig::of_input(&Secret::new(input), directory.path()).unwrap();
+        assert!(read == expected, "{input}");
     }
-    let encoded = "czNjcmV0".repeat(1000);
-    let error = Kubeconfig::of_input(&Secret::new(&encoded), directory.path()).unwrap_err();
-    assert!(matches!(error, KubeError::Neither) && !Failure::from(error).to_string().contains("czNjcmV0"));
+    fs::write(directory.path().join("windows"), &windows).unwrap();
+    assert!(load(&directory.path().join("windows")) == expected);
+}
+
+#[test]
+fn no_error_holds_a_part_of_the_input() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("c2VjcmV0LWJ5dGVz"), b"c2VjcmV0 \xFF").unwrap();
+    fs::write(directory.path().join("c2VjcmV0LWxpbmU"), "c2VjcmV0: [").unwrap();
+    fs::create_dir(directory.path().join("c2VjcmV0LWRpcg")).unwrap();
+    let long = "c2VjcmV0".repeat(1000);
+    let split = format!("{}:{}", &long[..400], &long[400..800]);
+    let sealed = STANDARD.encode("c2VjcmV0: [\nmore");
+    for input in [
+        "c2VjcmV0LWJ5dGVz",
+        "c2VjcmV0LWxpbmU",
+        "c2VjcmV0LWRpcg",
+        "c2VjcmV0",
+        "./c2VjcmV0/c2VjcmV0",
+        "a\0c2VjcmV0",
+        "c2VjcmV0\nc2VjcmV0",
+        "c2VjcmV0: x\n c2VjcmV0: [",
+        &long,
+        &long[..1000],
+        &split,
+        &sealed,
+    ] {
+        let error = Kubeconfig::of_input(&Secret::new(input), directory.path()).unwrap_err();
+        let text = Failure::from(error).to_string();
+        assert!(!text.contains("c2VjcmV0") && text.contains("the input kubeconfig"), "{text}");
+        // The first letters of a value are a part of it too.
+        assert!(!text.contains(&sealed[..8]), "{text}");
+    }
+    let content = Kubeconfig::load(OsStr::new(TWO_CONTEXTS), "KUBECONFIG", directory.path()).unwrap_err();
+    assert_eq!(content.to_string(), "there is no kubeconfig at KUBECONFIG");
 }
 
 #[test]
@@ -194,8 +244,6 @@ fn what_is_wrong_is_said_with_what_there_is() {
             "error: the context \"a\" of the kubeconfig names the cluster \"c\", which is not in it"
         )
     );
-    let absent = Kubeconfig::load(OsStr::new("a:b"), Path::new("/nowhere")).unwrap_err();
-    assert_eq!(absent.to_string(), "there is no kubeconfig at /nowhere/a or /nowhere/b");
 }
 
 #[test]

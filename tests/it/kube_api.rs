@@ -3,17 +3,21 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use p2p::kube::{Action, Api, ApiError, Kubeconfig, Progress, Stage};
-use p2p::retry::Policy;
+use p2p::error::Failure;
+use p2p::kube::{Action, Api, ApiError, Kubeconfig, Progress, Reach, Stage};
+use p2p::retry::{Again, Policy, Watcher};
 use p2p::secret::Secret;
 use p2p::web::Retrying;
 use p2p::world::Env;
 use serde_json::{Value as Json, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout};
 
 use crate::support::kube::{Cluster, Hnc, status};
 use crate::support::server::{Reply, Seen, longest_chain};
@@ -187,21 +191,154 @@ async fn a_cluster_that_is_not_there_is_said_to_be_unreachable() {
     let api = api(&cluster);
     drop(cluster);
     let error = api.check(&Action::deploy("shop")).await.unwrap_err();
-    assert!(matches!(error, ApiError::Unreachable { private: false, attempts: 3, .. }), "{error:?}");
+    assert!(matches!(error, ApiError::Unreachable { reach: Reach::Refused, attempts: 3, .. }), "{error:?}");
 }
 
-/// A firewall that swallows packets: time is paused, and passes while nothing happens.
+/// With the patience of a run, and what the log is told.
+fn patient(server: &str, told: &Arc<Mutex<Vec<Again>>>) -> Api {
+    let told = Arc::clone(told);
+    let watcher = Watcher::new(move |again| told.lock().unwrap().push(again));
+    let text = json!({
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c"}}],
+    });
+    let config = Kubeconfig::of_input(&Secret::new(text.to_string()), Path::new("/")).unwrap();
+    Api::new(&config, &Env::of_process(), Retrying { policy: Policy::default(), watcher }).unwrap()
+}
+
+/// Time is paused, and passes while nothing happens.
 #[tokio::test(start_paused = true)]
-async fn a_cluster_that_does_not_answer_is_given_up_soon() {
+async fn a_server_that_stalls_gets_all_tries_and_is_not_called_a_firewall() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let entry = json!({"server": format!("https://{}", listener.local_addr().unwrap())});
-    let begin = tokio::time::Instant::now();
-    let error = api_of(&entry, &json!({"token": "good"})).unwrap().check(&Action::deploy("shop")).await;
+    let address = listener.local_addr().unwrap();
+    // One stalls in the handshake, the other after it.
+    for server in [format!("https://{address}"), format!("http://{address}")] {
+        let told = Arc::default();
+        let begin = Instant::now();
+        let error = patient(&server, &told).check(&Action::deploy("shop")).await.unwrap_err();
+        assert!(
+            matches!(&error, ApiError::Unreachable { reach: Reach::Stalled, attempts: 6, reason, .. } if reason == "no answer within 5 s"),
+            "{error:?}"
+        );
+        assert!(begin.elapsed() < Duration::from_secs(45), "{:?}", begin.elapsed());
+        let told = told.lock().unwrap();
+        let tries: Vec<_> = told.iter().map(|again| (again.attempt, again.of)).collect();
+        assert_eq!(tries, [(1, 6), (2, 6), (3, 6), (4, 6), (5, 6)]);
+        assert_eq!(told[0].why, "no answer within 5 s");
+        let help = Failure::from(error).help.unwrap();
+        assert!(help.starts_with("the control plane") && !help.contains("authorised networks"), "{help}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_drops_packets_is_told_from_one_that_stalls() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Once its queue is full, the kernel drops the packets of others.
+    let mut held = Vec::new();
+    while let Ok(connected) = timeout(Duration::from_secs(1), tokio::net::TcpStream::connect(address)).await {
+        held.push(connected.unwrap());
+        assert!(held.len() < 500, "the queue has no end");
+    }
+    let error = patient(&format!("https://{address}"), &Arc::default()).check(&Action::deploy("shop")).await;
     assert!(
-        matches!(&error, Err(ApiError::Unreachable { attempts: 2, reason, .. }) if reason.contains("within 5 s")),
+        matches!(&error, Err(ApiError::Unreachable { reach: Reach::Silent, attempts: 6, .. })),
         "{error:?}"
     );
-    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+}
+
+/// Serves HTTP on the paused clock: `answer` gives the status and the body for a request, or stalls.
+async fn serve(answer: impl Fn(&str) -> Option<(u16, Json)> + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut stalled = Vec::new();
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut seen = Vec::new();
+            // All our bodies are JSON objects; a request without one ends after its headers.
+            while !seen.ends_with(b"}") && !(seen.starts_with(b"GET") && seen.ends_with(b"\r\n\r\n")) {
+                if socket.read_buf(&mut seen).await.unwrap() == 0 {
+                    break;
+                }
+            }
+            match answer(&String::from_utf8(seen).unwrap()) {
+                None => stalled.push(socket),
+                Some((status, body)) => {
+                    let body = body.to_string();
+                    let head = format!(
+                        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                        body.len()
+                    );
+                    socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+                }
+            }
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_silent_for_ten_seconds_is_waited_for() {
+    let begin = Instant::now();
+    let silent = move |_: &str| {
+        (begin.elapsed() >= Duration::from_secs(10)).then(|| (201, json!({"status": {"allowed": true}})))
+    };
+    let server = serve(silent).await;
+    patient(&server, &Arc::default()).check(&Action::deploy("shop")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_quote_the_message_of_a_status() {
+    let status = json!({"kind": "Status", "message": "etcd leader changed", "reason": "ServiceUnavailable", "code": 503});
+    let server = serve(move |_| Some((503, status.clone()))).await;
+    let told = Arc::default();
+    let error = patient(&server, &told).check(&Action::deploy("shop")).await.unwrap_err();
+    assert!(error.to_string().contains("(503 etcd leader changed; tried 6 times)"), "{error}");
+    assert!(told.lock().unwrap().iter().all(|again: &Again| again.why == "503 etcd leader changed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn roles_have_ten_seconds_to_reach_a_subnamespace() {
+    let begin = Instant::now();
+    let after = move |limit: u64| {
+        move |_: &str| {
+            let allowed = begin.elapsed() >= Duration::from_secs(limit);
+            Some((201, json!({"status": {"allowed": allowed}})))
+        }
+    };
+    let waits = Mutex::new(0);
+    let wait = || *waits.lock().unwrap() += 1;
+    let slow = patient(&serve(after(4)).await, &Arc::default());
+    slow.check_subnamespace("shop", &Action::deploy("shop-nft"), &wait).await.unwrap();
+    assert_eq!(*waits.lock().unwrap(), 1);
+
+    let never = patient(&serve(after(3600)).await, &Arc::default());
+    let error = never.check_subnamespace("shop", &Action::deploy("shop-nft"), &wait).await.unwrap_err();
+    assert!(matches!(error, ApiError::NotPropagated { .. }), "{error:?}");
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    let text = error.to_string();
+    assert!(text.contains("shop-nft is ready") && text.contains("create deployments.apps"), "{text}");
+}
+
+#[tokio::test]
+async fn a_namespace_is_missing_only_where_the_cluster_says_so() {
+    let cluster = cluster();
+    let api = api(&cluster);
+    assert!(!api.lacks_namespace("shop").await);
+    assert!(api.lacks_namespace("elsewhere").await);
+    let may_not =
+        || status(403, "Forbidden", "namespaces \"elsewhere\" is forbidden", &json!({"kind": "namespaces"}));
+    let odd: [fn() -> Reply; 3] =
+        [|| Reply::text(404, "<html>"), || Reply::hang_up(), || Reply::text(503, "")];
+    for reply in [may_not as fn() -> Reply].into_iter().chain(odd) {
+        cluster.server().fault(move |_| Some(reply()));
+        let before = cluster.server().requests().len();
+        assert!(!api.lacks_namespace("elsewhere").await);
+        assert!(cluster.server().requests().len() <= before + 1, "it is asked once");
+    }
 }
 
 fn names(names: &[&str]) -> Vec<String> {

@@ -193,7 +193,7 @@ fn a_plan_on_a_laptop_leaves_nothing_behind() {
 fn a_plan_finds_logins_and_kubeconfigs_that_cannot_be_used() {
     for (input, value, wrong) in [
         ("registry-username", "", "`registry-password` is set and `registry-username` is not"),
-        ("kubeconfig", "absent", "there is no kubeconfig at"),
+        ("kubeconfig", "absent", "the input kubeconfig is neither the path"),
         ("kube-context", "other", "there is no kubeconfig at"),
         (
             "environments",

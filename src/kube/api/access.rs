@@ -2,14 +2,22 @@
 //! (<https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/self-subject-access-review-v1/>).
 
 use std::fmt;
+use std::time::Duration;
 
-use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::{Instant, sleep};
 
-use super::answer::message;
+use super::answer::Status;
 use super::client::Api;
 use super::error::ApiError;
+use super::question::Question;
+
+/// How long the roles of a parent may take to reach a subnamespace that is ready, and the pauses between
+/// two looks. The controller usually needs less than a second.
+const PROPAGATION: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 const PATH: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
@@ -86,15 +94,15 @@ impl Api {
             }},
         });
         let what = format!("ask the cluster whether it lets us {action}");
-        let answer = self.ask(&what, Method::POST, PATH, Some(&body)).await?;
+        let answer = self.ask(&Question::review(&what, PATH, body)).await?;
         match answer.status {
             200 | 201 => {}
             403 => {
-                let (server, answer) = (self.server(), message(&answer));
+                let (server, answer) = (self.server(), answer.words());
                 return Err(ApiError::Forbidden { what, server, answer });
             }
             status => {
-                let (server, answer) = (self.server(), message(&answer));
+                let (server, answer) = (self.server(), answer.words());
                 return Err(ApiError::Refused { what, server, status, answer });
             }
         }
@@ -114,5 +122,51 @@ impl Api {
             action: action.clone(),
             reason: reason.map(|text| crate::web::words(&text)),
         })
+    }
+
+    /// Asks whether `action` is allowed in a subnamespace of `parent` that just became ready, and waits
+    /// up to ten seconds for the roles of the parent to reach it. `wait` is called before the first wait.
+    ///
+    /// # Errors
+    /// [`ApiError::NotPropagated`] when they do not; any other when the cluster cannot be asked.
+    pub async fn check_subnamespace(
+        &self,
+        parent: &str,
+        action: &Action,
+        wait: &(dyn Fn() + Sync),
+    ) -> Result<(), ApiError> {
+        let begin = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.check(action).await {
+                Err(ApiError::NotAllowed { server, action, .. }) if begin.elapsed() >= PROPAGATION => {
+                    let (parent, waited) = (parent.to_owned(), begin.elapsed());
+                    return Err(ApiError::NotPropagated { server, parent, action: action.into(), waited });
+                }
+                Err(ApiError::NotAllowed { .. }) => {}
+                other => return other,
+            }
+            if pause == FIRST_PAUSE {
+                wait();
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Whether the cluster says that there is no such namespace. An access review does not: it says what
+    /// a role allows, wherever. Who may not read namespaces, or gets no answer at once, does not know.
+    pub async fn lacks_namespace(&self, name: &str) -> bool {
+        let what = format!("look for the namespace {name}");
+        let path = format!("/api/v1/namespaces/{name}");
+        match self.ask(&Question::get(&what, &path).once()).await {
+            Ok(answer) => answer.status == 404 && Status::of(&answer).details.kind == "namespaces",
+            Err(_) => false,
+        }
+    }
+
+    /// The error for a namespace that is missing.
+    pub fn no_namespace(&self, name: &str) -> ApiError {
+        ApiError::NoNamespace { server: self.server(), namespace: name.to_owned() }
     }
 }

@@ -3,14 +3,13 @@
 
 use serde::Deserialize;
 
-use crate::web::{Answer, words};
+use crate::web::Answer;
 
 /// The parts that tell refusals apart.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Status {
     pub(super) reason: String,
-    message: String,
     pub(super) details: Details,
 }
 
@@ -27,10 +26,4 @@ impl Status {
     pub(super) fn of(answer: &Answer) -> Self {
         serde_json::from_slice(&answer.body).unwrap_or_default()
     }
-}
-
-/// What an answer says, on one line.
-pub(super) fn message(answer: &Answer) -> String {
-    let status = Status::of(answer);
-    if status.message.is_empty() { answer.words() } else { words(&status.message) }
 }

@@ -2,25 +2,33 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Client, Method, Url};
-use serde_json::Value as Json;
+use reqwest::{Client, Url};
+use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
-use super::connection::{Connection, Login};
-use super::error::ApiError;
+use super::connection::{Connection, Login, NotOpened};
+use super::error::{ApiError, Reach};
+use super::question::Question;
 use crate::kube::Kubeconfig;
-use crate::retry::transient;
+use crate::retry::{Policy, transient};
 use crate::secret::Secret;
-use crate::web::{self, Answer, Retrying, Why};
+use crate::web::{self, Answer, Lost, Retrying, Why};
 use crate::world::Env;
+
+/// How long a server may take to accept a connection, when we find out why it did not answer.
+const ACCEPT: Duration = Duration::from_secs(2);
 
 /// The API server of a kubeconfig's current context. Sends nothing before it is asked.
 #[derive(Debug)]
 pub struct Api {
     connection: Connection,
+    /// Whether somebody gave the kubeconfig; else it was made for an account of the run.
+    given: bool,
     retrying: Retrying,
     /// What credential programs run in.
     env: Env,
@@ -48,50 +56,45 @@ impl Api {
     /// When there is no cluster in it, or a way of logging in that we do not know.
     pub fn new(kubeconfig: &Kubeconfig, env: &Env, retrying: Retrying) -> Result<Self, ApiError> {
         let connection = Connection::of(kubeconfig)?;
-        Ok(Self { connection, retrying, env: env.clone(), opened: Mutex::default() })
+        let given = !kubeconfig.made;
+        Ok(Self { connection, given, retrying, env: env.clone(), opened: Mutex::default() })
     }
 
-    /// The server, for messages.
+    /// The server, for messages: without a password that may be in its URL.
     pub(super) fn server(&self) -> String {
-        self.connection.server.as_str().trim_end_matches('/').to_owned()
+        let server = &self.connection.server;
+        let port = server.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let (host, path) = (server.host_str().unwrap_or_default(), server.path().trim_end_matches('/'));
+        format!("{}://{host}{port}{path}", server.scheme())
     }
 
-    /// Asks for `path`, which begins with a slash, is made of checked names and may hold a query. `what` names the
-    /// request in the log. Any answer is `Ok` but 401, and what stayed unavailable; a 500 is `Ok`,
-    /// since Kubernetes says why.
-    pub(super) async fn ask(
-        &self,
-        what: &str,
-        method: Method,
-        path: &str,
-        body: Option<&Json>,
-    ) -> Result<Answer, ApiError> {
+    /// Asks a question. Any answer is `Ok` but 401, and what stayed unavailable; a 500 is `Ok`, since
+    /// Kubernetes says why.
+    pub(super) async fn ask(&self, question: &Question<'_>) -> Result<Answer, ApiError> {
         let mut first = true;
         loop {
             let opened = self.open().await?;
             let header = self.header(&opened)?;
-            // The server may stand below a path, as behind Rancher.
-            let mut url = opened.base.clone();
-            let (path, query) =
-                path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-            url.set_path(&format!("{}{path}", opened.base.path().trim_end_matches('/')));
-            url.set_query(query);
+            let url = question.url(&opened.base);
             let request = || {
-                let request = opened.client.request(method.clone(), url.clone());
+                let method = question.method.clone();
+                let request = opened.client.request(method, url.clone()).timeout(question.limit);
                 let request = match &header {
                     Some(header) => request.header(AUTHORIZATION, header.clone()),
                     None => request,
                 };
-                match body {
+                match &question.body {
                     Some(body) => request.json(body),
                     None => request,
                 }
             };
-            let server = &self.connection.server;
-            let answer = web::send(&self.retrying, what, request).await.map_err(|lost| match lost.why {
-                Why::Certificate => ApiError::Certificate { server: self.server(), reason: lost.reason },
-                _ => ApiError::unreachable(server, lost.reason, lost.attempts),
-            })?;
+            let once =
+                Retrying { policy: Policy { attempts: 1, ..Policy::default() }, ..Retrying::default() };
+            let retrying = if question.once { &once } else { &self.retrying };
+            let answer = match web::send(retrying, question.what, request).await {
+                Ok(answer) => answer,
+                Err(lost) => return Err(self.lost(lost).await),
+            };
             match answer.status {
                 // The program may know better by now.
                 401 if opened.made && first => {
@@ -102,21 +105,54 @@ impl Api {
                     return Err(ApiError::Unauthorized {
                         server: self.server(),
                         login: self.login(),
-                        answer: super::answer::message(&answer),
+                        given: self.given,
+                        answer: answer.words(),
                     });
                 }
                 status if transient(status) && status != 500 => {
                     return Err(ApiError::Unavailable {
-                        what: what.to_owned(),
+                        what: question.what.to_owned(),
                         server: self.server(),
                         status,
-                        answer: super::answer::message(&answer),
+                        answer: answer.words(),
                         attempts: answer.attempts,
                     });
                 }
                 _ => return Ok(answer),
             }
         }
+    }
+
+    /// The error for a request that was not answered.
+    async fn lost(&self, lost: Lost) -> ApiError {
+        let reach = match lost.why {
+            Why::Certificate => {
+                let (server, given) = (self.server(), self.given);
+                return ApiError::Certificate { server, given, reason: lost.reason };
+            }
+            // A server that stalls and a firewall that drops packets look the same to a handshake.
+            Why::Silence if self.accepts().await => Reach::Stalled,
+            Why::Silence => Reach::Silent,
+            Why::Stalled => Reach::Stalled,
+            Why::Refused => Reach::Refused,
+            Why::NoHost => Reach::NoHost,
+            Why::Setup | Why::Broken => Reach::Broken,
+        };
+        self.unreachable(reach, lost.reason, lost.attempts)
+    }
+
+    /// Whether the server takes connections; unknown behind a proxy.
+    async fn accepts(&self) -> bool {
+        let server = &self.connection.server;
+        let (host, port) = (server.host_str().unwrap_or_default(), server.port_or_known_default());
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let connect = TcpStream::connect((host, port.unwrap_or(443)));
+        self.connection.proxy.is_none() && matches!(timeout(ACCEPT, connect).await, Ok(Ok(_)))
+    }
+
+    pub(super) fn unreachable(&self, reach: Reach, reason: String, attempts: u32) -> ApiError {
+        let private = self.connection.is_private();
+        ApiError::Unreachable { server: self.server(), reason, reach, private, given: self.given, attempts }
     }
 
     async fn open(&self) -> Result<Arc<Opened>, ApiError> {
@@ -138,7 +174,11 @@ impl Api {
             }
             Login::None | Login::TokenFile(_) => {}
         }
-        let (client, base) = self.connection.open(certificate.as_ref()).await?;
+        let (client, base) = match self.connection.open(certificate.as_ref()).await {
+            Ok(opened) => opened,
+            Err(NotOpened::NoHost(reason)) => return Err(self.unreachable(Reach::NoHost, reason, 1)),
+            Err(NotOpened::Wrong(error)) => return Err(error),
+        };
         let made = matches!(login, Login::Exec(_));
         let opened = Arc::new(Opened { client, base, header, until, made });
         *kept = Some(Arc::clone(&opened));
@@ -164,6 +204,7 @@ impl Api {
         match &self.connection.login {
             Login::None => "no credentials, or a certificate".to_owned(),
             Login::Token(_) => "a token".to_owned(),
+            Login::TokenFile(_) if !self.given => "the access token of the service account".to_owned(),
             Login::TokenFile(path) => format!("the token in {}", path.display()),
             Login::Basic(_) => "user and password".to_owned(),
             Login::Exec(exec) => format!("the credentials of `{}`", exec.command()),

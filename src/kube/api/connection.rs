@@ -1,5 +1,6 @@
 //! How a context of a kubeconfig says that its cluster is reached (v1 of client-go's clientcmd API).
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use base64::Engine;
@@ -12,7 +13,7 @@ use super::error::ApiError;
 use super::exec::Exec;
 use crate::kube::Kubeconfig;
 use crate::secret::Secret;
-use crate::web::{builder, chain, is_loopback, sensitive};
+use crate::web::{builder, chain, is_loopback, sensitive, trusting};
 
 /// One context, read but with nothing opened yet.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(super) struct Connection {
     insecure: bool,
     /// The name that the server's certificate must bear, where it is not the server's own.
     name: Option<String>,
-    proxy: Option<String>,
+    pub(super) proxy: Option<String>,
     certificate: Option<(Source, Source)>,
     impersonation: Vec<(HeaderName, HeaderValue)>,
 }
@@ -84,6 +85,21 @@ fn text<'a>(map: &'a Map<String, Json>, key: &str) -> Option<&'a str> {
     map.get(key).and_then(Json::as_str).filter(|text| !text.is_empty())
 }
 
+/// Why no client was made.
+#[derive(Debug)]
+pub(super) enum NotOpened {
+    /// The server's name is not known; the reason.
+    NoHost(String),
+    /// The kubeconfig is wrong.
+    Wrong(ApiError),
+}
+
+impl From<ApiError> for NotOpened {
+    fn from(error: ApiError) -> Self {
+        Self::Wrong(error)
+    }
+}
+
 impl Connection {
     /// The connection of a kubeconfig's only context, as `Kubeconfig::for_target` makes them.
     pub(super) fn of(kubeconfig: &Kubeconfig) -> Result<Self, ApiError> {
@@ -99,7 +115,7 @@ impl Connection {
         let server = Url::parse(server)
             .ok()
             .filter(|url| matches!(url.scheme(), "https" | "http") && url.host_str().is_some())
-            .ok_or_else(|| ApiError::Server { server: server.to_owned() })?;
+            .ok_or(ApiError::Server)?;
         let certificate = Source::of(user, "client-certificate").zip(Source::of(user, "client-key"));
         Ok(Self {
             server,
@@ -113,9 +129,19 @@ impl Connection {
         })
     }
 
+    /// Whether the server's address is inside a private network.
+    pub(super) fn is_private(&self) -> bool {
+        let host = self.server.host_str().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse();
+        address.is_ok_and(|address| match address {
+            IpAddr::V4(address) => address.is_private(),
+            IpAddr::V6(address) => address.is_unique_local(),
+        })
+    }
+
     /// A client for it, and the URL that it takes. `own` is a certificate with its key in PEM that
     /// wins over the kubeconfig's.
-    pub(super) async fn open(&self, own: Option<&Secret>) -> Result<(reqwest::Client, Url), ApiError> {
+    pub(super) async fn open(&self, own: Option<&Secret>) -> Result<(reqwest::Client, Url), NotOpened> {
         let mut url = self.server.clone();
         let mut builder = builder(is_loopback(&url) && self.proxy.is_none());
         if self.insecure {
@@ -126,6 +152,9 @@ impl Connection {
             let certificates =
                 Certificate::from_pem_bundle(&authority.read(what)?).map_err(|e| broken(&e))?;
             builder = builder.tls_certs_only(certificates);
+        } else {
+            let what = "the TLS set-up";
+            builder = trusting(builder).map_err(|reason| ApiError::Material { what, reason })?;
         }
         let what = "the user's certificate";
         let pem = match (own, &self.certificate) {
@@ -154,7 +183,7 @@ impl Connection {
             let host = host.trim_start_matches('[').trim_end_matches(']');
             let addresses: Vec<_> = tokio::net::lookup_host((host, port))
                 .await
-                .map_err(|error| ApiError::unreachable(&self.server, error.to_string(), 1))?
+                .map_err(|error| NotOpened::NoHost(error.to_string()))?
                 .collect();
             builder = builder.resolve_to_addrs(name, &addresses);
             url.set_host(Some(name)).map_err(|_| ApiError::Unsupported { what: "tls-server-name" })?;
@@ -251,7 +280,10 @@ mod tests {
     #[tokio::test]
     async fn broken_certificates_are_named_and_not_quoted() {
         let opened = |cluster, user| async move {
-            connection(cluster, user).unwrap().open(None).await.unwrap_err().to_string()
+            match connection(cluster, user).unwrap().open(None).await {
+                Err(NotOpened::Wrong(error)) => error.to_string(),
+                other => format!("{other:?}"),
+            }
         };
         let said = opened("certificate-authority-data: '!s3cret!'", "").await;
         assert_eq!(said, "the cluster's certificate authority cannot be used: it is not base64");

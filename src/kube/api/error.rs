@@ -1,11 +1,23 @@
 //! Why a cluster could not be asked, or refused.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::Url;
-
 use super::access::Action;
+
+/// How far a request came that was not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The server takes connections, and does not answer.
+    Stalled,
+    /// Nothing answers at all, as behind a firewall.
+    Silent,
+    /// Nothing listens there.
+    Refused,
+    /// The server's name is not known.
+    NoHost,
+    /// It broke off.
+    Broken,
+}
 
 /// One variant for each class; `answer` is what the cluster said. What can be done is in `help`.
 #[derive(Debug, thiserror::Error)]
@@ -15,11 +27,8 @@ pub enum ApiError {
     #[error("the kubeconfig names no cluster")]
     NoCluster,
     /// The kubeconfig's server is no URL.
-    #[error("the server '{server}' of the kubeconfig is no URL")]
-    Server {
-        /// As it stands there.
-        server: String,
-    },
+    #[error("the server of the kubeconfig's cluster is not an http or https URL")]
+    Server,
     /// A part of a kubeconfig that only kubectl understands.
     #[error("the kubeconfig has `{what}`, which is not supported here")]
     Unsupported {
@@ -45,14 +54,18 @@ pub enum ApiError {
         hint: Option<String>,
     },
     /// No answer.
-    #[error("the cluster at {server} cannot be reached: {reason} (tried {attempts} times)")]
+    #[error("the cluster at {server} {}: {reason}{}", failed(*reach), tried(*attempts))]
     Unreachable {
         /// Its URL.
         server: String,
         /// Why.
         reason: String,
+        /// How far it came.
+        reach: Reach,
         /// Whether it is an address inside a private network.
         private: bool,
+        /// Whether somebody gave the kubeconfig; else the cluster was looked up.
+        given: bool,
         /// How often it was tried.
         attempts: u32,
     },
@@ -61,6 +74,8 @@ pub enum ApiError {
     Certificate {
         /// Its URL.
         server: String,
+        /// Whether somebody gave the kubeconfig; else the cluster was looked up.
+        given: bool,
         /// Why.
         reason: String,
     },
@@ -71,6 +86,8 @@ pub enum ApiError {
         server: String,
         /// How we logged in.
         login: String,
+        /// Whether somebody gave the kubeconfig; else the account's token was refused.
+        given: bool,
         /// What the cluster said.
         answer: String,
     },
@@ -83,6 +100,18 @@ pub enum ApiError {
         action: Action,
         /// Why, if it says so.
         reason: Option<String>,
+    },
+    /// The subnamespace is ready, and its parent's roles are not in it.
+    #[error("the subnamespace {} is ready, but the cluster at {server} does not let us {action}, {} s later", action.namespace, waited.as_secs())]
+    NotPropagated {
+        /// Its URL.
+        server: String,
+        /// The parent.
+        parent: String,
+        /// What we need to do.
+        action: Box<Action>,
+        /// How long we waited.
+        waited: Duration,
     },
     /// 403 by the cluster's own rules.
     #[error("could not {what} at {server} (403 {answer})")]
@@ -190,16 +219,10 @@ pub enum ApiError {
     },
 }
 
-impl ApiError {
-    /// [`ApiError::Unreachable`], with a look at the server's address.
-    pub(super) fn unreachable(server: &Url, reason: String, attempts: u32) -> Self {
-        let host = server.host_str().unwrap_or_default();
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse();
-        let private = address.is_ok_and(|address| match address {
-            IpAddr::V4(address) => address.is_private(),
-            IpAddr::V6(address) => address.is_unique_local(),
-        });
-        let server = server.as_str().trim_end_matches('/').to_owned();
-        Self::Unreachable { server, reason, private, attempts }
-    }
+fn failed(reach: Reach) -> &'static str {
+    if reach == Reach::Stalled { "takes connections but does not answer" } else { "cannot be reached" }
+}
+
+fn tried(attempts: u32) -> String {
+    if attempts > 1 { format!(" (tried {attempts} times)") } else { String::new() }
 }

@@ -1,7 +1,8 @@
 //! What the reader can do about each class of failure, to paste.
 
-use super::error::ApiError;
+use super::error::{ApiError, Reach};
 use crate::error::{Exit, Help};
+use crate::web::AUTHORITY_HELP;
 
 /// What a gate does without the controller.
 const SKIP: &str = "set `skip-subnamespaces-create: true` where the namespaces are made by other means";
@@ -10,7 +11,7 @@ impl Help for ApiError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::NoCluster => "give the input kubeconfig, or project-id, region and cluster-name".to_owned(),
-            Self::Server { .. } => "correct the kubeconfig".to_owned(),
+            Self::Server => "correct the kubeconfig".to_owned(),
             Self::Unsupported { what: "auth-provider" } => {
                 "kubectl has removed it as well: let the user have an `exec` program, a token or a certificate".to_owned()
             }
@@ -22,22 +23,25 @@ impl Help for ApiError {
                 Some(hint) => hint.clone(),
                 None => "run it by hand, or give a kubeconfig whose user has a token".to_owned(),
             },
-            Self::Unreachable { private: true, .. } => {
-                "this is an address inside a private network, which the runner is not in: use a runner in that network, or set `cluster-endpoint: dns`".to_owned()
-            }
-            Self::Unreachable { .. } => {
-                "the cluster may accept only authorised networks: use its DNS-based endpoint (`cluster-endpoint: dns`), or add the runner's address to them; behind a proxy check HTTPS_PROXY and NO_PROXY".to_owned()
-            }
-            Self::Certificate { .. } => {
-                "check the certificate authority of the kubeconfig; for a public one behind a proxy that replaces certificates set SSL_CERT_FILE".to_owned()
-            }
+            Self::Unreachable { reach, private, given, .. } => unreachable(*reach, *private, *given),
+            Self::Certificate { given: true, .. } => format!(
+                "check certificate-authority-data of the kubeconfig, or, where it has none, {AUTHORITY_HELP}"
+            ),
+            Self::Certificate { .. } => AUTHORITY_HELP.to_owned(),
+            Self::Unauthorized { given: true, login, .. } => format!(
+                "the kubeconfig that you gave (the input kubeconfig or KUBECONFIG) is for another cluster, or {login} is no longer valid: renew it, and try it with\nkubectl --kubeconfig FILE auth whoami"
+            ),
             Self::Unauthorized { .. } => {
-                "the credentials have ended, or are for another cluster: check project-id, region and cluster-name, or the kubeconfig".to_owned()
+                "the token was issued, but this cluster does not take it: check project-id, region and cluster-name".to_owned()
             }
             Self::NotAllowed { action, .. } => format!(
                 "most often the tenant is not deployed to this cluster, or the namespace is another one (check tenant-name and app-name):\nkubectl auth can-i {} {} --namespace {}",
                 action.verb,
                 action.kind(),
+                action.namespace
+            ),
+            Self::NotPropagated { parent, action, .. } => format!(
+                "the controller copies the role bindings of {parent} to its subnamespaces: ask the platform's team why they are missing:\nkubectl get rolebindings --namespace {parent}\nkubectl get rolebindings --namespace {}\nkubectl describe hierarchyconfiguration --namespace {parent}",
                 action.namespace
             ),
             Self::Forbidden { .. } => {
@@ -75,7 +79,7 @@ impl Help for ApiError {
     fn exit(&self) -> Exit {
         match self {
             Self::NoCluster
-            | Self::Server { .. }
+            | Self::Server
             | Self::Unsupported { .. }
             | Self::Material { .. }
             | Self::Invalid { .. } => Exit::Usage,
@@ -84,12 +88,33 @@ impl Help for ApiError {
     }
 }
 
+/// What helps where no answer came, the likeliest cause first.
+fn unreachable(reach: Reach, private: bool, given: bool) -> String {
+    let address = if given {
+        "give a kubeconfig whose server the runner can reach"
+    } else {
+        "use the DNS-based endpoint (`cluster-endpoint: dns`)"
+    };
+    let server = if given { "the server of the kubeconfig" } else { "region and cluster-name" };
+    match reach {
+        Reach::Stalled => "the control plane is overloaded, being upgraded or stopped: see how it does, then run again:\nkubectl get --raw '/readyz?verbose'\nif it answers others, check what is in between: HTTPS_PROXY, NO_PROXY, a gateway".to_owned(),
+        Reach::Refused => format!("nothing listens there: check {server}, and that the cluster runs"),
+        Reach::NoHost => format!("this machine does not know the name: check {server}, and the machine's DNS"),
+        Reach::Silent | Reach::Broken if private => format!(
+            "this is an address inside a private network, which the runner is not in: use a runner in that network, or {address}"
+        ),
+        Reach::Silent => format!(
+            "a firewall drops the packets; the cluster may accept only authorised networks: {address}, or add the runner's address to them; behind a proxy check HTTPS_PROXY and NO_PROXY"
+        ),
+        Reach::Broken => format!(
+            "the connection broke off: run again; behind a proxy check HTTPS_PROXY and NO_PROXY; check {server}"
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use std::time::Duration;
-
-    use reqwest::Url;
 
     use super::*;
     use crate::error::Failure;
@@ -106,12 +131,28 @@ mod tests {
 
     #[test]
     fn a_cluster_that_cannot_be_asked_is_explained() {
-        let unreachable = |url: &str| {
-            ApiError::unreachable(&Url::parse(url).unwrap(), "nothing answered within 5 s".into(), 2)
+        let unreachable = |reach, private, given| ApiError::Unreachable {
+            server: server(),
+            reason: "no answer within 5 s".into(),
+            reach,
+            private,
+            given,
+            attempts: 6,
+        };
+        let unauthorized = |given| ApiError::Unauthorized {
+            server: server(),
+            login: "the token".into(),
+            given,
+            answer: "Unauthorized".into(),
+        };
+        let certificate = |given| ApiError::Certificate {
+            server: server(),
+            given,
+            reason: "invalid peer certificate: UnknownIssuer".into(),
         };
         insta::assert_snapshot!(shown([
             ApiError::NoCluster,
-            ApiError::Server { server: "dev".into() },
+            ApiError::Server,
             ApiError::Unsupported { what: "auth-provider" },
             ApiError::Unsupported { what: "as-user-extra" },
             ApiError::Material { what: "the user's key", reason: "it is not base64".into() },
@@ -121,17 +162,17 @@ mod tests {
                 hint: Some("install it with\ngcloud components install gke-gcloud-auth-plugin".into())
             },
             ApiError::Exec { command: "aws".into(), reason: "exit status: 1: expired".into(), hint: None },
-            unreachable("https://10.0.0.2/"),
-            unreachable("https://34.1.2.3/"),
-            ApiError::Certificate {
-                server: server(),
-                reason: "invalid peer certificate: UnknownIssuer".into()
-            },
-            ApiError::Unauthorized {
-                server: server(),
-                login: "a token".into(),
-                answer: "Unauthorized".into()
-            },
+            unreachable(Reach::Stalled, true, true),
+            unreachable(Reach::Silent, true, false),
+            unreachable(Reach::Silent, false, false),
+            unreachable(Reach::Silent, false, true),
+            unreachable(Reach::Refused, false, true),
+            unreachable(Reach::NoHost, false, false),
+            unreachable(Reach::Broken, false, true),
+            certificate(false),
+            certificate(true),
+            unauthorized(false),
+            unauthorized(true),
             ApiError::Unavailable {
                 what: "look for the subnamespace shop-nft of shop".into(),
                 server: server(),
@@ -154,6 +195,12 @@ mod tests {
                 server: server(),
                 action: Action::deploy("shop-nft"),
                 reason: Some("no role binding".into())
+            },
+            ApiError::NotPropagated {
+                server: server(),
+                parent: "shop".into(),
+                action: Box::new(Action::deploy("shop-nft")),
+                waited: Duration::from_secs(10)
             },
             ApiError::Forbidden {
                 what: "ask the cluster whether it lets us x".into(),

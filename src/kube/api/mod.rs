@@ -9,10 +9,11 @@ mod error;
 mod exec;
 mod help;
 mod pod;
+mod question;
 mod subnamespace;
 mod trouble;
 
 pub use access::Action;
 pub use client::Api;
-pub use error::ApiError;
+pub use error::{ApiError, Reach};
 pub use subnamespace::{Progress, Stage};

@@ -5,14 +5,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::answer::{Status, message};
+use super::answer::Status;
 use super::client::Api;
-use super::error::ApiError;
+use super::error::{ApiError, Reach};
+use super::question::Question;
 use crate::web::Answer;
 
 /// The pauses between two looks: the controller usually needs less than a second.
@@ -105,15 +105,15 @@ impl Api {
         let tell = |stage: Stage| {
             tell(&Progress { name: name.to_owned(), stage, elapsed: begin.elapsed() });
         };
-        match timeout(limit, self.wait_for(parent, name, &tell, &last)).await {
-            Ok(result) => result,
-            Err(_) => Err(ApiError::TimedOut {
-                name: name.to_owned(),
-                parent: parent.to_owned(),
-                limit,
-                state: last.into_inner().unwrap_or_else(PoisonError::into_inner),
-            }),
+        if let Ok(result) = timeout(limit, self.wait_for(parent, name, &tell, &last)).await {
+            return result;
         }
+        let Some(Stage::Waiting(state)) = last.into_inner().unwrap_or_else(PoisonError::into_inner) else {
+            // Not the controller but the server is to blame.
+            let reason = format!("no answer within {} s", limit.as_secs());
+            return Err(self.unreachable(Reach::Stalled, reason, 1));
+        };
+        Err(ApiError::TimedOut { name: name.to_owned(), parent: parent.to_owned(), limit, state })
     }
 
     async fn wait_for(
@@ -121,7 +121,7 @@ impl Api {
         parent: &str,
         name: &str,
         tell: &(dyn Fn(Stage) + Sync),
-        last: &Mutex<Option<String>>,
+        last: &Mutex<Option<Stage>>,
     ) -> Result<(), ApiError> {
         let mut created = false;
         let mut told: Option<(Option<String>, Instant)> = None;
@@ -142,7 +142,7 @@ impl Api {
                 }
                 Anchor::Pending(state) => state,
             };
-            last.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&state);
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Stage::Waiting(state.clone()));
             let due = |(before, at): &(Option<String>, Instant)| *before != state || at.elapsed() >= REMIND;
             if told.as_ref().is_none_or(due) {
                 tell(Stage::Waiting(state.clone()));
@@ -155,7 +155,7 @@ impl Api {
 
     async fn look(&self, parent: &str, name: &str) -> Result<Anchor, ApiError> {
         let what = format!("look for the subnamespace {name} of {parent}");
-        let answer = self.ask(&what, Method::GET, &path(parent, Some(name)), None).await?;
+        let answer = self.ask(&Question::get(&what, &path(parent, Some(name)))).await?;
         match answer.status {
             200 => {}
             404 if Status::of(&answer).details.name == name => return Ok(Anchor::Absent),
@@ -188,7 +188,7 @@ impl Api {
             "metadata": {"name": name, "namespace": parent},
         });
         let what = format!("create the subnamespace {name} of {parent}");
-        let answer = self.ask(&what, Method::POST, &path(parent, None), Some(&body)).await?;
+        let answer = self.ask(&Question::create(&what, &path(parent, None), body)).await?;
         match answer.status {
             200..=202 => Ok(true),
             409 if Status::of(&answer).reason == "AlreadyExists" => Ok(false),
@@ -198,7 +198,7 @@ impl Api {
 
     fn refused(&self, what: String, parent: &str, name: &str, answer: &Answer) -> ApiError {
         let status = Status::of(answer);
-        let (said, server) = (message(answer), self.server());
+        let (said, server) = (answer.words(), self.server());
         let (name, parent) = (name.to_owned(), parent.to_owned());
         match answer.status {
             404 if status.details.kind == "namespaces" => ApiError::NoNamespace { server, namespace: parent },

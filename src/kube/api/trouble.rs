@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use reqwest::Method;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::answer::message;
 use super::client::Api;
 use super::pod::{Events, List, Pod};
+use super::question::Question;
 
 /// How long all the questions may take together.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -69,12 +68,12 @@ impl Api {
     async fn list<T: DeserializeOwned>(&self, what: &str, path: String) -> Result<T, String> {
         let unread = |why: String| format!("the {what} cannot be read: {why}");
         let answer = self
-            .ask(&format!("list the {what}"), Method::GET, &path, None)
+            .ask(&Question::get(&format!("list the {what}"), &path))
             .await
             .map_err(|error| unread(error.to_string()))?;
         match answer.status {
             200 => serde_json::from_slice(&answer.body).map_err(|error| unread(error.to_string())),
-            _ => Err(unread(message(&answer))),
+            _ => Err(unread(answer.words())),
         }
     }
 
@@ -83,7 +82,7 @@ impl Api {
         let path = format!(
             "/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&tailLines={LOG_LINES}&limitBytes=16384&previous={previous}"
         );
-        match self.ask(&format!("read the log of {pod}"), Method::GET, &path, None).await {
+        match self.ask(&Question::get(&format!("read the log of {pod}"), &path)).await {
             Ok(answer) if answer.status == 200 => String::from_utf8_lossy(&answer.body)
                 .lines()
                 .filter(|line| !line.trim().is_empty())

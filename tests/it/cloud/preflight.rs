@@ -2,14 +2,25 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
 use super::{Cloud, MAKEFILE, SWITCHES, failure};
 use crate::support::gate::Gate;
-use crate::support::server::{Seen, longest_chain};
+use crate::support::kube::status;
+use crate::support::server::{Reply, Seen, longest_chain};
 
 /// Requests that belong to targets, and to what is made for them.
 fn later(seen: &Seen) -> bool {
-    ["subnamespaceanchors", "configmaps"].iter().any(|word| seen.path.contains(word))
+    is_deploy(seen)
+        || ["subnamespaceanchors", "configmaps"].iter().any(|word| seen.path.contains(word))
         || ["/api", "/apis", "/api/v1", "/version"].contains(&seen.path.as_str())
+}
+
+/// The review of a subnamespace.
+fn is_deploy(seen: &Seen) -> bool {
+    seen.json()["spec"]["resourceAttributes"]["resource"] == "deployments"
 }
 
 #[test]
@@ -21,8 +32,8 @@ fn it_is_five_requests_deep_with_two_identities_and_any_number_of_subnamespaces(
     let run = cloud.gate(MAKEFILE).run(&["fast-feedback"]);
     run.passed();
     let requests: Vec<_> = cloud.requests().into_iter().filter(|seen| !later(seen)).collect();
-    // Three for each identity's token, the cluster, and the access review.
-    assert_eq!(requests.len(), 3 + 3 + 1 + 1, "{:?}", requests.iter().map(Seen::line).collect::<Vec<_>>());
+    // Three for each identity's token, the cluster, and the access review with the look for the namespace.
+    assert_eq!(requests.len(), 3 + 3 + 1 + 2, "{:?}", requests.iter().map(Seen::line).collect::<Vec<_>>());
     assert_eq!(longest_chain(&requests), 5);
     assert_eq!(cloud.cluster.anchors().len(), 3);
 }
@@ -85,6 +96,54 @@ fn each_thing_that_is_wrong_is_told_before_the_build() {
     cloud.cluster.deny("create subnamespaceanchors.hnc.x-k8s.io");
     all.push(refused(&cloud, &gate(), 69));
     insta::assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn an_administrator_hears_of_a_missing_tenant_before_the_build() {
+    let cloud = Cloud::new();
+    // The review says what a role allows, whether the namespace exists or not.
+    cloud.cluster.server().fault(|seen| {
+        let details = json!({"name": "shop", "kind": "namespaces"});
+        let asked = seen.path == "/api/v1/namespaces/shop";
+        asked.then(|| status(404, "NotFound", "namespaces \"shop\" not found", &details))
+    });
+    let text = refused(&cloud, &cloud.gate(MAKEFILE), 69);
+    assert!(text.contains("has no namespace shop"), "{text}");
+}
+
+#[test]
+fn roles_that_reach_a_subnamespace_late_are_waited_for() {
+    let cloud = Cloud::new();
+    let mut refusals = 2;
+    cloud.cluster.server().fault(move |seen| {
+        let nft = seen.json()["spec"]["resourceAttributes"]["namespace"] == "shop-basket-nft";
+        if !nft || refusals == 0 {
+            return None;
+        }
+        refusals -= 1;
+        Some(Reply::json(201, &json!({"status": {"allowed": false}})))
+    });
+    let run = cloud.gate(MAKEFILE).run(&["fast-feedback"]);
+    run.passed();
+    let waits = "waiting for the roles of shop in shop-basket-nft";
+    assert_eq!(run.stdout.matches(waits).count(), 1, "{}", run.stdout);
+}
+
+#[test]
+fn a_refused_token_of_a_given_kubeconfig_is_about_the_kubeconfig() {
+    let cloud = Cloud::new();
+    let kubeconfig = json!({
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": cloud.cluster.url(), "certificate-authority-data": cloud.cluster.authority_data()}}],
+        "users": [{"name": "u", "user": {"token": "of-yesterday"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    });
+    // In base64, as many keep it; nothing of it is shown.
+    let encoded = STANDARD.encode(kubeconfig.to_string());
+    let text = refused(&cloud, &cloud.gate(MAKEFILE).input("kubeconfig", &encoded), 69);
+    assert!(text.contains("help: the kubeconfig that you gave"), "{text}");
+    assert!(!text.contains("project-id"), "{text}");
+    assert!(!text.contains("of-yesterday") && !text.contains(&encoded[..16]), "{text}");
 }
 
 #[test]

@@ -92,7 +92,7 @@ async fn certificates_that_are_wrong_are_told_apart() {
     std::fs::write(other.path(), Pki::new().pem).unwrap();
     let unknown = Scene { authority: other, ..Scene::new(&["h2"], |pki| pki.server(NAME)).await };
     let scenes = [
-        (unknown, "UnknownIssuer", "SSL_CERT_FILE"),
+        (unknown, "UnknownIssuer", "NODE_EXTRA_CA_CERTS"),
         (Scene::new(&["h2"], |pki| pki.server("other.example")).await, "other.example", "the name that"),
         (Scene::new(&["h2"], |pki| pki.expired(NAME)).await, "expired", "clock"),
     ];
@@ -107,6 +107,43 @@ async fn certificates_that_are_wrong_are_told_apart() {
         // It will not get better by asking again.
         assert!(!text.contains("try 1") && scene.tunnel.asked().len() == 1, "{text}");
         assert!(scene.front.seen().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn extra_authorities_add_and_a_file_of_authorities_replaces() {
+    let scene = Scene::new(&["h2"], |pki| pki.server(NAME)).await;
+    let proxy = format!("http://{}", scene.tunnel.host());
+    let own = scene.authority.path().to_str().unwrap();
+    let file = |text: &str| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    };
+    let (other, empty) = (file(&Pki::new().pem), file("no certificate"));
+    let (other, empty) = (other.path().to_str().unwrap(), empty.path().to_str().unwrap());
+    // Whether the registry is asked, and what is printed.
+    let latest = async |variables: &[(&str, &str)]| {
+        let variables = [&[("HTTPS_PROXY", proxy.as_str())], variables].concat();
+        let before = scene.front.seen().len();
+        let text = err(&run_with(&["latest", &format!("{NAME}/app")], &variables).await);
+        (scene.front.seen().len() > before, text)
+    };
+    for variables in [
+        &[("NODE_EXTRA_CA_CERTS", own)][..],
+        &[("NODE_EXTRA_CA_CERTS", own), ("SSL_CERT_FILE", other)],
+        &[("NODE_EXTRA_CA_CERTS", other), ("SSL_CERT_FILE", own)],
+    ] {
+        let (asked, text) = latest(variables).await;
+        assert!(asked, "{variables:?}: {text}");
+    }
+    for (bad, why) in [("/absent.pem", "No such file"), (empty, "holds no certificate")] {
+        let (asked, text) = latest(&[("NODE_EXTRA_CA_CERTS", bad), ("SSL_CERT_FILE", own)]).await;
+        let warning = format!("warning: NODE_EXTRA_CA_CERTS is ignored: {bad}: ");
+        assert!(asked && text.contains(&warning) && text.contains(why), "{text}");
+        let (asked, text) = latest(&[("SSL_CERT_FILE", bad), ("NODE_EXTRA_CA_CERTS", own)]).await;
+        let error = format!("SSL_CERT_FILE names no certificate authorities: {bad}: ");
+        assert!(!asked && text.contains(&error) && text.contains(why), "{text}");
     }
 }
 

@@ -154,6 +154,13 @@ fn answer(shared: &Arc<Mutex<State>>, seen: &Seen) -> Reply {
                  "verbs": ["get", "list", "watch"]}
             ]}),
         ),
+        ("GET", ["api", "v1", "namespaces", name]) => {
+            if state.has_namespace(name) {
+                return Reply::json(200, &json!({"kind": "Namespace", "metadata": {"name": name}}));
+            }
+            let details = json!({"name": name, "kind": "namespaces"});
+            status(404, "NotFound", &format!("namespaces \"{name}\" not found"), &details)
+        }
         ("POST", ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"]) => state.review(seen),
         ("GET", ["api", "v1", "namespaces", namespace, "configmaps", rest @ ..]) => {
             if seen.parameter("watch").is_some() {
@@ -203,6 +210,10 @@ fn watch(shared: Arc<Mutex<State>>, namespace: String) -> Reply {
 }
 
 impl State {
+    fn has_namespace(&self, name: &str) -> bool {
+        self.namespaces.contains(name) || self.anchors.keys().any(|(_, anchor)| anchor == name)
+    }
+
     fn review(&self, seen: &Seen) -> Reply {
         let mut body = seen.json();
         let asked = body["spec"]["resourceAttributes"].clone();
@@ -214,7 +225,7 @@ impl State {
             return status(422, "Invalid", "not an access review", &json!({}));
         }
         let action = format!("{} {}.{}", text("verb"), text("resource"), text("group"));
-        let allowed = !self.denied.contains(&action) && self.namespaces.contains(&text("namespace"));
+        let allowed = !self.denied.contains(&action) && self.has_namespace(&text("namespace"));
         body["status"] = json!({ "allowed": allowed });
         Reply::json(201, &body)
     }
