@@ -10,7 +10,7 @@ use crate::inputs;
 use crate::oci::{CopyOptions, CopyReport, Digest, OciError, OnExisting, Which};
 use crate::outcome::{Event, Image, Promoted, Status, StepResult};
 use crate::plan::{Promotion, Step};
-use crate::report::{Transfer, attachments, size};
+use crate::report::{Transfer, attachments, left_behind, size};
 
 impl Execution<'_> {
     /// Copies each image to the next stage, byte for byte.
@@ -41,6 +41,9 @@ impl Execution<'_> {
             let copied = transfer.logged(tell, work).await?;
             for line in attachments(&copied.attached, false) {
                 self.notice(&format!("  {line}"));
+            }
+            if let Some(text) = left_behind(&copied.unread) {
+                self.warn(progress, &format!("{}: {text}", image.name));
             }
             said.push(summary(&image.name, &copied));
             self.record_promotion(promotion, image, !promotion.include_referrers, progress).await;

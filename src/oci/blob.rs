@@ -1,10 +1,12 @@
 //! Reading blobs: checked while they stream, resumed where a connection broke.
 
 use std::fmt;
+use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use flate2::write::MultiGzDecoder;
 use reqwest::header::{CONTENT_RANGE, HeaderValue, RANGE};
 use reqwest::{Method, Response, StatusCode};
 
@@ -14,11 +16,14 @@ use super::error::{Again, Asked, OciError, Trouble};
 use super::manifest::Descriptor;
 use super::reference::Repository;
 use super::route::{Call, Route};
-use super::transport::{Pulse, next_chunk};
+use super::transport::{Pulse, is_packed, next_chunk};
 
 /// After so many bytes a broken connection counts as a new trouble, not as the next failure of
 /// the same request.
 pub(super) const PROGRESS: u64 = 1024 * 1024;
+
+/// So often a registry that fails to answer what is only asked to save work is asked again.
+pub(super) const PROBES: u32 = 2;
 
 /// Is told how many bytes of a blob have come so far.
 pub(super) type Meter = Arc<dyn Fn(u64) + Send + Sync>;
@@ -79,6 +84,19 @@ impl Route {
         self.client.patiently(&what, || self.has_blob(blob)).await
     }
 
+    /// Whether the blob is here, asked in try number `tries` only to save work: where the registry gives no
+    /// useful answer, writing the blob decides.
+    pub(super) async fn seems_to_have(&self, blob: &Descriptor, tries: u32) -> Result<bool, Trouble> {
+        match self.has_blob(blob).await {
+            Err(Trouble { error, again })
+                if error.leaves_open() && (again == Again::No || tries > PROBES) =>
+            {
+                Ok(false)
+            }
+            answer => answer,
+        }
+    }
+
     /// Whether the blob is here; one request, one try.
     pub(super) async fn has_blob(&self, blob: &Descriptor) -> Result<bool, Trouble> {
         let call = Call::new(Method::HEAD, format!("blobs/{}", blob.digest));
@@ -136,6 +154,9 @@ pub struct BlobReader {
     received: u64,
     /// Bytes at the start of this answer that we have already.
     skip: u64,
+    /// Answers come compressed, and so always from the start: a range would be one of the compressed bytes.
+    packed: bool,
+    unpacker: Option<MultiGzDecoder<Vec<u8>>>,
     failed: u32,
     failed_at: u64,
     ended: bool,
@@ -169,6 +190,8 @@ impl BlobReader {
             sum,
             received: from,
             skip: 0,
+            packed: false,
+            unpacker: None,
             failed: 0,
             failed_at: from,
             ended: false,
@@ -225,7 +248,8 @@ impl BlobReader {
             }
             let asked = self.route.asked(&Method::GET, &call(&self.blob, 0).to);
             let Some(response) = &mut self.response else { continue };
-            let Some(mut chunk) = next_chunk(&self.route.client, &asked, response).await? else {
+            let chunk = next_chunk(&self.route.client, &asked, response).await?;
+            let Some(mut chunk) = self.unpack(chunk)? else {
                 return self.end(&asked.text);
             };
             if self.skip > 0 {
@@ -249,6 +273,20 @@ impl BlobReader {
             }
             return Ok(Some(chunk));
         }
+    }
+
+    /// Unpacks a piece of a compressed answer; `None` is its end.
+    fn unpack(&mut self, chunk: Option<Bytes>) -> Result<Option<Bytes>, Trouble> {
+        let Some(unpacker) = &mut self.unpacker else { return Ok(chunk) };
+        let written = match &chunk {
+            Some(chunk) => unpacker.write_all(chunk),
+            None => unpacker.try_finish(),
+        };
+        let plain = Bytes::from(std::mem::take(unpacker.get_mut()));
+        if written.is_err() {
+            return Err(self.damaged("not compressed as it claims to be".to_owned()));
+        }
+        Ok(if chunk.is_none() && plain.is_empty() { None } else { Some(plain) })
     }
 
     /// The answer ended. That is right only where nothing is missing.
@@ -281,10 +319,16 @@ impl BlobReader {
 
     /// Asks for what is missing.
     async fn request(&mut self) -> Result<(), Trouble> {
+        let mut response = self.ask().await?;
+        if !self.packed && is_packed(&response) && response.content_length() != Some(self.left()) {
+            self.packed = true;
+            if response.status() == StatusCode::PARTIAL_CONTENT {
+                response = self.ask().await?;
+            }
+        }
         let call = call(&self.blob, self.received);
-        let response = self.route.once(&call).await?;
         self.skip = match response.status() {
-            StatusCode::PARTIAL_CONTENT if starts_at(&response) == Some(self.received) => 0,
+            StatusCode::PARTIAL_CONTENT if !self.packed && starts_at(&response) == Some(self.received) => 0,
             // No ranges here: what we have comes once more.
             StatusCode::OK => self.received,
             StatusCode::NOT_FOUND => {
@@ -295,14 +339,25 @@ impl BlobReader {
             }
             _ => return Err(self.route.refuse(&call, response).await),
         };
-        let expected = self.blob.size.saturating_sub(self.received) + self.skip;
+        let expected = self.left() + self.skip;
+        self.unpacker = self.packed.then(|| MultiGzDecoder::new(Vec::new()));
         if let Some(length) = response.content_length()
             && length != expected
+            && !self.packed
         {
             return Err(self.damaged(format!("{} bytes", length + self.received - self.skip)));
         }
         self.response = Some(response);
         Ok(())
+    }
+
+    async fn ask(&self) -> Result<Response, Trouble> {
+        self.route.once(&call(&self.blob, if self.packed { 0 } else { self.received })).await
+    }
+
+    /// How many bytes have not come yet.
+    fn left(&self) -> u64 {
+        self.blob.size.saturating_sub(self.received)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One HTTP client for all registries, with what it learned about each of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -68,6 +68,8 @@ struct Shared {
     outside: OnceLock<Result<reqwest::Client, String>>,
     loopback: OnceLock<Result<reqwest::Client, String>>,
     found: Mutex<HashMap<Repository, Arc<Gate<Option<Known>>>>>,
+    /// The registries that take no blob in a single PUT.
+    chunked: Mutex<HashSet<String>>,
 }
 
 /// Credentials, and when they were looked up.
@@ -94,7 +96,8 @@ impl Client {
                 tokens: Tokens::default(),
                 outside: OnceLock::new(),
                 loopback: OnceLock::new(),
-                found: Mutex::new(HashMap::new()),
+                found: Mutex::default(),
+                chunked: Mutex::default(),
             }),
         }
     }
@@ -161,6 +164,18 @@ impl Client {
     fn known(&self, repository: &Repository) -> Arc<Gate<Option<Known>>> {
         let mut all = self.shared.found.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(repository.clone()).or_default())
+    }
+
+    /// Whether a blob goes to this registry as a chunk: it refused one in a single PUT before.
+    pub(super) fn sends_chunks(&self, repository: &Repository) -> bool {
+        let chunked = self.shared.chunked.lock().unwrap_or_else(PoisonError::into_inner);
+        chunked.contains(repository.registry())
+    }
+
+    /// Sends blobs to this registry as chunks from now on.
+    pub(super) fn send_chunks(&self, repository: &Repository) {
+        let mut chunked = self.shared.chunked.lock().unwrap_or_else(PoisonError::into_inner);
+        chunked.insert(repository.registry().to_owned());
     }
 
     /// Scheme, host and port of a repository's registry.

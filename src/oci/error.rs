@@ -157,6 +157,27 @@ pub enum OciError {
         /// As it was given.
         text: String,
     },
+    /// The registry names a private address for its tokens.
+    #[error("{registry} wants credentials sent to {to}, which is not public as the registry is")]
+    Inward {
+        /// The registry.
+        registry: String,
+        /// Scheme and host.
+        to: String,
+    },
+    /// The registry keeps the tag as it is.
+    #[error("{reference} is {holds}, and the registry does not move it to {wanted}")]
+    Immutable {
+        /// The tag.
+        reference: Box<Reference>,
+        /// What it holds.
+        holds: Digest,
+        /// What it was to hold.
+        wanted: Digest,
+        /// What the registry answered.
+        #[source]
+        refusal: Box<OciError>,
+    },
     /// A local file that was to be pushed.
     #[error("cannot read {}", path.display())]
     File {
@@ -179,6 +200,35 @@ impl OciError {
     /// Whether what was asked for is not there.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
+    }
+
+    /// Whether this is an answer, though no useful one: where it was only asked in order to save work, what
+    /// was asked is unknown, and not yet a failure.
+    pub fn leaves_open(&self) -> bool {
+        matches!(
+            self,
+            Self::Denied { .. }
+                | Self::Refused(_)
+                | Self::Nonsense { .. }
+                | Self::Mismatch { .. }
+                | Self::Unsupported { .. }
+        )
+    }
+
+    /// Whether this is an answer of 5xx.
+    pub(super) fn is_failure_of_registry(&self) -> bool {
+        matches!(self, Self::Refused(answer) if answer.status >= 500)
+    }
+
+    /// Whether something that is to be read from this repository cannot be read.
+    pub(super) fn is_unreadable_at(&self, place: &Repository) -> bool {
+        match self {
+            Self::Denied { answer, .. } | Self::Refused(answer) => answer.asked.repository == *place,
+            Self::Nonsense { asked, .. } => asked.repository == *place,
+            Self::Mismatch { repository, .. } => **repository == *place,
+            Self::Unsupported { repository, .. } | Self::NotFound { repository, .. } => repository == place,
+            _ => false,
+        }
     }
 
     /// Whether this is about content that is not what its digest says.
@@ -283,6 +333,11 @@ impl Help for OciError {
             Self::Taken { .. } => "a tag that was promoted does not move: use a new version, or say \
                                    on-existing: overwrite"
                 .to_owned(),
+            Self::Immutable { reference, .. } => format!(
+                "the tags of {} are immutable, or this account may not overwrite them: use a new version, or \
+                 allow that at the registry",
+                reference.repository
+            ),
             Self::Moved { .. } => {
                 "somebody else wrote this tag at the same time: find out who, then run this again".to_owned()
             }
@@ -297,6 +352,9 @@ impl Help for OciError {
                 "write host or host:port, without a scheme and a path; *.svc.cluster.local covers all names below"
                     .to_owned()
             }
+            Self::Inward { registry, to } => format!(
+                "find out why {registry} names {to}; if that is right, use the registry by its own private name"
+            ),
             Self::Setup(_) => "install the system's CA certificates (ca-certificates)".to_owned(),
             Self::Refused(_) | Self::Unsupported { .. } | Self::File { .. } => return None,
         };
@@ -305,9 +363,11 @@ impl Help for OciError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Reference(_) | Self::Logins(_) | Self::Insecure { .. } | Self::NotAHost { .. } => {
-                Exit::Usage
-            }
+            Self::Reference(_)
+            | Self::Logins(_)
+            | Self::Insecure { .. }
+            | Self::Inward { .. }
+            | Self::NotAHost { .. } => Exit::Usage,
             Self::Denied { .. }
             | Self::Refused(_)
             | Self::Unreachable { .. }
@@ -318,6 +378,7 @@ impl Help for OciError {
             | Self::Mismatch { .. }
             | Self::Unsupported { .. }
             | Self::Taken { .. }
+            | Self::Immutable { .. }
             | Self::Moved { .. }
             | Self::File { .. } => Exit::Failed,
         }

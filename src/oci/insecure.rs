@@ -36,7 +36,7 @@ impl Insecure {
         let mut warnings = Vec::new();
         for word in words {
             let entry = Entry::read(word).ok_or_else(|| OciError::NotAHost { text: word.clone() })?;
-            let private = PRIVATE.iter().any(|end| ends_with(&entry.name, end));
+            let private = is_private_name(&entry.name);
             if entry.below && !private {
                 warnings.push(format!(
                     "`insecure-registries`: {word} covers public hosts, so it is ignored and they are reached over TLS: \
@@ -79,6 +79,11 @@ impl Entry {
             name.rsplit_once(':').filter(|_| !name.ends_with(']')).and_then(|(_, port)| port.parse().ok());
         Some(Self { name: host.to_owned(), below: below.is_some() || name.is_empty(), port })
     }
+}
+
+/// Whether only private networks can have this name.
+pub(super) fn is_private_name(name: &str) -> bool {
+    PRIVATE.iter().any(|end| ends_with(name, end))
 }
 
 /// Whether a name is `end`, or below it.

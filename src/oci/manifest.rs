@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
+use super::lenient::{optional, texts};
 
 /// Image index, `application/vnd.oci.image.index.v1+json`.
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -30,20 +31,20 @@ pub(super) const LARGEST_MANIFEST: u64 = 16 * 1024 * 1024;
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
     /// What the content is.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional")]
     pub media_type: String,
     /// The digest of the content.
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
     /// Where else the content is; set for foreign layers.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "optional", skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
     /// What an artifact is, in lists of referrers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
     /// Annotations.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -103,19 +104,25 @@ pub struct Contents {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// The fields of all kinds of manifests that matter here.
+/// The fields of all kinds of manifests that matter here. What makes up an image has to be readable, or
+/// part of it would be lost; the rest need not be.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields {
+    #[serde(default, deserialize_with = "optional")]
     schema_version: Option<u64>,
+    #[serde(default, deserialize_with = "optional")]
     media_type: Option<String>,
     config: Option<Descriptor>,
     layers: Option<Vec<Descriptor>>,
     blobs: Option<Vec<Descriptor>>,
     manifests: Option<Vec<Descriptor>>,
+    #[serde(default, deserialize_with = "optional")]
     subject: Option<Descriptor>,
+    #[serde(default, deserialize_with = "optional")]
     artifact_type: Option<String>,
-    annotations: Option<BTreeMap<String, String>>,
+    #[serde(default, deserialize_with = "texts")]
+    annotations: BTreeMap<String, String>,
 }
 
 impl Manifest {
@@ -170,7 +177,7 @@ impl Manifest {
             subject: fields.subject,
             index,
             artifact_type,
-            annotations: fields.annotations.unwrap_or_default(),
+            annotations: fields.annotations,
         })
     }
 }
@@ -221,6 +228,43 @@ mod tests {
             manifest(&unknown, Some("application/vnd.acme.v1+json")).media_type,
             "application/vnd.acme.v1+json"
         );
+    }
+
+    #[test]
+    fn optional_fields_may_be_null_or_of_another_type() {
+        let mut layer = descriptor("l", "x/y");
+        for (field, value) in [
+            ("urls", json!(null)),
+            ("annotations", json!({"a": 1, "b": "c"})),
+            ("artifactType", json!(7)),
+            ("platform", json!(null)),
+            ("data", json!(null)),
+        ] {
+            layer[field] = value;
+        }
+        let mut config = descriptor("c", "x/y");
+        config["mediaType"] = json!(null);
+        let image = manifest(
+            &json!({"schemaVersion": "2", "mediaType": null, "config": config, "layers": [layer], "blobs": null,
+                "manifests": null, "subject": null, "artifactType": null, "annotations": null}),
+            Some(OCI_MANIFEST),
+        );
+        assert_eq!(image.media_type, OCI_MANIFEST);
+        let contents = image.contents().unwrap();
+        assert_eq!((contents.blobs.len(), contents.index, contents.subject), (2, false, None));
+        let layer = &contents.blobs[1];
+        assert!(layer.urls.is_empty() && layer.artifact_type.is_none() && contents.annotations.is_empty());
+        assert_eq!(layer.annotations.iter().collect::<Vec<_>>(), [(&"b".to_owned(), &"c".to_owned())]);
+        // A part of the image that cannot be read is an error.
+        for broken in [
+            json!({"layers": [null]}),
+            json!({"config": "c"}),
+            json!({"layers": {}}),
+            json!({"manifests": [{"size": 1}]}),
+            json!({"layers": [{"digest": Digest::of("l").as_str()}]}),
+        ] {
+            manifest(&broken, None).contents().unwrap_err();
+        }
     }
 
     #[test]

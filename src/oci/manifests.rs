@@ -1,16 +1,20 @@
 //! Manifests and tags: resolve, read, write, list.
 
-use reqwest::header::{ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LINK};
+use reqwest::header::{ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 
+use super::blob::PROBES;
 use super::client::Client;
 use super::digest::Digest;
 use super::error::{Again, OciError, Trouble};
+use super::lenient::optional;
 use super::manifest::{ACCEPT, Descriptor, LARGEST_MANIFEST, Manifest};
+use super::pages::{Pages, next_query};
 use super::reference::{Repository, Which};
 use super::route::{Call, Route};
 use super::transport::body_of;
+use crate::retry;
 
 /// The most bytes of one page of tags.
 const LARGEST_PAGE: u64 = 16 * 1024 * 1024;
@@ -70,23 +74,58 @@ impl Client {
 
 impl Route {
     pub(super) async fn resolve(&self, which: &Which) -> Result<Option<Descriptor>, OciError> {
-        let call = read(Method::HEAD, which);
-        let response = self.send(&call).await?;
-        match response.status() {
-            status if status.is_success() => {
+        match self.head(which).await {
+            Ok(response) if response.status().is_success() => {
                 if let Some(descriptor) = described(&response) {
                     return Ok(Some(descriptor));
                 }
             }
-            StatusCode::NOT_FOUND => return Ok(None),
+            Ok(response) if response.status() == StatusCode::NOT_FOUND => return Ok(None),
             // A few registries know no HEAD; the answer to GET is clear in any case. So it is
             // after a refusal, which only there has a body that says why.
-            _ => {}
+            Ok(_) => {}
+            Err(error) if error.is_failure_of_registry() => {}
+            Err(error) => return Err(error),
         }
         match self.manifest(which).await {
             Ok(manifest) => Ok(Some(manifest.descriptor())),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Asks for the headers of a manifest. Where the registry fails at that some times, GET may do better.
+    async fn head(&self, which: &Which) -> Result<Response, OciError> {
+        let call = read(Method::HEAD, which);
+        let what = self.asked(&call.method, &call.to).text;
+        let mut tries = 0;
+        let attempt = || {
+            tries += 1;
+            let last = tries > PROBES;
+            let call = &call;
+            async move {
+                match self.once(call).await {
+                    Err(Trouble { error, .. }) if last && error.is_failure_of_registry() => Err(error.into()),
+                    response => response,
+                }
+            }
+        };
+        self.client.patiently(&what, attempt).await
+    }
+
+    /// The same in a repository that has the manifest `witness`: there a registry that refuses to show a
+    /// tag, although it shows the witness, does not have the tag. Some say 401 or 403 for what is missing.
+    pub(super) async fn resolve_beside(
+        &self,
+        which: &Which,
+        witness: &Digest,
+    ) -> Result<Option<Descriptor>, OciError> {
+        match self.resolve(which).await {
+            Err(error) if error.is_denied() => {
+                let shown = self.resolve(&Which::Digest(witness.clone())).await;
+                if shown.is_ok_and(|shown| shown.is_some()) { Ok(None) } else { Err(error) }
+            }
+            resolved => resolved,
         }
     }
 
@@ -109,6 +148,9 @@ impl Route {
                 Which::Digest(digest) => Some(digest.clone()),
                 Which::Tag(_) => told.and_then(|text| text.parse().ok()),
             };
+            if expected.is_none() && !is_document(&manifest.bytes) {
+                return Err(self.nonsense(&call, "it is no manifest").into());
+            }
             if let Some(expected) = expected {
                 if !expected.matches(&manifest.bytes) {
                     return Err(self.mismatch(format!("manifest {which}"), expected, manifest.digest).into());
@@ -139,7 +181,8 @@ impl Route {
         let attempt = || async {
             let response = self.once(&call).await?;
             if !response.status().is_success() {
-                return Err(self.refuse(&call, response).await);
+                let refusal = self.refuse(&call, response).await;
+                return self.kept(manifest, which, refusal).await;
             }
             let told: Option<Digest> = text(&response, CONTENT_DIGEST).and_then(|text| text.parse().ok());
             match told {
@@ -152,17 +195,44 @@ impl Route {
         self.client.patiently(&what, attempt).await
     }
 
+    /// What a refused write comes to. Registries whose tags are immutable refuse the same bytes too, and
+    /// each with another status.
+    async fn kept(&self, manifest: &Manifest, which: &Which, refusal: Trouble) -> Result<bool, Trouble> {
+        let immutable = match &refusal.error {
+            OciError::Denied { answer, .. } => answer.status == 403,
+            OciError::Refused(answer) => {
+                (400..=499).contains(&answer.status) && !retry::transient(answer.status)
+            }
+            _ => false,
+        };
+        if !immutable {
+            return Err(refusal);
+        }
+        match (self.resolve(which).await, which) {
+            (Ok(Some(there)), _) if there.digest == manifest.digest => Ok(false),
+            (Ok(Some(there)), Which::Tag(tag)) => Err(OciError::Immutable {
+                reference: Box::new(self.repository.tag(tag)?),
+                holds: there.digest,
+                wanted: manifest.digest.clone(),
+                refusal: Box::new(refusal.error),
+            }
+            .into()),
+            _ => Err(refusal),
+        }
+    }
+
     /// Reads back what was just written; a registry may need a moment to show it.
     pub(super) async fn read_back(&self, which: &Which) -> Result<Option<Digest>, OciError> {
         let what = self.asked(&Method::HEAD, &read(Method::HEAD, which).to).text;
         let attempt = || async {
-            match self.resolve(which).await? {
-                Some(descriptor) => Ok(descriptor.digest),
-                None => Err(Trouble {
-                    error: self.missing(format!("manifest {which}")),
-                    again: Again::After(None),
-                }),
-            }
+            let error = match self.resolve(which).await {
+                Ok(Some(descriptor)) => return Ok(descriptor.digest),
+                Ok(None) => self.missing(format!("manifest {which}")),
+                // Some registries say so instead of "missing".
+                Err(error) if error.is_denied() => error,
+                Err(error) => return Err(error.into()),
+            };
+            Err(Trouble { error, again: Again::After(None) })
         };
         match self.client.patiently(&what, attempt).await {
             Ok(digest) => Ok(Some(digest)),
@@ -172,38 +242,53 @@ impl Route {
     }
 
     async fn tags(&self) -> Result<Option<Vec<String>>, OciError> {
-        #[derive(Deserialize)]
-        struct Page {
-            tags: Option<Vec<String>>,
-        }
-        let mut tags = Vec::new();
-        let mut call = Call::new(Method::GET, "tags/list?n=1000");
+        let (mut tags, mut pages) = (Vec::new(), Pages::default());
+        let mut query = "n=1000".to_owned();
         loop {
-            let asked = self.asked(&call.method, &call.to);
-            let attempt = || async {
-                let response = self.once(&call).await?;
-                if response.status() == StatusCode::NOT_FOUND {
-                    return Ok(None);
+            let call = Call::new(Method::GET, format!("tags/list?{query}"));
+            pages.turn_to(&query, self, &call)?;
+            let page = match self.tags_page(&call).await {
+                // Some registries refuse pages of this size, and others to be asked for a size at all.
+                Err(OciError::Refused(answer)) if tags.is_empty() && !retry::transient(answer.status) => {
+                    pages.turn_to("", self, &call)?;
+                    self.tags_page(&Call::new(Method::GET, "tags/list")).await?
                 }
-                if !response.status().is_success() {
-                    return Err(self.refuse(&call, response).await);
-                }
-                let next = next_query(&response);
-                let body = body_of(&self.client, &asked, response, LARGEST_PAGE).await?;
-                let page: Page = serde_json::from_slice(&body)
-                    .map_err(|_| self.nonsense(&call, "it is not a list of tags"))?;
-                Ok(Some((page.tags.unwrap_or_default(), next)))
+                page => page?,
             };
-            let Some((page, next)) = self.client.patiently(&asked.text, attempt).await? else {
+            let Some((page, next)) = page else {
                 return Ok(if tags.is_empty() { None } else { Some(tags) });
             };
-            let empty = page.is_empty();
             tags.extend(page);
             match next {
-                Some(query) if !empty => call = Call::new(Method::GET, format!("tags/list?{query}")),
-                _ => return Ok(Some(tags)),
+                Some(next) => query = next,
+                None => return Ok(Some(tags)),
             }
         }
+    }
+
+    /// One page of tags, and the query of the next; `None` where the registry knows no such repository.
+    async fn tags_page(&self, call: &Call) -> Result<Option<(Vec<String>, Option<String>)>, OciError> {
+        #[derive(Deserialize)]
+        struct Page {
+            #[serde(default, deserialize_with = "optional")]
+            tags: Vec<String>,
+        }
+        let asked = self.asked(&call.method, &call.to);
+        let attempt = || async {
+            let response = self.once(call).await?;
+            if response.status() == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            if !response.status().is_success() {
+                return Err(self.refuse(call, response).await);
+            }
+            let next = next_query(response.headers());
+            let body = body_of(&self.client, &asked, response, LARGEST_PAGE).await?;
+            let page: Page =
+                serde_json::from_slice(&body).map_err(|_| self.nonsense(call, "it is not a list of tags"))?;
+            Ok(Some((page.tags, next)))
+        };
+        self.client.patiently(&asked.text, attempt).await
     }
 
     pub(super) fn missing(&self, what: String) -> OciError {
@@ -243,13 +328,7 @@ fn described(response: &Response) -> Option<Descriptor> {
     Some(Descriptor::new(media_type, digest, size))
 }
 
-/// The query of the next page: `Link: </v2/…/tags/list?last=x&n=y>; rel="next"`. Only the query
-/// is used: the page is in the same repository, whatever a proxy did to the path.
-pub(super) fn next_query(response: &Response) -> Option<String> {
-    let link = text(response, LINK.as_str())?;
-    let (target, parameters) = link.split_once('<')?.1.split_once('>')?;
-    if !parameters.replace('"', "").contains("rel=next") {
-        return None;
-    }
-    target.split_once('?').map(|(_, query)| query.to_owned())
+/// Whether these bytes are a JSON object, as each manifest is, and not some server's page.
+fn is_document(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(bytes).is_ok()
 }

@@ -1,15 +1,19 @@
 //! What refers to an image: signatures, SBOMs, attestations. By the referrers API, or by the tag
 //! that stands in for it (OCI distribution 1.1, "Listing Referrers").
+//!
+//! Registries without the API answer in many ways. Each sends us to the tag; where there is none, only
+//! the answers that are known to mean "no such API" say that nothing refers to the image.
 
 use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{Method, StatusCode};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::Client;
 use super::digest::Digest;
 use super::error::{OciError, Trouble};
 use super::manifest::{Descriptor, LARGEST_MANIFEST, Manifest, OCI_INDEX};
-use super::manifests::next_query;
+use super::pages::{Pages, next_query};
 use super::reference::{Repository, Which};
 use super::route::{Call, Route};
 use super::transport::body_of;
@@ -24,33 +28,78 @@ impl Client {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Vec<Descriptor>, OciError> {
-        Route::pull(self, repository).referrers(digest).await
+        let Referrers { listed, unread } = Route::pull(self, repository).referrers(digest).await?;
+        unread.map_or(Ok(listed), Err)
     }
 }
 
+/// What refers to an image, as far as the registry tells.
+#[derive(Debug)]
+pub(super) struct Referrers {
+    pub(super) listed: Vec<Descriptor>,
+    /// Why there may be others.
+    pub(super) unread: Option<OciError>,
+}
+
 impl Route {
-    pub(super) async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, OciError> {
-        if let Some(listed) = self.listed_referrers(digest).await? {
-            return Ok(listed);
+    pub(super) async fn referrers(&self, digest: &Digest) -> Result<Referrers, OciError> {
+        let unread = match self.listed_referrers(digest).await {
+            Ok(Some(listed)) => return Ok(Referrers { listed, unread: None }),
+            Ok(None) => None,
+            Err(error) if error.leaves_open() => Some(error),
+            Err(error) => return Err(error),
+        };
+        match self.tagged_referrers(digest, digest).await {
+            Ok(Some(index)) => {
+                let call = Call::new(Method::GET, format!("manifests/{}", digest.referrers_tag()));
+                match self.descriptors(&index.bytes, &call) {
+                    Ok(listed) => Ok(Referrers { listed, unread: None }),
+                    Err(error) => Ok(Referrers { listed: Vec::new(), unread: Some(error) }),
+                }
+            }
+            Ok(None) => Ok(Referrers { listed: Vec::new(), unread }),
+            Err(error) if error.leaves_open() => {
+                Ok(Referrers { listed: Vec::new(), unread: unread.or(Some(error)) })
+            }
+            Err(error) => Err(error),
         }
-        match self.manifest(&Which::Tag(digest.referrers_tag())).await {
-            Ok(index) => self.descriptors(&index),
-            Err(error) if error.is_not_found() => Ok(Vec::new()),
+    }
+
+    /// The list under the tag that stands in for the API. `witness` is a manifest that the repository has.
+    async fn tagged_referrers(
+        &self,
+        subject: &Digest,
+        witness: &Digest,
+    ) -> Result<Option<Manifest>, OciError> {
+        let which = Which::Tag(subject.referrers_tag());
+        match self.manifest(&which).await {
+            // One registry has each manifest under such a tag itself.
+            Ok(index) if index.digest == *subject => Ok(None),
+            Ok(index) => Ok(Some(index)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_denied() && self.resolve_beside(&which, witness).await?.is_none() => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
 
     /// By the API; `None` where the registry does not have it.
     async fn listed_referrers(&self, digest: &Digest) -> Result<Option<Vec<Descriptor>>, OciError> {
-        let path = format!("referrers/{digest}");
-        let mut found = Vec::new();
+        let (mut found, mut pages) = (Vec::new(), Pages::default());
         let mut query = String::new();
         loop {
-            let mut call = Call::new(Method::GET, format!("{path}{query}"));
+            let mut call = Call::new(Method::GET, format!("referrers/{digest}{query}"));
             call.headers.insert(ACCEPT, HeaderValue::from_static(OCI_INDEX));
+            pages.turn_to(&query, self, &call)?;
             let asked = self.asked(&call.method, &call.to);
             let attempt = || async {
-                let response = self.once(&call).await?;
+                let response = match self.once(&call).await {
+                    Err(Trouble { error: OciError::Refused(answer), .. }) if answer.status == 501 => {
+                        return Ok(None);
+                    }
+                    response => response?,
+                };
                 match response.status() {
                     status if status.is_success() => {}
                     // Registries of before 1.1 do not know the path, and say so in several ways.
@@ -60,42 +109,46 @@ impl Route {
                     | StatusCode::NOT_ACCEPTABLE => return Ok(None),
                     _ => return Err(self.refuse(&call, response).await),
                 }
-                let next = next_query(&response);
+                let next = next_query(response.headers());
                 let body = body_of(&self.client, &asked, response, LARGEST_MANIFEST).await?;
-                Ok::<_, Trouble>(Some((Manifest::new(body, Some(OCI_INDEX)), next)))
+                Ok::<_, Trouble>(Some((self.descriptors(&body, &call)?, next)))
             };
             let Some((page, next)) = self.client.patiently(&asked.text, attempt).await? else {
                 return Ok(None);
             };
-            let page = self.descriptors(&page)?;
-            let empty = page.is_empty();
             found.extend(page);
             match next {
-                Some(next) if !empty => query = format!("?{next}"),
-                _ => return Ok(Some(found)),
+                Some(next) => query = format!("?{next}"),
+                None => return Ok(Some(found)),
             }
         }
     }
 
-    fn descriptors(&self, index: &Manifest) -> Result<Vec<Descriptor>, OciError> {
-        let contents = index.contents().map_err(|reason| self.unsupported(&index.digest, reason))?;
-        Ok(contents.manifests)
+    /// The manifests that a list of referrers names. Some servers answer 200 and a page of their own.
+    fn descriptors(&self, list: &[u8], call: &Call) -> Result<Vec<Descriptor>, OciError> {
+        #[derive(Deserialize)]
+        struct List {
+            manifests: Option<Vec<Descriptor>>,
+        }
+        let named = serde_json::from_slice::<Value>(list).is_ok_and(|list| list.get("manifests").is_some());
+        let list = serde_json::from_slice::<List>(list).ok().filter(|_| named);
+        let list = list.ok_or_else(|| self.nonsense(call, "it is no list of referrers"))?;
+        Ok(list.manifests.unwrap_or_default())
     }
 
     /// Adds a manifest to the list that stands in for the referrers API.
     pub(super) async fn add_referrer(&self, subject: &Digest, manifest: &Manifest) -> Result<(), OciError> {
         let which = Which::Tag(subject.referrers_tag());
-        let old = match self.manifest(&which).await {
-            Ok(index) => Some(index),
-            Err(error) if error.is_not_found() => None,
-            Err(error) => return Err(error),
-        };
+        let old = self.tagged_referrers(subject, &manifest.digest).await?;
         let mut index: Value = match &old {
             Some(old) => serde_json::from_slice(&old.bytes)
                 .map_err(|error| self.unsupported(&old.digest, error.to_string()))?,
             None => json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}),
         };
         let unsupported = || self.unsupported(subject, "its list of referrers is no index".to_owned());
+        if let Some(none @ Value::Null) = index.get_mut("manifests") {
+            *none = json!([]);
+        }
         let list = index.get_mut("manifests").and_then(Value::as_array_mut).ok_or_else(unsupported)?;
         if list
             .iter()

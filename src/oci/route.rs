@@ -1,12 +1,12 @@
 //! The way to one repository: its URLs, the rights to ask for, 401s and redirects.
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{Method, Request, Response, StatusCode, Url};
 use tokio::time::Instant;
 
 use super::challenge::{Challenge, Scope};
-use super::client::Client;
+use super::client::{Client, authority};
 use super::credentials::{Found, Origin};
 use super::error::{Again, Asked, OciError, Trouble};
 use super::reference::Repository;
@@ -16,7 +16,7 @@ use crate::retry;
 use crate::web::retry_after;
 
 /// The most redirects that are followed.
-const REDIRECTS: usize = 10;
+pub(super) const REDIRECTS: usize = 10;
 
 /// A repository, and with which rights it is spoken to.
 #[derive(Debug, Clone)]
@@ -47,7 +47,6 @@ pub(super) struct Call {
 /// As whom a request is made.
 struct Entry {
     found: Found,
-    scope: Scope,
     pass: Pass,
     began: Instant,
 }
@@ -55,6 +54,20 @@ struct Entry {
 impl Call {
     pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
         Self { method, to: To::Path(path.into()), headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    /// To a place that the registry named; `words` is how errors call it.
+    pub(super) fn at(method: Method, place: Url, words: String) -> Self {
+        Self { to: To::Place(place, words), ..Self::new(method, "") }
+    }
+
+    /// After 303 the outcome is read from where it is.
+    fn see_other(&mut self) {
+        if self.method != Method::HEAD {
+            self.method = Method::GET;
+        }
+        self.headers.remove(CONTENT_TYPE);
+        self.body = Bytes::new();
     }
 }
 
@@ -119,21 +132,20 @@ impl Route {
         }
     }
 
-    /// Sends a body that streams, once. A 401 makes the next try log in again.
+    /// Sends a call with a body that streams, once. A 401 makes the next try log in again.
     pub(super) async fn stream(
         &self,
-        url: Url,
-        to: &To,
-        headers: HeaderMap,
+        call: &Call,
         body: reqwest::Body,
         pulse: &Pulse,
     ) -> Result<Response, Trouble> {
+        let url = self.url(&call.to)?;
         let mut entry = self.enter(&url).await?;
-        let mut request = Request::new(Method::PUT, url.clone());
-        *request.headers_mut() = headers;
+        let mut request = Request::new(call.method.clone(), url.clone());
+        *request.headers_mut() = call.headers.clone();
         authorize(&mut request, &entry.pass);
         *request.body_mut() = Some(body);
-        let asked = self.asked(&Method::PUT, to);
+        let asked = self.asked(&call.method, &call.to);
         let response = execute_streaming(&self.client, &asked, request, pulse).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
             let again = self.log_in(&response, &mut entry, &url).await?;
@@ -159,10 +171,10 @@ impl Route {
 
     /// What a request begins with.
     async fn enter(&self, url: &Url) -> Result<Entry, Trouble> {
-        let (began, scope) = (Instant::now(), self.scope.clone());
+        let began = Instant::now();
         let found = Box::pin(self.client.found(&self.repository)).await?;
         let pass = Pass { header: None, issued: None };
-        let mut entry = Entry { found, scope, pass, began };
+        let mut entry = Entry { found, pass, began };
         self.show(&mut entry, url).await?;
         Ok(entry)
     }
@@ -184,7 +196,7 @@ impl Route {
     }
 
     async fn ask_pass(&self, entry: &Entry) -> Result<Pass, Trouble> {
-        self.client.tokens().pass(&self.client, &self.repository, &entry.found, &entry.scope).await
+        self.client.tokens().pass(&self.client, &self.repository, &entry.found, &self.scope).await
     }
 
     /// Takes other credentials, if there are any by now.
@@ -205,8 +217,7 @@ impl Route {
             // Shown, and it was fresh: these are all our rights.
             (Some(issued), _) if issued >= entry.began => self.renew(entry).await?,
             (Some(issued), _) => {
-                let Entry { found, scope, .. } = &*entry;
-                self.client.tokens().forget(&self.repository, found, scope, issued).await;
+                self.client.tokens().forget(&self.repository, &entry.found, &self.scope, issued).await;
                 true
             }
             (None, Some(_)) => self.renew(entry).await?,
@@ -215,19 +226,15 @@ impl Route {
         if !better {
             return Ok(false);
         }
-        if let Challenge::Bearer { scope: wanted, .. } = &challenge {
-            entry.scope = entry.scope.union(wanted);
-        }
         self.client.tokens().learn(&self.repository, challenge);
         self.show(entry, url).await?;
         Ok(entry.pass.header.is_some())
     }
 
-    /// Sends, and follows redirects of reading requests; credentials stay with the registry.
+    /// Sends, and follows redirects; credentials stay with the registry.
     async fn follow(&self, call: &Call, asked: &Asked, url: Url, pass: &Pass) -> Result<Response, Trouble> {
         let base = self.client.base(&self.repository)?;
-        let reading = call.method == Method::GET || call.method == Method::HEAD;
-        let mut at = url;
+        let (mut call, mut at) = (call.clone(), url);
         for _ in 0..=REDIRECTS {
             let mut request = Request::new(call.method.clone(), at.clone());
             *request.headers_mut() = call.headers.clone();
@@ -238,33 +245,58 @@ impl Route {
                 *request.body_mut() = Some(call.body.clone().into());
             }
             let response = execute(&self.client, asked, request).await?;
-            if !reading || !response.status().is_redirection() {
-                return Ok(response);
-            }
-            let Some(next) = location(&response) else { return Ok(response) };
-            if at.scheme() == "https" && !self.client.trusts(&next) {
-                let reason = format!("it redirects to {} without TLS", next.host_str().unwrap_or_default());
-                return Err(OciError::Nonsense { asked: Box::new(asked.clone()), reason }.into());
+            let Some(next) = self.redirect(asked, &call.method, &response)? else { return Ok(response) };
+            if response.status() == StatusCode::SEE_OTHER {
+                call.see_other();
             }
             at = next;
         }
-        let reason = format!("it redirects more than {REDIRECTS} times");
-        Err(OciError::Nonsense { asked: Box::new(asked.clone()), reason }.into())
+        Err(too_many_redirects(asked).into())
     }
 
-    /// Where an upload goes on. A registry behind a proxy may not know that it is spoken to over
-    /// TLS: on its own host our scheme and port are right.
+    /// Where an answer redirects to; `None` where it is an answer of its own. Each kind of redirect keeps the
+    /// method, except 303 (RFC 9110, section 15.4): a registry that moves wants the same request there.
+    pub(super) fn redirect(
+        &self,
+        asked: &Asked,
+        method: &Method,
+        response: &Response,
+    ) -> Result<Option<Url>, OciError> {
+        if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+            return Ok(None);
+        }
+        let Some(next) = self.next_place(response)? else { return Ok(None) };
+        let reads =
+            [Method::GET, Method::HEAD].contains(method) || response.status() == StatusCode::SEE_OTHER;
+        let plain = next.scheme() == "http" && response.url().scheme() == "http";
+        if next.scheme() == "https" || (plain && (reads || self.client.trusts(&next))) {
+            return Ok(Some(next));
+        }
+        let reason = format!("it redirects to {}://{} without TLS", next.scheme(), authority(&next));
+        Err(OciError::Nonsense { asked: Box::new(asked.clone()), reason })
+    }
+
+    /// Where an upload goes on.
     pub(super) fn upload_place(&self, response: &Response) -> Result<Option<Url>, OciError> {
+        let Some(place) = self.next_place(response)? else { return Ok(None) };
+        let base = self.client.base(&self.repository)?;
+        let downgrade = base.scheme() == "https" && place.scheme() != "https";
+        if downgrade || !self.client.trusts(&place) {
+            let to = format!("{}://{}", place.scheme(), authority(&place));
+            return Err(OciError::Insecure { registry: self.repository.registry().to_owned(), to });
+        }
+        Ok(Some(place))
+    }
+
+    /// The place that an answer names. A registry behind a proxy may not know that it is spoken to over
+    /// TLS: on its own host our scheme and port are right.
+    fn next_place(&self, response: &Response) -> Result<Option<Url>, OciError> {
         let Some(mut place) = location(response) else { return Ok(None) };
         let base = self.client.base(&self.repository)?;
         if base.scheme() == "https" && place.scheme() == "http" && base.host_str() == place.host_str() {
             // Setting the scheme of a hierarchical URL to another such scheme cannot fail.
             let _ = place.set_scheme("https");
             let _ = place.set_port(base.port());
-        }
-        if !self.client.trusts(&place) {
-            let to = format!("{}://{}", place.scheme(), super::client::authority(&place));
-            return Err(OciError::Insecure { registry: self.repository.registry().to_owned(), to });
         }
         Ok(Some(place))
     }
@@ -273,6 +305,11 @@ impl Route {
 /// `Retry-After` of an answer, for callers that decide themselves.
 pub(super) fn again_after(response: &Response) -> Again {
     Again::After(retry_after(response.headers()))
+}
+
+pub(super) fn too_many_redirects(asked: &Asked) -> OciError {
+    let reason = format!("it redirects more than {REDIRECTS} times");
+    OciError::Nonsense { asked: Box::new(asked.clone()), reason }
 }
 
 fn authorize(request: &mut Request, pass: &Pass) {

@@ -7,13 +7,16 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Url};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::Mutex as Gate;
 use tokio::time::Instant;
 
 use super::challenge::{Challenge, Scope};
-use super::client::{Client, authority};
+use super::client::Client;
 use super::credentials::{Credentials, Found};
 use super::error::{Asked, OciError, Trouble};
+use super::lenient::optional;
+use super::realm;
 use super::reference::Repository;
 use super::transport::{body_of, execute, refusal};
 use crate::login_file::auth;
@@ -137,11 +140,12 @@ impl Tokens {
 /// What a token server answers.
 #[derive(Deserialize)]
 struct Issued {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional")]
     token: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional")]
     access_token: String,
-    expires_in: Option<u64>,
+    #[serde(default)]
+    expires_in: Value,
 }
 
 async fn fetch(
@@ -149,7 +153,7 @@ async fn fetch(
     repository: &Repository,
     found: &Found,
     scope: &Scope,
-    realm: &str,
+    place: &str,
     service: Option<&str>,
 ) -> Result<Token, Trouble> {
     let asked = Asked {
@@ -157,15 +161,12 @@ async fn fetch(
         text: format!("GET a token for {scope} at {}", repository.registry()),
     };
     let nonsense = |reason: String| OciError::Nonsense { asked: Box::new(asked.clone()), reason };
-    let mut url = Url::parse(realm)
+    let mut url = Url::parse(place)
         .or_else(|_| {
-            client.base(repository).map(|base| base.join(realm))?.map_err(|_| nonsense(String::new()))
+            client.base(repository).map(|base| base.join(place))?.map_err(|_| nonsense(String::new()))
         })
         .map_err(|_| nonsense("the place that it names for tokens is no URL".to_owned()))?;
-    if !client.trusts(&url) {
-        let to = format!("{}://{}", url.scheme(), authority(&url));
-        return Err(OciError::Insecure { registry: repository.registry().to_owned(), to }.into());
-    }
+    realm::check(client, repository, &url)?;
     let mut request = if let Some(Credentials::Identity(refresh)) = &found.credentials {
         let mut form = Url::parse("form:").map_err(|error| OciError::Setup(error.to_string()))?;
         form.query_pairs_mut()
@@ -203,14 +204,22 @@ async fn fetch(
     if text.is_empty() {
         return Err(nonsense("it holds no token".to_owned()).into());
     }
-    let life = life(answer.expires_in);
+    let life = life(&answer.expires_in);
     let until = issued + life - (life / 4).min(Duration::from_secs(10));
     Ok(Token { text: Secret::new(text), issued, until })
 }
 
-/// How long a token lives whose server says so many seconds.
-fn life(said: Option<u64>) -> Duration {
-    said.filter(|seconds| *seconds > 0).map_or(DEFAULT_LIFE, Duration::from_secs).min(LONGEST_LIFE)
+/// How long a token lives whose server says so many seconds: a number, or a text with one.
+fn life(said: &Value) -> Duration {
+    let seconds = match said {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let seconds = seconds.filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0);
+    seconds.map_or(DEFAULT_LIFE, |seconds| {
+        Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_LIFE).min(LONGEST_LIFE)
+    })
 }
 
 fn bearer(token: &Secret) -> Result<HeaderValue, OciError> {
@@ -231,9 +240,19 @@ mod tests {
 
     #[test]
     fn a_life_is_what_the_server_says_within_reason() {
-        assert_eq!(life(None), DEFAULT_LIFE);
-        assert_eq!(life(Some(0)), DEFAULT_LIFE);
-        assert_eq!(life(Some(300)), Duration::from_mins(5));
-        assert_eq!(life(Some(u64::MAX)), LONGEST_LIFE);
+        let of = |said: &str| life(&serde_json::from_str::<Value>(said).unwrap_or_default());
+        for said in [
+            "null", "0", "-1", "-0.5", "\"\"", "\"soon\"", "\"-7\"", "\"NaN\"", "\"inf\"", "{}", "[300]",
+            "true",
+        ] {
+            assert_eq!(of(said), DEFAULT_LIFE, "{said}");
+        }
+        for said in ["300", "300.0", "\"300\"", "\" 300 \"", "3e2", "\"300.0\""] {
+            assert_eq!(of(said), Duration::from_mins(5), "{said}");
+        }
+        assert_eq!(of("299.5"), Duration::from_millis(299_500));
+        for said in ["18446744073709551615", "1e99", "\"1e30\"", "86401"] {
+            assert_eq!(of(said), LONGEST_LIFE, "{said}");
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! Sending one request and reading what came back: time limits, failures, refusals.
 
 use std::future::Future;
+use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use flate2::read::MultiGzDecoder;
+use reqwest::header::CONTENT_ENCODING;
 use reqwest::{Request, Response};
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -12,6 +15,7 @@ use tokio::time::Instant;
 use super::client::Client;
 use super::credentials::Origin;
 use super::error::{Again, Answer, Asked, OciError, Trouble};
+use super::lenient::optional;
 use crate::retry;
 use crate::web::{chain, retry_after, words};
 
@@ -61,6 +65,7 @@ pub(super) async fn body_of(
     if response.content_length().is_some_and(|length| length > limit) {
         return Err(too_long().into());
     }
+    let packed = is_packed(&response);
     let mut body = BytesMut::new();
     while let Some(chunk) = next_chunk(client, asked, &mut response).await? {
         if (body.len() + chunk.len()) as u64 > limit {
@@ -68,7 +73,22 @@ pub(super) async fn body_of(
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body.freeze())
+    if !packed {
+        return Ok(body.freeze());
+    }
+    let mut plain = Vec::new();
+    // What only claims to be packed is taken as it is.
+    match MultiGzDecoder::new(&*body).take(limit + 1).read_to_end(&mut plain) {
+        Err(_) => Ok(body.freeze()),
+        Ok(length) if length as u64 > limit => Err(too_long().into()),
+        Ok(_) => Ok(plain.into()),
+    }
+}
+
+/// Whether an answer came compressed. We do not ask for that, and some proxies and storage hosts do it.
+pub(super) fn is_packed(response: &Response) -> bool {
+    let encoding = response.headers().get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    encoding.is_some_and(|encoding| matches!(encoding.trim(), "gzip" | "x-gzip"))
 }
 
 /// The next piece of a body.
@@ -108,17 +128,17 @@ fn lost(asked: &Asked, error: reqwest::Error) -> Trouble {
 /// Distribution's error document, and what token servers make of it.
 #[derive(Deserialize)]
 struct Document {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional")]
     errors: Vec<Said>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional")]
     details: String,
 }
 
 #[derive(Deserialize)]
 struct Said {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional")]
     code: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional")]
     message: String,
     #[serde(default)]
     detail: serde_json::Value,

@@ -32,6 +32,17 @@ pub(crate) fn attachments(attached: &[Attached], dry_run: bool) -> Vec<String> {
     lines
 }
 
+/// The warning about what could not be read at the source, and so did not come along.
+pub(crate) fn left_behind(unread: &[String]) -> Option<String> {
+    if unread.is_empty() {
+        return None;
+    }
+    let named = unread.iter().take(EACH).map(String::as_str).collect::<Vec<_>>().join("; ");
+    let more = unread.len().saturating_sub(EACH);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    Some(format!("not copied along, because it could not be read: {named}{more}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +65,13 @@ mod tests {
         assert_eq!(attachments(&many, false)[1..], ["record    copied         4 of them"]);
         assert!(attachments(&list, true)[1].contains("to copy"));
         assert!(attachments(&[], false).is_empty());
+    }
+
+    #[test]
+    fn what_was_left_behind_is_named() {
+        assert_eq!(left_behind(&[]), None);
+        let lines = ["a", "b", "c", "d", "e"].map(str::to_owned);
+        assert!(left_behind(&lines[..1]).unwrap_or_default().ends_with("could not be read: a"));
+        assert!(left_behind(&lines).unwrap_or_default().ends_with("read: a; b; c; and 2 more"));
     }
 }

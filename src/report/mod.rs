@@ -13,7 +13,7 @@ mod summary;
 mod transfer;
 
 pub use annotations::Annotations;
-pub(crate) use attachments::attachments;
+pub(crate) use attachments::{attachments, left_behind};
 pub use console::Console;
 pub use json::{Json, SCHEMA_VERSION};
 pub use log::Log;

@@ -9,7 +9,7 @@ use super::{required, text};
 use crate::error::{Exit, Failure};
 use crate::inputs;
 use crate::oci::{CopyOptions, CopyReport, OnExisting, Reference, Tally, Which};
-use crate::report::{Console, Transfer, attachments, size};
+use crate::report::{Console, Transfer, attachments, left_behind, size};
 use crate::world::World;
 
 pub(super) const NAME: &str = "copy";
@@ -75,6 +75,9 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     let report = transfer.watch(console, world.terminal, work).await?;
     let name = tags.first().map_or_else(|| to.to_string(), |tag| format!("{to}:{tag}"));
     console.say(&said(&name, &report, inputs.dry_run));
+    if let Some(text) = left_behind(&report.unread) {
+        console.complain(&format!("warning: {text}"));
+    }
     Ok(Exit::Passed)
 }
 

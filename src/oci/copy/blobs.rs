@@ -81,7 +81,10 @@ impl Job {
 
     /// What a copy would do with a blob.
     async fn foresee(&self, blob: &Descriptor) -> Result<How, OciError> {
-        let there = self.destination.find_blob(blob).await?;
+        let there = match self.destination.find_blob(blob).await {
+            Err(error) if error.leaves_open() => false,
+            there => there?,
+        };
         Ok(match (there, self.together) {
             (true, _) => How::Skipped,
             (false, true) => How::Mounted,
@@ -103,7 +106,7 @@ impl Job {
                 Mount::Refused => {}
             }
         }
-        if self.destination.has_blob(blob).await? {
+        if self.destination.seems_to_have(blob, tries).await? {
             if let Some(session) = session {
                 self.destination.abandon(session).await;
             }
@@ -141,7 +144,7 @@ impl Job {
             };
         }
         // Not every registry looks for blobs in the repository itself.
-        if (session.is_none() || blob.size > SMALL) && self.destination.has_blob(blob).await? {
+        if (session.is_none() || blob.size > SMALL) && self.destination.seems_to_have(blob, tries).await? {
             if let Some(session) = session {
                 self.mounts.lower(DOUBTFUL);
                 self.destination.abandon(session).await;

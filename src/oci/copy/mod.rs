@@ -1,11 +1,12 @@
 //! Copying an image, whole and unchanged: what may be said about a copy, and what it reports.
-//! `run` walks the image, `blobs` brings one blob over, `attached` what refers to the image,
-//! `flow` decides how much is under way at once.
+//! `run` walks the image, `blobs` brings one blob over, `attached` what refers to the image, `tags` writes the
+//! tags, `flow` decides how much is under way at once.
 
 mod attached;
 mod blobs;
 mod flow;
 mod run;
+mod tags;
 
 use std::fmt;
 use std::sync::Arc;
@@ -159,6 +160,9 @@ pub struct CopyReport {
     pub foreign: Tally,
     /// What refers to the image.
     pub attached: Vec<Attached>,
+    /// What may refer to it too, but could not be read at the source and was left behind; with the reason.
+    #[serde(default)]
+    pub unread: Vec<String>,
 }
 
 /// Something that refers to the image.

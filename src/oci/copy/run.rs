@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 use super::attached::Attachment;
 use super::blobs::Mounts;
 use super::flow::Flow;
-use super::{CopyOptions, CopyReport, How, OnExisting, Progress, Tally};
+use super::tags::Held;
+use super::{CopyOptions, CopyReport, How, Progress, Tally};
 use crate::oci::client::Client;
 use crate::oci::digest::Digest;
 use crate::oci::error::OciError;
@@ -63,14 +64,15 @@ impl Client {
         let together = source.registry() == destination.registry();
         let job = Job::new(self, source, destination, options, together).await?;
         let (held, root) = job.look(which, &tags).await;
-        let denied = |error: Option<&OciError>| error.is_some_and(OciError::is_denied);
-        if together && (denied(held.as_ref().err()) || denied(root.as_ref().err())) {
+        let denied = root.as_ref().is_err_and(OciError::is_denied)
+            || held.iter().any(|held| held.as_ref().is_err_and(OciError::is_denied));
+        if together && denied {
             // A token for both repositories at once may be more than we have a right to.
             let job = Job::new(self, source, destination, options, false).await?;
             let (held, root) = job.look(which, &tags).await;
-            return job.run(which, &tags, &held?, root).await;
+            return Box::pin(job.run(which, &tags, held, root)).await;
         }
-        job.run(which, &tags, &held?, root).await
+        Box::pin(job.run(which, &tags, held, root)).await
     }
 }
 
@@ -87,6 +89,8 @@ pub(super) struct Job {
     manifests: AtomicU64,
     /// The blobs that were taken care of: image and attachments may share some.
     seen: Mutex<HashSet<Digest>>,
+    /// What refers to the image and could not be read.
+    pub(super) unread: Mutex<Vec<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -161,26 +165,15 @@ impl Job {
             counts: Mutex::default(),
             manifests: AtomicU64::new(0),
             seen: Mutex::default(),
+            unread: Mutex::default(),
         }))
-    }
-
-    /// What the tags hold now and, at the same time, the image's manifest.
-    async fn look(
-        &self,
-        which: &Which,
-        tags: &[Reference],
-    ) -> (Result<Vec<Option<Digest>>, OciError>, Result<Manifest, OciError>) {
-        let held = try_join_all(tags.iter().map(|tag| async move {
-            Ok(self.destination.resolve(&tag.which()).await?.map(|descriptor| descriptor.digest))
-        }));
-        join(held, self.source.manifest(which)).await
     }
 
     async fn run(
         self: &Arc<Self>,
         which: &Which,
         tags: &[Reference],
-        held: &[Option<Digest>],
+        held: Vec<Held>,
         root: Result<Manifest, OciError>,
     ) -> Result<CopyReport, OciError> {
         let (digest, root) = match (which, root) {
@@ -191,23 +184,7 @@ impl Job {
             }
         };
         let digest = &digest;
-        if self.options.on_existing == OnExisting::Fail {
-            for (tag, held) in tags.iter().zip(held) {
-                if let Some(holds) = held.as_ref().filter(|held| *held != digest) {
-                    return Err(OciError::Taken {
-                        reference: Box::new(tag.clone()),
-                        holds: holds.clone(),
-                        wanted: digest.clone(),
-                    });
-                }
-            }
-        }
-        let missing: Vec<&Reference> = tags
-            .iter()
-            .zip(held)
-            .filter(|(_, held)| held.as_ref() != Some(digest))
-            .map(|(tag, _)| tag)
-            .collect();
+        let missing = self.goals(tags, held, digest)?;
         let unchanged = missing.is_empty() && !tags.is_empty();
         let include_referrers =
             self.options.include_referrers && self.source.repository != self.destination.repository;
@@ -226,32 +203,13 @@ impl Job {
                 // What refers to it should find it; the tag still comes last.
                 self.push(&graph.root, &Which::Digest(digest.clone())).await?;
             }
-            self.copy_attached(graph.attached.clone()).await?
+            self.copy_attached(graph.attached.clone(), digest).await?
         };
         if tags.is_empty() {
             self.push(&graph.root, &Which::Digest(digest.clone())).await?;
         }
-        for tag in &missing {
-            self.push(&graph.root, &tag.which()).await?;
-        }
-        if !self.options.dry_run {
-            try_join_all(missing.iter().map(|tag| self.check_tag(tag, digest))).await?;
-        }
+        self.write_tags(&graph.root, &missing).await?;
         Ok(self.report(digest, unchanged, attached))
-    }
-
-    async fn check_tag(&self, tag: &Reference, digest: &Digest) -> Result<(), OciError> {
-        let found = self.destination.read_back(&tag.which()).await?;
-        if found.as_ref() == Some(digest) {
-            return Ok(());
-        }
-        // A header is no more than a claim; what is there decides.
-        if found.is_some()
-            && self.destination.manifest(&tag.which()).await.is_ok_and(|there| there.digest == *digest)
-        {
-            return Ok(());
-        }
-        Err(OciError::Moved { reference: Box::new(tag.clone()), expected: digest.clone(), found })
     }
 
     /// Walks an image from its root, brings its blobs over on the way, and returns the manifests
@@ -333,20 +291,31 @@ impl Job {
             let _pass = job.flow.enter().await;
             let which = Which::Digest(child.digest.clone());
             // Some registries break on reading a blob as a manifest: a blob is asked for as such.
-            if !child.is_manifest() && job.source.find_blob(&child).await? {
-                return Ok(Step::Blob(child));
+            let mut unknown = false;
+            if !child.is_manifest() {
+                match job.source.find_blob(&child).await {
+                    Err(error) if error.leaves_open() => unknown = true,
+                    Ok(false) => {}
+                    Ok(true) => return Ok(Step::Blob(child)),
+                    Err(error) => return Err(error),
+                }
             }
             let there = async { if walk.whole { job.destination.resolve(&which).await } else { Ok(None) } };
             let (there, read) = join(there, job.source.manifest(&which)).await;
-            match read {
-                Err(error) => Err(error),
-                Ok(manifest) => {
-                    // An index may be there without its children; a manifest has its blobs.
-                    let index = manifest.contents().is_ok_and(|contents| contents.index);
-                    let present = there?.is_some() && !index;
-                    Ok(Step::Manifest { manifest, present, depth })
+            let manifest = match read {
+                Err(error) if unknown && (error.is_not_found() || error.leaves_open()) => {
+                    return Ok(Step::Blob(child));
                 }
-            }
+                read => read?,
+            };
+            let there = match there {
+                Err(error) if error.leaves_open() => None,
+                there => there?,
+            };
+            // An index may be there without its children; a manifest has its blobs.
+            let index = manifest.contents().is_ok_and(|contents| contents.index);
+            let present = there.is_some() && !index;
+            Ok(Step::Manifest { manifest, present, depth })
         });
     }
 
@@ -433,6 +402,7 @@ impl Job {
             skipped: counts.skipped,
             foreign: counts.foreign,
             attached,
+            unread: self.unread.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 }

@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 
 use super::{Embedded, err, out, run_with};
 use crate::oci::{Builder, client, noise, repository, shop};
-use crate::support::front::{Act, Front};
+use crate::support::front::{Act, Front, Seen};
 use crate::support::pki::Pki;
 use crate::support::tunnel::Tunnel;
 
@@ -24,11 +24,19 @@ struct Scene {
 
 impl Scene {
     async fn new(protocols: &[&str], certified: impl FnOnce(&Pki) -> ServerConfig) -> Self {
+        Self::with(protocols, certified, |_| Act::Pass).await
+    }
+
+    async fn with(
+        protocols: &[&str],
+        certified: impl FnOnce(&Pki) -> ServerConfig,
+        rule: impl Fn(&Seen) -> Act + Send + Sync + 'static,
+    ) -> Self {
         let pki = Pki::new();
         let mut tls = certified(&pki);
         tls.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         let registry = Embedded::start(None).await;
-        let front = Front::start_tls(&registry.host(), NAME, tls, |_| Act::Pass).await;
+        let front = Front::start_tls(&registry.host(), NAME, tls, rule).await;
         let tunnel = Tunnel::start(Some(front.address())).await;
         let authority = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(authority.path(), &pki.pem).unwrap();
@@ -167,4 +175,58 @@ async fn a_proxy_that_refuses_is_named_without_its_password() {
     let latest = run_with(&["latest", &name], &[("HTTPS_PROXY", &proxy), ("HTTP_PROXY", &proxy)]).await;
     assert_eq!(out(&latest), "1.2.3\n", "{}", err(&latest));
     assert_eq!(tunnel.asked().len(), before);
+}
+
+/// A registry with TLS may not lead us, or our credentials, to where there is none, nor into the network that we
+/// are in, though loopback is trusted otherwise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_with_tls_leads_neither_to_plain_http_nor_inwards() {
+    let inner = Front::start("127.0.0.1:1", |_| Act::Answer(200, vec![], String::new())).await;
+    let plain = format!("http://{}/x", inner.host());
+    let elsewhere = Embedded::start(None).await;
+    let source = repository(&elsewhere.host(), "test/app");
+    shop(&client(), &source).await;
+    let (source, there) = (format!("{source}:1.2.3"), format!("{NAME}/app:1"));
+    for method in ["POST", "PUT", "HEAD"] {
+        for status in [302, 307, 308] {
+            let place = plain.clone();
+            let rule = move |seen: &Seen| match seen.method.as_str() {
+                asked if asked == method => {
+                    Act::Answer(status, vec![("location", place.clone())], String::new())
+                }
+                _ => Act::Pass,
+            };
+            let scene = Scene::with(&[], |pki| pki.server(NAME), rule).await;
+            let failed = scene.run(&["copy", &source, &there]).await;
+            let text = err(&failed);
+            assert!(!failed.status.success() && text.contains("without TLS"), "{method} {status}: {text}");
+        }
+    }
+    let place = plain.clone();
+    let session = move |seen: &Seen| match seen.method.as_str() {
+        "POST" => Act::Answer(202, vec![("location", place.clone())], String::new()),
+        _ => Act::Pass,
+    };
+    let scene = Scene::with(&[], |pki| pki.server(NAME), session).await;
+    let text = err(&scene.run(&["copy", &source, &there]).await);
+    assert!(text.contains("without TLS"), "{text}");
+
+    let port = inner.address().port();
+    for (realm, why) in [
+        (plain.clone(), "without TLS"),
+        (format!("https://{}/token", inner.host()), "not public as the registry is"),
+        (format!("https://localhost:{port}/token"), "not public as the registry is"),
+        (format!("https://2130706433:{port}/token"), "not public as the registry is"),
+        (format!("https://[::ffff:127.0.0.1]:{port}/token"), "not public as the registry is"),
+        ("https://10.0.0.1/token".to_owned(), "not public as the registry is"),
+    ] {
+        let challenge = format!(r#"Bearer realm="{realm}",service="s""#);
+        let rule =
+            move |_: &Seen| Act::Answer(401, vec![("www-authenticate", challenge.clone())], String::new());
+        let scene = Scene::with(&[], |pki| pki.server(NAME), rule).await;
+        let failed = scene.run(&["latest", &format!("{NAME}/app")]).await;
+        let text = err(&failed);
+        assert!(!failed.status.success() && text.contains(why) && text.contains(NAME), "{realm}: {text}");
+    }
+    assert!(inner.seen().is_empty(), "{:?}", inner.seen());
 }
