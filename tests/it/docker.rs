@@ -56,3 +56,21 @@ fn the_image_that_docker_built_is_tested_as_a_container_and_promoted() {
     let digests = docker.run(&["image", "inspect", "--format", "{{join .RepoDigests \" \"}}", &promoted]);
     assert!(digests.contains(&built), "{digests}");
 }
+
+/// Both containers have one name, so the second would fail beside the first: the gate runs them one after the
+/// other and says why.
+#[test]
+fn two_targets_that_name_one_container_do_not_meet() {
+    let docker = Docker::start();
+    let gate = scene(&docker, "true");
+    let named = "\tdocker run --rm --name app --network host $(image)\n";
+    let targets = format!("p2p-functional:\n{named}p2p-nft:\n{named}p2p-integration: ; @echo\n");
+    let build = makefile().split("p2p-functional: ##").next().unwrap().to_owned();
+    let gate = gate.file("Makefile", &(build + &targets)).commit("name the container");
+    let run = gate.run(&["fast-feedback"]);
+    run.passed();
+    for log in ["p2p-functional.log", "p2p-nft.log"] {
+        assert!(run.logs[log].contains("hello from the image\n"), "{log}: {}", run.logs[log]);
+    }
+    assert!(run.stdout.contains("one after the other"), "{}", run.stdout);
+}
