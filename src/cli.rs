@@ -60,6 +60,12 @@ impl Flags {
 /// Parses the arguments (without the program's name). `default_command`: the environment names a
 /// command, so the arguments need not.
 pub fn parse(args: &[OsString], default_command: bool) -> Asked {
+    if let [help, asked @ ..] = args
+        && help == "help"
+    {
+        let asked: Vec<_> = asked.iter().cloned().chain([OsString::from("--help")]).collect();
+        return parse(&asked, false);
+    }
     // With a value it is the input of that name, so clap's own flag cannot be.
     if matches!(args, [only] if only == "--version" || only == "-V") {
         return Asked::Said(format!("p2p {}", crate::VERSION), true);
@@ -86,6 +92,9 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
         Some(named) => bare().subcommand(with_flags(named, word(1), short)),
         None => command(),
     };
+    if let Some(said) = mistakes::no_repository(&name, word(1)) {
+        return Asked::Said(said.to_string(), false);
+    }
     let command = command.subcommand_required(!default_command).arg_required_else_help(!default_command);
     let matches = match command.try_get_matches_from(program.chain(args.iter().cloned())) {
         Ok(matches) => matches,
@@ -141,7 +150,7 @@ fn bare() -> Command {
              p2p run p2p-functional  a single target, as the gate runs it",
         )
         .after_help(
-            "`p2p COMMAND -h` lists the usual flags of a command, `--help` all of them.\n\
+            "`p2p COMMAND -h` lists the usual flags of a command, `--help` (or `p2p help COMMAND`) all of them.\n\
              Every flag is also an environment variable (--tenant-name is INPUT_TENANT_NAME); secrets are nothing else.\n\
              Outside GitHub Actions nothing remote is touched unless a flag names it: p2p brings its own registry.",
         )
@@ -189,6 +198,11 @@ fn latest_of_gate() -> Command {
 /// The commands that run the gate or a part of it, in the order of the help.
 const GATE: [&str; 8] =
     ["fast-feedback", "extended-test", "prod", "version", "release", "run", "promote", "plan"];
+
+/// The names of all commands.
+fn names() -> Vec<String> {
+    commands().map(|command| command.get_name().to_owned()).collect()
+}
 
 /// All commands.
 fn commands() -> impl Iterator<Item = Command> {

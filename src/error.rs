@@ -67,6 +67,48 @@ impl Failure {
         Self { what: what.into(), causes: Vec::new(), help: Some(help.into()), exit: Exit::Usage }
     }
 
+    /// One failure that has all of them, one a line; `noun` says what they are.
+    pub fn together(mut failures: Vec<Self>, noun: &str) -> Option<Self> {
+        if failures.len() < 2 {
+            return failures.pop();
+        }
+        let exit = failures.first()?.exit;
+        let what = format!("{} {noun}", failures.len());
+        let line = |failure: &Self| {
+            let words = std::iter::once(&failure.what).chain(&failure.causes);
+            words.map(String::as_str).collect::<Vec<_>>().join(": ")
+        };
+        let causes = failures.iter().map(line).collect();
+        let mut helps: Vec<String> = Vec::new();
+        for help in failures.into_iter().filter_map(|failure| failure.help) {
+            if !helps.contains(&help) {
+                helps.push(help);
+            }
+        }
+        let help = Some(helps.join("\n\n")).filter(|help| !help.is_empty());
+        Some(Self { what, causes, help, exit })
+    }
+
+    /// The same for wrong inputs. What was expected of each is in its line, where that is one line.
+    pub fn wrong_inputs(mut failures: Vec<Self>) -> Option<Self> {
+        if failures.len() < 2 {
+            return failures.pop();
+        }
+        for failure in &mut failures {
+            let help = failure.help.take().unwrap_or_default();
+            let said = help.trim_end_matches("; nothing was run");
+            if said.lines().count() > 1 {
+                failure.help = Some(help);
+            } else if !said.is_empty() {
+                failure.what = format!("{} ({said})", failure.what);
+            }
+        }
+        let mut all = Self::together(failures, "inputs are wrong")?;
+        let helps = all.help.iter().map(String::as_str).chain(["correct all of them; nothing was run"]);
+        all.help = Some(helps.collect::<Vec<_>>().join("\n\n"));
+        Some(all)
+    }
+
     /// Says in front what was being done when this failed; the old message becomes a cause.
     #[must_use]
     pub fn context(mut self, what: impl Into<String>) -> Self {

@@ -101,7 +101,8 @@ fn client(world: &World, matches: &ArgMatches, console: &Console) -> Result<Clie
             given.or_else(|| world.env.get(runtime::P2P_INSECURE_REGISTRIES).map(str::to_owned))
         }
         _ => None,
-    })?;
+    })?
+    .checked()?;
     let (insecure, warnings) =
         Insecure::read(inputs.insecure_registries.as_ref().map_or(&[], |names| &names.0))?;
     for warning in warnings {

@@ -29,8 +29,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// A directory for short-lived files that nobody else may enter, whatever the umask.
 pub fn temporary() -> Result<TempDir, FileError> {
-    let mode = Permissions::from_mode(0o700);
-    let made = tempfile::Builder::new().permissions(mode).tempdir();
+    let private = Permissions::from_mode(0o700);
+    let made = tempfile::Builder::new().permissions(private).tempdir();
     made.map_err(FileError::at("create a directory in", &std::env::temp_dir()))
 }
 

@@ -88,8 +88,8 @@ impl Directory {
     /// # Errors
     /// Where the system refuses it.
     pub fn new(parent: &Path) -> Result<Self, FileError> {
-        let mode = Permissions::from_mode(0o700);
-        let made = tempfile::Builder::new().prefix(PREFIX).permissions(mode).tempdir_in(parent);
+        let private = Permissions::from_mode(0o700);
+        let made = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir_in(parent);
         let path = made.map_err(FileError::at("create a directory in", parent))?.keep();
         let lock = open(&path).and_then(|lock| lock.lock().map(|()| lock));
         match lock {

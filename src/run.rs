@@ -12,7 +12,7 @@ use crate::cli::{self, Asked, Flags};
 use crate::context::{self, Context, Job, Paths, Request};
 use crate::error::{Exit, Failure};
 use crate::git::Git;
-use crate::inputs::{Command, Inputs, OutputFormat, RegistryLogins};
+use crate::inputs::{Command, Inputs, OutputFormat, Read};
 use crate::outcome::{Event, Outcome};
 use crate::output::Level;
 use crate::plan::Plan;
@@ -68,8 +68,16 @@ const LAST: Duration = Duration::from_millis(8500);
 async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, Failure> {
     let (mut logs, mut signals) = (None, None);
     let removals = Removals::default();
-    let slack = news::Slack::read(world, flags, console);
-    let ended = Box::pin(prepared(world, flags, console, &removals, &mut signals, &mut logs)).await;
+    let read = Inputs::read(|spec| spec.text(flags.text(spec), &world.env))
+        .inspect_err(|failure| report::failed(console, &world.env, failure, None))?;
+    if read.inputs.dry_run || read.inputs.command == Command::Plan {
+        console.only_answers();
+    }
+    // Before anything else: wrong inputs hold secrets, too.
+    console.hide(&read.secrets);
+    console.hide(&secrets(&read.inputs, &world.env));
+    let slack = news::Slack::new(world, &read.inputs, console);
+    let ended = Box::pin(prepared(world, read, console, &removals, &mut signals, &mut logs)).await;
     if let Err(failure) = &ended {
         let logs = logs.or_else(|| Paths::logs_of_failure(&world.env).filter(|_| console.is_github()));
         report::failed(console, &world.env, failure, logs.as_deref().map(|logs| (logs, world.now)));
@@ -91,19 +99,14 @@ async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, F
 /// is among the `removals`.
 async fn prepared(
     world: &World,
-    flags: &Flags,
+    read: Read,
     console: &Console,
     removals: &Removals,
     signals: &mut Option<Signals>,
     logs: &mut Option<PathBuf>,
 ) -> Result<Option<Outcome>, Failure> {
-    let inputs = Inputs::read(|spec| spec.text(flags.text(spec), &world.env))?;
     let masker = console.masker();
-    if inputs.dry_run || inputs.command == Command::Plan {
-        console.only_answers();
-    }
-    console.hide(&secrets(&inputs, &world.env));
-    let request = Request::new(inputs)?;
+    let request = Request::new(read)?;
     // Reading the Makefile comes next, and it may print any of them.
     console.hide(request.env_vars.iter().map(|(_, secret)| secret));
     if request.dry_run && request.inputs.output == OutputFormat::Matrix {
@@ -198,15 +201,10 @@ fn interrupted(signal: StopSignal) -> Failure {
     }
 }
 
-/// Everything secret that the inputs and the job's environment hold.
+/// What follows from the secret inputs, and the secrets of the job's environment.
 fn secrets(inputs: &Inputs, env: &Env) -> Vec<Secret> {
-    let mut secrets: Vec<_> =
-        [&inputs.registry_password, &inputs.github_token].into_iter().flatten().cloned().collect();
-    let logins = inputs.registry_logins.iter().flat_map(RegistryLogins::iter);
-    secrets.extend(logins.map(|login| login.password.clone()));
-    if let Some(token) = &inputs.github_token {
-        secrets.push(parts::basic("x-access-token", token));
-    }
+    let token = inputs.github_token.iter().map(|token| parts::basic("x-access-token", token));
+    let mut secrets: Vec<_> = token.collect();
     // As powerful as each other: whoever has one acts as this job.
     for name in ["ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_RUNTIME_TOKEN"] {
         secrets.extend(env.get(name).map(Secret::new));

@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 use crate::error::Failure;
-use crate::inputs::SPECS;
+use crate::inputs::{SPECS, closest};
 
 /// The words of an error of clap's about the command `name`; ours where a flag is not one of it.
 pub(super) fn said(error: &Error, name: &str) -> String {
@@ -15,8 +15,64 @@ pub(super) fn said(error: &Error, name: &str) -> String {
         Some(flag) if error.kind() == ErrorKind::UnknownArgument && flag.starts_with('-') => {
             refused(flag, name, text(ContextKind::SuggestedArg)).to_string()
         }
-        _ => error.to_string(),
+        Some(word) if error.kind() == ErrorKind::UnknownArgument => superfluous(word, name).to_string(),
+        _ => match text(ContextKind::InvalidSubcommand) {
+            Some(word) => unknown(word, name, error).to_string(),
+            None => error.to_string(),
+        },
     }
+}
+
+/// A word where a command is expected.
+fn unknown(word: &str, name: &str, error: &Error) -> Failure {
+    let lists = format!("`{} --help` lists the commands", program(name));
+    let known = super::names();
+    let meant = match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::Strings(similar)) => similar.first().map(String::as_str),
+        _ => None,
+    };
+    let meant = closest(word, known.iter().map(String::as_str).filter(|_| name.is_empty())).or(meant);
+    let help = match meant {
+        _ if name.is_empty() && word.starts_with("p2p-") => {
+            format!("`p2p run {word}` runs the make target; {lists}")
+        }
+        Some(meant) => format!("did you mean `{} {meant}`? {lists}", program(name)),
+        None => lists,
+    };
+    Failure::usage(format!("`{}` has no command `{word}`", program(name)), help)
+}
+
+/// A word after a command that takes none, or no more.
+fn superfluous(word: &str, name: &str) -> Failure {
+    let lists = format!("`{} --help` shows what it takes", program(name));
+    let help = if word.starts_with("p2p-") {
+        format!("`p2p run {word}` runs the make target by itself; {lists}")
+    } else if super::names().iter().any(|known| known == word) {
+        format!("`{word}` is a command of its own: `p2p {word}`; {lists}")
+    } else {
+        lists
+    };
+    Failure::usage(format!("`{}` takes no argument `{word}`", program(name)), help)
+}
+
+/// A command or a make target in the place of the repository, or the gate, that `latest` is about.
+pub(super) fn no_repository(name: &str, word: Option<&str>) -> Option<Failure> {
+    let word = word.filter(|word| name == "latest" && !matches!(*word, "extended-test" | "prod"))?;
+    let stage = match word {
+        "p2p-prod" | "p2p-promote-to-prod" => "prod",
+        "p2p-extended-test" | "p2p-promote-to-extended-test" => "extended-test",
+        "fast-feedback" | "run" | "promote" | "version" | "release" | "plan" => {
+            return Some(Failure::usage(
+                format!("`{word}` is no repository, and no version awaits it"),
+                "write `p2p latest extended-test`, `p2p latest prod` or `p2p latest REGISTRY/NAME`",
+            ));
+        }
+        _ => return None,
+    };
+    Some(Failure::usage(
+        format!("`{word}` is no repository but a make target"),
+        format!("write `p2p latest {stage}`"),
+    ))
 }
 
 /// A flag that the command does not take, although it may be one of another.
@@ -45,8 +101,8 @@ fn program(name: &str) -> String {
     if name.is_empty() { "p2p".to_owned() } else { format!("p2p {name}") }
 }
 
-/// Whether a suggestion is one: clap's own measure likens `--tag` to `--container-registry-url`.
+/// Whether a suggestion of clap's is one: its measure also likens flags that only have many letters in common.
 fn alike(flag: &str, similar: &str) -> bool {
     let start = |flag: &str| flag.trim_start_matches('-').chars().take(3).collect::<String>();
-    start(flag) == start(similar)
+    start(flag) == start(similar) || closest(flag, [similar]).is_some()
 }

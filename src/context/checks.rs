@@ -10,18 +10,18 @@ use crate::plan::{Action, Job, Names, Plan};
 use crate::workspace::ArtifactGlobs;
 
 /// The inputs that are read late.
-pub(super) fn inputs(inputs: &Inputs, recorded: &[Image]) -> Result<(), Failure> {
+pub(super) fn inputs(inputs: &Inputs, recorded: &[Image], wrong: &mut Vec<Failure>) {
     let globs = inputs.artifacts.iter().flat_map(Globs::iter);
-    ArtifactGlobs::parse(globs)?;
+    wrong.extend(ArtifactGlobs::parse(globs).err().map(Failure::from));
     if let Some(version) = &inputs.version {
-        let wrong = || format!("the input `version` is {version:?}, and images are tagged with it");
-        check_tag(version).map_err(|error| Failure::from(error).context(wrong()))?;
+        let what = || format!("the input `version` is {version:?}, and images are tagged with it");
+        wrong.extend(check_tag(version).err().map(|error| Failure::from(error).context(what())));
     }
     for image in recorded {
-        let wrong = || format!("the input `images` has no digest of {}", image.name);
-        image.digest.parse::<Digest>().map_err(|error| Failure::from(error).context(wrong()))?;
+        let what = || format!("the input `images` has no digest of {}", image.name);
+        let read = image.digest.parse::<Digest>();
+        wrong.extend(read.err().map(|error| Failure::from(error).context(what())));
     }
-    Ok(())
 }
 
 /// The names of the images, wherever the plan looks for them.

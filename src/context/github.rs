@@ -102,7 +102,9 @@ impl Job {
     /// A pull request whose head is in another repository, or in one that is gone.
     fn is_fork(&self) -> bool {
         let own = self.text("/repository/full_name").unwrap_or(&self.repository);
-        self.is_pull_request() && self.text("/pull_request/head/repo/full_name") != Some(own)
+        let head = self.text("/pull_request/head/repo/full_name");
+        // GitHub compares the names of repositories without case.
+        self.is_pull_request() && !head.is_some_and(|head| head.eq_ignore_ascii_case(own))
     }
 
     /// Whether GitHub gives it neither id token nor secrets. `pull_request_target` is about the base

@@ -8,129 +8,33 @@ mod makefile;
 mod paths;
 mod promotion;
 mod release;
+mod request;
 mod several;
 mod stage;
 mod versions;
 
 pub use github::Job;
 pub use paths::Paths;
+pub use request::Request;
 pub use several::{matrix, other_promotions, split};
 pub use stage::settle;
 pub use versions::remote;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use tokio::time::Instant;
 
 use crate::environment::{
-    EnvVars, Environments, Given, Key, Origin, Paths as StagePaths, Settings, Sources, Stage, Value, Values,
-    Vars,
+    Environments, Given, Key, Origin, Paths as StagePaths, Settings, Sources, Stage, Value, Values,
 };
 use crate::error::Failure;
 use crate::git::Git;
-use crate::inputs::{Command, Federate, Inputs, OutputFormat};
+use crate::inputs::{Command, Federate, Inputs};
 use crate::make::Makefile;
 use crate::outcome::Image;
-use crate::plan::{Cloud, Known, Later, Place, Plan, Standing, plan, stage};
+use crate::plan::{Cloud, Known, Place, Plan, Standing, plan};
 use crate::version::{Kind, Level, Prefix, VersionTag};
 use crate::world::World;
-
-/// What was asked of us.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The inputs.
-    pub inputs: Inputs,
-    /// The command that is planned.
-    pub command: Command,
-    /// What it is about.
-    pub targets: Vec<String>,
-    /// Whether nothing is to be done, only planned.
-    pub dry_run: bool,
-    /// The variables of the input `env-vars`.
-    pub env_vars: EnvVars,
-    /// What a later gate is about, once [`settle`] has found out.
-    pub later: Option<Later>,
-    /// The job's own environment, where no input names it.
-    pub own: Option<Value>,
-    /// The environment that the gate runs in, where it is told; the job's own otherwise.
-    pub facing: Option<Value>,
-    /// Whether a gate promotes from there.
-    pub promotes: bool,
-}
-
-impl Request {
-    /// From the inputs: the command `plan` plans the command that its target names.
-    pub fn new(inputs: Inputs) -> Result<Self, Failure> {
-        let mut targets = inputs.target.clone().map(|words| words.0).unwrap_or_default();
-        let (command, dry_run) = match inputs.command {
-            Command::Plan => (planned(&mut targets)?, true),
-            command => (command, inputs.dry_run),
-        };
-        release::check(&inputs, command)?;
-        if !dry_run && inputs.output != OutputFormat::Text {
-            return Err(Failure::usage(
-                format!("the input `output` is `{}`, and `{command}` prints no plan", inputs.output),
-                format!(
-                    "it is for `p2p plan {command} --output {}` and `dry-run`; what a run came to is in its \
-                     report.json; nothing was run",
-                    inputs.output
-                ),
-            ));
-        }
-        let takes_none =
-            [Command::FastFeedback, Command::ExtendedTest, Command::Prod, Command::Version, Command::Release];
-        if takes_none.contains(&command) && !targets.is_empty() {
-            return Err(Failure::usage(
-                format!("`{command}` takes no target, and `target` is `{}`", targets.join(" ")),
-                "leave `target` out, or set `command: run`; nothing was run",
-            ));
-        }
-        if matches!(command, Command::Promote | Command::Latest) {
-            stage(&targets)?;
-        }
-        let env_vars = match &inputs.env_vars {
-            Some(text) => EnvVars::parse(text)?,
-            None => EnvVars::default(),
-        };
-        Ok(Self {
-            inputs,
-            command,
-            targets,
-            dry_run,
-            env_vars,
-            later: None,
-            own: None,
-            facing: None,
-            promotes: true,
-        })
-    }
-}
-
-/// The command that `plan` is about, taken from the front of its targets.
-fn planned(targets: &mut Vec<String>) -> Result<Command, Failure> {
-    if targets.is_empty() {
-        return Ok(Command::FastFeedback);
-    }
-    let word = targets.remove(0);
-    let commands = [
-        Command::FastFeedback,
-        Command::ExtendedTest,
-        Command::Prod,
-        Command::Version,
-        Command::Run,
-        Command::Promote,
-        Command::Release,
-        Command::Latest,
-    ];
-    commands.into_iter().find(|command| command.word() == word).ok_or_else(|| {
-        let words: Vec<_> = commands.iter().map(|command| command.word()).collect();
-        Failure::usage(
-            format!("`{word}` cannot be planned"),
-            format!("expected one of `{}`; nothing was run", words.join("`, `")),
-        )
-    })
-}
 
 /// The facts.
 #[derive(Debug)]
@@ -183,13 +87,11 @@ impl Context {
         let inputs = &request.inputs;
         let place = if job.is_some() { Place::Github } else { Place::Local };
         let prefix = inputs.prefix()?;
-        let recorded = recorded(inputs)?;
-        checks::inputs(inputs, &recorded)?;
         if request.command == Command::Release {
             release::files(inputs, &paths)?;
         }
         let mut sources = sources(&request, &paths)?;
-        let stage_paths = stage_paths(inputs)?;
+        let (stage_paths, recorded) = (request.paths.clone(), request.recorded.clone());
         let found = versions::read(&request, job.as_ref(), &paths, git, &prefix);
         let makefile = async {
             let embedded_registry = embedded_registry.await?;
@@ -361,14 +263,7 @@ impl Sources {
 
 fn sources(request: &Request, paths: &Paths) -> Result<Sources, Failure> {
     let inputs = &request.inputs;
-    let vars = match &inputs.vars {
-        Some(text) => Vars::parse(text)?,
-        None => Vars::default(),
-    };
-    let mut environments = match &inputs.environments {
-        Some(text) => Environments::parse(text)?,
-        None => Environments::default(),
-    };
+    let (vars, mut environments) = (request.vars.clone(), request.environments.clone());
     if let Some(text) = paths.settings()? {
         environments = environments.or(Settings::parse(&text)?.environments);
     }
@@ -402,52 +297,6 @@ fn given(inputs: &Inputs) -> Given {
         Some((key, Value::new(text.clone()?, Origin::Input(key.name().to_owned()))))
     };
     texts.into_iter().filter_map(|(key, text)| value(key, text)).collect()
-}
-
-fn stage_paths(inputs: &Inputs) -> Result<StagePaths, Failure> {
-    let defaults = StagePaths::default();
-    let path = |name: &str, text: &str, default: &Value| {
-        let part = |part: &str| {
-            !part.is_empty()
-                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
-        };
-        if text == default.text {
-            // action.yml gives the default as well.
-            Ok(default.clone())
-        } else if text.split('/').all(part) {
-            Ok(Value::new(text, Origin::Input(name.to_owned())))
-        } else {
-            Err(Failure::usage(
-                format!("the input `{name}` is {text:?}"),
-                "expected a registry path of lower-case letters, digits, `.`, `_`, `-` and `/`; nothing was run",
-            ))
-        }
-    };
-    Ok(StagePaths {
-        fast_feedback: path("fast-feedback-path", &inputs.fast_feedback_path, &defaults.fast_feedback)?,
-        extended_test: path("extended-test-path", &inputs.extended_test_path, &defaults.extended_test)?,
-        prod: path("prod-path", &inputs.prod_path, &defaults.prod)?,
-    })
-}
-
-/// The images of the input `images`: what an earlier job gave as its output `images` or `digests`.
-fn recorded(inputs: &Inputs) -> Result<Vec<Image>, Failure> {
-    let Some(text) = &inputs.images else { return Ok(Vec::new()) };
-    let read = if text.trim_start().starts_with('{') {
-        serde_json::from_str(text).map(|digests: BTreeMap<String, String>| {
-            let image = |(name, digest)| Image { reference: format!("{name}@{digest}"), name, digest };
-            digests.into_iter().map(image).collect()
-        })
-    } else {
-        serde_json::from_str(text)
-    };
-    read.map_err(|error| {
-        Failure::usage(
-            format!("the input `images` cannot be read: {error}"),
-            "give the output `digests` of the job that built them, {\"<name>\": \"sha256:…\"}, or its output `images`, \
-             [{\"name\": …, \"reference\": …, \"digest\": \"sha256:…\"}]; nothing was run",
-        )
-    })
 }
 
 /// What a local run uses in place of what GitHub and the platform give, said at the top.

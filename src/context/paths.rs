@@ -225,8 +225,8 @@ impl Paths {
 
 /// A new directory for logs that nobody else may read, in `parent`.
 fn logs_in(parent: &Path, prefix: &str) -> Result<PathBuf, Failure> {
-    let mode = Permissions::from_mode(0o700);
-    let made = tempfile::Builder::new().prefix(prefix).permissions(mode).tempdir_in(parent);
+    let private = Permissions::from_mode(0o700);
+    let made = tempfile::Builder::new().prefix(prefix).permissions(private).tempdir_in(parent);
     Ok(made.map_err(FileError::at("create a directory in", parent))?.keep())
 }
 

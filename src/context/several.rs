@@ -74,7 +74,7 @@ pub fn matrix(request: &Request) -> Result<Matrix, Failure> {
         return Ok(Matrix::of([name.as_str()]));
     }
     let variable = variable(stage);
-    match vars(request)?.matrix(stage) {
+    match request.vars.matrix(stage) {
         Some(matrix) => Ok(matrix.clone().named(&format!("vars.{variable}"))?),
         None => Err(Failure::usage(
             format!("no environment of the gate is known: `vars` has no {variable}"),
@@ -96,7 +96,7 @@ pub fn split(request: Request) -> Result<Vec<Request>, Failure> {
     let stage = gate(&request);
     let known = inputs.matrix.is_some()
         || match stage {
-            Some(stage) => inputs.environment.is_none() && vars(&request)?.matrix(stage).is_some(),
+            Some(stage) => inputs.environment.is_none() && request.vars.matrix(stage).is_some(),
             None => false,
         };
     if !known {
@@ -141,8 +141,7 @@ pub fn other_promotions(
     if inputs.dest_environment.is_some() {
         return Ok(Vec::new());
     }
-    let vars = vars(gate)?;
-    let entries = vars.matrix(next).map(|matrix| matrix.include.as_slice()).unwrap_or_default();
+    let entries = gate.vars.matrix(next).map(|matrix| matrix.include.as_slice()).unwrap_or_default();
     let promotion = |name: &str| {
         let mut request = Request {
             command: Command::Promote,
@@ -156,11 +155,4 @@ pub fn other_promotions(
         request
     };
     Ok(entries.iter().skip(1).map(|entry| promotion(&entry.deploy_env)).collect())
-}
-
-fn vars(request: &Request) -> Result<Vars, Failure> {
-    Ok(match &request.inputs.vars {
-        Some(text) => Vars::parse(text)?,
-        None => Vars::default(),
-    })
 }

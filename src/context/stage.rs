@@ -4,7 +4,7 @@
 //! one of its tag, which is checked out in a directory of the run's own.
 
 use super::versions::{self, Found};
-use super::{Context, Job, Paths, Request, checks, makefile};
+use super::{Context, Job, Paths, Request, makefile};
 use crate::environment::{Key, Origin, Stage, Values};
 use crate::error::{Exit, Failure};
 use crate::git::{Git, Worktree};
@@ -60,7 +60,6 @@ pub async fn settle(
         };
     }
     // A version becomes a part of a ref and of a tag.
-    checks::inputs(&request.inputs, &[])?;
     let commit = here(job, paths, git).await?;
     let mut later = Later {
         stage,

@@ -14,50 +14,71 @@ impl EnvVars {
     /// part of them. Blank lines are skipped; there are no comments. Lines may end in CRLF.
     ///
     /// The lines of a value of several lines are joined by LF, with none after the last.
-    pub fn parse(text: &Secret) -> Result<Self, EnvironmentError> {
+    ///
+    /// # Errors
+    /// One for each wrong line.
+    pub fn parse(text: &Secret) -> Result<Self, Vec<EnvironmentError>> {
         let mut variables: Vec<(String, Secret)> = Vec::new();
+        let mut wrong = Vec::new();
         let mut lines = text.expose().split('\n').zip(1..);
         while let Some((raw, number)) = lines.next() {
-            let refused = |problem| EnvironmentError::EnvVars { line: number, problem };
-            let line = raw.strip_suffix('\r').unwrap_or(raw);
-            if line.trim().is_empty() {
+            if raw.trim().is_empty() {
                 continue;
             }
-            let (key, value) = match (line.find('='), line.find("<<")) {
-                (equals, Some(heredoc)) if equals.is_none_or(|equals| heredoc < equals) => {
-                    let delimiter = &line[heredoc + 2..];
-                    if delimiter.trim().is_empty() {
-                        return Err(refused("there is no delimiter after `<<`"));
-                    }
-                    // A text written with CRLF has it in the value too, where nobody meant it.
-                    let crlf = raw.len() != line.len();
-                    let value = heredoc_value(&mut lines, delimiter, crlf)
-                        .ok_or(refused("the delimiter that ends this value never comes"))?;
-                    (&line[..heredoc], value)
-                }
-                (Some(equals), _) => (&line[..equals], line[equals + 1..].to_owned()),
-                (None, _) if line.trim_start().starts_with('#') => {
-                    return Err(refused("there are no comments here"));
-                }
-                (None, _) => return Err(refused("there is neither `=` nor `<<` in it")),
-            };
-            check(key, &value).map_err(refused)?;
-            let taken = |what| EnvironmentError::EnvVarsName { line: number, what };
-            if let Some(entry) = entry(key) {
-                return Err(taken(format!("`{}`, which the gate sets itself", entry.name)));
+            let read = variable(raw, &mut lines)
+                .map_err(|problem| EnvironmentError::EnvVars { line: number, problem });
+            match read
+                .and_then(|(key, value)| free(key, number, &variables).map(|()| (key.to_owned(), value)))
+            {
+                Ok((key, value)) => variables.push((key, Secret::new(value))),
+                Err(error) => wrong.push(error),
             }
-            if variables.iter().any(|(known, _)| known == key) {
-                return Err(taken("a variable that an earlier line names".to_owned()));
-            }
-            variables.push((key.to_owned(), Secret::new(value)));
         }
-        Ok(Self(variables))
+        if wrong.is_empty() { Ok(Self(variables)) } else { Err(wrong) }
     }
 
     /// Name and value of each.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Secret)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
+}
+
+/// Reads the variable that begins with the line `raw`; `lines` are those after it.
+fn variable<'text>(
+    raw: &'text str,
+    lines: &mut impl Iterator<Item = (&'text str, usize)>,
+) -> Result<(&'text str, String), &'static str> {
+    let line = raw.strip_suffix('\r').unwrap_or(raw);
+    let (key, value) = match (line.find('='), line.find("<<")) {
+        (equals, Some(heredoc)) if equals.is_none_or(|equals| heredoc < equals) => {
+            let delimiter = &line[heredoc + 2..];
+            if delimiter.trim().is_empty() {
+                return Err("there is no delimiter after `<<`");
+            }
+            // A text written with CRLF has it in the value too, where nobody meant it.
+            let crlf = raw.len() != line.len();
+            let value = heredoc_value(lines, delimiter, crlf)
+                .ok_or("the delimiter that ends this value never comes")?;
+            (&line[..heredoc], value)
+        }
+        (Some(equals), _) => (&line[..equals], line[equals + 1..].to_owned()),
+        (None, _) if line.trim_start().starts_with('#') => return Err("there are no comments here"),
+        (None, _) => return Err("there is neither `=` nor `<<` in it"),
+    };
+    check(key, &value)?;
+    Ok((key, value))
+}
+
+/// Whether a variable may have this name.
+fn free(key: &str, line: usize, variables: &[(String, Secret)]) -> Result<(), EnvironmentError> {
+    let taken = |what| Err(EnvironmentError::EnvVarsName { line, what });
+    if let Some(entry) = entry(key) {
+        return taken(format!("`{}`, which the gate sets itself", entry.name));
+    }
+    if variables.iter().any(|(known, _)| known == key) {
+        return taken("a variable that an earlier line names".to_owned());
+    }
+    Ok(())
 }
 
 fn heredoc_value<'text>(
@@ -162,12 +183,20 @@ mod tests {
         for (text, line, problem) in cases {
             // A heredoc that is refused for its name has been read to its end.
             let text = text.replace("<<s3cret\ns3cret", "<<s3cret\ns3cret\ns3cret");
-            let error = EnvVars::parse(&Secret::new(text.clone())).unwrap_err();
+            let error = EnvVars::parse(&Secret::new(text.clone())).unwrap_err().remove(0);
             let shown = format!("{error} {error:?} {}", error.help().unwrap());
             assert!(shown.starts_with(&format!("input env-vars, line {line}: ")), "{text:?}: {shown}");
             assert!(shown.contains(problem), "{text:?}: {shown}");
             assert!(!shown.contains("s3cret"), "{text:?}: {shown}");
         }
+    }
+
+    #[test]
+    fn every_bad_line_is_named() {
+        let text = "A=1\nnone\nREGISTRY=x\nA=2\nB<<E\nnone\nE\nC=1\n1D=x";
+        let errors = EnvVars::parse(&Secret::new(text)).unwrap_err();
+        let lines: Vec<_> = errors.iter().map(|error| error.to_string()[..23].to_owned()).collect();
+        assert_eq!(lines, [2, 3, 4, 9].map(|line| format!("input env-vars, line {line}:")));
     }
 
     #[test]

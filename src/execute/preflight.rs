@@ -52,7 +52,7 @@ impl Findings {
                 _ => {}
             }
         }
-        match together(failures) {
+        match Failure::together(failures, "checks failed") {
             Some(failure) => Err(failure),
             None => Ok(Some(said.join("; ")).filter(|said| !said.is_empty())),
         }
@@ -243,27 +243,4 @@ fn refused(error: OciError, account: Option<&Account>, what: &str, repository: &
     } else {
         format!("it cannot be found out whether {who} may {what} {repository}")
     })
-}
-
-/// One failure that tells all of them.
-fn together(mut failures: Vec<Failure>) -> Option<Failure> {
-    if failures.len() < 2 {
-        return failures.pop();
-    }
-    let exit = failures.first()?.exit;
-    let what = format!("{} checks failed", failures.len());
-    let shown = failures.iter().map(|failure| {
-        let words: Vec<_> =
-            std::iter::once(&failure.what).chain(&failure.causes).map(String::as_str).collect();
-        words.join(": ")
-    });
-    let causes = shown.collect();
-    let mut helps: Vec<String> = Vec::new();
-    for help in failures.into_iter().filter_map(|failure| failure.help) {
-        if !helps.contains(&help) {
-            helps.push(help);
-        }
-    }
-    let help = Some(helps.join("\n\n")).filter(|help| !help.is_empty());
-    Some(Failure { what, causes, help, exit })
 }

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use super::Spec;
 use super::commands;
 use super::globs::Globs;
+use super::read::{Field, Read, Reader};
 use super::registry_logins::RegistryLogins;
+use super::secrets::{PathOrContent, VariableLines, WebhookUrl};
 use super::types::{
     BuildCache, Bump, Command, Federate, FloatingTags, IdToken, Integration, Lines, OnExisting, OnFork,
     OutputFormat, Parallel, Promotion, Records, ReleaseCommit, Size, Words,
 };
-use super::{Field, Spec};
 use crate::error::Failure;
 use crate::secret::Secret;
 
@@ -35,13 +37,13 @@ macro_rules! inputs {
 
         impl Inputs {
             /// Reads every input; `text` gives the text of one, if there is any.
-            pub fn read(text: impl Fn(&Spec) -> Option<String>) -> Result<Self, Failure> {
-                let mut specs = SPECS.iter();
-                let mut next = || specs.next().map(|spec| (spec, text(spec)));
-                Ok(Self { $($( $field: {
-                    let (spec, text) = next().ok_or_else(|| Failure::usage("the list of inputs is short", ""))?;
-                    Field::read(spec, text.as_deref())?
-                }, )+)+ })
+            ///
+            /// # Errors
+            /// None for a wrong input: [`Read`] has those.
+            pub fn read(text: impl Fn(&Spec) -> Option<String>) -> Result<Read, Failure> {
+                let mut reader = Reader::new(text);
+                let inputs = Self { $($( $field: reader.next()?, )+)+ };
+                Ok(reader.ended(inputs))
             }
         }
     };
@@ -147,8 +149,9 @@ inputs! {
         /// organisation sends secrets to forks).
         on_fork("on-fork"): OnFork = "failure";
         /// Variables for every target, one `KEY=VALUE` a line, or `KEY<<DELIM` … `DELIM` for a
-        /// value of several lines. Every value is masked.
-        env_vars("env-vars"): Option<Secret>;
+        /// value of several lines. Every value is masked. make expands a `$` where a recipe uses
+        /// `$(KEY)`, and leaves it alone in `$$KEY`.
+        env_vars("env-vars"): Option<VariableLines>;
     }
     "Images and promotion" for WORK {
         /// The images to record and promote. Default: what the target `p2p-images` prints, else
@@ -231,7 +234,7 @@ inputs! {
         /// tenant alone where no app's name is known, or it is the tenant's; none without a tenant.
         base_namespace("base-namespace"): Option<String>;
         /// A kubeconfig: a path, the content itself, or the content in base64. No cluster is looked up then.
-        kubeconfig("kubeconfig"): Option<Secret>;
+        kubeconfig("kubeconfig"): Option<PathOrContent>;
         /// The context of the kubeconfig to use. Default: its current one.
         kube_context("kube-context", usual): Option<String>;
         /// Whether the subnamespaces of the targets are there already, or made by other means.
@@ -249,7 +252,7 @@ inputs! {
     "Slack" for EVERY {
         /// A webhook of Slack: told of failures on the main branch, and when production has a new
         /// version. An incoming webhook, or one that starts a workflow.
-        slack_webhook_url("slack-webhook-url"): Option<Secret>;
+        slack_webhook_url("slack-webhook-url"): Option<WebhookUrl>;
     }
     "The binary" for EVERY {
         /// A `p2p` binary to run instead of the released one.

@@ -3,21 +3,27 @@
 //! Each input of the action is one environment variable (`INPUT_TENANT_NAME`) and, unless it is
 //! a secret, one flag (`--tenant-name`). Nothing else in the crate knows their names.
 
+mod closest;
 mod commands;
 mod globs;
 mod list;
+mod read;
 mod registry_logins;
+mod secrets;
 mod types;
 
+pub use closest::closest;
 pub use globs::Globs;
 pub use list::{Inputs, SPECS};
+pub use read::Read;
 pub use registry_logins::{RegistryLogin, RegistryLogins};
+pub use secrets::{PathOrContent, VariableLines, WebhookUrl};
 pub use types::{
     BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, IdToken, Integration, Lines,
     OnExisting, OnFork, OutputFormat, Parallel, Promotion, Records, ReleaseCommit, Size, Words,
 };
 
-use crate::error::Failure;
+use crate::secret::Secret;
 use crate::version::{self, Prefix};
 use crate::world::Env;
 
@@ -114,6 +120,13 @@ impl Inputs {
     }
 }
 
+/// The variables of this environment that hold secret inputs, in whatever spelling. No program that p2p
+/// starts needs them.
+pub fn secret_variables(env: &Env) -> impl Iterator<Item = &str> {
+    let secret = |name: &str| SPECS.iter().any(|spec| spec.is_secret() && spec.reads(name));
+    env.beginning_with(PREFIX).map(|(name, _)| name).filter(move |name| secret(name))
+}
+
 /// A type that an input's text is parsed into.
 pub(crate) trait Value: Sized {
     /// What the text must look like.
@@ -121,44 +134,22 @@ pub(crate) trait Value: Sized {
 
     /// Parses the text, which is not empty; the error says what was expected.
     fn parse(text: &str) -> Result<Self, String>;
-}
 
-/// A field of [`Inputs`]: a value, or one that may be absent.
-pub(crate) trait Field: Sized {
-    const KIND: Kind;
-    fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure>;
-}
-
-impl<T: Value> Field for Option<T> {
-    const KIND: Kind = T::KIND;
-
-    fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure> {
-        text.map(|text| T::parse(text).map_err(|expected| wrong(spec, text, &expected))).transpose()
+    /// What has to be masked of the text of a secret, even if it is wrong.
+    fn secrets(text: &str) -> Vec<Secret> {
+        vec![Secret::new(text)]
     }
-}
-
-impl<T: Value> Field for T {
-    const KIND: Kind = T::KIND;
-
-    fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure> {
-        let text = text.or(spec.default).unwrap_or_default();
-        T::parse(text).map_err(|expected| wrong(spec, text, &expected))
-    }
-}
-
-fn wrong(spec: &Spec, text: &str, expected: &str) -> Failure {
-    let shown = if spec.is_secret() { "(secret)".to_owned() } else { format!("{text:?}") };
-    Failure::usage(format!("the input `{}` is {shown}", spec.name), format!("{expected}; nothing was run"))
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::error::Failure;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Inputs, Failure> {
         let env: Env = pairs.iter().copied().collect();
-        Inputs::read(|spec| spec.text(None, &env))
+        Inputs::read(|spec| spec.text(None, &env))?.checked()
     }
 
     #[test]
@@ -198,6 +189,37 @@ mod tests {
     fn a_secret_is_never_shown() {
         let inputs = read(&[("INPUT_GITHUB_TOKEN", "hunter22")]).unwrap();
         assert_eq!(format!("{:?}", inputs.github_token), "Some(***)");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_at_once_and_its_secrets_are_known() {
+        let env: Env = [
+            ("INPUT_DRY_RUN", "yes"),
+            ("INPUT_TIMEOUT", "soon"),
+            ("INPUT_BUMP", "micro"),
+            ("INPUT_REGISTRY-LOGINS", "r.example me pass word\nother.example hunter22"),
+            ("INPUT_GITHUB_TOKEN", "hunter23"),
+            ("INPUT_TENANT_NAME", "shop"),
+        ]
+        .into_iter()
+        .collect();
+        let read = Inputs::read(|spec| spec.text(None, &env)).unwrap();
+        assert_eq!(read.inputs.tenant_name.as_deref(), Some("shop"));
+        assert!(!read.inputs.dry_run);
+        let secrets: Vec<_> = read.secrets.iter().map(Secret::expose).collect();
+        for secret in ["hunter22", "hunter23", "pass", "word"] {
+            assert!(secrets.contains(&secret), "{secrets:?}");
+        }
+        let secret: Vec<_> = secret_variables(&env).collect();
+        assert_eq!(secret, ["INPUT_GITHUB_TOKEN", "INPUT_REGISTRY-LOGINS"]);
+        insta::assert_snapshot!(read.checked().unwrap_err(), @r#"
+        error: 4 inputs are wrong
+        caused by: the input `dry-run` is "yes" (expected `true` or `false`)
+        caused by: the input `bump` is "micro" (expected one of `patch`, `minor`, `major`, `conventional`)
+        caused by: the input `timeout` is "soon" (expected a whole number of minutes, or one with a unit: `90s`, `45m`, `2h`; more than 0)
+        caused by: the input `registry-logins` cannot be read (line 1 has more than a registry, a user and a password, and a password holds no white space; line 2 lacks the registry, the user or the password; expected `REGISTRY USER PASSWORD` a line)
+        help: correct all of them; nothing was run
+        "#);
     }
 
     #[test]

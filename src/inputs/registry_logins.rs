@@ -1,7 +1,5 @@
 //! The `registry-logins` input: logins to further registries, one a line.
 
-use std::fmt::Write as _;
-
 use super::{Kind, Value};
 use crate::secret::Secret;
 
@@ -40,10 +38,10 @@ impl RegistryLogins {
 impl Value for RegistryLogins {
     const KIND: Kind = Kind::Secret;
 
-    /// Gives one line for each wrong line, by its number: its text may be secret.
+    /// Names each wrong line by its number: its text may be secret.
     fn parse(text: &str) -> Result<Self, String> {
         let mut logins: Vec<RegistryLogin> = Vec::new();
-        let mut wrong = String::new();
+        let mut wrong = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -51,20 +49,27 @@ impl Value for RegistryLogins {
             }
             match read(line) {
                 Ok(login) if logins.iter().any(|known| known.registry == login.registry) => {
-                    let _ = writeln!(wrong, "line {number} names the registry of an earlier line");
+                    wrong.push(format!("line {number} names the registry of an earlier line"));
                 }
                 Ok(login) => logins.push(login),
-                Err(problem) => {
-                    let _ = writeln!(wrong, "line {number} {problem}");
-                }
+                Err(problem) => wrong.push(format!("line {number} {problem}")),
             }
         }
         if wrong.is_empty() {
             return Ok(Self(logins));
         }
-        Err(format!(
-            "{wrong}expected `REGISTRY USER PASSWORD` a line; no line is shown, because it may be secret"
-        ))
+        wrong.push("expected `REGISTRY USER PASSWORD` a line".to_owned());
+        Err(wrong.join("; "))
+    }
+
+    /// Each password. Of a wrong line nobody knows which word it is: all but registry and user, or the last.
+    fn secrets(text: &str) -> Vec<Secret> {
+        let words = |line: &str| {
+            let words: Vec<_> = line.split_whitespace().map(Secret::new).collect();
+            let open = words.len().saturating_sub(1).min(2);
+            words.into_iter().skip(open)
+        };
+        text.lines().map(str::trim).filter(|line| !line.starts_with('#')).flat_map(words).collect()
     }
 }
 
@@ -74,7 +79,7 @@ fn read(line: &str) -> Result<RegistryLogin, &'static str> {
         return Err("lacks the registry, the user or the password");
     };
     if words.next().is_some() {
-        return Err("has more than a registry, a user and a password; a password holds no white space");
+        return Err("has more than a registry, a user and a password, and a password holds no white space");
     }
     let registry = registry.strip_prefix("https://").unwrap_or(registry).trim_end_matches('/');
     if registry.contains("://") || registry.starts_with('/') || registry.is_empty() {
@@ -121,15 +126,17 @@ mod tests {
     fn every_wrong_line_is_named_and_none_is_shown() {
         let text = "s3cret\nr.example s3cret\n# s3cret\nr.example me s3cret s3cret\nhttp://r.example me s3cret\n\
                     r.example m:e s3cret\nr.example me fine\nhttps://r.example you s3cret\n/s3cret me s3cret\n";
-        insta::assert_snapshot!(RegistryLogins::parse(text).unwrap_err(), @r"
-        line 1 lacks the registry, the user or the password
-        line 2 lacks the registry, the user or the password
-        line 4 has more than a registry, a user and a password; a password holds no white space
-        line 5 begins with no host, such as `ghcr.io`
-        line 6 has a user with a `:`, which no registry takes
-        line 8 names the registry of an earlier line
-        line 9 begins with no host, such as `ghcr.io`
-        expected `REGISTRY USER PASSWORD` a line; no line is shown, because it may be secret
-        ");
+        assert_eq!(
+            RegistryLogins::parse(text).unwrap_err().split("; line").collect::<Vec<_>>(),
+            [
+                "line 1 lacks the registry, the user or the password",
+                " 2 lacks the registry, the user or the password",
+                " 4 has more than a registry, a user and a password, and a password holds no white space",
+                " 5 begins with no host, such as `ghcr.io`",
+                " 6 has a user with a `:`, which no registry takes",
+                " 8 names the registry of an earlier line",
+                " 9 begins with no host, such as `ghcr.io`; expected `REGISTRY USER PASSWORD` a line",
+            ]
+        );
     }
 }

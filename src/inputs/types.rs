@@ -2,9 +2,17 @@
 
 use std::time::Duration;
 
-use super::{Kind, Value};
+use super::{Kind, Value, closest};
 use crate::secret::Secret;
 use crate::version::Line;
+
+/// What was expected, with the word that was meant where that can be guessed.
+fn expected(word: &str, words: &[&str], expected: &str) -> String {
+    match closest(word, words.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`? {expected}"),
+        None => expected.to_owned(),
+    }
+}
 
 impl Value for String {
     const KIND: Kind = Kind::Text;
@@ -29,7 +37,7 @@ impl Value for bool {
         match text.trim().to_ascii_lowercase().as_str() {
             "true" => Ok(true),
             "false" => Ok(false),
-            _ => Err("expected `true` or `false`".to_owned()),
+            word => Err(expected(word, &["true", "false"], "expected `true` or `false`")),
         }
     }
 }
@@ -123,7 +131,7 @@ impl Value for FloatingTags {
             let line = match word.as_str() {
                 "major" => Line::Major,
                 "minor" => Line::Minor,
-                _ => return Err("expected `major`, `minor` or both".to_owned()),
+                word => return Err(expected(word, &["major", "minor"], "expected `major`, `minor` or both")),
             };
             if !lines.contains(&line) {
                 lines.push(line);
@@ -155,7 +163,10 @@ macro_rules! choices {
             fn parse(text: &str) -> Result<Self, String> {
                 match text.trim() {
                     $($word => Ok(Self::$variant),)+
-                    _ => Err(format!("expected one of `{}`", Self::WORDS.join("`, `"))),
+                    word => {
+                        let words = format!("expected one of `{}`", Self::WORDS.join("`, `"));
+                        Err(expected(word, Self::WORDS, &words))
+                    }
                 }
             }
         }

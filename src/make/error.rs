@@ -1,6 +1,6 @@
 //! What can go wrong between us and make.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Exit, FileError, Help};
@@ -34,6 +34,8 @@ pub enum MakeError {
     NoMakefile {
         /// Where it was looked for.
         directory: PathBuf,
+        /// Directories near it that have one.
+        others: Vec<PathBuf>,
     },
     /// make cannot read the Makefile; it would run no target at all.
     #[error("the Makefile is broken: {message}")]
@@ -83,6 +85,20 @@ pub enum MakeError {
     },
 }
 
+/// Names the directories with a Makefile, those below as `working-directory` would.
+fn no_makefile(directory: &Path, others: &[PathBuf]) -> String {
+    let shown = |other: &PathBuf| match other.strip_prefix(directory) {
+        Ok(below) => below.display().to_string(),
+        Err(_) => other.display().to_string(),
+    };
+    let names: Vec<_> = others.iter().map(shown).collect();
+    format!(
+        "there are Makefiles in {}: set the input `working-directory` to one of these directories \
+         (--working-directory), or run p2p there",
+        names.join(", ")
+    )
+}
+
 impl Help for MakeError {
     fn help(&self) -> Option<String> {
         Some(match self {
@@ -94,9 +110,12 @@ impl Help for MakeError {
             Self::NoDirectory { .. } => {
                 "check the input `working-directory`, and that the checkout step ran before".to_owned()
             }
-            Self::NoMakefile { .. } => "add a Makefile with the p2p targets, or set the input \
+            Self::NoMakefile { others, .. } if others.is_empty() => {
+                "add a Makefile with the p2p targets, or set the input \
                 `working-directory` to the directory that has one; the checkout step must run before"
-                .to_owned(),
+                    .to_owned()
+            }
+            Self::NoMakefile { directory, others } => no_makefile(directory, others),
             Self::Broken { message, .. } => help_for(message).to_owned(),
             Self::Variable { name, .. } => {
                 format!("give its value as an input, or in the environment as `{name}`")

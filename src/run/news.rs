@@ -1,10 +1,9 @@
 //! Who is told of a run besides its readers: Slack, of failures on the main branch and of what is new in
 //! production. Whatever goes wrong with it is a warning.
 
-use crate::cli::Flags;
 use crate::environment::Key;
 use crate::error::{Exit, Failure};
-use crate::inputs::SPECS;
+use crate::inputs::{Command, Inputs};
 use crate::outcome::{Outcome, Verdict};
 use crate::output::Level;
 use crate::report::Console;
@@ -29,30 +28,24 @@ pub(super) struct Slack {
 }
 
 impl Slack {
-    /// Where a job of GitHub has a webhook. The URL is masked from then on.
-    pub(super) fn read(world: &World, flags: &Flags, console: &Console) -> Option<Self> {
-        let text = |name: &str| {
-            let spec = SPECS.iter().find(|spec| spec.name == name)?;
-            spec.text(flags.text(spec), &world.env).or_else(|| spec.default.map(str::to_owned))
-        };
-        let webhook = Secret::new(text("slack-webhook-url").filter(|_| console.is_github())?.trim());
-        console.masker().add(&secret_parts(&webhook));
+    /// Where a job of GitHub has a webhook.
+    pub(super) fn new(world: &World, inputs: &Inputs, console: &Console) -> Option<Self> {
+        let webhook = inputs.slack_webhook_url.clone().filter(|_| console.is_github())?.0;
         let env = |name: &str| world.env.get(name).unwrap_or_default().to_owned();
-        let main = text("main-branch").unwrap_or_default();
-        let main = if main.starts_with("refs/") { main } else { format!("refs/heads/{main}") };
+        let main = inputs.main_branch.as_str();
+        let main = if main.starts_with("refs/") { main.to_owned() } else { format!("refs/heads/{main}") };
         // Both have the main branch's ref as well.
         let pull_request = env("GITHUB_EVENT_NAME").starts_with("pull_request");
-        let shown = text("dry-run").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
-            || text("command").as_deref() == Some("plan");
+        let shown = inputs.dry_run || inputs.command == Command::Plan;
         let (server, repository, run) =
             (env("GITHUB_SERVER_URL"), env("GITHUB_REPOSITORY"), env("GITHUB_RUN_ID"));
         let server = if server.is_empty() { "https://github.com".to_owned() } else { server };
         (!shown).then(|| Self {
             webhook,
             on_main: !pull_request && env("GITHUB_REF") == main,
-            command: text("command").unwrap_or_default(),
-            app: text("app-name"),
-            version: text("version"),
+            command: inputs.command.word().to_owned(),
+            app: inputs.app_name.clone(),
+            version: inputs.version.clone(),
             link: format!("{server}/{repository}/actions/runs/{run}"),
             repository,
         })
@@ -123,13 +116,4 @@ impl Slack {
         let (repository, link) = (self.repository.clone(), self.link.clone());
         News { good, text: text(&what), app, version, repository, link }
     }
-}
-
-/// The URL, and the parts of it that are as good as the whole.
-fn secret_parts(webhook: &Secret) -> Vec<Secret> {
-    let rest = webhook.expose().split_once("://").map_or(webhook.expose(), |(_, rest)| rest);
-    let path = rest.split_once('/').map_or("", |(_, path)| path);
-    let last = path.rsplit('/').next().unwrap_or_default();
-    let parts = [path, last].into_iter().filter(|part| part.len() >= 8).map(Secret::new);
-    std::iter::once(webhook.clone()).chain(parts).collect()
 }

@@ -250,7 +250,7 @@ pub(super) fn site(
     let directory = &context.paths.base;
     let kube_context = context.kube_context();
     let kubeconfig = match (&inputs.kubeconfig, context.place) {
-        (Some(input), _) => Kubeconfig::of_input(input, directory)?,
+        (Some(input), _) => Kubeconfig::of_input(&input.0, directory)?,
         // A job's own is what the job is about; a laptop's is touched only when a context is named.
         (None, place) if place == Place::Github || kube_context.is_some() => {
             match world.env.path("KUBECONFIG") {

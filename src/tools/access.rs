@@ -14,10 +14,12 @@ use crate::world::World;
 pub(super) const OWN: [&str; 4] =
     ["registry-username", "registry-password", "registry-logins", "insecure-registries"];
 
-/// The inputs, from flags and environment.
-pub(super) fn inputs(world: &World, matches: &ArgMatches) -> Result<Inputs, Failure> {
+/// The inputs, from flags and environment. Their secrets are masked from then on.
+pub(super) fn inputs(world: &World, matches: &ArgMatches, console: &Console) -> Result<Inputs, Failure> {
     let flag = |spec: &Spec| matches.try_get_one::<String>(spec.name).ok().flatten().cloned();
-    Inputs::read(|spec| spec.text(flag(spec), &world.env))
+    let read = Inputs::read(|spec| spec.text(flag(spec), &world.env))?;
+    console.masker().add(&read.secrets);
+    read.checked()
 }
 
 /// A client for these repositories. The logins of the inputs go before those that Docker's configuration
@@ -33,12 +35,10 @@ pub(super) fn client(
     for RegistryLogin { registry, username, password } in
         inputs.registry_logins.iter().flat_map(RegistryLogins::iter)
     {
-        console.masker().add([password]);
         let (username, password) = (username.clone(), password.clone());
         keyring = keyring.with(registry, Credentials::Password { username, password });
     }
     if let Some(password) = &inputs.registry_password {
-        console.masker().add([password]);
         for repository in repositories.iter().map(ToString::to_string) {
             if inputs.registry_logins.as_ref().is_some_and(|logins| logins.of(&repository).is_some()) {
                 continue;

@@ -40,7 +40,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
-    let inputs = inputs(world, matches)?;
+    let inputs = inputs(world, matches, console)?;
     let source: Reference = text(matches, "source").parse()?;
     let destination: Reference = text(matches, "destination").parse()?;
     let tag = match (&destination.tag, &destination.digest, source.which()) {

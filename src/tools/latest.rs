@@ -23,7 +23,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
-    let inputs = inputs(world, matches)?;
+    let inputs = inputs(world, matches, console)?;
     let repository: Repository = text(matches, "repository").parse()?;
     let client = client(world, console, &inputs, &[&repository])?;
     let tags = client.tags(&repository).await?;

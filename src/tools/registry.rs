@@ -25,7 +25,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
-    let limit = inputs(world, matches)?.cache_limit.0;
+    let limit = inputs(world, matches, console)?.cache_limit.0;
     let signals = Signals::listen()?;
     let root = world.registry();
     let home = Home::at(&root);

@@ -29,7 +29,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
-    let inputs = inputs(world, matches)?;
+    let inputs = inputs(world, matches, console)?;
     let image: Reference = text(matches, "image").parse()?;
     let required: Vec<String> =
         matches.get_many::<String>("require").map(|words| words.cloned().collect()).unwrap_or_default();

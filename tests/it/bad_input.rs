@@ -64,6 +64,81 @@ fn booleans() {
     }
 }
 
+/// Every kind of wrong input in one run, each with its line.
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let gate = Gate::new(MAKEFILE)
+        .input("integration", "requird")
+        .input("timeout", "soon")
+        .input("env-vars", "A=1\nno-such-s3cret\nREGISTRY=s3cret")
+        .input("registry-logins", "\nr.example s3cret\n")
+        .input("vars", "[]")
+        .input("environments", "{dev: {regoin: x}}")
+        .input("version", "not a tag")
+        .input("fast-feedback-path", "Test")
+        .input("images", r#"{"shop": "no-digest"}"#)
+        .input("output", "json");
+    let text = refused(&gate, &["fast-feedback"]);
+    assert!(text.starts_with("11 inputs are wrong\n"), "{text}");
+    for part in [
+        "`integration` is \"requird\" (did you mean `required`? expected one of",
+        "`timeout` is \"soon\"",
+        "`registry-logins` cannot be read (line 2 lacks",
+        "the input `output` is `json`",
+        "input env-vars, line 2:",
+        "input env-vars, line 3:",
+        "input vars: not a JSON object",
+        "input environments, line 1: dev has an unknown key \"regoin\"",
+        "`fast-feedback-path` is \"Test\"",
+        "`version` is \"not a tag\"",
+        "`images` has no digest of shop",
+    ] {
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with("caused by: ")).collect();
+        assert_eq!(lines.iter().filter(|line| line.contains(part)).count(), 1, "{part}: {text}");
+    }
+    assert!(!text.contains("s3cret"), "{text}");
+}
+
+/// A secret that is wrong is masked like any other, before anything is said.
+#[test]
+fn wrong_secrets_are_masked() {
+    let encoded = "YXBpVmVyc2lvbjogdjEKa2luZDogQ29uZmlnCg==";
+    let gate = Gate::new(MAKEFILE)
+        .input("timeout", "soon")
+        .input("kubeconfig", &format!("{encoded}\nsecond-s3cret-line"))
+        .input("registry-logins", "r.example me pass-s3cret word-s3cret")
+        .input("env-vars", "1A=value-s3cret");
+    let run = gate.run(&["fast-feedback"]);
+    run.ended(64);
+    for secret in [encoded, "second-s3cret-line", "pass-s3cret", "word-s3cret", "value-s3cret"] {
+        assert!(run.stdout.contains(&format!("::add-mask::{secret}\n")), "{secret}: {}", run.stdout);
+        let shown =
+            |text: &str| text.lines().any(|line| line.contains(secret) && !line.starts_with("::add-mask::"));
+        assert!(run.texts().iter().all(|(_, text)| !shown(text)), "{secret}");
+    }
+}
+
+/// Words of one kind where another is expected.
+#[test]
+fn a_command_is_no_target_and_a_target_no_command() {
+    for (arguments, help) in [
+        (&["run", "fast-feedback"][..], "write `p2p fast-feedback`"),
+        (&["run", "p2p-build", "promote"], "write `p2p promote`"),
+        (&["plan", "p2p-build"], "write `p2p plan run p2p-build`"),
+        (&["plan", "fast-fedback"], "did you mean `p2p plan fast-feedback`?"),
+        (&["promote", "p2p-promote-to-prod"], "write `p2p promote prod`"),
+        (&["promote", "p2p-extended-test"], "write `p2p promote extended-test`"),
+        (&["promote", "p2p-nft"], "write `p2p run p2p-nft`"),
+        (&["plan", "promote", "p2p-prod"], "write `p2p promote prod`"),
+    ] {
+        let text = refused(&Gate::new(MAKEFILE), arguments);
+        assert!(text.contains(help), "{arguments:?}: {text}");
+    }
+    let gate = Gate::new(MAKEFILE).input("command", "prod").input("target", "p2p-prod");
+    let text = refused(&gate, &[]);
+    assert!(text.contains("or write `p2p run p2p-prod` (`command: run`)"), "{text}");
+}
+
 #[test]
 fn choices() {
     insta::assert_snapshot!(of_input("integration", &["sometimes"]), @r#"
@@ -174,7 +249,7 @@ fn commands_and_their_words() {
     }
     insta::assert_snapshot!(all, @r#"
     `fast-feedback` takes no target, and `target` is `p2p-build`
-    help: leave `target` out, or set `command: run`; nothing was run
+    help: leave `target` out, or write `p2p run p2p-build` (`command: run`); nothing was run
 
     ["run"]: no target to run
     help: name one or more make targets: `p2p run p2p-build`, or the input `target`
@@ -401,7 +476,7 @@ fn makefiles() {
     help: `make -n p2p-build` shows the same message; mend the Makefile at the line it names
 
     no Makefile in (workspace)/docs
-    help: add a Makefile with the p2p targets, or set the input `working-directory` to the directory that has one; the checkout step must run before
+    help: there are Makefiles in (workspace): set the input `working-directory` to one of these directories (--working-directory), or run p2p there
 
     the Makefile does not define `p2p-integration`
     help: add what is missing; it defines `p2p-build`, `p2p-functional`, `p2p-nft`. Nothing was run

@@ -207,6 +207,35 @@ fn a_flag_that_a_command_does_not_take_is_a_mistake_that_says_so() {
     }
 }
 
+#[test]
+fn help_is_also_a_word() {
+    assert_eq!(said(&["help"]), said(&["--help"]));
+    assert_eq!(said(&["help", "run"]), said(&["run", "--help"]));
+    assert_eq!(said(&["help", "image", "push"]), said(&["image", "push", "--help"]));
+    assert_eq!(said(&["help", "rnu"]), said(&["rnu"]));
+}
+
+/// Typos, and words that belong elsewhere.
+#[test]
+fn a_word_that_is_not_known_gets_a_suggestion() {
+    let all = [
+        &["fast-fedback"][..],
+        &["Prod"],
+        &["p2p-build"],
+        &["nonsense"],
+        &["image", "psuh", "x"],
+        &["prod", "p2p-prod"],
+        &["version", "prod"],
+        &["registry", "x"],
+        &["latest", "p2p-prod"],
+        &["latest", "fast-feedback"],
+        &["fast-feedback", "--evironment", "dev"],
+    ];
+    insta::assert_snapshot!(
+        all.map(|args| format!("{}\n{}", args.join(" "), said(args).trim_end())).join("\n\n")
+    );
+}
+
 /// A flag that a command would not read is no flag of it.
 #[test]
 fn commands_that_are_no_gate_take_only_the_flags_that_concern_them() {

@@ -189,7 +189,7 @@ fn a_later_gate_is_about_the_same_image_in_each_of_its_environments() {
         steps(&run),
         [
             "p2p-extended-test (gcp-test) passed",
-            "p2p-promote-to-prod skipped",
+            "p2p-promote-to-prod (next) skipped",
             "p2p-extended-test (gcp-test2) skipped",
         ]
     );

@@ -7,7 +7,9 @@ use crate::cloud::{Cloud, GCLOUD, MAKEFILE, SWITCHES};
 fn a_push_goes_from_one_project_to_the_other() {
     let cloud = Cloud::new();
     let own = format!("{MAKEFILE}{SWITCHES}");
+    let settings = cloud.settings(&[]);
     let mut scene = Scene::new(&[
+        (".p2p.yaml", &settings),
         ("native/Makefile", MAKEFILE),
         ("switches/Makefile", &own),
         ("switches/gcloud", GCLOUD),

@@ -1,0 +1,103 @@
+//! Reading the inputs: all of them, whatever is wrong with some.
+
+use super::Inputs;
+use super::{Kind, SPECS, Spec, Value};
+use crate::error::Failure;
+use crate::secret::Secret;
+
+/// What the inputs say.
+#[derive(Debug)]
+pub struct Read {
+    /// The inputs; a wrong one has its default.
+    pub inputs: Inputs,
+    /// What is wrong, each with its input.
+    pub wrong: Vec<Failure>,
+    /// The names of the wrong inputs.
+    pub names: Vec<&'static str>,
+    /// Everything that the secret inputs hold, in whole and in parts, of wrong ones too.
+    pub secrets: Vec<Secret>,
+}
+
+impl Read {
+    /// The inputs, if all are right.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn checked(self) -> Result<Inputs, Failure> {
+        Failure::wrong_inputs(self.wrong).map_or(Ok(self.inputs), Err)
+    }
+}
+
+/// Reads one input after the other, in the order of the list.
+pub(super) struct Reader<T> {
+    specs: std::slice::Iter<'static, Spec>,
+    text: T,
+    wrong: Vec<Failure>,
+    names: Vec<&'static str>,
+    secrets: Vec<Secret>,
+}
+
+impl<T: Fn(&Spec) -> Option<String>> Reader<T> {
+    pub(super) fn new(text: T) -> Self {
+        let (wrong, names, secrets) = (Vec::new(), Vec::new(), Vec::new());
+        Self { specs: SPECS.iter(), text, wrong, names, secrets }
+    }
+
+    pub(super) fn next<F: Field>(&mut self) -> Result<F, Failure> {
+        let spec = self.specs.next().ok_or_else(|| Failure::usage("the list of inputs is short", ""))?;
+        let text = (self.text)(spec);
+        if let Some(text) = text.as_deref().filter(|_| spec.is_secret()) {
+            self.secrets.extend(F::secrets(text));
+        }
+        F::read(spec, text.as_deref()).or_else(|failure| {
+            self.wrong.push(failure);
+            self.names.push(spec.name);
+            F::read(spec, None)
+        })
+    }
+
+    pub(super) fn ended(self, inputs: Inputs) -> Read {
+        Read { inputs, wrong: self.wrong, names: self.names, secrets: self.secrets }
+    }
+}
+
+/// A field of [`Inputs`]: a value, or one that may be absent.
+pub(super) trait Field: Sized {
+    const KIND: Kind;
+    fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure>;
+    fn secrets(text: &str) -> Vec<Secret>;
+}
+
+impl<T: Value> Field for Option<T> {
+    const KIND: Kind = T::KIND;
+
+    fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure> {
+        text.map(|text| T::parse(text).map_err(|expected| wrong(spec, text, &expected))).transpose()
+    }
+
+    fn secrets(text: &str) -> Vec<Secret> {
+        T::secrets(text)
+    }
+}
+
+impl<T: Value> Field for T {
+    const KIND: Kind = T::KIND;
+
+    fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure> {
+        let text = text.or(spec.default).unwrap_or_default();
+        T::parse(text).map_err(|expected| wrong(spec, text, &expected))
+    }
+
+    fn secrets(text: &str) -> Vec<Secret> {
+        T::secrets(text)
+    }
+}
+
+fn wrong(spec: &Spec, text: &str, expected: &str) -> Failure {
+    let what = if spec.is_secret() {
+        format!("the input `{}` cannot be read", spec.name)
+    } else {
+        format!("the input `{}` is {text:?}", spec.name)
+    };
+    Failure::usage(what, format!("{expected}; nothing was run"))
+}

@@ -1,0 +1,86 @@
+//! Secret inputs of which a part is as secret as the whole.
+
+use super::{Kind, Value};
+use crate::secret::Secret;
+
+/// The parts of a URL and the values of variables that are shorter say nothing and are everywhere.
+const SHORTEST_PART: usize = 8;
+
+/// The lines of `env-vars`. What stands behind a `=` is masked by itself, in a wrong line too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariableLines(pub Secret);
+
+impl Value for VariableLines {
+    const KIND: Kind = Kind::Secret;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self(Secret::new(text)))
+    }
+
+    fn secrets(text: &str) -> Vec<Secret> {
+        let values = text.lines().filter_map(|line| Some(line.split_once('=')?.1));
+        values.chain([text]).map(Secret::new).collect()
+    }
+}
+
+/// The URL of a webhook, whose path is its password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookUrl(pub Secret);
+
+impl Value for WebhookUrl {
+    const KIND: Kind = Kind::Secret;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self(Secret::new(text.trim())))
+    }
+
+    fn secrets(text: &str) -> Vec<Secret> {
+        let url = text.trim();
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let path = rest.split_once('/').map_or("", |(_, path)| path);
+        let last = path.rsplit('/').next().unwrap_or_default();
+        let parts = [path, last].into_iter().filter(|part| part.len() >= SHORTEST_PART);
+        [url].into_iter().chain(parts).map(Secret::new).collect()
+    }
+}
+
+/// The path of a file, or what the file would hold. Nobody knows yet which, so that all of it is masked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathOrContent(pub Secret);
+
+impl Value for PathOrContent {
+    const KIND: Kind = Kind::Secret;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self(Secret::new(text)))
+    }
+
+    /// Of YAML, lines that are only a key hold no secret, and would hide words that everybody uses.
+    fn secrets(text: &str) -> Vec<Secret> {
+        let lines: Vec<_> = text.lines().filter(|line| !line.trim_end().ends_with(':')).collect();
+        if lines.len() == text.lines().count() {
+            return vec![Secret::new(text)];
+        }
+        lines.into_iter().map(Secret::new).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts<T: Value>(text: &str) -> Vec<String> {
+        T::secrets(text).iter().map(|secret| secret.expose().to_owned()).collect()
+    }
+
+    #[test]
+    fn parts_that_are_secret_by_themselves() {
+        assert_eq!(parts::<VariableLines>("A=one=1\nB two\n"), ["one=1", "A=one=1\nB two\n"]);
+        assert_eq!(
+            parts::<WebhookUrl>(" https://hooks.example/services/T0/abcdefgh "),
+            ["https://hooks.example/services/T0/abcdefgh", "services/T0/abcdefgh", "abcdefgh"]
+        );
+        assert_eq!(parts::<PathOrContent>("dG9rZW4=\nc2VjcmV0"), ["dG9rZW4=\nc2VjcmV0"]);
+        assert_eq!(parts::<PathOrContent>("users:\n  token: abc\n"), ["  token: abc"]);
+    }
+}
