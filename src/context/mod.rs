@@ -32,9 +32,10 @@ use crate::git::Git;
 use crate::inputs::{Command, Federate, Inputs};
 use crate::make::Makefile;
 use crate::outcome::Image;
-use crate::plan::{Cloud, Known, Place, Plan, Standing, plan};
+use crate::plan::{Cloud, EVENTS, Known, Place, Plan, Standing, plan};
+use crate::record::{Refs, Rule};
 use crate::version::{Kind, Level, Prefix, VersionTag};
-use crate::world::World;
+use crate::world::{Env, World};
 
 /// The facts.
 #[derive(Debug)]
@@ -223,6 +224,13 @@ impl Context {
     /// The environment that targets run in.
     fn facing(&self) -> &Values {
         if self.request.command == Command::Promote { &self.own } else { &self.values }
+    }
+
+    /// Whose records of gates count, whatever the commit.
+    pub fn rule(&self, env: &Env) -> Rule {
+        let main_branch = self.request.inputs.main_branch_ref();
+        let refs = Refs { main_branch, prefix: self.prefix.clone(), events: &EVENTS };
+        Rule::here(env, self.place == Place::Github, refs)
     }
 
     /// The name of the environment that is worked in: of a promotion, where it goes.

@@ -8,11 +8,12 @@ use super::{Context, Job, Paths, Request, makefile};
 use crate::environment::{Key, Origin, Stage, Values};
 use crate::error::{Exit, Failure};
 use crate::git::{Git, Worktree};
-use crate::inputs::{Command, Inputs};
+use crate::inputs::{Command, Inputs, Records};
 use crate::make;
 use crate::oci::{Client, Repository};
-use crate::plan::{Later, Names, Place, Plan, Standing, nameless, stage};
+use crate::plan::{Later, Names, Place, Plan, Standing, earlier, nameless, stage};
 use crate::private;
+use crate::record::{self, Finding, Kept, Rule, word};
 use crate::version::{self, Commit, Prefix};
 use crate::world::World;
 use std::path::PathBuf;
@@ -80,8 +81,12 @@ pub async fn settle(
         asking.later = Some(later.clone());
         let none = std::future::ready(Ok(None));
         let context = Context::gather(world, asking, job.cloned(), paths.shared(), git, none).await?;
-        Latest { version: later.version, because: later.because, warnings: later.warnings } =
-            Box::pin(latest(world, &context, stage, client)).await?;
+        Latest {
+            version: later.version,
+            because: later.because,
+            notes: later.notes,
+            warnings: later.warnings,
+        } = Box::pin(latest(world, &context, stage, client)).await?;
     }
     if let (Some(version), true) = (&later.version, request.command != Command::Latest) {
         let prefix = request.inputs.prefix()?;
@@ -116,6 +121,8 @@ struct Latest {
     version: Option<String>,
     /// Why it is that one, or why there is none.
     because: String,
+    /// The versions that were passed over, each with why.
+    notes: Vec<String>,
     warnings: Vec<String>,
 }
 
@@ -128,7 +135,7 @@ async fn latest(
 ) -> Result<Latest, Failure> {
     let plan = context.plan()?;
     if let Some(reason) = plan.skipped {
-        return Ok(Latest { version: None, because: reason, warnings: Vec::new() });
+        return Ok(Latest { version: None, because: reason, notes: Vec::new(), warnings: Vec::new() });
     }
     let at =
         format!("{}/{}", context.values.require(Key::Registry)?.text, context.stage_paths.of(stage).text);
@@ -163,6 +170,7 @@ async fn latest(
                 version: None,
                 because: "`p2p-images` names no image, so no version awaits this gate; the input `version` names one"
                     .to_owned(),
+                notes: Vec::new(),
                 warnings: Vec::new(),
             }),
         };
@@ -171,30 +179,87 @@ async fn latest(
     let mut found = Vec::new();
     for repository in repositories {
         let tags = client.tags(&repository).await?.unwrap_or_default();
-        found.push((repository.to_string(), tags));
+        found.push((repository, tags));
     }
-    Ok(common(&found))
+    let reads = context.request.inputs.promotion_record != Records::Off;
+    let rule = context.rule(&world.env);
+    let (mut passed_over, mut notes, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+    loop {
+        let chosen = common(&found, &passed_over);
+        let rejected = match chosen.version.as_deref().filter(|_| reads) {
+            Some(version) => rejected(&client, &rule, stage, &found, version, &mut warnings).await?,
+            None => None,
+        };
+        let (Some(version), Some(why)) = (&chosen.version, rejected) else {
+            warnings.extend(chosen.warnings);
+            return Ok(Latest { notes, warnings, ..chosen });
+        };
+        notes.push(format!("the version {version} is passed over: {why}"));
+        passed_over.push(version.clone());
+    }
+}
+
+/// Why no gate takes a version: an earlier gate rejected one of its images, or somebody withdrew it. Records
+/// that cannot be read are a warning here: the gate itself asks for them.
+async fn rejected(
+    client: &Client,
+    rule: &Rule,
+    stage: Stage,
+    found: &[(Repository, Vec<String>)],
+    version: &str,
+    warnings: &mut Vec<String>,
+) -> Result<Option<String>, Failure> {
+    for (repository, _) in found.iter().filter(|(_, tags)| tags.iter().any(|tag| tag == version)) {
+        let tag = repository.tag(version)?;
+        let read = async {
+            match client.resolve(repository, &tag.which()).await? {
+                Some(image) => record::read(client, repository, &image.digest).await,
+                None => Ok(Vec::new()),
+            }
+        };
+        let said = match read.await {
+            Ok(kept) => Kept::records(&kept),
+            Err(error) => {
+                warnings.push(format!("the records of {tag} cannot be read: {error}"));
+                continue;
+            }
+        };
+        let gates = earlier(stage).iter().map(|gate| rule.judge(&said, word(*gate)));
+        let rejection = gates.into_iter().find_map(|finding| match finding {
+            Finding::Rejected(why) => Some(format!("{tag}: {why}")),
+            Finding::Passed | Finding::Missing(_) => None,
+        });
+        if rejection.is_some() {
+            return Ok(rejection);
+        }
+    }
+    Ok(None)
 }
 
 /// The latest version that all images have: a promotion may have ended half-way. An image without any
-/// version was not promoted yet: a new one must not keep the others waiting.
-fn common(found: &[(String, Vec<String>)]) -> Latest {
+/// version was not promoted yet: a new one must not keep the others waiting. Versions that are passed over
+/// do not count.
+fn common(found: &[(Repository, Vec<String>)], passed_over: &[String]) -> Latest {
     let highest = |tags: &[String]| version::latest(tags.iter().map(String::as_str)).map(str::to_owned);
     let (there, new): (Vec<_>, Vec<_>) = found.iter().partition(|(_, tags)| highest(tags).is_some());
-    let places = |images: &[&(String, Vec<String>)]| {
-        images.iter().map(|(place, _)| place.as_str()).collect::<Vec<_>>().join(" and ")
+    let places = |images: &[&(Repository, Vec<String>)]| {
+        images.iter().map(|(place, _)| place.to_string()).collect::<Vec<_>>().join(" and ")
     };
+    let none = |because| Latest { version: None, because, notes: Vec::new(), warnings: Vec::new() };
     let Some(((_, first), others)) = there.split_first() else {
-        let because = format!("no version awaits this gate at {}", places(&new));
-        return Latest { version: None, because, warnings: Vec::new() };
+        return none(format!("no version awaits this gate at {}", places(&new)));
     };
     let mut warnings = Vec::new();
     if !new.is_empty() {
         warnings.push(format!("no version awaits this gate at {}, which is left out", places(&new)));
     }
     let everywhere = |tag: &String| others.iter().all(|(_, tags)| tags.contains(tag));
-    let tags: Vec<_> = first.iter().filter(|tag| everywhere(tag)).cloned().collect();
+    let (over, tags): (Vec<_>, Vec<_>) =
+        first.iter().filter(|tag| everywhere(tag)).cloned().partition(|tag| passed_over.contains(tag));
     let version = highest(&tags);
+    if version.is_none() && !over.is_empty() {
+        return none(format!("each version at {} is passed over", places(&there)));
+    }
     let because = match version {
         Some(_) => format!("the latest at {}", places(&there)),
         None => format!("no version is at {} alike", places(&there)),
@@ -207,7 +272,7 @@ fn common(found: &[(String, Vec<String>)]) -> Latest {
             each.collect::<Vec<_>>().join(", ")
         ));
     }
-    Latest { version, because, warnings }
+    Latest { version, because, notes: Vec::new(), warnings }
 }
 
 /// Whether the inputs say all that a search for a version needs, so that there need be no Makefile.
@@ -269,31 +334,38 @@ pub(super) fn found(later: &Later, job: Option<&Job>, main_branch: &str, prefix:
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
     #[test]
     fn images_without_a_version_keep_nobody_waiting() {
-        let found = |images: &[(&str, &[&str])]| {
+        let found = |images: &[(&str, &[&str])], over: &[&str]| {
             let tags = |tags: &[&str]| tags.iter().map(ToString::to_string).collect();
-            let images: Vec<_> = images.iter().map(|(place, of)| (place.to_string(), tags(of))).collect();
-            let Latest { version, because, warnings } = common(&images);
+            let images: Vec<_> =
+                images.iter().map(|(at, of)| (format!("r.io/{at}").parse().unwrap(), tags(of))).collect();
+            let over: Vec<String> = over.iter().map(ToString::to_string).collect();
+            let Latest { version, because, warnings, .. } = common(&images, &over);
             format!("{}: {because}; {}", version.as_deref().unwrap_or("none"), warnings.join("; "))
                 .trim_end()
                 .to_owned()
         };
         let texts = [
-            found(&[("r/a", &["1.0.0", "1.1.0"])]),
-            found(&[("r/a", &["1.0.0", "1.1.0", "latest"]), ("r/b", &["0.9.0", "1.0.0", "latest"])]),
-            found(&[("r/new", &["latest"]), ("r/a", &["1.0.0", "1.1.0"])]),
-            found(&[("r/a", &["1.0.0"]), ("r/b", &["2.0.0"]), ("r/new", &[])]),
-            found(&[("r/a", &["latest"]), ("r/new", &[])]),
+            found(&[("r/a", &["1.0.0", "1.1.0"])], &[]),
+            found(&[("r/a", &["1.0.0", "1.1.0", "latest"]), ("r/b", &["0.9.0", "1.0.0", "latest"])], &[]),
+            found(&[("r/new", &["latest"]), ("r/a", &["1.0.0", "1.1.0"])], &[]),
+            found(&[("r/a", &["1.0.0"]), ("r/b", &["2.0.0"]), ("r/new", &[])], &[]),
+            found(&[("r/a", &["latest"]), ("r/new", &[])], &[]),
+            found(&[("r/a", &["1.0.0", "1.1.0"]), ("r/b", &["1.1.0"])], &["1.1.0"]),
+            found(&[("r/a", &["1.0.0", "1.1.0"]), ("r/b", &["1.0.0", "1.1.0"])], &["1.1.0"]),
         ];
-        insta::assert_snapshot!(texts.join("\n"), @r"
+        insta::assert_snapshot!(texts.join("\n").replace("r.io/", ""), @r"
         1.1.0: the latest at r/a;
         1.0.0: the latest at r/a and r/b;
         1.1.0: the latest at r/a; no version awaits this gate at r/new, which is left out
         none: no version is at r/a and r/b alike; no version awaits this gate at r/new, which is left out; nothing is tested, although versions await this gate: no version has all images (the highest are 1.0.0 at r/a, 2.0.0 at r/b); run the gate before again, or name the images in `image-names`
         none: no version awaits this gate at r/a and r/new;
+        none: each version at r/a and r/b is passed over;
+        1.0.0: the latest at r/a and r/b;
         ");
     }
 }

@@ -53,7 +53,7 @@ pub(super) async fn read(
 ) -> Result<Found, Failure> {
     let inputs = &request.inputs;
     if let Some(later) = &request.later {
-        return Ok(stage::found(later, job, &main_branch(request), prefix));
+        return Ok(stage::found(later, job, &inputs.main_branch_ref(), prefix));
     }
     let mut found = match job {
         Some(job) => on_github(request, job, paths, git, prefix).await?,
@@ -165,7 +165,7 @@ async fn on_github(
         None => None,
         Some(name) => Some(named(name, paths, git).await?),
     };
-    let main_branch = main_branch(request);
+    let main_branch = request.inputs.main_branch_ref();
     let mut facts = job.facts(event_sha, head, named);
     // A release looks for itself whether the version is the commit's.
     facts.given = request.inputs.version.clone().filter(|_| request.command != Command::Release);
@@ -206,11 +206,6 @@ async fn of_main(facts: &Facts, remote: &Remote) -> Result<bool, Failure> {
 }
 
 /// The main branch as a full ref.
-fn main_branch(request: &Request) -> String {
-    let main_branch = &request.inputs.main_branch;
-    if main_branch.starts_with("refs/") { main_branch.clone() } else { format!("refs/heads/{main_branch}") }
-}
-
 /// What `checkout-version` names, as this checkout knows it.
 async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Named, Failure> {
     let mut revisions =

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod builder;
+mod conflict;
 mod copied;
 mod images;
 mod log_file;
@@ -12,6 +13,7 @@ mod promotion;
 mod pushed;
 mod record;
 mod release;
+mod removal;
 mod settle;
 mod site;
 mod target;
@@ -22,13 +24,16 @@ pub use accounts::{Account, Accounts};
 pub use builder::builder;
 pub use site::{Edges, GivenLogins, Remote, Site};
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use self::record::Wanted;
 use crate::error::{Exit, Failure};
 use crate::outcome::{Event, Image, Outcome, Promoted, Status, StepResult, Verdict};
 use crate::output::{Level, Masker, inert};
 use crate::plan::{Job, Plan, Version};
 use crate::process::Stop;
+use crate::record::Record;
 use crate::report::Reporter;
 use crate::workspace::{Listed, remove_links_out_of};
 
@@ -57,6 +62,8 @@ pub struct Progress {
     /// What the build found, once it has begun.
     before: Option<pushed::Before>,
     promoted: Vec<Promoted>,
+    /// The records that the promotion left, by the names of the images.
+    records: BTreeMap<String, Record>,
     tag_created: bool,
     warnings: Vec<String>,
     artifacts: Vec<String>,
@@ -110,6 +117,7 @@ impl Execution<'_> {
             images: Vec::new(),
             before: None,
             promoted: Vec::new(),
+            records: BTreeMap::new(),
             tag_created: false,
             artifacts: Vec::new(),
             started,
@@ -192,18 +200,21 @@ impl Execution<'_> {
     /// The work of a step of ours.
     async fn work(&self, job: &Job, progress: &mut Progress) -> Said {
         match job {
-            Job::Preflight(preflight) => Box::pin(self.preflight(preflight)).await,
+            Job::Preflight(preflight) => Box::pin(self.preflight(preflight, progress)).await,
             Job::Subnamespaces(wanted) => self.subnamespaces(wanted).await,
             Job::Version => self.settle(progress).await,
-            Job::Images { repository, earlier, records } => {
+            Job::Images { repository, earlier, records, .. } => {
                 let required = progress.plan.images.required;
                 let said = Box::pin(self.record(repository, required, progress)).await?;
                 // A build makes images; what an earlier job recorded is no matter then.
                 if !earlier.is_empty() {
                     images::unchanged(progress)?;
+                    for image in progress.images.clone() {
+                        let at = images::parse(&image.reference)?;
+                        let wanted = Wanted { passed: earlier, spared: None };
+                        Box::pin(self.let_through(&image, &at, wanted, *records, progress)).await?;
+                    }
                 }
-                let images = progress.images.clone();
-                Box::pin(self.let_through(&images, repository, earlier, *records, progress)).await?;
                 Ok(said)
             }
             Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,

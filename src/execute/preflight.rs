@@ -8,9 +8,9 @@ use futures_util::future::join_all;
 
 use super::accounts::Account;
 use super::images::parse;
-use super::{Execution, Said};
+use super::{Execution, Progress, Said};
 use crate::error::Failure;
-use crate::kube::{Action, Api, Progress, Stage};
+use crate::kube::{Action, Api, Progress as Waiting, Stage};
 use crate::oci::OciError;
 use crate::outcome::Event;
 use crate::output::Level;
@@ -34,6 +34,7 @@ enum Check {
     Destination,
     OtherCluster,
     Promote,
+    Existing,
 }
 
 /// What checks found.
@@ -61,7 +62,7 @@ impl Findings {
 
 impl Execution<'_> {
     /// Everything at the same time; all that is wrong is told at once.
-    pub(super) async fn preflight(&self, preflight: &Preflight) -> Said {
+    pub(super) async fn preflight(&self, preflight: &Preflight, progress: &Progress) -> Said {
         let found = Mutex::<Findings>::default();
         let add = |check, result| {
             found.lock().unwrap_or_else(PoisonError::into_inner).0.push((check, result));
@@ -106,6 +107,10 @@ impl Execution<'_> {
             tokio::join!(cluster, push);
         };
         tokio::join!(own, destination);
+        // Both sides are asked, so both accounts come first.
+        if found.lock().unwrap_or_else(PoisonError::into_inner).0.iter().all(|(_, result)| result.is_ok()) {
+            add(Check::Existing, self.conflicts(progress).await);
+        }
         found.into_inner().unwrap_or_else(PoisonError::into_inner).told()
     }
 
@@ -193,8 +198,8 @@ impl Execution<'_> {
     pub(super) async fn subnamespaces(&self, wanted: &Subnamespaces) -> Said {
         let api = self.api(self.patiently())?;
         let made = Mutex::new(0_usize);
-        let tell = |progress: &Progress| {
-            let Progress { name, stage, elapsed } = progress;
+        let tell = |progress: &Waiting| {
+            let Waiting { name, stage, elapsed } = progress;
             let elapsed = time(elapsed.as_secs_f64());
             match stage {
                 Stage::Created => {

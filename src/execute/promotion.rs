@@ -2,41 +2,59 @@
 
 use std::time::Instant;
 
+use super::conflict::There;
 use super::images::parse;
-use super::record::earlier;
-use super::{Execution, Progress, Said};
+use super::record::{Wanted, wanted};
+use super::{Execution, Progress, Said, removal};
 use crate::error::{Exit, Failure};
 use crate::inputs;
-use crate::oci::{CopyOptions, CopyReport, Digest, OciError, OnExisting, Which};
+use crate::oci::{CopyOptions, CopyReport, Digest, OnExisting, Which};
 use crate::outcome::{Event, Image, Promoted, Status, StepResult};
 use crate::plan::{Promotion, Step};
+use crate::record::Kept;
 use crate::report::{Transfer, attachments, left_behind, size};
 
+/// An image that may be promoted.
+struct Ready {
+    image: Image,
+    /// Its records where it is.
+    kept: Vec<Kept>,
+    /// Its records at the destination, where the same bytes may have been promoted before.
+    records: Vec<Kept>,
+    /// What the destination's tag names.
+    there: There,
+}
+
 impl Execution<'_> {
-    /// Copies each image to the next stage, byte for byte.
+    /// Copies each image to the next stage, byte for byte. The records come before the tag: an image that
+    /// can be found has them.
     pub(super) async fn promote_natively(&self, promotion: &Promotion, progress: &mut Progress) -> Said {
         let images = self.promotable(promotion, progress).await?;
         if images.is_empty() {
             return Ok(Some("this module has no image, so there is none to promote".to_owned()));
         }
-        let version = progress.plan.version.version.clone();
+        let tags = [progress.plan.version.version.clone()];
         let mut said = Vec::new();
-        for image in &images {
+        for Ready { image, kept, records, there } in &images {
+            if let There::Kept(holds) = there {
+                said.push(self.stays(promotion, image, holds, progress)?);
+                continue;
+            }
             let source = parse(&format!("{}/{}", promotion.source, image.name))?;
             let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
             let digest: Digest = image.digest.parse()?;
             let transfer = Transfer::default();
             let options = CopyOptions {
                 on_existing: match promotion.on_existing {
-                    inputs::OnExisting::Fail => OnExisting::Fail,
+                    inputs::OnExisting::Keep | inputs::OnExisting::Fail => OnExisting::Fail,
                     inputs::OnExisting::Overwrite => OnExisting::Overwrite,
                 },
                 include_referrers: promotion.include_referrers,
                 listener: transfer.listener(),
                 ..CopyOptions::default()
             };
-            let tags = std::slice::from_ref(&version);
-            let work = self.edges.oci.copy(&source, &digest, &destination, tags, &options);
+            let now: &[String] = if *there == There::Same { &tags } else { &[] };
+            let work = self.edges.oci.copy(&source, &digest, &destination, now, &options);
             let tell = |line: &str| self.notice(&format!("{}: {line}", image.name));
             let copied = transfer.logged(tell, work).await?;
             for line in attachments(&copied.attached, false) {
@@ -46,8 +64,12 @@ impl Execution<'_> {
                 self.warn(progress, &format!("{}: {text}", image.name));
             }
             said.push(summary(&image.name, &copied));
-            self.record_promotion(promotion, image, !promotion.include_referrers, progress).await;
-            self.promoted(promotion, image, &version, progress)?;
+            self.record_promotion(promotion, image, (kept, records), progress).await?;
+            if *there != There::Same {
+                let plain = CopyOptions { on_existing: options.on_existing, ..CopyOptions::default() };
+                self.edges.oci.copy(&destination, &digest, &destination, &tags, &plain).await?;
+            }
+            self.promoted(promotion, image, &tags[0], progress)?;
         }
         Ok(Some(said.join("; ")))
     }
@@ -65,11 +87,15 @@ impl Execution<'_> {
         let clock = Instant::now();
         let before = async {
             let images = self.promotable(promotion, progress).await?;
-            self.free(promotion, &images, progress).await?;
-            Ok(images)
+            let stay = self.all_stay(&target.target, promotion, &images, progress)?;
+            Ok((images, stay))
         };
-        let images = match self.unless_stopped(&step.name, clock, before).await {
-            Ok(images) => images,
+        let images = match Box::pin(self.unless_stopped(&step.name, clock, before)).await {
+            Ok((images, None)) => images,
+            Ok((_, reason)) => {
+                let seconds = clock.elapsed().as_secs_f64();
+                return StepResult { reason, ..StepResult::new(&step.name, Status::Passed, seconds) };
+            }
             Err(result) => return result,
         };
         let result = self.alone(step, target, progress).await;
@@ -78,9 +104,56 @@ impl Execution<'_> {
             return result;
         }
         let after = self.arrived(&target.target, promotion, &images, progress);
-        match self.unless_stopped(&step.name, clock, after).await {
+        match Box::pin(self.unless_stopped(&step.name, clock, after)).await {
             Ok(()) => result,
             Err(failed) => StepResult { log: result.log, ..failed },
+        }
+    }
+
+    /// Says that an image of the same commit stays at the destination.
+    fn stays(
+        &self,
+        promotion: &Promotion,
+        image: &Image,
+        holds: &Digest,
+        progress: &Progress,
+    ) -> Result<String, Failure> {
+        let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
+        let tag = destination.tag(&progress.plan.version.version)?;
+        self.notice(&format!(
+            "{tag} was promoted from this commit before and stays {holds}; this run tested {}, which is not promoted \
+             (`on-existing` is `keep`)",
+            image.digest
+        ));
+        Ok(format!("{} stays as it was promoted before", image.name))
+    }
+
+    /// What to say where all images stay as they are, so that the team's target has nothing to do. It would
+    /// push all images, so where some stay and others do not it cannot run.
+    fn all_stay(
+        &self,
+        target: &str,
+        promotion: &Promotion,
+        images: &[Ready],
+        progress: &Progress,
+    ) -> Result<Option<String>, Failure> {
+        let mut stay = Vec::new();
+        for Ready { image, there, .. } in images {
+            if let There::Kept(holds) = there {
+                stay.push(self.stays(promotion, image, holds, progress)?);
+            }
+        }
+        match stay.len() {
+            0 => Ok(None),
+            all if all == images.len() => Ok(Some(stay.join("; "))),
+            _ => Err(Failure {
+                what: format!("`{target}` would push images that must stay as they were promoted before"),
+                causes: stay,
+                help: Some(
+                    "set `promotion: native`, which leaves those out, or `on-existing: overwrite`".to_owned(),
+                ),
+                exit: Exit::Failed,
+            }),
         }
     }
 
@@ -89,15 +162,28 @@ impl Execution<'_> {
         &self,
         promotion: &Promotion,
         progress: &mut Progress,
-    ) -> Result<Vec<Image>, Failure> {
+    ) -> Result<Vec<Ready>, Failure> {
         let images = self.tested(promotion, progress).await?;
         self.unmoved(promotion, &images, progress).await?;
-        // Where one that is missing is a warning, it is given with the record of this promotion.
-        if promotion.record == inputs::Records::Required {
-            let (from, earlier) = (&promotion.source, earlier(promotion.stage));
-            self.let_through(&images, from, earlier, promotion.record, progress).await?;
+        let (wanted, off) = (wanted(promotion, &progress.plan), promotion.record == inputs::Records::Off);
+        let mut ready = Vec::new();
+        for image in images {
+            let source = parse(&format!("{}/{}", promotion.source, image.name))?;
+            let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
+            let digest: Digest = image.digest.parse()?;
+            let kept = self.let_through(&image, &source, wanted, promotion.record, progress).await?;
+            let there = self.destination(promotion, &image.name, &digest, progress).await?;
+            // The same bytes may have been withdrawn there.
+            let records = match there {
+                There::Free | There::Same if !off && source != destination => {
+                    self.let_through(&image, &destination, Wanted::default(), promotion.record, progress)
+                        .await?
+                }
+                _ => Vec::new(),
+            };
+            ready.push(Ready { image, kept, records, there });
         }
-        Ok(images)
+        Ok(ready)
     }
 
     /// The tags at the source still name what was tested.
@@ -129,54 +215,31 @@ impl Execution<'_> {
         &self,
         target: &str,
         promotion: &Promotion,
-        images: &[Image],
+        images: &[Ready],
         progress: &mut Progress,
     ) -> Result<(), Failure> {
         let version = progress.plan.version.version.clone();
-        for image in images {
+        for Ready { image, kept, records, .. } in images {
             let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
             let now = self.edges.oci.resolve(&destination, &Which::Tag(version.clone())).await?;
-            let now = now.map(|found| found.digest.to_string());
-            if now.as_deref() != Some(&*image.digest) {
-                let help = match now {
+            let now = now.map(|found| found.digest);
+            if now.as_ref().map(Digest::as_str) != Some(&*image.digest) {
+                let help = match &now {
                     None => format!(
                         "`{target}` ended well and pushed nothing there; it must push the tested image under just \
                          this name, as `promotion: native` does"
                     ),
-                    Some(_) => {
-                        "the promotion target must copy the tested image unchanged, as `promotion: native` \
-                                does; remove the other one from there before the next stage takes it"
-                            .to_owned()
-                    }
+                    Some(now) => format!(
+                        "the promotion target must copy the tested image unchanged, as `promotion: native` does; \
+                         remove the other one with `{}`",
+                        removal::command(&destination, now)
+                    ),
                 };
                 let what = format!("{destination}:{version} is not the image that was tested");
-                return Err(differs(&what, &image.digest, now.as_deref(), &help));
+                return Err(differs(&what, &image.digest, now.as_ref().map(Digest::as_str), &help));
             }
-            self.record_promotion(promotion, image, true, progress).await;
+            self.record_promotion(promotion, image, (kept, records), progress).await?;
             self.promoted(promotion, image, &version, progress)?;
-        }
-        Ok(())
-    }
-
-    /// No tag at the destination names another image, unless that is allowed.
-    async fn free(
-        &self,
-        promotion: &Promotion,
-        images: &[Image],
-        progress: &Progress,
-    ) -> Result<(), Failure> {
-        if promotion.on_existing == inputs::OnExisting::Overwrite {
-            return Ok(());
-        }
-        let version = &progress.plan.version.version;
-        for image in images {
-            let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
-            let reference = destination.tag(version)?;
-            let wanted: Digest = image.digest.parse()?;
-            let there = self.edges.oci.resolve(&destination, &reference.which()).await?;
-            if let Some(holds) = there.map(|found| found.digest).filter(|holds| *holds != wanted) {
-                return Err(OciError::Taken { reference: Box::new(reference), holds, wanted }.into());
-            }
         }
         Ok(())
     }

@@ -107,8 +107,8 @@ impl Execution<'_> {
             // Without its records nothing is known of an image.
             let kept = record::read(&self.edges.oci, &repository, &digest).await.unwrap_or_default();
             let records = kept.into_iter().filter_map(|kept| kept.record.ok());
-            commits
-                .extend(records.filter(|record| record.version == plan.version.version).map(|it| it.commit));
+            let records = records.filter(|record| record.version.as_ref() == Some(&plan.version.version));
+            commits.extend(records.filter_map(|record| record.by.commit));
         }
         let ours = commits.iter().any(|commit| plan.commit() == Some(commit));
         Ok(commits.into_iter().next().filter(|_| !ours))

@@ -14,6 +14,7 @@ use crate::kube::Kubeconfig;
 use crate::logins::Login;
 use crate::oci::Client;
 use crate::plan::{Cache, Place, Plan};
+use crate::record::{By, Rule};
 use crate::registry::Pushes;
 use crate::retry::Watcher;
 use crate::tagging::{self, Listing};
@@ -99,6 +100,10 @@ pub struct Site {
     pub credentials: Option<KeptFile>,
     /// What make is told of the build cache.
     pub cache: Cache,
+    /// Who judges, for the records of the gate.
+    pub by: By,
+    /// Whose records count.
+    pub rule: Rule,
     /// How long a subnamespace may take.
     pub subnamespaces_limit: Duration,
     /// The names of the logs so far.

@@ -166,13 +166,14 @@ inputs! {
         /// Whether what refers to an image comes along when it is copied natively: signatures,
         /// SBOMs, attestations.
         include_referrers("include-referrers") for PROMOTING: bool = "true";
-        /// What happens where a tag at the destination names another image: `fail` is an error
-        /// that shows both digests, `overwrite` moves the tag.
-        on_existing("on-existing") for PROMOTING: OnExisting = "fail";
-        /// Whether each promotion attaches a record to the image: repository, commit, run, the
-        /// stages passed. A later gate warns where one is missing; with `required` such an image
-        /// does not go on. It is not signed: it informs and does not protect.
-        promotion_record("promotion-record"): Records = "on";
+        /// What happens where a tag at the destination names another image: `keep` leaves it and passes
+        /// where it was promoted from the same commit, and is an error elsewhere; `overwrite` moves the
+        /// tag; `fail` is always an error.
+        on_existing("on-existing") for PROMOTING: OnExisting = "keep";
+        /// What becomes of the records that gates leave on images: with `required` an image that lacks
+        /// the records of the earlier gates does not go on, with `expected` that is a warning, `off`
+        /// neither writes nor reads them.
+        promotion_record("promotion-record"): Records = "required";
         /// The registry path of images under fast feedback.
         fast_feedback_path("fast-feedback-path"): String = "test";
         /// The registry path of images under extended test.

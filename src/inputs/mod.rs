@@ -118,6 +118,12 @@ impl Inputs {
             text => text.parse(),
         }
     }
+
+    /// The main branch as a full ref.
+    pub fn main_branch_ref(&self) -> String {
+        let branch = &self.main_branch;
+        if branch.starts_with("refs/") { branch.clone() } else { format!("refs/heads/{branch}") }
+    }
 }
 
 /// The variables of this environment that hold secret inputs, in whatever spelling. No program that p2p

@@ -302,20 +302,22 @@ choices! {
 
     /// What happens where a tag at the destination names another image.
     OnExisting {
+        /// The promoted image stays where it is of the same commit; an error elsewhere.
+        Keep = "keep",
         /// An error that shows both digests; nothing is written.
         Fail = "fail",
         /// The tag names the promoted image from then on.
         Overwrite = "overwrite",
     }
 
-    /// What becomes of promotion records.
+    /// What becomes of the records of gates.
     Records {
-        /// Each promotion attaches one; a missing one is a warning.
-        On = "on",
-        /// None is attached or looked for.
-        Off = "off",
-        /// Each promotion attaches one; an image that lacks one does not go on.
+        /// Each gate leaves one; an image that lacks one of an earlier gate does not go on.
         Required = "required",
+        /// Each gate leaves one; a missing one is a warning.
+        Expected = "expected",
+        /// None is written or read.
+        Off = "off",
     }
 
     /// How `plan` prints.

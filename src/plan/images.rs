@@ -4,7 +4,7 @@ use super::build::{Planner, quoted};
 use super::{Action, Images, Job, Names, nameless};
 use crate::environment::{Key, Stage};
 use crate::error::Failure;
-use crate::inputs::{Command, Records};
+use crate::inputs::Command;
 use crate::make::State;
 
 /// The target that prints the names of images.
@@ -27,8 +27,8 @@ impl Planner<'_> {
         };
         self.warn_if_nameless();
         let repository = format!("{registry}/{}", known.paths.of(stage).text);
-        let records = if earlier.is_empty() { Records::Off } else { known.inputs.promotion_record };
-        self.own("images", Job::Images { repository, earlier: earlier.to_vec(), records });
+        let records = known.inputs.promotion_record;
+        self.own("images", Job::Images { repository, stage, earlier: earlier.to_vec(), records });
         Ok(())
     }
 

@@ -47,7 +47,7 @@ pub(super) fn target(stage: Stage) -> &'static str {
 }
 
 /// The gates before a later one.
-pub(super) fn earlier(stage: Stage) -> &'static [Stage] {
+pub fn earlier(stage: Stage) -> &'static [Stage] {
     if stage == Stage::Prod { &[Stage::FastFeedback, Stage::ExtendedTest] } else { &[Stage::FastFeedback] }
 }
 

@@ -18,9 +18,9 @@ pub use build::{BUILD, Known, plan, stage};
 pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
 pub use fork::fork;
 pub use images::IMAGES;
-pub use later::Later;
+pub use later::{Later, earlier};
 pub use nameless::nameless;
-pub use standing::{Barred, Facts, Named, Standing, standing};
+pub use standing::{Barred, EVENTS, Facts, Named, Standing, standing};
 
 use std::time::Duration;
 
@@ -178,10 +178,12 @@ pub enum Job {
     Images {
         /// The registry path of the images: `<registry>/<stage path>`.
         repository: String,
+        /// The stage that tests them.
+        stage: Stage,
         /// The gates that they passed before; none after a build.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         earlier: Vec<Stage>,
-        /// Whether their promotion records should say so, or must.
+        /// Whether the records of these gates should say so, or must.
         #[serde(skip_serializing_if = "off")]
         records: Records,
     },
@@ -255,7 +257,7 @@ pub struct Promotion {
     pub include_referrers: bool,
     /// What happens where a tag at the destination names another image.
     pub on_existing: OnExisting,
-    /// Whether a record of it is attached to the images, and those of the gates before must be there.
+    /// What becomes of the records of gates.
     pub record: Records,
 }
 

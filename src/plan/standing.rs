@@ -95,7 +95,7 @@ pub struct Standing {
 
 /// The events on which tags are created and images promoted. Others carry the main branch's ref
 /// too, `pull_request_target` and `workflow_run` among them.
-const EVENTS: [&str; 4] = ["push", "schedule", "workflow_dispatch", "repository_dispatch"];
+pub const EVENTS: [&str; 4] = ["push", "schedule", "workflow_dispatch", "repository_dispatch"];
 
 /// Decides where the commit of `facts` stands. `main_branch` is a full ref.
 pub fn standing(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {

@@ -88,7 +88,7 @@ impl Stop {
     /// Waits for a second SIGINT, after which nothing gets time to clean up; for ever where none comes.
     pub async fn now(&mut self) {
         if self.0.wait_for(|request| request.is_some_and(|request| request.now)).await.is_err() {
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         }
     }
 

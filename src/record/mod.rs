@@ -1,12 +1,18 @@
-//! The promotion record: a small in-toto statement that each promotion attaches to the image, so
-//! that a later gate and an auditor can ask how a digest got here. `statement` is the value,
-//! `chain` judges several, `attach` writes and reads them at a registry. It is not signed: it
-//! informs, it does not protect. No gate and no command line here.
+//! The records of gates: each gate attaches one to every image it judged, so that a later gate and an
+//! auditor can ask what a digest passed. `value` is the record, `rule` decides which records count,
+//! `chain` shows them to a person; these are pure. `here` reads who judges from the job's environment,
+//! `statement` is the form a record is stored in, `attach` writes and reads it at a registry. No gate
+//! and no command line here. A signature can be laid over the stored form; today there is none.
 
 mod attach;
 mod chain;
+mod here;
+mod rule;
 mod statement;
+mod value;
 
 pub use attach::{Kept, attach, carry, read};
-pub use chain::{Chain, missing};
-pub use statement::{PREDICATE_TYPE, Passed, Record, StepTook, UNSIGNED};
+pub use chain::Chain;
+pub use rule::{Finding, Refs, Rule, yanked};
+pub use statement::PREDICATE_TYPE;
+pub use value::{By, Judgement, Ran, Record, UNSIGNED, stage_named, word};

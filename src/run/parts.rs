@@ -18,6 +18,7 @@ use crate::kube::Kubeconfig;
 use crate::logins::Login;
 use crate::oci::{Client, Credentials, Insecure, Keyring, Settings};
 use crate::plan::{Job, Place, Plan, Step};
+use crate::record::By;
 use crate::report::{Console, Reporter};
 use crate::retry::{Policy, Watcher};
 use crate::secret::{Secret, Secrets};
@@ -299,6 +300,8 @@ pub(super) fn site(
         kubeconfig_elsewhere,
         credentials,
         cache: plan.build_cache,
+        by: By::here(&world.env, context.place == Place::Github),
+        rule: context.rule(&world.env),
         subnamespaces_limit: values.parsed(Key::SubnamespacesTimeout).unwrap_or(SUBNAMESPACES_LIMIT),
         log_names: Mutex::new(BTreeSet::new()),
         paths: context.paths,

@@ -213,6 +213,11 @@ pub(super) async fn run(
         }
         under_way.push(progress);
     }
+    if let Some(verdict) = verdict(under_way.iter().take(gates.len())) {
+        for (execution, progress) in executions.iter().zip(&mut under_way) {
+            Box::pin(execution.judge(progress, &verdict)).await;
+        }
+    }
     let mut ended = Vec::new();
     for (execution, progress) in executions.iter().zip(under_way) {
         ended.push(execution.end(progress).await);
@@ -221,6 +226,15 @@ pub(super) async fn run(
     let outcome = Outcome { logs: logs.display().to_string(), ..outcome };
     reporter.tell(&Event::Ended(&outcome));
     Some(outcome)
+}
+
+/// What the gate found out about its images: a test that fails in one environment fails all of it. Nothing,
+/// where it could not run everywhere.
+fn verdict<'a>(gates: impl Iterator<Item = &'a Progress> + Clone) -> Option<Result<(), String>> {
+    if let Some(failed) = gates.clone().find_map(Progress::failed_test) {
+        return Some(Err(failed));
+    }
+    gates.into_iter().all(Progress::tested).then_some(Ok(()))
 }
 
 /// Whether a part is a promotion besides the one that the gate itself plans.

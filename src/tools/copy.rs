@@ -58,7 +58,8 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     let transfer = Transfer::default();
     let options = CopyOptions {
         on_existing: match inputs.on_existing {
-            inputs::OnExisting::Fail => OnExisting::Fail,
+            // A copy by hand knows no commit, so there is no image that it could keep.
+            inputs::OnExisting::Keep | inputs::OnExisting::Fail => OnExisting::Fail,
             inputs::OnExisting::Overwrite => OnExisting::Overwrite,
         },
         include_referrers: inputs.include_referrers,

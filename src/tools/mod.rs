@@ -1,28 +1,31 @@
-//! The commands about images in registries that are no gate: `copy`, `latest`, `verify`, `registry`. Each
-//! reads the inputs that concern it, asks `oci`, `record` or `registry`, and reports the answer.
+//! The commands about images in registries that are no gate: `copy`, `latest`, `verify`, `yank`, `registry`.
+//! Each reads the inputs that concern it, asks `oci`, `record` or `registry`, and reports the answer.
 
 mod access;
 mod copy;
 mod latest;
 mod registry;
 mod verify;
+mod yank;
 
 use clap::{Arg, ArgMatches, Command};
 
 use crate::error::{Exit, Failure};
+use crate::oci::{Client, Digest, Reference};
 use crate::report::Console;
 use crate::world::World;
 
 /// The command lines.
-pub fn commands() -> [Command; 4] {
-    [copy::command(), latest::command(), verify::command(), registry::command()]
+pub fn commands() -> [Command; 5] {
+    [copy::command(), latest::command(), verify::command(), yank::command(), registry::command()]
 }
 
 /// The inputs that a command of this name reads, if it is one of these.
 pub fn inputs(name: &str) -> Option<&'static [&'static str]> {
     match name {
         copy::NAME => Some(&copy::INPUTS),
-        latest::NAME | verify::NAME => Some(&access::OWN),
+        verify::NAME => Some(&verify::INPUTS),
+        latest::NAME | yank::NAME => Some(&access::OWN),
         registry::NAME => Some(&registry::INPUTS),
         _ => None,
     }
@@ -42,7 +45,8 @@ pub async fn run(
         copy::NAME => Box::pin(copy::run(world, matches, console)).await,
         latest::NAME => latest::run(world, matches, console).await,
         registry::NAME => registry::run(world, matches, console).await,
-        _ => verify::run(world, matches, console).await,
+        yank::NAME => Box::pin(yank::run(world, matches, console)).await,
+        _ => Box::pin(verify::run(world, matches, console)).await,
     }
 }
 
@@ -53,4 +57,15 @@ fn required(name: &'static str, value: &'static str, help: &'static str) -> Arg 
 
 fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
     matches.get_one::<String>(name).map(String::as_str).unwrap_or_default()
+}
+
+/// The digest of an image that must be there.
+async fn present(client: &Client, image: &Reference) -> Result<Digest, Failure> {
+    let found = client.resolve(&image.repository, &image.which()).await?;
+    found.map(|found| found.digest).ok_or_else(|| Failure {
+        what: format!("{image} is not in the registry"),
+        causes: Vec::new(),
+        help: Some("correct its name, or promote it first".to_owned()),
+        exit: Exit::Failed,
+    })
 }

@@ -1,31 +1,46 @@
-//! `p2p verify`: how an image got here, by the promotion records that are attached to it.
+//! `p2p verify`: how an image got here, by the records of gates that are attached to it.
 
 use clap::{Arg, ArgMatches, Command};
 
 use super::access::{client, inputs};
-use super::{required, text};
+use super::{present, required, text};
 use crate::error::{Exit, Failure};
-use crate::oci::{Reference, Which};
-use crate::record::{self, Chain, UNSIGNED};
+use crate::inputs::Inputs;
+use crate::oci::Reference;
+use crate::plan::EVENTS;
+use crate::record::{self, Chain, Finding, Kept, Refs, Rule, stage_named, yanked};
 use crate::report::Console;
 use crate::world::World;
 
 pub(super) const NAME: &str = "verify";
 
-/// What may be required.
-const STAGES: [&str; 2] = ["fast-feedback", "extended-test"];
+/// The inputs that it reads besides the login.
+pub(super) const INPUTS: [&str; 6] = [
+    "registry-username",
+    "registry-password",
+    "registry-logins",
+    "insecure-registries",
+    "main-branch",
+    "version-prefix",
+];
 
 pub(super) fn command() -> Command {
+    let flag = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
     Command::new(NAME)
-        .about("Print the promotion records of an image, and fail where a required stage is missing; they are not signed")
+        .about("Print the records that gates left on an image, and fail where a required one is missing")
         .arg(required("image", "IMAGE", "registry/name:tag or registry/name@digest"))
         .arg(
-            Arg::new("require")
-                .long("require")
-                .value_name("STAGES")
-                .value_delimiter(',')
-                .help("Stages that must have been passed: fast-feedback, extended-test"),
+            flag("require", "STAGES", "Stages that it must have passed: fast-feedback, extended-test, prod")
+                .value_delimiter(','),
         )
+        .arg(flag(
+            "repository",
+            "OWNER/NAME",
+            "Whose records count [default: GITHUB_REPOSITORY in a job on GitHub, else any]",
+        ))
+        .arg(flag("commit", "SHA", "The full commit that must have passed [default: any]"))
 }
 
 pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
@@ -33,51 +48,54 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     let image: Reference = text(matches, "image").parse()?;
     let required: Vec<String> =
         matches.get_many::<String>("require").map(|words| words.cloned().collect()).unwrap_or_default();
-    if let Some(unknown) = required.iter().find(|stage| !STAGES.contains(&stage.as_str())) {
+    if let Some(unknown) = required.iter().find(|stage| stage_named(stage).is_none()) {
         return Err(Failure::usage(
             format!("`--require` names {unknown:?}"),
-            format!("expected stages that end with a promotion: {}", STAGES.join(", ")),
+            "expected stages: fast-feedback, extended-test, prod",
         ));
     }
+    let rule = rule(world, &inputs, matches)?;
     let repository = &image.repository;
     let client = client(world, console, &inputs, &[repository])?;
-    let found = client.resolve(repository, &image.which()).await?;
-    let digest = found.map(|found| found.digest).ok_or_else(|| Failure {
-        what: format!("{image} is not in the registry"),
-        causes: Vec::new(),
-        help: Some("correct its name, or promote it first".to_owned()),
-        exit: Exit::Failed,
-    })?;
-    let mut records = Vec::new();
-    for kept in record::read(&client, repository, &digest).await? {
-        match kept.record {
-            Ok(record) => records.push(record),
-            Err(reason) => console.complain(&format!("warning: a record cannot be read: {reason}")),
+    let digest = present(&client, &image).await?;
+    let said = Kept::records(&record::read(&client, repository, &digest).await?);
+    for reason in said.iter().filter_map(|record| record.as_ref().err()) {
+        console.complain(&format!("warning: a record does not count: {reason}"));
+    }
+    console.say(&format!("{repository}@{digest}"));
+    console.say(&Chain::new(said.iter().flatten().cloned().collect()).to_string());
+    let mut wrong = Vec::new();
+    for stage in &required {
+        match rule.judge(&said, stage) {
+            Finding::Passed => {}
+            Finding::Missing(why) => wrong.push(format!("no record says that it passed {stage}: {why}")),
+            Finding::Rejected(why) => wrong.push(why),
         }
     }
-    let chain = Chain::new(records);
-    let missing = chain.missing(&required);
-    console.say(&format!("{repository}@{digest}"));
-    let (chain, others) = match image.which() {
-        Which::Tag(version) => chain.of_version(&version),
-        Which::Digest(_) => (chain, 0),
-    };
-    console.say(&chain.to_string());
-    if others > 0 {
-        console.say(&format!(
-            "{others} more are of other versions of the same bytes: ask for {repository}@{digest}"
-        ));
-    }
-    if missing.is_empty() {
+    wrong.dedup();
+    if wrong.is_empty() {
+        if let Some(why) = yanked(&said) {
+            console.complain(&format!("warning: {why}; no gate takes it"));
+        }
         return Ok(Exit::Passed);
     }
     Err(Failure {
-        what: format!("no record says that {image} passed {}", missing.join(" and ")),
-        causes: vec![format!("promotion records are {UNSIGNED}")],
-        help: Some(
-            "promote it through the gate of that stage with `promotion-record: on`, or look into how it came here"
-                .to_owned(),
-        ),
+        what: format!("{image} did not pass {}", required.join(" and ")),
+        causes: wrong,
+        help: Some("let the gate of that stage promote it, or find out how it came here".to_owned()),
         exit: Exit::Failed,
+    })
+}
+
+/// Whose records count: the rule of the gates, with what the flags say in place of the job.
+fn rule(world: &World, inputs: &Inputs, matches: &ArgMatches) -> Result<Rule, Failure> {
+    let refs = Refs { main_branch: inputs.main_branch_ref(), prefix: inputs.prefix()?, events: &EVENTS };
+    let flag = |name: &str| matches.get_one::<String>(name).cloned();
+    let here = Rule::here(&world.env, world.env.get("GITHUB_ACTIONS") == Some("true"), refs);
+    Ok(match flag("repository") {
+        Some(repository) => {
+            Rule { repository: Some(repository), repository_id: None, commit: flag("commit"), ..here }
+        }
+        None => Rule { commit: flag("commit"), ..here },
     })
 }

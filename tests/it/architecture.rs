@@ -36,14 +36,14 @@ const ROOMS: [(&str, &str); 33] = [
     ("workspace", "private"),
     ("world", ""),
     // Above the edges.
-    ("record", "oci"),
+    ("record", "environment oci version"),
     ("release", "github retry tagging version workspace"),
     ("tagging", "git github inputs retry version"),
     // The ends.
     (
         "context",
-        "environment git github google inputs make oci outcome plan private process release removals retry tagging \
-         version workspace",
+        "environment git github google inputs make oci outcome plan private process record release removals retry \
+         tagging version workspace",
     ),
     (
         "execute",
@@ -52,11 +52,11 @@ const ROOMS: [(&str, &str); 33] = [
     ),
     ("report", "environment oci outcome output plan private"),
     ("images", "environment image inputs oci report"),
-    ("tools", "google inputs oci process record registry report retry version"),
+    ("tools", "google inputs oci plan process record registry report retry version"),
     ("cli", "images inputs tools"),
     (
         "run",
-        "cli context environment execute git google images inputs kube logins oci outcome output plan process registry \
+        "cli context environment execute git google images inputs kube logins oci outcome output plan process record registry \
          removals report retry slack tagging tools web workspace",
     ),
 ];

@@ -2,3 +2,65 @@
 
 mod artifacts;
 mod git_configuration;
+mod other_bytes;
+mod records;
+mod rejected;
+mod taken;
+mod yanked;
+
+use p2p::oci::{Client, Keyring, Repository, Settings, Which};
+use p2p::record::{self, Record};
+
+use crate::support::gate::{Gate, MAKEFILE};
+
+/// The targets of the later gates, which leave a file where they ran.
+const LATER: &str = "\
+.PHONY: p2p-extended-test p2p-prod
+p2p-extended-test p2p-prod: ; @touch '$(HOME)/$@'
+";
+
+/// A tenant's Makefile with all targets.
+fn makefile() -> String {
+    format!("{MAKEFILE}{LATER}")
+}
+
+/// Pushes an image of this content to `<path>:<tag>` of the gate's registry, past all gates.
+fn push(gate: &Gate, path: &str, tag: &str, content: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("file"), content).unwrap();
+    let image = format!("{}/{path}:{tag}", gate.registry.path());
+    gate.run(&["image", "push", directory.path().to_str().unwrap(), &image]).passed();
+}
+
+/// Does something with the image at `<path>:<tag>` of the gate's registry.
+fn at<T>(
+    gate: &Gate,
+    path: &str,
+    tag: &str,
+    work: impl AsyncFnOnce(Client, Repository, p2p::oci::Digest) -> T,
+) -> T {
+    // Another test may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = Client::new(Settings { keyring: Keyring::default(), ..Settings::default() });
+        let repository: Repository = format!("{}/{path}", gate.registry.path()).parse().unwrap();
+        let found = client.resolve(&repository, &Which::Tag(tag.to_owned())).await.unwrap().unwrap();
+        work(client, repository, found.digest).await
+    })
+}
+
+/// The records of an image that can be read.
+fn records(gate: &Gate, path: &str, tag: &str) -> Vec<Record> {
+    at(gate, path, tag, async |client, repository, digest| {
+        let kept = record::read(&client, &repository, &digest).await.unwrap();
+        kept.into_iter().filter_map(|kept| kept.record.ok()).collect()
+    })
+}
+
+/// Attaches a record to an image, as anybody can who may push.
+fn forge(gate: &Gate, path: &str, tag: &str, record: &Record) {
+    at(gate, path, tag, async |client, repository, digest| {
+        assert!(record::attach(&client, &repository, &digest, record, &[]).await.unwrap());
+    });
+}

@@ -124,7 +124,10 @@ fn a_remote_registry_is_used_only_when_named_and_never_promoted_to() {
 fn a_promotion_by_itself_takes_what_the_registry_holds() {
     let gate = scene();
     gate.run(&["run", "p2p-build"]).passed();
+    // Nobody has said that it passed anything.
     let run = gate.run(&["promote", "extended-test"]);
+    assert!(run.ended(1).stdout.contains("it has no record of any gate"), "{}", run.stdout);
+    let run = gate.run(&["promote", "extended-test", "--promotion-record", "expected"]);
     assert!(run.passed().stdout.contains("warning: no digests were recorded in this run"), "{}", run.stdout);
     let digest = kept(&gate, "test/shop", &version(&gate));
     assert_eq!(kept(&gate, "extended-test/shop", &version(&gate)), digest);

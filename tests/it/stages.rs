@@ -189,7 +189,10 @@ fn a_shallow_checkout_gets_the_tag_s_files_and_stays_as_it_is() {
 
 #[test]
 fn an_annotated_tag_and_a_monorepo_s_prefix_lead_to_their_commit() {
-    let gate = Gate::new("x:\n").file("apps/api/Makefile", &format!("{MAKEFILE}{LATER}")).commit("app");
+    let gate = Gate::new("x:\n")
+        .input("promotion-record", "off")
+        .file("apps/api/Makefile", &format!("{MAKEFILE}{LATER}"))
+        .commit("app");
     let tagged = gate.head();
     gate.remote.annotate("team/api-v1.2.3", &tagged);
     gate.remote.annotate("team/api-v1.2.30", &tagged);
@@ -215,7 +218,8 @@ fn submodules_and_a_directory_that_the_tag_lacks_are_noted() {
     let gate = scene()
         .file(".gitmodules", "[submodule \"x\"]\n\tpath = x\n\turl = ../x\n")
         .commit("third")
-        .tag("v0.0.5");
+        .tag("v0.0.5")
+        .input("promotion-record", "off");
     image(&gate, "prod/shop", &["0.0.5"]);
     let run = gate.run(&["prod"]);
     assert!(run.passed().stdout.contains("the tag v0.0.5 has submodules, which are not checked out"));
@@ -226,15 +230,15 @@ fn submodules_and_a_directory_that_the_tag_lacks_are_noted() {
 }
 
 #[test]
-fn a_missing_record_is_a_warning_and_another_digest_is_an_error() {
-    let gate = scene().tag("v0.0.7");
+fn a_missing_record_is_a_warning_where_it_is_expected_and_another_digest_is_an_error() {
+    let gate = scene().tag("v0.0.7").input("promotion-record", "expected");
     image(&gate, "prod/shop", &["0.0.7"]);
     let run = gate.run(&["prod"]);
     run.passed();
     let warnings = run.report["warnings"].to_string();
     for gate in ["fast-feedback", "extended-test"] {
         assert!(
-            warnings.contains(&format!("prod/shop:0.0.7 passed {gate}; records are not signed")),
+            warnings.contains(&format!("prod/shop:0.0.7 passed {gate}: it has no record of any gate")),
             "{warnings}"
         );
     }
@@ -253,7 +257,7 @@ fn a_missing_record_is_a_warning_and_another_digest_is_an_error() {
     run.ended(1);
     assert!(run.stdout.contains("is not the image that the input `images` names"), "{}", run.stdout);
     assert_eq!(run.step("p2p-prod"), "skipped");
-    // Records only inform; without them the digests count all the same.
+    // Without records the digests count all the same.
     let run = gate.run(&["prod", "--promotion-record", "off"]);
     run.ended(1);
     assert!(run.stdout.contains("is not the image that the input `images` names"), "{}", run.stdout);
@@ -424,6 +428,7 @@ fn a_run_that_is_interrupted_leaves_nothing_behind() {
     let gate = Gate::new(&makefile);
     gate.run(&["fast-feedback"]).passed();
     image(&gate, "prod/shop", &["0.0.1"]);
+    let gate = gate.input("promotion-record", "off");
     let before = state(&gate);
     let mut running = gate.start(&["prod"]);
     running.until("p2p-prod runs", |_| gate.home().join("begun").exists());
@@ -456,16 +461,17 @@ fn a_laptop_has_no_released_versions() {
 }
 
 #[test]
-fn an_image_without_its_records_does_not_go_on_where_they_are_required() {
+fn an_image_without_its_records_does_not_go_on() {
     let gate = Gate::new(&format!("{MAKEFILE}{LATER}")).input("promotion-record", "off");
     gate.run(&["fast-feedback"]).passed();
-    let gate = gate.input("promotion-record", "required");
+    let gate = gate.input("promotion-record", "");
     for command in [&["extended-test"][..], &["promote", "prod"]] {
         let run = gate.run(command);
         run.ended(1);
-        let said = "lacks a promotion record, and `promotion-record` is `required`";
+        let said = "extended-test/shop:0.0.1 passed fast-feedback";
+        assert!(run.stdout.contains("no record says that "), "{}", run.stdout);
         assert!(run.stdout.contains(said), "{}", run.stdout);
-        assert!(run.stdout.contains("passed fast-feedback; records are not signed"), "{}", run.stdout);
+        assert!(run.stdout.contains("fast-feedback: it has no record of any gate"), "{}", run.stdout);
         assert!(!run.logs.contains_key("p2p-extended-test.log"), "{:?}", run.logs.keys());
         assert_eq!(gate.registry.digest("prod/shop", "0.0.1"), None);
     }

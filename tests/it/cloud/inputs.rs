@@ -190,6 +190,7 @@ fn the_command_promote_acts_as_both_sides() {
             .input("environment", "gcp-prod")
             .input("source-environment", "gcp-dev")
             .input("dest-environment", "gcp-prod")
+            .input("promotion-record", "expected")
             .input("registry", &cloud.registry.of("acme-prod"))
             .input(
                 "environments",

@@ -51,12 +51,12 @@ fn a_gate_leaves_a_record_that_anybody_can_read() {
     shown.passed();
     for line in [
         format!("{promoted}@{digest}"),
-        format!("  from   {tested}:{version}"),
-        format!("  to     {image}"),
-        format!("  commit {} of", gate.head()),
+        format!("  image       {tested}:{version}"),
+        format!("  commit      {} of", gate.head()),
+        "  event       push of refs/heads/main".to_owned(),
         "/actions/runs/41".to_owned(),
-        "passed fast-feedback at ".to_owned(),
-        "p2p-nft passed in ".to_owned(),
+        " PASSED fast-feedback\n".to_owned(),
+        "  target      p2p-nft passed in ".to_owned(),
         "not signed".to_owned(),
     ] {
         assert!(shown.stdout.contains(&line), "{line:?} is not in\n{}", shown.stdout);
@@ -68,7 +68,7 @@ fn a_gate_leaves_a_record_that_anybody_can_read() {
         serde_json::from_slice(&skopeo(&["inspect", "--raw", "--tls-verify=false"], &fallback)).unwrap();
     let listed = index["manifests"].as_array().unwrap();
     assert_eq!(listed.len(), 1, "{index}");
-    assert_eq!(listed[0]["artifactType"], "application/vnd.coreeng.p2p.promotion.v1+json");
+    assert_eq!(listed[0]["artifactType"], "application/vnd.coreeng.p2p.gate.v1+json");
     let api = format!("http://{host}/v2/acme/extended-test/shop");
     let manifest: Value =
         serde_json::from_slice(&get(&format!("{api}/manifests/{}", listed[0]["digest"].as_str().unwrap())))
@@ -80,20 +80,20 @@ fn a_gate_leaves_a_record_that_anybody_can_read() {
     assert_eq!(statement["subject"][0]["digest"]["sha256"], digest.hex());
     let predicate = &statement["predicate"];
     assert_eq!((&predicate["version"], &predicate["commit"]), (&version.into(), &gate.head().into()));
-    assert_eq!(predicate["stages"][0]["name"], "fast-feedback");
+    assert_eq!((&predicate["stage"], &predicate["result"]), (&"fast-feedback".into(), &"PASSED".into()));
 
-    // What was not passed is missing, and what was not promoted has nothing.
+    // What was not passed is missing; the image has its record where it was tested, too.
     let missing = gate.run(&["verify", &image, "--require", "fast-feedback,extended-test"]);
     missing.ended(1);
     let said = format!("{}{}", missing.stdout, missing.stderr);
-    assert!(said.contains(&format!("no record says that {image} passed extended-test")), "{said}");
+    assert!(said.contains("no record says that it passed extended-test"), "{said}");
     let version = run.output("version");
-    gate.run(&["verify", &format!("{tested}:{version}"), "--require", "fast-feedback"]).ended(1);
+    gate.run(&["verify", &format!("{tested}:{version}"), "--require", "fast-feedback"]).passed();
 
     // The same gate again promotes nothing new, and adds no second record.
     gate.run(&["fast-feedback"]).passed();
     let shown = gate.run(&["verify", &image]);
-    assert_eq!(shown.passed().stdout.matches("passed fast-feedback at ").count(), 1, "{}", shown.stdout);
+    assert_eq!(shown.passed().stdout.matches(" PASSED fast-feedback\n").count(), 1, "{}", shown.stdout);
 }
 
 #[test]
@@ -110,34 +110,34 @@ fn a_gate_without_records_leaves_none() {
 }
 
 #[test]
-fn a_later_promotion_warns_of_a_stage_that_no_record_tells_of() {
-    for (record, warned) in [("on", false), ("off", true)] {
-        let registry = DockerRegistry::start();
-        let host = registry.host();
-        let gate = Gate::new(MAKEFILE).input("registry", &format!("{host}/acme"));
-        let gate = gate.input("promotion-record", record);
-        let version = gate.run(&["fast-feedback"]).passed().output("version").to_owned();
-        // Whatever the first gate was told, the second one keeps records.
-        let gate = gate.input("promotion-record", "on").input("version", &version);
-        let run = gate.run(&["promote", "prod"]);
-        let warning = format!(
-            "no promotion record says that {host}/acme/extended-test/shop:{version} passed fast-feedback"
-        );
-        assert_eq!(run.passed().stdout.contains(&warning), warned, "{}", run.stdout);
+fn a_promotion_by_hand_goes_by_the_records_and_leaves_none() {
+    let registry = DockerRegistry::start();
+    let host = registry.host();
+    let gate = Gate::new(MAKEFILE).input("registry", &format!("{host}/acme"));
+    let version = gate.run(&["fast-feedback"]).passed().output("version").to_owned();
+    let gate = gate.input("version", &version);
+    let image = format!("{host}/acme/extended-test/shop:{version}");
 
-        // By hand nobody has said that the stage before was passed.
-        let image = format!("{host}/acme/prod/shop:{version}");
-        let shown = gate.run(&["verify", &image, "--require", "fast-feedback"]);
-        shown.ended(i32::from(warned));
-        assert!(shown.stdout.contains("by hand: of no gate is it known here"), "{}", shown.stdout);
-        gate.run(&["verify", &image, "--require", "extended-test"]).ended(1);
+    // Nobody has said that the stage before was passed.
+    let run = gate.run(&["promote", "prod"]);
+    let said = format!("no record says that {image} passed extended-test");
+    assert!(run.ended(1).stdout.contains(&said), "{}", run.stdout);
+    assert_eq!(registry.tags("acme/prod/shop"), [""; 0]);
+    let gate = gate.input("promotion-record", "expected");
+    let run = gate.run(&["promote", "prod"]);
+    assert!(run.passed().report["warnings"].to_string().contains(&said), "{}", run.stdout);
+    let promoted = format!("{host}/acme/prod/shop:{version}");
+    gate.run(&["verify", &promoted, "--require", "fast-feedback"]).passed();
+    gate.run(&["verify", &promoted, "--require", "extended-test"]).ended(1);
 
-        // Who hands the digests over says so.
-        let tested = format!("{host}/acme/extended-test/shop:{version}");
-        let tested = p2p::oci::Digest::of(skopeo(&["inspect", "--raw", "--tls-verify=false"], &tested));
-        let gate = gate.input("images", &format!(r#"{{"shop": "{tested}"}}"#));
-        gate.run(&["promote", "prod"]).passed();
-        let shown = gate.run(&["verify", &image, "--require", "extended-test"]);
-        assert!(shown.passed().stdout.contains(", as an earlier job told"), "{}", shown.stdout);
-    }
+    // Who hands the digests over says so.
+    let raw = skopeo(&["inspect", "--raw", "--tls-verify=false"], &image);
+    let gate = gate.input("images", &format!(r#"{{"shop": "{}"}}"#, p2p::oci::Digest::of(&raw)));
+    gate.input("promotion-record", "required").run(&["promote", "prod"]).passed();
+    let gate = Gate::new(MAKEFILE);
+    let shown = gate.run(&["verify", &promoted, "--repository", "acme/other", "--require", "extended-test"]);
+    let said = format!("{}{}", shown.ended(1).stdout, shown.stderr);
+    assert!(said.contains("  targets     other jobs ran them and handed the digests over"), "{said}");
+    assert!(said.contains("not of acme/other"), "{said}");
+    gate.run(&["verify", &promoted, "--require", "extended-test,fast-feedback"]).passed();
 }

@@ -1,33 +1,52 @@
-//! Promotion records: written, carried along, shown, required.
+//! Records of gates: written, carried along, shown, required.
 
 use p2p::oci::{Client, CopyOptions, Manifest, Repository};
-use p2p::record::{self, Passed, Record, UNSIGNED};
+use p2p::record::{self, By, Judgement, Record, UNSIGNED};
 
 use super::{Embedded, err, out, run};
 use crate::oci::{client, repository, shop};
 use crate::support::docker_registry::DockerRegistry;
 use crate::support::front::{Act, Front};
 
-fn record(stage: &str, promoted: &str, destination: &str) -> Record {
+/// A record that counts wherever no repository is named.
+pub(crate) fn record(stage: &str, judged: &str) -> Record {
     Record {
         trust: UNSIGNED.to_owned(),
-        version: "1.2.3".to_owned(),
-        repository: Some("acme/shop".to_owned()),
-        commit: "c0ffee".to_owned(),
-        run: Some("https://github.com/acme/shop/actions/runs/7".to_owned()),
-        stages: vec![Passed { name: stage.to_owned(), passed: promoted.to_owned(), steps: Vec::new() }],
-        source: "r.example/test/app:1.2.3".to_owned(),
-        destination: destination.to_owned(),
-        promoted: promoted.to_owned(),
+        stage: Some(stage.to_owned()),
+        result: Judgement::Passed,
+        reason: None,
+        judged: judged.to_owned(),
+        version: Some("1.2.3".to_owned()),
+        image: "r.example/test/app:1.2.3".to_owned(),
+        by: By {
+            repository: Some("acme/shop".to_owned()),
+            commit: Some("c0ffee".to_owned()),
+            git_ref: Some("refs/heads/main".to_owned()),
+            event: Some("push".to_owned()),
+            run: Some("https://github.com/acme/shop/actions/runs/7".to_owned()),
+            ..By::default()
+        },
+        targets: Vec::new(),
+        handed_over: false,
     }
+}
+
+/// Attaches a record, as a gate does that has read what is there.
+pub(crate) async fn attach(client: &Client, at: &Repository, image: &Manifest, record: &Record) -> bool {
+    let known = record::read(client, at, &image.digest).await.unwrap();
+    record::attach(client, at, &image.digest, record, &known).await.unwrap()
 }
 
 async fn promoted(client: &Client, at: &Repository) -> Manifest {
     let image = shop(client, at).await;
-    let first = record("fast-feedback", "2026-01-02T03:04:05Z", "r.example/extended-test/app:1.2.3");
-    assert!(record::attach(client, at, &image.digest, &first).await.unwrap());
-    // A gate that runs again adds nothing.
-    assert!(!record::attach(client, at, &image.digest, &first).await.unwrap());
+    let first = record("fast-feedback", "2026-01-02T03:04:05Z");
+    assert!(attach(client, at, &image, &first).await);
+    // A gate that runs again with the same result adds nothing, and one with another result does.
+    let again = record("fast-feedback", "2026-01-02T04:04:05Z");
+    assert!(!attach(client, at, &image, &again).await);
+    let failed = Record { result: Judgement::Failed, ..record("fast-feedback", "2026-01-02T05:04:05Z") };
+    assert!(attach(client, at, &image, &failed).await);
+    assert!(attach(client, at, &image, &record("fast-feedback", "2026-01-02T06:04:05Z")).await);
     image
 }
 
@@ -43,20 +62,20 @@ async fn travel(from: &str, to: &str) {
     let all = "fast-feedback,extended-test";
     let early = run(&["verify", &name, "--require", all]).await;
     assert_eq!(early.status.code(), Some(1));
-    assert!(out(&early).contains("passed fast-feedback at 2026-01-02T03:04:05Z"), "{}", out(&early));
+    assert!(out(&early).contains("2026-01-02T03:04:05Z PASSED fast-feedback"), "{}", out(&early));
     assert!(err(&early).contains("passed extended-test"), "{}", err(&early));
-    assert!(!err(&early).contains("passed fast-feedback"), "{}", err(&early));
+    assert!(!err(&early).contains("passed fast-feedback:"), "{}", err(&early));
 
-    let second = record("extended-test", "2026-01-03T03:04:05Z", &name);
-    assert!(record::attach(&client, &at, &image.digest, &second).await.unwrap());
+    let second = record("extended-test", "2026-01-03T03:04:05Z");
+    assert!(attach(&client, &at, &image, &second).await);
     let whole = run(&["verify", &name, "--require", all]).await;
     assert!(whole.status.success(), "{}", err(&whole));
     let text = out(&whole);
+    let digest = &image.digest;
     assert!(
-        text.starts_with(&format!("{at}@{}\n2026-01-02T03:04:05Z promoted 1.2.3\n", image.digest)),
+        text.starts_with(&format!("{at}@{digest}\n2026-01-02T03:04:05Z PASSED fast-feedback\n")),
         "{text}"
     );
-    assert!(text.contains(&format!("  to     {name}\n")), "{text}");
     assert!(text.ends_with(&format!("these records are {UNSIGNED}\n")), "{text}");
 }
 
@@ -87,7 +106,8 @@ async fn records_are_carried_where_other_referrers_stay_behind() {
     client.copy(&source, &image.digest, &at, &["1.2.3".into()], &CopyOptions::default()).await.unwrap();
     assert!(client.referrers(&at, &image.digest).await.unwrap().is_empty());
     let kept = record::read(&client, &source, &image.digest).await.unwrap();
-    assert_eq!(record::carry(&client, &at, &kept).await.unwrap(), 1);
+    assert_eq!(kept.len(), 3);
+    record::carry(&client, &at, &image.digest, &kept).await.unwrap();
     // The very same bytes.
     assert_eq!(
         client.referrers(&at, &image.digest).await.unwrap(),
@@ -103,9 +123,9 @@ async fn an_image_without_records_is_fine_unless_they_are_required() {
     let name = format!("{at}:1.2.3");
     let shown = run(&["verify", &name]).await;
     assert!(shown.status.success());
-    assert!(out(&shown).ends_with("no promotion record is attached\n"));
+    assert!(out(&shown).ends_with("no record of a gate is attached\n"));
     assert_eq!(run(&["verify", &name, "--require", "fast-feedback"]).await.status.code(), Some(1));
-    let unknown = run(&["verify", &name, "--require", "prod"]).await;
+    let unknown = run(&["verify", &name, "--require", "staging"]).await;
     assert_eq!(unknown.status.code(), Some(64), "{}", err(&unknown));
 }
 
@@ -118,8 +138,8 @@ async fn a_registry_that_refuses_referrers_and_tag_is_an_error_that_says_so() {
         _ => Act::Pass,
     })
     .await;
-    let record = record("fast-feedback", "2026-01-02T03:04:05Z", "r.example/x:1");
+    let record = record("fast-feedback", "2026-01-02T03:04:05Z");
     let at = repository(front.host(), "app");
-    let error = record::attach(&client(), &at, &image.digest, &record).await.unwrap_err();
+    let error = record::attach(&client(), &at, &image.digest, &record, &[]).await.unwrap_err();
     assert!(error.to_string().contains("405"), "{error}");
 }
