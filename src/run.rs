@@ -106,7 +106,7 @@ async fn prepared(
     logs: &mut Option<PathBuf>,
 ) -> Result<Option<Outcome>, Failure> {
     let masker = console.masker();
-    let request = Request::new(read)?;
+    let mut request = Request::new(read)?;
     // Reading the Makefile comes next, and it may print any of them.
     console.hide(request.env_vars.iter().map(|(_, secret)| secret));
     if request.dry_run && request.inputs.output == OutputFormat::Matrix {
@@ -140,6 +140,9 @@ async fn prepared(
     // Holds what is left of the directories until the end.
     let mut paths = Some(paths);
     let gathered = async {
+        if let Some(paths) = &paths {
+            context::refuse_strangers(&mut request, job.as_ref(), paths, &git).await?;
+        }
         let registry = embedded(&request, job.as_ref(), paths.as_ref(), &mut server);
         let client = async |context: &Context, plan: &Plan| {
             parts::client(world, context, plan, git.clone(), watcher.clone(), console, &reporter).await

@@ -68,6 +68,11 @@ impl Job {
         &self.sha
     }
 
+    /// Whether the event's ref is this one.
+    pub(super) fn is_on(&self, git_ref: &str) -> bool {
+        self.git_ref == git_ref
+    }
+
     /// Whether the event is about a pull request.
     pub fn is_pull_request(&self) -> bool {
         self.payload.get("pull_request").is_some_and(Value::is_object)
@@ -91,6 +96,8 @@ impl Job {
             git_ref: self.git_ref.clone(),
             event_sha,
             head,
+            own_heads: self.own_heads(),
+            lacks_secrets: self.lacks_secrets(),
             named,
             of_main: false,
             given: None,
@@ -99,12 +106,30 @@ impl Job {
         }
     }
 
+    /// The commits that the event names besides `GITHUB_SHA` and that are in this repository: those of its own
+    /// pull requests and of runs for its own branches.
+    fn own_heads(&self) -> Vec<Commit> {
+        let own = |pointer: &str| self.text(pointer).is_some_and(|name| self.is_own(name));
+        let mut heads = vec!["/pull_request/base/sha", "/merge_group/head_sha"];
+        if own("/pull_request/head/repo/full_name") {
+            heads.extend(["/pull_request/head/sha", "/pull_request/merge_commit_sha"]);
+        }
+        if own("/workflow_run/head_repository/full_name") {
+            heads.push("/workflow_run/head_sha");
+        }
+        heads.into_iter().filter_map(|head| self.text(head)?.parse().ok()).collect()
+    }
+
     /// A pull request whose head is in another repository, or in one that is gone.
     fn is_fork(&self) -> bool {
-        let own = self.text("/repository/full_name").unwrap_or(&self.repository);
         let head = self.text("/pull_request/head/repo/full_name");
-        // GitHub compares the names of repositories without case.
-        self.is_pull_request() && !head.is_some_and(|head| head.eq_ignore_ascii_case(own))
+        self.is_pull_request() && !head.is_some_and(|head| self.is_own(head))
+    }
+
+    /// Whether a repository is this one. GitHub compares their names without case.
+    fn is_own(&self, repository: &str) -> bool {
+        let own = self.text("/repository/full_name").unwrap_or(&self.repository);
+        repository.eq_ignore_ascii_case(own)
     }
 
     /// Whether GitHub gives it neither id token nor secrets. `pull_request_target` is about the base

@@ -9,8 +9,10 @@ mod paths;
 mod promotion;
 mod release;
 mod request;
+mod reviewed;
 mod several;
 mod stage;
+mod stranger;
 mod versions;
 
 pub use github::Job;
@@ -18,6 +20,7 @@ pub use paths::Paths;
 pub use request::Request;
 pub use several::{matrix, other_promotions, split};
 pub use stage::settle;
+pub use stranger::refuse_strangers;
 pub use versions::remote;
 
 use std::path::PathBuf;
@@ -102,6 +105,7 @@ impl Context {
             }
             let makefile = match request.command {
                 Command::Version | Command::Release => None,
+                _ if request.skipped.is_some() => None,
                 Command::Latest if stage::said(&request.inputs, &sources.facing(&request)?) => None,
                 _ => Some(makefile::read(world, place, &request, &paths, &sources, &stage_paths).await?),
             };
@@ -181,6 +185,7 @@ impl Context {
             warnings: self.warnings.clone(),
             embedded_registry: self.embedded_registry,
             cloud: self.cloud,
+            skipped: self.request.skipped.as_deref(),
         })?;
         checks::images(&plan)?;
         checks::access(&plan)?;

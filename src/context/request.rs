@@ -39,6 +39,8 @@ pub struct Request {
     pub facing: Option<Value>,
     /// Whether a gate promotes from there.
     pub promotes: bool,
+    /// Why nothing is done, where [`refuse_strangers`](super::refuse_strangers) decided so.
+    pub skipped: Option<String>,
 }
 
 impl Request {
@@ -97,6 +99,7 @@ impl Request {
             own: None,
             facing: None,
             promotes: true,
+            skipped: None,
         })
     }
 }

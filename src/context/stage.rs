@@ -3,6 +3,7 @@
 //! The version is the input's, or the latest in the registry path of the gate. Its Makefile is the
 //! one of its tag, which is checked out in a directory of the run's own.
 
+use super::reviewed::Reviewed;
 use super::versions::{self, Found};
 use super::{Context, Job, Paths, Request, makefile};
 use crate::environment::{Key, Origin, Stage, Values};
@@ -306,6 +307,9 @@ async fn enter(
         ),
         exit: Exit::Usage,
     })?;
+    if let Some(job) = job {
+        reviewed(request, job, paths, git, (tag, &commit)).await?;
+    }
     let to: PathBuf = paths.scratch()?.join("checkout");
     let worktree =
         Worktree { from: &paths.directory, url: url.as_deref(), token, tag, commit: &commit, to: &to };
@@ -319,6 +323,34 @@ async fn enter(
         )
     })?;
     Ok(commit)
+}
+
+/// Refuses a tag whose commit nobody reviewed: whoever may create tags could let any Makefile run with the
+/// secrets of production.
+async fn reviewed(
+    request: &Request,
+    job: &Job,
+    paths: &Paths,
+    git: &Git,
+    (tag, commit): (&str, &Commit),
+) -> Result<(), Failure> {
+    let reviewed = Reviewed::new(request, job, paths, git)?;
+    if reviewed.holds(commit).await? {
+        return Ok(());
+    }
+    Err(Failure {
+        what: format!(
+            "the tag {tag} names the commit {commit}, which is not in the history of {}",
+            reviewed.named()
+        ),
+        causes: Vec::new(),
+        help: Some(
+            "a later gate runs reviewed code only: remove the tag if it is not yours, merge the commit, or name its \
+             branch in `release-branches`; nothing was run"
+                .to_owned(),
+        ),
+        exit: Exit::Failed,
+    })
 }
 
 /// What is known of the commit of a later gate.

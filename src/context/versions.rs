@@ -145,6 +145,20 @@ async fn on_github(
     git: &Git,
     prefix: &Prefix,
 ) -> Result<Found, Failure> {
+    let mut facts = facts(request, job, paths, git).await?;
+    let main_branch = request.inputs.main_branch_ref();
+    // `run` neither tags nor promotes.
+    if request.command != Command::Run && hangs_on_main(&facts, &main_branch, prefix) {
+        facts.of_main = of_main(&facts, &remote(job, &request.inputs, prefix, git)?).await?;
+    }
+    let standing = standing(&facts, &main_branch, prefix);
+    let kind = standing.kind.clone();
+    Ok(Found::of(standing, kind))
+}
+
+/// The facts of the event and the checkout. Whether another HEAD than the event's is the main branch's is not
+/// asked yet.
+pub(super) async fn facts(request: &Request, job: &Job, paths: &Paths, git: &Git) -> Result<Facts, Failure> {
     let head = git.head(&paths.directory).await?;
     // GITHUB_SHA may name an annotated tag's object; a shallow checkout may not have it at all.
     let peeled = if job.sha() == head.as_str() {
@@ -165,17 +179,10 @@ async fn on_github(
         None => None,
         Some(name) => Some(named(name, paths, git).await?),
     };
-    let main_branch = request.inputs.main_branch_ref();
     let mut facts = job.facts(event_sha, head, named);
     // A release looks for itself whether the version is the commit's.
     facts.given = request.inputs.version.clone().filter(|_| request.command != Command::Release);
-    // `run` neither tags nor promotes.
-    if request.command != Command::Run && hangs_on_main(&facts, &main_branch, prefix) {
-        facts.of_main = of_main(&facts, &remote(job, &request.inputs, prefix, git)?).await?;
-    }
-    let standing = standing(&facts, &main_branch, prefix);
-    let kind = standing.kind.clone();
-    Ok(Found::of(standing, kind))
+    Ok(facts)
 }
 
 /// Whether the commit is tagged or promoted just where another HEAD than the event's is the main branch's.
@@ -205,7 +212,6 @@ async fn of_main(facts: &Facts, remote: &Remote) -> Result<bool, Failure> {
     })
 }
 
-/// The main branch as a full ref.
 /// What `checkout-version` names, as this checkout knows it.
 async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Named, Failure> {
     let mut revisions =

@@ -54,6 +54,14 @@ impl Git {
         }
     }
 
+    /// Whether the checkout tells that `commit` is `tip` or in its history. A shallow one need not have the
+    /// history, so a no says nothing.
+    pub async fn is_ancestor(&self, directory: &Path, commit: &Commit, tip: &str) -> bool {
+        let arguments = ["merge-base", "--is-ancestor", commit.as_str(), tip];
+        let asked = self.ask(directory, &arguments).await;
+        asked.is_ok_and(|(_, printed)| printed.code == Some(0))
+    }
+
     /// Whether git tracks `file` (relative to `directory`, or absolute), in the checkout itself
     /// or one of its submodules. Outside a repository nothing is tracked.
     pub async fn is_tracked(&self, directory: &Path, file: &Path) -> Result<bool, Error> {

@@ -86,6 +86,30 @@ impl GitHub {
         Ok(tags)
     }
 
+    /// The branches whose names begin with `prefix`, each with its newest commit: the branch itself, whatever
+    /// tag has the same name
+    /// ([list matching references](https://docs.github.com/en/rest/git/refs#list-matching-references)).
+    pub async fn branches(&self, prefix: &str) -> Result<Vec<(String, Commit)>, Error> {
+        let what = self.what(&format!("list the branches that begin with '{prefix}'"));
+        let mut found: Vec<Reference> = Vec::new();
+        self.pages(
+            &what,
+            &format!("/git/matching-refs/heads/{}", encoded(prefix)),
+            |page: Vec<Reference>| {
+                found.extend(page);
+                ControlFlow::Continue(())
+            },
+        )
+        .await?;
+        let mut branches = Vec::with_capacity(found.len());
+        for Reference { name, object } in found {
+            if let Some(name) = name.strip_prefix("refs/heads/") {
+                branches.push((name.to_owned(), self.peel(&what, object).await?));
+            }
+        }
+        Ok(branches)
+    }
+
     /// Follows tag objects to the commit.
     async fn peel(&self, what: &str, mut object: Target) -> Result<Commit, Error> {
         for _ in 0..DEEPEST {

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::build::Planner;
 use super::cache::{Buildx, Cache, cache};
-use super::fork::fork;
 use super::{Action, Job, Names, Place, Promotion, Step};
 use crate::environment::{Key, Stage, Value, Values};
 use crate::error::Failure;
@@ -27,7 +26,7 @@ pub struct Cloud {
 }
 
 /// Who a run acts as, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Access {
     /// The environment of the targets; of the command `promote`, the one that is promoted from.
     pub own: Side,
@@ -114,12 +113,6 @@ pub struct Subnamespaces {
 }
 
 impl Planner<'_> {
-    /// The rule of pull requests from forks; the reason for which nothing runs, if so.
-    pub(super) fn fork(&self) -> Result<Option<String>, Failure> {
-        let runs = !matches!(self.known.command, Command::Version | Command::Release);
-        if runs && self.known.cloud.lacks_secrets { fork(self.known.inputs.on_fork) } else { Ok(None) }
-    }
-
     /// What is done about the build cache.
     pub(super) fn build_cache(&mut self) -> Cache {
         let (known, cloud) = (self.known, self.known.cloud);

@@ -7,7 +7,7 @@ use super::assigned::assigned;
 use super::images::IMAGES;
 use super::{
     Access, Action, Cache, Cloud, Images, Job, Later, Place, Plan, Promotion, Standing, Step, Target,
-    Version, nameless,
+    Version, later, nameless,
 };
 use crate::environment::{
     EnvVars, Key, Origin, Paths, Stage, Target as Facing, Value, Values, target_variables,
@@ -68,6 +68,8 @@ pub struct Known<'a> {
     pub embedded_registry: bool,
     /// What the job can get at.
     pub cloud: Cloud,
+    /// Why nothing is done, where that was decided before the Makefile was read.
+    pub skipped: Option<&'a str>,
 }
 
 /// Makes the plan, or says all that stands in its way; nothing has been run then.
@@ -75,7 +77,9 @@ pub fn plan(known: &Known<'_>) -> Result<Plan, Failure> {
     let (settled, warnings) = assigned(known);
     let warnings = known.warnings.iter().cloned().chain(warnings).collect();
     let mut planner = Planner { known, steps: Vec::new(), warnings, settled, wave: 0 };
-    let skipped = planner.fork()?;
+    if let Some(reason) = known.skipped {
+        return Ok(planner.nothing(reason));
+    }
     match known.command {
         Command::FastFeedback | Command::Plan => planner.fast_feedback()?,
         Command::ExtendedTest => planner.later(Stage::ExtendedTest)?,
@@ -92,11 +96,7 @@ pub fn plan(known: &Known<'_>) -> Result<Plan, Failure> {
     let images = planner.images()?;
     let access = planner.access(&images.names)?;
     let build_cache = planner.build_cache();
-    let plan = planner.finish(images, access, build_cache);
-    Ok(match skipped {
-        Some(reason) => plan.without_steps(&reason),
-        None => plan,
-    })
+    Ok(planner.finish(images, access, build_cache))
 }
 
 pub(super) struct Planner<'a> {
@@ -109,6 +109,23 @@ pub(super) struct Planner<'a> {
 }
 
 impl Planner<'_> {
+    /// The plan in which every target is skipped. Nothing is known of the Makefile then.
+    fn nothing(mut self, reason: &str) -> Plan {
+        let known = self.known;
+        let targets: Vec<&str> = match known.command {
+            Command::FastFeedback | Command::Plan => vec![BUILD, FUNCTIONAL, NFT, INTEGRATION],
+            Command::ExtendedTest => vec![later::target(Stage::ExtendedTest)],
+            Command::Prod => vec![later::target(Stage::Prod)],
+            Command::Run => known.targets.iter().map(String::as_str).collect(),
+            Command::Promote => stage(known.targets).map(promotion_target).into_iter().collect(),
+            Command::Version | Command::Latest | Command::Release => Vec::new(),
+        };
+        for target in targets {
+            self.target(target, None);
+        }
+        self.finish(Images::default(), Access::default(), Cache::default()).without_steps(reason)
+    }
+
     fn fast_feedback(&mut self) -> Result<(), Failure> {
         let mut needed = vec![BUILD, FUNCTIONAL, NFT];
         let integration = self.integration();

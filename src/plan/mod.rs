@@ -5,22 +5,22 @@ mod access;
 mod assigned;
 mod build;
 mod cache;
-mod fork;
 mod images;
 mod later;
 mod nameless;
 mod single;
 mod standing;
+mod stranger;
 mod text;
 
 pub use access::{Access, Acting, Cloud, Located, Preflight, Review, Side, Subnamespaces};
 pub use build::{BUILD, Known, plan, stage};
 pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
-pub use fork::fork;
 pub use images::IMAGES;
 pub use later::{Later, earlier};
 pub use nameless::nameless;
 pub use standing::{Barred, EVENTS, Facts, Named, Standing, standing};
+pub use stranger::{Stranger, stranger};
 
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ pub struct Version {
 }
 
 /// Which images a run is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Images {
     /// Where the names come from.
     #[serde(flatten)]
@@ -112,6 +112,12 @@ pub struct Images {
     /// Digests that an earlier job recorded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recorded: Vec<crate::outcome::Image>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::Names(Vec::new())
+    }
 }
 
 impl Images {

@@ -17,6 +17,10 @@ pub struct Facts {
     pub event_sha: Commit,
     /// The commit that is checked out.
     pub head: Commit,
+    /// Further commits of this repository that the event names.
+    pub own_heads: Vec<Commit>,
+    /// Whether GitHub gives the job neither id token nor secrets.
+    pub lacks_secrets: bool,
     /// What the input `checkout-version` names.
     pub named: Option<Named>,
     /// Whether HEAD, where it is another commit than the event's, is known to be the main branch's: in
@@ -147,7 +151,7 @@ fn foreign_version(given: &str, kind: &Kind, prefix: &Prefix) -> Option<Barred> 
 
 /// Whether a name is one of the refs that GitHub keeps for pull requests, or what `actions/checkout` makes
 /// of them.
-fn is_pull_request(name: &str) -> bool {
+pub(super) fn is_pull_request(name: &str) -> bool {
     ["refs/pull/", "refs/remotes/pull/"].iter().any(|front| name.starts_with(front))
 }
 
@@ -217,6 +221,8 @@ mod tests {
             git_ref: "refs/heads/main".to_owned(),
             event_sha: commit('a'),
             head: commit('a'),
+            own_heads: Vec::new(),
+            lacks_secrets: false,
             named: None,
             of_main: false,
             given: None,

@@ -5,7 +5,9 @@ mod git_configuration;
 mod other_bytes;
 mod records;
 mod rejected;
+mod strangers;
 mod taken;
+mod unreviewed_tag;
 mod yanked;
 
 use p2p::oci::{Client, Keyring, Repository, Settings, Which};

@@ -391,7 +391,7 @@ fn a_pull_request_that_checkout_version_names_does_neither() {
     for name in ["refs/pull/7/head", "refs/pull/7/merge"] {
         let (scene, head, _) = foreign();
         scene.git(&["update-ref", &name.replace("refs/", "refs/remotes/"), &head]);
-        let scene = scene.input("checkout-version", name);
+        let scene = scene.input("checkout-version", name).input("on-fork", "run");
         let why =
             format!("`checkout-version` names the pull request `{name}`, which is never tagged or promoted");
         neither(&scene, &untagged(&head), &why);

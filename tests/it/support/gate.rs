@@ -114,6 +114,12 @@ impl Gate {
         self.push("refs/heads/main")
     }
 
+    /// Commits everything and pushes it to this ref of the remote.
+    pub(crate) fn commit_to(self, git_ref: &str) -> Self {
+        self.checkout.commit("more");
+        self.push(git_ref)
+    }
+
     /// Pushes HEAD to this ref of the remote.
     pub(crate) fn push(self, git_ref: &str) -> Self {
         let remote = self.remote.path().to_str().unwrap().to_owned();
