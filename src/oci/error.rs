@@ -220,6 +220,16 @@ impl OciError {
         matches!(self, Self::Refused(answer) if answer.status >= 500)
     }
 
+    /// Whether a refused write of a tag that exists may mean that tags are immutable. Codes that blame the
+    /// manifest or what it names mean something else.
+    pub(super) fn may_keep_tag(&self) -> bool {
+        let (Self::Denied { answer, .. } | Self::Refused(answer)) = self else { return false };
+        let blames_content = |code: &String| {
+            code.ends_with("_UNKNOWN") || ["DIGEST_INVALID", "SIZE_INVALID"].contains(&&**code)
+        };
+        matches!(answer.status, 400 | 403 | 409 | 412) && !answer.codes.iter().any(blames_content)
+    }
+
     /// Whether something that is to be read from this repository cannot be read.
     pub(super) fn is_unreadable_at(&self, place: &Repository) -> bool {
         match self {

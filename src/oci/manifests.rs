@@ -210,7 +210,7 @@ impl Route {
         }
         match (self.resolve(which).await, which) {
             (Ok(Some(there)), _) if there.digest == manifest.digest => Ok(false),
-            (Ok(Some(there)), Which::Tag(tag)) => Err(OciError::Immutable {
+            (Ok(Some(there)), Which::Tag(tag)) if refusal.error.may_keep_tag() => Err(OciError::Immutable {
                 reference: Box::new(self.repository.tag(tag)?),
                 holds: there.digest,
                 wanted: manifest.digest.clone(),

@@ -344,6 +344,28 @@ async fn immutable_tags_take_the_same_bytes_again() {
     }
 }
 
+/// Only a refusal that may be about the tag is called that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manifest_that_is_refused_for_what_it_names_is_no_immutable_tag() {
+    for (status, code) in
+        [(400, "MANIFEST_BLOB_UNKNOWN"), (404, "NAME_UNKNOWN"), (413, ""), (400, "SIZE_INVALID")]
+    {
+        let words = json!({"errors": [{"code": code, "message": "no"}]}).to_string();
+        let registry = OddRegistry::start(vec![]);
+        let plain = repository(&registry.plain(), "app");
+        shop(&client(), &plain).await;
+        let front = Front::start(&registry.plain(), move |seen| match seen.method.as_str() {
+            "PUT" => Act::Answer(status, vec![], words.clone()),
+            _ => Act::Pass,
+        })
+        .await;
+        let at = repository(front.host(), "app");
+        let other = Manifest::new(r#"{"schemaVersion":2}"#.into(), None);
+        let error = client().push_manifest(&at, &other, &tag("1.2.3")).await.unwrap_err();
+        assert!(matches!(error, OciError::Refused(_)), "{status} {code}: {error}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_of_tags_end() {
     type Link = fn(&str) -> String;
