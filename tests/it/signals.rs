@@ -173,17 +173,17 @@ fn private(place: &Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn what_a_killed_run_leaves_the_next_one_removes() {
     for gate in [Gate::new(MAKEFILE), Gate::local(MAKEFILE)] {
-        let hold = gate.home().join("hold");
-        let gate = gate.env("HOLD", &hold);
+        let holder = gate.home().join("hold");
+        let gate = gate.env("HOLD", &holder);
         let build = "\t@if [ -e \"$$HOLD\" ]; then echo on > started; sleep 600; fi\n\t@mkdir";
         let gate = gate.file("Makefile", &MAKEFILE.replacen("\t@mkdir", build, 1)).commit("holds");
-        fs::write(&hold, "").unwrap();
+        fs::write(&holder, "").unwrap();
         let mut running = gate.start(&["run", "p2p-build"]);
         running.until("the build runs", |_| gate.has("started"));
         let held = private(gate.temporary());
         assert!(held.iter().any(|path| path.join("registry-auth.json").exists()), "{held:?}");
         // One that is still under way keeps its files.
-        fs::remove_file(&hold).unwrap();
+        fs::remove_file(&holder).unwrap();
         gate.run(&["run", "p2p-build"]).passed();
         assert!(held.iter().all(|path| path.exists()));
         running.signal(Signal::KILL);

@@ -29,7 +29,7 @@ fn ran(gate: &Gate) -> std::path::PathBuf {
 /// Gives everything below a directory to another user.
 fn give_away(directory: &Path) {
     for entry in WalkDir::new(directory) {
-        lchown(entry.unwrap().path(), Some(12345), Some(12345)).expect("these tests run as root");
+        lchown(entry.unwrap().path(), Some(12345), Some(12345)).unwrap();
     }
 }
 
