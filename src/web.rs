@@ -83,10 +83,8 @@ pub enum Why {
     Setup,
     /// The other side's certificate is not trusted, or it trusts ours not.
     Certificate,
-    /// No connection was made in time, or its TLS handshake was not answered.
+    /// No answer came in time, from the server or to the connection.
     Silence,
-    /// The connection was made, and no answer came in time.
-    Stalled,
     /// Nothing listens there.
     Refused,
     /// The host's name is not known.
@@ -152,13 +150,13 @@ async fn once(request: RequestBuilder) -> Result<Answer, Lost> {
 
 /// URLs are left out: they may be long, and `what` names the place already.
 fn lost(error: reqwest::Error, took: Duration) -> Lost {
-    let (setup, late, connecting) = (error.is_builder(), error.is_timeout(), error.is_connect());
+    let (setup, late) = (error.is_builder(), error.is_timeout());
     let reason = chain(&error.without_url());
     let text = reason.to_lowercase();
     let why = if setup {
         Why::Setup
     } else if late {
-        if connecting { Why::Silence } else { Why::Stalled }
+        Why::Silence
     } else if text.contains("certificate") {
         Why::Certificate
     } else if text.contains("connection refused") {

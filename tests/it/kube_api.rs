@@ -17,7 +17,7 @@ use p2p::world::Env;
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::support::kube::{Cluster, Hnc, status};
 use crate::support::server::{Reply, Seen, longest_chain};
@@ -237,12 +237,8 @@ async fn a_server_that_drops_packets_is_told_from_one_that_stalls() {
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(0).unwrap();
     let address = listener.local_addr().unwrap();
-    // Once its queue is full, the kernel drops the packets of others.
-    let mut held = Vec::new();
-    while let Ok(connected) = timeout(Duration::from_secs(1), tokio::net::TcpStream::connect(address)).await {
-        held.push(connected.unwrap());
-        assert!(held.len() < 500, "the queue has no end");
-    }
+    // The queue holds one connection; then the kernel drops the packets of others.
+    let _first = tokio::net::TcpStream::connect(address).await.unwrap();
     let error = patient(&format!("https://{address}"), &Arc::default()).check(&Action::deploy("shop")).await;
     assert!(
         matches!(&error, Err(ApiError::Unreachable { reach: Reach::Silent, attempts: 6, .. })),

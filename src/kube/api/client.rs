@@ -130,10 +130,10 @@ impl Api {
                 let (server, given) = (self.server(), self.given);
                 return ApiError::Certificate { server, given, reason: lost.reason };
             }
-            // A server that stalls and a firewall that drops packets look the same to a handshake.
+            // The time for the answer may end before that for the connection, so neither says how far it came.
+            Why::Silence if self.connection.proxy.is_some() => Reach::Broken,
             Why::Silence if self.accepts().await => Reach::Stalled,
             Why::Silence => Reach::Silent,
-            Why::Stalled => Reach::Stalled,
             Why::Refused => Reach::Refused,
             Why::NoHost => Reach::NoHost,
             Why::Setup | Why::Broken => Reach::Broken,
@@ -141,13 +141,13 @@ impl Api {
         self.unreachable(reach, lost.reason, lost.attempts)
     }
 
-    /// Whether the server takes connections; unknown behind a proxy.
+    /// Whether the server takes connections.
     async fn accepts(&self) -> bool {
         let server = &self.connection.server;
         let (host, port) = (server.host_str().unwrap_or_default(), server.port_or_known_default());
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let connect = TcpStream::connect((host, port.unwrap_or(443)));
-        self.connection.proxy.is_none() && matches!(timeout(ACCEPT, connect).await, Ok(Ok(_)))
+        matches!(timeout(ACCEPT, connect).await, Ok(Ok(_)))
     }
 
     pub(super) fn unreachable(&self, reach: Reach, reason: String, attempts: u32) -> ApiError {
