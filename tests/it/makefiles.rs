@@ -195,7 +195,7 @@ fn on_github_an_image_that_was_there_before_is_told() {
     run.passed();
     // The same version for another commit, and nothing is pushed.
     let gate = gate.file("other", "x").commit("another");
-    let run = gate.run(&["fast-feedback"]);
+    let run = gate.run(&["fast-feedback", "--on-existing", "overwrite"]);
     assert!(run.ended(1).stdout.contains("the image there is that of another commit"), "{}", run.stdout);
     assert_eq!(run.step("p2p-functional"), "skipped");
 }

@@ -92,7 +92,7 @@ fn a_version_tag_is_promoted_and_another_tag_is_not() {
     ] {
         assert_eq!(ended.output("gate", output), value, "{output}");
     }
-    assert_eq!(scene.registry.tags("shop/test/web"), ["2.0.0", &version]);
+    assert_eq!(scene.versions("shop/test/web"), ["2.0.0", &version]);
     assert_eq!(scene.versions("shop/extended-test/web"), ["2.0.0"]);
     assert_eq!(scene.bare.tags(), tags);
 }
