@@ -97,7 +97,7 @@ fn client(world: &World, matches: &ArgMatches, console: &Console) -> Result<Clie
     // The other inputs are about the gate, and a wrong one is not this command's business.
     let inputs = Inputs::read(|spec| match spec.name {
         INSECURE => {
-            let given = spec.text(matches.get_one::<String>(INSECURE).cloned(), &world.env);
+            let given = spec.text(matches.get_one::<String>(INSECURE).cloned(), &world.reserved);
             given.or_else(|| world.env.get(runtime::P2P_INSECURE_REGISTRIES).map(str::to_owned))
         }
         _ => None,

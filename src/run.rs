@@ -12,7 +12,7 @@ use crate::cli::{self, Asked, Flags};
 use crate::context::{self, Context, Job, Paths, Request};
 use crate::error::{Exit, Failure};
 use crate::git::Git;
-use crate::inputs::{Command, Inputs, OutputFormat, Read};
+use crate::inputs::{self, Command, Inputs, OutputFormat, Read};
 use crate::outcome::{Event, Outcome};
 use crate::output::Level;
 use crate::plan::Plan;
@@ -23,11 +23,12 @@ use crate::report::{self, Annotations, Console, Json, Listener, Log, Outputs, Re
 use crate::retry::{Policy, Watcher};
 use crate::secret::Secret;
 use crate::web;
-use crate::world::{Env, World};
+use crate::world::World;
 
 /// Does what the arguments and the environment ask for. Text goes to `out`, complaints of the
 /// command line and of local runs to `err`.
 pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Exit {
+    let world = inputs::reserve(world);
     let github = world.env.get("GITHUB_ACTIONS") == Some("true");
     let console = Console::new(out, err, github, world.terminal);
     if let Some(warning) = web::trust(&world.env) {
@@ -38,7 +39,7 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
         }
     }
     // In the action an empty `command` is its default.
-    let asked = cli::parse(&world.args, github || world.env.get("INPUT_COMMAND").is_some());
+    let asked = cli::parse(&world.args, github || world.reserved.get("INPUT_COMMAND").is_some());
     let ended = match asked {
         Asked::Said(text, answer) => {
             if answer {
@@ -68,14 +69,14 @@ const LAST: Duration = Duration::from_millis(8500);
 async fn gate(world: &World, flags: &Flags, console: &Console) -> Result<Exit, Failure> {
     let (mut logs, mut signals) = (None, None);
     let removals = Removals::default();
-    let read = Inputs::read(|spec| spec.text(flags.text(spec), &world.env))
+    let read = Inputs::read(|spec| spec.text(flags.text(spec), &world.reserved))
         .inspect_err(|failure| report::failed(console, &world.env, failure, None))?;
     if read.inputs.dry_run || read.inputs.command == Command::Plan {
         console.only_answers();
     }
     // Before anything else: wrong inputs hold secrets, too.
     console.hide(&read.secrets);
-    console.hide(&secrets(&read.inputs, &world.env));
+    console.hide(&secrets(&read.inputs, world));
     let slack = news::Slack::new(world, &read.inputs, console);
     let ended = Box::pin(prepared(world, read, console, &removals, &mut signals, &mut logs)).await;
     if let Err(failure) = &ended {
@@ -205,13 +206,13 @@ fn interrupted(signal: StopSignal) -> Failure {
 }
 
 /// What follows from the secret inputs, and the secrets of the job's environment.
-fn secrets(inputs: &Inputs, env: &Env) -> Vec<Secret> {
+fn secrets(inputs: &Inputs, world: &World) -> Vec<Secret> {
     let token = inputs.github_token.iter().map(|token| parts::basic("x-access-token", token));
     let mut secrets: Vec<_> = token.collect();
     // As powerful as each other: whoever has one acts as this job.
-    for name in ["ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_RUNTIME_TOKEN"] {
-        secrets.extend(env.get(name).map(Secret::new));
-    }
+    let tokens =
+        [world.reserved.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN"), world.env.get("ACTIONS_RUNTIME_TOKEN")];
+    secrets.extend(tokens.into_iter().flatten().map(Secret::new));
     secrets
 }
 

@@ -55,6 +55,14 @@ impl Env {
         self.0.remove(OsStr::new(name));
     }
 
+    /// Takes the variables out whose names are `wanted`.
+    pub fn take(&mut self, wanted: impl Fn(&str) -> bool) -> Self {
+        let wanted = |name: &OsStr| name.to_str().is_some_and(&wanted);
+        let (taken, kept) = std::mem::take(&mut self.0).into_iter().partition(|(name, _)| wanted(name));
+        self.0 = kept;
+        Self(taken)
+    }
+
     /// The variables whose names begin like this, in order, those that are not UTF-8 left out.
     pub fn beginning_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let from = (Bound::Included(OsStr::new(prefix)), Bound::Unbounded);
@@ -91,6 +99,7 @@ impl World {
     pub fn of_process() -> Result<Self, Failure> {
         Ok(Self {
             env: Env::of_process(),
+            reserved: Env::default(),
             args: std::env::args_os().skip(1).collect(),
             directory: std::env::current_dir()?,
             now: jiff::Timestamp::now(),
@@ -114,8 +123,10 @@ impl World {
 /// What a run starts from. Tests build their own.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// The process environment.
+    /// The process environment, which what p2p starts inherits.
     pub env: Env,
+    /// The variables that p2p keeps to itself: those of its inputs, and of the job's id token.
+    pub reserved: Env,
     /// The arguments, without the program's name.
     pub args: Vec<OsString>,
     /// The directory the process was started in.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Job, Request};
 use crate::environment::inherited;
-use crate::inputs::{BuildCache, Command};
+use crate::inputs::{BuildCache, Command, ID_TOKEN};
 use crate::plan::{Buildx, Cloud, INSPECT_BUILDER};
 use crate::process::{Spec, capture_any};
 use crate::world::World;
@@ -23,8 +23,7 @@ pub(super) async fn read(world: &World, request: &Request, job: Option<&Job>) ->
     let builds = matches!(request.command, Command::FastFeedback | Command::Run);
     Cloud {
         lacks_secrets: job.is_some_and(Job::lacks_secrets),
-        id_token: world.env.get("ACTIONS_ID_TOKEN_REQUEST_URL").is_some()
-            && world.env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN").is_some(),
+        id_token: ID_TOKEN.iter().all(|name| world.reserved.get(name).is_some()),
         buildx: if asks && builds { buildx(world).await } else { Buildx::Absent },
         runtime_token: world.env.get("ACTIONS_RUNTIME_TOKEN").is_some(),
     }

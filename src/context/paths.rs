@@ -255,6 +255,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let world = World {
             env: [("XDG_CACHE_HOME", directory.path()), ("TMPDIR", directory.path())].into_iter().collect(),
+            reserved: crate::world::Env::default(),
             args: Vec::new(),
             directory: directory.path().to_owned(),
             now: "2026-01-02T03:04:05Z".parse().unwrap(),

@@ -88,8 +88,8 @@ impl<'a> Reviewed<'a> {
     /// What `holds` looks into, for messages.
     pub(super) fn named(&self) -> String {
         let main = self.short_main();
-        let others: String = self.release.iter().map(|glob| format!(" or `{glob}`")).collect();
-        format!("`{main}`{others}")
+        let all: Vec<&str> = std::iter::once(main).chain(self.release.iter().map(String::as_str)).collect();
+        format!("`{}`", all.join("` or `"))
     }
 
     fn short_main(&self) -> &str {

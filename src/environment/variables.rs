@@ -10,7 +10,6 @@ use serde::{Serialize, Serializer};
 
 use super::key::Key;
 use super::value::{Origin, Stage, write_table};
-use crate::inputs::is_input;
 use crate::secret::Secret;
 use crate::world::Env;
 
@@ -304,15 +303,11 @@ impl fmt::Display for Variables {
     }
 }
 
-/// What targets may inherit of the environment of this process: not the variables of the action's own
-/// inputs, and none of the table's that is empty (an empty one would defeat a Makefile's `?=`).
+/// What targets may inherit of the environment of this process: none of the table's variables that is empty
+/// (an empty one would defeat a Makefile's `?=`).
 pub fn inherited(process: &Env) -> Env {
     let ours = |name: &OsStr| name.to_str().is_some_and(|name| entry(name).is_some());
-    process
-        .iter()
-        .filter(|(name, _)| !name.to_str().is_some_and(is_input))
-        .filter(|(name, value)| !(value.is_empty() && ours(name)))
-        .collect()
+    process.iter().filter(|(name, value)| !(value.is_empty() && ours(name))).collect()
 }
 
 #[cfg(test)]

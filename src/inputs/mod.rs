@@ -25,7 +25,7 @@ pub use types::{
 
 use crate::secret::Secret;
 use crate::version::{self, Prefix};
-use crate::world::Env;
+use crate::world::{Env, World};
 
 /// How the variables of inputs begin.
 const PREFIX: &str = "INPUT_";
@@ -102,8 +102,12 @@ impl Spec {
     }
 }
 
+/// What GitHub gives to jobs with the permission `id-token: write`: where to ask for an id token, and with which
+/// token.
+pub const ID_TOKEN: [&str; 2] = ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
+
 /// Whether an environment variable is an input of the action.
-pub fn is_input(variable: &str) -> bool {
+fn is_input(variable: &str) -> bool {
     variable.starts_with(PREFIX) && SPECS.iter().any(|spec| spec.reads(variable))
 }
 
@@ -126,11 +130,11 @@ impl Inputs {
     }
 }
 
-/// The variables of this environment that hold secret inputs, in whatever spelling. No program that p2p
-/// starts needs them.
-pub fn secret_variables(env: &Env) -> impl Iterator<Item = &str> {
-    let secret = |name: &str| SPECS.iter().any(|spec| spec.is_secret() && spec.reads(name));
-    env.beginning_with(PREFIX).map(|(name, _)| name).filter(move |name| secret(name))
+/// Moves the variables that are p2p's alone out of the environment that other programs inherit: its inputs,
+/// and what lets the job ask for id tokens. Whoever has those two acts as the job.
+pub fn reserve(mut world: World) -> World {
+    world.reserved = world.env.take(|name| is_input(name) || ID_TOKEN.contains(&name));
+    world
 }
 
 /// A type that an input's text is parsed into.
@@ -216,8 +220,6 @@ mod tests {
         for secret in ["hunter22", "hunter23", "pass", "word"] {
             assert!(secrets.contains(&secret), "{secrets:?}");
         }
-        let secret: Vec<_> = secret_variables(&env).collect();
-        assert_eq!(secret, ["INPUT_GITHUB_TOKEN", "INPUT_REGISTRY-LOGINS"]);
         insta::assert_snapshot!(read.checked().unwrap_err(), @r#"
         error: 4 inputs are wrong
         caused by: the input `dry-run` is "yes" (expected `true` or `false`)

@@ -23,7 +23,7 @@ impl fmt::Display for Chain {
             let stage = record.stage.as_deref().unwrap_or("by hand");
             writeln!(f, "{} {} {stage}", record.judged, record.result)?;
             if let Some(reason) = &record.reason {
-                writeln!(f, "  because     {}", reason)?;
+                writeln!(f, "  because     {reason}")?;
             }
             writeln!(f, "  image       {}", record.image)?;
             let by = &record.by;
@@ -42,7 +42,7 @@ impl fmt::Display for Chain {
             ];
             for (name, value) in rows {
                 if let Some(value) = value {
-                    writeln!(f, "  {name:11} {}", value)?;
+                    writeln!(f, "  {name:11} {value}")?;
                 }
             }
             if record.handed_over {

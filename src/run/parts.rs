@@ -13,7 +13,7 @@ use crate::error::Failure;
 use crate::execute::{Account, Accounts, Edges, GivenLogins, Remote, Site};
 use crate::git::Git;
 use crate::google::{Endpoints, Federation, IdTokenRequest, Settings as GoogleSettings, TOKEN_USER};
-use crate::inputs::{Inputs, RegistryLogin, RegistryLogins, Size};
+use crate::inputs::{ID_TOKEN, IdToken, Inputs, RegistryLogin, RegistryLogins, Size};
 use crate::kube::Kubeconfig;
 use crate::logins::Login;
 use crate::oci::{Client, Credentials, Insecure, Keyring, Settings};
@@ -25,7 +25,7 @@ use crate::secret::{Secret, Secrets};
 use crate::tagging::Listing;
 use crate::web::Retrying;
 use crate::workspace::KeptFile;
-use crate::world::World;
+use crate::world::{Env, World};
 
 /// The largest workspace that is copied for parallel targets, unless the environment says otherwise.
 const COPY_LIMIT: Size = Size(2 << 30);
@@ -114,7 +114,7 @@ fn accounts(
     let federation = |endpoints: Endpoints| {
         Federation::new(GoogleSettings {
             endpoints,
-            request: IdTokenRequest::of(&world.env),
+            request: IdTokenRequest::of(&world.reserved),
             fork: context.lacks_secrets(),
             retrying: Retrying { policy: Policy::default(), watcher: watcher.clone() },
             secrets: secrets.clone(),
@@ -239,6 +239,19 @@ fn flags(inputs: &Inputs, place: Place) -> Vec<(&'static str, String)> {
     given.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
 }
 
+/// What targets inherit. With the job's id token a target can act as any environment.
+fn of_targets(world: &World, id_token: IdToken) -> Env {
+    let mut env = world.env.clone();
+    if id_token == IdToken::Pass {
+        for name in ID_TOKEN {
+            if let Some(value) = world.reserved.get(name) {
+                env.set(name, value);
+            }
+        }
+    }
+    env
+}
+
 /// Where the plan runs, and with what.
 pub(super) fn site(
     world: &World,
@@ -289,7 +302,7 @@ pub(super) fn site(
     };
     Ok(Site {
         place: context.place,
-        env: world.env.clone(),
+        env: of_targets(world, inputs.id_token),
         binary: std::env::current_exe()?,
         insecure_registries: inputs.insecure_registries.as_ref().map(|names| names.0.join(",")),
         flags: flags(inputs, context.place),

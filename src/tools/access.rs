@@ -17,7 +17,7 @@ pub(super) const OWN: [&str; 4] =
 /// The inputs, from flags and environment. Their secrets are masked from then on.
 pub(super) fn inputs(world: &World, matches: &ArgMatches, console: &Console) -> Result<Inputs, Failure> {
     let flag = |spec: &Spec| matches.try_get_one::<String>(spec.name).ok().flatten().cloned();
-    let read = Inputs::read(|spec| spec.text(flag(spec), &world.env))?;
+    let read = Inputs::read(|spec| spec.text(flag(spec), &world.reserved))?;
     console.masker().add(&read.secrets);
     read.checked()
 }

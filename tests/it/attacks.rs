@@ -1,6 +1,7 @@
 //! Ways around the gate that worked once, one file each. Each test is the attack.
 
 mod artifacts;
+mod children;
 mod git_configuration;
 mod other_bytes;
 mod records;
