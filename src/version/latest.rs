@@ -2,20 +2,30 @@ use std::cmp::Ordering;
 
 use semver::Version;
 
+/// What a version of a changed tree ends in.
+const DIRTY: &str = "-dirty";
+
 /// The highest version among the tags of a registry path, as it is written there.
 ///
 /// Highest by precedence (Semantic Versioning 2.0.0, section 11). A leading `v` does not count;
 /// what is no semantic version is passed over. Of two spellings of one version the one without
-/// `v` wins, then the greater text, so the order of the tags never matters.
+/// `v` wins, then the greater text, so the order of the tags never matters. A version of a changed tree, which
+/// ends in `-dirty`, comes right before that of the tree as it was committed.
 pub fn latest<'a>(tags: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     tags.into_iter()
-        .filter_map(|tag| Some((Version::parse(tag.strip_prefix('v').unwrap_or(tag)).ok()?, tag)))
+        .filter_map(|tag| Some((Version::parse(committed(tag.strip_prefix('v').unwrap_or(tag))).ok()?, tag)))
         .max_by(|(a, a_tag), (b, b_tag)| {
             a.cmp_precedence(b)
+                .then_with(|| b_tag.ends_with(DIRTY).cmp(&a_tag.ends_with(DIRTY)))
                 .then_with(|| plain(a_tag).cmp(&plain(b_tag)))
                 .then_with(|| -> Ordering { a_tag.cmp(b_tag) })
         })
         .map(|(_, tag)| tag)
+}
+
+/// A version without the mark of a changed tree.
+fn committed(version: &str) -> &str {
+    version.strip_suffix(DIRTY).unwrap_or(version)
 }
 
 fn plain(tag: &str) -> bool {
@@ -42,6 +52,12 @@ mod tests {
         );
         assert_eq!(latest(["latest", "0.0.1", "2"]), Some("0.0.1"));
         assert_eq!(latest([]), None);
+    }
+
+    #[test]
+    fn a_changed_tree_comes_before_its_commit() {
+        assert_eq!(latest(["0.0.0-abc", "0.0.0-abc-dirty"]), Some("0.0.0-abc"));
+        assert_eq!(latest(["0.0.0-abc", "0.0.0-abd-dirty"]), Some("0.0.0-abd-dirty"));
     }
 
     #[test]

@@ -25,15 +25,14 @@ P2P_APP_NAME ?= network
 p2p-build p2p-functional p2p-nft p2p-extended-test: ; @echo '$@ of $(P2P_VERSION)'
 ";
 
-/// What a downloaded include brings.
-const DEFAULTS: &str = ".PHONY: p2p-images\np2p-images: ; @echo $(P2P_APP_NAME)\n";
+/// A Makefile with an include that it downloads while it is read: there, and not tracked.
+fn downloads(makefile: &str) -> String {
+    let text = ".PHONY: p2p-images\\np2p-images: ; @echo $$(P2P_APP_NAME)\\n";
+    format!("$(shell printf '{text}' > .p2p.mk)\ninclude .p2p.mk\n{makefile}")
+}
 
-/// With the include that the Makefile downloads: there, and not tracked.
 fn with_defaults(makefile: &str) -> Gate {
-    Gate::new(&format!("include .p2p.mk\n{makefile}"))
-        .file(".gitignore", ".p2p.mk\n.rootfs\n")
-        .commit("ignore")
-        .file(".p2p.mk", DEFAULTS)
+    Gate::new(&downloads(makefile)).file(".gitignore", ".p2p.mk\n.rootfs\n").commit("ignore")
 }
 
 #[track_caller]
@@ -103,7 +102,7 @@ fn an_image_that_a_team_lists_or_has_had_must_be_there() {
     gate.run(&["fast-feedback"]).passed();
     let forgets =
         MAKEFILE.replace("image push", "image digest").replace("\t@'$(P2P_BIN)' image digest", "\t@: ");
-    let gate = gate.file("Makefile", &format!("include .p2p.mk\n{forgets}")).commit("forgets to push");
+    let gate = gate.file("Makefile", &downloads(&forgets)).commit("forgets to push");
     let run = gate.run(&["fast-feedback"]);
     assert!(run.ended(1).stdout.contains("acme/test/shop:0.0.2 is not in the registry"), "{}", run.stdout);
 }
