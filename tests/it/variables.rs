@@ -219,7 +219,7 @@ fn a_makefile_that_demands_what_its_targets_get_is_read() {
 fn inputs_replace_what_is_derived() {
     let gate = scene("")
         .input("fast-feedback-path", "quick")
-        .input("namespace-nft", "load")
+        .input("environments", "{'': {namespace-nft: load}}")
         .input("base-namespace", "team")
         .input("app-name", "basket")
         .input("service-account", "deploy@acme.io");
