@@ -40,6 +40,10 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
     }
     // In the action an empty `command` is its default.
     let asked = cli::parse(&world.args, github || world.reserved.get("INPUT_COMMAND").is_some());
+    // Scripts read what these print.
+    if matches!(asked, Asked::Image(_) | Asked::Tool(..)) {
+        console.only_answers();
+    }
     let ended = match asked {
         Asked::Said(text, answer) => {
             if answer {

@@ -323,11 +323,8 @@ mod tests {
     }
 
     #[test]
-    fn inputs_and_empty_variables_of_ours_are_not_passed_on() {
+    fn empty_variables_of_ours_are_not_passed_on() {
         let process: Env = [
-            ("INPUT_REGION", "eu"),
-            ("INPUT_TENANT-NAME", "shop"),
-            ("INPUT_OF_THE_TEAM", "theirs"),
             ("PATH", "/bin"),
             ("REGION", ""),
             ("BASE_DOMAIN", "of-the-job"),
@@ -341,7 +338,6 @@ mod tests {
         variables.insert("VERSION", Variable::plain("1.2.3", Origin::Default));
         variables.insert("TOKEN", Variable::secret(Secret::new("s3cret"), Origin::EnvVars));
         let expected: Env = [
-            ("INPUT_OF_THE_TEAM", "theirs"),
             ("PATH", "/bin"),
             ("BASE_DOMAIN", "of-the-job"),
             ("EMPTY_OF_OTHERS", ""),

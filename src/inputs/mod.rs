@@ -231,6 +231,30 @@ mod tests {
     }
 
     #[test]
+    fn inputs_and_what_asks_for_id_tokens_are_kept_from_other_programs() {
+        let names = [
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+            "ACTIONS_ID_TOKEN_REQUEST_URL",
+            "INPUT_OF_THE_TEAM",
+            "INPUT_REGISTRY-LOGINS",
+            "INPUT_REGISTRY_PASSWORD",
+            "INPUT_TENANT_NAME",
+            "PATH",
+        ];
+        let world = reserve(World {
+            env: names.iter().map(|name| (*name, "x")).collect(),
+            reserved: Env::default(),
+            args: Vec::new(),
+            directory: "/".into(),
+            now: jiff::Timestamp::UNIX_EPOCH,
+            terminal: false,
+        });
+        let left: Vec<_> = world.env.iter().map(|(name, _)| name.to_str().unwrap()).collect();
+        assert_eq!(left, ["INPUT_OF_THE_TEAM", "PATH"]);
+        assert_eq!(world.reserved.iter().count(), 5);
+    }
+
+    #[test]
     fn both_spellings_of_the_variable_are_read() {
         assert_eq!(read(&[("INPUT_TENANT-NAME", "shop")]).unwrap().tenant_name.unwrap(), "shop");
     }

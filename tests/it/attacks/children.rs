@@ -7,13 +7,17 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::gate::{Gate, MAKEFILE};
 
+const KUBECONFIG: &str = "{current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}], \
+                          clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}], \
+                          users: [{name: a, user: {token: canary-kubeconfig}}]}";
+
 /// The secret inputs, and what only p2p may have.
 const SECRETS: [(&str, &str); 7] = [
     ("INPUT_REGISTRY_PASSWORD", "canary-registry-password"),
     ("INPUT_REGISTRY-LOGINS", "other.example robot canary-registry-logins"),
     ("INPUT_ENV_VARS", "DB=canary-env-vars"),
     ("INPUT_SLACK_WEBHOOK_URL", "https://127.0.0.1:1/canary-webhook"),
-    ("INPUT_KUBECONFIG", "{kind: Config, users: [{name: a, user: {token: canary-kubeconfig}}]}"),
+    ("INPUT_KUBECONFIG", KUBECONFIG),
     ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "canary-id-token"),
     ("ACTIONS_ID_TOKEN_REQUEST_URL", "http://127.0.0.1:1/canary-url"),
 ];
@@ -36,6 +40,7 @@ fn scene(makefile: &str) -> Gate {
     fs::create_dir(gate.home().join(".docker")).unwrap();
     fs::write(gate.home().join(".docker/config.json"), r#"{"credsStore": "planted"}"#).unwrap();
     let gate = gate.env("PATH", format!("{}:{path}", planted.display())).input("federation", "off");
+    let gate = gate.input("registry-username", "robot");
     SECRETS.iter().fold(gate, |gate, (name, value)| gate.env(name, value))
 }
 
