@@ -70,6 +70,7 @@ pub fn command() -> Command {
 /// Runs the command.
 pub async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
     let Some((name, matches)) = matches.subcommand() else { return Ok(Exit::Usage) };
+    console.only_answers();
     let client = client(world, matches, console)?;
     let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
     let reference: Reference = text("reference").parse()?;

@@ -81,6 +81,9 @@ impl Controls {
         out.clear();
         let mut at = 0;
         if self.state == State::Text {
+            if self.missing == 0 && is_ordinary(bytes) {
+                return bytes;
+            }
             at = self.text(bytes, 0);
             if at == bytes.len() {
                 return bytes;
@@ -194,18 +197,30 @@ impl Controls {
 
 /// How many bytes at the start are printable ASCII, tabs or line ends.
 fn ordinary(bytes: &[u8]) -> usize {
-    // Without a branch for each byte the compiler looks at many at once.
-    let quiet = |block: &&[u8]| block.iter().fold(0, |any, byte| any | odd(*byte)) == 0;
-    let from = 32 * bytes.chunks_exact(32).take_while(quiet).count();
-    bytes[from..].iter().position(|byte| odd(*byte) != 0).map_or(bytes.len(), |at| from + at)
+    let odd = |byte: &u8| !matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+    bytes.iter().position(odd).unwrap_or(bytes.len())
 }
 
-/// 1 for a byte that has to be looked at.
-fn odd(byte: u8) -> u8 {
-    u8::from(byte.wrapping_sub(b' ') > b'~' - b' ')
-        & u8::from(byte != b'\n')
-        & u8::from(byte != b'\t')
-        & u8::from(byte != b'\r')
+/// Whether all of `bytes` are printable ASCII, tabs or line ends, as nearly all output is.
+fn is_ordinary(bytes: &[u8]) -> bool {
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    blocks.iter().all(|block| !is_odd(block) || ordinary(block) == block.len())
+        && ordinary(rest) == rest.len()
+}
+
+/// Whether there may be a byte that is neither printable ASCII nor LF. Eight bytes are looked at at once: the
+/// highest bit of each tells. A sum is larger than a byte only where that bit is set before.
+fn is_odd(block: &[u8; 32]) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let (words, _) = block.as_chunks();
+    let flags = words.iter().fold(0, |flags, word| {
+        let word = u64::from_le_bytes(*word);
+        let printable = word.wrapping_add((0x80 - 0x20) * ONES);
+        let delete = word.wrapping_add(ONES);
+        let no_line_end = (word ^ (0x0a * ONES)).wrapping_add(0x7f * ONES);
+        flags | word | delete | (!printable & no_line_end)
+    });
+    flags & (0x80 * ONES) != 0
 }
 
 #[cfg(test)]

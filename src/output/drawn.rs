@@ -1,6 +1,6 @@
 //! Lines as a terminal leaves them: drawn over with CR, each with its own colours.
 
-use memchr::memchr2;
+use memchr::{memchr2, memrchr};
 
 use super::colours::{On, RESET, Split};
 
@@ -27,7 +27,13 @@ impl Drawn {
     pub(super) fn append(&mut self, text: &[u8], out: &mut Vec<u8>) {
         let mut rest = text;
         while let Some(length) = memchr2(b'\n', b'\r', rest) {
-            self.draw(&rest[..length]);
+            let line = &rest[..length];
+            let whole = rest[length] == b'\n' && length > 0 && self.shown.is_empty() && self.is_closed(line);
+            if whole {
+                out.extend_from_slice(line);
+            } else {
+                self.draw(line);
+            }
             if rest[length] == b'\n' {
                 out.append(&mut self.shown);
                 out.push(b'\n');
@@ -44,13 +50,18 @@ impl Drawn {
         }
     }
 
+    /// Whether a line ends all colours that it begins, and none is on before it.
+    fn is_closed(&self, line: &[u8]) -> bool {
+        let last = memrchr(0x1b, line);
+        self.on.is_empty() && last.is_none_or(|at| resets(&line[at..]))
+    }
+
     /// Draws over the line. What draws nothing leaves it as it is.
     fn draw(&mut self, text: &[u8]) {
         let split = Split::of(text);
         if !split.text.is_empty() {
             self.shown.clear();
-            let resets = text.starts_with(RESET) || text.starts_with(b"\x1b[m");
-            if !self.on.is_empty() && !resets {
+            if !self.on.is_empty() && !resets(text) {
                 self.shown.append(&mut self.on.again());
             }
             self.shown.extend_from_slice(text);
@@ -62,6 +73,11 @@ impl Drawn {
             self.shown.extend_from_slice(RESET);
         }
     }
+}
+
+/// Whether `text` begins with the end of all colours.
+fn resets(text: &[u8]) -> bool {
+    text.starts_with(RESET) || text.starts_with(b"\x1b[m")
 }
 
 #[cfg(test)]

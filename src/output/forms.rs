@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::command;
 use super::controls::{plain, stripped};
@@ -59,23 +59,28 @@ pub(super) fn all(secret: &str) -> BTreeSet<String> {
 /// longer text (`user:secret`). Of each all parts of [`PART`] characters: they overlap, so they cover the lines
 /// of a text that was wrapped, wherever the secret begins in it.
 fn base64(secret: &[u8], forms: &mut BTreeSet<String>) {
-    for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
-        forms.insert(engine.encode(secret));
-        for skipped in 0..3 {
-            let rest = secret.get(skipped..).unwrap_or_default();
-            let whole = engine.encode(&rest[..rest.len() / 3 * 3]);
-            let parts = (0..whole.len()).step_by(PART / 2).filter_map(|at| whole.get(at..at + PART));
-            forms.extend(parts.filter(|part| !is_plain(part)).map(str::to_owned));
-            if whole.len() >= PART {
-                forms.insert(whole);
-            }
+    let mut both = |text: &str| {
+        forms.insert(text.to_owned());
+        if text.contains(['+', '/']) {
+            forms.insert(text.replace('+', "-").replace('/', "_"));
+        }
+    };
+    both(&STANDARD_NO_PAD.encode(secret));
+    for skipped in 0..3 {
+        let rest = secret.get(skipped..).unwrap_or_default();
+        let whole = STANDARD_NO_PAD.encode(&rest[..rest.len() / 3 * 3]);
+        let parts = (0..whole.len()).step_by(PART / 2).filter_map(|at| whole.get(at..at + PART));
+        parts.filter(|part| !is_plain(part)).for_each(&mut both);
+        if whole.len() >= PART {
+            both(&whole);
         }
     }
 }
 
 /// Few characters, as blanks and zeros have them: they are everywhere.
 fn is_plain(part: &str) -> bool {
-    part.bytes().collect::<BTreeSet<_>>().len() <= PART / 2
+    let first = |(at, byte): &(usize, u8)| !part.as_bytes()[..*at].contains(byte);
+    part.bytes().enumerate().filter(first).count() <= PART / 2
 }
 
 /// In both cases, and in the lines of `xxd -p`.

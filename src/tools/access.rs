@@ -31,6 +31,7 @@ pub(super) fn client(
     inputs: &Inputs,
     repositories: &[&Repository],
 ) -> Result<Client, Failure> {
+    console.only_answers();
     let mut keyring = Keyring::from_env(&world.env)?;
     for RegistryLogin { registry, username, password } in
         inputs.registry_logins.iter().flat_map(RegistryLogins::iter)

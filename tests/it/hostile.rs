@@ -3,6 +3,7 @@
 
 mod files;
 mod names;
+mod terminal;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
