@@ -402,7 +402,7 @@ async fn every_refusal_of_a_subnamespace_has_its_class() {
         let cluster = cluster();
         cluster.hnc(hnc);
         let limit = if matches!(hnc, Hnc::Silent | Hnc::Deletes | Hnc::Says("Missing")) {
-            Duration::from_millis(400)
+            Duration::from_millis(1500)
         } else {
             LIMIT
         };

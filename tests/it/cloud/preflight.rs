@@ -27,7 +27,8 @@ fn is_deploy(seen: &Seen) -> bool {
 fn it_is_five_requests_deep_with_two_identities_and_any_number_of_subnamespaces() {
     let cloud = Cloud::new();
     for server in [cloud.google.server(), cloud.cluster.server()] {
-        server.delay(Duration::from_millis(60));
+        // Longer than the handshake of a second connection, so that requests sent at once overlap.
+        server.delay(Duration::from_millis(250));
     }
     let run = cloud.gate(MAKEFILE).run(&["fast-feedback"]);
     run.passed();
