@@ -56,6 +56,7 @@ impl Env {
     }
 
     /// Takes the variables out whose names are `wanted`.
+    #[must_use]
     pub fn take(&mut self, wanted: impl Fn(&str) -> bool) -> Self {
         let wanted = |name: &OsStr| name.to_str().is_some_and(&wanted);
         let (taken, kept) = std::mem::take(&mut self.0).into_iter().partition(|(name, _)| wanted(name));

@@ -255,7 +255,7 @@ async fn serve(answer: impl Fn(&str) -> Option<(u16, Json)> + Send + 'static) ->
         while let Ok((mut socket, _)) = listener.accept().await {
             let mut seen = Vec::new();
             // All our bodies are JSON objects; a request without one ends after its headers.
-            while !seen.ends_with(b"}") && !(seen.starts_with(b"GET") && seen.ends_with(b"\r\n\r\n")) {
+            while !(seen.ends_with(b"}") || seen.starts_with(b"GET") && seen.ends_with(b"\r\n\r\n")) {
                 if socket.read_buf(&mut seen).await.unwrap() == 0 {
                     break;
                 }

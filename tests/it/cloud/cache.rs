@@ -96,7 +96,7 @@ fn off_and_keep_ask_nobody() {
     assert_eq!(built(&run), "<--cache-from=type=gha> with <>");
     assert!(run.report["warnings"].to_string().contains("`type=gha` does nothing here"));
     let run = gate.env("ACTIONS_RUNTIME_TOKEN", "runtime-token-17").run(&["fast-feedback"]);
-    assert_eq!(run.passed().report["warnings"], serde_json::json!([]));
+    assert!(!run.passed().report["warnings"].to_string().contains("type=gha"));
 }
 
 #[test]
