@@ -43,7 +43,7 @@ fn printed(values: &Values, env_vars: &EnvVars, process: &[(&str, &str)]) -> Str
 #[test]
 fn what_is_not_known_leaves_the_makefile_its_own() {
     let unknown = Sources::default().own().unwrap();
-    let process = [("P2P_APP_NAME", ""), ("REGION", ""), ("INPUT_REGION", "eu")];
+    let process = [("P2P_APP_NAME", ""), ("REGION", "")];
     assert_eq!(
         printed(&unknown, &EnvVars::default(), &process),
         "app=of-the-makefile region=of-the-makefile path=test\nkey=|input=none"
