@@ -533,7 +533,7 @@ fn the_command_promote_obeys_the_same_table() {
     let run = branch.run(&["promote", "extended-test"]);
     assert_eq!(run.passed().step(PROMOTION), "skipped");
     assert_eq!(branch.registry.digest("extended-test/shop", "9.9.9"), None);
-    let main = branch.git_ref("refs/heads/main");
+    let main = branch.git_ref("refs/heads/main").input("promotion-record", "expected");
     let run = main.run(&["promote", "extended-test"]);
     assert_eq!(run.passed().step(PROMOTION), "passed");
     assert!(main.registry.digest("extended-test/shop", "9.9.9").is_some());

@@ -105,8 +105,9 @@ fn every_row_of_the_table() {
         "GITHUB_STEP_SUMMARY",
         "GITHUB_ARTIFACTS",
     ];
-    // Without a login to Google there are none, and no promotion has taken place.
+    // Without a login to Google there are none, no promotion has taken place, and no registry is insecure.
     let unset = [
+        "P2P_INSECURE_REGISTRIES",
         "GOOGLE_APPLICATION_CREDENTIALS",
         "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE",
         "GOOGLE_GHA_CREDS_PATH",
