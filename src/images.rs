@@ -11,7 +11,7 @@ use crate::error::{Exit, Failure};
 use crate::image::{MANIFEST_TYPE, PackOptions, pack};
 use crate::inputs::{self, Inputs, Size};
 use crate::oci::{Client, Content, Insecure, Keyring, Manifest, Reference, Settings};
-use crate::private;
+use crate::removals::Directory;
 use crate::report::Console;
 use crate::world::{Env, World};
 
@@ -120,7 +120,7 @@ async fn push(
     directory: &Path,
     options: &PackOptions,
 ) -> Result<String, Failure> {
-    let temporary = private::temporary()?;
+    let temporary = Directory::new(&std::env::temp_dir())?;
     let packed = pack(directory, temporary.path(), options)?;
     let repository = &reference.repository;
     client.push_blob(repository, &Content::File(packed.layer.to_path_buf())).await?;

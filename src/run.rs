@@ -53,7 +53,9 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
             console.complain(text.trim_end());
             return Exit::Usage;
         }
-        Asked::Image(matches) => crate::images::run(&world, &matches, &console).await,
+        Asked::Image(matches) => {
+            Box::pin(interruptible(crate::images::run(&world, &matches, &console))).await
+        }
         Asked::Tool(name, matches) => Box::pin(crate::tools::run(&world, &name, &matches, &console)).await,
         // What it failed of it has told.
         Asked::Gate(flags) => {
@@ -64,6 +66,18 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
         report::failed(&console, &world.env, &failure, None);
         failure.exit
     })
+}
+
+/// Work that a signal ends, with its temporary files removed.
+async fn interruptible(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let signals = Signals::listen()?;
+    let mut stop = signals.stop();
+    tokio::select! {
+        ended = work => ended,
+        signal = stop.wait() => {
+            Err(Failure { what: format!("interrupted by {}", signal.name()), ..interrupted(signal) })
+        }
+    }
 }
 
 /// How long after a signal files of ours are still removed. What is left then, a copy of the workspace, goes

@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use crate::error::{Exit, Failure};
 use crate::image::{Limit, Platform, choose, unpack};
 use crate::oci::{Client, Contents, Manifest, Reference, Which};
-use crate::private;
+use crate::removals::Directory;
 
 /// The most manifests that are read to find the image in indexes of indexes.
 const MOST_MANIFESTS: usize = 50;
@@ -27,7 +27,7 @@ pub(super) async fn pull(
     let contents = image(client, reference).await?;
     let destination = Destination::make(directory)?;
     let limit = Limit::new(max_size);
-    let temporary = private::temporary()?;
+    let temporary = Directory::new(&std::env::temp_dir())?;
     // The first blob is the config; the layers follow in the order they are applied.
     for layer in contents.blobs.iter().skip(1) {
         let path = temporary.path().join(layer.digest.hex());

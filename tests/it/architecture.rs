@@ -51,7 +51,7 @@ const ROOMS: [(&str, &str); 33] = [
          removals report retry tagging version web workspace",
     ),
     ("report", "environment oci outcome output plan private"),
-    ("images", "environment image inputs oci private report"),
+    ("images", "environment image inputs oci removals report"),
     ("tools", "google inputs oci plan process record registry report retry version"),
     ("cli", "images inputs tools"),
     (
