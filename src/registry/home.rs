@@ -181,11 +181,6 @@ impl Local {
         self.address
     }
 
-    /// The server, unless another process serves the directory.
-    pub fn server(&self) -> Option<&Server> {
-        self.server.as_ref()
-    }
-
     /// Tells which tags are pushed, whoever serves the directory.
     ///
     /// # Errors
