@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use p2p::world::World;
+use sys::world::World;
 
 /// Short runs are most of all waiting for the kernel, and musl's own gives memory back so eagerly that a tenth
 /// of that is for memory.
@@ -10,7 +10,7 @@ use p2p::world::World;
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
-    p2p::process::keep_to_ourselves();
+    sys::process::keep_to_ourselves();
     let world = match World::of_process() {
         Ok(world) => world,
         Err(failure) => return p2p::report::fatal(&failure),
@@ -22,9 +22,9 @@ fn main() -> ExitCode {
         Err(error) => return p2p::report::fatal(&error.into()),
     };
     // A target's output goes out in larger parts than a pipe holds at first.
-    p2p::process::widen(std::io::stdout());
+    sys::process::widen(std::io::stdout());
     let (out, err) = (Box::new(std::io::stdout()), Box::new(std::io::stderr()));
-    let exit = runtime.block_on(p2p::run::run(world, out, err));
+    let exit = runtime.block_on(p2p::commands::run::run(world, out, err));
     // What still runs in the background has nothing to tell any more.
     runtime.shutdown_background();
     ExitCode::from(exit.code())

@@ -25,7 +25,7 @@ impl Takes {
             },
             ("plan", None) => None,
             ("latest", Some("extended-test" | "prod")) => Some(Self::Of(inputs::Command::ExtendedTest)),
-            (name, _) => match crate::tools::inputs(name) {
+            (name, _) => match crate::commands::tools::inputs(name) {
                 Some(names) => Some(Self::Named(names)),
                 None => command(name).map(Self::Of),
             },

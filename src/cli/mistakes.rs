@@ -2,8 +2,9 @@
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
-use crate::error::Failure;
-use crate::inputs::{SPECS, closest};
+use crate::inputs::SPECS;
+use sys::closest;
+use sys::error::Failure;
 
 /// The words of an error of clap's about the command `name`; ours where a flag is not one of it.
 pub(super) fn said(error: &Error, name: &str) -> String {

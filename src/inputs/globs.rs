@@ -2,7 +2,7 @@
 
 use super::types::Lines;
 use super::{Kind, Value};
-use crate::yaml::{self, Node};
+use sys::yaml::{self, Node};
 
 /// What a right text looks like, for the help.
 const EXPECTED: &str = "expected globs, one a line, or YAML: `p2p-functional: [\"results/*.xml\", \"logs/**\"]`, one target a line";

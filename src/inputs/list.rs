@@ -12,8 +12,8 @@ use super::types::{
     BuildCache, Bump, Command, Federate, FloatingTags, IdToken, Integration, Lines, OnExisting, OnFork,
     OutputFormat, Parallel, Promotion, Records, ReleaseCommit, Size, Words,
 };
-use crate::error::Failure;
-use crate::secret::Secret;
+use sys::error::Failure;
+use workflow_commands::Secret;
 
 macro_rules! inputs {
     ($($section:literal for $commands:ident { $(

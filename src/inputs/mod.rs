@@ -3,7 +3,6 @@
 //! Each input of the action is one environment variable (`INPUT_TENANT_NAME`) and, unless it is
 //! a secret, one flag (`--tenant-name`). Nothing else in the crate knows their names.
 
-mod closest;
 mod commands;
 mod globs;
 mod list;
@@ -12,7 +11,6 @@ mod registry_logins;
 mod secrets;
 mod types;
 
-pub use closest::closest;
 pub use globs::Globs;
 pub use list::{Inputs, SPECS};
 pub use read::Read;
@@ -23,9 +21,9 @@ pub use types::{
     OnExisting, OnFork, OutputFormat, Parallel, Promotion, Records, ReleaseCommit, Size, Words,
 };
 
-use crate::secret::Secret;
-use crate::version::{self, Prefix};
-use crate::world::{Env, World};
+use crate::domain::version::{self, Prefix};
+use sys::world::{Env, World};
+use workflow_commands::Secret;
 
 /// How the variables of inputs begin.
 const PREFIX: &str = "INPUT_";
@@ -155,7 +153,7 @@ pub(crate) trait Value: Sized {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::error::Failure;
+    use sys::error::Failure;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Inputs, Failure> {
         let env: Env = pairs.iter().copied().collect();

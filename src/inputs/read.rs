@@ -2,8 +2,8 @@
 
 use super::Inputs;
 use super::{Kind, SPECS, Spec, Value};
-use crate::error::Failure;
-use crate::secret::Secret;
+use sys::error::Failure;
+use workflow_commands::Secret;
 
 /// What the inputs say.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The `registry-logins` input: logins to further registries, one a line.
 
 use super::{Kind, Value};
-use crate::secret::Secret;
+use workflow_commands::Secret;
 
 /// The logins in the order of their lines.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Secret inputs of which a part is as secret as the whole.
 
 use super::{Kind, Value};
-use crate::secret::Secret;
+use workflow_commands::Secret;
 
 /// The parts of a URL and the values of variables that are shorter say nothing and are everywhere.
 const SHORTEST_PART: usize = 8;

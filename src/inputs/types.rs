@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Kind, Value, closest};
-use crate::secret::Secret;
-use crate::version::Line;
+use super::{Kind, Value};
+use crate::domain::version::Line;
+use sys::closest;
+use workflow_commands::Secret;
 
 /// What was expected, with the word that was meant where that can be guessed.
 fn expected(word: &str, words: &[&str], expected: &str) -> String {

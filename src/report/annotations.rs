@@ -1,9 +1,9 @@
 //! Annotations and masks: what GitHub's runner is told besides the text.
 
 use super::{Console, Listener};
-use crate::error::Failure;
-use crate::outcome::{Event, Status, StepResult};
-use crate::output::{Annotation, Level, command};
+use crate::domain::outcome::{Event, Status, StepResult};
+use sys::error::Failure;
+use workflow_commands::{Annotation, Level, command};
 
 /// GitHub keeps 10 of a kind a step. Ours must find room, so targets get fewer.
 const OF_TARGETS: usize = 7;

@@ -1,6 +1,6 @@
 //! What refers to a copied image, as a table.
 
-use crate::oci::{Attached, AttachedState};
+use oci::{Attached, AttachedState};
 
 /// So many of a kind have a line each.
 const EACH: usize = 3;
@@ -46,7 +46,7 @@ pub(crate) fn left_behind(unread: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oci::Digest;
+    use oci::Digest;
 
     #[test]
     fn columns_are_aligned() {

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::output::{Annotation, Level, Masker, StopToken, command, inert};
-use crate::secret::{Secret, Secrets};
+use workflow_commands::{Annotation, Level, Masker, StopToken, command, inert};
+use workflow_commands::{Secret, Secrets};
 
 /// The one writer to standard output and error, shared by the listeners that print.
 #[derive(Clone)]

@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Listener;
-use crate::error::Failure;
-use crate::outcome::{Event, Outcome, Verdict};
-use crate::output::Masker;
-use crate::private;
+use crate::domain::outcome::{Event, Outcome, Verdict};
+use sys::error::Failure;
+use sys::private;
+use workflow_commands::Masker;
 
 /// The version of the report's schema; it changes only when something is removed or renamed.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -101,7 +101,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::secret::Secret;
+    use workflow_commands::Secret;
 
     #[derive(Serialize)]
     struct Told {

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{Console, Listener, time};
-use crate::outcome::{Event, Outcome, Status, StepResult, Verdict};
-use crate::output::{Level, plain};
-use crate::plan::{Place, Plan};
+use crate::domain::outcome::{Event, Outcome, Status, StepResult, Verdict};
+use crate::gate::plan::{Place, Plan};
+use workflow_commands::{Level, plain};
 
 /// How often a terminal shows what a target draws.
 const LIVE: Duration = Duration::from_millis(100);

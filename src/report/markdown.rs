@@ -1,6 +1,6 @@
 //! Text of others in markdown, so that it stays text: without control sequences ([`plain`]).
 
-use crate::output::plain;
+use workflow_commands::plain;
 
 /// In a cell of a table. What stands between backticks is shown as code.
 pub(super) fn cell(text: &str) -> String {

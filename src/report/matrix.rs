@@ -1,9 +1,9 @@
 //! The environments of a gate, for `strategy.matrix`.
 
 use super::{Console, outputs};
-use crate::environment::Matrix;
-use crate::error::{Exit, Failure};
-use crate::world::Env;
+use crate::domain::environment::Matrix;
+use sys::error::{Exit, Failure};
+use sys::world::Env;
 
 /// Prints a matrix on one line, and sets the output `matrix`.
 ///

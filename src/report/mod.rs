@@ -29,10 +29,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::error::Failure;
-use crate::outcome::Event;
-use crate::output::plain;
-use crate::world::Env;
+use crate::domain::outcome::Event;
+use sys::error::Failure;
+use sys::world::Env;
+use workflow_commands::plain;
 
 /// One who hears what happens.
 pub trait Listener {

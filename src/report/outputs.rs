@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{Console, Listener};
-use crate::error::Exit;
-use crate::outcome::{Event, Image, Outcome, Verdict};
-use crate::output::{Level, file_command};
-use crate::private;
+use crate::domain::outcome::{Event, Image, Outcome, Verdict};
+use sys::error::Exit;
+use sys::private;
+use workflow_commands::{Level, file_command};
 
 /// At most so many subjects a job.
 const SUBJECTS: usize = 500;

@@ -7,11 +7,11 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::{Listener, markdown, time};
-use crate::error::Failure;
-use crate::outcome::{Event, Outcome, Status, StepResult, Verdict};
-use crate::output::{Masker, stripped};
-use crate::plan::Plan;
-use crate::private;
+use crate::domain::outcome::{Event, Outcome, Status, StepResult, Verdict};
+use crate::gate::plan::Plan;
+use sys::error::Failure;
+use sys::private;
+use workflow_commands::{Masker, stripped};
 
 /// GitHub's limit is 1,048,576 bytes a step; the rest is room for what a target's own
 /// characters grow to.

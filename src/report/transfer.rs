@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Console;
-use crate::oci::{Digest, Listener, Progress};
+use oci::{Digest, Listener, Progress};
 
 /// How often a person sees a new line.
 const LIVE: Duration = Duration::from_millis(200);
@@ -136,7 +136,7 @@ fn mib(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oci::How;
+    use oci::How;
 
     #[test]
     fn counts_what_is_there_and_what_is_on_its_way() {

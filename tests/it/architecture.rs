@@ -1,77 +1,80 @@
-//! Who may depend on whom, as docs/architecture.md has it. A row that is wrong or no longer needed fails.
+//! Who may depend on whom inside `src`, as docs/architecture.md has it. Between crates the compiler decides.
+//! A row that is wrong or no longer needed fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// What every room may use: failures, a value that never prints, the process environment as a value.
-const ALL: [&str; 3] = ["error", "secret", "world"];
-
-/// A room, and which others it uses besides.
-const ROOMS: [(&str, &str); 33] = [
-    // The pure middle.
-    ("environment", "inputs yaml"),
-    ("error", ""),
-    ("inputs", "version yaml"),
-    ("outcome", "output plan retry"),
-    ("output", ""),
-    ("plan", "environment google inputs make outcome version"),
-    ("version", ""),
-    // The edges, and what they share.
-    ("git", "group private retry version"),
-    ("github", "output retry version web"),
-    ("google", "inputs private retry web"),
-    ("image", ""),
-    ("kube", "group private retry web yaml"),
-    // Login files have one reader, for our own client and for the files of targets.
-    ("login_file", "private"),
-    ("logins", "login_file"),
-    ("make", "group"),
-    ("oci", "login_file output retry web"),
-    ("process", "output"),
-    ("registry", ""),
-    ("removals", "workspace"),
-    ("slack", "output retry web"),
-    ("web", "output retry"),
-    ("workspace", "private"),
-    ("world", ""),
-    // Above the edges.
-    ("record", "environment oci version"),
-    ("release", "github retry tagging version workspace"),
-    ("tagging", "git github inputs retry version"),
+/// A room, and the other rooms and crates that it uses.
+const ROOMS: [(&str, &str); 23] = [
+    // Pure.
+    ("inputs", "domain/version"),
+    ("domain/environment", "inputs"),
+    ("domain/outcome", "gate/plan"),
+    ("domain/version", ""),
+    // One outside system each.
+    ("edges/git", "domain/version"),
+    ("edges/github", "domain/version"),
+    ("edges/google", "inputs"),
+    ("edges/kube", ""),
+    ("edges/make", ""),
+    ("edges/slack", ""),
+    ("edges/workspace", ""),
+    // The gate.
+    ("gate/plan", "domain/environment domain/outcome domain/version edges/google edges/make inputs"),
+    ("gate/record", "domain/environment domain/version oci"),
+    ("gate/release", "domain/version edges/github edges/workspace gate/tagging"),
+    ("gate/tagging", "domain/version edges/git edges/github inputs"),
+    (
+        "gate/context",
+        "domain/environment domain/outcome domain/version edges/git edges/github edges/google edges/make edges/workspace \
+         gate/plan gate/record gate/release gate/tagging inputs oci",
+    ),
+    (
+        "gate/execute",
+        "domain/environment domain/outcome domain/version edges/git edges/google edges/kube edges/make edges/workspace \
+         gate/context gate/plan gate/record gate/release gate/tagging inputs oci registry report",
+    ),
     // The ends.
+    ("report", "domain/environment domain/outcome gate/plan oci"),
+    ("cli", "commands/images commands/tools inputs"),
+    ("commands/images", "domain/environment inputs oci report"),
+    ("commands/tools", "domain/version edges/google gate/plan gate/record inputs oci registry report"),
     (
-        "context",
-        "environment git github google inputs make oci outcome plan private process record release removals retry \
-         tagging version workspace",
+        "commands/run",
+        "cli commands/images commands/tools domain/environment domain/outcome edges/git edges/google edges/kube edges/slack \
+         edges/workspace gate/context gate/execute gate/plan gate/record gate/tagging inputs oci registry report",
     ),
-    (
-        "execute",
-        "context environment git google inputs kube logins make oci outcome output plan private process record registry release \
-         removals report retry tagging version web workspace",
-    ),
-    ("report", "environment oci outcome output plan private"),
-    ("images", "environment image inputs oci removals report"),
-    ("tools", "google inputs oci plan process record registry report retry version"),
-    ("cli", "images inputs tools"),
-    (
-        "run",
-        "cli context environment execute git google images inputs kube logins oci outcome output plan process record registry \
-         removals report retry slack tagging tools web workspace",
-    ),
+    ("main", "commands/run report"),
 ];
 
-/// The rooms that a file names, its tests left out.
+/// The folders whose folders are rooms; the others are rooms themselves.
+const FLOORS: [&str; 4] = ["commands", "domain", "edges", "gate"];
+
+/// The room that a path below `src` or a path of modules belongs to.
+fn room<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let first = names.next()?;
+    if FLOORS.contains(&first) {
+        return names.next().map(|second| format!("{first}/{second}"));
+    }
+    Some(first.to_owned())
+}
+
+/// The rooms and crates that a file names, its tests left out.
 fn named(file: &Path, used: &mut BTreeSet<String>) {
     let text = fs::read_to_string(file).unwrap();
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
     for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
         for rest in line.split("crate::").skip(1) {
-            let room: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-            // What stands in lib.rs itself is a constant.
-            if room.starts_with(|c: char| c.is_ascii_lowercase()) {
-                used.insert(room);
-            }
+            let names =
+                rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|name| !name.is_empty());
+            // What lib.rs itself holds begins with a capital letter.
+            used.extend(room(names).filter(|room| room.starts_with(|c: char| c.is_ascii_lowercase())));
+        }
+        let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
+        for path in words.filter_map(|word| word.split_once("::")) {
+            used.extend(["oci", "registry"].into_iter().filter(|krate| *krate == path.0).map(str::to_owned));
+            used.extend(room(path.1.split("::")).filter(|_| path.0 == "p2p"));
         }
     }
 }
@@ -85,12 +88,15 @@ fn each_room_knows_only_those_that_it_may() {
         if path.extension().is_none_or(|extension| extension != "rs") || path.ends_with("tests.rs") {
             continue;
         }
-        let room = path.strip_prefix(&src).unwrap().components().next().unwrap();
-        let room = room.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
-        named(path, uses.entry(room).or_default());
+        let below = path.strip_prefix(&src).unwrap().with_extension("");
+        let room = room(below.to_str().unwrap().split('/').filter(|name| *name != "mod"))
+            .filter(|room| room != "lib");
+        if let Some(room) = room {
+            named(path, uses.entry(room).or_default());
+        }
     }
     for (room, used) in &mut uses {
-        used.retain(|other| other != room && !ALL.contains(&other.as_str()));
+        used.retain(|other| other != room);
     }
     uses.retain(|_, used| !used.is_empty());
     let listed = |others: &str| others.split_whitespace().map(str::to_owned).collect::<BTreeSet<_>>();

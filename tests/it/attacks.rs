@@ -11,8 +11,8 @@ mod taken;
 mod unreviewed_tag;
 mod yanked;
 
-use p2p::oci::{Client, Keyring, Repository, Settings, Which};
-use p2p::record::{self, Record};
+use ::oci::{Client, Keyring, Repository, Settings, Which};
+use p2p::gate::record::{self, Record};
 
 use crate::support::gate::{Gate, MAKEFILE};
 
@@ -40,7 +40,7 @@ fn at<T>(
     gate: &Gate,
     path: &str,
     tag: &str,
-    work: impl AsyncFnOnce(Client, Repository, p2p::oci::Digest) -> T,
+    work: impl AsyncFnOnce(Client, Repository, ::oci::Digest) -> T,
 ) -> T {
     // Another test may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use p2p::gate::plan::{Buildx, Place, cache};
 use p2p::inputs::BuildCache;
-use p2p::plan::{Buildx, Place, cache};
 
 use crate::support::gate::Gate;
 use crate::support::tools::tool;

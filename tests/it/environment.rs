@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use p2p::environment::{EnvVars, Paths, Sources, Target, Values, target_variables};
-use p2p::secret::Secret;
-use p2p::world::Env;
+use ::sys::world::Env;
+use ::workflow_commands::Secret;
+use p2p::domain::environment::{EnvVars, Paths, Sources, Target, Values, target_variables};
 
 const MAKEFILE: &str = "\
 P2P_APP_NAME ?= of-the-makefile

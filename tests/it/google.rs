@@ -7,13 +7,13 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use p2p::error::Failure;
-use p2p::google::{ClusterName, Federation, GoogleError, Identity, Renewer, Role, Settings, Token};
+use ::sys::error::Failure;
+use ::sys::http::Retrying;
+use ::sys::retry::{Again, Policy, Watcher};
+use ::sys::world::Env;
+use p2p::edges::google::{ClusterName, Federation, GoogleError, Identity, Renewer, Role, Settings, Token};
+use p2p::edges::kube::{Action, Api, Kubeconfig};
 use p2p::inputs::ClusterEndpoint;
-use p2p::kube::{Action, Api, Kubeconfig};
-use p2p::retry::{Again, Policy, Watcher};
-use p2p::web::Retrying;
-use p2p::world::Env;
 use serde_json::{Value as Json, json};
 use tokio::process::{Child, Command};
 
@@ -326,7 +326,7 @@ async fn the_credential_file_leads_to_a_token() {
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let file: Json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let text = |pointer: &str| file.pointer(pointer).and_then(Json::as_str).unwrap().to_owned();
-    let client = p2p::web::builder(true).build().unwrap();
+    let client = ::sys::http::builder(true).build().unwrap();
     let answer = client.get(text("/credential_source/url"));
     let answer = answer.header("authorization", text("/credential_source/headers/Authorization"));
     let answer: Json = answer.send().await.unwrap().json().await.unwrap();

@@ -5,9 +5,9 @@ mod files;
 mod names;
 mod terminal;
 
+use ::workflow_commands::command;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use p2p::output::command;
 
 use crate::support::gate::{Gate, MAKEFILE, Run};
 use crate::support::runner_reader;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use p2p::image::{self, Limit, PackError, PackOptions, Packed, Platform, pack, unpack};
+use ::oci::image::{self, Limit, PackError, PackOptions, Packed, Platform, pack, unpack};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

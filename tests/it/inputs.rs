@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use p2p::environment::Key;
+use p2p::domain::environment::Key;
 use p2p::inputs::{Kind, SPECS, Spec};
 
 const BEGIN: &str = "# inputs: from the list in src/inputs/list.rs";

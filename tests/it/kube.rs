@@ -6,11 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use ::sys::error::Failure;
+use ::workflow_commands::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use p2p::error::Failure;
-use p2p::kube::{KubeError, Kubeconfig};
-use p2p::secret::Secret;
+use p2p::edges::kube::{KubeError, Kubeconfig};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 

@@ -5,12 +5,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ::oci::Digest;
+use ::oci::logins::{Login, Logins, UserFiles};
+use ::sys::error::Failure;
+use ::workflow_commands::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use p2p::error::Failure;
-use p2p::logins::{Login, Logins, UserFiles};
-use p2p::oci::Digest;
-use p2p::secret::Secret;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 

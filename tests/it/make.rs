@@ -11,9 +11,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use p2p::error::Help;
-use p2p::make::{MakeError, Makefile, Origin, Place, ProbeRequest, State, images, probe};
-use p2p::world::Env;
+use ::sys::error::Help;
+use ::sys::world::Env;
+use p2p::edges::make::{MakeError, Makefile, Origin, Place, ProbeRequest, State, images, probe};
 
 /// A directory with a Makefile.
 struct Corpus {

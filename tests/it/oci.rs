@@ -13,12 +13,12 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use p2p::oci::{
+use ::oci::{
     Client, Content, CopyOptions, Descriptor, Digest, Manifest, OCI_INDEX, OCI_MANIFEST, Repository,
     Settings, Which,
 };
-use p2p::retry::{Again, Policy, Watcher};
+use ::sys::retry::{Again, Policy, Watcher};
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";

@@ -3,10 +3,10 @@
 
 use std::fmt::Write;
 
+use ::workflow_commands::Secret;
+use ::workflow_commands::{Findings, Level, Masker, Options, StopToken, Stream, command, inert};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use p2p::output::{Findings, Level, Masker, Options, StopToken, Stream, command, inert};
-use p2p::secret::Secret;
 use proptest::prelude::*;
 
 use crate::support::runner_reader::{self, Effect};

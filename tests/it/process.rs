@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use p2p::error::{Exit, Help};
-use p2p::process::{
+use ::sys::error::{Exit, Help};
+use ::sys::process::{
     Ended, How, ProcessError, RunOptions, Signals, Spec, Stop, StopSignal, capture, capture_any, run_group,
 };
-use p2p::world::Env;
+use ::sys::world::Env;
 use tempfile::TempDir;
 
 /// Longer than anything here takes, so that a test that hangs fails.

@@ -4,13 +4,13 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use ::oci::image::Platform;
+use ::oci::{OCI_INDEX, Repository};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use p2p::image::Platform;
-use p2p::oci::{OCI_INDEX, Repository};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::{Value, json};
 
@@ -100,8 +100,8 @@ fn zstd(bytes: &[u8]) -> Bytes {
     compress_to_vec(bytes, CompressionLevel::Fastest).into()
 }
 
-fn entry(digest: &p2p::oci::Digest, size: usize, more: &Value) -> Value {
-    let mut entry = json!({"mediaType": p2p::oci::OCI_MANIFEST, "digest": digest, "size": size});
+fn entry(digest: &::oci::Digest, size: usize, more: &Value) -> Value {
+    let mut entry = json!({"mediaType": ::oci::OCI_MANIFEST, "digest": digest, "size": size});
     entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     entry
 }

@@ -9,8 +9,8 @@ mod life;
 mod manifests;
 mod skopeo;
 
+use ::registry::{Digest, Options, Server};
 use http::{HeaderMap, Method, StatusCode};
-use p2p::registry::{Digest, Options, Server};
 use serde_json::{Value, json};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

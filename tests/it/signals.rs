@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use p2p::registry::{Fault, Faults};
+use ::registry::{Fault, Faults};
 use rustix::process::Signal;
 
 use crate::support::gate::{Gate, MAKEFILE, Registry, Run, Running};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use p2p::environment::TABLE;
+use p2p::domain::environment::TABLE;
 use serde_json::json;
 
 use crate::support::gate::{Gate, MAKEFILE, Run};

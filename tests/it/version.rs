@@ -14,15 +14,15 @@ mod remote;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use p2p::error::{Failure, Help};
-use p2p::git::Git;
-use p2p::github::GitHub;
+use ::sys::error::{Failure, Help};
+use ::sys::retry::{Again, Policy, Watcher};
+use ::sys::world::Env;
+use ::workflow_commands::Secret;
+use p2p::domain::version::{Commit, Kind, Prefix, VersionTag};
+use p2p::edges::git::Git;
+use p2p::edges::github::GitHub;
+use p2p::gate::tagging::{self, Listing, Remote, Settled, Subject};
 use p2p::inputs::{Bump, ReleaseCommit};
-use p2p::retry::{Again, Policy, Watcher};
-use p2p::secret::Secret;
-use p2p::tagging::{self, Listing, Remote, Settled, Subject};
-use p2p::version::{Commit, Kind, Prefix, VersionTag};
-use p2p::world::Env;
 use tokio::time::Instant;
 
 use crate::support::github::{Github, REPOSITORY};

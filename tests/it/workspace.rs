@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use p2p::error::Help;
-use p2p::workspace::{
+use ::sys::error::Help;
+use ::sys::remove_tree;
+use p2p::edges::workspace::{
     ArtifactGlobs, Brought, Copied, CopyOptions, Snapshot, WorkspaceError, bring_back, copy_workspace,
-    remove_tree,
 };
 
 /// A workspace `ws` beside the place `copy` for its copy.

@@ -1,7 +1,7 @@
 //! Records that anybody who may push can write: which of them do not count.
 
-use p2p::oci::{Content, Manifest, OCI_MANIFEST, Which};
-use p2p::record::{By, Judgement, Record};
+use ::oci::{Content, Manifest, OCI_MANIFEST, Which};
+use p2p::gate::record::{By, Judgement, Record};
 use serde_json::json;
 
 use super::{at, forge, makefile, push, records};

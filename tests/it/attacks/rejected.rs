@@ -15,7 +15,7 @@ fn flaky() -> String {
 
 fn results(gate: &Gate, path: &str) -> Vec<String> {
     let mut records = records(gate, path, "0.0.1");
-    records.sort_by_key(p2p::record::Record::time);
+    records.sort_by_key(p2p::gate::record::Record::time);
     records.iter().map(|record| format!("{} {}", record.stage.as_ref().unwrap(), record.result)).collect()
 }
 

@@ -1,6 +1,6 @@
 //! The command lines, judged by what they print and by skopeo.
 
-use p2p::oci::Which;
+use ::oci::Which;
 
 use super::{Embedded, err, out, run};
 use crate::oci::{assert_whole, client, repository, shop, tag};
@@ -74,7 +74,7 @@ async fn an_image_by_digest_needs_no_tag() {
 
 #[tokio::test]
 async fn latest_reads_all_pages() {
-    let registry = Embedded::with(|options| p2p::registry::Options { page: 3, ..options }).await;
+    let registry = Embedded::with(|options| ::registry::Options { page: 3, ..options }).await;
     let at = repository(&registry.host(), "app");
     let none = run(&["latest", &at.to_string()]).await;
     assert_eq!(none.status.code(), Some(1));

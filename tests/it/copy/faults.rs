@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use p2p::oci::{Client, CopyOptions, Manifest, Repository, Settings, Which};
-use p2p::registry::{Account, Auth, Fault, Faults, Options};
-use p2p::secret::Secret;
+use ::oci::{Client, CopyOptions, Manifest, Repository, Settings, Which};
+use ::registry::{Account, Auth, Fault, Faults, Options};
+use ::workflow_commands::Secret;
 
 use super::{Embedded, assert_complete};
 use crate::oci::{Builder, client, noise, options, repository, settings, tag};
@@ -62,12 +62,7 @@ fn impatient() -> Client {
 }
 
 /// The outcome of a copy: right, or an error that leaves no tag.
-async fn judge(
-    what: &str,
-    result: Result<(), p2p::oci::OciError>,
-    destination: &Repository,
-    image: &Manifest,
-) {
+async fn judge(what: &str, result: Result<(), ::oci::OciError>, destination: &Repository, image: &Manifest) {
     // Asked without the fault, which has struck.
     let there = client().resolve(destination, &tag("1")).await.unwrap();
     match result {
@@ -88,7 +83,7 @@ async fn copy(
     from: &Repository,
     image: &Manifest,
     to: &Repository,
-) -> Result<(), p2p::oci::OciError> {
+) -> Result<(), ::oci::OciError> {
     let options = CopyOptions { concurrency: 3, ..options() };
     client.copy(from, &image.digest, to, &["1".into()], &options).await.map(|_| ())
 }
@@ -118,13 +113,13 @@ async fn one_fault_at_any_request_to_the_destination() {
 async fn one_fault_at_any_request_to_the_source() {
     let to = Embedded::start(None).await;
     let plain = tempfile::tempdir().unwrap();
-    let maker = p2p::registry::Server::start(Options::at(plain.path())).await.unwrap();
+    let maker = ::registry::Server::start(Options::at(plain.path())).await.unwrap();
     let image = small(&repository(&maker.address().to_string(), "test/app")).await;
     for (number, (kind, fault)) in kinds().into_iter().enumerate() {
         for position in 1.. {
             let (faults, seen) = at(position, fault.clone());
             let options = Options { faults: Some(faults), ..Options::at(plain.path()) };
-            let from = p2p::registry::Server::start(options).await.unwrap();
+            let from = ::registry::Server::start(options).await.unwrap();
             let source = repository(&from.address().to_string(), "test/app");
             let destination = repository(&to.host(), &format!("k{number}/p{position}"));
             let result = copy(&impatient(), &source, &image, &destination).await;
@@ -142,13 +137,13 @@ async fn one_fault_at_any_request_to_the_source() {
 async fn one_fault_at_any_request_within_one_registry() {
     for mounts in [true, false] {
         let root = tempfile::tempdir().unwrap();
-        let maker = p2p::registry::Server::start(Options::at(root.path())).await.unwrap();
+        let maker = ::registry::Server::start(Options::at(root.path())).await.unwrap();
         let image = small(&repository(&maker.address().to_string(), "test/app")).await;
         for (number, (kind, fault)) in kinds().into_iter().enumerate() {
             for position in 1.. {
                 let (faults, seen) = at(position, fault.clone());
                 let options = Options { faults: Some(faults), mounts, ..Options::at(root.path()) };
-                let server = p2p::registry::Server::start(options).await.unwrap();
+                let server = ::registry::Server::start(options).await.unwrap();
                 let host = server.address().to_string();
                 let destination = repository(&host, &format!("k{number}/p{position}"));
                 let result = copy(&impatient(), &repository(&host, "test/app"), &image, &destination).await;
@@ -169,7 +164,7 @@ async fn one_fault_at_any_request_of_a_copy_with_referrers() {
     let source = repository(&from.host(), "test/app");
     let image = small(&source).await;
     let builder = Builder { client: &client(), at: &source };
-    let sbom = serde_json::json!({"schemaVersion": 2, "mediaType": p2p::oci::OCI_MANIFEST,
+    let sbom = serde_json::json!({"schemaVersion": 2, "mediaType": ::oci::OCI_MANIFEST,
         "artifactType": "application/spdx+json", "subject": image.descriptor(), "layers": [],
         "config": builder.blob("application/vnd.oci.empty.v1+json", "{}".into()).await});
     let sbom = builder.push(&sbom, None).await;
@@ -226,7 +221,7 @@ async fn a_token_that_ends_in_mid_copy_is_renewed() {
 #[tokio::test]
 async fn a_tag_that_moves_while_it_is_read_gives_one_image_or_the_other() {
     let root = tempfile::tempdir().unwrap();
-    let maker = p2p::registry::Server::start(Options::at(root.path())).await.unwrap();
+    let maker = ::registry::Server::start(Options::at(root.path())).await.unwrap();
     let making = repository(&maker.address().to_string(), "test/app");
     let builder = Builder { client: &client(), at: &making };
     let first = builder.image("amd64", &[noise(1, 1000)]).await;
@@ -238,16 +233,16 @@ async fn a_tag_that_moves_while_it_is_read_gives_one_image_or_the_other() {
         let digest = second.digest.clone();
         let faults = Faults::new(move |asked| {
             if asked.number == position {
-                let store = p2p::registry::Store::open(&tags).unwrap();
-                let name = p2p::registry::Repository::parse("test/app").unwrap();
-                let now = p2p::registry::Tag::parse("now").unwrap();
-                let digest = p2p::registry::Digest::parse(digest.as_str()).unwrap();
+                let store = ::registry::Store::open(&tags).unwrap();
+                let name = ::registry::Repository::parse("test/app").unwrap();
+                let now = ::registry::Tag::parse("now").unwrap();
+                let digest = ::registry::Digest::parse(digest.as_str()).unwrap();
                 store.tag(&name, &now, &digest).unwrap();
             }
             None
         });
         let options = Options { faults: Some(faults), ..Options::at(root.path()) };
-        let server = p2p::registry::Server::start(options).await.unwrap();
+        let server = ::registry::Server::start(options).await.unwrap();
         let source = repository(&server.address().to_string(), "test/app");
         let destination = repository(&to.host(), &format!("p{position}"));
         let now = Which::Tag("now".into());

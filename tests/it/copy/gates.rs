@@ -23,7 +23,7 @@ fn get(url: &str) -> Vec<u8> {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let answer = client
             .get(url)
-            .header("accept", p2p::oci::OCI_MANIFEST)
+            .header("accept", ::oci::OCI_MANIFEST)
             .send()
             .await
             .unwrap()
@@ -45,7 +45,7 @@ fn a_gate_leaves_a_record_that_anybody_can_read() {
     let image = format!("{promoted}:{version}");
     let raw = skopeo(&["inspect", "--raw", "--tls-verify=false"], &image);
     assert_eq!(raw, skopeo(&["inspect", "--raw", "--tls-verify=false"], &format!("{tested}:{version}")));
-    let digest = p2p::oci::Digest::of(&raw);
+    let digest = ::oci::Digest::of(&raw);
 
     let shown = gate.run(&["verify", &image, "--require", "fast-feedback"]);
     shown.passed();
@@ -132,7 +132,7 @@ fn a_promotion_by_hand_goes_by_the_records_and_leaves_none() {
 
     // Who hands the digests over says so.
     let raw = skopeo(&["inspect", "--raw", "--tls-verify=false"], &image);
-    let gate = gate.input("images", &format!(r#"{{"shop": "{}"}}"#, p2p::oci::Digest::of(&raw)));
+    let gate = gate.input("images", &format!(r#"{{"shop": "{}"}}"#, ::oci::Digest::of(&raw)));
     gate.input("promotion-record", "required").run(&["promote", "prod"]).passed();
     let gate = Gate::new(MAKEFILE);
     let shown = gate.run(&["verify", &promoted, "--repository", "acme/other", "--require", "extended-test"]);

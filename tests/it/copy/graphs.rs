@@ -1,6 +1,6 @@
 //! Images of any shape come over whole and unchanged.
 
-use p2p::oci::{
+use ::oci::{
     AttachedState, Client, CopyOptions, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Digest, Manifest,
     OCI_INDEX, OCI_MANIFEST, Repository, Which,
 };

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use p2p::oci::Which;
+use ::oci::Which;
 
 use super::{assert_complete, err, p2p, run};
 use crate::oci::{Builder, client, noise, repository, tag};

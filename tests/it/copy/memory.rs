@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use p2p::oci::{Digest, Hasher, Manifest, OCI_MANIFEST};
+use ::oci::{Digest, Hasher, Manifest, OCI_MANIFEST};
 use serde_json::{Value, json};
 
 use super::p2p;

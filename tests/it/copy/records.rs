@@ -1,7 +1,7 @@
 //! Records of gates: written, carried along, shown, required.
 
-use p2p::oci::{Client, CopyOptions, Manifest, Repository};
-use p2p::record::{self, By, Judgement, Record, UNSIGNED};
+use ::oci::{Client, CopyOptions, Manifest, Repository};
+use p2p::gate::record::{self, By, Judgement, Record, UNSIGNED};
 
 use super::{Embedded, err, out, run};
 use crate::oci::{client, repository, shop};

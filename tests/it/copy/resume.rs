@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use p2p::oci::{Client, Content, Manifest, Repository, Settings};
-use p2p::registry::{Fault, Faults};
-use p2p::retry::Policy;
+use ::oci::{Client, Content, Manifest, Repository, Settings};
+use ::registry::{Fault, Faults};
+use ::sys::retry::Policy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

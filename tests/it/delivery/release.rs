@@ -9,8 +9,8 @@ use crate::support::git::git;
 use crate::support::release::{Answer, Server};
 use crate::support::tools::tool;
 
-const PARTS: [&str; 6] =
-    ["action.yml", "dist", "scripts/release", ".github/workflows", "Cargo.toml", "Cargo.lock"];
+const PARTS: [&str; 7] =
+    ["action.yml", "dist", "scripts/release", ".github/workflows", "crates", "Cargo.toml", "Cargo.lock"];
 
 const EXAMPLE: &str = "jobs:\n  gate:\n    steps:\n      - uses: coreeng/p2p-action@v1\n";
 

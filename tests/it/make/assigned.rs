@@ -1,6 +1,6 @@
 //! Makefiles that set what targets are given.
 
-use p2p::make::Hold;
+use p2p::edges::make::Hold;
 
 use super::Corpus;
 

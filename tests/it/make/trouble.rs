@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use p2p::error::Help;
-use p2p::make::{MakeError, ProbeRequest, probe};
+use ::sys::error::Help;
+use p2p::edges::make::{MakeError, ProbeRequest, probe};
 
 use super::{Corpus, at, defined};
 

@@ -3,10 +3,10 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use p2p::error::{Exit, Help};
-use p2p::oci::{Client, Credentials, Keyring, OciError, Settings};
-use p2p::secret::Secret;
-use p2p::world::Env;
+use ::oci::{Client, Credentials, Keyring, OciError, Settings};
+use ::sys::error::{Exit, Help};
+use ::sys::world::Env;
+use ::workflow_commands::Secret;
 
 use super::{assert_whole, client, options, repository, settings, shop, tag};
 use crate::support::docker_registry::{DockerRegistry, PASSWORD, USER};
@@ -150,7 +150,7 @@ async fn tokens_that_end_in_mid_copy_are_renewed() {
     let issuer = Issuer::new(3, |_| true);
     let front = Front::start(to.host(), move |seen| issuer.act(seen)).await;
     let at = repository(front.host(), "prod/app");
-    let one_by_one = p2p::oci::CopyOptions { concurrency: 1, ..options() };
+    let one_by_one = ::oci::CopyOptions { concurrency: 1, ..options() };
     client().copy(&source, &image.digest, &at, &["1".into()], &one_by_one).await.unwrap();
     assert!(token_requests(&front).len() >= 4);
     assert_whole(&repository(to.host(), "prod/app"), "1", &image).await;
@@ -185,7 +185,7 @@ async fn a_token_server_that_says_no_is_quoted() {
     let at = repository(front.host(), "app");
     let client = as_user(front.host(), "u", "p");
     assert_eq!(client.resolve(&at, &tag("1")).await.unwrap(), None);
-    let manifest = p2p::oci::Manifest::new("{}".into(), None);
+    let manifest = ::oci::Manifest::new("{}".into(), None);
     let error = client.push_manifest(&at, &manifest, &tag("1")).await.unwrap_err();
     let OciError::Denied { answer, .. } = &error else { unreachable!("{error}") };
     assert_eq!((answer.status, answer.says.as_str()), (403, "not for you"));
@@ -250,7 +250,7 @@ async fn secrets_do_not_travel_without_tls() {
         _ => Act::Pass,
     })
     .await;
-    let content = p2p::oci::Content::Bytes("x".into());
+    let content = ::oci::Content::Bytes("x".into());
     let error = client().push_blob(&repository(front.host(), "app"), &content).await.unwrap_err();
     assert!(matches!(&error, OciError::Insecure { .. }), "{error}");
 }

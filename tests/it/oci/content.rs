@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use p2p::oci::{Content, Descriptor, Digest, Manifest, OCI_MANIFEST, OciError, Which};
+use ::oci::{Content, Descriptor, Digest, Manifest, OCI_MANIFEST, OciError, Which};
 use serde_json::json;
 
 use super::{Builder, LAYER, client, descriptor, noise, repository, shop, tag, watched};

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use p2p::error::Help;
-use p2p::oci::{
+use ::oci::{
     CopyOptions, DOCKER_LIST, DOCKER_MANIFEST, Digest, How, Listener, OCI_INDEX, OCI_MANIFEST, OciError,
     OnExisting, Progress, Tally, Which,
 };
+use ::sys::error::Help;
 use serde_json::json;
 
 use super::{
@@ -178,7 +178,7 @@ async fn an_index_may_name_blobs() {
     let builder = Builder { client: &client, at: &source };
     let layer = builder.blob(LAYER, noise(1, 1000)).await;
     let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [layer]});
-    let index = p2p::oci::Manifest::new(index.to_string().into(), None);
+    let index = ::oci::Manifest::new(index.to_string().into(), None);
     // This registry checks the entries of an index, so that this one must stand before it.
     let digest = index.digest.clone();
     let text = String::from_utf8(index.bytes.to_vec()).unwrap();

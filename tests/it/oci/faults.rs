@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use p2p::oci::{CopyOptions, Listener, Manifest, OciError, Progress, Settings};
+use ::oci::{CopyOptions, Listener, Manifest, OciError, Progress, Settings};
 
 use super::{Builder, assert_whole, client, noise, options, repository, settings, shop, watched};
 use crate::support::docker_registry::DockerRegistry;
@@ -30,7 +30,7 @@ async fn faulty(upstream: &str, position: usize, fault: fn() -> Act) -> (Front, 
     (Front::start(upstream, rule).await, number)
 }
 
-async fn small(at: &p2p::oci::Repository) -> Manifest {
+async fn small(at: &::oci::Repository) -> Manifest {
     Builder { client: &client(), at }.image("amd64", &[noise(1, 3000), noise(2, 20)]).await
 }
 

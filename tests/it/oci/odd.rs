@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use p2p::error::Help;
-use p2p::oci::{
+use ::oci::{
     Client, Content, CopyOptions, CopyReport, Credentials, Descriptor, Keyring, Manifest, OCI_INDEX,
     OCI_MANIFEST, OciError, OnExisting, Repository, Settings, Which,
 };
-use p2p::secret::Secret;
+use ::sys::error::Help;
+use ::workflow_commands::Secret;
 use serde_json::json;
 
 use super::{Builder, assert_whole, client, noise, options, repository, settings, shop, skopeo, tag};
@@ -273,7 +273,7 @@ async fn a_referrer_that_is_gone_is_named_and_stops_no_copy() {
     let source = repository(from.host(), "test/app");
     let image = shop(&client(), &source).await;
     let sbom = attach(&client(), &source, &image, "application/spdx+json").await;
-    let gone = Descriptor::new(OCI_MANIFEST, p2p::oci::Digest::of("gone"), 4);
+    let gone = Descriptor::new(OCI_MANIFEST, ::oci::Digest::of("gone"), 4);
     let list = json!({"schemaVersion": 2, "mediaType": OCI_INDEX,
         "manifests": [sbom.descriptor(), gone], "annotations": null});
     // The registry checks what an index names, so a front has the list.
@@ -285,7 +285,7 @@ async fn a_referrer_that_is_gone_is_named_and_stops_no_copy() {
     let to = OddRegistry::start(vec![]);
     let report = copied(&to, &repository(front.host(), "test/app"), &image).await.unwrap();
     assert_eq!((report.attached.len(), report.unread.len()), (1, 1), "{report:?}");
-    assert!(report.unread[0].contains(p2p::oci::Digest::of("gone").as_str()), "{report:?}");
+    assert!(report.unread[0].contains(::oci::Digest::of("gone").as_str()), "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

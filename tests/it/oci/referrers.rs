@@ -1,8 +1,6 @@
 //! What hangs on an image: referrers by tag and by API, cosign's tags.
 
-use p2p::oci::{
-    AttachedState, Client, CopyOptions, Manifest, OCI_INDEX, OCI_MANIFEST, OnExisting, Repository,
-};
+use ::oci::{AttachedState, Client, CopyOptions, Manifest, OCI_INDEX, OCI_MANIFEST, OnExisting, Repository};
 use serde_json::json;
 
 use super::{Builder, client, noise, options, repository, shop, tag};
@@ -117,5 +115,5 @@ async fn referrers_come_along_by_the_api() {
     let at = repository(to.host(), "prod/app");
     let report = client.copy(&source, &image.digest, &at, &["1".into()], &with).await.unwrap();
     assert_eq!(report.attached.len(), 2);
-    assert!(client.resolve(&at, &p2p::oci::Which::Digest(two.digest)).await.unwrap().is_some());
+    assert!(client.resolve(&at, &::oci::Which::Digest(two.digest)).await.unwrap().is_some());
 }

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Mutex;
 
-use p2p::oci::{Client, Keyring, OciError, Settings};
-use p2p::world::Env;
+use ::oci::{Client, Keyring, OciError, Settings};
+use ::sys::world::Env;
 
 use super::{assert_whole, client, options, repository, settings, shop, tag};
 use crate::support::docker_registry::DockerRegistry;

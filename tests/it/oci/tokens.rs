@@ -4,10 +4,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ::oci::{Client, Credentials, Keyring, Settings};
+use ::workflow_commands::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use p2p::oci::{Client, Credentials, Keyring, Settings};
-use p2p::secret::Secret;
 use rcgen::{CertificateParams, KeyPair, SigningKey as _};
 use serde_json::{Value, json};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use p2p::registry::{Account, Auth, Digest};
-use p2p::secret::Secret;
+use ::registry::{Account, Auth, Digest};
+use ::workflow_commands::Secret;
 use serde_json::Value;
 
 use super::{Got, Registry, got};

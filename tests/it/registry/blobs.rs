@@ -1,6 +1,6 @@
 //! Blobs: uploads of every kind, ranges, mounts, and repositories that are kept apart.
 
-use p2p::registry::Digest;
+use ::registry::Digest;
 
 use super::{Registry, got};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use p2p::registry::{Digest, Fault, Faults, Store, Tag};
+use ::registry::{Digest, Fault, Faults, Store, Tag};
 
 use super::{Registry, got};
 
@@ -103,7 +103,7 @@ async fn a_lying_digest_is_another_one() {
 async fn a_fault_may_move_a_tag_meanwhile() {
     let root = tempfile::tempdir().unwrap();
     let behind = Store::open(root.path()).unwrap();
-    let (name, tag) = (p2p::registry::Repository::parse("a").unwrap(), Tag::parse("1").unwrap());
+    let (name, tag) = (::registry::Repository::parse("a").unwrap(), Tag::parse("1").unwrap());
     let moved = (name.clone(), tag.clone(), behind.clone());
     let faults = Faults::new(move |asked| {
         let (name, tag, store) = &moved;

@@ -1,7 +1,7 @@
 //! Large layers pass through; Linux tells how much memory a process ever had.
 
+use ::registry::{Options, Server};
 use bytes::Bytes;
-use p2p::registry::{Options, Server};
 use sha2::Digest as _;
 
 use super::{client, got};

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use p2p::error::{Exit, Help as _};
-use p2p::registry::{Digest, Error, Fault, Faults, Options, Server};
+use ::registry::{Digest, Error, Fault, Faults, Options, Server};
+use ::sys::error::{Exit, Help as _};
 
 use super::{MANIFEST, Registry, got};
 

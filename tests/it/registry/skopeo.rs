@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use p2p::image::{PackOptions, Packed, Platform, pack};
-use p2p::registry::{Account, Auth, Digest};
-use p2p::secret::Secret;
+use ::oci::image::{PackOptions, Packed, Platform, pack};
+use ::registry::{Account, Auth, Digest};
+use ::workflow_commands::Secret;
 use serde_json::{Value, json};
 
 use super::{INDEX, MANIFEST, Registry};

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use ::sys::retry::{Policy, Watcher};
+use ::sys::world::Env;
+use ::workflow_commands::Secret;
 use futures_util::future::join_all;
-use p2p::git::Git;
-use p2p::github::GitHub;
+use p2p::domain::version::{Line, Motion, Version};
+use p2p::edges::git::Git;
+use p2p::edges::github::GitHub;
+use p2p::gate::release::follow;
+use p2p::gate::tagging::Remote;
 use p2p::inputs::ReleaseCommit;
-use p2p::release::follow;
-use p2p::retry::{Policy, Watcher};
-use p2p::secret::Secret;
-use p2p::tagging::Remote;
-use p2p::version::{Line, Motion, Version};
-use p2p::world::Env;
 
 use crate::support::git::{Bare, git};
 use crate::support::github::{Fault, Github, REPOSITORY, Seen};

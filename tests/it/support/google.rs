@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ::sys::http::Retrying;
+use ::workflow_commands::{Secret, Secrets};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use p2p::google::{Endpoints, Federation, IdTokenRequest, Identity, Role, Settings};
-use p2p::secret::{Secret, Secrets};
-use p2p::web::Retrying;
+use p2p::edges::google::{Endpoints, Federation, IdTokenRequest, Identity, Role, Settings};
 use serde_json::{Value as Json, json};
 
 use super::server::{Reply, Seen, Server};

@@ -9,11 +9,11 @@
 
 use std::io::Write;
 
+use ::registry::{Options, Repository, Server, Store, Tag};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, LINK, LOCATION, WWW_AUTHENTICATE};
 use hyper::{Method, StatusCode};
-use p2p::registry::{Options, Repository, Server, Store, Tag};
 use tokio::runtime::Runtime;
 
 use super::front::{Act, Change, Front, Seen};

@@ -3,10 +3,10 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use p2p::github::{Creation, Error, GitHub};
-use p2p::retry::Watcher;
-use p2p::secret::Secret;
-use p2p::version::Commit;
+use ::sys::retry::Watcher;
+use ::workflow_commands::Secret;
+use p2p::domain::version::Commit;
+use p2p::edges::github::{Creation, Error, GitHub};
 
 use super::{IMPATIENT, client, shown, watcher};
 use crate::support::git::Bare;

@@ -1,8 +1,8 @@
 //! What a new version counts up.
 
+use p2p::domain::version::{Commit, Kind, Prefix};
+use p2p::gate::tagging::{self, Subject};
 use p2p::inputs::Bump;
-use p2p::tagging::{self, Subject};
-use p2p::version::{Commit, Kind, Prefix};
 
 use super::{PATIENT, git, just_read, remote, shown};
 use crate::support::gate::{Gate, MAKEFILE};

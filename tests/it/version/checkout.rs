@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use p2p::git::{Error, Git, toplevel};
-use p2p::version::Commit;
+use p2p::domain::version::Commit;
+use p2p::edges::git::{Error, Git, toplevel};
 
 use super::{env, git, shown};
 use crate::support::git::{Checkout, git as plain_git};
@@ -200,7 +200,7 @@ async fn a_checkout_of_another_user_is_read_in_the_job_s_workspace_alone() {
     std::fs::write(&settings, "[user]\n\tname = Ada\n").unwrap();
     let top = checkout.path();
     let env = |trusted: &str, global: bool| {
-        let mut env: p2p::world::Env = [("GIT_CONFIG_NOSYSTEM", "1")].into_iter().collect();
+        let mut env: ::sys::world::Env = [("GIT_CONFIG_NOSYSTEM", "1")].into_iter().collect();
         env.set("PATH", format!("{}:{path}", directory.path().display()));
         env.set("HOME", &home);
         env.set("TRUSTED", trusted);

@@ -1,6 +1,6 @@
 //! The rules of versions, each against the remote repository.
 
-use p2p::version::{Kind, Version};
+use p2p::domain::version::{Kind, Version};
 
 use super::settle;
 use crate::support::git::Bare;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use p2p::version::Version;
+use p2p::domain::version::Version;
 use tempfile::TempDir;
 
 use crate::support::git::{Bare, git};

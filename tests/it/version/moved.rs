@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use p2p::domain::version::{Commit, Kind, Prefix, VersionTag};
+use p2p::gate::tagging::{self, Listing, Settled, Subject, Unread};
 use p2p::inputs::Bump;
-use p2p::tagging::{self, Listing, Settled, Subject, Unread};
-use p2p::version::{Commit, Kind, Prefix, VersionTag};
 use tokio::time::Instant;
 
 use super::{IMPATIENT, client, shown};

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ::sys::retry::Policy;
 use futures_util::future::join_all;
+use p2p::domain::version::{Commit, Kind, Level, Prefix, Version};
+use p2p::gate::tagging::{self, Error, Settled, Subject};
 use p2p::inputs::Bump;
-use p2p::retry::Policy;
-use p2p::tagging::{self, Error, Settled, Subject};
-use p2p::version::{Commit, Kind, Level, Prefix, Version};
 
 use super::{IMPATIENT, client, just_read, settle, shown};
 use crate::support::git::Bare;
@@ -127,7 +127,7 @@ async fn a_creation_that_never_took_effect_is_an_error() {
     let github = Github::start(bare.path());
     github.fault(|seen| seen.creates_ref().then(|| Fault::error(500, "Server Error")));
     let error = settle(&github, "v", &commit, &Kind::MainBranch).await.unwrap_err();
-    assert!(matches!(error, Error::Create(p2p::github::Error::Unavailable { .. })), "{error}");
+    assert!(matches!(error, Error::Create(p2p::edges::github::Error::Unavailable { .. })), "{error}");
 }
 
 #[tokio::test]

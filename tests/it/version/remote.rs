@@ -4,9 +4,9 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use p2p::git::{Error, Git};
-use p2p::secret::Secret;
-use p2p::version::Prefix;
+use ::workflow_commands::Secret;
+use p2p::domain::version::Prefix;
+use p2p::edges::git::{Error, Git};
 
 use super::{IMPATIENT, env, git, shown, token, watcher};
 use crate::support::git::{Bare, Checkout};

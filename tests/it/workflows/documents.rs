@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ::sys::yaml::{Node, parse};
 use p2p::inputs::SPECS;
-use p2p::yaml::{Node, parse};
 
 use super::interface::{OURS, Workflow, keys, loses_nothing, word};
 use crate::support::repository::Repository;

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ::sys::yaml::{Node, parse};
 use p2p::inputs::SPECS;
-use p2p::yaml::{Node, parse};
 
 /// The workflows: inputs with type and default (`!` is required), secrets, outputs.
 const INTERFACE: [(&str, &str, &str, &str); 8] = [

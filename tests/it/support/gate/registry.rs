@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use p2p::registry::{Account, Auth, Entry, Options, Server, Store};
-use p2p::secret::Secret;
+use ::registry::{Account, Auth, Entry, Options, Server, Store};
+use ::workflow_commands::Secret;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 

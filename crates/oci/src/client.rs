@@ -1,0 +1,347 @@
+//! One HTTP client for all registries, with what it learned about each of them.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use reqwest::Url;
+use tokio::sync::Mutex as Gate;
+use tokio::time::Instant;
+
+use super::credentials::{Credentials, Found, Keyring, Origin};
+use super::error::{Again, OciError, Trouble};
+use super::insecure::Insecure;
+use super::reference::Repository;
+use super::token::Tokens;
+use sys::http::{chain, is_loopback, trusting};
+use sys::retry::{self, Policy, Watcher};
+use workflow_commands::Secrets;
+
+/// How long a connection may take to be made.
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+
+/// What a client starts from.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who we are, where.
+    pub keyring: Keyring,
+    /// Registries that are reached without TLS. Those on loopback always are.
+    pub insecure: Insecure,
+    /// How patiently a request is repeated.
+    pub policy: Policy,
+    /// Who is told of each repetition.
+    pub watcher: Watcher,
+    /// Who masks the credentials that are found, and the tokens that they are exchanged for.
+    pub secrets: Secrets,
+    /// A connection on which nothing moves for so long is given up and the request repeated.
+    pub stall: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            keyring: Keyring::default(),
+            insecure: Insecure::default(),
+            policy: Policy::default(),
+            watcher: Watcher::default(),
+            secrets: Secrets::default(),
+            stall: Duration::from_mins(1),
+        }
+    }
+}
+
+/// Speaks the OCI distribution API. Clones share connections, tokens and what was learned.
+///
+/// Which scheme: plain HTTP to loopback (`localhost`, `127.0.0.0/8`, `[::1]`, any port) and to
+/// the registries that the settings list; HTTPS to all others. Nothing is tried out, so that
+/// credentials never go out unprotected by accident.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    tokens: Tokens,
+    outside: OnceLock<Result<reqwest::Client, String>>,
+    loopback: OnceLock<Result<reqwest::Client, String>>,
+    found: Mutex<HashMap<Repository, Arc<Gate<Option<Known>>>>>,
+    /// The registries that take no blob in a single PUT.
+    chunked: Mutex<HashSet<String>>,
+}
+
+/// Credentials, and when they were looked up.
+#[derive(Debug)]
+struct Known {
+    found: Found,
+    since: Instant,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("settings", &self.shared.settings).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client. Nothing is contacted, and no certificates are read before they are needed.
+    pub fn new(settings: Settings) -> Self {
+        // Targets can read the same files.
+        settings.keyring.secrets().iter().for_each(|secret| settings.secrets.tell(secret));
+        Self {
+            shared: Arc::new(Shared {
+                settings,
+                tokens: Tokens::default(),
+                outside: OnceLock::new(),
+                loopback: OnceLock::new(),
+                found: Mutex::default(),
+                chunked: Mutex::default(),
+            }),
+        }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    pub(super) fn tokens(&self) -> &Tokens {
+        &self.shared.tokens
+    }
+
+    /// The credentials for a repository: the given ones as they are now, others looked up once.
+    pub(super) async fn found(&self, repository: &Repository) -> Result<Found, OciError> {
+        if let Some(found) = self.settings().keyring.given(repository) {
+            return Ok(found);
+        }
+        let gate = self.known(repository);
+        let mut known = gate.lock().await;
+        if let Some(known) = &*known {
+            return Ok(known.found.clone());
+        }
+        let since = Instant::now();
+        let found = self.look_up(repository).await?;
+        *known = Some(Known { found: found.clone(), since });
+        Ok(found)
+    }
+
+    /// Looks credentials up, and has them masked.
+    async fn look_up(&self, repository: &Repository) -> Result<Found, OciError> {
+        let found = self.settings().keyring.find(repository).await?;
+        for secret in found.credentials.iter().flat_map(Credentials::secrets) {
+            self.settings().secrets.tell(&secret);
+        }
+        Ok(found)
+    }
+
+    /// Other credentials than those that were refused to a request that began at `began`: what helpers
+    /// give may live for minutes, and a copy longer. `None` where there are none.
+    pub(super) async fn renewed(
+        &self,
+        repository: &Repository,
+        refused: &Found,
+        began: Instant,
+    ) -> Result<Option<Found>, OciError> {
+        // Whoever gave them may have replaced them meanwhile.
+        if refused.origin == Origin::Given {
+            return Ok(self.settings().keyring.given(repository).filter(|found| found != refused));
+        }
+        if !matches!(refused.origin, Origin::Helper(_)) {
+            return Ok(None);
+        }
+        let gate = self.known(repository);
+        let mut known = gate.lock().await;
+        // One asks, the others wait for its answer.
+        if known.as_ref().is_none_or(|known| known.since < began) {
+            let since = Instant::now();
+            let found = self.look_up(repository).await?;
+            *known = Some(Known { found, since });
+        }
+        Ok(known.as_ref().map(|known| &known.found).filter(|found| *found != refused).cloned())
+    }
+
+    fn known(&self, repository: &Repository) -> Arc<Gate<Option<Known>>> {
+        let mut all = self.shared.found.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(repository.clone()).or_default())
+    }
+
+    /// Whether a blob goes to this registry as a chunk: it refused one in a single PUT before.
+    pub(super) fn sends_chunks(&self, repository: &Repository) -> bool {
+        let chunked = self.shared.chunked.lock().unwrap_or_else(PoisonError::into_inner);
+        chunked.contains(repository.registry())
+    }
+
+    /// Sends blobs to this registry as chunks from now on.
+    pub(super) fn send_chunks(&self, repository: &Repository) {
+        let mut chunked = self.shared.chunked.lock().unwrap_or_else(PoisonError::into_inner);
+        chunked.insert(repository.registry().to_owned());
+    }
+
+    /// Scheme, host and port of a repository's registry.
+    pub(super) fn base(&self, repository: &Repository) -> Result<Url, OciError> {
+        let host = repository.api_host();
+        let plain = Url::parse(&format!("http://{host}/"))
+            .map_err(|error| OciError::Setup(format!("{host} is no host: {error}")))?;
+        if self.plain(&plain) {
+            return Ok(plain);
+        }
+        Url::parse(&format!("https://{host}/"))
+            .map_err(|error| OciError::Setup(format!("{host} is no host: {error}")))
+    }
+
+    /// Whether the registry of a URL is reached without TLS.
+    fn plain(&self, url: &Url) -> bool {
+        is_loopback(url) || self.settings().insecure.lists(url)
+    }
+
+    /// Whether credentials may be sent to this URL.
+    pub(super) fn trusts(&self, url: &Url) -> bool {
+        url.scheme() == "https" || (url.scheme() == "http" && self.plain(url))
+    }
+
+    /// The HTTP client for a URL. That for loopback knows neither certificates nor proxies.
+    pub(super) fn http(&self, url: &Url) -> Result<&reqwest::Client, OciError> {
+        let made = if url.scheme() == "http" && is_loopback(url) {
+            self.shared.loopback.get_or_init(|| {
+                let provider = Arc::new(rustls::crypto::ring::default_provider());
+                let tls = rustls::ClientConfig::builder_with_provider(provider)
+                    .with_safe_default_protocol_versions()
+                    .map_err(|error| error.to_string())?
+                    .with_root_certificates(rustls::RootCertStore::empty())
+                    .with_no_client_auth();
+                build(builder().no_proxy().tls_backend_preconfigured(tls))
+            })
+        } else {
+            self.shared.outside.get_or_init(|| {
+                // Whoever came first installed the same provider.
+                let _ = rustls::crypto::ring::default_provider().install_default();
+                build(trusting(builder())?)
+            })
+        };
+        made.as_ref().map_err(|reason| OciError::Setup(reason.clone()))
+    }
+
+    /// Repeats `attempt` as the policy says while its failures are worth it.
+    pub(super) async fn patiently<T, F, Fut>(&self, what: &str, mut attempt: F) -> Result<T, OciError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, Trouble>>,
+    {
+        let mut failed = 0;
+        let mut damaged = false;
+        loop {
+            let Trouble { error, again } = match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(trouble) => trouble,
+            };
+            failed += 1;
+            let after = match again {
+                Again::No => return Err(error),
+                Again::Once if damaged => return Err(error),
+                Again::Once => {
+                    damaged = true;
+                    None
+                }
+                Again::After(after) => after,
+            };
+            self.wait(what, &error, failed, after).await.ok_or(error)?;
+        }
+    }
+
+    /// Waits after try number `failed`, and tells the watcher; `None` when it was the last.
+    pub(super) async fn wait(
+        &self,
+        what: &str,
+        why: &OciError,
+        failed: u32,
+        after: Option<Duration>,
+    ) -> Option<Duration> {
+        let Settings { policy, watcher, .. } = self.settings();
+        let wait = policy.wait(failed, after, retry::random())?;
+        let why = why.to_string();
+        watcher.again(retry::Again {
+            what: what.to_owned(),
+            // Most errors begin with the request.
+            why: why.strip_prefix(what).map_or(why.clone(), |rest| rest.trim_start().to_owned()),
+            attempt: failed,
+            of: policy.attempts,
+            wait,
+        });
+        tokio::time::sleep(wait).await;
+        Some(wait)
+    }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(format!("p2p/{}", sys::VERSION))
+        .connect_timeout(CONNECT_LIMIT)
+        // Followed by hand: what may be sent along depends on where it goes.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
+    builder.build().map_err(|error| chain(&error))
+}
+
+/// `host[:port]` of a URL; the scheme's own port is left out.
+pub(super) fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_loopback_and_listed_registries_only() {
+        let (insecure, _) = Insecure::read(&["registry.lan:5000".into()]).unwrap();
+        let settings = Settings { insecure, ..Settings::default() };
+        let client = Client::new(settings);
+        let base = |name: &str| client.base(&name.parse().unwrap()).unwrap().to_string();
+        assert_eq!(base("localhost:5000/a"), "http://localhost:5000/");
+        assert_eq!(base("127.9.9.9:80/a"), "http://127.9.9.9/");
+        assert_eq!(base("[::1]:5000/a"), "http://[::1]:5000/");
+        assert_eq!(base("registry.lan:5000/a"), "http://registry.lan:5000/");
+        assert_eq!(base("registry.lan/a"), "https://registry.lan/");
+        assert_eq!(base("10.0.0.1:5000/a"), "https://10.0.0.1:5000/");
+        assert_eq!(base("localhost.example/a"), "https://localhost.example/");
+        assert_eq!(base("alpine"), "https://registry-1.docker.io/");
+        let trusts = |url: &str| client.trusts(&Url::parse(url).unwrap());
+        assert!(trusts("https://auth.example/token") && trusts("http://127.0.0.1:1/token"));
+        assert!(trusts("http://registry.lan:5000/token"));
+        assert!(!trusts("http://registry.lan/token") && !trusts("http://auth.example/token"));
+        assert!(!trusts("ftp://localhost/"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn damage_is_tried_again_once_and_the_rest_as_the_policy_says() {
+        let told = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&told);
+        let watcher = Watcher::new(move |_| *count.lock().unwrap() += 1);
+        let client = Client::new(Settings { watcher, ..Settings::default() });
+        for (again, tries) in [
+            (Again::No, 1),
+            (Again::Once, 2),
+            (Again::After(None), 6),
+            (Again::After(Some(Duration::from_mins(1))), 6),
+            (Again::After(Some(Duration::from_hours(1))), 1),
+        ] {
+            let mut tried = 0;
+            *told.lock().unwrap() = 0;
+            let result: Result<(), _> = client
+                .patiently("it", || {
+                    tried += 1;
+                    async move { Err(Trouble { error: OciError::Setup("x".into()), again }) }
+                })
+                .await;
+            result.unwrap_err();
+            assert_eq!((tried, *told.lock().unwrap()), (tries, tries - 1), "{again:?}");
+        }
+    }
+}

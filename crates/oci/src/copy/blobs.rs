@@ -1,0 +1,194 @@
+//! One blob from the source to the destination, in the cheapest way that works.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::run::Job;
+use super::{How, Progress};
+use crate::error::{Again, OciError, Trouble};
+use crate::manifest::Descriptor;
+use crate::reference::Repository;
+use crate::source::Source;
+use crate::upload::{Mount, Place};
+
+/// After so many failed tries a blob is moved without asking for a mount.
+const MOUNT_TRIES: u32 = 2;
+
+/// Up to this size moving a blob once too often costs less than asking once more, in bytes.
+const SMALL: u64 = 64 * 1024;
+
+/// What is to be expected of mounts. Between two repositories of one registry they save moving
+/// bytes. Between two registries a blob is "mounted" from the destination itself: that tells
+/// whether it is there (201) or opens the session to upload it (202), in one request.
+#[derive(Debug)]
+pub(super) struct Mounts {
+    from: Option<Repository>,
+    hope: AtomicU8,
+}
+
+/// Mount at once: one request a blob.
+const EAGER: u8 = 2;
+/// A mount became an upload before: ask first whether the blob is there.
+const DOUBTFUL: u8 = 1;
+/// Refused: do not ask again.
+const HOPELESS: u8 = 0;
+
+impl Mounts {
+    pub(super) fn new(from: Option<Repository>) -> Self {
+        let hope = if from.is_some() { EAGER } else { HOPELESS };
+        Self { from, hope: AtomicU8::new(hope) }
+    }
+
+    fn from(&self, least: u8) -> Option<&Repository> {
+        if self.hope.load(Ordering::Relaxed) < least { None } else { self.from.as_ref() }
+    }
+
+    fn lower(&self, to: u8) {
+        self.hope.fetch_min(to, Ordering::Relaxed);
+    }
+}
+
+impl Job {
+    /// Brings a blob to the destination. `None` when it is one that may stay elsewhere, and the
+    /// source does not have it.
+    pub(super) async fn copy_blob(self: &Arc<Self>, blob: &Descriptor) -> Result<Option<How>, OciError> {
+        if self.options.dry_run {
+            return self.foresee(blob).await.map(Some);
+        }
+        let what = format!("copy of blob {} to {}", blob.digest, self.destination.repository);
+        let mut tries = 0;
+        let attempt = || {
+            tries += 1;
+            let attempt = self.try_blob(blob, tries);
+            async {
+                let ended = attempt.await;
+                match &ended {
+                    Ok(_) => self.flow.well(),
+                    Err(Trouble { again: Again::After(_), .. }) => self.flow.badly(),
+                    Err(_) => {}
+                }
+                ended
+            }
+        };
+        let how = match self.destination.client.patiently(&what, attempt).await {
+            Ok(how) => how,
+            Err(error) if error.is_not_found() && !blob.urls.is_empty() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        self.options.listener.hear(Progress::Done { digest: blob.digest.clone(), size: blob.size, how });
+        Ok(Some(how))
+    }
+
+    /// What a copy would do with a blob.
+    async fn foresee(&self, blob: &Descriptor) -> Result<How, OciError> {
+        let there = match self.destination.find_blob(blob).await {
+            Err(error) if error.leaves_open() => false,
+            there => there?,
+        };
+        Ok(match (there, self.together) {
+            (true, _) => How::Skipped,
+            (false, true) => How::Mounted,
+            (false, false) => How::Moved,
+        })
+    }
+
+    async fn try_blob(self: &Arc<Self>, blob: &Descriptor, tries: u32) -> Result<How, Trouble> {
+        if !self.together {
+            return self.upload_blob(blob, self.own_place(blob, tries)).await;
+        }
+        let mut session = None;
+        let mut asked = tries > MOUNT_TRIES;
+        if !asked && let Some(from) = self.mounts.from(EAGER) {
+            asked = true;
+            match self.mount(blob, from).await? {
+                Mount::Done => return Ok(How::Mounted),
+                Mount::Session(url) => session = Some(url),
+                Mount::Refused => {}
+            }
+        }
+        if self.destination.seems_to_have(blob, tries).await? {
+            if let Some(session) = session {
+                self.destination.abandon(session).await;
+            }
+            return Ok(How::Skipped);
+        }
+        if !asked && let Some(from) = self.mounts.from(DOUBTFUL) {
+            match self.mount(blob, from).await? {
+                Mount::Done => return Ok(How::Mounted),
+                Mount::Session(url) => session = Some(url),
+                Mount::Refused => {}
+            }
+        }
+        self.upload_blob(blob, async {
+            match session {
+                Some(session) => Ok(Place::Session(session)),
+                None => self.destination.open_upload().await.map(Place::Session),
+            }
+        })
+        .await
+    }
+
+    /// Where a blob from another registry is uploaded to.
+    async fn own_place(&self, blob: &Descriptor, tries: u32) -> Result<Place, Trouble> {
+        let mut session = None;
+        if tries == 1
+            && let Some(own) = self.mounts.from(EAGER)
+        {
+            session = match self.destination.mount(blob, own).await? {
+                Mount::Done => return Ok(Place::Needless),
+                Mount::Session(url) => Some(url),
+                Mount::Refused => {
+                    self.mounts.lower(HOPELESS);
+                    None
+                }
+            };
+        }
+        // Not every registry looks for blobs in the repository itself.
+        if (session.is_none() || blob.size > SMALL) && self.destination.seems_to_have(blob, tries).await? {
+            if let Some(session) = session {
+                self.mounts.lower(DOUBTFUL);
+                self.destination.abandon(session).await;
+            }
+            return Ok(Place::Needless);
+        }
+        match session {
+            Some(session) => Ok(Place::Session(session)),
+            None => self.destination.open_upload().await.map(Place::Session),
+        }
+    }
+
+    async fn upload_blob(
+        self: &Arc<Self>,
+        blob: &Descriptor,
+        place: impl Future<Output = Result<Place, Trouble>>,
+    ) -> Result<How, Trouble> {
+        let job = Arc::clone(self);
+        let (digest, size) = (blob.digest.clone(), blob.size);
+        let meter = move |done| {
+            job.options.listener.hear(Progress::Moving { digest: digest.clone(), size, done });
+        };
+        let source = Source::Remote { route: self.source.clone(), meter: Some(Arc::new(meter)) };
+        // Where some are there, more will be: their bytes are not asked for in vain.
+        let moved = if blob.size > SMALL && self.has_skipped() {
+            match place.await? {
+                Place::Needless => false,
+                place @ Place::Session(_) => {
+                    Box::pin(self.destination.upload(blob, &source, async { Ok(place) })).await?
+                }
+            }
+        } else {
+            Box::pin(self.destination.upload(blob, &source, place)).await?
+        };
+        Ok(if moved { How::Moved } else { How::Skipped })
+    }
+
+    async fn mount(&self, blob: &Descriptor, from: &Repository) -> Result<Mount, Trouble> {
+        let mount = self.destination.mount(blob, from).await?;
+        match mount {
+            Mount::Done => {}
+            Mount::Session(_) => self.mounts.lower(DOUBTFUL),
+            Mount::Refused => self.mounts.lower(HOPELESS),
+        }
+        Ok(mount)
+    }
+}

@@ -1,0 +1,429 @@
+//! The copy itself: walk the image, bring blobs over as they are found, then children before
+//! parents, the tag last, and read it back.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::{join, try_join_all};
+use tokio::task::JoinSet;
+
+use super::attached::Attachment;
+use super::blobs::Mounts;
+use super::flow::Flow;
+use super::tags::Held;
+use super::{CopyOptions, CopyReport, How, Progress, Tally};
+use crate::client::Client;
+use crate::digest::Digest;
+use crate::error::OciError;
+use crate::manifest::{Contents, Descriptor, Manifest};
+use crate::reference::{Reference, Repository, Which};
+use crate::route::Route;
+
+/// Deeper than any honest image.
+const DEEPEST: usize = 16;
+
+impl Client {
+    /// Copies an image, byte for byte: indexes with all platforms, manifests, blobs. Blobs come
+    /// first, then children before their parents, the tags last, and each tag is read back. A
+    /// copy that is cut off leaves no tag, and what it brought over need not be moved again.
+    ///
+    /// Blobs are mounted within one registry, streamed between two, and never held in memory.
+    /// With no tags, the image is written under its digest alone. Where every tag has the digest
+    /// already, that is all that is asked for.
+    ///
+    /// Dropping the future stops the copy.
+    ///
+    /// # Errors
+    /// The first failure. A tag of the destination that holds another digest is one, by default.
+    pub async fn copy(
+        &self,
+        source: &Repository,
+        digest: &Digest,
+        destination: &Repository,
+        tags: &[String],
+        options: &CopyOptions,
+    ) -> Result<CopyReport, OciError> {
+        self.copy_which(source, &Which::Digest(digest.clone()), destination, tags, options).await
+    }
+
+    /// The same for what a tag names at the moment when its manifest is read; that is one request
+    /// less than to resolve it before. The report tells its digest.
+    ///
+    /// # Errors
+    /// As [`Client::copy`].
+    pub async fn copy_which(
+        &self,
+        source: &Repository,
+        which: &Which,
+        destination: &Repository,
+        tags: &[String],
+        options: &CopyOptions,
+    ) -> Result<CopyReport, OciError> {
+        let tags = tags.iter().map(|tag| destination.tag(tag)).collect::<Result<Vec<Reference>, _>>()?;
+        let together = source.registry() == destination.registry();
+        let job = Job::new(self, source, destination, options, together).await?;
+        let (held, root) = job.look(which, &tags).await;
+        let denied = root.as_ref().is_err_and(OciError::is_denied)
+            || held.iter().any(|held| held.as_ref().is_err_and(OciError::is_denied));
+        if together && denied {
+            // A token for both repositories at once may be more than we have a right to.
+            let job = Job::new(self, source, destination, options, false).await?;
+            let (held, root) = job.look(which, &tags).await;
+            return Box::pin(job.run(which, &tags, held, root)).await;
+        }
+        Box::pin(job.run(which, &tags, held, root)).await
+    }
+}
+
+/// One copy under way.
+pub(super) struct Job {
+    pub(super) source: Route,
+    pub(super) destination: Route,
+    pub(super) options: CopyOptions,
+    pub(super) mounts: Mounts,
+    /// Source and destination are in one registry, and a token may be for both.
+    pub(super) together: bool,
+    pub(super) flow: Arc<Flow>,
+    counts: Mutex<Counts>,
+    manifests: AtomicU64,
+    /// The blobs that were taken care of: image and attachments may share some.
+    seen: Mutex<HashSet<Digest>>,
+    /// What refers to the image and could not be read.
+    pub(super) unread: Mutex<Vec<String>>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    found: Tally,
+    moved: Tally,
+    mounted: Tally,
+    skipped: Tally,
+    foreign: Tally,
+}
+
+/// How an image is walked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Walk {
+    /// Bring blobs over, and see which manifests are missing.
+    pub(super) whole: bool,
+    /// Look for what refers to the manifests.
+    pub(super) attached: bool,
+}
+
+/// An image, walked.
+pub(super) struct Graph {
+    pub(super) root: Manifest,
+    /// The manifests below the root that the destination lacks, those without children first.
+    levels: Vec<Vec<Manifest>>,
+    pub(super) attached: Vec<Attachment>,
+}
+
+/// What a task of the walk brings back.
+enum Step {
+    Manifest {
+        manifest: Manifest,
+        present: bool,
+        depth: usize,
+    },
+    /// An entry of an index that is a blob.
+    Blob(Descriptor),
+    Copied {
+        blob: Descriptor,
+        how: Option<How>,
+    },
+    Attached(Vec<Attachment>),
+}
+
+impl Job {
+    async fn new(
+        client: &Client,
+        source: &Repository,
+        destination: &Repository,
+        options: &CopyOptions,
+        together: bool,
+    ) -> Result<Arc<Self>, OciError> {
+        let mut from = Route::pull(client, source);
+        let mut to = Route::push(client, destination);
+        if together {
+            // A mount needs rights to both, and one token for all is one request less.
+            to.scope = to.scope.and(source, &["pull"]);
+            if client.found(source).await?.credentials == client.found(destination).await?.credentials {
+                from.scope = to.scope.clone();
+            }
+        }
+        let mounts = Mounts::new(
+            (source != destination).then(|| if together { source.clone() } else { destination.clone() }),
+        );
+        Ok(Arc::new(Self {
+            source: from,
+            destination: to,
+            options: options.clone(),
+            mounts,
+            together,
+            flow: Arc::new(Flow::new(options.concurrency)),
+            counts: Mutex::default(),
+            manifests: AtomicU64::new(0),
+            seen: Mutex::default(),
+            unread: Mutex::default(),
+        }))
+    }
+
+    async fn run(
+        self: &Arc<Self>,
+        which: &Which,
+        tags: &[Reference],
+        held: Vec<Held>,
+        root: Result<Manifest, OciError>,
+    ) -> Result<CopyReport, OciError> {
+        let (digest, root) = match (which, root) {
+            (Which::Digest(digest), root) => (digest.clone(), root),
+            (Which::Tag(_), root) => {
+                let root = root?;
+                (root.digest.clone(), Ok(root))
+            }
+        };
+        let digest = &digest;
+        let missing = self.goals(tags, held, digest)?;
+        let unchanged = missing.is_empty() && !tags.is_empty();
+        let include_referrers =
+            self.options.include_referrers && self.source.repository != self.destination.repository;
+        if unchanged && !include_referrers {
+            return Ok(self.report(digest, true, Vec::new()));
+        }
+        let root = root?;
+        // Within one repository everything is there; only names are new.
+        let whole = !unchanged && self.source.repository != self.destination.repository;
+        let graph = self.walk(root, Walk { whole, attached: include_referrers }).await?;
+        self.push_children(&graph).await?;
+        let attached = if graph.attached.is_empty() {
+            Vec::new()
+        } else {
+            if !unchanged {
+                // What refers to it should find it; the tag still comes last.
+                self.push(&graph.root, &Which::Digest(digest.clone())).await?;
+            }
+            self.copy_attached(graph.attached.clone(), digest).await?
+        };
+        if tags.is_empty() {
+            self.push(&graph.root, &Which::Digest(digest.clone())).await?;
+        }
+        self.write_tags(&graph.root, &missing).await?;
+        Ok(self.report(digest, unchanged, attached))
+    }
+
+    /// Walks an image from its root, brings its blobs over on the way, and returns the manifests
+    /// that are still to be written.
+    pub(super) async fn walk(self: &Arc<Self>, root: Manifest, walk: Walk) -> Result<Graph, OciError> {
+        let mut tasks: JoinSet<Result<Step, OciError>> = JoinSet::new();
+        let mut seen = HashSet::from([root.digest.clone()]);
+        let mut nodes: HashMap<Digest, (Manifest, Vec<Digest>)> = HashMap::new();
+        let mut attached = Vec::new();
+        let mut queue = vec![Step::Manifest { manifest: root.clone(), present: false, depth: 0 }];
+        loop {
+            let step = match queue.pop() {
+                Some(step) => step,
+                None => match tasks.join_next().await {
+                    // A task ends without a result only when it panicked: pass that on.
+                    Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    Some(Err(_)) => continue,
+                    Some(Ok(step)) => step?,
+                    None => break,
+                },
+            };
+            match step {
+                Step::Manifest { manifest, present, depth } => {
+                    let contents = self.contents(&manifest, depth)?;
+                    if walk.attached {
+                        self.spawn_search(&mut tasks, manifest.digest.clone());
+                    }
+                    for child in &contents.manifests {
+                        if seen.insert(child.digest.clone()) {
+                            self.spawn_manifest(&mut tasks, child.clone(), depth + 1, walk);
+                        }
+                    }
+                    if walk.whole {
+                        self.blobs(&mut tasks, contents.blobs, present);
+                    }
+                    if walk.whole && !present {
+                        let children = contents.manifests.into_iter().map(|child| child.digest).collect();
+                        nodes.insert(manifest.digest.clone(), (manifest, children));
+                    }
+                }
+                Step::Blob(blob) => {
+                    if walk.whole {
+                        self.blobs(&mut tasks, vec![blob], false);
+                    }
+                }
+                Step::Copied { blob, how } => self.count(&blob, how),
+                Step::Attached(found) => attached.extend(found),
+            }
+        }
+        let levels = levels(&root.digest, nodes);
+        Ok(Graph { root, levels, attached })
+    }
+
+    fn contents(&self, manifest: &Manifest, depth: usize) -> Result<Contents, OciError> {
+        if depth > DEEPEST {
+            let reason = format!("indexes are nested more than {DEEPEST} deep");
+            return Err(self.source.unsupported(&manifest.digest, reason));
+        }
+        manifest.contents().map_err(|reason| self.source.unsupported(&manifest.digest, reason))
+    }
+
+    fn spawn_search(self: &Arc<Self>, tasks: &mut JoinSet<Result<Step, OciError>>, subject: Digest) {
+        let job = Arc::clone(self);
+        tasks.spawn(async move {
+            let _pass = job.flow.enter().await;
+            job.find_attached(&subject).await.map(Step::Attached)
+        });
+    }
+
+    fn spawn_manifest(
+        self: &Arc<Self>,
+        tasks: &mut JoinSet<Result<Step, OciError>>,
+        child: Descriptor,
+        depth: usize,
+        walk: Walk,
+    ) {
+        let job = Arc::clone(self);
+        tasks.spawn(async move {
+            let _pass = job.flow.enter().await;
+            let which = Which::Digest(child.digest.clone());
+            // Some registries break on reading a blob as a manifest: a blob is asked for as such.
+            let mut unknown = false;
+            if !child.is_manifest() {
+                match job.source.find_blob(&child).await {
+                    Err(error) if error.leaves_open() => unknown = true,
+                    Ok(false) => {}
+                    Ok(true) => return Ok(Step::Blob(child)),
+                    Err(error) => return Err(error),
+                }
+            }
+            let there = async { if walk.whole { job.destination.resolve(&which).await } else { Ok(None) } };
+            let (there, read) = join(there, job.source.manifest(&which)).await;
+            let manifest = match read {
+                Err(error) if unknown && (error.is_not_found() || error.leaves_open()) => {
+                    return Ok(Step::Blob(child));
+                }
+                read => read?,
+            };
+            let there = match there {
+                Err(error) if error.leaves_open() => None,
+                there => there?,
+            };
+            // An index may be there without its children; a manifest has its blobs.
+            let index = manifest.contents().is_ok_and(|contents| contents.index);
+            let present = there.is_some() && !index;
+            Ok(Step::Manifest { manifest, present, depth })
+        });
+    }
+
+    /// Brings new blobs over, the largest first: they take longest.
+    fn blobs(
+        self: &Arc<Self>,
+        tasks: &mut JoinSet<Result<Step, OciError>>,
+        mut blobs: Vec<Descriptor>,
+        present: bool,
+    ) {
+        {
+            // A blob may be listed twice in one manifest, too.
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            blobs.retain(|blob| seen.insert(blob.digest.clone()));
+        }
+        blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size));
+        for blob in blobs {
+            if present || blob.is_foreign() {
+                self.count(&blob, present.then_some(How::Skipped));
+                continue;
+            }
+            self.found(blob.size);
+            let job = Arc::clone(self);
+            tasks.spawn(async move {
+                let _pass = job.flow.enter().await;
+                let how = job.copy_blob(&blob).await?;
+                Ok(Step::Copied { blob, how })
+            });
+        }
+    }
+
+    fn found(&self, size: u64) {
+        let found = {
+            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            counts.found.add(size);
+            counts.found
+        };
+        self.options.listener.hear(Progress::Found { blobs: found.blobs, bytes: found.bytes });
+    }
+
+    /// Whether some blobs were there.
+    pub(super) fn has_skipped(&self) -> bool {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).skipped.blobs > 0
+    }
+
+    fn count(&self, blob: &Descriptor, how: Option<How>) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        match how {
+            Some(How::Moved) => counts.moved.add(blob.size),
+            Some(How::Mounted) => counts.mounted.add(blob.size),
+            Some(How::Skipped) => counts.skipped.add(blob.size),
+            None => counts.foreign.add(blob.size),
+        }
+    }
+
+    /// Writes all but the root, children before parents.
+    pub(super) async fn push_children(self: &Arc<Self>, graph: &Graph) -> Result<(), OciError> {
+        for level in &graph.levels {
+            try_join_all(level.iter().map(|manifest| async {
+                let _pass = self.flow.enter().await;
+                self.push(manifest, &Which::Digest(manifest.digest.clone())).await
+            }))
+            .await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn push(&self, manifest: &Manifest, which: &Which) -> Result<(), OciError> {
+        if !self.options.dry_run {
+            self.destination.push_manifest(manifest, which).await?;
+        }
+        self.manifests.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn report(&self, digest: &Digest, unchanged: bool, attached: Vec<super::Attached>) -> CopyReport {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        CopyReport {
+            digest: digest.clone(),
+            unchanged,
+            manifests: self.manifests.load(Ordering::Relaxed),
+            moved: counts.moved,
+            mounted: counts.mounted,
+            skipped: counts.skipped,
+            foreign: counts.foreign,
+            attached,
+            unread: self.unread.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+}
+
+/// Sorts manifests so that none comes before its children; the root is left out.
+fn levels(root: &Digest, mut nodes: HashMap<Digest, (Manifest, Vec<Digest>)>) -> Vec<Vec<Manifest>> {
+    nodes.remove(root);
+    let mut levels = Vec::new();
+    while !nodes.is_empty() {
+        let (ready, rest): (HashMap<_, _>, HashMap<_, _>) = {
+            let waiting: HashSet<Digest> = nodes.keys().cloned().collect();
+            nodes
+                .into_iter()
+                .partition(|(_, (_, children))| !children.iter().any(|child| waiting.contains(child)))
+        };
+        // Digests cannot form a circle.
+        if ready.is_empty() {
+            break;
+        }
+        levels.push(ready.into_values().map(|(manifest, _)| manifest).collect());
+        nodes = rest;
+    }
+    levels
+}

@@ -1,0 +1,184 @@
+//! Who we are to a registry.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::error::OciError;
+use super::helper;
+use super::reference::Repository;
+pub use crate::login_file::Credentials;
+use crate::login_file::{LoginFile, UserFiles, longest_prefix, normal};
+use sys::world::Env;
+use workflow_commands::Secret;
+
+/// Credentials that whoever made them may replace while clients use them. There may be none yet.
+#[derive(Debug, Clone, Default)]
+pub struct Renewed(Arc<RwLock<Option<Credentials>>>);
+
+impl Renewed {
+    /// Those from now on, in every clone.
+    pub fn set(&self, credentials: Credentials) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(credentials);
+    }
+
+    fn get(&self) -> Option<Credentials> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Where credentials came from; errors name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// There are none.
+    Anonymous,
+    /// Inputs of this run.
+    Given,
+    /// A file in Docker's or podman's format.
+    File(PathBuf),
+    /// A credential helper, `docker-credential-gcloud`.
+    Helper(String),
+    /// There are none, and Docker's store for all registries could not be asked.
+    Failed {
+        /// The program, `docker-credential-desktop`.
+        program: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous => f.write_str("no credentials"),
+            Self::Given => f.write_str("the given credentials"),
+            Self::File(path) => write!(f, "the login in {}", path.display()),
+            Self::Helper(program) => write!(f, "the credentials of {program}"),
+            Self::Failed { program, reason } => write!(f, "no credentials: {program} failed: {reason}"),
+        }
+    }
+}
+
+/// Credentials, and where they came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) credentials: Option<Credentials>,
+    pub(super) origin: Origin,
+}
+
+impl Found {
+    /// No credentials.
+    pub(super) fn nothing() -> Self {
+        Self { credentials: None, origin: Origin::Anonymous }
+    }
+}
+
+/// All credentials of a run: given ones first, then what Docker and podman know, else anonymous.
+#[derive(Debug, Clone, Default)]
+pub struct Keyring {
+    given: Vec<(String, Renewed)>,
+    files: Vec<LoginFile>,
+    /// What helpers run with.
+    env: Env,
+}
+
+impl Keyring {
+    /// The logins of the user's files, in the order that [`UserFiles`] gives.
+    ///
+    /// # Errors
+    /// When a file exists and cannot be read.
+    pub fn from_env(env: &Env) -> Result<Self, OciError> {
+        Ok(Self { given: Vec::new(), files: UserFiles::of(env).all()?, env: env.clone() })
+    }
+
+    /// What the files hold and nobody may see, whether or not it is used.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        self.files.iter().flat_map(LoginFile::secrets).collect()
+    }
+
+    /// Adds credentials for a host (`ghcr.io`) or for what is below a path of it
+    /// (`europe-docker.pkg.dev/project/tenant`): the longest prefix wins.
+    #[must_use]
+    pub fn with(self, prefix: &str, credentials: Credentials) -> Self {
+        let given = Renewed::default();
+        given.set(credentials);
+        self.with_renewed(prefix, given)
+    }
+
+    /// The same with credentials that may be replaced later.
+    #[must_use]
+    pub fn with_renewed(mut self, prefix: &str, credentials: Renewed) -> Self {
+        self.given.push((normal(prefix), credentials));
+        self
+    }
+
+    /// Those that were given for `repository`, as they are now.
+    pub(super) fn given(&self, repository: &Repository) -> Option<Found> {
+        let given = self.given.iter().filter_map(|(prefix, given)| Some((prefix.as_str(), given.get()?)));
+        let credentials = longest_prefix(given, &repository.to_string())?;
+        Some(Found { credentials: Some(credentials), origin: Origin::Given })
+    }
+
+    /// The credentials for `repository`.
+    pub(super) async fn find(&self, repository: &Repository) -> Result<Found, OciError> {
+        if let Some(found) = self.given(repository) {
+            return Ok(found);
+        }
+        let mut nothing = Found::nothing();
+        for file in &self.files {
+            let found = helper::find(file, repository, &self.env).await?;
+            if found.credentials.is_some() {
+                return Ok(found);
+            }
+            if found.origin != Origin::Anonymous {
+                nothing = found;
+            }
+        }
+        Ok(nothing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    fn password(text: &str) -> Credentials {
+        Credentials::Password { username: "u".into(), password: Secret::new(text) }
+    }
+
+    #[tokio::test]
+    async fn the_longest_prefix_wins_at_path_boundaries() {
+        let ring = Keyring::default()
+            .with("r.io", password("host"))
+            .with("r.io/a/", password("a"))
+            .with("r.io/a/b", password("ab"));
+        for (name, expected) in [
+            ("r.io/x", "host"),
+            ("r.io/a", "a"),
+            ("r.io/a/bc", "a"),
+            ("r.io/a/b/c", "ab"),
+            ("r.io/ab", "host"),
+        ] {
+            let found = ring.find(&name.parse().unwrap()).await.unwrap();
+            assert_eq!(found.credentials, Some(password(expected)), "{name}");
+            assert_eq!(found.origin, Origin::Given);
+        }
+        let found = ring.find(&"r.io.evil.example/a".parse().unwrap()).await.unwrap();
+        assert_eq!(found, Found { credentials: None, origin: Origin::Anonymous });
+        let found = ring.find(&"r.io:5000/a".parse().unwrap()).await.unwrap();
+        assert_eq!(found.origin, Origin::Anonymous);
+    }
+
+    #[tokio::test]
+    async fn renewed_credentials_count_from_the_next_look_on() {
+        let renewed = Renewed::default();
+        let ring = Keyring::default().with("r.io", password("host")).with_renewed("r.io/a", renewed.clone());
+        let now = async || ring.find(&"r.io/a/b".parse().unwrap()).await.unwrap().credentials;
+        assert_eq!(now().await, Some(password("host")), "there are none yet");
+        for text in ["first", "second"] {
+            renewed.set(password(text));
+            assert_eq!(now().await, Some(password(text)));
+        }
+    }
+}

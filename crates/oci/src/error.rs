@@ -1,0 +1,427 @@
+//! What can go wrong with registries, and what to do about it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use super::credentials::Origin;
+use super::digest::Digest;
+use super::reference::{Reference, ReferenceError, Repository};
+use crate::login_file::LoginFileError;
+use sys::error::{Exit, Help};
+
+/// A request in words, without secrets: `HEAD /v2/acme/shop/manifests/1.2.3 at ghcr.io`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The repository that it was about.
+    pub repository: Repository,
+    /// The request.
+    pub text: String,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// An answer that was not what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The request.
+    pub asked: Asked,
+    /// The HTTP status.
+    pub status: u16,
+    /// The registry's error codes, `MANIFEST_UNKNOWN`.
+    pub codes: Vec<String>,
+    /// The registry's words, bounded, on one line; may be empty.
+    pub says: String,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} was answered {}", self.asked, self.status)?;
+        if self.says.is_empty() { Ok(()) } else { write!(f, ": {}", self.says) }
+    }
+}
+
+/// A failure of the edge to registries.
+#[derive(Debug, thiserror::Error)]
+pub enum OciError {
+    /// A name is not valid.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// 401 or 403, from the registry or from the server that issues its tokens.
+    #[error("{answer} (asked with {origin})")]
+    Denied {
+        /// The answer.
+        answer: Box<Answer>,
+        /// Whose rights were not enough.
+        origin: Origin,
+    },
+    /// The registry does not have it.
+    #[error("{what} is not in {repository}")]
+    NotFound {
+        /// Where it was looked for.
+        repository: Repository,
+        /// `manifest 1.2.3`, `blob sha256:…`.
+        what: String,
+    },
+    /// Any other answer that is no success.
+    #[error("{0}")]
+    Refused(Box<Answer>),
+    /// No answer: connecting, TLS, a broken connection, silence.
+    #[error("{asked} got no answer: {reason}")]
+    Unreachable {
+        /// The request.
+        asked: Box<Asked>,
+        /// The chain of causes.
+        reason: String,
+        /// Whether the certificate or the TLS handshake is to blame.
+        tls: bool,
+    },
+    /// An answer that breaks the protocol.
+    #[error("{asked} got an answer that makes no sense: {reason}")]
+    Nonsense {
+        /// The request.
+        asked: Box<Asked>,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Content that is not what its digest or size says.
+    #[error("{what} of {repository} should be {expected} but is {found}")]
+    Mismatch {
+        /// Where it came from or went to.
+        repository: Box<Repository>,
+        /// `blob sha256:…`, `manifest sha256:…`.
+        what: String,
+        /// The digest or the number of bytes that it should have.
+        expected: String,
+        /// What it has.
+        found: String,
+    },
+    /// A manifest that cannot be copied whole.
+    #[error("manifest {digest} of {repository} cannot be copied: {reason}")]
+    Unsupported {
+        /// Where it is.
+        repository: Repository,
+        /// The manifest.
+        digest: Digest,
+        /// Why.
+        reason: String,
+    },
+    /// The destination's tag names something else, and may not be moved.
+    #[error("{reference} already is {holds}, not {wanted}")]
+    Taken {
+        /// The destination.
+        reference: Box<Reference>,
+        /// What it holds.
+        holds: Digest,
+        /// What it was to hold.
+        wanted: Digest,
+    },
+    /// What was read back after writing is not what was written.
+    #[error("{reference} should be {expected} after the copy, but is {}", found.as_ref().map_or("missing", Digest::as_str))]
+    Moved {
+        /// The destination.
+        reference: Box<Reference>,
+        /// What was written.
+        expected: Digest,
+        /// What is there.
+        found: Option<Digest>,
+    },
+    /// A file with logins is wrong.
+    #[error(transparent)]
+    Logins(#[from] LoginFileError),
+    /// A credential helper failed.
+    #[error("{program} gave no credentials for {registry}: {reason}")]
+    Helper {
+        /// The program, `docker-credential-gcloud`.
+        program: String,
+        /// The registry.
+        registry: String,
+        /// What it said, bounded.
+        reason: String,
+    },
+    /// Sending the credentials there would show them to everyone on the way.
+    #[error("{registry} wants credentials sent to {to} without TLS")]
+    Insecure {
+        /// The registry.
+        registry: String,
+        /// Scheme and host.
+        to: String,
+    },
+    /// `insecure-registries` names what is not a host.
+    #[error("`insecure-registries` names {text:?}, which is not a host")]
+    NotAHost {
+        /// As it was given.
+        text: String,
+    },
+    /// The registry names a private address for its tokens.
+    #[error("{registry} wants credentials sent to {to}, which is not public as the registry is")]
+    Inward {
+        /// The registry.
+        registry: String,
+        /// Scheme and host.
+        to: String,
+    },
+    /// The registry keeps the tag as it is.
+    #[error("{reference} is {holds}, and the registry does not move it to {wanted}")]
+    Immutable {
+        /// The tag.
+        reference: Box<Reference>,
+        /// What it holds.
+        holds: Digest,
+        /// What it was to hold.
+        wanted: Digest,
+        /// What the registry answered.
+        #[source]
+        refusal: Box<OciError>,
+    },
+    /// A local file that was to be pushed.
+    #[error("cannot read {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The HTTP client cannot be set up.
+    #[error("cannot set up HTTPS: {0}")]
+    Setup(String),
+}
+
+impl OciError {
+    /// Whether the registry said no to our rights.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Denied { .. })
+    }
+
+    /// Whether what was asked for is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+
+    /// Whether this is an answer, though no useful one: where it was only asked in order to save work, what
+    /// was asked is unknown, and not yet a failure.
+    pub fn leaves_open(&self) -> bool {
+        matches!(
+            self,
+            Self::Denied { .. }
+                | Self::Refused(_)
+                | Self::Nonsense { .. }
+                | Self::Mismatch { .. }
+                | Self::Unsupported { .. }
+        )
+    }
+
+    /// Whether this is an answer of 5xx.
+    pub(super) fn is_failure_of_registry(&self) -> bool {
+        matches!(self, Self::Refused(answer) if answer.status >= 500)
+    }
+
+    /// Whether a refused write of a tag that exists may mean that tags are immutable. Codes that blame the
+    /// manifest or what it names mean something else.
+    pub(super) fn may_keep_tag(&self) -> bool {
+        let (Self::Denied { answer, .. } | Self::Refused(answer)) = self else { return false };
+        let blames_content = |code: &String| {
+            code.ends_with("_UNKNOWN") || ["DIGEST_INVALID", "SIZE_INVALID"].contains(&&**code)
+        };
+        matches!(answer.status, 400 | 403 | 409 | 412) && !answer.codes.iter().any(blames_content)
+    }
+
+    /// Whether something that is to be read from this repository cannot be read.
+    pub(super) fn is_unreadable_at(&self, place: &Repository) -> bool {
+        match self {
+            Self::Denied { answer, .. } | Self::Refused(answer) => answer.asked.repository == *place,
+            Self::Nonsense { asked, .. } => asked.repository == *place,
+            Self::Mismatch { repository, .. } => **repository == *place,
+            Self::Unsupported { repository, .. } | Self::NotFound { repository, .. } => repository == place,
+            _ => false,
+        }
+    }
+
+    /// Whether this is about content that is not what its digest says.
+    pub(super) fn is_mismatch(&self) -> bool {
+        match self {
+            Self::Mismatch { .. } => true,
+            Self::Refused(answer) => answer.codes.iter().any(|code| code == "DIGEST_INVALID"),
+            _ => false,
+        }
+    }
+}
+
+/// Writing, or a token for it.
+fn wants_to_push(asked: &Asked) -> bool {
+    let reads = asked.text.starts_with("GET") || asked.text.starts_with("HEAD");
+    !reads || asked.text.contains("pull,push")
+}
+
+fn denied(answer: &Answer, origin: &Origin) -> String {
+    let repository = &answer.asked.repository;
+    let registry = repository.registry();
+    match origin {
+        Origin::Anonymous => format!(
+            "no credentials for {repository} were found: give registry-username and registry-password, \
+             or log in before (docker login {registry})"
+        ),
+        Origin::Given => format!(
+            "the user or token that was given may not do this in {repository}: check the user name and \
+             password, and grant it {}",
+            if wants_to_push(&answer.asked) { "the right to push" } else { "the right to pull" }
+        ),
+        Origin::File(path) => format!(
+            "the login for {repository} in {} is not valid (any more) or may not do this: log in again \
+             (docker login {registry}), or grant that user the right",
+            path.display()
+        ),
+        Origin::Failed { program, .. } => format!(
+            "install {program}, or remove it from Docker's config.json and log in again (docker login {registry}); \
+             or give registry-username and registry-password"
+        ),
+        Origin::Helper(program) => format!(
+            "the credentials of {program} may not do this in {repository}: see which account it uses, and \
+             grant that account the right"
+        ),
+    }
+}
+
+/// What to do about TLS; the reasons are in the words of rustls.
+fn certificate(registry: &str, reason: &str) -> String {
+    if reason.contains("expired") || reason.contains("not valid yet") {
+        return format!("have the certificate of {registry} renewed, or set the clock of this machine right");
+    }
+    if reason.contains("not valid for") || reason.contains("NotValidForName") {
+        return format!(
+            "call the registry by the name that its certificate is for, or have {registry} added to it"
+        );
+    }
+    format!(
+        "check the certificate of {registry}: its authority must be one that this machine trusts \
+         (NODE_EXTRA_CA_CERTS names a file with more, a company's own for example); if the registry has no TLS and its \
+         network is trusted, add {registry} to insecure-registries"
+    )
+}
+
+impl Help for OciError {
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Reference(error) => return error.help(),
+            Self::Logins(error) => return error.help(),
+            Self::Denied { answer, origin } => denied(answer, origin),
+            Self::NotFound { repository, .. } => format!(
+                "check the name and that it was pushed to {repository}; some registries also answer \
+                 \"not found\" where the rights to read are missing"
+            ),
+            Self::Refused(answer) if answer.status == 404 => {
+                format!("check that the repository {} exists", answer.asked.repository)
+            }
+            Self::Refused(answer) if answer.status == 429 => {
+                "the registry limits how often it may be asked: try again later, or log in for a higher limit"
+                    .to_owned()
+            }
+            Self::Refused(answer) if answer.status == 413 => {
+                "the registry, or a proxy before it, refuses uploads of this size: raise its limit".to_owned()
+            }
+            Self::Refused(answer) if answer.status >= 500 => {
+                "the registry failed; what was copied so far stays: run this again".to_owned()
+            }
+            Self::Unreachable { asked, tls: true, reason } => {
+                certificate(asked.repository.registry(), reason)
+            }
+            Self::Unreachable { asked, .. } => format!(
+                "check that {} can be reached from here (name, port, HTTPS_PROXY, NO_PROXY), then run this again",
+                asked.repository.registry()
+            ),
+            Self::Nonsense { asked, .. } => format!(
+                "check that {} is a registry that speaks the OCI distribution API",
+                asked.repository.registry()
+            ),
+            Self::Mismatch { repository, .. } => format!(
+                "the content is damaged in {repository} or on the way: push the image again, or run this again"
+            ),
+            Self::Taken { .. } => "a tag that was promoted does not move: use a new version, or say \
+                                   on-existing: overwrite"
+                .to_owned(),
+            Self::Immutable { reference, .. } => format!(
+                "the tags of {} are immutable, or this account may not overwrite them: use a new version, or \
+                 allow that at the registry",
+                reference.repository
+            ),
+            Self::Moved { .. } => {
+                "somebody else wrote this tag at the same time: find out who, then run this again".to_owned()
+            }
+            Self::Helper { program, registry, .. } => {
+                format!("check that `{program} get` works for {registry}, or give the credentials as inputs")
+            }
+            Self::Insecure { to, .. } => {
+                let host = to.trim_start_matches("http://");
+                format!("use a registry with TLS, or add {host} to insecure-registries if its network is trusted")
+            }
+            Self::NotAHost { .. } => {
+                "write host or host:port, without a scheme and a path; *.svc.cluster.local covers all names below"
+                    .to_owned()
+            }
+            Self::Inward { registry, to } => format!(
+                "find out why {registry} names {to}; if that is right, use the registry by its own private name"
+            ),
+            Self::Setup(_) => "install the system's CA certificates (ca-certificates)".to_owned(),
+            Self::Refused(_) | Self::Unsupported { .. } | Self::File { .. } => return None,
+        };
+        Some(help)
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Reference(_)
+            | Self::Logins(_)
+            | Self::Insecure { .. }
+            | Self::Inward { .. }
+            | Self::NotAHost { .. } => Exit::Usage,
+            Self::Denied { .. }
+            | Self::Refused(_)
+            | Self::Unreachable { .. }
+            | Self::Nonsense { .. }
+            | Self::Helper { .. }
+            | Self::Setup(_) => Exit::Unavailable,
+            Self::NotFound { .. }
+            | Self::Mismatch { .. }
+            | Self::Unsupported { .. }
+            | Self::Taken { .. }
+            | Self::Immutable { .. }
+            | Self::Moved { .. }
+            | Self::File { .. } => Exit::Failed,
+        }
+    }
+}
+
+/// A failed try: whether another one may help.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) error: OciError,
+    pub(super) again: Again,
+}
+
+/// Whether to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It would fail the same way.
+    No,
+    /// After a wait, at least that of `Retry-After`.
+    After(Option<std::time::Duration>),
+    /// One more time only: damaged content may have been damaged on the way.
+    Once,
+}
+
+impl From<OciError> for Trouble {
+    fn from(error: OciError) -> Self {
+        let again = if error.is_mismatch() { Again::Once } else { Again::No };
+        Self { error, again }
+    }
+}
+
+impl From<ReferenceError> for Trouble {
+    fn from(error: ReferenceError) -> Self {
+        OciError::from(error).into()
+    }
+}

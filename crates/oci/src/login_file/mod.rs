@@ -1,0 +1,178 @@
+//! The one reader of login files: Docker's `config.json`, and the auth file of podman, skopeo and buildah
+//! (containers-auth.json(5)). They share one format. Reads what is asked for and ignores the rest: a bad
+//! entry of one registry never stands in the way of another.
+
+mod entry;
+mod error;
+mod key;
+mod places;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json};
+
+pub use entry::Credentials;
+pub use entry::encode as auth;
+pub use error::LoginFileError;
+pub use key::{canonical, host, longest_prefix, normal};
+pub use places::{CONFIG, UserFiles};
+
+use sys::private::{self, Links};
+use workflow_commands::Secret;
+
+/// The longest file that is read, in bytes.
+const MOST: u64 = 4 * 1024 * 1024;
+
+/// One login file. The parts that concern logins are separate; the rest is kept as it is.
+#[derive(Clone, Default, PartialEq)]
+pub struct LoginFile {
+    path: PathBuf,
+    /// Logins by host, or by host and path.
+    pub auths: Map<String, Json>,
+    /// The helper program of each host.
+    pub helpers: Map<String, Json>,
+    rest: Map<String, Json>,
+}
+
+/// Who has the login to a host, besides the file itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Helper<'a> {
+    /// This program was named for the host.
+    OfHost(&'a str),
+    /// This program has the logins of all hosts without a helper of their own.
+    OfAll(&'a str),
+    /// Nobody.
+    Nobody,
+}
+
+impl LoginFile {
+    /// Reads a file. A file that does not exist, or is empty, holds no logins.
+    ///
+    /// # Errors
+    /// When a file exists and cannot be read, or is not JSON.
+    pub fn read(path: &Path) -> Result<Self, LoginFileError> {
+        let mut file = Self { path: path.to_owned(), ..Self::default() };
+        // The user's own file may be a link; a target may have put anything in its place.
+        let bytes = match private::read(path, Links::Follow, MOST) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(file),
+            Err(source) => return Err(LoginFileError::Read { path: path.to_owned(), source }),
+        };
+        let text = without_mark(&bytes);
+        if text.is_empty() {
+            return Ok(file);
+        }
+        // What serde_json says may quote the file, which holds passwords: the line is enough.
+        let not_logins = |line| LoginFileError::NotLogins { path: path.to_owned(), line };
+        let json = serde_json::from_slice(text).map_err(|error| not_logins(error.line()))?;
+        let Json::Object(mut rest) = json else {
+            return if json.is_null() { Ok(file) } else { Err(not_logins(1)) };
+        };
+        file.auths = map(rest.shift_remove("auths")).ok_or_else(|| not_logins(1))?;
+        file.helpers = map(rest.shift_remove("credHelpers")).unwrap_or_default();
+        file.rest = rest;
+        Ok(file)
+    }
+
+    /// Writes a private file in one step.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        private::write(path, self.json().to_string().as_bytes())
+    }
+
+    /// Where it was read.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The whole file.
+    pub fn json(&self) -> Json {
+        let mut json = self.rest.clone();
+        json.insert("auths".to_owned(), self.auths.clone().into());
+        if !self.helpers.is_empty() {
+            json.insert("credHelpers".to_owned(), self.helpers.clone().into());
+        }
+        json.into()
+    }
+
+    /// The file as docker and podman can read it: one entry of the wrong form makes them refuse all.
+    #[must_use]
+    pub fn cleaned(mut self) -> Self {
+        self.auths =
+            self.auths.into_iter().filter_map(|(key, entry)| Some((key, entry::clean(&entry)?))).collect();
+        self.helpers.retain(|_, helper| helper.is_string());
+        self
+    }
+
+    /// The program that has the logins of all hosts without a helper of their own.
+    pub fn store(&self) -> Option<&str> {
+        self.rest.get("credsStore").and_then(Json::as_str).map(str::trim).filter(|store| !store.is_empty())
+    }
+
+    /// Which program to ask for the login to `name`, a host with an optional path. As in the docker CLI, an
+    /// empty helper means that neither a helper nor the store has this host's login.
+    pub fn helper(&self, name: &str) -> Helper<'_> {
+        let helpers = self.helpers.iter().filter_map(|(key, helper)| match helper {
+            Json::Null => Some((key.as_str(), "")),
+            helper => Some((key.as_str(), helper.as_str()?.trim())),
+        });
+        match longest_prefix(helpers, name) {
+            Some("") => Helper::Nobody,
+            Some(helper) => Helper::OfHost(helper),
+            None => self.store().map_or(Helper::Nobody, Helper::OfAll),
+        }
+    }
+
+    /// What the file holds and nobody may see.
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.auths.values().flat_map(entry::secrets).collect()
+    }
+
+    /// The login that the file itself holds for `name`, a host with an optional path: that of the longest
+    /// key that fits.
+    ///
+    /// # Errors
+    /// When that entry is of the wrong form. Entries of other hosts are not looked at.
+    pub fn login(&self, name: &str) -> Result<Option<Credentials>, LoginFileError> {
+        let entries = self.auths.iter().map(|(key, entry)| (key.as_str(), (key, entry::credentials(entry))));
+        // An empty entry is the docker CLI's mark that a store has the login.
+        let Some((key, found)) = longest_prefix(entries.filter(|(_, (_, found))| *found != Ok(None)), name)
+        else {
+            return Ok(None);
+        };
+        found.map_err(|reason| LoginFileError::Entry { path: self.path.clone(), key: key.clone(), reason })
+    }
+}
+
+/// The path and the number of entries: what they hold may be secret.
+impl fmt::Debug for LoginFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginFile")
+            .field("path", &self.path)
+            .field("logins", &self.auths.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A map that may be missing, or empty in the form of another type; `None` for anything else.
+fn map(json: Option<Json>) -> Option<Map<String, Json>> {
+    match json {
+        None | Some(Json::Null) => Some(Map::new()),
+        Some(Json::Object(map)) => Some(map),
+        // PHP and others write an empty map as a list.
+        Some(Json::Array(list)) if list.is_empty() => Some(Map::new()),
+        Some(_) => None,
+    }
+}
+
+/// The text without a byte order mark and the blanks around it.
+pub fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).trim_ascii()
+}
+
+#[cfg(test)]
+mod tests;

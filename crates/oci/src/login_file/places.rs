@@ -1,0 +1,96 @@
+//! Where the user's own login files are.
+
+use std::path::PathBuf;
+
+use super::{LoginFile, LoginFileError};
+use sys::world::Env;
+
+/// The file's name in Docker's directory.
+pub const CONFIG: &str = "config.json";
+
+/// The files that docker, and skopeo, buildah and podman, read without us.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserFiles {
+    /// Docker's directory.
+    pub docker_directory: Option<PathBuf>,
+    /// The auth files of podman and its kin; an earlier one wins. Each may be absent.
+    pub auth_files: Vec<PathBuf>,
+}
+
+impl UserFiles {
+    /// The files that the environment names: `DOCKER_CONFIG`, else `~/.docker`; `REGISTRY_AUTH_FILE`, else
+    /// the places of containers-auth.json(5).
+    pub fn of(env: &Env) -> Self {
+        let home = env.path("HOME");
+        let docker_directory =
+            env.path("DOCKER_CONFIG").or_else(|| home.as_ref().map(|home| home.join(".docker")));
+        if let Some(file) = env.path("REGISTRY_AUTH_FILE") {
+            return Self { docker_directory, auth_files: vec![file] };
+        }
+        let runtime = env.path("XDG_RUNTIME_DIR").map_or_else(without_runtime, |dir| dir.join("containers"));
+        let config = env.path("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
+        let mut auth_files = vec![runtime.join("auth.json")];
+        auth_files.extend(config.map(|dir| dir.join("containers/auth.json")));
+        Self { docker_directory, auth_files }
+    }
+
+    /// Docker's file.
+    ///
+    /// # Errors
+    /// See [`LoginFile::read`].
+    pub fn docker(&self) -> Result<LoginFile, LoginFileError> {
+        self.docker_directory
+            .as_ref()
+            .map_or_else(|| Ok(LoginFile::default()), |dir| LoginFile::read(&dir.join(CONFIG)))
+    }
+
+    /// All files in the order that they are searched: auth files first, then Docker's.
+    ///
+    /// # Errors
+    /// See [`LoginFile::read`].
+    pub fn all(&self) -> Result<Vec<LoginFile>, LoginFileError> {
+        self.auth_files.iter().map(|path| LoginFile::read(path)).chain([self.docker()]).collect()
+    }
+}
+
+/// Where podman keeps its logins when `XDG_RUNTIME_DIR` is not set.
+fn without_runtime() -> PathBuf {
+    PathBuf::from("/run/containers").join(rustix::process::getuid().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pairs: &[(&str, &str)]) -> UserFiles {
+        UserFiles::of(&pairs.iter().copied().collect())
+    }
+
+    #[test]
+    fn the_places_follow_the_environment() {
+        assert_eq!(
+            of(&[("HOME", "/home/u")]),
+            UserFiles {
+                docker_directory: Some("/home/u/.docker".into()),
+                auth_files: vec![
+                    without_runtime().join("auth.json"),
+                    "/home/u/.config/containers/auth.json".into()
+                ],
+            }
+        );
+        let files = of(&[
+            ("HOME", "/home/u"),
+            ("DOCKER_CONFIG", "/d"),
+            ("XDG_RUNTIME_DIR", "/run/user/1"),
+            ("XDG_CONFIG_HOME", "/c"),
+        ]);
+        assert_eq!(files.docker_directory, Some("/d".into()));
+        assert_eq!(
+            files.auth_files,
+            [PathBuf::from("/run/user/1/containers/auth.json"), "/c/containers/auth.json".into()]
+        );
+        let one = of(&[("HOME", "/home/u"), ("REGISTRY_AUTH_FILE", "/a.json")]);
+        assert_eq!(one.auth_files, [PathBuf::from("/a.json")]);
+        assert_eq!(of(&[]).docker_directory, None);
+    }
+}

@@ -1,0 +1,328 @@
+//! The way to one repository: its URLs, the rights to ask for, 401s and redirects.
+
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::{Method, Request, Response, StatusCode, Url};
+use tokio::time::Instant;
+
+use super::challenge::{Challenge, Scope};
+use super::client::{Client, authority};
+use super::credentials::{Found, Origin};
+use super::error::{Again, Asked, OciError, Trouble};
+use super::reference::Repository;
+use super::token::Pass;
+use super::transport::{Pulse, execute, execute_streaming, refusal};
+use sys::http::retry_after;
+use sys::retry;
+
+/// The most redirects that are followed.
+pub(super) const REDIRECTS: usize = 10;
+
+/// A repository, and with which rights it is spoken to.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    pub(super) client: Client,
+    pub(super) repository: Repository,
+    pub(super) scope: Scope,
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone)]
+pub(super) enum To {
+    /// Below `/v2/<name>/`, with its query.
+    Path(String),
+    /// A place that the registry named, and how errors call it.
+    Place(Url, String),
+}
+
+/// A request that can be sent again.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) to: To,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// As whom a request is made.
+struct Entry {
+    found: Found,
+    pass: Pass,
+    began: Instant,
+}
+
+impl Call {
+    pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method, to: To::Path(path.into()), headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    /// To a place that the registry named; `words` is how errors call it.
+    pub(super) fn at(method: Method, place: Url, words: String) -> Self {
+        Self { to: To::Place(place, words), ..Self::new(method, "") }
+    }
+
+    /// After 303 the outcome is read from where it is.
+    fn see_other(&mut self) {
+        if self.method != Method::HEAD {
+            self.method = Method::GET;
+        }
+        self.headers.remove(CONTENT_TYPE);
+        self.body = Bytes::new();
+    }
+}
+
+impl Route {
+    pub(super) fn pull(client: &Client, repository: &Repository) -> Self {
+        let scope = Scope::pull(repository);
+        Self { client: client.clone(), repository: repository.clone(), scope }
+    }
+
+    pub(super) fn push(client: &Client, repository: &Repository) -> Self {
+        let scope = Scope::push(repository);
+        Self { client: client.clone(), repository: repository.clone(), scope }
+    }
+
+    /// How errors call a request.
+    pub(super) fn asked(&self, method: &Method, to: &To) -> Asked {
+        let registry = self.repository.registry();
+        let text = match to {
+            To::Path(path) => {
+                let path = path.split('?').next().unwrap_or_default();
+                format!("{method} /v2/{}/{path} at {registry}", self.repository.name())
+            }
+            To::Place(_, words) => format!("{method} {words} at {registry}"),
+        };
+        Asked { repository: self.repository.clone(), text }
+    }
+
+    fn url(&self, to: &To) -> Result<Url, OciError> {
+        match to {
+            To::Place(url, _) => Ok(url.clone()),
+            To::Path(path) => {
+                let base = self.client.base(&self.repository)?;
+                let joined = base.join(&format!("/v2/{}/{path}", self.repository.name()));
+                joined.map_err(|error| OciError::Setup(format!("{path} is no path: {error}")))
+            }
+        }
+    }
+
+    /// Sends a call, patiently. Answers that are no success and not transient are `Ok` too.
+    pub(super) async fn send(&self, call: &Call) -> Result<Response, OciError> {
+        let what = self.asked(&call.method, &call.to).text;
+        self.client.patiently(&what, || self.once(call)).await
+    }
+
+    /// Sends a call once: logs in where that is asked for, follows redirects. Transient answers
+    /// are trouble, all others are `Ok`.
+    pub(super) async fn once(&self, call: &Call) -> Result<Response, Trouble> {
+        let asked = self.asked(&call.method, &call.to);
+        let url = self.url(&call.to)?;
+        let mut entry = self.enter(&url).await?;
+        loop {
+            let response = self.follow(call, &asked, url.clone(), &entry.pass).await?;
+            if response.status() == StatusCode::UNAUTHORIZED
+                && self.log_in(&response, &mut entry, &url).await?
+            {
+                continue;
+            }
+            if retry::transient(response.status().as_u16()) {
+                return Err(refusal(&asked, response, &entry.found.origin).await);
+            }
+            return Ok(response);
+        }
+    }
+
+    /// Sends a call with a body that streams, once. A 401 makes the next try log in again.
+    pub(super) async fn stream(
+        &self,
+        call: &Call,
+        body: reqwest::Body,
+        pulse: &Pulse,
+    ) -> Result<Response, Trouble> {
+        let url = self.url(&call.to)?;
+        let mut entry = self.enter(&url).await?;
+        let mut request = Request::new(call.method.clone(), url.clone());
+        *request.headers_mut() = call.headers.clone();
+        authorize(&mut request, &entry.pass);
+        *request.body_mut() = Some(body);
+        let asked = self.asked(&call.method, &call.to);
+        let response = execute_streaming(&self.client, &asked, request, pulse).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let again = self.log_in(&response, &mut entry, &url).await?;
+            let trouble = refusal(&asked, response, &entry.found.origin).await;
+            return Err(if again { Trouble { again: Again::After(None), ..trouble } } else { trouble });
+        }
+        Ok(response)
+    }
+
+    /// The error that an unwelcome answer is.
+    pub(super) async fn refuse(&self, call: &Call, response: Response) -> Trouble {
+        refusal(&self.asked(&call.method, &call.to), response, &self.origin().await).await
+    }
+
+    pub(super) async fn origin(&self) -> Origin {
+        self.client.found(&self.repository).await.map_or(Origin::Anonymous, |found| found.origin)
+    }
+
+    /// An answer that breaks the protocol.
+    pub(super) fn nonsense(&self, call: &Call, reason: impl Into<String>) -> OciError {
+        OciError::Nonsense { asked: Box::new(self.asked(&call.method, &call.to)), reason: reason.into() }
+    }
+
+    /// What a request begins with.
+    async fn enter(&self, url: &Url) -> Result<Entry, Trouble> {
+        let began = Instant::now();
+        let found = Box::pin(self.client.found(&self.repository)).await?;
+        let pass = Pass { header: None, issued: None };
+        let mut entry = Entry { found, pass, began };
+        self.show(&mut entry, url).await?;
+        Ok(entry)
+    }
+
+    /// Sees to what is shown at `url`: nothing, unless it is the registry itself.
+    async fn show(&self, entry: &mut Entry, url: &Url) -> Result<(), Trouble> {
+        entry.pass = if same_origin(&self.client.base(&self.repository)?, url) {
+            match Box::pin(self.ask_pass(entry)).await {
+                // The token server may take the credentials no more.
+                Err(trouble) if trouble.error.is_denied() && self.renew(entry).await? => {
+                    Box::pin(self.ask_pass(entry)).await?
+                }
+                pass => pass?,
+            }
+        } else {
+            Pass { header: None, issued: None }
+        };
+        Ok(())
+    }
+
+    async fn ask_pass(&self, entry: &Entry) -> Result<Pass, Trouble> {
+        self.client.tokens().pass(&self.client, &self.repository, &entry.found, &self.scope).await
+    }
+
+    /// Takes other credentials, if there are any by now.
+    async fn renew(&self, entry: &mut Entry) -> Result<bool, OciError> {
+        let renewed = Box::pin(self.client.renewed(&self.repository, &entry.found, entry.began)).await?;
+        let is = renewed.is_some();
+        entry.found = renewed.unwrap_or_else(|| entry.found.clone());
+        Ok(is)
+    }
+
+    /// After a 401: whether there is a better pass now to try again with.
+    async fn log_in(&self, response: &Response, entry: &mut Entry, url: &Url) -> Result<bool, Trouble> {
+        let Some(challenge) = Challenge::of(response.headers()) else { return Ok(false) };
+        if !same_origin(&self.client.base(&self.repository)?, response.url()) {
+            return Ok(false);
+        }
+        let better = match (entry.pass.issued, &entry.pass.header) {
+            // Shown, and it was fresh: these are all our rights.
+            (Some(issued), _) if issued >= entry.began => self.renew(entry).await?,
+            (Some(issued), _) => {
+                self.client.tokens().forget(&self.repository, &entry.found, &self.scope, issued).await;
+                true
+            }
+            (None, Some(_)) => self.renew(entry).await?,
+            (None, None) => true,
+        };
+        if !better {
+            return Ok(false);
+        }
+        self.client.tokens().learn(&self.repository, challenge);
+        self.show(entry, url).await?;
+        Ok(entry.pass.header.is_some())
+    }
+
+    /// Sends, and follows redirects; credentials stay with the registry.
+    async fn follow(&self, call: &Call, asked: &Asked, url: Url, pass: &Pass) -> Result<Response, Trouble> {
+        let base = self.client.base(&self.repository)?;
+        let (mut call, mut at) = (call.clone(), url);
+        for _ in 0..=REDIRECTS {
+            let mut request = Request::new(call.method.clone(), at.clone());
+            *request.headers_mut() = call.headers.clone();
+            if same_origin(&base, &at) {
+                authorize(&mut request, pass);
+            }
+            if !call.body.is_empty() {
+                *request.body_mut() = Some(call.body.clone().into());
+            }
+            let response = execute(&self.client, asked, request).await?;
+            let Some(next) = self.redirect(asked, &call.method, &response)? else { return Ok(response) };
+            if response.status() == StatusCode::SEE_OTHER {
+                call.see_other();
+            }
+            at = next;
+        }
+        Err(too_many_redirects(asked).into())
+    }
+
+    /// Where an answer redirects to; `None` where it is an answer of its own. Each kind of redirect keeps the
+    /// method, except 303 (RFC 9110, section 15.4): a registry that moves wants the same request there.
+    pub(super) fn redirect(
+        &self,
+        asked: &Asked,
+        method: &Method,
+        response: &Response,
+    ) -> Result<Option<Url>, OciError> {
+        if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+            return Ok(None);
+        }
+        let Some(next) = self.next_place(response)? else { return Ok(None) };
+        let reads =
+            [Method::GET, Method::HEAD].contains(method) || response.status() == StatusCode::SEE_OTHER;
+        let plain = next.scheme() == "http" && response.url().scheme() == "http";
+        if next.scheme() == "https" || (plain && (reads || self.client.trusts(&next))) {
+            return Ok(Some(next));
+        }
+        let reason = format!("it redirects to {}://{} without TLS", next.scheme(), authority(&next));
+        Err(OciError::Nonsense { asked: Box::new(asked.clone()), reason })
+    }
+
+    /// Where an upload goes on.
+    pub(super) fn upload_place(&self, response: &Response) -> Result<Option<Url>, OciError> {
+        let Some(place) = self.next_place(response)? else { return Ok(None) };
+        let base = self.client.base(&self.repository)?;
+        let downgrade = base.scheme() == "https" && place.scheme() != "https";
+        if downgrade || !self.client.trusts(&place) {
+            let to = format!("{}://{}", place.scheme(), authority(&place));
+            return Err(OciError::Insecure { registry: self.repository.registry().to_owned(), to });
+        }
+        Ok(Some(place))
+    }
+
+    /// The place that an answer names. A registry behind a proxy may not know that it is spoken to over
+    /// TLS: on its own host our scheme and port are right.
+    fn next_place(&self, response: &Response) -> Result<Option<Url>, OciError> {
+        let Some(mut place) = location(response) else { return Ok(None) };
+        let base = self.client.base(&self.repository)?;
+        if base.scheme() == "https" && place.scheme() == "http" && base.host_str() == place.host_str() {
+            // Setting the scheme of a hierarchical URL to another such scheme cannot fail.
+            let _ = place.set_scheme("https");
+            let _ = place.set_port(base.port());
+        }
+        Ok(Some(place))
+    }
+}
+
+/// `Retry-After` of an answer, for callers that decide themselves.
+pub(super) fn again_after(response: &Response) -> Again {
+    Again::After(retry_after(response.headers()))
+}
+
+pub(super) fn too_many_redirects(asked: &Asked) -> OciError {
+    let reason = format!("it redirects more than {REDIRECTS} times");
+    OciError::Nonsense { asked: Box::new(asked.clone()), reason }
+}
+
+fn authorize(request: &mut Request, pass: &Pass) {
+    if let Some(header) = &pass.header {
+        request.headers_mut().insert(AUTHORIZATION, header.clone());
+    }
+}
+
+fn location(response: &Response) -> Option<Url> {
+    let text = response.headers().get(LOCATION)?.to_str().ok()?;
+    response.url().join(text).ok()
+}
+
+fn same_origin(one: &Url, other: &Url) -> bool {
+    one.origin() == other.origin()
+}

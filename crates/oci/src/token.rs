@@ -1,0 +1,258 @@
+//! Tokens of registries: asked for once per scope, kept until they end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, Url};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Mutex as Gate;
+use tokio::time::Instant;
+
+use super::challenge::{Challenge, Scope};
+use super::client::Client;
+use super::credentials::{Credentials, Found};
+use super::error::{Asked, OciError, Trouble};
+use super::lenient::optional;
+use super::realm;
+use super::reference::Repository;
+use super::transport::{body_of, execute, refusal};
+use crate::login_file::auth;
+use sys::http;
+use workflow_commands::Secret;
+
+/// How long a token lives that does not say so (distribution's token specification).
+const DEFAULT_LIFE: Duration = Duration::from_mins(1);
+
+/// No token is believed to live longer: what a server says is only a number.
+const LONGEST_LIFE: Duration = Duration::from_hours(24);
+
+/// The most bytes of a token server's answer.
+const LARGEST_ANSWER: u64 = 1024 * 1024;
+
+/// A token, until it ends.
+#[derive(Debug, Clone)]
+struct Token {
+    text: Secret,
+    issued: Instant,
+    until: Instant,
+}
+
+/// Tokens differ by what they allow and by whom they were issued to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    registry: String,
+    account: Option<(String, Secret)>,
+    scope: Scope,
+}
+
+/// What is known of each registry, and the tokens it gave.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    challenges: Mutex<HashMap<String, Challenge>>,
+    tokens: Mutex<HashMap<Key, Arc<Gate<Option<Token>>>>>,
+}
+
+/// What is sent with a request to show who asks.
+#[derive(Debug, Clone)]
+pub(super) struct Pass {
+    pub(super) header: Option<HeaderValue>,
+    /// When its token was issued; a token that was refused right after is no use to ask for again.
+    pub(super) issued: Option<Instant>,
+}
+
+impl Tokens {
+    /// Remembers how a registry wants to be spoken to.
+    pub(super) fn learn(&self, repository: &Repository, challenge: Challenge) {
+        let mut known = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(repository.registry().to_owned(), challenge);
+    }
+
+    /// Forgets a token that the registry took no more.
+    pub(super) async fn forget(
+        &self,
+        repository: &Repository,
+        found: &Found,
+        scope: &Scope,
+        issued: Instant,
+    ) {
+        let gate = self.gate(repository, found, scope);
+        let mut token = gate.lock().await;
+        if token.as_ref().is_some_and(|token| token.issued == issued) {
+            *token = None;
+        }
+    }
+
+    fn gate(&self, repository: &Repository, found: &Found, scope: &Scope) -> Arc<Gate<Option<Token>>> {
+        let account = match &found.credentials {
+            Some(Credentials::Password { username, password }) => Some((username.clone(), password.clone())),
+            Some(Credentials::Identity(secret) | Credentials::Bearer(secret)) => {
+                Some((String::new(), secret.clone()))
+            }
+            None => None,
+        };
+        let key = Key { registry: repository.registry().to_owned(), account, scope: scope.clone() };
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tokens.entry(key).or_default())
+    }
+
+    /// What to send along with a request about `repository` that needs `scope`.
+    pub(super) async fn pass(
+        &self,
+        client: &Client,
+        repository: &Repository,
+        found: &Found,
+        scope: &Scope,
+    ) -> Result<Pass, Trouble> {
+        if let Some(Credentials::Bearer(token)) = &found.credentials {
+            return Ok(Pass { header: Some(bearer(token)?), issued: None });
+        }
+        let known = {
+            let known = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+            known.get(repository.registry()).cloned()
+        };
+        match (known, &found.credentials) {
+            (Some(Challenge::Bearer { realm, service, .. }), _) => {
+                let gate = self.gate(repository, found, scope);
+                // One asks, the others wait for its answer.
+                let mut kept = gate.lock().await;
+                let kept_token = kept.take().filter(|token| Instant::now() < token.until);
+                let token = if let Some(token) = kept_token {
+                    token
+                } else {
+                    let new = fetch(client, repository, found, scope, &realm, service.as_deref()).await?;
+                    client.settings().secrets.tell(&new.text);
+                    new
+                };
+                *kept = Some(token.clone());
+                Ok(Pass { header: Some(bearer(&token.text)?), issued: Some(token.issued) })
+            }
+            (Some(Challenge::Basic), Some(Credentials::Password { username, password })) => {
+                Ok(Pass { header: Some(basic(username, password)?), issued: None })
+            }
+            _ => Ok(Pass { header: None, issued: None }),
+        }
+    }
+}
+
+/// What a token server answers.
+#[derive(Deserialize)]
+struct Issued {
+    #[serde(default, deserialize_with = "optional")]
+    token: String,
+    #[serde(default, deserialize_with = "optional")]
+    access_token: String,
+    #[serde(default)]
+    expires_in: Value,
+}
+
+async fn fetch(
+    client: &Client,
+    repository: &Repository,
+    found: &Found,
+    scope: &Scope,
+    place: &str,
+    service: Option<&str>,
+) -> Result<Token, Trouble> {
+    let asked = Asked {
+        repository: repository.clone(),
+        text: format!("GET a token for {scope} at {}", repository.registry()),
+    };
+    let nonsense = |reason: String| OciError::Nonsense { asked: Box::new(asked.clone()), reason };
+    let mut url = Url::parse(place)
+        .or_else(|_| {
+            client.base(repository).map(|base| base.join(place))?.map_err(|_| nonsense(String::new()))
+        })
+        .map_err(|_| nonsense("the place that it names for tokens is no URL".to_owned()))?;
+    realm::check(client, repository, &url)?;
+    let mut request = if let Some(Credentials::Identity(refresh)) = &found.credentials {
+        let mut form = Url::parse("form:").map_err(|error| OciError::Setup(error.to_string()))?;
+        form.query_pairs_mut()
+            .append_pair("grant_type", "refresh_token")
+            .append_pair("client_id", "p2p")
+            .append_pair("service", service.unwrap_or_default())
+            .append_pair("scope", &scope.to_string())
+            .append_pair("refresh_token", refresh.expose());
+        let mut request = reqwest::Request::new(Method::POST, url);
+        let body = form.query().unwrap_or_default().to_owned();
+        *request.body_mut() = Some(body.into());
+        request
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        request
+    } else {
+        url.query_pairs_mut()
+            .extend_pairs(service.map(|service| ("service", service.to_owned())))
+            .extend_pairs(scope.parameters().map(|scope| ("scope", scope)));
+        reqwest::Request::new(Method::GET, url)
+    };
+    if let Some(Credentials::Password { username, password }) = &found.credentials {
+        request.headers_mut().insert(AUTHORIZATION, basic(username, password)?);
+    }
+    // A token counts from before it was asked for: then it never ends earlier than we think.
+    let issued = Instant::now();
+    let response = execute(client, &asked, request).await?;
+    if !response.status().is_success() {
+        return Err(refusal(&asked, response, &found.origin).await);
+    }
+    let body = body_of(client, &asked, response, LARGEST_ANSWER).await?;
+    let answer: Issued =
+        serde_json::from_slice(&body).map_err(|_| nonsense("it is not a token in JSON".to_owned()))?;
+    let text = if answer.token.is_empty() { answer.access_token } else { answer.token };
+    if text.is_empty() {
+        return Err(nonsense("it holds no token".to_owned()).into());
+    }
+    let life = life(&answer.expires_in);
+    let until = issued + life - (life / 4).min(Duration::from_secs(10));
+    Ok(Token { text: Secret::new(text), issued, until })
+}
+
+/// How long a token lives whose server says so many seconds: a number, or a text with one.
+fn life(said: &Value) -> Duration {
+    let seconds = match said {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let seconds = seconds.filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0);
+    seconds.map_or(DEFAULT_LIFE, |seconds| {
+        Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_LIFE).min(LONGEST_LIFE)
+    })
+}
+
+fn bearer(token: &Secret) -> Result<HeaderValue, OciError> {
+    http::bearer(token).ok_or_else(no_header)
+}
+
+fn basic(username: &str, password: &Secret) -> Result<HeaderValue, OciError> {
+    http::sensitive(&format!("Basic {}", auth(username, password.expose()))).ok_or_else(no_header)
+}
+
+fn no_header() -> OciError {
+    OciError::Setup("a registry token has characters that no header may have".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_is_what_the_server_says_within_reason() {
+        let of = |said: &str| life(&serde_json::from_str::<Value>(said).unwrap_or_default());
+        for said in [
+            "null", "0", "-1", "-0.5", "\"\"", "\"soon\"", "\"-7\"", "\"NaN\"", "\"inf\"", "{}", "[300]",
+            "true",
+        ] {
+            assert_eq!(of(said), DEFAULT_LIFE, "{said}");
+        }
+        for said in ["300", "300.0", "\"300\"", "\" 300 \"", "3e2", "\"300.0\""] {
+            assert_eq!(of(said), Duration::from_mins(5), "{said}");
+        }
+        assert_eq!(of("299.5"), Duration::from_millis(299_500));
+        for said in ["18446744073709551615", "1e99", "\"1e30\"", "86401"] {
+            assert_eq!(of(said), LONGEST_LIFE, "{said}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The token between which the runner takes nothing for a command.
+
+/// A word nobody can guess: 256 bits in hexadecimal.
+pub(super) fn random_word() -> Result<String, NoRandomness> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(NoRandomness)?;
+    Ok(bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex_digit).collect())
+}
+
+fn hex_digit(digit: u8) -> char {
+    char::from_digit(digit.into(), 16).unwrap_or('0')
+}
+
+/// The system's random source failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the system's random source cannot be read: {0}")]
+pub struct NoRandomness(getrandom::Error);
+
+/// A token for `stop-commands`. Make a new one for each region: whoever reads the log knows the old.
+#[derive(Clone)]
+pub struct StopToken(String);
+
+impl StopToken {
+    /// A fresh one.
+    pub fn new() -> Result<Self, NoRandomness> {
+        random_word().map(Self)
+    }
+
+    /// The line, with its end, after which nothing is a command.
+    pub fn begin(&self) -> String {
+        format!("::stop-commands::{}\n", self.0)
+    }
+
+    /// The line, with its end, after which commands work again. It must stand at the start of a line.
+    pub fn end(&self) -> String {
+        format!("::{}::\n", self.0)
+    }
+}
+
+impl std::fmt::Debug for StopToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StopToken")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn each_token_is_new_and_long() {
+        let [first, second] = [StopToken::new().unwrap(), StopToken::new().unwrap()];
+        let token = first.begin().strip_prefix("::stop-commands::").unwrap().trim_end().to_owned();
+        assert_eq!(token.len(), 64);
+        assert_eq!(first.end(), format!("::{token}::\n"));
+        assert_ne!(first.end(), second.end());
+    }
+}

@@ -1,0 +1,238 @@
+//! The command line, made from the list of inputs.
+
+mod flags;
+mod mistakes;
+
+use std::ffi::{OsStr, OsString};
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+
+use self::flags::{Takes, flag};
+use crate::inputs::{self, SPECS, Spec};
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Asked {
+    /// The gate or a part of it: the inputs' texts by flag, the command, its arguments.
+    Gate(Flags),
+    /// `p2p image …`.
+    Image(ArgMatches),
+    /// `p2p copy`, `latest` or `verify`: the name of the command, and its arguments.
+    Tool(String, ArgMatches),
+    /// Text to print, and whether it is the answer to a question (`--help`) or to a mistake.
+    Said(String, bool),
+}
+
+/// The flags that were given.
+#[derive(Debug)]
+pub struct Flags {
+    command: Option<String>,
+    targets: Vec<String>,
+    matches: ArgMatches,
+}
+
+impl Flags {
+    /// The text that the command line gives an input, if it does.
+    pub fn text(&self, spec: &Spec) -> Option<String> {
+        match spec.name {
+            "command" => self.command.clone(),
+            "target" if !self.targets.is_empty() => Some(self.targets.join("\n")),
+            // Inputs without a flag are unknown to clap.
+            name => self.matches.try_get_one::<String>(name).ok().flatten().cloned(),
+        }
+    }
+
+    /// The first flag that the command would not look at, where clap was to take all: it is the command
+    /// that is run, or the one that is planned.
+    fn superfluous(&self) -> Option<&'static Spec> {
+        let (name, targets) = (self.command.as_deref()?, self.targets.first().map(String::as_str));
+        let planned = if name == "plan" { targets.or(Some("fast-feedback")) } else { targets };
+        let takes = Takes::by(name, planned)?;
+        let given = |spec: &&Spec| {
+            matches!(self.matches.try_contains_id(spec.name), Ok(true))
+                && self.matches.value_source(spec.name) == Some(ValueSource::CommandLine)
+        };
+        SPECS.iter().filter(|spec| !takes.takes(spec)).find(given)
+    }
+}
+
+/// Parses the arguments (without the program's name). `default_command`: the environment names a
+/// command, so the arguments need not.
+pub fn parse(args: &[OsString], default_command: bool) -> Asked {
+    if let [help, asked @ ..] = args
+        && help == "help"
+    {
+        let asked: Vec<_> = asked.iter().cloned().chain([OsString::from("--help")]).collect();
+        return parse(&asked, false);
+    }
+    // With a value it is the input of that name, so clap's own flag cannot be.
+    if matches!(args, [only] if only == "--version" || only == "-V") {
+        return Asked::Said(format!("p2p {}", crate::VERSION), true);
+    }
+    let program = std::iter::once(OsString::from("p2p"));
+    let short = args.iter().any(|word| word == "-h");
+    // Where the first word names a command, all flags come after it: so clap need not know them of
+    // every other command too, which takes it longer than anything else here.
+    let word = |position: usize| args.get(position).map(OsString::as_os_str).and_then(OsStr::to_str);
+    let named = word(0).and_then(named);
+    let name = named.as_ref().map(|named| named.get_name().to_owned()).unwrap_or_default();
+    let planned = word(1).filter(|next| name == "plan" && Takes::by(&name, Some(next)).is_some());
+    let full_name = planned.map_or_else(|| name.clone(), |planned| format!("{name} {planned}"));
+    let command = match named {
+        // What awaits a gate is asked with everything that the gate itself would be told.
+        Some(_) if name == "latest" && gate(args) => {
+            bare().subcommand(with_flags(latest_of_gate(), word(1), short))
+        }
+        Some(image) if name == "image" => bare().subcommand(image),
+        // Where no word can be a flag, clap need not know any: the action gives all inputs by variables.
+        Some(named) if !args.iter().any(|word| word.as_encoded_bytes().starts_with(b"-")) => {
+            bare().subcommand(named)
+        }
+        Some(named) => bare().subcommand(with_flags(named, word(1), short)),
+        None => command(),
+    };
+    if let Some(said) = mistakes::no_repository(&name, word(1)) {
+        return Asked::Said(said.to_string(), false);
+    }
+    let command = command.subcommand_required(!default_command).arg_required_else_help(!default_command);
+    let matches = match command.try_get_matches_from(program.chain(args.iter().cloned())) {
+        Ok(matches) => matches,
+        Err(error) => return Asked::Said(mistakes::said(&error, &full_name), !error.use_stderr()),
+    };
+    match matches.subcommand() {
+        Some(("image", matches)) => Asked::Image(matches.clone()),
+        Some((name, matches))
+            if crate::commands::tools::inputs(name).is_some() && !(name == "latest" && gate(args)) =>
+        {
+            Asked::Tool(name.to_owned(), matches.clone())
+        }
+        Some((name, matches)) => {
+            let targets = matches.try_get_many::<String>("targets").ok().flatten();
+            let flags = Flags {
+                command: Some(name.to_owned()),
+                targets: targets.map(|targets| targets.cloned().collect()).unwrap_or_default(),
+                matches: matches.clone(),
+            };
+            match flags.superfluous() {
+                Some(spec) => {
+                    let planned = flags.targets.first().filter(|_| name == "plan");
+                    let name = planned.map_or_else(|| name.to_owned(), |planned| format!("{name} {planned}"));
+                    let said = mistakes::refused(&format!("--{}", spec.name), &name, None);
+                    Asked::Said(said.to_string(), false)
+                }
+                None => Asked::Gate(flags),
+            }
+        }
+        None => Asked::Gate(Flags { command: None, targets: Vec::new(), matches }),
+    }
+}
+
+/// Whether the word after the command names a gate, and no repository.
+fn gate(args: &[OsString]) -> bool {
+    args.get(1).is_some_and(|word| word == "extended-test" || word == "prod")
+}
+
+/// The whole command line.
+fn command() -> Command {
+    bare().args(flags::anywhere()).subcommands(commands())
+}
+
+/// The command line without flags and commands.
+fn bare() -> Command {
+    Command::new("p2p")
+        .disable_version_flag(true)
+        .about(
+            "The path-to-production gate: version, build, test and promote with make targets\n\n\
+             Examples:\n  \
+             p2p plan                what the gate would do, and with which variables\n  \
+             p2p fast-feedback       the whole gate\n  \
+             p2p run p2p-functional  a single target, as the gate runs it",
+        )
+        .after_help(
+            "`p2p COMMAND -h` lists the usual flags of a command, `--help` (or `p2p help COMMAND`) all of them.\n\
+             Every flag is also an environment variable (--tenant-name is INPUT_TENANT_NAME); secrets are nothing else.\n\
+             Outside GitHub Actions nothing remote is touched unless a flag names it: p2p brings its own registry.",
+        )
+        .max_term_width(100)
+        .disable_help_subcommand(true)
+}
+
+/// A command with the flags of the inputs that concern it; any other flag is a mistake there. `next`: the
+/// word after it.
+fn with_flags(command: Command, next: Option<&str>, short: bool) -> Command {
+    let name = command.get_name().to_owned();
+    let Some(takes) = Takes::by(&name, next) else {
+        // The flags of a plan may stand before the command that it plans. Its help shows those of the gate.
+        let gate = Takes::Of(inputs::Command::FastFeedback);
+        let others = SPECS.iter().filter(|spec| !gate.takes(spec)).filter_map(flag).map(|arg| arg.hide(true));
+        let command = command.args(gate.flags(short)).args(others);
+        return command.after_help(epilogue(&format!("{name} fast-feedback"), gate, short));
+    };
+    command.args(takes.flags(short)).after_help(epilogue(&name, takes, short))
+}
+
+/// What the flags cannot say.
+fn epilogue(name: &str, takes: Takes, short: bool) -> String {
+    if short {
+        return format!("All flags, the words that they take, and the secrets: p2p {name} --help");
+    }
+    let secrets = takes.secrets();
+    match takes {
+        Takes::Named(_) => format!("Secrets are environment variables only: {secrets}."),
+        Takes::Of(_) => format!(
+            "Every flag is also an environment variable (--tenant-name is INPUT_TENANT_NAME).\n\
+             Secrets are environment variables only: {secrets}.\n\
+             Outside GitHub Actions nothing remote is touched unless a flag names it: p2p brings its own registry."
+        ),
+    }
+}
+
+/// `p2p latest` of a gate.
+fn latest_of_gate() -> Command {
+    Command::new("latest")
+        .about("Print the latest version that awaits a gate")
+        .arg(Arg::new("targets").value_name("GATE").num_args(1))
+}
+
+/// The commands that run the gate or a part of it, in the order of the help.
+const GATE: [&str; 8] =
+    ["fast-feedback", "extended-test", "prod", "version", "release", "run", "promote", "plan"];
+
+/// The names of all commands.
+fn names() -> Vec<String> {
+    commands().map(|command| command.get_name().to_owned()).collect()
+}
+
+/// All commands.
+fn commands() -> impl Iterator<Item = Command> {
+    GATE.iter()
+        .filter_map(|name| named(name))
+        .chain([crate::commands::images::command()])
+        .chain(crate::commands::tools::commands())
+}
+
+/// The command of a name. Only the one that is asked for is made: they take longer than to parse.
+fn named(name: &str) -> Option<Command> {
+    let targets = |help: &'static str, names: &'static str| {
+        Arg::new("targets").value_name(names).help(help).num_args(1..)
+    };
+    let command = |name: &'static str, about: &'static str| Command::new(name).about(about);
+    Some(match name {
+        "fast-feedback" => command("fast-feedback", "Run the whole fast-feedback gate"),
+        "extended-test" => {
+            command("extended-test", "Run the gate of the long tests on the latest version that awaits it")
+        }
+        "prod" => command("prod", "Run the gate of production on the latest version that awaits it"),
+        "version" => command("version", "Compute the version, and create its tag on the main branch"),
+        "release" => command("release", "Make the GitHub release of a version, and move the floating tags"),
+        "run" => command("run", "Run make targets in the prepared environment")
+            .arg(targets("The make targets, in order", "TARGET")),
+        "promote" => command("promote", "Promote the tested images to the next stage")
+            .arg(targets("extended-test or prod", "STAGE")),
+        "plan" => command("plan", "Print what a command would do")
+            .arg(targets("The command to plan, with its arguments; fast-feedback if none", "COMMAND")),
+        "image" => crate::commands::images::command(),
+        _ => return crate::commands::tools::commands().into_iter().find(|tool| tool.get_name() == name),
+    })
+}

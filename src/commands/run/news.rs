@@ -1,0 +1,119 @@
+//! Who is told of a run besides its readers: Slack, of failures on the main branch and of what is new in
+//! production. Whatever goes wrong with it is a warning.
+
+use crate::domain::environment::Key;
+use crate::domain::outcome::{Outcome, Verdict};
+use crate::edges::slack::{self, News};
+use crate::inputs::{Command, Inputs};
+use crate::report::Console;
+use sys::error::{Exit, Failure};
+use sys::retry::Watcher;
+use sys::world::World;
+use workflow_commands::Level;
+use workflow_commands::Secret;
+
+/// The target that deploys to production.
+const PROD: &str = "p2p-prod";
+
+/// What has to be known before the inputs are read, for they may be wrong.
+pub(super) struct Slack {
+    webhook: Secret,
+    /// Whether the run is about the main branch.
+    on_main: bool,
+    command: String,
+    app: Option<String>,
+    version: Option<String>,
+    repository: String,
+    link: String,
+}
+
+impl Slack {
+    /// Where a job of GitHub has a webhook.
+    pub(super) fn new(world: &World, inputs: &Inputs, console: &Console) -> Option<Self> {
+        let webhook = inputs.slack_webhook_url.clone().filter(|_| console.is_github())?.0;
+        let env = |name: &str| world.env.get(name).unwrap_or_default().to_owned();
+        let main = inputs.main_branch.as_str();
+        let main = if main.starts_with("refs/") { main.to_owned() } else { format!("refs/heads/{main}") };
+        // Both have the main branch's ref as well.
+        let pull_request = env("GITHUB_EVENT_NAME").starts_with("pull_request");
+        let shown = inputs.dry_run || inputs.command == Command::Plan;
+        let (server, repository, run) =
+            (env("GITHUB_SERVER_URL"), env("GITHUB_REPOSITORY"), env("GITHUB_RUN_ID"));
+        let server = if server.is_empty() { "https://github.com".to_owned() } else { server };
+        (!shown).then(|| Self {
+            webhook,
+            on_main: !pull_request && env("GITHUB_REF") == main,
+            command: inputs.command.word().to_owned(),
+            app: inputs.app_name.clone(),
+            version: inputs.version.clone(),
+            link: format!("{server}/{repository}/actions/runs/{run}"),
+            repository,
+        })
+    }
+
+    /// Tells of what a run came to, where that is worth it.
+    pub(super) async fn tell(&self, ended: &Result<Option<Outcome>, Failure>, console: &Console) {
+        let news = match ended {
+            Ok(Some(outcome)) => self.of_outcome(outcome),
+            Err(failure) => self.of_failure(failure),
+            Ok(None) => None,
+        };
+        let Some(mut news) = news else { return };
+        news.text = console.masker().clean(&news.text);
+        match slack::tell(&self.webhook, &news, Watcher::default()).await {
+            Ok(()) => console.say("Slack was told"),
+            Err(error) => console.annotate_text(
+                Level::Warning,
+                "p2p",
+                &format!("{error}; the result of the gate is unaffected"),
+            ),
+        }
+    }
+
+    fn of_outcome(&self, outcome: &Outcome) -> Option<News> {
+        let plan = &outcome.plan;
+        let version = Some(plan.version.version.clone()).filter(|version| !version.is_empty());
+        let app = plan.environment.text(Key::AppName).map(str::to_owned).or_else(|| self.app.clone());
+        // In a job of its own it is a target among others.
+        let deployed = self.command == "run"
+            && self.on_main
+            && outcome.steps.iter().any(|step| step.target.as_deref() == Some(PROD));
+        let good = match outcome.result {
+            Verdict::Failure if self.on_main => false,
+            Verdict::Success if (self.command == "prod" || deployed) && version.is_some() => true,
+            _ => return None,
+        };
+        let failed = outcome.steps.iter().filter(|step| !step.status.passes()).map(|step| step.name.as_str());
+        let failed: Vec<_> = failed.collect();
+        let text = |what: &str| {
+            if good {
+                format!("{what} is in production")
+            } else {
+                format!("{} of {what} failed: {}", plan.command, failed.join(", "))
+            }
+        };
+        Some(self.news(good, app, version, text))
+    }
+
+    fn of_failure(&self, failure: &Failure) -> Option<News> {
+        if !self.on_main || matches!(failure.exit, Exit::Interrupted(_)) {
+            return None;
+        }
+        let text =
+            |what: &str| format!("{} of {what} failed before anything ran: {}", self.command, failure.what);
+        Some(self.news(false, self.app.clone(), self.version.clone(), text))
+    }
+
+    fn news(
+        &self,
+        good: bool,
+        app: Option<String>,
+        version: Option<String>,
+        text: impl FnOnce(&str) -> String,
+    ) -> News {
+        let app = app.unwrap_or_else(|| self.repository.clone());
+        let what = version.as_ref().map_or_else(|| app.clone(), |version| format!("{app} {version}"));
+        let (repository, link) = (self.repository.clone(), self.link.clone());
+        News { good, text: text(&what), app, version, repository, link }
+    }
+}

@@ -1,0 +1,75 @@
+//! A client with the logins that inputs give.
+
+use clap::ArgMatches;
+
+use crate::edges::google::TOKEN_USER;
+use crate::inputs::{Inputs, RegistryLogin, RegistryLogins, Spec};
+use crate::report::Console;
+use oci::{Client, Credentials, Insecure, Keyring, Repository, Settings};
+use sys::error::Failure;
+use sys::retry::Watcher;
+use sys::world::World;
+
+/// The inputs that commands about one repository read: see [`client`].
+pub(super) const OWN: [&str; 4] =
+    ["registry-username", "registry-password", "registry-logins", "insecure-registries"];
+
+/// The inputs, from flags and environment. Their secrets are masked from then on.
+pub(super) fn inputs(world: &World, matches: &ArgMatches, console: &Console) -> Result<Inputs, Failure> {
+    let flag = |spec: &Spec| matches.try_get_one::<String>(spec.name).ok().flatten().cloned();
+    let read = Inputs::read(|spec| spec.text(flag(spec), &world.reserved))?;
+    console.masker().add(&read.secrets);
+    read.checked()
+}
+
+/// A client for these repositories. The logins of the inputs go before those that Docker's configuration
+/// holds; `registry-password` is for the repositories that no line of `registry-logins` fits, and without a
+/// user's name it is a token for Google's registries. Repeated requests are told on standard error.
+pub(super) fn client(
+    world: &World,
+    console: &Console,
+    inputs: &Inputs,
+    repositories: &[&Repository],
+) -> Result<Client, Failure> {
+    console.only_answers();
+    let mut keyring = Keyring::from_env(&world.env)?;
+    for RegistryLogin { registry, username, password } in
+        inputs.registry_logins.iter().flat_map(RegistryLogins::iter)
+    {
+        let (username, password) = (username.clone(), password.clone());
+        keyring = keyring.with(registry, Credentials::Password { username, password });
+    }
+    if let Some(password) = &inputs.registry_password {
+        for repository in repositories.iter().map(ToString::to_string) {
+            if inputs.registry_logins.as_ref().is_some_and(|logins| logins.of(&repository).is_some()) {
+                continue;
+            }
+            let username = inputs.registry_username.as_deref().unwrap_or(TOKEN_USER).to_owned();
+            let password = password.clone();
+            keyring = keyring.with(&repository, Credentials::Password { username, password });
+        }
+    }
+    let named = inputs.insecure_registries.as_ref().map_or(&[][..], |names| &names.0);
+    let (insecure, warnings) = Insecure::read(named)?;
+    for warning in warnings {
+        console.complain(&format!("warning: {warning}"));
+    }
+    let told = console.clone();
+    let watcher = Watcher::new(move |again| {
+        told.complain(&format!(
+            "try {} of {} failed ({}: {}); next in {:.1} s",
+            again.attempt,
+            again.of,
+            again.what,
+            again.why,
+            again.wait.as_secs_f64()
+        ));
+    });
+    Ok(Client::new(Settings {
+        keyring,
+        insecure,
+        watcher,
+        secrets: console.secrets(),
+        ..Settings::default()
+    }))
+}

@@ -1,0 +1,71 @@
+//! The commands about images in registries that are no gate: `copy`, `latest`, `verify`, `yank`, `registry`.
+//! Each reads the inputs that concern it, asks `oci`, `record` or `registry`, and reports the answer.
+
+mod access;
+mod copy;
+mod latest;
+mod registry;
+mod verify;
+mod yank;
+
+use clap::{Arg, ArgMatches, Command};
+
+use crate::report::Console;
+use oci::{Client, Digest, Reference};
+use sys::error::{Exit, Failure};
+use sys::world::World;
+
+/// The command lines.
+pub fn commands() -> [Command; 5] {
+    [copy::command(), latest::command(), verify::command(), yank::command(), registry::command()]
+}
+
+/// The inputs that a command of this name reads, if it is one of these.
+pub fn inputs(name: &str) -> Option<&'static [&'static str]> {
+    match name {
+        copy::NAME => Some(&copy::INPUTS),
+        verify::NAME => Some(&verify::INPUTS),
+        latest::NAME | yank::NAME => Some(&access::OWN),
+        registry::NAME => Some(&registry::INPUTS),
+        _ => None,
+    }
+}
+
+/// Runs the command `name`.
+///
+/// # Errors
+/// What stands in its way; it is rendered by whoever runs the command.
+pub async fn run(
+    world: &World,
+    name: &str,
+    matches: &ArgMatches,
+    console: &Console,
+) -> Result<Exit, Failure> {
+    match name {
+        copy::NAME => Box::pin(copy::run(world, matches, console)).await,
+        latest::NAME => latest::run(world, matches, console).await,
+        registry::NAME => registry::run(world, matches, console).await,
+        yank::NAME => Box::pin(yank::run(world, matches, console)).await,
+        _ => Box::pin(verify::run(world, matches, console)).await,
+    }
+}
+
+/// An argument that must be given.
+fn required(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).value_name(value).help(help).required(true)
+}
+
+fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
+    matches.get_one::<String>(name).map(String::as_str).unwrap_or_default()
+}
+
+/// The digest of an image that must be there.
+async fn present(client: &Client, image: &Reference) -> Result<Digest, Failure> {
+    let found = client.resolve(&image.repository, &image.which()).await?;
+    found.map(|found| found.digest).ok_or_else(|| Failure {
+        what: format!("{image} is not in the registry"),
+        causes: Vec::new(),
+        help: Some("correct its name, or promote it first".to_owned()),
+        exit: Exit::Failed,
+    })
+}

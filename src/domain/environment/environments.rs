@@ -1,0 +1,305 @@
+//! What the `environments` input and the repository's `.p2p.yaml` say of each environment.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json};
+
+use super::error::EnvironmentError;
+use super::key::Key;
+use super::resolve::Values;
+use super::value::{Given, Origin, Value};
+use sys::yaml::{self, Node, YamlError};
+
+/// Where a text comes from, for errors and origins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The `environments` input.
+    Input,
+    /// The repository's `.p2p.yaml`.
+    File,
+}
+
+impl Place {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input environments",
+            Self::File => ".p2p.yaml",
+        }
+    }
+}
+
+/// The name of the entry about the job's own environment, whatever that is called.
+pub(super) const OWN: &str = "";
+
+/// Each environment's entry, by the environment's name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Environments(BTreeMap<String, Given>);
+
+/// The repository's `.p2p.yaml`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Its key `environments`.
+    pub environments: Environments,
+}
+
+impl Environments {
+    /// Reads the `environments` input: YAML or JSON, a map from the environment's name to a map
+    /// with the keys of [`Key`].
+    pub fn parse(text: &str) -> Result<Self, EnvironmentError> {
+        let node = yaml::parse(text).map_err(|error| unreadable(Place::Input, error))?;
+        Self::read(Place::Input, &node)
+    }
+
+    /// The entry of an environment.
+    pub fn entry(&self, environment: &str) -> Option<&Given> {
+        self.0.get(environment)
+    }
+
+    /// The names of all environments in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.named().map(|(name, _)| name.as_str())
+    }
+
+    fn named(&self) -> impl Iterator<Item = (&String, &Given)> {
+        self.0.iter().filter(|(name, _)| *name != OWN)
+    }
+
+    /// Everything as the input `environments` takes it, with the values of the job's environment in its
+    /// entry: what somebody gave, not what follows from that.
+    pub fn described(&self, own: &Values) -> Map<String, Json> {
+        let texts = |given: &Given| -> Map<String, Json> {
+            let given = given.iter().filter(|(_, value)| !value.derived());
+            given.map(|(key, value)| (key.name().to_owned(), Json::from(value.text.clone()))).collect()
+        };
+        let mut described: Map<_, _> =
+            self.named().map(|(name, given)| (name.clone(), Json::from(texts(given)))).collect();
+        if let Some(name) = &own.environment {
+            described.insert(name.text.clone(), Json::from(texts(&own.of_environment())));
+        }
+        described
+    }
+
+    /// Adds what `other` says of keys that nothing is said of here.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        for (environment, values) in other.0 {
+            let entry = self.0.entry(environment).or_default();
+            for (key, value) in values {
+                entry.entry(key).or_insert(value);
+            }
+        }
+        self
+    }
+
+    fn read(place: Place, node: &Node) -> Result<Self, EnvironmentError> {
+        let mut environments = BTreeMap::new();
+        if node.is_null() {
+            return Ok(Self(environments));
+        }
+        let entries = node
+            .entries()
+            .ok_or_else(|| wrong(place, node, "a map from environment names to their values is expected"))?;
+        for (environment, values) in entries {
+            environments.insert(environment.clone(), read_entry(place, environment, values)?);
+        }
+        Ok(Self(environments))
+    }
+}
+
+fn read_entry(place: Place, environment: &str, node: &Node) -> Result<Given, EnvironmentError> {
+    if node.is_null() {
+        return Ok(Given::new());
+    }
+    let entries = node
+        .entries()
+        .ok_or_else(|| wrong(place, node, format!("a map of the values of {environment} is expected")))?;
+    let mut given = Given::new();
+    for (name, node) in entries {
+        let key = Key::named(name).ok_or_else(|| {
+            let known: Vec<&str> = Key::ALL.iter().map(|key| key.name()).collect();
+            EnvironmentError::Text {
+                place: place.name(),
+                line: node.line,
+                problem: format!("{environment} has an unknown key {name:?}"),
+                expected: format!("the keys are {}", known.join(", ")),
+            }
+        })?;
+        if node.is_null() {
+            continue;
+        }
+        let text = node
+            .text()
+            .ok_or_else(|| wrong(place, node, format!("the {key} of {environment} must be one text")))?
+            .trim();
+        if !text.is_empty() {
+            let environment = environment.to_owned();
+            let origin = match place {
+                Place::Input => Origin::Environments { environment, key },
+                Place::File => Origin::File { environment, key },
+            };
+            given.insert(key, Value::new(text, origin));
+        }
+    }
+    Ok(given)
+}
+
+impl Settings {
+    /// Reads the text of `.p2p.yaml`. A top-level key that we do not know is an error: it is a
+    /// slip of the pen, or meant for a later version that would have obeyed it.
+    pub fn parse(text: &str) -> Result<Self, EnvironmentError> {
+        let node = yaml::parse(text).map_err(|error| unreadable(Place::File, error))?;
+        let mut settings = Self::default();
+        if node.is_null() {
+            return Ok(settings);
+        }
+        let entries = node
+            .entries()
+            .ok_or_else(|| wrong(Place::File, &node, "a map with the key `environments` is expected"))?;
+        for (name, node) in entries {
+            match name.as_str() {
+                "environments" => settings.environments = Environments::read(Place::File, node)?,
+                _ => {
+                    return Err(EnvironmentError::Text {
+                        place: Place::File.name(),
+                        line: node.line,
+                        problem: format!("unknown key {name:?}"),
+                        expected: "the one key at the top is `environments`".to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(settings)
+    }
+}
+
+/// What a right entry looks like, for the help.
+const EXAMPLE: [&str; 4] =
+    ["gcp-dev:", "  project-id: acme-dev", "  project-number: 123456789012", "  region: europe-west2"];
+
+/// The example as it stands in its place.
+fn example(place: Place) -> String {
+    let (top, indent) = match place {
+        Place::Input => ("", ""),
+        Place::File => ("\nenvironments:", "  "),
+    };
+    let lines = EXAMPLE.iter().flat_map(|line| ["\n", indent, line]);
+    ["write it like this:", top].into_iter().chain(lines).collect()
+}
+
+fn wrong(place: Place, node: &Node, problem: impl Into<String>) -> EnvironmentError {
+    EnvironmentError::Text {
+        place: place.name(),
+        line: node.line,
+        problem: problem.into(),
+        expected: example(place),
+    }
+}
+
+fn unreadable(place: Place, error: YamlError) -> EnvironmentError {
+    EnvironmentError::Text {
+        place: place.name(),
+        line: error.line,
+        problem: error.problem,
+        expected: example(place),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use sys::error::Help;
+
+    #[test]
+    fn the_example_is_right_where_it_is_shown() {
+        let input = example(Place::Input);
+        assert!(input.starts_with("write it like this:\ngcp-dev:\n  project-id: acme-dev\n"), "{input}");
+        let file = example(Place::File);
+        let text = file.strip_prefix("write it like this:\n").unwrap();
+        assert!(text.starts_with("environments:\n  gcp-dev:\n    project-id: acme-dev\n"), "{text}");
+    }
+
+    fn text(environments: &Environments, environment: &str, key: Key) -> Option<String> {
+        environments.entry(environment)?.get(&key).map(|value| format!("{} ({})", value.text, value.origin))
+    }
+
+    #[test]
+    fn yaml_and_json_say_the_same() {
+        let yaml = "gcp-dev:\n  project-number: 0123\n  region: ' europe-west2 '\n  registry:\nlocal:\n";
+        let json = r#"{"gcp-dev": {"project-number": 0123, "region": "europe-west2", "registry": ""}, "local": null}"#;
+        for source in [yaml, json] {
+            let environments = Environments::parse(source).unwrap();
+            let value = |key| text(&environments, "gcp-dev", key);
+            assert_eq!(
+                value(Key::ProjectNumber).as_deref(),
+                Some("0123 (environments[gcp-dev].project-number)")
+            );
+            assert_eq!(value(Key::Region).as_deref(), Some("europe-west2 (environments[gcp-dev].region)"));
+            assert_eq!(value(Key::Registry), None, "an empty value is an absent one");
+            assert_eq!(environments.entry("local"), Some(&Given::new()));
+            assert_eq!(environments.names().collect::<Vec<_>>(), ["gcp-dev", "local"]);
+        }
+    }
+
+    #[test]
+    fn the_input_wins_over_the_file_key_by_key() {
+        let file = "environments:\n  dev: {region: a, project-id: b}\n  prod: {region: c}\n";
+        let both =
+            Environments::parse("dev: {region: x}").unwrap().or(Settings::parse(file).unwrap().environments);
+        assert_eq!(text(&both, "dev", Key::Region).as_deref(), Some("x (environments[dev].region)"));
+        assert_eq!(
+            text(&both, "dev", Key::ProjectId).as_deref(),
+            Some("b (.p2p.yaml environments.dev.project-id)")
+        );
+        assert_eq!(
+            text(&both, "prod", Key::Region).as_deref(),
+            Some("c (.p2p.yaml environments.prod.region)")
+        );
+    }
+
+    #[test]
+    fn slips_are_named_with_their_line() {
+        let unknown = Environments::parse("dev:\n  region: a\n  regoin: b\n").unwrap_err();
+        assert_eq!(unknown.to_string(), "input environments, line 3: dev has an unknown key \"regoin\"");
+        let help = unknown.help().unwrap();
+        assert!(Key::ALL.iter().all(|key| help.contains(key.name())), "{help}");
+
+        let cases = [
+            (
+                Environments::parse("- dev\n").err(),
+                "input environments, line 1: a map from environment names to their values is expected",
+            ),
+            (
+                Environments::parse("dev: x\n").err(),
+                "input environments, line 1: a map of the values of dev is expected",
+            ),
+            (
+                Environments::parse("dev:\n  region: [a]\n").err(),
+                "input environments, line 2: the region of dev must be one text",
+            ),
+            (
+                Settings::parse("environmens:\n  dev: {}\n").err(),
+                ".p2p.yaml, line 2: unknown key \"environmens\"",
+            ),
+            (
+                Settings::parse("dev").err(),
+                ".p2p.yaml, line 1: a map with the key `environments` is expected",
+            ),
+            (
+                Settings::parse("environments:\n  dev: {}\n  dev: {}\n").err(),
+                ".p2p.yaml, line 3: the key \"dev\" is there twice",
+            ),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(error.unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_with_nothing_in_it_says_nothing() {
+        for text in ["", "# later\n", "environments:\n", "---\n"] {
+            assert_eq!(Settings::parse(text).unwrap(), Settings::default(), "{text:?}");
+        }
+    }
+}

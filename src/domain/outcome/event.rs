@@ -1,0 +1,42 @@
+//! What execution tells its listeners, as it happens.
+
+use super::{Image, Outcome, Promoted, StepResult};
+use crate::gate::plan::{Plan, Step};
+use sys::retry::Again;
+use workflow_commands::{Annotation, Level};
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The run begins; the secrets that the runner must mask come first of all.
+    Began {
+        /// What will run.
+        plan: &'a Plan,
+    },
+    /// Text that the runner must mask from now on.
+    Mask(&'a workflow_commands::Secret),
+    /// A message of ours.
+    Said(Level, &'a str),
+    /// A request is tried again.
+    Again(&'a Again),
+    /// Steps begin, in one group of the log.
+    GroupBegan(&'a [&'a Step]),
+    /// A target printed this. It is masked and harmless, and ends with a line.
+    Printed(&'a [u8]),
+    /// A target draws a line with CR, which shows this now. It is masked and harmless.
+    Drawing(&'a [u8]),
+    /// The group of the log ends.
+    GroupEnded,
+    /// A step ended.
+    StepEnded(&'a StepResult),
+    /// A target said this through a workflow command; it is checked, and ours to pass on.
+    Annotated(&'a Annotation),
+    /// What a target wrote to its step summary, masked.
+    Summarised(&'a str, &'a str),
+    /// An image of the build was found in the registry.
+    Recorded(&'a Image),
+    /// An image was promoted.
+    Promoted(&'a Promoted),
+    /// The run is over.
+    Ended(&'a Outcome),
+}

@@ -1,0 +1,139 @@
+use super::{Commit, Level, Prefix, Version};
+use sys::error::{Exit, Help};
+
+/// Why no version could be chosen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Tags that begin with this text cannot exist in git.
+    #[error("no git tag can begin with the prefix '{prefix}': {why}")]
+    Prefix {
+        /// The prefix as it was given.
+        prefix: String,
+        /// The rule it breaks.
+        why: &'static str,
+    },
+    /// Text that should be `MAJOR.MINOR.PATCH`.
+    #[error("'{text}' is not a version of the form MAJOR.MINOR.PATCH")]
+    NotAVersion {
+        /// The text as it was given.
+        text: String,
+    },
+    /// A version tag with a number above 2^64 - 1.
+    #[error("the version tag '{tag}' has a number that is too large to count on from")]
+    TooLarge {
+        /// The tag's name.
+        tag: String,
+    },
+    /// The number to count up of the highest tag is 2^64 - 1.
+    #[error("no version comes after the tag '{prefix}{highest}': its {} number is the largest there is", level.word())]
+    Exhausted {
+        /// The prefix of the tags.
+        prefix: Prefix,
+        /// The highest version in the remote repository.
+        highest: Version,
+        /// What was to be counted up.
+        level: Level,
+    },
+    /// The first version tag of the usual prefix would start a second count beside the one there is.
+    #[error(
+        "there is no version tag '{}…' yet, but there are tags without a prefix, up to '{highest}'",
+        Prefix::default()
+    )]
+    Unprefixed {
+        /// The highest version among them.
+        highest: Version,
+        /// The commit that would get the first version.
+        commit: Commit,
+    },
+    /// A floating tag on a commit without a version tag of its line.
+    #[error("the floating tag '{tag}' is on commit {commit}, and no version tag of its line is")]
+    Stray {
+        /// The floating tag.
+        tag: String,
+        /// Where it is.
+        commit: Commit,
+    },
+    /// The version tag that this run is about is not in the remote repository.
+    #[error("the version tag '{tag}' is not in the remote repository: it was deleted, or never created")]
+    Gone {
+        /// The tag.
+        tag: String,
+    },
+    /// The version tag that this run is about is on another commit.
+    #[error(
+        "the version tag '{tag}' is on commit {found}, and was expected on {wanted}: it was moved, or is another run's"
+    )]
+    Moved {
+        /// The tag.
+        tag: String,
+        /// The commit that it leads to.
+        found: Commit,
+        /// The commit that this run is about.
+        wanted: Commit,
+    },
+    /// Text that should be the full id of a commit.
+    #[error("'{text}' is not the full id of a commit")]
+    NotACommit {
+        /// The text as it was given.
+        text: String,
+    },
+    /// `git ls-remote` printed something else than ids and ref names.
+    #[error("git ls-remote printed a line that is no ref: '{line}'")]
+    NotARef {
+        /// The line.
+        line: String,
+    },
+}
+
+impl Help for Error {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Prefix { .. } => Some(
+                "a prefix is literal text in front of the number, such as 'v', 'api-v' or 'team/api/'".into(),
+            ),
+            Self::NotAVersion { .. } => {
+                Some("three numbers without leading zeros and nothing after them, such as 1.4.0".into())
+            }
+            Self::TooLarge { tag } => Some(format!("delete the tag: git push --delete origin '{tag}'")),
+            Self::Exhausted { prefix, highest, .. } => Some(format!(
+                "push a tag of a higher minor or major version, or delete this one: git push --delete origin '{prefix}{highest}'"
+            )),
+            Self::Unprefixed { highest, commit } => Some(format!(
+                "to go on from {highest}, set `version-prefix: none`; to begin anew, push the first tag by hand \
+                 (git push origin '{commit}:refs/tags/{}'); nothing was run",
+                Prefix::default().tag(Version::new(0, 1, 0))
+            )),
+            Self::Stray { tag, .. } => Some(format!(
+                "which way it would move cannot be known: put it on a release of its line, or delete it \
+                 (git push --delete origin '{tag}') to have it created anew; then run again"
+            )),
+            Self::Gone { tag } => Some(format!(
+                "put it back on its commit (git push origin '<commit>:refs/tags/{tag}'); to release under a new \
+                 version instead, run the whole workflow again"
+            )),
+            Self::Moved { tag, wanted, .. } => Some(format!(
+                "a version belongs to one commit for good: where somebody moved it, put it back \
+                 (git push --force origin '{wanted}:refs/tags/{tag}'); where another run was first, run the whole \
+                 workflow again, which takes the next version"
+            )),
+            Self::NotACommit { .. } => Some("use all 40 (SHA-1) or 64 (SHA-256) hexadecimal digits".into()),
+            Self::NotARef { .. } => None,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Prefix { .. }
+            | Self::NotAVersion { .. }
+            | Self::NotACommit { .. }
+            | Self::Unprefixed { .. } => Exit::Usage,
+            Self::TooLarge { .. }
+            | Self::Exhausted { .. }
+            | Self::Stray { .. }
+            | Self::Gone { .. }
+            | Self::Moved { .. } => Exit::Failed,
+            Self::NotARef { .. } => Exit::Unavailable,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Which version a commit gets: version tags, their order, and the rules of choice.
+//!
+//! Pure: no git, no HTTP, no files. Who reads the tags and who creates one are edges, and
+//! [`crate::gate::tagging`] joins them.
+
+mod bump;
+mod child;
+mod commit;
+mod decide;
+mod error;
+mod floating;
+mod latest;
+mod number;
+mod prefix;
+mod tag;
+
+pub use bump::Level;
+pub use child::{release_message, released_by, released_by_object};
+pub use commit::Commit;
+pub use decide::{Decision, Kind, decide};
+pub use error::Error;
+pub use floating::{Line, Motion, follow};
+pub use latest::latest;
+pub use number::Version;
+pub use prefix::Prefix;
+pub use tag::{VersionTag, parse_ls_remote};

@@ -1,0 +1,126 @@
+use std::path::Path;
+
+use super::answer::said;
+use super::program::{Call, Git, Printed};
+use super::trust::distrusts;
+use super::{Error, files};
+use crate::domain::version::Commit;
+
+/// The top directory of the working tree that holds `directory`: the nearest one with a `.git`,
+/// which is a repository or a file that leads to one (gitrepository-layout(5)). It is looked for
+/// without git, since all that a local run does has to wait for it.
+pub fn toplevel(directory: &Path) -> Option<&Path> {
+    let is_top = |directory: &&Path| {
+        let git = directory.join(".git");
+        git.is_file() || git.join("HEAD").symlink_metadata().is_ok()
+    };
+    directory.ancestors().find(is_top)
+}
+
+/// Facts about the checkout around a directory.
+impl Git {
+    /// The commit that is checked out: by the repository's files, which tell at once, and by git where they
+    /// do not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotARepository`], [`Error::NoCommit`], [`Error::Headless`] where there is no git, and the
+    /// general ones.
+    pub async fn head(&self, directory: &Path) -> Result<Commit, Error> {
+        let by_files = files::head(directory);
+        if by_files.is_ok() {
+            return by_files;
+        }
+        match self.peel(directory, "HEAD").await {
+            Err(Error::Missing) => by_files,
+            head => head?.ok_or_else(|| Error::NoCommit { directory: directory.to_owned() }),
+        }
+    }
+
+    /// The commit that `revision` (a ref, an id, an annotated tag) leads to, or `None` where this
+    /// checkout holds no such commit.
+    pub async fn peel(&self, directory: &Path, revision: &str) -> Result<Option<Commit>, Error> {
+        let revision = format!("{revision}^{{commit}}");
+        let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", &revision];
+        let (command, printed) = self.ask(directory, &arguments).await?;
+        match printed.code {
+            Some(0) => {
+                let text = String::from_utf8_lossy(&printed.stdout);
+                let commit = text.trim().parse();
+                commit.map(Some).map_err(|_| Error::Unreadable { command, printed: text.trim().to_owned() })
+            }
+            Some(1) => Ok(None),
+            _ => Err(failed(command, directory, &printed)),
+        }
+    }
+
+    /// Whether the checkout tells that `commit` is `tip` or in its history. A shallow one need not have the
+    /// history, so a no says nothing.
+    pub async fn is_ancestor(&self, directory: &Path, commit: &Commit, tip: &str) -> bool {
+        let arguments = ["merge-base", "--is-ancestor", commit.as_str(), tip];
+        let asked = self.ask(directory, &arguments).await;
+        asked.is_ok_and(|(_, printed)| printed.code == Some(0))
+    }
+
+    /// Whether git tracks `file` (relative to `directory`, or absolute), in the checkout itself
+    /// or one of its submodules. Outside a repository nothing is tracked.
+    pub async fn is_tracked(&self, directory: &Path, file: &Path) -> Result<bool, Error> {
+        let mut call = Call::local(directory, &["ls-files", "-z", "--recurse-submodules", "--"]);
+        call.arguments.push(file.into());
+        call.variables.push(("GIT_LITERAL_PATHSPECS", "1".into()));
+        let command = format!("{} {}", call.shown, file.display());
+        let printed = self.run_in_checkout(call).await?;
+        match printed.code {
+            Some(0) => Ok(!printed.stdout.is_empty()),
+            _ if printed.stderr.contains("is outside repository") => Ok(false),
+            _ => match failed(command, directory, &printed) {
+                Error::NotARepository { .. } => Ok(false),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Whether tracked files were changed since the commit that is checked out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotARepository`] and the general ones.
+    pub async fn is_changed(&self, directory: &Path) -> Result<bool, Error> {
+        let arguments = ["status", "--porcelain=v2", "--untracked-files=no"];
+        let (command, printed) = self.ask(directory, &arguments).await?;
+        if printed.code == Some(0) {
+            Ok(!printed.stdout.is_empty())
+        } else {
+            Err(failed(command, directory, &printed))
+        }
+    }
+
+    async fn ask(&self, directory: &Path, arguments: &[&str]) -> Result<(String, Printed), Error> {
+        let call = Call::local(directory, arguments);
+        Ok((call.shown.clone(), self.run_in_checkout(call).await?))
+    }
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn local(directory: &'a Path, arguments: &[&str]) -> Self {
+        Self {
+            shown: format!("git {}", arguments.join(" ")),
+            directory,
+            arguments: arguments.iter().map(Into::into).collect(),
+            configuration: Vec::new(),
+            variables: Vec::new(),
+        }
+    }
+}
+
+pub(super) fn failed(command: String, directory: &Path, printed: &Printed) -> Error {
+    if distrusts(&printed.stderr) {
+        Error::Distrusted { directory: directory.to_owned(), answer: said(&printed.stderr, &[]) }
+    } else if printed.stderr.contains("not a git repository")
+        || printed.stderr.contains("must be run in a work tree")
+    {
+        Error::NotARepository { directory: directory.to_owned() }
+    } else {
+        Error::Failed { command, code: printed.code, answer: said(&printed.stderr, &[]) }
+    }
+}

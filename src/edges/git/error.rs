@@ -1,0 +1,185 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sys::error::{Exit, FileError, Help};
+
+/// Why git gave no answer. URLs are shown without user and password.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No program `git` on the `PATH`.
+    #[error("the program git is not installed, or not on the PATH")]
+    Missing,
+    /// No program git, and no files of its that tell the commit.
+    #[error("which commit {} holds cannot be known: the program git is not installed, and there is no .git that tells", directory.display())]
+    Headless {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// git could not be started.
+    #[error("{command} could not be started in {directory}")]
+    Start {
+        /// The command.
+        command: String,
+        /// Where it should have run.
+        directory: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A temporary file or directory of ours was refused.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// git did not end in time and was killed.
+    #[error("{command} did not end within {} s", limit.as_secs())]
+    TimedOut {
+        /// The command.
+        command: String,
+        /// How long it was given.
+        limit: Duration,
+    },
+    /// A directory that is in no git working tree.
+    #[error("{directory} is not in a git repository")]
+    NotARepository {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// A repository of another user, which git does not read.
+    #[error("git does not trust the repository in {directory}, as it belongs to another user: {answer}")]
+    Distrusted {
+        /// The directory.
+        directory: PathBuf,
+        /// What git said.
+        answer: String,
+    },
+    /// A repository without a commit.
+    #[error("the git repository in {directory} has no commit")]
+    NoCommit {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// git failed in a way that has no class of its own.
+    #[error("{command} failed{}: {answer}", code.map(|code| format!(" with exit code {code}")).unwrap_or_default())]
+    Failed {
+        /// The command.
+        command: String,
+        /// Its exit code; `None` where a signal ended it.
+        code: Option<i32>,
+        /// What it said.
+        answer: String,
+    },
+    /// git printed something that it never should.
+    #[error("{command} printed what cannot be read: '{printed}'")]
+    Unreadable {
+        /// The command.
+        command: String,
+        /// What it printed.
+        printed: String,
+    },
+    /// The server wants a token, or refuses this one.
+    #[error("the tags of {url} could not be read: {}: {answer}", if *token { "the server refused the token" } else { "the server asks for a token and none was given" })]
+    Authentication {
+        /// The repository.
+        url: String,
+        /// Whether a token was sent.
+        token: bool,
+        /// What git said.
+        answer: String,
+    },
+    /// The server knows no such repository, or hides it from this token.
+    #[error("the tags of {url} could not be read: repository not found: {answer}")]
+    NotFound {
+        /// The repository.
+        url: String,
+        /// What git said.
+        answer: String,
+    },
+    /// The server's certificate is not trusted.
+    #[error("the tags of {url} could not be read: its certificate is not trusted: {answer}")]
+    Certificate {
+        /// The repository.
+        url: String,
+        /// What git said.
+        answer: String,
+    },
+    /// The server, or the proxy before it, could not be reached or answered with 5xx.
+    #[error("the tags of {url} could not be read: {answer} (tried {attempts} times)")]
+    Unreachable {
+        /// The repository.
+        url: String,
+        /// What git said.
+        answer: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// The tags were listed but cannot be understood.
+    #[error("the tags of {url} could not be read")]
+    Tags {
+        /// The repository.
+        url: String,
+        /// Why.
+        source: crate::domain::version::Error,
+    },
+}
+
+impl Help for Error {
+    fn help(&self) -> Option<String> {
+        let text = match self {
+            Self::Missing => "install git, or add its directory to the PATH of the job",
+            Self::Headless { .. } => {
+                "install git before the step that checks out: without it actions/checkout downloads an archive, which \
+                 does not tell its commit"
+            }
+            Self::NotARepository { .. } => {
+                "run in a checkout: put actions/checkout before this step, or set 'working-directory'"
+            }
+            Self::NoCommit { .. } => "commit something first",
+            Self::Distrusted { directory, .. } => {
+                return Some(format!(
+                    "its configuration can name programs that git runs. If you trust it, run this first: git config \
+                     --global --add safe.directory '{}'",
+                    directory.display()
+                ));
+            }
+            Self::Authentication { token: true, .. } => {
+                "check the 'github-token' input: it must be valid and may read this repository\n\
+                 permissions:\n  contents: read"
+            }
+            Self::Authentication { token: false, .. } => {
+                "set the 'github-token' input: ${{ github.token }} reads the workflow's own repository"
+            }
+            Self::NotFound { .. } => {
+                "check the repository's name and GITHUB_SERVER_URL; a server hides private repositories from a token \
+                 that may not read them\npermissions:\n  contents: read"
+            }
+            Self::Certificate { .. } => {
+                "make the server's certificate authority known to git: set GIT_SSL_CAINFO to its PEM file"
+            }
+            Self::Unreachable { .. } => {
+                "check the network of the runner, and HTTPS_PROXY and NO_PROXY if it needs a proxy; then run again"
+            }
+            Self::TimedOut { .. } => "check the network and the disk of the runner, then run again",
+            Self::Tags { source, .. } => return source.help(),
+            Self::File(error) => return error.help(),
+            Self::Start { .. } | Self::Failed { .. } | Self::Unreadable { .. } => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Missing
+            | Self::Headless { .. }
+            | Self::NotARepository { .. }
+            | Self::Distrusted { .. }
+            | Self::NoCommit { .. } => Exit::Usage,
+            Self::Start { .. } | Self::Failed { .. } | Self::Unreadable { .. } => Exit::Failed,
+            Self::TimedOut { .. }
+            | Self::Authentication { .. }
+            | Self::NotFound { .. }
+            | Self::Certificate { .. }
+            | Self::Unreachable { .. } => Exit::Unavailable,
+            Self::Tags { source, .. } => source.exit(),
+            Self::File(error) => error.exit(),
+        }
+    }
+}

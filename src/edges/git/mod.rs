@@ -1,0 +1,20 @@
+//! The edge to the `git` program: facts about the checkout, the tags of a remote repository, and a
+//! checkout of a tag in a directory of ours.
+//!
+//! The repository itself is only read. Tags are created through GitHub's API ([`crate::edges::github`]), never with git.
+
+mod answer;
+mod checkout;
+mod children;
+mod error;
+mod files;
+mod program;
+mod remote;
+mod trust;
+mod worktree;
+
+pub use checkout::toplevel;
+pub use error::Error;
+pub use files::named as named_by_files;
+pub use program::Git;
+pub use worktree::Worktree;

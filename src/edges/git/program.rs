@@ -1,0 +1,169 @@
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use super::Error;
+use super::trust::Trust;
+use sys::group::Group;
+use sys::retry::{Policy, Watcher};
+use sys::world::Env;
+
+/// Variables that point git at another repository than the directory it is started in, or make
+/// it print what we then would have to keep secret.
+const REMOVED: [&str; 10] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CURL_VERBOSE",
+];
+
+/// The `git` program, with the environment that it runs in.
+#[derive(Debug, Clone)]
+pub struct Git {
+    pub(super) env: Env,
+    limit: Duration,
+    pub(super) policy: Policy,
+    pub(super) watcher: Watcher,
+    /// The workspace of the job, whose checkouts are trusted whoever owns them.
+    pub(super) workspace: Option<PathBuf>,
+    /// Set where git distrusted a checkout.
+    pub(super) trust: Arc<OnceLock<Trust>>,
+}
+
+/// What a command printed before it ended.
+#[derive(Debug)]
+pub(super) struct Printed {
+    pub(super) code: Option<i32>,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: String,
+}
+
+/// One call of git. `arguments` holds nothing secret.
+#[derive(Clone)]
+pub(super) struct Call<'a> {
+    /// The command as messages show it.
+    pub(super) shown: String,
+    pub(super) directory: &'a Path,
+    pub(super) arguments: Vec<OsString>,
+    /// Configuration for this call alone. Values may be secret: they travel in the environment.
+    pub(super) configuration: Vec<(String, String)>,
+    /// More variables of the environment.
+    pub(super) variables: Vec<(&'static str, OsString)>,
+}
+
+impl Git {
+    /// git as found on the `PATH` of `env`. The user's own configuration (proxy, certificate
+    /// authorities, credential helpers) stays in force.
+    pub fn new(env: &Env) -> Self {
+        let mut env = env.clone();
+        let traces =
+            env.iter().filter_map(|(name, _)| name.to_str()).filter(|name| name.starts_with("GIT_TRACE"));
+        let traces: Vec<String> = traces.map(str::to_owned).collect();
+        for name in REMOVED.into_iter().chain(traces.iter().map(String::as_str)) {
+            env.remove(name);
+        }
+        // Messages are read, and nobody is there to answer a question.
+        env.set("LC_ALL", "C");
+        env.set("GIT_TERMINAL_PROMPT", "0");
+        env.set("GIT_ASKPASS", "");
+        env.set("GCM_INTERACTIVE", "never");
+        // Reading must not take the index's lock away from a target.
+        env.set("GIT_OPTIONAL_LOCKS", "0");
+        Self {
+            env,
+            limit: Duration::from_mins(2),
+            policy: Policy::default(),
+            watcher: Watcher::default(),
+            workspace: None,
+            trust: Arc::default(),
+        }
+    }
+
+    /// Asks a remote repository as often as `policy` says, and tells `watcher` when it asks again.
+    #[must_use]
+    pub fn retrying(self, policy: Policy, watcher: Watcher) -> Self {
+        Self { policy, watcher, ..self }
+    }
+
+    /// Reads checkouts in this workspace of a job, although they may belong to another user.
+    #[must_use]
+    pub fn in_workspace(self, workspace: Option<&Path>) -> Self {
+        Self { workspace: workspace.map(Path::to_owned), ..self }
+    }
+
+    /// Who is told of each repeated try.
+    pub fn watcher(&self) -> &Watcher {
+        &self.watcher
+    }
+
+    /// Gives each command this long; two minutes is the default.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Runs git to its end or its time limit.
+    pub(super) async fn run(&self, call: Call<'_>) -> Result<Printed, Error> {
+        let shown = call.shown;
+        let start =
+            |source| Error::Start { command: shown.clone(), directory: call.directory.to_owned(), source };
+        let mut command = Command::new(self.env.program("git".as_ref()));
+        command
+            .arg0("git")
+            .args(&call.arguments)
+            .current_dir(call.directory)
+            .env_clear()
+            .envs(self.env.iter())
+            .envs(configuration(&self.env, &call.configuration))
+            .envs(call.variables.iter().map(|(name, value)| (*name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        let child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) if error.kind() == ErrorKind::NotFound && call.directory.is_dir() => {
+                return Err(Error::Missing);
+            }
+            Err(error) => return Err(start(error)),
+        };
+        let group = Group::of(&child);
+        let mut output = std::pin::pin!(child.wait_with_output());
+        let Ok(output) = tokio::time::timeout(self.limit, &mut output).await else {
+            return Err(Error::TimedOut { command: shown, limit: self.limit });
+        };
+        let output = output.map_err(start)?;
+        group.release();
+        Ok(Printed {
+            code: output.status.code(),
+            stdout: output.stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+}
+
+/// `GIT_CONFIG_COUNT`, `GIT_CONFIG_KEY_n` and `GIT_CONFIG_VALUE_n` (git-config(1)), counting on
+/// from the ones that `env` already has.
+fn configuration(env: &Env, entries: &[(String, String)]) -> Vec<(String, String)> {
+    let first: usize = env.get("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok()).unwrap_or(0);
+    let count = ("GIT_CONFIG_COUNT".to_owned(), (first + entries.len()).to_string());
+    let pairs = entries.iter().zip(first..).flat_map(|((key, value), number)| {
+        [
+            (format!("GIT_CONFIG_KEY_{number}"), key.clone()),
+            (format!("GIT_CONFIG_VALUE_{number}"), value.clone()),
+        ]
+    });
+    std::iter::once(count).chain(pairs).collect()
+}

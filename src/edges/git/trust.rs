@@ -1,0 +1,101 @@
+//! Checkouts that belong to another user, as in a container job. git distrusts them (CVE-2022-24765): the
+//! configuration of somebody else's repository names programs to run. We trust the workspace of a job, which
+//! GitHub's runner made, and nothing else.
+//!
+//! git takes our word for it from the environment ([`trusting`]), except 2.35.2 to 2.37 and what
+//! distributions made of older ones (Debian's 2.30.2, Ubuntu's 2.34.1): those look into the user's own
+//! files alone, so they get one that includes the user's.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::Error;
+use super::checkout::toplevel;
+use super::program::{Call, Git, Printed};
+use sys::private;
+use sys::world::Env;
+
+/// Nothing that a repository names is run when we read it (git-config(1)).
+const QUIET: [(&str, &str); 2] = [("core.fsmonitor", "false"), ("core.hooksPath", "/dev/null")];
+
+/// Whether git would not read a repository because of its owner. The second text is that of the
+/// first versions that looked.
+pub(super) fn distrusts(stderr: &str) -> bool {
+    stderr.contains("dubious ownership") || stderr.contains("unsafe repository")
+}
+
+/// Configuration of the user's with one more safe directory in it.
+#[derive(Debug)]
+pub(super) struct Trust {
+    /// Removed with the last [`Git`] that knows it.
+    _files: TempDir,
+    variables: Vec<(&'static str, OsString)>,
+}
+
+impl Git {
+    /// Runs a command that reads the checkout around its directory. One of another user is read in the
+    /// workspace of the job alone.
+    pub(super) async fn run_in_checkout(&self, mut call: Call<'_>) -> Result<Printed, Error> {
+        call.configuration.extend(QUIET.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        let Some(top) = self.trusted_top(call.directory) else { return self.run(call).await };
+        call.configuration.push(("safe.directory".to_owned(), top.display().to_string()));
+        if let Some(trust) = self.trust.get() {
+            call.variables.extend(trust.variables.iter().cloned());
+            return self.run(call).await;
+        }
+        let mut again = call.clone();
+        let printed = self.run(call).await?;
+        if printed.code == Some(0) || !distrusts(&printed.stderr) {
+            return Ok(printed);
+        }
+        // Where no file can be written, what git said is the error.
+        let Ok(trust) = Trust::new(&self.env, &top) else { return Ok(printed) };
+        again.variables.extend(self.trust.get_or_init(|| trust).variables.iter().cloned());
+        self.run(again).await
+    }
+
+    /// The working tree around a directory, if it is in the workspace of the job.
+    fn trusted_top(&self, directory: &Path) -> Option<PathBuf> {
+        let workspace = self.workspace.as_ref()?.canonicalize().ok()?;
+        let top = toplevel(directory)?.canonicalize().ok()?;
+        top.starts_with(&workspace).then_some(top)
+    }
+}
+
+impl Trust {
+    /// Writes the files. All versions read `$XDG_CONFIG_HOME/git/config` beside `~/.gitconfig`; where
+    /// `GIT_CONFIG_GLOBAL` is set, those that know it (2.32) read that one in place of both.
+    fn new(env: &Env, top: &Path) -> io::Result<Self> {
+        let files = private::temporary().map_err(|error| error.source)?;
+        let write = |to: &Path, user: Option<PathBuf>| {
+            let mut text = String::new();
+            if let Some(user) = user {
+                let _ = writeln!(text, "[include]\n\tpath = {}", quoted(&user)?);
+            }
+            let _ = writeln!(text, "[safe]\n\tdirectory = {}", quoted(top)?);
+            fs::write(to, text)
+        };
+        fs::create_dir(files.path().join("git"))?;
+        let xdg = env.path("XDG_CONFIG_HOME").or_else(|| Some(env.path("HOME")?.join(".config")));
+        write(&files.path().join("git/config"), xdg.map(|xdg| xdg.join("git/config")))?;
+        let mut variables = vec![("XDG_CONFIG_HOME", files.path().into())];
+        if let Some(global) = env.path("GIT_CONFIG_GLOBAL") {
+            let ours = files.path().join("global");
+            write(&ours, Some(global))?;
+            variables.push(("GIT_CONFIG_GLOBAL", ours.into()));
+        }
+        Ok(Self { _files: files, variables })
+    }
+}
+
+/// A path as a value of git-config(1).
+fn quoted(path: &Path) -> io::Result<String> {
+    let text = path.to_str().filter(|text| !text.contains('\n'));
+    let text = text.ok_or_else(|| io::Error::other("a path that git's configuration cannot hold"))?;
+    Ok(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
+}

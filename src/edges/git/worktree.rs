@@ -1,0 +1,133 @@
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Error;
+use super::checkout::failed;
+use super::program::{Call, Git};
+use super::remote::without_credentials;
+use crate::domain::version::Commit;
+use workflow_commands::Secret;
+
+/// The longest that one command may take: a checkout of a large repository is a lot of files.
+const LIMIT: Duration = Duration::from_mins(10);
+
+/// A tag to be checked out in a directory of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Worktree<'a> {
+    /// A directory of the repository as it is checked out now.
+    pub from: &'a Path,
+    /// Where the remote repository is, for what the checkout lacks; none where nothing remote is to
+    /// be asked.
+    pub url: Option<&'a str>,
+    /// The token for it.
+    pub token: Option<&'a Secret>,
+    /// The tag, by a name that git takes.
+    pub tag: &'a str,
+    /// The commit that it leads to.
+    pub commit: &'a Commit,
+    /// Where to, a directory that is not there yet.
+    pub to: &'a Path,
+}
+
+impl Git {
+    /// Checks a tag out.
+    ///
+    /// What comes of it is a repository of its own, whose one ref is the tag. `git worktree` would
+    /// leave its mark in the repository that it belongs to, and fetching into a shallow one cuts its
+    /// history anew; here nothing of it changes, and a directory that is removed leaves nothing
+    /// behind. Objects are not copied where the repository has the commit; where it does not (a
+    /// shallow clone, as `actions/checkout` makes it), the tag's files alone are fetched. No hook runs,
+    /// files of git LFS stay pointers, and submodules are not checked out.
+    ///
+    /// # Errors
+    ///
+    /// The general ones, and those of a remote repository.
+    pub async fn worktree(&self, worktree: Worktree<'_>) -> Result<(), Error> {
+        let Worktree { from, url, token, tag, commit, to } = worktree;
+        let git = self.clone().within(LIMIT);
+        let format =
+            if commit.as_str().len() == 64 { "--object-format=sha256" } else { "--object-format=sha1" };
+        let parent = to.parent().unwrap_or(to);
+        let mut init: Vec<OsString> = ["init", "--quiet", "--template=", format].map(OsString::from).to_vec();
+        init.push(to.into());
+        git.local(parent, init).await?;
+        let reference = format!("refs/tags/{tag}");
+        match (git.lends(from, commit).await?, url) {
+            (true, _) | (false, None) => {
+                git.borrow_objects(from, to).await?;
+                git.local(to, ["update-ref", &reference, commit.as_str()]).await?;
+            }
+            (false, Some(url)) => {
+                let refspec = format!("+{reference}:{reference}");
+                let shown = without_credentials(url);
+                let arguments = ["fetch", "--quiet", "--no-tags", "--depth=1", "--", url, &refspec];
+                let command = format!("git fetch --depth=1 {shown} {reference}");
+                git.ask_remote(&command, to, &arguments, url, token).await?;
+            }
+        }
+        if let Some(url) = url {
+            // Some recipes ask git for it.
+            git.local(to, ["config", "remote.origin.url", &without_credentials(url)]).await?;
+        }
+        // The commit and not the tag, which may have moved since it was looked up.
+        git.local(to, ["checkout", "--quiet", "--detach", commit.as_str(), "--"]).await.map(drop)
+    }
+
+    /// Whether the repository around a directory has a commit with all its files. One that fetches
+    /// what it lacks only when asked may have the commit alone.
+    async fn lends(&self, from: &Path, commit: &Commit) -> Result<bool, Error> {
+        match self.peel(from, commit.as_str()).await {
+            Ok(Some(_)) => {}
+            // There need not be a checkout.
+            Ok(None) | Err(Error::NotARepository { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        let arguments = ["config", "--get-regexp", r"^(extensions\.partialclone|remote\..*\.promisor)$"];
+        let call = Call::local(from, &arguments);
+        // 1: no such key.
+        Ok(self.run_in_checkout(call).await?.code == Some(1))
+    }
+
+    /// Lets the new repository read the objects of the one around `from`.
+    async fn borrow_objects(&self, from: &Path, to: &Path) -> Result<(), Error> {
+        let printed =
+            self.local(from, ["rev-parse", "--git-path", "objects", "--git-path", "shallow"]).await?;
+        let mut paths = printed.lines().map(|line| from.join(line));
+        let (objects, shallow) = (paths.next().unwrap_or_default(), paths.next().unwrap_or_default());
+        let objects = objects.canonicalize().unwrap_or(objects);
+        let io = |path: &Path| {
+            let directory = path.to_owned();
+            move |source| Error::Start { command: "the checkout of a tag".to_owned(), directory, source }
+        };
+        let alternates = to.join(".git/objects/info/alternates");
+        fs::create_dir_all(to.join(".git/objects/info")).map_err(io(to))?;
+        fs::write(&alternates, format!("{}\n", objects.display())).map_err(io(&alternates))?;
+        if shallow.is_file() {
+            let copy: PathBuf = to.join(".git/shallow");
+            fs::copy(&shallow, &copy).map_err(io(&copy))?;
+        }
+        Ok(())
+    }
+
+    /// A command that asks nobody else and must succeed; gives what it printed.
+    async fn local<I: Into<OsString>>(
+        &self,
+        directory: &Path,
+        arguments: impl IntoIterator<Item = I>,
+    ) -> Result<String, Error> {
+        let mut call = Call::local(directory, &[]);
+        call.arguments = arguments.into_iter().map(Into::into).collect();
+        let shown: Vec<_> = call.arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        call.shown = format!("git {}", shown.join(" "));
+        call.variables.push(("GIT_LFS_SKIP_SMUDGE", "1".into()));
+        let command = call.shown.clone();
+        let printed = self.run_in_checkout(call).await?;
+        if printed.code == Some(0) {
+            Ok(String::from_utf8_lossy(&printed.stdout).into_owned())
+        } else {
+            Err(failed(command, directory, &printed))
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Tokens by identity: minted when first asked for, kept in memory, minted anew before they end.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reqwest::{Client, RequestBuilder, Url};
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex as Gate;
+use tokio::time::Instant;
+
+use super::endpoints::Endpoints;
+use super::error::GoogleError;
+use super::id_token::IdTokenRequest;
+use super::identity::Identity;
+use super::token::Token;
+use sys::http::{self, Answer, Clients, Retrying, Why};
+use workflow_commands::{Secret, Secrets};
+
+/// What federation starts from.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Where Google's services are.
+    pub endpoints: Endpoints,
+    /// Where this job's own token comes from; none without `id-token: write`, and in forks.
+    pub request: Option<IdTokenRequest>,
+    /// Whether the job is about a pull request from a fork; only to say so.
+    pub fork: bool,
+    /// How patiently requests are repeated.
+    pub retrying: Retrying,
+    /// Who is told of every secret before anything is done with it, to mask it.
+    pub secrets: Secrets,
+}
+
+/// Workload identity federation. Clones share connections and tokens.
+#[derive(Debug, Clone)]
+pub struct Federation {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    clients: Clients,
+    slots: Mutex<HashMap<(String, String), Arc<Slot>>>,
+}
+
+/// The token of one provider and account.
+#[derive(Debug, Default)]
+struct Slot {
+    /// Tries so far: whoever waited for one takes its result, a failure too.
+    tries: AtomicU64,
+    token: Mutex<Option<Token>>,
+    /// Held while one is minted; why that failed the last time.
+    minting: Gate<Option<GoogleError>>,
+}
+
+impl Slot {
+    /// The token, if it has not ended.
+    fn good(&self) -> Option<Token> {
+        let token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        token.clone().filter(|token| Instant::now() < token.ends())
+    }
+}
+
+impl Federation {
+    /// Sends nothing yet.
+    ///
+    /// # Errors
+    /// [`GoogleError::Endpoint`] where a token would go out unprotected.
+    pub fn new(settings: Settings) -> Result<Self, GoogleError> {
+        settings.endpoints.check()?;
+        let (clients, slots) = (Clients::default(), Mutex::default());
+        Ok(Self { shared: Arc::new(Shared { settings, clients, slots }) })
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    pub(super) fn endpoints(&self) -> &Endpoints {
+        &self.settings().endpoints
+    }
+
+    /// Tells of a secret, before anything is done with it.
+    pub(super) fn tell(&self, secret: &Secret) {
+        self.settings().secrets.tell(secret);
+    }
+
+    /// A token of the identity: the kept one, or a new one when that is about to end. However many
+    /// ask at once, one is minted. Where minting fails or is under way and the old one is still good,
+    /// that is it.
+    ///
+    /// # Errors
+    /// The class of failure, with what to do about it.
+    pub async fn token(&self, identity: &Identity) -> Result<Token, GoogleError> {
+        let slot = self.slot(identity);
+        let minting = slot.minting.try_lock().is_err();
+        match slot.good().filter(|_| minting) {
+            Some(good) => Ok(good),
+            None => self.fresh(identity).await,
+        }
+    }
+
+    /// The same, but a new one that is being minted is waited for: who renews has no use for the old one.
+    pub(super) async fn fresh(&self, identity: &Identity) -> Result<Token, GoogleError> {
+        let slot = self.slot(identity);
+        let before = slot.tries.load(Ordering::Acquire);
+        let mut failed = slot.minting.lock().await;
+        let good = slot.good();
+        if let Some(token) = good.as_ref().filter(|token| Instant::now() < token.stale()) {
+            return Ok(token.clone());
+        }
+        if slot.tries.load(Ordering::Acquire) != before
+            && let Some(error) = &*failed
+        {
+            return good.ok_or_else(|| error.clone());
+        }
+        let minted = self.mint(identity).await;
+        slot.tries.fetch_add(1, Ordering::Release);
+        match minted {
+            Ok(token) => {
+                *slot.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+                *failed = None;
+                Ok(token)
+            }
+            Err(error) => {
+                *failed = Some(error.clone());
+                good.ok_or(error)
+            }
+        }
+    }
+
+    fn slot(&self, identity: &Identity) -> Arc<Slot> {
+        let key = (identity.provider().to_owned(), identity.service_account().to_owned());
+        let mut slots = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(key).or_default())
+    }
+
+    async fn mint(&self, identity: &Identity) -> Result<Token, GoogleError> {
+        let id_token = self.id_token(identity).await?;
+        let federated = self.exchange(identity, &id_token).await?;
+        self.impersonate(identity, &id_token, &federated).await
+    }
+
+    /// Sends a request to `url` as often as it is worth it. Any answer is `Ok`, but for those that
+    /// stayed unavailable.
+    pub(super) async fn send(
+        &self,
+        what: &str,
+        url: &str,
+        request: impl Fn(&Client, Url) -> RequestBuilder,
+    ) -> Result<Answer, GoogleError> {
+        let url = super::endpoints::check(url)?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let unreachable = |lost: http::Lost| GoogleError::Unreachable {
+            what: what.to_owned(),
+            host: host.clone(),
+            attempts: lost.attempts,
+            certificate: lost.why == Why::Certificate,
+            reason: lost.reason,
+        };
+        let client = self.shared.clients.of(&url).map_err(unreachable)?;
+        let retrying = &self.settings().retrying;
+        let answer =
+            http::send(retrying, what, || request(client, url.clone())).await.map_err(unreachable)?;
+        if sys::retry::transient(answer.status) {
+            return Err(GoogleError::Unavailable {
+                what: what.to_owned(),
+                host,
+                status: answer.status,
+                answer: answer.words(),
+                attempts: answer.attempts,
+            });
+        }
+        Ok(answer)
+    }
+}
+
+/// The JSON of an answer. What serde says of it is not told: it may quote a token.
+pub(super) fn parse<T: DeserializeOwned>(what: &str, answer: &Answer) -> Result<T, GoogleError> {
+    serde_json::from_slice(&answer.body).map_err(|_| GoogleError::Nonsense {
+        what: what.to_owned(),
+        reason: format!("the answer ({}) is not the JSON that was expected", answer.status),
+    })
+}

@@ -1,0 +1,97 @@
+//! GitHub's own token for this job (`OpenID` Connect), which Google takes in exchange.
+
+use reqwest::Method;
+use reqwest::header::AUTHORIZATION;
+use serde::Deserialize;
+
+use super::endpoints::check;
+use super::error::GoogleError;
+use super::federation::{Federation, parse};
+use super::identity::Identity;
+use sys::http::bearer;
+use sys::world::Env;
+use workflow_commands::Secret;
+
+/// Where a job gets its tokens, and with what. The token is as powerful as the job itself.
+#[derive(Debug, Clone)]
+pub struct IdTokenRequest {
+    /// `ACTIONS_ID_TOKEN_REQUEST_URL`; it has a query already.
+    pub url: String,
+    /// `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
+    pub token: Secret,
+}
+
+impl IdTokenRequest {
+    /// What GitHub gives to jobs with the permission `id-token: write`, and to no other.
+    pub fn of(env: &Env) -> Option<Self> {
+        Some(Self {
+            url: env.get("ACTIONS_ID_TOKEN_REQUEST_URL")?.to_owned(),
+            token: Secret::new(env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?),
+        })
+    }
+
+    /// The URL for a token with this audience.
+    pub(super) fn url_for(&self, audience: &str) -> Result<String, GoogleError> {
+        let mut url = check(&self.url)?;
+        url.query_pairs_mut().append_pair("audience", audience);
+        Ok(url.into())
+    }
+}
+
+impl Federation {
+    /// A token of GitHub's for the identity's provider.
+    pub(super) async fn id_token(&self, identity: &Identity) -> Result<Secret, GoogleError> {
+        #[derive(Deserialize)]
+        struct Issued {
+            value: String,
+        }
+        let missing = || GoogleError::NoIdToken { identity: identity.into(), fork: self.settings().fork };
+        let request = self.settings().request.as_ref().ok_or_else(missing)?;
+        let url = request.url_for(&self.endpoints().id_token_audience(identity.provider()))?;
+        let what = "get this job's id token from GitHub";
+        let header = bearer(&request.token).ok_or_else(|| GoogleError::Nonsense {
+            what: what.to_owned(),
+            reason: "ACTIONS_ID_TOKEN_REQUEST_TOKEN holds what no token may hold".to_owned(),
+        })?;
+        let answer = self
+            .send(what, &url, |client, url| {
+                client.request(Method::GET, url).header(AUTHORIZATION, header.clone())
+            })
+            .await?;
+        if answer.status != 200 {
+            let (identity, status, answer) = (identity.into(), answer.status, answer.words());
+            return Err(GoogleError::IdToken { identity, status, answer });
+        }
+        let issued: Issued = parse(what, &answer)?;
+        let token = Secret::new(issued.value);
+        self.tell(&token);
+        Ok(token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn the_audience_is_added_to_the_query() {
+        let request = IdTokenRequest {
+            url: "https://x.actions.example/idtoken?api-version=2.0".to_owned(),
+            token: Secret::new("t"),
+        };
+        assert_eq!(
+            request.url_for("https://iam.googleapis.com/projects/1").unwrap(),
+            "https://x.actions.example/idtoken?api-version=2.0&audience=https%3A%2F%2Fiam.googleapis.com%2Fprojects%2F1"
+        );
+    }
+
+    #[test]
+    fn both_variables_are_needed() {
+        let env = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect::<Env>();
+        let url = ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://x");
+        assert!(IdTokenRequest::of(&env(&[url])).is_none());
+        assert!(IdTokenRequest::of(&env(&[url, ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")])).is_none());
+        assert!(IdTokenRequest::of(&env(&[url, ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t")])).is_some());
+    }
+}

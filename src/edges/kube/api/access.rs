@@ -1,0 +1,172 @@
+//! Whether we may do something: one cheap question that shows a wrong set-up in seconds
+//! (<https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/self-subject-access-review-v1/>).
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::answer::Status;
+use super::client::Api;
+use super::error::ApiError;
+use super::question::Question;
+
+/// How long the roles of a parent may take to reach a subnamespace that is ready, and the pauses between
+/// two looks. The controller usually needs less than a second.
+const PROPAGATION: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+const PATH: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+
+/// Something that one may be allowed to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// `create`.
+    pub verb: &'static str,
+    /// The API group; empty for the core's.
+    pub group: &'static str,
+    /// In the plural: `deployments`.
+    pub resource: &'static str,
+    /// Where.
+    pub namespace: String,
+}
+
+impl Action {
+    /// What a gate needs that creates subnamespaces of `parent`.
+    pub fn create_subnamespaces(parent: &str) -> Self {
+        Self {
+            verb: "create",
+            group: "hnc.x-k8s.io",
+            resource: "subnamespaceanchors",
+            namespace: parent.to_owned(),
+        }
+    }
+
+    /// What a target needs that deploys something to `namespace`.
+    pub fn deploy(namespace: &str) -> Self {
+        Self { verb: "create", group: "apps", resource: "deployments", namespace: namespace.to_owned() }
+    }
+}
+
+/// `create deployments.apps in the namespace shop`.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} in the namespace {}", self.verb, self.kind(), self.namespace)
+    }
+}
+
+impl Action {
+    /// `deployments.apps`, as kubectl takes it.
+    pub(super) fn kind(&self) -> String {
+        let dot = if self.group.is_empty() { "" } else { "." };
+        format!("{}{dot}{}", self.resource, self.group)
+    }
+}
+
+#[derive(Deserialize)]
+struct Review {
+    status: Verdict,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Verdict {
+    allowed: bool,
+    reason: String,
+    evaluation_error: String,
+}
+
+impl Api {
+    /// Asks the cluster whether it would let us do `action`. One request.
+    ///
+    /// # Errors
+    /// [`ApiError::NotAllowed`] when not; any other when the cluster cannot be asked.
+    pub async fn check(&self, action: &Action) -> Result<(), ApiError> {
+        let body = json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {
+                "verb": action.verb, "group": action.group, "resource": action.resource,
+                "namespace": action.namespace,
+            }},
+        });
+        let what = format!("ask the cluster whether it lets us {action}");
+        let answer = self.ask(&Question::review(&what, PATH, body)).await?;
+        match answer.status {
+            200 | 201 => {}
+            403 => {
+                let (server, answer) = (self.server(), answer.words());
+                return Err(ApiError::Forbidden { what, server, answer });
+            }
+            status => {
+                let (server, answer) = (self.server(), answer.words());
+                return Err(ApiError::Refused { what, server, status, answer });
+            }
+        }
+        let review: Review = serde_json::from_slice(&answer.body).map_err(|_| ApiError::Refused {
+            what,
+            server: self.server(),
+            status: answer.status,
+            answer: "not the access review that was expected".to_owned(),
+        })?;
+        let Verdict { allowed, reason, evaluation_error } = review.status;
+        if allowed {
+            return Ok(());
+        }
+        let reason = [reason, evaluation_error].into_iter().find(|text| !text.is_empty());
+        Err(ApiError::NotAllowed {
+            server: self.server(),
+            action: action.clone(),
+            reason: reason.map(|text| sys::http::words(&text)),
+        })
+    }
+
+    /// Asks whether `action` is allowed in a subnamespace of `parent` that just became ready, and waits
+    /// up to ten seconds for the roles of the parent to reach it. `wait` is called before the first wait.
+    ///
+    /// # Errors
+    /// [`ApiError::NotPropagated`] when they do not; any other when the cluster cannot be asked.
+    pub async fn check_subnamespace(
+        &self,
+        parent: &str,
+        action: &Action,
+        wait: &(dyn Fn() + Sync),
+    ) -> Result<(), ApiError> {
+        let begin = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.check(action).await {
+                Err(ApiError::NotAllowed { server, action, .. }) if begin.elapsed() >= PROPAGATION => {
+                    let (parent, waited) = (parent.to_owned(), begin.elapsed());
+                    return Err(ApiError::NotPropagated { server, parent, action: action.into(), waited });
+                }
+                Err(ApiError::NotAllowed { .. }) => {}
+                other => return other,
+            }
+            if pause == FIRST_PAUSE {
+                wait();
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Whether the cluster says that there is no such namespace. An access review does not: it says what
+    /// a role allows, wherever. Who may not read namespaces, or gets no answer at once, does not know.
+    pub async fn lacks_namespace(&self, name: &str) -> bool {
+        let what = format!("look for the namespace {name}");
+        let path = format!("/api/v1/namespaces/{name}");
+        match self.ask(&Question::get(&what, &path).once()).await {
+            Ok(answer) => answer.status == 404 && Status::of(&answer).details.kind == "namespaces",
+            Err(_) => false,
+        }
+    }
+
+    /// The error for a namespace that is missing.
+    pub fn no_namespace(&self, name: &str) -> ApiError {
+        ApiError::NoNamespace { server: self.server(), namespace: name.to_owned() }
+    }
+}

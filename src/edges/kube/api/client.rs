@@ -1,0 +1,230 @@
+//! Asking one API server.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Client, Url};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::connection::{Connection, Login, NotOpened};
+use super::error::{ApiError, Reach};
+use super::question::Question;
+use crate::edges::kube::Kubeconfig;
+use sys::http::{self, Answer, Lost, Retrying, Why};
+use sys::retry::{Policy, transient};
+use sys::world::Env;
+use workflow_commands::Secret;
+
+/// How long a server may take to accept a connection, when we find out why it did not answer.
+const ACCEPT: Duration = Duration::from_secs(2);
+
+/// The API server of a kubeconfig's current context. Sends nothing before it is asked.
+#[derive(Debug)]
+pub struct Api {
+    connection: Connection,
+    /// Whether somebody gave the kubeconfig; else it was made for an account of the run.
+    given: bool,
+    retrying: Retrying,
+    /// What credential programs run in.
+    env: Env,
+    opened: Mutex<Option<Arc<Opened>>>,
+}
+
+/// A connection with the credentials that were there when it was opened.
+#[derive(Debug)]
+struct Opened {
+    client: Client,
+    base: Url,
+    header: Option<HeaderValue>,
+    /// When the credentials end, if they say so.
+    until: Option<Timestamp>,
+    /// Whether a program made them, and can make new ones.
+    made: bool,
+}
+
+impl Api {
+    /// For a kubeconfig with one context, as `Kubeconfig::for_target` makes them. The user may have a
+    /// token, a token file (read at each request), a password, a certificate, or a program (`exec`),
+    /// which is run in `env` without a terminal.
+    ///
+    /// # Errors
+    /// When there is no cluster in it, or a way of logging in that we do not know.
+    pub fn new(kubeconfig: &Kubeconfig, env: &Env, retrying: Retrying) -> Result<Self, ApiError> {
+        let connection = Connection::of(kubeconfig)?;
+        let given = !kubeconfig.made;
+        Ok(Self { connection, given, retrying, env: env.clone(), opened: Mutex::default() })
+    }
+
+    /// The server, for messages: without a password that may be in its URL.
+    pub(super) fn server(&self) -> String {
+        let server = &self.connection.server;
+        let port = server.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let (host, path) = (server.host_str().unwrap_or_default(), server.path().trim_end_matches('/'));
+        format!("{}://{host}{port}{path}", server.scheme())
+    }
+
+    /// Asks a question. Any answer is `Ok` but 401, and what stayed unavailable; a 500 is `Ok`, since
+    /// Kubernetes says why.
+    pub(super) async fn ask(&self, question: &Question<'_>) -> Result<Answer, ApiError> {
+        let mut first = true;
+        loop {
+            let opened = self.open().await?;
+            let header = self.header(&opened)?;
+            let url = question.url(&opened.base);
+            let request = || {
+                let method = question.method.clone();
+                let request = opened.client.request(method, url.clone()).timeout(question.limit);
+                let request = match &header {
+                    Some(header) => request.header(AUTHORIZATION, header.clone()),
+                    None => request,
+                };
+                match &question.body {
+                    Some(body) => request.json(body),
+                    None => request,
+                }
+            };
+            let once =
+                Retrying { policy: Policy { attempts: 1, ..Policy::default() }, ..Retrying::default() };
+            let retrying = if question.once { &once } else { &self.retrying };
+            let answer = match http::send(retrying, question.what, request).await {
+                Ok(answer) => answer,
+                Err(lost) => return Err(self.lost(lost).await),
+            };
+            match answer.status {
+                // The program may know better by now.
+                401 if opened.made && first => {
+                    self.forget(&opened).await;
+                    first = false;
+                }
+                401 => {
+                    return Err(ApiError::Unauthorized {
+                        server: self.server(),
+                        login: self.login(),
+                        given: self.given,
+                        answer: answer.words(),
+                    });
+                }
+                status if transient(status) && status != 500 => {
+                    return Err(ApiError::Unavailable {
+                        what: question.what.to_owned(),
+                        server: self.server(),
+                        status,
+                        answer: answer.words(),
+                        attempts: answer.attempts,
+                    });
+                }
+                _ => return Ok(answer),
+            }
+        }
+    }
+
+    /// The error for a request that was not answered.
+    async fn lost(&self, lost: Lost) -> ApiError {
+        let reach = match lost.why {
+            Why::Certificate => {
+                let (server, given) = (self.server(), self.given);
+                return ApiError::Certificate { server, given, reason: lost.reason };
+            }
+            // The time for the answer may end before that for the connection, so neither says how far it came.
+            Why::Silence if self.connection.proxy.is_some() => Reach::Broken,
+            Why::Silence if self.accepts().await => Reach::Stalled,
+            Why::Silence => Reach::Silent,
+            Why::Refused => Reach::Refused,
+            Why::NoHost => Reach::NoHost,
+            Why::Setup | Why::Broken => Reach::Broken,
+        };
+        self.unreachable(reach, lost.reason, lost.attempts)
+    }
+
+    /// Whether the server takes connections.
+    async fn accepts(&self) -> bool {
+        let server = &self.connection.server;
+        let (host, port) = (server.host_str().unwrap_or_default(), server.port_or_known_default());
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let connect = TcpStream::connect((host, port.unwrap_or(443)));
+        matches!(timeout(ACCEPT, connect).await, Ok(Ok(_)))
+    }
+
+    pub(super) fn unreachable(&self, reach: Reach, reason: String, attempts: u32) -> ApiError {
+        let private = self.connection.is_private();
+        ApiError::Unreachable { server: self.server(), reason, reach, private, given: self.given, attempts }
+    }
+
+    async fn open(&self) -> Result<Arc<Opened>, ApiError> {
+        let mut kept = self.opened.lock().await;
+        let fresh = |opened: &&Arc<Opened>| opened.until.is_none_or(|until| Timestamp::now() < until);
+        if let Some(opened) = kept.as_ref().filter(fresh) {
+            return Ok(Arc::clone(opened));
+        }
+        let (mut header, mut until, mut certificate) = (None, None, None);
+        let login = &self.connection.login;
+        match login {
+            Login::Token(token) => header = Some(bearer(token)?),
+            Login::Basic(pair) => header = Some(sensitive(pair.expose())?),
+            Login::Exec(exec) => {
+                let credential = exec.run(&self.env).await?;
+                header = credential.token.as_ref().map(bearer).transpose()?;
+                until = credential.until;
+                certificate = credential.certificate;
+            }
+            Login::None | Login::TokenFile(_) => {}
+        }
+        let (client, base) = match self.connection.open(certificate.as_ref()).await {
+            Ok(opened) => opened,
+            Err(NotOpened::NoHost(reason)) => return Err(self.unreachable(Reach::NoHost, reason, 1)),
+            Err(NotOpened::Wrong(error)) => return Err(error),
+        };
+        let made = matches!(login, Login::Exec(_));
+        let opened = Arc::new(Opened { client, base, header, until, made });
+        *kept = Some(Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    async fn forget(&self, refused: &Arc<Opened>) {
+        let mut kept = self.opened.lock().await;
+        if kept.as_ref().is_some_and(|opened| Arc::ptr_eq(opened, refused)) {
+            *kept = None;
+        }
+    }
+
+    fn header(&self, opened: &Opened) -> Result<Option<HeaderValue>, ApiError> {
+        match &self.connection.login {
+            Login::TokenFile(path) => Ok(Some(bearer(&token_of(path)?)?)),
+            _ => Ok(opened.header.clone()),
+        }
+    }
+
+    /// The way we logged in, for messages.
+    fn login(&self) -> String {
+        match &self.connection.login {
+            Login::None => "no credentials, or a certificate".to_owned(),
+            Login::Token(_) => "a token".to_owned(),
+            Login::TokenFile(_) if !self.given => "the access token of the service account".to_owned(),
+            Login::TokenFile(path) => format!("the token in {}", path.display()),
+            Login::Basic(_) => "user and password".to_owned(),
+            Login::Exec(exec) => format!("the credentials of `{}`", exec.command()),
+        }
+    }
+}
+
+fn token_of(path: &Path) -> Result<Secret, ApiError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ApiError::Material {
+        what: "the user's token file",
+        reason: format!("{}: {error}", path.display()),
+    })?;
+    Ok(Secret::new(text.trim()))
+}
+
+fn bearer(token: &Secret) -> Result<HeaderValue, ApiError> {
+    sensitive(&format!("Bearer {}", token.expose()))
+}
+
+fn sensitive(text: &str) -> Result<HeaderValue, ApiError> {
+    let reason = "it holds what no header may hold".to_owned();
+    http::sensitive(text).ok_or(ApiError::Material { what: "the user's token or password", reason })
+}

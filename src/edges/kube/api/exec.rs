@@ -1,0 +1,206 @@
+//! Programs that make credentials: `exec` of a kubeconfig's user
+//! (<https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>).
+
+use std::io::ErrorKind;
+use std::process::Stdio;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json, json};
+use tokio::process::Command;
+
+use super::error::ApiError;
+use sys::group::Group;
+use sys::http::words;
+use sys::world::Env;
+use workflow_commands::Secret;
+
+/// How long a program may take. It may talk to a cloud, but nobody can answer it.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// A program to run.
+#[derive(Debug)]
+pub(super) struct Exec {
+    command: String,
+    arguments: Vec<String>,
+    /// In addition to ours; may be secret.
+    variables: Vec<(String, Secret)>,
+    /// What the program is told of the occasion.
+    info: Json,
+    hint: Option<String>,
+}
+
+/// What it made.
+#[derive(Debug)]
+pub(super) struct Credential {
+    pub(super) token: Option<Secret>,
+    /// A certificate and its key in PEM.
+    pub(super) certificate: Option<Secret>,
+    /// When it ends; with none it is good until it is refused.
+    pub(super) until: Option<Timestamp>,
+}
+
+impl Exec {
+    /// Reads the entry. `cluster` is told to programs that ask for it.
+    pub(super) fn of(exec: &Map<String, Json>, cluster: &Map<String, Json>) -> Result<Self, ApiError> {
+        let text = |key| exec.get(key).and_then(Json::as_str).filter(|text: &&str| !text.is_empty());
+        let list = |key| exec.get(key).and_then(Json::as_array).into_iter().flatten();
+        let command = text("command").unwrap_or_default().to_owned();
+        if text("interactiveMode") == Some("Always") {
+            return Err(ApiError::Exec {
+                command,
+                reason: "it wants somebody to answer it (interactiveMode: Always)".to_owned(),
+                hint: None,
+            });
+        }
+        let mut spec = json!({ "interactive": false });
+        if exec.get("provideClusterInfo") == Some(&Json::Bool(true)) {
+            spec["cluster"] = told(cluster);
+        }
+        let version = text("apiVersion").unwrap_or("client.authentication.k8s.io/v1");
+        Ok(Self {
+            command,
+            arguments: list("args").filter_map(Json::as_str).map(str::to_owned).collect(),
+            variables: list("env")
+                .filter_map(|pair| {
+                    let part = |key| pair.get(key).and_then(Json::as_str);
+                    Some((part("name")?.to_owned(), Secret::new(part("value").unwrap_or_default())))
+                })
+                .collect(),
+            info: json!({ "apiVersion": version, "kind": "ExecCredential", "spec": spec }),
+            hint: text("installHint").map(str::to_owned),
+        })
+    }
+
+    /// Its name, for messages.
+    pub(super) fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// Runs the program in our environment, without a terminal.
+    pub(super) async fn run(&self, env: &Env) -> Result<Credential, ApiError> {
+        let failed = |reason: String| ApiError::Exec { command: self.command.clone(), reason, hint: None };
+        let child = Command::new(&self.command)
+            .args(&self.arguments)
+            .env_clear()
+            .envs(env.iter())
+            .envs(self.variables.iter().map(|(name, value)| (name, value.expose())))
+            .env("KUBERNETES_EXEC_INFO", self.info.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| ApiError::Exec {
+                command: self.command.clone(),
+                reason: match error.kind() {
+                    ErrorKind::NotFound => "it is not installed".to_owned(),
+                    _ => error.to_string(),
+                },
+                hint: self.hint.clone(),
+            })?;
+        let group = Group::of(&child);
+        let ended = tokio::time::timeout(LIMIT, child.wait_with_output()).await;
+        let output = match ended {
+            Err(_) => return Err(failed("it did not end within a minute".to_owned())),
+            Ok(output) => output.map_err(|error| failed(error.to_string()))?,
+        };
+        group.release();
+        if !output.status.success() {
+            let said = words(&String::from_utf8_lossy(&output.stderr));
+            return Err(failed(format!("{}: {said}", output.status)));
+        }
+        // What it printed is secret, and is not told.
+        let made: Json = serde_json::from_slice(&output.stdout)
+            .map_err(|_| failed("it did not print an ExecCredential in JSON".to_owned()))?;
+        Credential::of(&made).ok_or_else(|| failed("its ExecCredential holds no credential".to_owned()))
+    }
+}
+
+/// The cluster as a program is told of it.
+fn told(cluster: &Map<String, Json>) -> Json {
+    let mut told = Map::new();
+    let keys =
+        ["server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data", "proxy-url"];
+    for key in keys {
+        told.extend(cluster.get(key).map(|value| (key.to_owned(), value.clone())));
+    }
+    let extensions = cluster.get("extensions").and_then(Json::as_array).into_iter().flatten();
+    let own = |entry: &&Json| entry["name"] == "client.authentication.k8s.io/exec";
+    if let Some(entry) = extensions.into_iter().find(own) {
+        told.insert("config".to_owned(), entry["extension"].clone());
+    }
+    Json::Object(told)
+}
+
+impl Credential {
+    fn of(made: &Json) -> Option<Self> {
+        let text = |key| made["status"][key].as_str().filter(|text| !text.is_empty());
+        let certificate = text("clientCertificateData")
+            .zip(text("clientKeyData"))
+            .map(|(certificate, key)| Secret::new(format!("{certificate}\n{key}")));
+        let token = text("token").map(Secret::new);
+        if token.is_none() && certificate.is_none() {
+            return None;
+        }
+        let until = text("expirationTimestamp").and_then(|text| text.parse().ok());
+        Some(Self { token, certificate, until })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    fn exec(json: Json) -> Exec {
+        let cluster = json!({"server": "https://k", "certificate-authority-data": "Q0E=", "other": 1});
+        Exec::of(&serde_json::from_value(json).unwrap(), cluster.as_object().unwrap()).unwrap()
+    }
+
+    fn env() -> Env {
+        Env::of_process()
+    }
+
+    #[tokio::test]
+    async fn a_program_is_told_the_occasion_and_gives_a_token() {
+        let script = r#"test "$WHO" = me || exit 3
+            case "$KUBERNETES_EXEC_INFO" in *'"server":"https://k"'*) ;; *) exit 4 ;; esac
+            case "$KUBERNETES_EXEC_INFO" in *'"interactive":false'*) ;; *) exit 5 ;; esac
+            case "$KUBERNETES_EXEC_INFO" in *other*) exit 6 ;; esac
+            printf '{"kind":"ExecCredential","status":{"token":"%s","expirationTimestamp":"2030-01-01T00:00:00Z"}}' "$1""#;
+        let credential = exec(json!({
+            "apiVersion": "client.authentication.k8s.io/v1beta1", "command": "sh",
+            "args": ["-c", script, "sh", "t0"], "env": [{"name": "WHO", "value": "me"}],
+            "provideClusterInfo": true, "interactiveMode": "IfAvailable"
+        }))
+        .run(&env())
+        .await
+        .unwrap();
+        assert_eq!(credential.token, Some(Secret::new("t0")));
+        assert_eq!(credential.until, Some("2030-01-01T00:00:00Z".parse().unwrap()));
+        assert!(credential.certificate.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_goes_wrong_is_said_and_what_was_printed_is_not() {
+        let said = |script: &'static str| async move {
+            exec(json!({"command": "sh", "args": ["-c", script]})).run(&env()).await.unwrap_err().to_string()
+        };
+        assert_eq!(
+            said("echo s3cret; echo no login >&2; exit 2").await,
+            "the credential program `sh` of the kubeconfig failed: exit status: 2: no login"
+        );
+        assert!(said("echo s3cret").await.ends_with("it did not print an ExecCredential in JSON"));
+        assert!(said(r#"echo '{"status":{"s3cret":1}}'"#).await.ends_with("holds no credential"));
+        let absent = exec(json!({"command": "no-such-program", "installHint": "apt install it"}));
+        assert!(matches!(
+            absent.run(&env()).await.unwrap_err(),
+            ApiError::Exec { hint: Some(hint), .. } if hint == "apt install it"
+        ));
+        let asks: Map<String, Json> =
+            serde_json::from_value(json!({"command": "x", "interactiveMode": "Always"})).unwrap();
+        assert!(Exec::of(&asks, &Map::new()).is_err());
+    }
+}

@@ -1,0 +1,220 @@
+//! Subnamespaces: an anchor in the parent makes the Hierarchical Namespace Controller (HNC) create
+//! the namespace (<https://github.com/kubernetes-sigs/hierarchical-namespaces>).
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::answer::Status;
+use super::client::Api;
+use super::error::{ApiError, Reach};
+use super::question::Question;
+use sys::http::Answer;
+
+/// The pauses between two looks: the controller usually needs less than a second.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How often somebody who waits is told that we still do.
+const REMIND: Duration = Duration::from_secs(10);
+
+/// Where a subnamespace stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// The subnamespace.
+    pub name: String,
+    /// What happened.
+    pub stage: Stage,
+    /// Since we began with it.
+    pub elapsed: Duration,
+}
+
+/// A step on the way of a subnamespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// It was asked for.
+    Created,
+    /// It is waited for. The state is what the controller says, if it says anything yet.
+    Waiting(Option<String>),
+    /// It is there; `true` when it was made for us just now.
+    Ready(bool),
+}
+
+/// What we found out of an anchor.
+enum Anchor {
+    Absent,
+    Ok,
+    /// In this state; it may still become something.
+    Pending(Option<String>),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Object {
+    metadata: Metadata,
+    status: State,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Metadata {
+    deletion_timestamp: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct State {
+    status: Option<String>,
+}
+
+impl Api {
+    /// Sees to it that `parent` has all these subnamespaces, at the same time, each within `limit`.
+    /// `tell` is called as they come along. All are tried, whatever becomes of one.
+    ///
+    /// # Errors
+    /// The first one that failed, in the order of the names.
+    pub async fn ensure_subnamespaces(
+        &self,
+        parent: &str,
+        names: &[String],
+        limit: Duration,
+        tell: &(dyn Fn(&Progress) + Sync),
+    ) -> Result<(), ApiError> {
+        let all = names.iter().map(|name| self.ensure_subnamespace(parent, name, limit, tell));
+        join_all(all).await.into_iter().collect()
+    }
+
+    /// Sees to it that `parent` has the subnamespace `name`: creates its anchor where there is none,
+    /// and waits until it is ready.
+    ///
+    /// # Errors
+    /// A refusal, or the time limit.
+    pub async fn ensure_subnamespace(
+        &self,
+        parent: &str,
+        name: &str,
+        limit: Duration,
+        tell: &(dyn Fn(&Progress) + Sync),
+    ) -> Result<(), ApiError> {
+        let begin = Instant::now();
+        let last = Mutex::new(None);
+        let tell = |stage: Stage| {
+            tell(&Progress { name: name.to_owned(), stage, elapsed: begin.elapsed() });
+        };
+        if let Ok(result) = timeout(limit, self.wait_for(parent, name, &tell, &last)).await {
+            return result;
+        }
+        let Some(Stage::Waiting(state)) = last.into_inner().unwrap_or_else(PoisonError::into_inner) else {
+            // Not the controller but the server is to blame.
+            let reason = format!("no answer within {} s", limit.as_secs());
+            return Err(self.unreachable(Reach::Stalled, reason, 1));
+        };
+        Err(ApiError::TimedOut { name: name.to_owned(), parent: parent.to_owned(), limit, state })
+    }
+
+    async fn wait_for(
+        &self,
+        parent: &str,
+        name: &str,
+        tell: &(dyn Fn(Stage) + Sync),
+        last: &Mutex<Option<Stage>>,
+    ) -> Result<(), ApiError> {
+        let mut created = false;
+        let mut told: Option<(Option<String>, Instant)> = None;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let state = match self.look(parent, name).await? {
+                Anchor::Ok => {
+                    tell(Stage::Ready(created));
+                    return Ok(());
+                }
+                Anchor::Absent => {
+                    if self.create(parent, name).await? {
+                        created = true;
+                        pause = FIRST_PAUSE;
+                        tell(Stage::Created);
+                    }
+                    None
+                }
+                Anchor::Pending(state) => state,
+            };
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Stage::Waiting(state.clone()));
+            let due = |(before, at): &(Option<String>, Instant)| *before != state || at.elapsed() >= REMIND;
+            if told.as_ref().is_none_or(due) {
+                tell(Stage::Waiting(state.clone()));
+                told = Some((state, Instant::now()));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn look(&self, parent: &str, name: &str) -> Result<Anchor, ApiError> {
+        let what = format!("look for the subnamespace {name} of {parent}");
+        let answer = self.ask(&Question::get(&what, &path(parent, Some(name)))).await?;
+        match answer.status {
+            200 => {}
+            404 if Status::of(&answer).details.name == name => return Ok(Anchor::Absent),
+            // The API itself is not there.
+            404 => return Err(ApiError::NoController { server: self.server() }),
+            _ => return Err(self.refused(what, parent, name, &answer)),
+        }
+        let object: Object = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if object.metadata.deletion_timestamp.is_some() {
+            return Ok(Anchor::Pending(Some("Terminating".to_owned())));
+        }
+        let (name, parent) = (name.to_owned(), parent.to_owned());
+        match object.status.status.as_deref() {
+            Some("Ok") => Ok(Anchor::Ok),
+            Some("Conflict") => {
+                Err(ApiError::Taken { name, parent, answer: "its state is Conflict".to_owned() })
+            }
+            Some("Forbidden") => {
+                Err(ApiError::NoChildren { name, parent, answer: "its state is Forbidden".to_owned() })
+            }
+            state => Ok(Anchor::Pending(state.filter(|text| !text.is_empty()).map(sys::http::words))),
+        }
+    }
+
+    /// Creates the anchor; `false` when somebody else just did.
+    async fn create(&self, parent: &str, name: &str) -> Result<bool, ApiError> {
+        let body = json!({
+            "apiVersion": "hnc.x-k8s.io/v1alpha2",
+            "kind": "SubnamespaceAnchor",
+            "metadata": {"name": name, "namespace": parent},
+        });
+        let what = format!("create the subnamespace {name} of {parent}");
+        let answer = self.ask(&Question::create(&what, &path(parent, None), body)).await?;
+        match answer.status {
+            200..=202 => Ok(true),
+            409 if Status::of(&answer).reason == "AlreadyExists" => Ok(false),
+            _ => Err(self.refused(what, parent, name, &answer)),
+        }
+    }
+
+    fn refused(&self, what: String, parent: &str, name: &str, answer: &Answer) -> ApiError {
+        let status = Status::of(answer);
+        let (said, server) = (answer.words(), self.server());
+        let (name, parent) = (name.to_owned(), parent.to_owned());
+        match answer.status {
+            404 if status.details.kind == "namespaces" => ApiError::NoNamespace { server, namespace: parent },
+            404 => ApiError::NoController { server },
+            409 => ApiError::Taken { name, parent, answer: said },
+            // The webhook's word; else it is that of the cluster's own rules.
+            403 if said.contains("admission webhook") => ApiError::NoChildren { name, parent, answer: said },
+            403 => ApiError::Forbidden { what, server, answer: said },
+            422 => ApiError::Invalid { name, answer: said },
+            500 if said.contains("calling webhook") => ApiError::ControllerDown { name, answer: said },
+            status => ApiError::Refused { what, server, status, answer: said },
+        }
+    }
+}
+
+fn path(parent: &str, name: Option<&str>) -> String {
+    let anchors = format!("/apis/hnc.x-k8s.io/v1alpha2/namespaces/{parent}/subnamespaceanchors");
+    name.map_or_else(|| anchors.clone(), |name| format!("{anchors}/{name}"))
+}

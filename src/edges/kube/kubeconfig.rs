@@ -1,0 +1,227 @@
+//! A kubeconfig: its parts, and the one that a target gets.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::error::KubeError;
+use super::input::{self, Given};
+use super::{read, secrets};
+use sys::private;
+use workflow_commands::Secret;
+
+/// The current context of [`Kubeconfig::empty`]. It does not exist, so that kubectl and helm say
+/// `context was not found: no-cluster`; with no current context at all they would go to
+/// `localhost:8080`, or to the cluster whose pod they run in.
+pub const NO_CLUSTER: &str = "no-cluster";
+
+/// The content of the input, in errors.
+const CONTENT: &str = "the input kubeconfig";
+/// The file that the input leads to, in errors.
+const PATH: &str = "the path of the input kubeconfig";
+
+/// The clusters, users and contexts of one or several files, relative paths made absolute.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Kubeconfig {
+    pub(super) current: Option<String>,
+    pub(super) clusters: Vec<Named>,
+    pub(super) users: Vec<Named>,
+    pub(super) contexts: Vec<Named>,
+    /// Whether it was made here for an account of the run; else somebody gave it.
+    pub(super) made: bool,
+}
+
+/// An item of one of the three lists.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) value: Map<String, Json>,
+}
+
+/// The names of the contexts only: the rest holds tokens and keys.
+impl std::fmt::Debug for Kubeconfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kubeconfig")
+            .field("current", &self.current)
+            .field("contexts", &self.contexts().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Kubeconfig {
+    /// One that reaches no cluster and says so (see [`NO_CLUSTER`]).
+    pub fn empty() -> Self {
+        Self { current: Some(NO_CLUSTER.to_owned()), ..Self::default() }
+    }
+
+    /// One with a single context, which is the current one; its cluster and user have the same name.
+    /// The user's token is read from a file again and again (client-go does so every minute), so
+    /// whoever writes the file can renew it. `authority` is PEM in base64; with none the server's
+    /// certificate is a public one.
+    pub fn with_token_file(context: &str, server: &str, authority: Option<&str>, token_file: &Path) -> Self {
+        let item = |value: Json| Named {
+            name: context.to_owned(),
+            value: value.as_object().cloned().unwrap_or_default(),
+        };
+        let mut cluster = item(json!({ "server": server }));
+        if let Some(authority) = authority {
+            cluster.value.insert("certificate-authority-data".to_owned(), json!(authority));
+        }
+        Self {
+            current: Some(context.to_owned()),
+            clusters: vec![cluster],
+            users: vec![item(json!({ "tokenFile": token_file.to_string_lossy() }))],
+            contexts: vec![item(json!({ "cluster": context, "user": context }))],
+            made: true,
+        }
+    }
+
+    /// Reads the `kubeconfig` input: the content, plain or in base64, else paths as in
+    /// [`Kubeconfig::load`]. Relative paths, those inside a content too, start at `directory`.
+    ///
+    /// # Errors
+    /// When it is none of these. No error holds a part of the input, which may be a secret even where it
+    /// is read as a path.
+    pub fn of_input(input: &Secret, directory: &Path) -> Result<Self, KubeError> {
+        match Given::of(input.expose()) {
+            Given::Content(text) => read::parse(&text, CONTENT, directory),
+            Given::Paths(paths) => match Self::load(OsStr::new(paths), PATH, directory) {
+                Err(KubeError::NoFile { .. }) => Err(KubeError::Neither),
+                loaded => loaded,
+            },
+        }
+    }
+
+    /// Reads the files of a `KUBECONFIG` variable: paths separated by `:`, relative ones starting at
+    /// `directory`. Of what several files say the first one wins; like kubectl, absent files are
+    /// skipped, but one must be there. `place` names the list in errors: its own text may be a
+    /// kubeconfig that was given by mistake.
+    ///
+    /// # Errors
+    /// When there is no file, or one that is no kubeconfig.
+    pub fn load(list: &OsStr, place: &str, directory: &Path) -> Result<Self, KubeError> {
+        let paths = std::env::split_paths(list).filter(|path| !path.as_os_str().is_empty());
+        let mut merged = None;
+        for path in paths.map(|path| directory.join(path)) {
+            match std::fs::read(&path) {
+                Ok(bytes) => {
+                    let beside = path.parent().unwrap_or(directory);
+                    let text =
+                        input::text(&bytes).ok_or_else(|| KubeError::NotText { place: place.to_owned() })?;
+                    let config = read::parse(&text, &format!("the kubeconfig at {place}"), beside)?;
+                    merged = Some(match merged {
+                        None => config,
+                        Some(before) => merge(before, config),
+                    });
+                }
+                // A text that no file can be named by is no path.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::NotFound
+                            | io::ErrorKind::NotADirectory
+                            | io::ErrorKind::InvalidInput
+                            | io::ErrorKind::InvalidFilename
+                    ) => {}
+                Err(source) => return Err(KubeError::Unreadable { place: place.to_owned(), source }),
+            }
+        }
+        merged.ok_or_else(|| KubeError::NoFile { place: place.to_owned() })
+    }
+
+    /// What in it lets its holder act as a user: tokens, passwords and keys.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut secrets = Vec::new();
+        for user in &self.users {
+            secrets::gather(&Json::Object(user.value.clone()), &mut secrets);
+        }
+        secrets
+    }
+
+    /// The names of the contexts, in the order of the files.
+    pub fn contexts(&self) -> impl Iterator<Item = &str> {
+        self.contexts.iter().map(|context| context.name.as_str())
+    }
+
+    /// The one that a target gets: `context` (else the current one) with its cluster and user,
+    /// nothing else, so that no target reaches a cluster it was not given. `namespace` becomes the
+    /// current namespace; with none the context keeps its own. One without clusters, such as
+    /// [`Kubeconfig::empty`], stays as it is when no context is asked for.
+    pub fn for_target(&self, context: Option<&str>, namespace: Option<&str>) -> Result<Self, KubeError> {
+        let known = || self.contexts().map(str::to_owned).collect();
+        if context.is_none() && *self == Self::empty() {
+            return Ok(Self::empty());
+        }
+        let wanted =
+            context.or(self.current.as_deref()).ok_or_else(|| KubeError::NoCurrent { known: known() })?;
+        let mut context = find(&self.contexts, wanted)
+            .cloned()
+            .ok_or_else(|| KubeError::NoContext { wanted: wanted.to_owned(), known: known() })?;
+        let named = |kind: &'static str, list: &[Named]| match context.value.get(kind).and_then(Json::as_str)
+        {
+            // A context without a user is anonymous, or its cluster knows us by other means.
+            None | Some("") if kind == "user" => Ok(Vec::new()),
+            name => {
+                let name = name.unwrap_or_default();
+                find(list, name).map(|item| vec![item.clone()]).ok_or_else(|| KubeError::Dangling {
+                    context: wanted.to_owned(),
+                    kind,
+                    name: name.to_owned(),
+                })
+            }
+        };
+        let (clusters, users) = (named("cluster", &self.clusters)?, named("user", &self.users)?);
+        if let Some(namespace) = namespace {
+            context.value.insert("namespace".to_owned(), json!(namespace));
+        }
+        Ok(Self {
+            current: Some(wanted.to_owned()),
+            clusters,
+            users,
+            contexts: vec![context],
+            made: self.made,
+        })
+    }
+
+    /// Writes it to a private file in one step, as JSON, which every reader of kubeconfigs takes.
+    pub fn write(&self, path: &Path) -> Result<(), KubeError> {
+        private::write(path, self.json().to_string().as_bytes())
+            .map_err(|source| KubeError::Write { path: path.to_owned(), source })
+    }
+
+    fn json(&self) -> Json {
+        let list = |kind: &str, items: &[Named]| -> Json {
+            items.iter().map(|item| json!({"name": item.name, kind: item.value})).collect()
+        };
+        json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": self.current.as_deref().unwrap_or_default(),
+            "clusters": list("cluster", &self.clusters),
+            "users": list("user", &self.users),
+            "contexts": list("context", &self.contexts),
+        })
+    }
+}
+
+fn find<'a>(list: &'a [Named], name: &str) -> Option<&'a Named> {
+    list.iter().find(|item| item.name == name)
+}
+
+/// What `before` says stays; `after` adds what it has besides.
+fn merge(mut before: Kubeconfig, after: Kubeconfig) -> Kubeconfig {
+    let add = |list: &mut Vec<Named>, more: Vec<Named>| {
+        for item in more {
+            if find(list, &item.name).is_none() {
+                list.push(item);
+            }
+        }
+    };
+    add(&mut before.clusters, after.clusters);
+    add(&mut before.users, after.users);
+    add(&mut before.contexts, after.contexts);
+    before.current = before.current.or(after.current);
+    before
+}

@@ -1,0 +1,116 @@
+//! Where a Makefile assigns a variable that targets are given, and whether make may be told otherwise.
+
+use std::path::Path;
+
+use super::makefile::Place;
+use super::variables::{Assigned, Variables};
+use sys::world::Env;
+
+/// A value this long stands in no other text by chance.
+const LONG: usize = 8;
+
+/// An assignment of a variable that targets are given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// The variable.
+    pub name: String,
+    /// Where it is assigned.
+    pub place: Place,
+    /// Its value, as far as the database shows.
+    pub value: String,
+    /// What a value on make's command line would do.
+    pub hold: Hold,
+}
+
+/// What a value on make's command line does to an assignment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// It goes before.
+    None,
+    /// Nothing: the assignment has the directive `override`.
+    Override,
+    /// It would undo what the Makefile makes of the value that it was given.
+    Derived,
+    /// It would be the same for all targets, and the Makefile gives single ones a value of their own.
+    Single,
+}
+
+/// The assignments of `names` that give another value than the environment of the probe does. `?=` assigns
+/// nothing that is given.
+pub(super) fn assignments(
+    variables: &Variables,
+    names: &[&str],
+    directory: &Path,
+    env: &Env,
+) -> Vec<Assignment> {
+    let given = |name: &str| env.get(name).filter(|value| !value.is_empty());
+    let assigned = variables.assigned.iter().filter(|it| names.contains(&it.name.as_str()));
+    let told = assigned.filter_map(|assigned| {
+        let Assigned { name, text, place, overrides, single } = assigned;
+        let value = variables.expand(text).trim_ascii().to_owned();
+        let source = Source::read(&directory.join(&place.file), place.line);
+        if given(name) == Some(&value) || source.asks(name) {
+            return None;
+        }
+        // `VERSION := v$(P2P_VERSION)` makes one of the other: both are given the same.
+        let mut same = names
+            .iter()
+            .filter(|other| *other == name || given(name).is_some() && given(other) == given(name));
+        let holds = given(name).is_some_and(|given| given.len() >= LONG && value.contains(given));
+        let hold = if *overrides {
+            Hold::Override
+        } else if *single {
+            Hold::Single
+        } else if holds || source.operator() == Some('+') || same.any(|name| source.mentions(name)) {
+            Hold::Derived
+        } else {
+            Hold::None
+        };
+        Some(Assignment { name: name.clone(), place: place.clone(), value, hold })
+    });
+    told.collect()
+}
+
+/// An assignment as the file has it.
+struct Source {
+    /// The line before it.
+    before: String,
+    /// Its line with those that continue it, or the lines of a `define`. Empty where the file cannot be read.
+    text: String,
+}
+
+impl Source {
+    fn read(file: &Path, line: u64) -> Self {
+        let text = std::fs::read(file).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let first = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
+        let before = first.checked_sub(1).and_then(|before| text.lines().nth(before)).unwrap_or_default();
+        let mut source = Self { before: before.trim_ascii().to_owned(), text: String::new() };
+        let mut defines = false;
+        for line in text.lines().skip(first) {
+            defines |= source.text.is_empty() && line.split_ascii_whitespace().any(|word| word == "define");
+            source.text.push_str(line);
+            source.text.push('\n');
+            let goes_on = if defines { line.trim_ascii() != "endef" } else { line.ends_with('\\') };
+            if !goes_on {
+                break;
+            }
+        }
+        source
+    }
+
+    /// The character before the first `=`.
+    fn operator(&self) -> Option<char> {
+        self.text.split_once('=')?.0.chars().next_back()
+    }
+
+    /// Whether it assigns only where nothing is given: by `?=`, or below an `ifndef`.
+    fn asks(&self, name: &str) -> bool {
+        let condition = self.before.starts_with("ifndef") || self.before.starts_with("ifeq");
+        self.operator() == Some('?') || condition && self.before.contains(name)
+    }
+
+    fn mentions(&self, name: &str) -> bool {
+        ["$(NAME)", "${NAME}"].iter().any(|reference| self.text.contains(&reference.replace("NAME", name)))
+    }
+}

@@ -1,0 +1,184 @@
+//! What can go wrong between us and make.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::edges::make::Place;
+use sys::error::{Exit, FileError, Help};
+
+/// A failure of make, or of what make reads.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    /// There is no `make` on the `PATH`. Remedy: install it.
+    #[error("the program `make` was not found on the PATH")]
+    NotInstalled,
+    /// make could not be started, or its streams failed.
+    #[error("`{command}` could not be run")]
+    Start {
+        /// The command line.
+        command: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of ours that make is to read cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The directory to run make in is no directory. Remedy: `working-directory`.
+    #[error("{} is not a directory", directory.display())]
+    NoDirectory {
+        /// Where make should have run.
+        directory: PathBuf,
+    },
+    /// None of the names that make looks for is there. Remedy: add one, or `working-directory`.
+    #[error("no Makefile in {}", directory.display())]
+    NoMakefile {
+        /// Where it was looked for.
+        directory: PathBuf,
+        /// Directories near it that have one.
+        others: Vec<PathBuf>,
+    },
+    /// make cannot read the Makefile; it would run no target at all.
+    #[error("the Makefile is broken: {message}")]
+    Broken {
+        /// make's own words, one message a line.
+        message: String,
+        /// The file and line that they name.
+        place: Option<Place>,
+    },
+    /// A variable that we asked for has a value that ends make when it is expanded.
+    #[error("the variable {name} of the Makefile cannot be expanded: {message}")]
+    Variable {
+        /// Its name.
+        name: String,
+        /// make's own words.
+        message: String,
+    },
+    /// make read everything, but its answer holds no database. Remedy: GNU make 3.81 or later.
+    #[error("`make` gave no database of its rules: {detail}")]
+    NotUnderstood {
+        /// What was missing.
+        detail: String,
+    },
+    /// A short make command ran into its time limit.
+    #[error("`{command}` did not end within {} s", limit.as_secs())]
+    TimedOut {
+        /// The command line.
+        command: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// `p2p-images` failed.
+    #[error("`{command}` failed with exit code {code}: {message}")]
+    ImagesFailed {
+        /// The command line.
+        command: String,
+        /// make's exit code; 128 + n for signal n.
+        code: i32,
+        /// The last lines of its standard error.
+        message: String,
+    },
+    /// `p2p-images` printed something that is no image name.
+    #[error("`p2p-images` printed {word:?}, which is not an image name")]
+    BadImageName {
+        /// The word as printed.
+        word: String,
+    },
+}
+
+/// Names the directories with a Makefile, those below as `working-directory` would.
+fn no_makefile(directory: &Path, others: &[PathBuf]) -> String {
+    let shown = |other: &PathBuf| match other.strip_prefix(directory) {
+        Ok(below) => below.display().to_string(),
+        Err(_) => other.display().to_string(),
+    };
+    let names: Vec<_> = others.iter().map(shown).collect();
+    format!(
+        "there are Makefiles in {}: set the input `working-directory` to one of these directories \
+         (--working-directory), or run p2p there",
+        names.join(", ")
+    )
+}
+
+impl Help for MakeError {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::File(error) => return error.help(),
+            Self::NotInstalled => "install GNU make (`apt-get install make`) before this step".to_owned(),
+            Self::Start { .. } | Self::NotUnderstood { .. } => {
+                "`make --version` should say GNU Make 3.81 or later".to_owned()
+            }
+            Self::NoDirectory { .. } => {
+                "check the input `working-directory`, and that the checkout step ran before".to_owned()
+            }
+            Self::NoMakefile { others, .. } if others.is_empty() => {
+                "add a Makefile with the p2p targets, or set the input \
+                `working-directory` to the directory that has one; the checkout step must run before"
+                    .to_owned()
+            }
+            Self::NoMakefile { directory, others } => no_makefile(directory, others),
+            Self::Broken { message, .. } => help_for(message).to_owned(),
+            Self::Variable { name, .. } => {
+                format!("give its value as an input, or in the environment as `{name}`")
+            }
+            Self::TimedOut { .. } => "a `$(shell …)` of the Makefile probably waits for something \
+                (a download, a password); run `make -n` by hand to see it"
+                .to_owned(),
+            Self::ImagesFailed { .. } => {
+                "`make p2p-images` must print the names of the images and exit with 0; or list them in the \
+                 input `image-names`"
+                    .to_owned()
+            }
+            Self::BadImageName { .. } => "the recipe of `p2p-images` must print image names only, separated by \
+                white space: lowercase letters and digits, parted by `.`, `_`, `-` or `/`; no registry, no tag. \
+                Put `@` in front of its lines"
+                .to_owned(),
+        })
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NotInstalled | Self::Start { .. } | Self::NotUnderstood { .. } | Self::File(_) => {
+                Exit::Unavailable
+            }
+            Self::NoDirectory { .. }
+            | Self::NoMakefile { .. }
+            | Self::Broken { .. }
+            | Self::Variable { .. }
+            | Self::BadImageName { .. } => Exit::Usage,
+            Self::TimedOut { .. } => Exit::TimedOut,
+            Self::ImagesFailed { .. } => Exit::Failed,
+        }
+    }
+}
+
+impl MakeError {
+    /// Names the command in another way.
+    pub(super) fn of_command(self, command: &str) -> Self {
+        let command = command.to_owned();
+        match self {
+            Self::TimedOut { limit, .. } => Self::TimedOut { command, limit },
+            Self::Start { source, .. } => Self::Start { command, source },
+            other => other,
+        }
+    }
+
+    /// Says that it was variable `name` whose value make stumbled over.
+    pub(super) fn of_variable(self, name: String) -> Self {
+        match self {
+            Self::Broken { message, .. } => Self::Variable { name, message },
+            other => other,
+        }
+    }
+}
+
+/// The remedy for the usual messages of make.
+fn help_for(message: &str) -> &'static str {
+    if message.contains("missing separator") {
+        "a recipe line must begin with a tab, not with spaces"
+    } else if message.contains("No such file or directory") || message.contains("No rule to make target") {
+        "an `include` names a file that is not there and that nothing makes: check that it is committed, or \
+         that what downloads it works; `-include` ignores a missing one"
+    } else {
+        "`make -n p2p-build` shows the same message; mend the Makefile at the line it names"
+    }
+}

@@ -1,0 +1,9 @@
+//! One room for each outside system. No edge knows another.
+
+pub mod git;
+pub mod github;
+pub mod google;
+pub mod kube;
+pub mod make;
+pub mod slack;
+pub mod workspace;

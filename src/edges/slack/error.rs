@@ -1,0 +1,54 @@
+use std::time::Duration;
+
+use sys::error::{Exit, Help};
+
+/// Why Slack was not told. Nothing of the URL is in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SlackError {
+    /// The input is no URL, or one that would send the secret in the clear.
+    #[error("the input `slack-webhook-url` is no https URL")]
+    NotAUrl,
+    /// Nothing came back.
+    #[error("Slack could not be reached: {reason}")]
+    Lost {
+        /// Why, without the URL.
+        reason: String,
+    },
+    /// It said no.
+    #[error("Slack answered {status}: {answer}")]
+    Refused {
+        /// The status.
+        status: u16,
+        /// The answer, on one line.
+        answer: String,
+    },
+    /// It took too long.
+    #[error("Slack did not answer within {} s", limit.as_secs())]
+    TimedOut {
+        /// How long it was given.
+        limit: Duration,
+    },
+}
+
+impl Help for SlackError {
+    fn help(&self) -> Option<String> {
+        let text = match self {
+            Self::NotAUrl | Self::Refused { .. } => {
+                "give the URL of an incoming webhook (`https://hooks.slack.com/services/…`) or of a workflow's \
+                 webhook trigger (`https://hooks.slack.com/triggers/…`), whose variables are `notification`, \
+                 `app_name`, `version` and `workflow_link`"
+            }
+            Self::Lost { .. } | Self::TimedOut { .. } => {
+                "check the network of the runner, and HTTPS_PROXY and NO_PROXY if it needs a proxy"
+            }
+        };
+        Some(text.to_owned())
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NotAUrl => Exit::Usage,
+            Self::Lost { .. } | Self::Refused { .. } | Self::TimedOut { .. } => Exit::Unavailable,
+        }
+    }
+}

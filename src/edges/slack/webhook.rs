@@ -1,0 +1,45 @@
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::error::SlackError;
+use super::message::News;
+use sys::http::{Clients, Retrying, is_loopback, send};
+use sys::retry::{Policy, Watcher};
+use workflow_commands::Secret;
+
+/// The longest that Slack may take in all: a gate does not wait for it, and neither does the runner for
+/// a cancelled job.
+const LIMIT: Duration = Duration::from_secs(8);
+
+/// How patiently it is asked.
+const PATIENCE: Policy = Policy {
+    attempts: 3,
+    base: Duration::from_millis(300),
+    cap: Duration::from_secs(1),
+    patience: Duration::from_secs(3),
+};
+
+/// Sends news to a webhook: one that starts a workflow by its path (`/triggers/…`, `/workflows/…`), else
+/// an incoming one.
+///
+/// # Errors
+/// [`SlackError`]; nothing of the URL is in it.
+pub async fn tell(webhook: &Secret, news: &News, watcher: Watcher) -> Result<(), SlackError> {
+    let url = Url::parse(webhook.expose().trim()).map_err(|_| SlackError::NotAUrl)?;
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
+        return Err(SlackError::NotAUrl);
+    }
+    let starts_workflow = ["/triggers/", "/workflows/"].iter().any(|path| url.path().starts_with(path));
+    let body = if starts_workflow { news.variables() } else { news.blocks() }.to_string();
+    let clients = Clients::default();
+    let client = clients.of(&url).map_err(|lost| SlackError::Lost { reason: lost.reason })?;
+    let retrying = Retrying { policy: PATIENCE, watcher };
+    let request = || client.post(url.clone()).header("content-type", "application/json").body(body.clone());
+    match tokio::time::timeout(LIMIT, send(&retrying, "a message to Slack", request)).await {
+        Err(_) => Err(SlackError::TimedOut { limit: LIMIT }),
+        Ok(Err(lost)) => Err(SlackError::Lost { reason: lost.reason }),
+        Ok(Ok(answer)) if (200..300).contains(&answer.status) => Ok(()),
+        Ok(Ok(answer)) => Err(SlackError::Refused { status: answer.status, answer: answer.words() }),
+    }
+}

@@ -1,0 +1,203 @@
+//! A file outside the workspace that targets may change and each finds as the job had it.
+
+use std::fs::{self, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::WorkspaceError;
+use sys::private::{self, Links};
+use sys::remove_tree;
+
+/// The longest file that is kept, in bytes.
+const MOST: u64 = 1024 * 1024;
+
+/// A file as it was, or that there was none. Where the user has a link in its place, link and file.
+#[derive(Debug)]
+pub struct KeptFile {
+    path: PathBuf,
+    link: Option<PathBuf>,
+    /// Where the link led, else the path itself.
+    file: PathBuf,
+    was: Was,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Was {
+    Absent,
+    Regular {
+        text: Vec<u8>,
+        mode: u32,
+    },
+    /// A directory, a device: not ours to put back.
+    Other,
+}
+
+impl KeptFile {
+    /// Remembers a file of at most a few kilobytes, or its absence.
+    ///
+    /// # Errors
+    ///
+    /// Where it is there and cannot be read.
+    pub fn of(path: PathBuf) -> Result<Self, WorkspaceError> {
+        let link = fs::read_link(&path).ok();
+        let file = match &link {
+            None => path.clone(),
+            Some(to) => {
+                path.canonicalize().unwrap_or_else(|_| path.parent().unwrap_or(Path::new("")).join(to))
+            }
+        };
+        let was = read(&file).map_err(WorkspaceError::io("read", &path))?;
+        Ok(Self { path, link, file, was })
+    }
+
+    /// Makes it as it was. Does nothing where it is. Whatever a target put in its place goes, and nothing
+    /// is written through a link of a target.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read, written or removed.
+    pub fn restore(&self) -> Result<(), WorkspaceError> {
+        if let Some(to) = self.link.as_ref().filter(|to| fs::read_link(&self.path).ok().as_ref() != Some(to))
+        {
+            clear(&self.path)?;
+            let link = || {
+                make_parent(&self.path)?;
+                symlink(to, &self.path)
+            };
+            link().map_err(WorkspaceError::io("restore", &self.path))?;
+        }
+        // What cannot be read as the file that it was is another one.
+        let now = read(&self.file).unwrap_or(Was::Other);
+        match &self.was {
+            was if *was == now => Ok(()),
+            Was::Other => Ok(()),
+            Was::Absent => clear(&self.file),
+            Was::Regular { text, mode } => {
+                if now == Was::Other {
+                    clear(&self.file)?;
+                }
+                write(&self.file, text, *mode).map_err(WorkspaceError::io("restore", &self.file))
+            }
+        }
+    }
+}
+
+/// What there is. A link is no file here.
+fn read(path: &Path) -> io::Result<Was> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_file() => {
+            let text = private::read(path, Links::Refuse, MOST)?;
+            Ok(Was::Regular { text, mode: metadata.mode() & 0o7777 })
+        }
+        Ok(_) => Ok(Was::Other),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(Was::Absent)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes whatever is there.
+fn clear(path: &Path) -> Result<(), WorkspaceError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(remove_tree(path)?),
+        Ok(_) => fs::remove_file(path).map_err(WorkspaceError::io("remove", path)),
+        Err(_) => Ok(()),
+    }
+}
+
+fn make_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
+}
+
+/// In one step: who reads meanwhile sees the old text or the new one.
+fn write(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
+    make_parent(path)?;
+    let mut new = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    new.write_all(text)?;
+    new.as_file().set_permissions(Permissions::from_mode(mode))?;
+    new.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn what_was_appended_goes_and_what_was_made_is_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(".config/gcloud/credentials.json");
+        let absent = KeptFile::of(path.clone()).unwrap();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "theirs").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let there = KeptFile::of(path.clone()).unwrap();
+        fs::write(&path, "theirs and more").unwrap();
+        there.restore().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+        fs::remove_file(&path).unwrap();
+        there.restore().unwrap();
+        assert_eq!(mode(&path), 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        there.restore().unwrap();
+        assert_eq!(mode(&path), 0o600);
+        absent.restore().unwrap();
+        assert!(!path.exists());
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 0, "no temporary file is left");
+    }
+
+    #[test]
+    fn whatever_a_target_put_in_its_place_goes() {
+        let home = tempfile::tempdir().unwrap();
+        let (path, other) = (home.path().join("credentials.json"), home.path().join("other"));
+        fs::write(&other, "another's").unwrap();
+        let absent = KeptFile::of(path.clone()).unwrap();
+        fs::write(&path, "theirs").unwrap();
+        let there = KeptFile::of(path.clone()).unwrap();
+        let put: [&dyn Fn(); 4] = [
+            &|| assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success()),
+            &|| symlink(&other, &path).unwrap(),
+            &|| fs::create_dir_all(path.join("below")).unwrap(),
+            &|| fs::write(&path, vec![b'x'; 2_000_000]).unwrap(),
+        ];
+        for put in put {
+            clear(&path).unwrap();
+            put();
+            there.restore().unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+            clear(&path).unwrap();
+            put();
+            absent.restore().unwrap();
+            assert!(fs::symlink_metadata(&path).is_err());
+        }
+        assert_eq!(fs::read_to_string(&other).unwrap(), "another's");
+    }
+
+    #[test]
+    fn a_link_of_the_user_s_stays_one() {
+        let home = tempfile::tempdir().unwrap();
+        let (path, file) = (home.path().join("credentials.json"), home.path().join("dotfiles.json"));
+        symlink("dotfiles.json", &path).unwrap();
+        let dangling = KeptFile::of(path.clone()).unwrap();
+        fs::write(&file, "theirs").unwrap();
+        let there = KeptFile::of(path.clone()).unwrap();
+        fs::write(&path, "theirs and more").unwrap();
+        there.restore().unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "theirs");
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "a file now").unwrap();
+        there.restore().unwrap();
+        assert_eq!(fs::read_link(&path).unwrap(), Path::new("dotfiles.json"));
+        dangling.restore().unwrap();
+        assert!(fs::read_link(&path).is_ok() && !file.exists());
+    }
+}

@@ -1,0 +1,19 @@
+//! The copy of the workspace that nft runs in, its removal, and the artifacts that come back.
+//! Works on directories alone: it knows nothing of targets, make or git but the `.git` files.
+//! All of it blocks; call it from a blocking task.
+
+mod artifacts;
+mod copy;
+mod error;
+mod globs;
+mod kept;
+mod links;
+mod listed;
+mod scan;
+
+pub use artifacts::{Brought, Conflict, Snapshot, bring_back};
+pub use copy::{Copied, CopyOptions, copy_workspace};
+pub use error::WorkspaceError;
+pub use globs::ArtifactGlobs;
+pub use kept::KeptFile;
+pub use listed::{Listed, list, remove_links_out_of};

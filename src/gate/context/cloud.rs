@@ -1,0 +1,42 @@
+//! What the job can get at: an id token, secrets, docker buildx.
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use super::{Job, Request};
+use crate::domain::environment::inherited;
+use crate::gate::plan::{Buildx, Cloud, INSPECT_BUILDER};
+use crate::inputs::{BuildCache, Command, ID_TOKEN};
+use sys::process::{Spec, capture_any};
+use sys::world::World;
+
+/// The longest that docker may take to show its builder; where it takes longer there is none.
+const SHOWING: Duration = Duration::from_secs(20);
+
+/// Looks at the environment, and at docker where a build may use its cache.
+pub(super) async fn read(world: &World, request: &Request, job: Option<&Job>) -> Cloud {
+    let inputs = &request.inputs;
+    let asks = match inputs.build_cache {
+        None => job.is_some(),
+        Some(asked) => asked == BuildCache::Registry,
+    };
+    let builds = matches!(request.command, Command::FastFeedback | Command::Run);
+    Cloud {
+        lacks_secrets: job.is_some_and(Job::lacks_secrets),
+        id_token: ID_TOKEN.iter().all(|name| world.reserved.get(name).is_some()),
+        buildx: if asks && builds { buildx(world).await } else { Buildx::Absent },
+        runtime_token: world.env.get("ACTIONS_RUNTIME_TOKEN").is_some(),
+    }
+}
+
+async fn buildx(world: &World) -> Buildx {
+    let docker = world.env.program(OsStr::new("docker"));
+    if docker == "docker" {
+        return Buildx::Absent;
+    }
+    let spec = Spec::new(docker, INSPECT_BUILDER, &world.directory, inherited(&world.env));
+    match capture_any(&spec, SHOWING).await {
+        Ok(shown) if shown.code == Some(0) => Buildx::read(&String::from_utf8_lossy(&shown.stdout)),
+        _ => Buildx::Absent,
+    }
+}

@@ -1,0 +1,155 @@
+//! What GitHub says of a job: its variables and the payload of its event.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::domain::version::Commit;
+use crate::gate::plan::{Facts, Named};
+use sys::error::Failure;
+use sys::world::Env;
+
+/// The job, from `GITHUB_*` and `RUNNER_*`.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// `https://github.com`, or a GitHub Enterprise Server.
+    pub server_url: String,
+    /// `https://api.github.com`, or a server's own.
+    pub api_url: String,
+    /// `owner/name`.
+    pub repository: String,
+    /// The number of the run, which re-runs share.
+    pub run_id: String,
+    /// The attempt, from 1.
+    pub attempt: String,
+    /// The checked-out repository.
+    pub workspace: PathBuf,
+    /// The runner's temporary directory, emptied at the end of the job.
+    pub temp: PathBuf,
+    event: String,
+    git_ref: String,
+    sha: String,
+    payload: Value,
+}
+
+impl Job {
+    /// Reads the job. The error names the variable that is missing.
+    pub fn read(env: &Env) -> Result<Self, Failure> {
+        let need = |name: &str| {
+            env.get(name).map(str::to_owned).ok_or_else(|| {
+                Failure::usage(
+                    format!("the environment variable `{name}` is not set"),
+                    "GitHub's runner sets it in every step; outside GitHub Actions unset `GITHUB_ACTIONS` to run \
+                     locally",
+                )
+            })
+        };
+        let payload = match env.path("GITHUB_EVENT_PATH") {
+            None => Value::Null,
+            Some(path) => payload(&path)?,
+        };
+        Ok(Self {
+            server_url: env.get("GITHUB_SERVER_URL").unwrap_or("https://github.com").to_owned(),
+            api_url: env.get("GITHUB_API_URL").unwrap_or("https://api.github.com").to_owned(),
+            repository: need("GITHUB_REPOSITORY")?,
+            run_id: env.get("GITHUB_RUN_ID").unwrap_or("0").to_owned(),
+            attempt: env.get("GITHUB_RUN_ATTEMPT").unwrap_or("1").to_owned(),
+            workspace: need("GITHUB_WORKSPACE")?.into(),
+            temp: env.path("RUNNER_TEMP").unwrap_or_else(|| env.path("TMPDIR").unwrap_or("/tmp".into())),
+            event: need("GITHUB_EVENT_NAME")?,
+            git_ref: need("GITHUB_REF")?,
+            sha: need("GITHUB_SHA")?,
+            payload,
+        })
+    }
+
+    /// The commit or tag object of the event.
+    pub fn sha(&self) -> &str {
+        &self.sha
+    }
+
+    /// Whether the event's ref is this one.
+    pub(super) fn is_on(&self, git_ref: &str) -> bool {
+        self.git_ref == git_ref
+    }
+
+    /// Whether the event is about a pull request.
+    pub fn is_pull_request(&self) -> bool {
+        self.payload.get("pull_request").is_some_and(Value::is_object)
+    }
+
+    /// Where git reads and writes the repository.
+    pub fn git_url(&self) -> String {
+        format!("{}/{}", self.server_url, self.repository)
+    }
+
+    /// The page of this run.
+    pub fn url(&self) -> String {
+        format!("{}/{}/actions/runs/{}", self.server_url, self.repository, self.run_id)
+    }
+
+    /// The facts that tagging and promotion are decided from; all commits are full ids.
+    /// Whether another HEAD than the event's is the main branch's is not asked yet, and no version given.
+    pub fn facts(&self, event_sha: Commit, head: Commit, named: Option<Named>) -> Facts {
+        Facts {
+            event: self.event.clone(),
+            git_ref: self.git_ref.clone(),
+            event_sha,
+            head,
+            own_heads: self.own_heads(),
+            lacks_secrets: self.lacks_secrets(),
+            named,
+            of_main: false,
+            given: None,
+            pull_request_head: self.text("/pull_request/head/sha").and_then(|sha| sha.parse().ok()),
+            fork: self.is_fork(),
+        }
+    }
+
+    /// The commits that the event names besides `GITHUB_SHA` and that are in this repository: those of its own
+    /// pull requests and of runs for its own branches.
+    fn own_heads(&self) -> Vec<Commit> {
+        let own = |pointer: &str| self.text(pointer).is_some_and(|name| self.is_own(name));
+        let mut heads = vec!["/pull_request/base/sha", "/merge_group/head_sha"];
+        if own("/pull_request/head/repo/full_name") {
+            heads.extend(["/pull_request/head/sha", "/pull_request/merge_commit_sha"]);
+        }
+        if own("/workflow_run/head_repository/full_name") {
+            heads.push("/workflow_run/head_sha");
+        }
+        heads.into_iter().filter_map(|head| self.text(head)?.parse().ok()).collect()
+    }
+
+    /// A pull request whose head is in another repository, or in one that is gone.
+    fn is_fork(&self) -> bool {
+        let head = self.text("/pull_request/head/repo/full_name");
+        self.is_pull_request() && !head.is_some_and(|head| self.is_own(head))
+    }
+
+    /// Whether a repository is this one. GitHub compares their names without case.
+    fn is_own(&self, repository: &str) -> bool {
+        let own = self.text("/repository/full_name").unwrap_or(&self.repository);
+        repository.eq_ignore_ascii_case(own)
+    }
+
+    /// Whether GitHub gives it neither id token nor secrets. `pull_request_target` is about the base
+    /// repository, and has both.
+    pub fn lacks_secrets(&self) -> bool {
+        self.is_fork() && self.event.starts_with("pull_request") && self.event != "pull_request_target"
+    }
+
+    fn text(&self, pointer: &str) -> Option<&str> {
+        self.payload.pointer(pointer).and_then(Value::as_str)
+    }
+}
+
+fn payload(path: &PathBuf) -> Result<Value, Failure> {
+    let broken = |why: String| {
+        Failure::usage(
+            format!("the event payload {} cannot be read: {why}", path.display()),
+            "`GITHUB_EVENT_PATH` must name the JSON file that the runner wrote",
+        )
+    };
+    let text = std::fs::read(path).map_err(|error| broken(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| broken(error.to_string()))
+}

@@ -1,0 +1,139 @@
+//! Reading the Makefile, and which of its promotion recipes are the team's own.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Paths, Request};
+use crate::domain::environment::{
+    Key, Origin, Paths as StagePaths, Sources, Target as Facing, Value, Values, assignable, is_ours,
+    target_variables,
+};
+use crate::edges::git::{self, Git};
+use crate::edges::make::{self, Makefile, ProbeRequest, Unwanted};
+use crate::gate::plan::{IMAGES, Place};
+use crate::inputs::Command;
+use sys::error::Failure;
+use sys::private;
+use sys::world::{Env, World};
+
+/// The longest that make may take to read a Makefile.
+const READING: Duration = Duration::from_mins(2);
+
+/// The targets of the gates.
+const GATES: [&str; 6] =
+    ["p2p-build", "p2p-functional", "p2p-nft", "p2p-integration", "p2p-extended-test", "p2p-prod"];
+
+/// The targets that promote.
+const PROMOTIONS: [&str; 2] = ["p2p-promote-to-extended-test", "p2p-promote-to-prod"];
+
+/// The version while there is none yet. No Makefile has it by chance, so a version that is made of it is told
+/// from one of the Makefile's own.
+pub(super) const UNSETTLED: &str = "0.0.0-unsettled";
+
+/// The variable that names the tenant.
+const TENANT: &str = "P2P_TENANT_NAME";
+
+/// Reads the Makefile through make, in the environment that its targets will have.
+pub(super) async fn read(
+    world: &World,
+    place: Place,
+    request: &Request,
+    paths: &Paths,
+    sources: &Sources,
+    stage_paths: &StagePaths,
+) -> Result<Makefile, Failure> {
+    // A Makefile may refuse to be read without what its targets will have for certain.
+    let version = request.inputs.version.as_deref().unwrap_or(UNSETTLED);
+    let version = Value::new(version, Origin::Run("what targets get is settled later".to_owned()));
+    let mut variables = target_variables(&Facing {
+        values: &expected(request, sources)?,
+        source: None,
+        paths: stage_paths,
+        version: Some(&version),
+        github_token: request.inputs.github_token.as_ref(),
+        env_vars: &request.env_vars,
+    });
+    // The Makefile's own is what we are after.
+    variables.set.retain(|_, variable| variable.origin != Origin::Makefile(TENANT));
+    // A pattern rule does not name them.
+    let gates = GATES.into_iter().chain(PROMOTIONS).filter(|_| request.command != Command::Run);
+    let required = request.inputs.required_targets.iter().flat_map(|words| &words.0);
+    let targets: Vec<_> = request.targets.iter().chain(required).map(String::as_str).chain(gates).collect();
+    let mut env = variables.over(&world.env);
+    check_flags(&env)?;
+    // What `$(shell …)` writes for the runner is no more obeyed than what a target writes.
+    if place == Place::Github {
+        for (name, file) in private::runner_files(paths.scratch()?)? {
+            env.set(name, file);
+        }
+    }
+    let given: Vec<_> = assignable().collect();
+    let makefile = make::probe(ProbeRequest {
+        directory: &paths.directory,
+        env: &env,
+        scratch: &paths.temp,
+        targets: &targets,
+        variables: &[TENANT, "P2P_APP_NAME"],
+        given: &given,
+        limit: READING,
+    });
+    Ok(makefile.await?)
+}
+
+/// Refuses options of make with which a target would pass untested, or get another value than ours.
+fn check_flags(env: &Env) -> Result<(), Failure> {
+    let (variable, what) = match make::unwanted(env, is_ours) {
+        None => return Ok(()),
+        Some(Unwanted::Untested { variable, word }) => {
+            (variable, format!("`{word}`, with which a target passes although nothing is tested"))
+        }
+        Some(Unwanted::Assigned { variable, name }) => {
+            (variable, format!("a value of `{name}`, which the gate sets"))
+        }
+    };
+    Err(Failure::usage(
+        format!("the variable `{variable}` holds {what}"),
+        format!(
+            "take it out of `{variable}`; in the reusable workflows the input `make-flags`, else the variable `P2P_MAKEFLAGS`, gives it; nothing was run"
+        ),
+    ))
+}
+
+/// The values that targets will have: with a tenant in place of the one that only the Makefile may know, for
+/// what is derived from it.
+fn expected(request: &Request, sources: &Sources) -> Result<Values, Failure> {
+    let values = sources.facing(request)?;
+    if values.get(Key::TenantName).is_some() {
+        return Ok(values);
+    }
+    let makefile = Sources::makefile(Some("unknown-tenant"), None);
+    Sources { makefile, ..sources.clone() }.facing(request)
+}
+
+/// The files that git tracks, of those with the recipe of a promotion or of `p2p-images`: what stands there is
+/// the team's own.
+pub(super) async fn tracked(
+    git: &Git,
+    makefile: Option<&Makefile>,
+    paths: &Paths,
+) -> Result<Vec<PathBuf>, Failure> {
+    let mut tracked = Vec::new();
+    for target in PROMOTIONS.into_iter().chain([IMAGES]) {
+        let Some(make::State::Defined { recipes }) = makefile.map(|makefile| makefile.target(target).state)
+        else {
+            continue;
+        };
+        for place in recipes {
+            if tracked.contains(&place.file) {
+                continue;
+            }
+            match git.is_tracked(&paths.directory, &place.file).await {
+                Ok(true) => tracked.push(place.file),
+                // A laptop without git has its local runs all the same.
+                Ok(false) | Err(git::Error::Missing) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(tracked)
+}

@@ -1,0 +1,353 @@
+//! Facts about this run, gathered from the environment, the event and the edges, before anything
+//! is done. What follows from them is decided in `plan`.
+
+mod checks;
+mod cloud;
+mod github;
+mod makefile;
+mod paths;
+mod promotion;
+mod release;
+mod request;
+mod reviewed;
+mod several;
+mod stage;
+mod stranger;
+mod versions;
+
+pub use github::Job;
+pub use paths::Paths;
+pub use request::Request;
+pub use several::{matrix, other_promotions, split};
+pub use stage::settle;
+pub use stranger::refuse_strangers;
+pub use versions::remote;
+
+use std::path::PathBuf;
+
+use tokio::time::Instant;
+
+use crate::domain::environment::{
+    Environments, Given, Key, Origin, Paths as StagePaths, Settings, Sources, Stage, Value, Values,
+};
+use crate::domain::outcome::Image;
+use crate::domain::version::{Kind, Level, Prefix, VersionTag};
+use crate::edges::git::Git;
+use crate::edges::make::Makefile;
+use crate::gate::plan::{Cloud, EVENTS, Known, Place, Plan, Standing, plan};
+use crate::gate::record::{Refs, Rule};
+use crate::inputs::{Command, Federate, Inputs};
+use sys::error::Failure;
+use sys::world::{Env, World};
+
+/// The facts.
+#[derive(Debug)]
+pub struct Context {
+    /// What was asked of us.
+    pub request: Request,
+    /// Where we are.
+    pub place: Place,
+    /// The job, on GitHub.
+    pub job: Option<Job>,
+    /// The directories.
+    pub paths: Paths,
+    /// Where the commit stands.
+    pub standing: Standing,
+    /// What the version is made from.
+    pub kind: Kind,
+    /// The prefix of version tags.
+    pub prefix: Prefix,
+    /// The remote's version tags.
+    pub tags: Vec<VersionTag>,
+    /// When they had been read.
+    pub tags_at: Instant,
+    /// What a new version counts up.
+    pub level: Level,
+    makefile: Option<Makefile>,
+    tracked: Vec<PathBuf>,
+    own: Values,
+    values: Values,
+    destination: Result<Values, Failure>,
+    environments: Environments,
+    stage_paths: StagePaths,
+    recorded: Vec<Image>,
+    notes: Vec<String>,
+    warnings: Vec<String>,
+    embedded_registry: bool,
+    cloud: Cloud,
+}
+
+impl Context {
+    /// Gathers the facts. `embedded_registry` gives the name of ours, for a local run that was
+    /// given no other.
+    pub async fn gather(
+        world: &World,
+        request: Request,
+        job: Option<Job>,
+        paths: Paths,
+        git: &Git,
+        embedded_registry: impl Future<Output = Result<Option<String>, Failure>>,
+    ) -> Result<Self, Failure> {
+        let inputs = &request.inputs;
+        let place = if job.is_some() { Place::Github } else { Place::Local };
+        let prefix = inputs.prefix()?;
+        if request.command == Command::Release {
+            release::files(inputs, &paths)?;
+        }
+        let mut sources = sources(&request, &paths)?;
+        let (stage_paths, recorded) = (request.paths.clone(), request.recorded.clone());
+        let found = versions::read(&request, job.as_ref(), &paths, git, &prefix);
+        let makefile = async {
+            let embedded_registry = embedded_registry.await?;
+            if let Some(name) = &embedded_registry {
+                let registry = Value::new(name.clone(), Origin::Run("the embedded registry".to_owned()));
+                sources.inputs.insert(Key::Registry, registry);
+            }
+            let makefile = match request.command {
+                Command::Version | Command::Release => None,
+                _ if request.skipped.is_some() => None,
+                Command::Latest if stage::said(&request.inputs, &sources.facing(&request)?) => None,
+                _ => Some(makefile::read(world, place, &request, &paths, &sources, &stage_paths).await?),
+            };
+            Ok::<_, Failure>((embedded_registry, makefile))
+        };
+        // Started in this order: git takes longest, and there is time to tidy up while both run.
+        let cloud = cloud::read(world, &request, job.as_ref());
+        let (found, makefile, cloud, ()) =
+            tokio::join!(found, makefile, cloud, async { paths.forget_old_runs() });
+        let (found, (embedded_registry, makefile)) = (found?, makefile?);
+        if let Some(makefile) = &makefile {
+            sources.add(makefile);
+        }
+        let (own, facing) = (sources.own()?, sources.facing(&request)?);
+        let next = match request.command {
+            Command::ExtendedTest => Stage::Prod,
+            Command::Promote if request.targets == ["prod"] => Stage::Prod,
+            _ => Stage::ExtendedTest,
+        };
+        let destination = promotion::destination(inputs, &sources, &own, next);
+        let values = match request.command {
+            Command::Promote => promotion::source(inputs, &sources, &own)?,
+            _ => facing,
+        };
+        let tracked = match request.command {
+            Command::Version | Command::Release | Command::Latest => Vec::new(),
+            _ => makefile::tracked(git, makefile.as_ref(), &paths).await?,
+        };
+        Ok(Self {
+            place,
+            warnings: found.warnings,
+            notes: notes(place, embedded_registry.as_deref(), &request, &found.notes),
+            embedded_registry: embedded_registry.is_some(),
+            standing: found.standing,
+            kind: found.kind,
+            tags: found.tags,
+            tags_at: found.tags_at,
+            level: found.level,
+            request,
+            job,
+            paths,
+            prefix,
+            makefile,
+            tracked,
+            cloud,
+            own,
+            values,
+            destination,
+            environments: sources.environments,
+            stage_paths,
+            recorded,
+        })
+    }
+
+    /// The plan that follows from the facts.
+    pub fn plan(&self) -> Result<Plan, Failure> {
+        let version = versions::decide(self)?;
+        let plan = plan(&Known {
+            inputs: &self.request.inputs,
+            command: self.request.command,
+            targets: &self.request.targets,
+            place: self.place,
+            standing: &self.standing,
+            pull_request: self.job.as_ref().is_some_and(Job::is_pull_request),
+            release_tag: release::tag(self, &version),
+            version,
+            makefile: self.makefile.as_ref(),
+            tracked: &self.tracked,
+            values: &self.values,
+            destination: self.destination.clone(),
+            paths: &self.stage_paths,
+            env_vars: &self.request.env_vars,
+            recorded: self.recorded.clone(),
+            later: self.request.later.as_ref(),
+            promotes: self.request.promotes,
+            notes: self.notes.clone(),
+            warnings: self.warnings.clone(),
+            embedded_registry: self.embedded_registry,
+            cloud: self.cloud,
+            skipped: self.request.skipped.as_deref(),
+        })?;
+        checks::images(&plan)?;
+        checks::access(&plan)?;
+        Ok(Plan { known: self.environments.described(self.facing()), ..plan })
+    }
+
+    /// Whether GitHub gives the job neither id token nor secrets.
+    pub fn lacks_secrets(&self) -> bool {
+        self.cloud.lacks_secrets
+    }
+
+    /// The values of the job's own environment.
+    pub fn own(&self) -> &Values {
+        &self.own
+    }
+
+    /// The values of the environment that is promoted from.
+    pub fn source(&self) -> &Values {
+        &self.values
+    }
+
+    /// The context of the kubeconfig that was asked for; the one of a cluster that we look up
+    /// ourselves is no wish of the user's.
+    pub fn kube_context(&self) -> Option<String> {
+        let context = self.facing().get(Key::KubeContext).filter(|value| !value.derived());
+        context.map(|value| value.text.clone())
+    }
+
+    /// The same for an environment that is not the job's own, where the current context of a
+    /// kubeconfig may be the own one's cluster.
+    ///
+    /// # Errors
+    /// Where none is known.
+    pub fn kube_context_of_another(&self) -> Result<Option<String>, Failure> {
+        if self.facing().own {
+            return Ok(None);
+        }
+        Ok(Some(self.facing().require(Key::KubeContext)?.text.clone()))
+    }
+
+    /// The environment that targets run in.
+    fn facing(&self) -> &Values {
+        if self.request.command == Command::Promote { &self.own } else { &self.values }
+    }
+
+    /// Whose records of gates count, whatever the commit.
+    pub fn rule(&self, env: &Env) -> Rule {
+        let main_branch = self.request.inputs.main_branch_ref();
+        let refs = Refs { main_branch, prefix: self.prefix.clone(), events: &EVENTS };
+        Rule::here(env, self.place == Place::Github, refs)
+    }
+
+    /// The name of the environment that is worked in: of a promotion, where it goes.
+    pub fn environment(&self) -> Option<&str> {
+        let values = match self.request.command {
+            Command::Promote => self.destination.as_ref().ok()?,
+            _ => &self.values,
+        };
+        values.environment.as_ref().map(|name| name.text.as_str())
+    }
+
+    /// The name of the environment that is promoted to.
+    pub fn destination_environment(&self) -> Option<&str> {
+        self.destination.as_ref().ok()?.environment.as_ref().map(|name| name.text.as_str())
+    }
+
+    /// The values of the environment that is promoted to, where they are known.
+    pub fn destination(&self) -> Option<&Values> {
+        self.destination.as_ref().ok()
+    }
+}
+
+impl Sources {
+    /// The values of the environment that the gate runs in.
+    fn facing(&self, request: &Request) -> Result<Values, Failure> {
+        Ok(match &request.facing {
+            Some(name) => self.of(name)?,
+            None => self.own()?,
+        })
+    }
+
+    /// Takes tenant and app from a Makefile.
+    fn add(&mut self, makefile: &Makefile) {
+        let value = |name| makefile.variable(name).map(|variable| variable.value.as_str());
+        self.makefile = Self::makefile(value("P2P_TENANT_NAME"), value("P2P_APP_NAME"));
+    }
+}
+
+fn sources(request: &Request, paths: &Paths) -> Result<Sources, Failure> {
+    let inputs = &request.inputs;
+    let (vars, mut environments) = (request.vars.clone(), request.environments.clone());
+    if let Some(text) = paths.settings()? {
+        environments = environments.or(Settings::parse(&text)?.environments);
+    }
+    let own =
+        inputs.environment.as_ref().map(|name| Value::new(name, Origin::Input("environment".to_owned())));
+    let environment = match own.or_else(|| request.own.clone()) {
+        Some(own) => Some(own),
+        None => several::first_of(request, &vars)?,
+    };
+    Ok(Sources { environment, inputs: given(inputs), environments, vars, ..Sources::default() })
+}
+
+/// The inputs that are values of an environment.
+fn given(inputs: &Inputs) -> Given {
+    let texts = [
+        (Key::TenantName, &inputs.tenant_name),
+        (Key::AppName, &inputs.app_name),
+        (Key::ProjectId, &inputs.project_id),
+        (Key::ProjectNumber, &inputs.project_number),
+        (Key::Region, &inputs.region),
+        (Key::Dplatform, &inputs.dplatform),
+        (Key::BaseDomain, &inputs.base_domain),
+        (Key::InternalServicesDomain, &inputs.internal_services_domain),
+        (Key::Registry, &inputs.registry),
+        (Key::ServiceAccount, &inputs.service_account),
+        (Key::WorkloadIdentityProvider, &inputs.workload_identity_provider),
+        (Key::KubeContext, &inputs.kube_context),
+        (Key::BaseNamespace, &inputs.base_namespace),
+    ];
+    let value = |key: Key, text: &Option<String>| {
+        Some((key, Value::new(text.clone()?, Origin::Input(key.name().to_owned()))))
+    };
+    texts.into_iter().filter_map(|(key, text)| value(key, text)).collect()
+}
+
+/// What a local run uses in place of what GitHub and the platform give, said at the top.
+fn notes(place: Place, registry: Option<&str>, request: &Request, found: &[String]) -> Vec<String> {
+    let inputs = &request.inputs;
+    let mut uses = Vec::new();
+    if inputs.version.is_none() && request.later.is_none() {
+        uses.push("  the version    0.0.0 with the local commit; no tag is read or created".to_owned());
+    }
+    // The others neither push nor deploy.
+    if !matches!(request.command, Command::Version | Command::Release | Command::Latest) {
+        match (registry, &inputs.registry) {
+            (Some(own), _) => uses.insert(
+                0,
+                format!("  the registry   one of our own at {own}; `p2p registry` serves it after the run"),
+            ),
+            (None, Some(named)) => uses.insert(0, format!("  the registry   {named}, as you named it")),
+            (None, None) => {}
+        }
+        let of =
+            if inputs.kubeconfig.is_some() { "the kubeconfig that you named" } else { "your kubeconfig" };
+        match &inputs.kube_context {
+            Some(context) => uses.push(format!("  the cluster    the context {context} of {of}")),
+            None if inputs.kubeconfig.is_some() => {
+                uses.push(format!("  the cluster    the current context of {of}"));
+            }
+            None if inputs.federation == Federate::On => {}
+            None => uses.push(
+                "  the cluster    none: an empty kubeconfig (--kube-context names a context of yours)"
+                    .to_owned(),
+            ),
+        }
+    }
+    uses.extend(found.iter().cloned());
+    if place == Place::Github {
+        return found.to_vec();
+    }
+    let colon = if uses.is_empty() { "" } else { " It uses:" };
+    let top = format!("This is a local run; nothing remote is touched unless a flag names it.{colon}");
+    std::iter::once(top).chain(uses).collect()
+}

@@ -1,0 +1,283 @@
+//! The directories of a run.
+
+use std::fs::{DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::{Job, Request};
+use crate::edges::git;
+use sys::error::{Failure, FileError};
+use sys::removals::{Directory, Removals, Temporary};
+use sys::world::{Env, World};
+
+/// The repository's own settings, beside the Makefile or at the root of the workspace.
+const SETTINGS: &str = ".p2p.yaml";
+/// What the names of directories with logs begin with.
+const LOGS: &str = "p2p-logs-";
+/// How many local runs keep their logs.
+const KEPT_RUNS: usize = 20;
+
+/// The directories of a run.
+#[derive(Debug)]
+pub struct Paths {
+    /// The root of the workspace: what nft gets a copy of.
+    pub workspace: PathBuf,
+    /// The directory make runs in.
+    pub directory: PathBuf,
+    /// The directory make would run in, had a later gate not gone elsewhere: what inputs name is
+    /// relative to it.
+    pub base: PathBuf,
+    /// What holds temporary files and directories.
+    pub temp: PathBuf,
+    /// The targets' logs and the report; stays until the job ends.
+    pub logs: PathBuf,
+    /// The embedded registry's images, for local runs.
+    pub registry: PathBuf,
+    /// Where the repository's own settings may be.
+    settings: [PathBuf; 2],
+    /// Whether they are kept at all.
+    keeps_logs: bool,
+    /// What holds the logs of all local runs.
+    runs: Option<PathBuf>,
+    /// Removed when the run ends, however it ends. Most runs of one target need none.
+    scratch: OnceLock<Temporary>,
+    /// What is removed in the background.
+    removals: Removals,
+}
+
+impl Paths {
+    /// Finds the directories and makes ours.
+    pub fn new(
+        world: &World,
+        job: Option<&Job>,
+        request: &Request,
+        removals: &Removals,
+    ) -> Result<Self, Failure> {
+        let working_directory = &request.inputs.working_directory;
+        let base = job.map_or(&world.directory, |job| &job.workspace);
+        let wanted = base.join(working_directory);
+        let directory = wanted.canonicalize().ok().filter(|path| path.is_dir()).ok_or_else(|| {
+            Failure::usage(
+                format!(
+                    "the input `working-directory` is {working_directory:?}, and {} is no directory",
+                    wanted.display()
+                ),
+                match job {
+                    Some(_) => {
+                        "check the repository out first (actions/checkout), and name a directory in it"
+                    }
+                    None => "name a directory that holds a Makefile",
+                },
+            )
+        })?;
+        let workspace = match job {
+            Some(job) => job.workspace.canonicalize().unwrap_or_else(|_| job.workspace.clone()),
+            None => git::toplevel(&directory).unwrap_or(&directory).to_owned(),
+        };
+        let workspace = if directory.starts_with(&workspace) { workspace } else { directory.clone() };
+        let settings = [directory.join(SETTINGS), workspace.join(SETTINGS)];
+        let temp =
+            job.map_or_else(|| world.env.path("TMPDIR").unwrap_or("/tmp".into()), |job| job.temp.clone());
+        let runs = world.cache().join("runs");
+        let logs = match job {
+            Some(job) => logs_in(&job.temp, LOGS)?,
+            // A plan leaves nothing behind on a laptop.
+            None if request.dry_run => runs.clone(),
+            None => local_logs(&runs, world)?,
+        };
+        Ok(Self {
+            workspace,
+            base: directory.clone(),
+            directory,
+            settings,
+            temp,
+            logs,
+            registry: world.registry(),
+            runs: Some(runs).filter(|_| job.is_none() && !request.dry_run),
+            keeps_logs: job.is_some() || !request.dry_run,
+            scratch: OnceLock::new(),
+            removals: removals.clone(),
+        })
+    }
+
+    /// The same directories for somebody who looks around first, with private files apart.
+    pub(super) fn shared(&self) -> Self {
+        Self {
+            workspace: self.workspace.clone(),
+            base: self.base.clone(),
+            directory: self.directory.clone(),
+            settings: self.settings.clone(),
+            temp: self.temp.clone(),
+            logs: self.logs.clone(),
+            registry: self.registry.clone(),
+            keeps_logs: self.keeps_logs,
+            runs: None,
+            scratch: OnceLock::new(),
+            removals: self.removals.clone(),
+        }
+    }
+
+    /// Directories of another environment of the same gate: the same checkout, with private files and
+    /// logs apart. `name` becomes a part of them.
+    pub fn apart(&self, name: &str) -> Result<Self, Failure> {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+        let name: String = name.chars().map(plain).collect();
+        let logs = self.logs.join(name.trim_start_matches('.'));
+        if self.keeps_logs {
+            make(&logs)?;
+        }
+        Ok(Self { logs, ..self.shared() })
+    }
+
+    /// Goes to another checkout of the workspace at `root`. Its settings stay those of the first: they
+    /// are about environments, which are what they are now.
+    ///
+    /// # Errors
+    /// The directory that it lacks.
+    pub fn enter(&mut self, root: PathBuf) -> Result<(), PathBuf> {
+        let root = root.canonicalize().unwrap_or(root);
+        let inside = self.inside().to_owned();
+        let directory: PathBuf = root.join(&inside).components().collect();
+        if !directory.is_dir() {
+            return Err(inside);
+        }
+        (self.workspace, self.directory) = (root, directory);
+        Ok(())
+    }
+
+    /// Whether the run went to another checkout.
+    pub fn elsewhere(&self) -> bool {
+        self.base != self.directory
+    }
+
+    /// Whether logs and report outlive the run.
+    pub fn keeps_logs(&self) -> bool {
+        self.keeps_logs
+    }
+
+    /// The directory for the report of a run on GitHub that failed before there were any others.
+    pub fn logs_of_failure(env: &Env) -> Option<PathBuf> {
+        logs_in(&env.path("RUNNER_TEMP")?, LOGS).ok()
+    }
+
+    /// The directory of this run: ours alone (mode 0700), made when it is first asked for.
+    pub fn scratch(&self) -> Result<&Path, Failure> {
+        if let Some(made) = self.scratch.get() {
+            return Ok(made.path());
+        }
+        let new = self.large()?;
+        Ok(self.scratch.get_or_init(|| new).path())
+    }
+
+    /// A new directory that is ours alone (mode 0700), for what is large: removed in the background when
+    /// it is dropped.
+    pub fn large(&self) -> Result<Temporary, Failure> {
+        Ok(self.removals.in_background(self.private()?))
+    }
+
+    /// What is removed in the background.
+    pub fn removals(&self) -> &Removals {
+        &self.removals
+    }
+
+    /// A new directory that is ours alone (mode 0700) and gone when it is dropped.
+    pub fn private(&self) -> Result<Directory, Failure> {
+        Ok(Directory::new(&self.temp)?)
+    }
+
+    /// The repository's settings, if there are any.
+    pub fn settings(&self) -> Result<Option<String>, Failure> {
+        for file in &self.settings {
+            match std::fs::read_to_string(file) {
+                Ok(text) => return Ok(Some(text)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    return Err(Failure::usage(
+                        format!("{} cannot be read: {error}", file.display()),
+                        "make it a readable file of UTF-8 text, or remove it; nothing was run",
+                    ));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes what runs left that were killed, and the logs of all local runs but the last few.
+    pub fn forget_old_runs(&self) {
+        self.removals.sweep(&self.temp);
+        let entries = self.runs.as_ref().and_then(|runs| std::fs::read_dir(runs).ok());
+        let mut runs: Vec<_> =
+            entries.into_iter().flatten().filter_map(|run| Some(run.ok()?.path())).collect();
+        runs.retain(|run| *run != self.logs);
+        runs.sort();
+        for run in runs.iter().rev().skip(KEPT_RUNS - 1) {
+            // Another run may be removing it as well.
+            let _gone = std::fs::remove_dir_all(run);
+        }
+    }
+
+    /// The directory make runs in, relative to the workspace.
+    pub fn inside(&self) -> &Path {
+        self.directory.strip_prefix(&self.workspace).unwrap_or(Path::new(""))
+    }
+}
+
+/// A new directory for logs that nobody else may read, in `parent`.
+fn logs_in(parent: &Path, prefix: &str) -> Result<PathBuf, Failure> {
+    let private = Permissions::from_mode(0o700);
+    let made = tempfile::Builder::new().prefix(prefix).permissions(private).tempdir_in(parent);
+    Ok(made.map_err(FileError::at("create a directory in", parent))?.keep())
+}
+
+/// A directory for this run's logs.
+fn local_logs(runs: &Path, world: &World) -> Result<PathBuf, Failure> {
+    make(runs)?;
+    let stamp = world.now.strftime("%Y%m%dT%H%M%S%3fZ-").to_string();
+    logs_in(runs, &stamp)
+}
+
+/// Makes a directory and those above it, for nobody else to enter; whatever is there stays as it is.
+fn make(directory: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    Ok(made.map_err(FileError::at("create a directory in", directory))?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::inputs::Inputs;
+
+    #[test]
+    fn the_logs_of_the_last_local_runs_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let world = World {
+            env: [("XDG_CACHE_HOME", directory.path()), ("TMPDIR", directory.path())].into_iter().collect(),
+            reserved: sys::world::Env::default(),
+            args: Vec::new(),
+            directory: directory.path().to_owned(),
+            now: "2026-01-02T03:04:05Z".parse().unwrap(),
+            terminal: false,
+        };
+        let runs = directory.path().join("p2p/runs");
+        // One is from a clock that ran ahead.
+        let names: Vec<String> =
+            (1..=22).map(|day| format!("202512{day:02}T000000000Z-x")).chain(["2030-x".to_owned()]).collect();
+        for name in &names {
+            std::fs::create_dir_all(runs.join(name).join("below")).unwrap();
+        }
+        let paths = Paths::new(
+            &world,
+            None,
+            &Request::new(Inputs::read(|_| None).unwrap()).unwrap(),
+            &Removals::default(),
+        )
+        .unwrap();
+        paths.forget_old_runs();
+        assert!(paths.logs.is_dir());
+        let kept: Vec<_> = names.iter().filter(|name| runs.join(name).is_dir()).collect();
+        assert_eq!(kept, names.iter().skip(names.len() - (KEPT_RUNS - 1)).collect::<Vec<_>>());
+    }
+}

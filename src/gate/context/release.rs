@@ -1,0 +1,166 @@
+//! What `release` and the inputs around it add to the facts.
+
+use super::{Context, Paths, versions::because_given};
+use crate::domain::version::{self, Decision, Kind, VersionTag};
+use crate::gate::plan::{Place, Version};
+use crate::gate::release::{self, Files, asset_names, notes};
+use crate::gate::tagging::Remote;
+use crate::inputs::{Command, Inputs, Lines, ReleaseCommit};
+use sys::error::Failure;
+
+/// Refuses inputs that the command would not look at: they ask for something that is not done.
+pub(super) fn check(inputs: &Inputs, command: Command) -> Result<(), Failure> {
+    let version = matches!(command, Command::Version | Command::Release);
+    let release = command == Command::Release;
+    if command == Command::Version && inputs.floating_tags.is_some() && inputs.version.is_some() {
+        return Err(Failure::usage(
+            "`version` settles nothing where the input `version` is given, so `floating-tags` follow nothing",
+            "use `command: release` with it, or leave `version` out; nothing was run",
+        ));
+    }
+    let wrong = [
+        ("floating-tags", inputs.floating_tags.is_some() && !version),
+        ("release-commit", inputs.release_commit == ReleaseCommit::Child && !version),
+        ("release-files", inputs.release_files.is_some() && !release),
+        ("release-assets", inputs.release_assets.is_some() && !release),
+    ];
+    if let Some((input, _)) = wrong.iter().find(|(_, wrong)| *wrong) {
+        return Err(Failure::usage(
+            format!("the input `{input}` means nothing to `{command}`"),
+            "use it with `command: release`; nothing was run",
+        ));
+    }
+    if release && inputs.release_files.is_some() && inputs.release_commit == ReleaseCommit::Own {
+        return Err(Failure::usage(
+            "`release-files` are for a commit of the release's own, and `release-commit` is `own`",
+            "set `release-commit: child`; nothing was run",
+        ));
+    }
+    Ok(())
+}
+
+/// What the release is made of must be there before its tag is.
+pub(super) fn files(inputs: &Inputs, paths: &Paths) -> Result<(), Failure> {
+    let directory = &paths.directory;
+    let globs = |globs: &Option<Lines>| globs.clone().map(|globs| globs.0).unwrap_or_default();
+    let (committed, assets) = (globs(&inputs.release_files), globs(&inputs.release_assets));
+    Files { input: "release-files", globs: &committed, directory }.find()?;
+    asset_names(&Files { input: "release-assets", globs: &assets, directory })?;
+    notes(&inputs.release_notes, directory).map(drop)
+}
+
+/// Adds the tag of `version` where the list lacks it: an earlier job created it moments ago, and git's
+/// side of the server may not know yet.
+pub(super) async fn complete(
+    remote: &Remote,
+    version: version::Version,
+    tags: &mut Vec<VersionTag>,
+) -> Result<(), Failure> {
+    if remote.release_commit == ReleaseCommit::Own
+        && !tags.iter().any(|tag| tag.version == version)
+        && let Some(commit) = remote.github.tag_commit(&remote.prefix.tag(version)).await?
+    {
+        tags.push(VersionTag { version, commit });
+    }
+    Ok(())
+}
+
+/// A run on a version tag is about that tag: it must be there still, on the commit that is checked out.
+pub(super) fn check_tag(context: &Context) -> Result<(), Failure> {
+    match context.kind {
+        Kind::VersionTag(version) if context.request.inputs.release_commit == ReleaseCommit::Own => {
+            stands(context, version)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn stands(context: &Context, version: version::Version) -> Result<(), Failure> {
+    let Context { prefix, tags, standing, .. } = context;
+    let (tag, wanted) = (prefix.tag(version), &standing.commit);
+    match tags.iter().find(|tag| tag.version == version).map(|tag| &tag.commit) {
+        None => Err(version::Error::Gone { tag }.into()),
+        Some(found) if found != wanted => {
+            Err(version::Error::Moved { tag, found: found.clone(), wanted: wanted.clone() }.into())
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// The version that is released. `decision` is what `version` would say.
+pub(super) fn decide(context: &Context, decision: Decision, because: String) -> Result<Version, Failure> {
+    let Context { prefix, tags, standing, request, place, .. } = context;
+    if *place == Place::Local {
+        return Err(Failure::usage("a release is made on GitHub only", "run in GitHub Actions"));
+    }
+    if let Some(barred) = &standing.barred {
+        return Err(Failure::usage(
+            format!("nothing is released: {barred}"),
+            "run `release` on a push to the main branch, or on a version tag",
+        ));
+    }
+    let child = makes_child(context);
+    let given = match &request.inputs.version {
+        Some(given) => {
+            let wrong = |error| Failure::from(error).context("the input `version` cannot be released");
+            given.parse::<version::Version>().map_err(wrong)?
+        }
+        None if child && decision.create => {
+            return Err(Failure::usage(
+                format!("which version is to be released? The commit {} has none yet", standing.commit),
+                "give the input `version` with the output `version` of an earlier job that ran \
+                 `version` with `release-commit: child`; nothing was run",
+            ));
+        }
+        None => {
+            return Ok(Version {
+                version: decision.version,
+                previous: decision.previous.map(|previous| previous.to_string()),
+                tag: decision.tag,
+                create: decision.create,
+                because,
+            });
+        }
+    };
+    let own = tags.iter().filter(|tag| tag.commit == standing.commit).map(|tag| tag.version);
+    let own: Vec<_> = own.collect();
+    let tag = prefix.tag(given);
+    if child {
+        // One commit, one version: another one that it was released as stays its version.
+        if let Some(other) = own.iter().max().filter(|_| !own.contains(&given)) {
+            return Err(Failure::usage(
+                format!(
+                    "the commit {} was released as {other}, and the input `version` is {given}",
+                    standing.commit
+                ),
+                "run the whole workflow again: `version` gives the version that the commit has; nothing was run",
+            ));
+        }
+        if let Some(found) = tags.iter().find(|tag| tag.version == given && tag.commit != standing.commit) {
+            let (commit, found) = (standing.commit.clone(), found.commit.clone());
+            return Err(release::Error::Taken { tag, commit, found }.into());
+        }
+    } else {
+        stands(context, given)?;
+    }
+    let previous = tags.iter().map(|tag| tag.version).filter(|version| *version < given).max();
+    Ok(Version {
+        version: given.to_string(),
+        previous: Some(previous.unwrap_or(version::Version::ZERO).to_string()),
+        tag: own.contains(&given).then_some(tag),
+        create: false,
+        because: because_given(),
+    })
+}
+
+/// Whether the release has a commit of its own to make. The push of a version tag is about that tag.
+fn makes_child(context: &Context) -> bool {
+    context.request.inputs.release_commit == ReleaseCommit::Child && context.kind == Kind::MainBranch
+}
+
+/// The tag that is put on a child of the commit. Where it is there already, what it holds is checked.
+pub(super) fn tag(context: &Context, version: &Version) -> Option<String> {
+    let child = context.request.command == Command::Release && makes_child(context);
+    let version: Option<version::Version> = version.version.parse().ok();
+    version.filter(|_| child).map(|version| context.prefix.tag(version))
+}

@@ -1,0 +1,257 @@
+//! What was asked of us: the inputs, and what follows from them alone. All that is wrong with them is told
+//! at once.
+
+use std::collections::BTreeMap;
+
+use super::{checks, release};
+use crate::domain::environment::{EnvVars, Environments, Matrix, Origin, Paths as StagePaths, Value, Vars};
+use crate::domain::outcome::Image;
+use crate::gate::plan::{Later, stage};
+use crate::inputs::{Command, Inputs, OutputFormat, Read};
+use sys::closest;
+use sys::error::Failure;
+
+/// What was asked of us.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The inputs.
+    pub inputs: Inputs,
+    /// The command that is planned.
+    pub command: Command,
+    /// What it is about.
+    pub targets: Vec<String>,
+    /// Whether nothing is to be done, only planned.
+    pub dry_run: bool,
+    /// The variables of the input `env-vars`.
+    pub env_vars: EnvVars,
+    /// The input `vars`.
+    pub(super) vars: Vars,
+    /// The input `environments`.
+    pub(super) environments: Environments,
+    /// The images of the input `images`.
+    pub(super) recorded: Vec<Image>,
+    /// The registry path of each stage.
+    pub(super) paths: StagePaths,
+    /// What a later gate is about, once [`super::settle`] has found out.
+    pub later: Option<Later>,
+    /// The job's own environment, where no input names it.
+    pub own: Option<Value>,
+    /// The environment that the gate runs in, where it is told; the job's own otherwise.
+    pub facing: Option<Value>,
+    /// Whether a gate promotes from there.
+    pub promotes: bool,
+    /// Why nothing is done, where [`refuse_strangers`](super::refuse_strangers) decided so.
+    pub skipped: Option<String>,
+}
+
+impl Request {
+    /// From the inputs: the command `plan` plans the command that its target names.
+    ///
+    /// # Errors
+    /// All that is wrong with the inputs.
+    pub fn new(read: Read) -> Result<Self, Failure> {
+        let Read { inputs, mut wrong, names, .. } = read;
+        let mut targets = inputs.target.clone().map(|words| words.0).unwrap_or_default();
+        let mut dry_run = inputs.dry_run;
+        let mut command = inputs.command;
+        // Where the command itself is wrong, nobody knows what it would take.
+        let mut known = !names.contains(&"command") && !names.contains(&"target");
+        if known && command == Command::Plan {
+            dry_run = true;
+            match planned(&mut targets) {
+                Ok(planned) => command = planned,
+                Err(failure) => {
+                    known = false;
+                    wrong.push(failure);
+                }
+            }
+        }
+        if known {
+            wrong.extend(of_command(&inputs, command, &targets, dry_run));
+        }
+        let env_vars = match inputs.env_vars.as_ref().map(|lines| EnvVars::parse(&lines.0)) {
+            Some(Err(errors)) => {
+                wrong.extend(errors.into_iter().map(Failure::from));
+                EnvVars::default()
+            }
+            read => read.and_then(Result::ok).unwrap_or_default(),
+        };
+        let vars = or_default(inputs.vars.as_deref().map(Vars::parse), &mut wrong);
+        let environments = or_default(inputs.environments.as_deref().map(Environments::parse), &mut wrong);
+        let recorded = or_default(inputs.images.as_deref().map(recorded), &mut wrong);
+        let paths = stage_paths(&inputs, &mut wrong);
+        wrong.extend(inputs.matrix.as_deref().and_then(|text| Matrix::parse(text).err()).map(Failure::from));
+        wrong.extend(inputs.prefix().err().map(Failure::from));
+        checks::inputs(&inputs, &recorded, &mut wrong);
+        if let Some(failure) = Failure::wrong_inputs(wrong) {
+            return Err(failure);
+        }
+        Ok(Self {
+            inputs,
+            command,
+            targets,
+            dry_run,
+            env_vars,
+            vars,
+            environments,
+            recorded,
+            paths,
+            later: None,
+            own: None,
+            facing: None,
+            promotes: true,
+            skipped: None,
+        })
+    }
+}
+
+/// The value, or the default of its type where there is none; what is wrong is kept.
+fn or_default<T: Default, E: Into<Failure>>(read: Option<Result<T, E>>, wrong: &mut Vec<Failure>) -> T {
+    match read {
+        Some(Ok(value)) => value,
+        Some(Err(error)) => {
+            wrong.push(error.into());
+            T::default()
+        }
+        None => T::default(),
+    }
+}
+
+/// What a command cannot be told.
+fn of_command(inputs: &Inputs, command: Command, targets: &[String], dry_run: bool) -> Vec<Failure> {
+    let mut wrong: Vec<_> = release::check(inputs, command).err().into_iter().collect();
+    if !dry_run && inputs.output != OutputFormat::Text {
+        wrong.push(Failure::usage(
+            format!("the input `output` is `{}`, and `{command}` prints no plan", inputs.output),
+            format!(
+                "it is for `p2p plan {command} --output {}` and `dry-run`; what a run came to is in its \
+                 report.json; nothing was run",
+                inputs.output
+            ),
+        ));
+    }
+    wrong.extend(of_targets(command, targets));
+    wrong
+}
+
+/// The targets that a command cannot have; words that belong to another command are told apart.
+fn of_targets(command: Command, targets: &[String]) -> Option<Failure> {
+    let words = targets.join(" ");
+    match command {
+        Command::Run => {
+            let commands = PLANNED.iter().map(|command| command.word());
+            let (word, _) = targets
+                .iter()
+                .find_map(|word| Some((word, commands.clone().find(|known| known == word)?)))?;
+            Some(Failure::usage(
+                format!("`{word}` is a command of p2p and no make target"),
+                format!("write `p2p {word}`, or `command: {word}` without `target`; nothing was run"),
+            ))
+        }
+        Command::Promote | Command::Latest => {
+            let failure = stage(targets).err()?;
+            Some(match right_form(command, targets) {
+                Some(help) => Failure { help: Some(help), ..failure },
+                None => failure,
+            })
+        }
+        _ if targets.is_empty() => None,
+        _ => Some(Failure::usage(
+            format!("`{command}` takes no target, and `target` is `{words}`"),
+            format!("leave `target` out, or write `p2p run {words}` (`command: run`); nothing was run"),
+        )),
+    }
+}
+
+/// What somebody may have meant who named a target where a stage is expected.
+fn right_form(command: Command, targets: &[String]) -> Option<String> {
+    let [word] = targets else { return None };
+    let stage = match word.as_str() {
+        "p2p-promote-to-extended-test" | "p2p-extended-test" => "extended-test",
+        "p2p-promote-to-prod" | "p2p-prod" => "prod",
+        word if word.starts_with("p2p-") => {
+            return Some(format!("write `p2p run {word}` to run a make target; nothing was run"));
+        }
+        _ => return None,
+    };
+    Some(format!(
+        "write `p2p {command} {stage}`, or `p2p run {word}` for the make target alone; nothing was run"
+    ))
+}
+
+/// The commands that can be planned.
+const PLANNED: [Command; 8] = [
+    Command::FastFeedback,
+    Command::ExtendedTest,
+    Command::Prod,
+    Command::Version,
+    Command::Run,
+    Command::Promote,
+    Command::Release,
+    Command::Latest,
+];
+
+/// The command that `plan` is about, taken from the front of its targets.
+fn planned(targets: &mut Vec<String>) -> Result<Command, Failure> {
+    if targets.is_empty() {
+        return Ok(Command::FastFeedback);
+    }
+    let word = targets.remove(0);
+    PLANNED.into_iter().find(|command| command.word() == word).ok_or_else(|| {
+        let words: Vec<_> = PLANNED.iter().map(|command| command.word()).collect();
+        let expected = format!("expected one of `{}`; nothing was run", words.join("`, `"));
+        let help = match closest(&word, words) {
+            Some(meant) => format!("did you mean `p2p plan {meant}`? {expected}"),
+            None if word.starts_with("p2p-") => {
+                format!("write `p2p plan run {word}` for a make target; {expected}")
+            }
+            None => expected,
+        };
+        Failure::usage(format!("`{word}` cannot be planned"), help)
+    })
+}
+
+fn stage_paths(inputs: &Inputs, wrong: &mut Vec<Failure>) -> StagePaths {
+    let defaults = StagePaths::default();
+    let mut path = |name: &str, text: &str, default: &Value| {
+        let part = |part: &str| {
+            !part.is_empty()
+                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
+        };
+        if text == default.text {
+            // action.yml gives the default as well.
+            return default.clone();
+        }
+        if !text.split('/').all(part) {
+            wrong.push(Failure::usage(
+                format!("the input `{name}` is {text:?}"),
+                "expected a registry path of lower-case letters, digits, `.`, `_`, `-` and `/`; nothing was run",
+            ));
+        }
+        Value::new(text, Origin::Input(name.to_owned()))
+    };
+    StagePaths {
+        fast_feedback: path("fast-feedback-path", &inputs.fast_feedback_path, &defaults.fast_feedback),
+        extended_test: path("extended-test-path", &inputs.extended_test_path, &defaults.extended_test),
+        prod: path("prod-path", &inputs.prod_path, &defaults.prod),
+    }
+}
+
+/// The images of the input `images`: what an earlier job gave as its output `images` or `digests`.
+fn recorded(text: &str) -> Result<Vec<Image>, Failure> {
+    let read = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map(|digests: BTreeMap<String, String>| {
+            let image = |(name, digest)| Image { reference: format!("{name}@{digest}"), name, digest };
+            digests.into_iter().map(image).collect()
+        })
+    } else {
+        serde_json::from_str(text)
+    };
+    read.map_err(|error| {
+        Failure::usage(
+            format!("the input `images` cannot be read: {error}"),
+            "give the output `digests` of the job that built them, {\"<name>\": \"sha256:…\"}, or its output `images`, \
+             [{\"name\": …, \"reference\": …, \"digest\": \"sha256:…\"}]; nothing was run",
+        )
+    })
+}

@@ -1,0 +1,112 @@
+//! Whether a commit was reviewed: it is in the history of the main branch, or of a branch that the input
+//! `release-branches` names.
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+
+use super::versions::remote;
+use super::{Job, Paths, Request};
+use crate::domain::version::Commit;
+use crate::edges::git::Git;
+use crate::edges::github::{self, GitHub};
+use sys::error::Failure;
+
+/// The branches whose history was reviewed, in a job.
+pub(super) struct Reviewed<'a> {
+    job: &'a Job,
+    paths: &'a Paths,
+    git: &'a Git,
+    github: GitHub,
+    /// Full ref.
+    main: String,
+    /// Globs, as they were given.
+    release: Vec<String>,
+}
+
+impl<'a> Reviewed<'a> {
+    /// # Errors
+    /// Where `GITHUB_REPOSITORY` or `GITHUB_API_URL` is wrong.
+    pub(super) fn new(
+        request: &Request,
+        job: &'a Job,
+        paths: &'a Paths,
+        git: &'a Git,
+    ) -> Result<Self, Failure> {
+        let inputs = &request.inputs;
+        let github = remote(job, inputs, &inputs.prefix()?, git)?.github;
+        let release = inputs.release_branches.clone().map(|words| words.0).unwrap_or_default();
+        Ok(Self { job, paths, git, github, main: inputs.main_branch_ref(), release })
+    }
+
+    /// Whether a commit is in the history of the main branch: by the checkout where that has the history, else
+    /// by GitHub's API.
+    ///
+    /// # Errors
+    /// Where no answer can be had: that is not a no.
+    pub(super) async fn by_main(&self, commit: &Commit) -> Result<bool, Failure> {
+        let here = self.job.is_on(&self.main);
+        if here && self.git.is_ancestor(&self.paths.base, commit, self.job.sha()).await {
+            return Ok(true);
+        }
+        let main = self.short_main();
+        self.in_branches(main, commit, |branch| branch == main).await
+    }
+
+    /// Whether a commit is in the history of the main branch or of a release branch.
+    ///
+    /// # Errors
+    /// Where no answer can be had, and where `release-branches` holds no globs.
+    pub(super) async fn holds(&self, commit: &Commit) -> Result<bool, Failure> {
+        let release = globs(&self.release)?;
+        if self.by_main(commit).await? {
+            return Ok(true);
+        }
+        Ok(!release.is_empty() && self.in_branches("", commit, |branch| release.is_match(branch)).await?)
+    }
+
+    /// Whether a commit is in the history of a branch that begins with `prefix` and is `wanted`.
+    async fn in_branches(
+        &self,
+        prefix: &str,
+        commit: &Commit,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<bool, Failure> {
+        let asked = async {
+            for (name, tip) in self.github.branches(prefix).await? {
+                if wanted(&name) && self.github.contains(&tip, commit).await? {
+                    return Ok(true);
+                }
+            }
+            Ok::<_, github::Error>(false)
+        };
+        asked.await.map_err(|error| {
+            Failure::from(error).context(format!(
+                "it is not known whether the commit {commit} is in the history of the main branch; nothing was run"
+            ))
+        })
+    }
+
+    /// What `holds` looks into, for messages.
+    pub(super) fn named(&self) -> String {
+        let main = self.short_main();
+        let all: Vec<&str> = std::iter::once(main).chain(self.release.iter().map(String::as_str)).collect();
+        format!("`{}`", all.join("` or `"))
+    }
+
+    fn short_main(&self) -> &str {
+        self.main.strip_prefix("refs/heads/").unwrap_or(&self.main)
+    }
+}
+
+fn globs(texts: &[String]) -> Result<GlobSet, Failure> {
+    let wrong = |error: globset::Error| {
+        Failure::usage(
+            format!("the input `release-branches` holds no glob of branches: {error}"),
+            "expected names of branches, such as `release/*`, separated by white space; nothing was run",
+        )
+    };
+    let mut set = GlobSetBuilder::new();
+    for text in texts {
+        set.add(Glob::new(text.strip_prefix("refs/heads/").unwrap_or(text)).map_err(wrong)?);
+    }
+    set.build().map_err(wrong)
+}

@@ -1,0 +1,158 @@
+//! The environments that a gate runs in: one, or several one after the other.
+
+use super::{Request, promotion, stage};
+use crate::domain::environment::{Matrix, Origin, Stage, Value, Vars};
+use crate::inputs::Command;
+use sys::error::Failure;
+
+/// The gate whose environments a command is about.
+fn gate(request: &Request) -> Option<Stage> {
+    match request.command {
+        Command::FastFeedback | Command::Plan => Some(Stage::FastFeedback),
+        command => stage::of(command, &request.targets),
+    }
+}
+
+/// The variable that holds the matrix of a gate.
+pub(super) fn variable(stage: Stage) -> &'static str {
+    match stage {
+        Stage::FastFeedback => "FAST_FEEDBACK",
+        Stage::ExtendedTest => "EXTENDED_TEST",
+        Stage::Prod => "PROD",
+    }
+}
+
+/// The first environment of the gate that `request` is about, for one that names none: the own one of the
+/// job then. Targets belong to their gates, a promotion to the gate that it ends, and whatever belongs to
+/// none to fast feedback.
+///
+/// # Errors
+/// Where targets belong to gates whose first environments differ.
+pub(super) fn first_of(request: &Request, vars: &Vars) -> Result<Option<Value>, Failure> {
+    let targets = &request.targets;
+    let stages = match request.command {
+        Command::Run => targets.iter().filter_map(|target| stage::of_target(target)).collect(),
+        Command::Promote if *targets == ["prod"] => vec![Stage::ExtendedTest],
+        command => stage::of(command, targets).into_iter().collect(),
+    };
+    let mut firsts = stages.iter().map(|stage| (*stage, promotion::first(vars, *stage)));
+    let Some((stage, first)) = firsts.next() else { return Ok(promotion::first(vars, Stage::FastFeedback)) };
+    let text = |name: &Option<Value>| name.as_ref().map(|name| name.text.clone());
+    let Some((other_stage, other)) = firsts.find(|(_, other)| text(other) != text(&first)) else {
+        return Ok(first);
+    };
+    let said = |stage, name: &Option<Value>| {
+        format!("{} names {}", variable(stage), text(name).as_deref().unwrap_or("none"))
+    };
+    Err(Failure::usage(
+        format!(
+            "the targets `{}` belong to gates in different environments: {}, {}",
+            targets.join(" "),
+            said(stage, &first),
+            said(other_stage, &other)
+        ),
+        "run them in a job for each environment, or say by `environment` which one is meant; nothing was run",
+    ))
+}
+
+/// The environments of the gate that `request` is about, with everything that their entries hold.
+///
+/// # Errors
+/// Where a matrix cannot be read, names nothing, or there is none.
+pub fn matrix(request: &Request) -> Result<Matrix, Failure> {
+    let inputs = &request.inputs;
+    let Some(stage) = gate(request) else {
+        return Err(Failure::usage(
+            format!("`{}` runs in one environment and has no matrix", request.command),
+            "plan one of `fast-feedback`, `extended-test`, `prod`, or print another way; nothing was run",
+        ));
+    };
+    if let Some(text) = &inputs.matrix {
+        return Ok(Matrix::parse(text)?);
+    }
+    if let Some(name) = &inputs.environment {
+        return Ok(Matrix::of([name.as_str()]));
+    }
+    let variable = variable(stage);
+    match request.vars.matrix(stage) {
+        Some(matrix) => Ok(matrix.clone().named(&format!("vars.{variable}"))?),
+        None => Err(Failure::usage(
+            format!("no environment of the gate is known: `vars` has no {variable}"),
+            format!(
+                "set the variable {variable} to {{\"include\": [{{\"deploy_env\": \"gcp-dev\"}}]}} and give the input \
+                 `vars: ${{{{ toJSON(vars) }}}}`, or give the input `matrix`; nothing was run"
+            ),
+        )),
+    }
+}
+
+/// What is to be done in each environment of the gate; one request where nothing names any. The first
+/// is the job's own, unless the input `environment` says which one is.
+///
+/// # Errors
+/// Where a matrix cannot be read or names nothing, and where a command takes none.
+pub fn split(request: Request) -> Result<Vec<Request>, Failure> {
+    let inputs = &request.inputs;
+    let stage = gate(&request);
+    let known = inputs.matrix.is_some()
+        || match stage {
+            Some(stage) => inputs.environment.is_none() && request.vars.matrix(stage).is_some(),
+            None => false,
+        };
+    if !known {
+        return Ok(vec![request]);
+    }
+    let origin = match (&inputs.matrix, stage) {
+        (None, Some(stage)) => Origin::Vars(variable(stage)),
+        _ => Origin::Input("matrix".to_owned()),
+    };
+    let entries = matrix(&request)?.include;
+    let names = entries.into_iter().map(|entry| Value::new(entry.deploy_env, origin.clone()));
+    // The image that the first one has is the one that goes on.
+    let most = if request.command == Command::Latest { 1 } else { usize::MAX };
+    let names: Vec<_> = names.take(most).collect();
+    let own = names.first().cloned();
+    let one = |(position, name): (usize, Value)| Request {
+        own: own.clone(),
+        facing: Some(name),
+        // With several environments it is the first one's image that is promoted.
+        promotes: position == 0,
+        ..request.clone()
+    };
+    Ok(names.into_iter().enumerate().map(one).collect())
+}
+
+/// The promotions to the other environments of the next gate, besides the one that `gate` plans: each
+/// is a request of its own, of the images that `gate` recorded in the environment `source`.
+///
+/// # Errors
+/// Where `vars` cannot be read.
+pub fn other_promotions(
+    gate: &Request,
+    source: Option<&str>,
+    version: &str,
+) -> Result<Vec<Request>, Failure> {
+    let inputs = &gate.inputs;
+    let (next, word) = match gate.command {
+        Command::FastFeedback => (Stage::ExtendedTest, "extended-test"),
+        Command::ExtendedTest => (Stage::Prod, "prod"),
+        _ => return Ok(Vec::new()),
+    };
+    if inputs.dest_environment.is_some() {
+        return Ok(Vec::new());
+    }
+    let entries = gate.vars.matrix(next).map(|matrix| matrix.include.as_slice()).unwrap_or_default();
+    let promotion = |name: &str| {
+        let mut request = Request {
+            command: Command::Promote,
+            targets: vec![word.to_owned()],
+            facing: None,
+            ..gate.clone()
+        };
+        request.inputs.source_environment = source.map(str::to_owned);
+        request.inputs.dest_environment = Some(name.to_owned());
+        request.inputs.version = Some(version.to_owned());
+        request
+    };
+    Ok(entries.iter().skip(1).map(|entry| promotion(&entry.deploy_env)).collect())
+}

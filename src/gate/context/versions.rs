@@ -1,0 +1,336 @@
+//! The commit and the remote's version tags.
+
+use tokio::time::Instant;
+
+use super::stage;
+use super::{Context, Job, Paths, Request};
+use crate::domain::version::{self, Kind, Level, Prefix, VersionTag};
+use crate::edges::git::{self, Git};
+use crate::edges::github::{self, GitHub};
+use crate::gate::plan::{Facts, Named, Standing, Version, standing};
+use crate::gate::tagging::{self, Remote, Subject};
+use crate::inputs::{Command, Inputs, ReleaseCommit};
+use sys::error::Failure;
+use sys::retry::Policy;
+
+/// This many digits of a commit stand in the version of a local run.
+const SHORT: usize = 12;
+
+/// What git says.
+pub(super) struct Found {
+    pub(super) standing: Standing,
+    pub(super) kind: Kind,
+    pub(super) tags: Vec<VersionTag>,
+    /// When the tags had been read.
+    pub(super) tags_at: Instant,
+    pub(super) level: Level,
+    pub(super) notes: Vec<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Found {
+    /// Where a commit stands, as long as no tag is known and nothing is to be said.
+    pub(super) fn of(standing: Standing, kind: Kind) -> Self {
+        Self {
+            standing,
+            kind,
+            tags: Vec::new(),
+            tags_at: Instant::now(),
+            level: Level::Patch,
+            notes: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Reads the checkout, and the remote where the version depends on it.
+pub(super) async fn read(
+    request: &Request,
+    job: Option<&Job>,
+    paths: &Paths,
+    git: &Git,
+    prefix: &Prefix,
+) -> Result<Found, Failure> {
+    let inputs = &request.inputs;
+    if let Some(later) = &request.later {
+        return Ok(stage::found(later, job, &inputs.main_branch_ref(), prefix));
+    }
+    let mut found = match job {
+        Some(job) => on_github(request, job, paths, git, prefix).await?,
+        None => locally(paths, git).await?,
+    };
+    match (&inputs.version, job) {
+        // A release goes on from what an earlier job settled, and looks whether it still stands.
+        (Some(version), _) if request.command != Command::Release => {
+            found.kind = Kind::Given(version.clone());
+            found.warnings.extend(prefixed(version, prefix));
+        }
+        (given, Some(job)) if found.kind.needs_tags() => {
+            let remote = remote(job, inputs, prefix, git)?;
+            found.tags = match found.kind {
+                Kind::MainBranch => remote.versions().await?,
+                _ => remote.tags().await?,
+            };
+            found.tags_at = Instant::now();
+            if let Some(version) = wanted(given.as_deref(), &found.kind) {
+                super::release::complete(&remote, version, &mut found.tags).await?;
+            }
+            if request.command.creates_tags() && found.tags.is_empty() {
+                first(&remote, &found).await?;
+            }
+            let subject =
+                Subject { prefix, commit: &found.standing.commit, kind: &found.kind, bump: inputs.bump };
+            found.level = tagging::level(subject, &found.tags, &remote.github).await?;
+        }
+        _ => {}
+    }
+    Ok(found)
+}
+
+/// What is odd about a given version that has its prefix with it, as a tag's name has.
+fn prefixed(given: &str, prefix: &Prefix) -> Option<String> {
+    let rest = given.strip_prefix(prefix.as_str()).filter(|rest| *rest != given)?;
+    version::latest([rest]).map(|_| {
+        format!(
+            "the input `version` is {given}, which begins with the prefix `{prefix}`, and is taken as it is, for \
+             images too; did you mean {rest}?"
+        )
+    })
+}
+
+/// Refuses to create the first tag of the usual prefix where there are versions without one: whoever has
+/// tags like `1.2.3` wants 1.2.4 next, and not 0.0.1. Any other prefix was chosen.
+async fn first(remote: &Remote, found: &Found) -> Result<(), Failure> {
+    if found.kind != Kind::MainBranch || remote.prefix != Prefix::default() {
+        return Ok(());
+    }
+    match remote.unprefixed().await?.iter().map(|tag| tag.version).max() {
+        None => Ok(()),
+        Some(highest) => {
+            let commit = found.standing.commit.clone();
+            Err(version::Error::Unprefixed { highest, commit }.into())
+        }
+    }
+}
+
+/// The version whose tag should be there already.
+fn wanted(given: Option<&str>, kind: &Kind) -> Option<version::Version> {
+    match kind {
+        Kind::VersionTag(version) => Some(*version),
+        _ => given.and_then(|given| given.parse().ok()),
+    }
+}
+
+/// The repository of a job.
+///
+/// # Errors
+/// Where `GITHUB_REPOSITORY` or `GITHUB_API_URL` is wrong.
+pub fn remote(job: &Job, inputs: &Inputs, prefix: &Prefix, git: &Git) -> Result<Remote, Failure> {
+    let github = GitHub::new(&job.api_url, &job.repository, inputs.github_token.clone())?
+        .retrying(Policy::default(), git.watcher().clone());
+    Ok(Remote {
+        git: git.clone(),
+        github,
+        url: job.git_url(),
+        token: inputs.github_token.clone(),
+        prefix: prefix.clone(),
+        release_commit: inputs.release_commit,
+    })
+}
+
+async fn on_github(
+    request: &Request,
+    job: &Job,
+    paths: &Paths,
+    git: &Git,
+    prefix: &Prefix,
+) -> Result<Found, Failure> {
+    let mut facts = facts(request, job, paths, git).await?;
+    let main_branch = request.inputs.main_branch_ref();
+    // `run` neither tags nor promotes.
+    if request.command != Command::Run && hangs_on_main(&facts, &main_branch, prefix) {
+        facts.of_main = of_main(&facts, &remote(job, &request.inputs, prefix, git)?).await?;
+    }
+    let standing = standing(&facts, &main_branch, prefix);
+    let kind = standing.kind.clone();
+    Ok(Found::of(standing, kind))
+}
+
+/// The facts of the event and the checkout. Whether another HEAD than the event's is the main branch's is not
+/// asked yet.
+pub(super) async fn facts(request: &Request, job: &Job, paths: &Paths, git: &Git) -> Result<Facts, Failure> {
+    let head = git.head(&paths.directory).await?;
+    // GITHUB_SHA may name an annotated tag's object; a shallow checkout may not have it at all.
+    let peeled = if job.sha() == head.as_str() {
+        Some(head.clone())
+    } else {
+        match git.peel(&paths.directory, job.sha()).await {
+            Err(git::Error::Missing) => None,
+            peeled => peeled?,
+        }
+    };
+    let event_sha = match peeled {
+        Some(commit) => commit,
+        None => job.sha().parse().map_err(|error: version::Error| {
+            Failure::from(error).context("the environment variable `GITHUB_SHA` names no commit")
+        })?,
+    };
+    let named = match &request.inputs.checkout_version {
+        None => None,
+        Some(name) => Some(named(name, paths, git).await?),
+    };
+    let mut facts = job.facts(event_sha, head, named);
+    // A release looks for itself whether the version is the commit's.
+    facts.given = request.inputs.version.clone().filter(|_| request.command != Command::Release);
+    Ok(facts)
+}
+
+/// Whether the commit is tagged or promoted just where another HEAD than the event's is the main branch's.
+fn hangs_on_main(facts: &Facts, main_branch: &str, prefix: &Prefix) -> bool {
+    let stands =
+        |of_main| standing(&Facts { of_main, ..facts.clone() }, main_branch, prefix).barred.is_none();
+    stands(true) && !stands(false)
+}
+
+/// Whether HEAD is the main branch's, by the word of GitHub: in the history of the event's commit, or the
+/// commit of the version tag that `checkout-version` names. Whoever can push such a tag can promote.
+async fn of_main(facts: &Facts, remote: &Remote) -> Result<bool, Failure> {
+    let Facts { event_sha, head, named, .. } = facts;
+    let asked = async {
+        if remote.github.contains(event_sha, head).await? {
+            return Ok(true);
+        }
+        let name = named.as_ref().map(|named| named.name.as_str()).unwrap_or_default();
+        let tag = name.strip_prefix("refs/tags/").unwrap_or(name);
+        let tags_it = remote.prefix.version(tag).is_some()
+            && remote.github.tag_commit(tag).await?.as_ref() == Some(head);
+        Ok::<_, github::Error>(tags_it)
+    };
+    asked.await.map_err(|error| {
+        let what = format!("whether the commit {head} that `checkout-version` names is the main branch's");
+        Failure::from(error).context(format!("it is not known {what}; nothing was run"))
+    })
+}
+
+/// What `checkout-version` names, as this checkout knows it.
+async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Named, Failure> {
+    let mut revisions =
+        vec![name.to_owned(), format!("refs/tags/{name}"), format!("refs/remotes/origin/{name}")];
+    // Where actions/checkout puts what is neither branch nor tag: refs/pull/7/head.
+    revisions.extend(name.strip_prefix("refs/").map(|rest| format!("refs/remotes/{rest}")));
+    for revision in revisions {
+        let commit = match git.peel(&paths.directory, &revision).await {
+            Err(git::Error::Missing) => git::named_by_files(&paths.directory, &revision),
+            commit => commit?,
+        };
+        if let Some(commit) = commit {
+            return Ok(Named { name: name.to_owned(), commit });
+        }
+    }
+    Err(Failure::usage(
+        format!("the input `checkout-version` is {name:?}, which the checkout does not hold"),
+        "give the step that checks out the same `ref`; nothing was run",
+    ))
+}
+
+/// What a local run is about. Its version ends in `-dirty` if tracked files were changed, so that the image is
+/// never taken for the commit's.
+pub(super) async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> {
+    let mut notes = Vec::new();
+    let (commit, short) = match git.head(&paths.directory).await {
+        Ok(commit) => {
+            let changed = match git.is_changed(&paths.directory).await {
+                Err(git::Error::Missing) => {
+                    notes.push("  the commit     as it is or changed: there is no git to ask".to_owned());
+                    false
+                }
+                changed => changed?,
+            };
+            let short = format!("{}{}", &commit.as_str()[..SHORT], if changed { "-dirty" } else { "" });
+            (commit, short)
+        }
+        Err(
+            git::Error::NotARepository { .. } | git::Error::NoCommit { .. } | git::Error::Headless { .. },
+        ) => {
+            notes.push("  the commit     none: this is no git repository with a commit".to_owned());
+            ("0".repeat(40).parse()?, "local".to_owned())
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let kind = Kind::Local(short);
+    let standing = Standing { kind: kind.clone(), commit, barred: None };
+    Ok(Found { notes, ..Found::of(standing, kind) })
+}
+
+/// The version of this run, as far as it is decided before anything is done.
+pub(super) fn decide(context: &Context) -> Result<Version, Failure> {
+    let Context { prefix, tags, kind, standing, request, level, .. } = context;
+    if let Some(later) = &request.later {
+        return Ok(Version {
+            version: later.version.clone().unwrap_or_default(),
+            previous: None,
+            tag: later.tag.clone(),
+            create: false,
+            because: later.because.clone(),
+        });
+    }
+    let commit = &standing.commit;
+    super::release::check_tag(context)?;
+    let mut decision = version::decide(prefix, tags, commit, kind, *level)?;
+    let mut because = because(kind, &decision, prefix, *level);
+    if request.command == Command::Release {
+        return super::release::decide(context, decision, because);
+    }
+    if decision.create {
+        match request.command {
+            // A version without a tag could be given twice: a commit that has none gets a
+            // version of its own.
+            Command::Run => {
+                decision = version::decide(prefix, tags, commit, &Kind::Elsewhere, *level)?;
+                "the commit carries no version tag, and `run` creates none".clone_into(&mut because);
+            }
+            Command::Promote => {
+                return Err(Failure::usage(
+                    format!("which version is to be promoted? The commit {commit} carries no version tag"),
+                    "give the input `version` with the version that was tested; nothing was run",
+                ));
+            }
+            // `release` creates the tag, on a child of the commit.
+            _ if request.inputs.release_commit == ReleaseCommit::Child => {
+                decision.create = false;
+                decision.tag = None;
+                because.push_str("; `release` creates its tag");
+            }
+            _ => {}
+        }
+    }
+    Ok(Version {
+        version: decision.version,
+        previous: decision.previous.map(|previous| previous.to_string()),
+        tag: decision.tag,
+        create: decision.create,
+        because,
+    })
+}
+
+pub(super) fn because_given() -> String {
+    "given by the input `version`".to_owned()
+}
+
+fn because(kind: &Kind, decision: &version::Decision, prefix: &Prefix, level: Level) -> String {
+    match (kind, decision.previous) {
+        (Kind::Given(_), _) => because_given(),
+        (Kind::Local(_), _) => "a local run".to_owned(),
+        (Kind::VersionTag(version), _) => format!("the tag {} was pushed", prefix.tag(*version)),
+        (Kind::MainBranch, _) if !decision.create => "the commit carries its tag".to_owned(),
+        (Kind::MainBranch, Some(previous)) if previous == version::Version::ZERO => {
+            "the first version".to_owned()
+        }
+        (Kind::MainBranch, Some(previous)) => {
+            format!("the next {} after {}", level.word(), prefix.tag(previous))
+        }
+        (Kind::MainBranch | Kind::Elsewhere, _) => {
+            "the previous version and the commit under test".to_owned()
+        }
+    }
+}

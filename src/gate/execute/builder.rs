@@ -1,0 +1,35 @@
+//! The buildx builder that exports caches.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::domain::environment::inherited;
+use crate::gate::plan::{CREATE_BUILDER, Cache};
+use sys::process::{Spec, capture_any};
+use sys::world::Env;
+
+/// The longest that docker may take to note a builder; it is started only by the first build.
+const CREATING: Duration = Duration::from_mins(1);
+
+/// Makes the builder where the cache needs it, in the user's own docker directory. Where it cannot be
+/// made builds go on without a cache, and the warning says so.
+pub async fn builder(env: &Env, directory: &Path, cache: Cache) -> (Cache, Option<String>) {
+    if !cache.builder {
+        return (cache, None);
+    }
+    let spec = Spec::new("docker", CREATE_BUILDER, directory, inherited(env));
+    let why = match capture_any(&spec, CREATING).await {
+        Ok(made) if made.code == Some(0) => return (cache, None),
+        Ok(made) => {
+            let said = String::from_utf8_lossy(&made.stderr).into_owned();
+            // A runner that lives longer than a job has it already.
+            if said.contains("existing instance") {
+                return (cache, None);
+            }
+            sys::http::words(&said)
+        }
+        Err(error) => error.to_string(),
+    };
+    let warning = format!("images are built without a cache, as no builder could be made for it: {why}");
+    (Cache::default(), Some(warning))
+}

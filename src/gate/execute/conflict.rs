@@ -1,0 +1,167 @@
+//! The tag at a promotion's destination: whether it is free, and what happens where it names another image.
+
+use super::images::parse;
+use super::record::ended_by;
+use super::{Execution, Progress, Said, removal};
+use crate::gate::plan::{Action, Job, Names, Plan, Promotion};
+use crate::gate::record::{self, Finding, Kept, Rule, word};
+use crate::inputs::{Command, OnExisting, Records};
+use oci::{Digest, Repository, Which};
+use sys::error::{Exit, Failure};
+
+/// What the tag at the destination names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum There {
+    /// Nothing, or an image that the promotion replaces.
+    Free,
+    /// The image that is promoted.
+    Same,
+    /// Another image of the same commit, which stays.
+    Kept(Digest),
+}
+
+/// Why an image at the destination may not stay.
+struct Stranger {
+    why: String,
+    /// Whether a record says so; otherwise there is none.
+    known: bool,
+}
+
+impl Execution<'_> {
+    /// What is to be done about the tag at the destination, for the image `wanted`.
+    pub(super) async fn destination(
+        &self,
+        promotion: &Promotion,
+        name: &str,
+        wanted: &Digest,
+        progress: &Progress,
+    ) -> Result<There, Failure> {
+        let version = &progress.plan.version.version;
+        let destination = parse(&format!("{}/{name}", promotion.destination))?;
+        let found = self.edges.oci.resolve(&destination, &Which::Tag(version.clone())).await?;
+        let Some(holds) = found.map(|found| found.digest) else { return Ok(There::Free) };
+        if holds == *wanted {
+            return Ok(There::Same);
+        }
+        match promotion.on_existing {
+            OnExisting::Overwrite => Ok(There::Free),
+            OnExisting::Fail => {
+                let why = "`on-existing` is `fail`".to_owned();
+                Err(taken(&destination, version, (&holds, Some(wanted.as_str())), why))
+            }
+            OnExisting::Keep => match self.kept(promotion, &destination, &holds, progress).await? {
+                Ok(()) => Ok(There::Kept(holds)),
+                Err(Stranger { why, .. }) => {
+                    Err(taken(&destination, version, (&holds, Some(wanted.as_str())), why))
+                }
+            },
+        }
+    }
+
+    /// Whether an image at the destination may stay: it was promoted from the commit of this run. If not,
+    /// why.
+    async fn kept(
+        &self,
+        promotion: &Promotion,
+        destination: &Repository,
+        holds: &Digest,
+        progress: &Progress,
+    ) -> Result<Result<(), Stranger>, Failure> {
+        if promotion.record == Records::Off {
+            let why = "`promotion-record` is `off`, so nothing says which commit it is of".to_owned();
+            return Ok(Err(Stranger { why, known: false }));
+        }
+        let kept = record::read(&self.edges.oci, destination, holds).await?;
+        let (stage, said) = (word(ended_by(promotion)), Kept::records(&kept));
+        let rule = self.rule(progress);
+        Ok(match rule.judge(&said, stage) {
+            Finding::Passed => Ok(()),
+            // Its own gate may pass it again.
+            Finding::Rejected(why) => Err(Stranger { why, known: false }),
+            Finding::Missing(why) => {
+                let of_any = Rule { commit: None, ..rule };
+                let known = of_any.judge(&said, stage) == Finding::Passed;
+                let why = format!("no record says that it passed {stage} on this commit: {why}");
+                Err(Stranger { why, known })
+            }
+        })
+    }
+
+    /// Says before the build what stands in the way of the promotion: the names and the version are known.
+    /// The digest that the build will give is not; what it gave before, at the source, is the best guess.
+    pub(super) async fn conflicts(&self, progress: &Progress) -> Said {
+        let Some((promotion, names)) = ahead(&progress.plan) else { return Ok(None) };
+        let version = &progress.plan.version.version;
+        let tag = Which::Tag(version.clone());
+        let mut said = Vec::new();
+        for name in names {
+            let destination = parse(&format!("{}/{name}", promotion.destination))?;
+            let Some(holds) = self.edges.oci.resolve(&destination, &tag).await? else { continue };
+            let holds = holds.digest;
+            let source = parse(&format!("{}/{name}", promotion.source))?;
+            let before = self.edges.oci.resolve(&source, &tag).await?.map(|found| found.digest);
+            let same = before.as_ref() == Some(&holds);
+            // A later gate promotes what is there; only a build may give something else.
+            if same
+                && (progress.plan.command != Command::FastFeedback
+                    || promotion.on_existing == OnExisting::Fail)
+            {
+                continue;
+            }
+            let kept = match promotion.on_existing {
+                OnExisting::Keep => self.kept(promotion, &destination, &holds, progress).await?,
+                _ => Err(Stranger { why: "`on-existing` is `fail`".to_owned(), known: true }),
+            };
+            match kept {
+                Ok(()) => said.push(format!(
+                    "{destination}:{version} was promoted from this commit before and stays {holds}, whatever the build \
+                     gives"
+                )),
+                // The build may well give the same image again.
+                Err(Stranger { known: false, .. }) if same => {}
+                Err(Stranger { why, .. }) => {
+                    let before = before.as_ref().map(Digest::as_str);
+                    return Err(taken(&destination, version, (&holds, before), why));
+                }
+            }
+        }
+        Ok(Some(said.join("; ")).filter(|said| !said.is_empty()))
+    }
+}
+
+/// The promotion that a gate has ahead of it, where it may not move tags, and the names of its images where
+/// they are known.
+fn ahead(plan: &Plan) -> Option<(&Promotion, &[String])> {
+    let promotion = plan.steps.iter().find_map(|step| match &step.job {
+        Job::Promote(promotion) if step.action == Action::Run => Some(promotion),
+        _ => None,
+    })?;
+    match &plan.images.names {
+        // A run that does nothing but promote looks at once.
+        _ if plan.command == Command::Promote || promotion.on_existing == OnExisting::Overwrite => None,
+        Names::Names(names) => Some((promotion, names)),
+        Names::PrintedBy(_) => None,
+    }
+}
+
+/// The tag names another image, which cannot stay.
+fn taken(
+    destination: &Repository,
+    version: &str,
+    (holds, wanted): (&Digest, Option<&str>),
+    why: String,
+) -> Failure {
+    let help = format!(
+        "a version that was promoted stays what it is: give this commit another version, or remove the image there with \
+         `{}`, or set `on-existing: overwrite`",
+        removal::command(destination, holds)
+    );
+    let wanted = wanted.filter(|wanted| *wanted != holds.as_str());
+    let digests = wanted.map(|wanted| format!("{wanted} is to be promoted, and this is {holds}"));
+    Failure {
+        what: format!("{destination}:{version} already is {holds}"),
+        causes: digests.into_iter().chain([why]).collect(),
+        help: Some(help),
+        exit: Exit::Failed,
+    }
+}

@@ -1,0 +1,112 @@
+//! The copy of the workspace in which nft runs while functional runs in place.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::site::{Site, inside};
+use crate::edges::workspace::{
+    ArtifactGlobs, Copied as Counted, CopyOptions, Snapshot, WorkspaceError, bring_back, copy_workspace,
+};
+use crate::report::size;
+use sys::process::Stop;
+use sys::removals::Temporary;
+
+/// A copy that was made; removed in the background when dropped.
+pub(super) struct Copied {
+    root: PathBuf,
+    _directory: Temporary,
+    counted: Counted,
+    globs: Arc<ArtifactGlobs>,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Copied {
+    /// Copies the workspace; where it cannot be, says why. On a signal it ends in the background.
+    pub(super) async fn make(site: &Site, globs: &[String], mut stop: Stop) -> Result<Self, String> {
+        let from = site.paths.workspace.clone();
+        let holds = site.paths.large().map_err(|failure| failure.what)?;
+        let root = holds.path().join("nft-workspace");
+        let directory = site.paths.directory.clone();
+        let globs =
+            ArtifactGlobs::parse(globs.iter().map(String::as_str)).map_err(|error| error.to_string())?;
+        let stopped = Arc::new(AtomicBool::new(false));
+        let options = CopyOptions {
+            limit_bytes: site.copy_limit,
+            whole: directory.clone(),
+            stop: Arc::clone(&stopped),
+        };
+        // What is there of a copy that was stopped goes before we do.
+        let under_way = site.paths.removals().begin();
+        let copying = tokio::task::spawn_blocking(move || {
+            let made = make(&from, &root, &options, &globs, &directory);
+            let made = made.map(|(counted, snapshot)| {
+                let (globs, snapshot) = (Arc::new(globs), Arc::new(snapshot));
+                Self { root, _directory: holds, counted, globs, snapshot }
+            });
+            (made, under_way)
+        });
+        let copied = tokio::select! {
+            copied = copying => copied,
+            _ = stop.wait() => {
+                stopped.store(true, Ordering::Relaxed);
+                return Err(WorkspaceError::Stopped.to_string());
+            }
+        };
+        match copied {
+            Ok((Ok(copied), _)) => Ok(copied),
+            Ok((Err(WorkspaceError::TooLarge { bytes, limit }), _)) => {
+                Err(format!("the workspace holds {}, over the `copy-limit` of {}", size(bytes), size(limit)))
+            }
+            Ok((Err(error), _)) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The root of the copy.
+    pub(super) fn root(&self) -> &PathBuf {
+        &self.root
+    }
+
+    /// What the log says of it.
+    pub(super) fn said(&self, name: &str) -> String {
+        let how = if self.counted.cloned { ", cloned by the file system" } else { "" };
+        let (files, bytes) = (self.counted.files, size(self.counted.bytes));
+        format!("{name} runs in a copy of the workspace ({files} files, {bytes}{how})")
+    }
+
+    /// Brings the files back that the globs name. Gives what is to be warned of. It blocks, and does not
+    /// keep the copy from being removed.
+    pub(super) fn bring_back(&self, site: &Site) -> impl FnOnce() -> Vec<String> + Send + use<> {
+        let copy = inside(&self.root, &site.paths);
+        let aside = site.paths.logs.join("nft-artifacts");
+        let into = site.paths.directory.clone();
+        let (globs, snapshot) = (Arc::clone(&self.globs), Arc::clone(&self.snapshot));
+        move || match bring_back(&globs, &copy, &into, &snapshot, &aside) {
+            Ok(brought) => brought
+                .conflicts
+                .iter()
+                .map(|conflict| {
+                    format!(
+                        "both functional and nft wrote {}; nft's is kept at {}",
+                        conflict.path.display(),
+                        conflict.other.display()
+                    )
+                })
+                .collect(),
+            Err(error) => vec![error.to_string()],
+        }
+    }
+}
+
+fn make(
+    from: &Path,
+    to: &Path,
+    options: &CopyOptions,
+    globs: &ArtifactGlobs,
+    directory: &Path,
+) -> Result<(Counted, Snapshot), WorkspaceError> {
+    // Taken first: what changes in between counts as changed.
+    let snapshot = Snapshot::take(globs, directory)?;
+    Ok((copy_workspace(from, to, options)?, snapshot))
+}

@@ -1,0 +1,263 @@
+//! The step `images`: which images the build pushed, and their digests.
+
+use super::private::Private;
+use super::promotion::differs;
+use super::{Execution, Progress, Said};
+use crate::domain::environment::Stage;
+use crate::domain::outcome::{Event, Image};
+use crate::edges::make;
+use crate::gate::plan::{Job, Names, Place, Plan, Promotion, Step};
+use crate::inputs::Command;
+use oci::{Reference, Repository, Which};
+use sys::error::{Exit, Failure};
+
+impl Execution<'_> {
+    /// Finds each image's digest in the registry and keeps it: that is what is promoted.
+    pub(super) async fn record(&self, repository: &str, required: bool, progress: &mut Progress) -> Said {
+        let version = progress.plan.version.version.clone();
+        let pushed = self.pushed_here(progress);
+        let names = self.image_names(progress).await?;
+        let mut absent = Vec::new();
+        for name in &names {
+            let repository = parse(&format!("{repository}/{name}"))?;
+            let reference = repository.tag(&version)?;
+            match self.edges.oci.resolve(&repository, &Which::Tag(version.clone())).await {
+                Ok(Some(found)) => {
+                    let image = Image {
+                        name: name.clone(),
+                        reference: reference.to_string(),
+                        digest: found.digest.to_string(),
+                    };
+                    self.pushed(&image, pushed.as_deref(), progress).await?;
+                    self.reporter.tell(&Event::Recorded(&image));
+                    progress.images.push(image);
+                }
+                Ok(None) => absent.push((repository, reference)),
+                Err(error) if required => return Err(error.into()),
+                Err(error) => {
+                    self.warn(progress, &format!("the image {reference} could not be looked up: {error}"));
+                }
+            }
+        }
+        let listed = !names.is_empty() || progress.plan.images.nameless();
+        let none = if listed {
+            self.missing(&absent, required, progress).await?
+        } else {
+            Some("`p2p-images` names none, so this module has no image".to_owned())
+        };
+        let images = progress.images.len();
+        let said = format!("{images} image{} recorded", if images == 1 { "" } else { "s" });
+        Ok(Some(none.map_or(said.clone(), |none| format!("{said}: {none}"))))
+    }
+
+    /// What becomes of images that are not in the registry: why that is well, or a warning for each.
+    async fn missing(
+        &self,
+        absent: &[(Repository, Reference)],
+        required: bool,
+        progress: &mut Progress,
+    ) -> Result<Option<String>, Failure> {
+        let Some((_, first)) = absent.first() else { return Ok(None) };
+        let mut by_default = progress.plan.images.by_default && progress.images.is_empty();
+        for (repository, _) in absent {
+            // One that has had a version before is an image of this module.
+            by_default = by_default && !self.holds_versions(repository).await;
+        }
+        if by_default {
+            return Ok(Some(format!(
+                "there is none at {first}, and only the default list of an include names it, so this module has no image"
+            )));
+        }
+        if required {
+            return Err(self::absent(&progress.plan, &first.to_string()));
+        }
+        for (_, reference) in absent {
+            let text = format!(
+                "the image {reference} is not in the registry; set `image-names` if it has another name"
+            );
+            self.warn(progress, &text);
+        }
+        Ok(None)
+    }
+
+    /// Whether a repository has any tag, as far as its registry tells.
+    async fn holds_versions(&self, repository: &Repository) -> bool {
+        let tags = self.edges.oci.tags(repository).await;
+        tags.is_ok_and(|tags| tags.is_some_and(|tags| !tags.is_empty()))
+    }
+
+    /// The names of the images, asked of the Makefile where the plan says so.
+    pub(super) async fn image_names(&self, progress: &Progress) -> Result<Vec<String>, Failure> {
+        let target = match &progress.plan.images.names {
+            Names::Names(names) => return Ok(names.clone()),
+            Names::PrintedBy(target) => target,
+        };
+        let directory = &self.site.paths.directory;
+        self.site.keep_credentials()?;
+        let private = Private::make(self, target, false).await?;
+        let spec = self.spec(target, &private, directory, &self.site.paths.workspace);
+        let assignments: Vec<_> = target.assignments().collect();
+        Ok(make::images(directory, &spec.env, &assignments, &self.site.paths.temp).await?)
+    }
+
+    /// Whether the images that tests are about are still those that were recorded: a test of other bytes
+    /// says nothing of these. Right after they were recorded nobody needs to look again.
+    pub(super) async fn look_again(&self, running: &[&Step], progress: &mut Progress) -> Result<(), Failure> {
+        let tests = running.iter().any(|step| matches!(step.job, Job::Target(_)));
+        let last = progress.steps.len().checked_sub(1).and_then(|last| progress.plan.steps.get(last));
+        let just_recorded = last.is_some_and(|step| matches!(step.job, Job::Images { .. }));
+        if !tests || just_recorded {
+            return Ok(());
+        }
+        for image in progress.images.clone() {
+            let reference: Reference = image.reference.parse()?;
+            match self.edges.oci.resolve(&reference.repository, &reference.which()).await {
+                Ok(now) => {
+                    let now = now.map(|found| found.digest.to_string());
+                    if now.as_deref() != Some(&*image.digest) {
+                        return Err(differs(
+                            &format!("{reference} is no longer the image that was recorded"),
+                            &image.digest,
+                            now.as_deref(),
+                            "a target or another run pushed to this tag; let only `p2p-build` push, and run the gate again",
+                        ));
+                    }
+                }
+                // What is promoted is looked at once more.
+                Err(error) => {
+                    self.warn(progress, &format!("{reference} could not be looked at again: {error}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The images to promote: those recorded in this run, else those an earlier job recorded, else
+    /// what the tags name now. There may be none only where the team's own target promotes.
+    pub(super) async fn tested(
+        &self,
+        promotion: &Promotion,
+        progress: &mut Progress,
+    ) -> Result<Vec<Image>, Failure> {
+        let native = promotion.by.is_none();
+        let recorded = progress.plan.steps.iter().any(|step| {
+            matches!(step.job, Job::Images { .. }) && progress.steps.iter().any(|done| done.name == step.name)
+        });
+        // What an earlier job handed over is all there is, even where that is nothing: what the tags
+        // name by now may be something else.
+        let images = &progress.plan.images;
+        let handed_over = images.handed_over || !images.recorded.is_empty();
+        let nameless = progress.plan.images.nameless();
+        if progress.images.is_empty() && !handed_over && !recorded && !nameless {
+            self.warn(
+                progress,
+                "no digests were recorded in this run or given by the input `images`: what the tags name now is \
+                 promoted, and its record says of no gate that it was passed",
+            );
+            let required = native || progress.plan.images.required;
+            self.record(&promotion.source, required, progress).await?;
+        }
+        let mut images = progress.images.clone();
+        if images.is_empty() {
+            images.clone_from(&progress.plan.images.recorded);
+        }
+        if images.is_empty() && self.has_no_image(progress).await? {
+            return Ok(images);
+        }
+        match (images.is_empty(), native) {
+            (true, true) => Err(nothing_to_promote()),
+            // The plan has said so.
+            (true, false) if nameless => Ok(images),
+            (true, false) => {
+                self.warn(
+                    progress,
+                    "no image is known by its digest, so what the promotion target does is not checked",
+                );
+                Ok(images)
+            }
+            (false, _) => Ok(images),
+        }
+    }
+
+    /// Whether a module without a recorded image has none: its list is empty, or is an include's default.
+    async fn has_no_image(&self, progress: &Progress) -> Result<bool, Failure> {
+        let images = &progress.plan.images;
+        Ok(images.by_default || !images.nameless() && self.image_names(progress).await?.is_empty())
+    }
+}
+
+/// A repository, from the registry and the names that were given.
+pub(super) fn parse(text: &str) -> Result<Repository, Failure> {
+    let reference: Reference = text.parse()?;
+    Ok(reference.repository)
+}
+
+/// Each image that a later gate takes is the one that an earlier job, or this run in the first of several
+/// environments, recorded.
+pub(super) fn unchanged(progress: &Progress) -> Result<(), Failure> {
+    let images = &progress.plan.images;
+    let (which, help) = if images.handed_over {
+        (
+            "that the input `images` names",
+            "the tag was moved after the earlier gate; run that gate again, or leave `images` out",
+        )
+    } else {
+        (
+            "of the first environment",
+            "one version is one image in all environments of a gate: promote it from the gate before to each of them",
+        )
+    };
+    for image in &progress.images {
+        let recorded = images.recorded.iter().find(|recorded| recorded.name == image.name);
+        if let Some(recorded) = recorded.filter(|recorded| recorded.digest != image.digest) {
+            return Err(differs(
+                &format!("{} is not the image {which}", image.reference),
+                &recorded.digest,
+                Some(&image.digest),
+                help,
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn nothing_to_promote() -> Failure {
+    Failure {
+        what: "there is no image to promote".to_owned(),
+        causes: Vec::new(),
+        help: Some(
+            "name the images by `image-names`, or let the target `p2p-images` print their names".to_owned(),
+        ),
+        exit: Exit::Failed,
+    }
+}
+
+/// The gate whose promotion put the images where this run reads them; none where the build did.
+fn before(plan: &Plan) -> Option<&'static str> {
+    let to_prod = |job: &Job| matches!(job, Job::Promote(promotion) if promotion.stage == Stage::Prod);
+    match plan.command {
+        Command::Prod => Some("extended-test"),
+        Command::ExtendedTest => Some("fast-feedback"),
+        Command::Promote if plan.steps.iter().any(|step| to_prod(&step.job)) => Some("fast-feedback"),
+        _ => None,
+    }
+}
+
+/// An image that must be there and is not.
+fn absent(plan: &Plan, reference: &str) -> Failure {
+    let first = match (before(plan), plan.place) {
+        (None, _) => "`p2p-build` must push it under just this name".to_owned(),
+        (Some(gate), Place::Local) => format!("run `p2p {gate}` first, which promotes it there"),
+        (Some(gate), Place::Github) => {
+            format!("`{gate}` must have promoted this version first; `version` names another")
+        }
+    };
+    Failure {
+        what: format!("the image {reference} is not in the registry"),
+        causes: Vec::new(),
+        help: Some(format!(
+            "{first}; `image-names` or the target `p2p-images` says what the images are called"
+        )),
+        exit: Exit::Failed,
+    }
+}

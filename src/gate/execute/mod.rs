@@ -1,0 +1,285 @@
+//! Runs a plan with the edges and emits events. What to run was decided before, in `plan`; how
+//! it is shown is for the listeners.
+
+mod accounts;
+mod builder;
+mod conflict;
+mod copied;
+mod images;
+mod log_file;
+mod preflight;
+mod private;
+mod promotion;
+mod pushed;
+mod record;
+mod release;
+mod removal;
+mod settle;
+mod site;
+mod target;
+mod trouble;
+mod waves;
+
+pub use accounts::{Account, Accounts};
+pub use builder::builder;
+pub use site::{Edges, GivenLogins, Remote, Site};
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use self::record::Wanted;
+use crate::domain::outcome::{Event, Image, Outcome, Promoted, Status, StepResult, Verdict};
+use crate::edges::workspace::{Listed, remove_links_out_of};
+use crate::gate::plan::{Job, Plan, Version};
+use crate::gate::record::Record;
+use crate::report::Reporter;
+use sys::error::{Exit, Failure};
+use sys::process::Stop;
+use workflow_commands::{Level, Masker, inert};
+
+/// How long our own work on files may take after a signal; a target has had its time before that.
+const AFTER_A_SIGNAL: Duration = Duration::from_millis(500);
+
+/// A plan under way.
+pub struct Execution<'a> {
+    /// Where it runs and with what.
+    pub site: &'a Site,
+    /// The outside systems.
+    pub edges: &'a Edges,
+    /// Who hears of it.
+    pub reporter: Reporter,
+    /// The secrets.
+    pub masker: Masker,
+    /// Whether we were told to stop.
+    pub stop: Stop,
+}
+
+/// What has come of a plan so far.
+pub struct Progress {
+    plan: Plan,
+    steps: Vec<StepResult>,
+    images: Vec<Image>,
+    /// What the build found, once it has begun.
+    before: Option<pushed::Before>,
+    promoted: Vec<Promoted>,
+    /// The records that the promotion left, by the names of the images.
+    records: BTreeMap<String, Record>,
+    tag_created: bool,
+    warnings: Vec<String>,
+    artifacts: Vec<String>,
+    started: jiff::Timestamp,
+    clock: Instant,
+    /// Whether a signal kept a step from running or from ending by itself.
+    cancelled: bool,
+}
+
+impl Progress {
+    /// The time of day.
+    fn now(&self) -> jiff::Timestamp {
+        let passed = jiff::SignedDuration::try_from(self.clock.elapsed()).unwrap_or_default();
+        self.started.checked_add(passed).unwrap_or(self.started)
+    }
+
+    /// The version, which may not be the planned one any more.
+    pub fn version(&self) -> &Version {
+        &self.plan.version
+    }
+
+    /// The images that were recorded, by this run or by the job before.
+    pub fn images(&self) -> &[Image] {
+        if self.images.is_empty() { &self.plan.images.recorded } else { &self.images }
+    }
+
+    /// Whether no step stands in the way so far, and no signal came.
+    pub fn passed(&self) -> bool {
+        self.failed().is_none() && !self.cancelled
+    }
+
+    /// The number of steps before the promotion, where there is one.
+    pub fn promotion(&self) -> Option<usize> {
+        self.plan.steps.iter().position(|step| matches!(step.job, Job::Promote(_)))
+    }
+
+    /// The first step that stands in the way of the rest.
+    fn failed(&self) -> Option<&StepResult> {
+        self.steps.iter().find(|step| !step.status.passes())
+    }
+}
+
+impl Execution<'_> {
+    /// Begins with a plan.
+    pub fn begin(&self, plan: Plan, started: jiff::Timestamp) -> Progress {
+        self.reporter.tell(&Event::Began { plan: &plan });
+        Progress {
+            warnings: plan.warnings.clone(),
+            plan,
+            steps: Vec::new(),
+            images: Vec::new(),
+            before: None,
+            promoted: Vec::new(),
+            records: BTreeMap::new(),
+            tag_created: false,
+            artifacts: Vec::new(),
+            started,
+            clock: Instant::now(),
+            cancelled: false,
+        }
+    }
+
+    /// What a plan came to; a failure is part of the outcome.
+    pub async fn end(&self, mut progress: Progress) -> Outcome {
+        if let Err(failure) = self.site.keep_credentials() {
+            self.warn(&mut progress, &failure.to_string());
+        }
+        if !progress.plan.artifacts.is_empty() {
+            match self.blocking(self.site.artifacts(&progress.plan.artifacts)).await {
+                Some(Ok(Listed { files, refused })) => {
+                    progress.artifacts = files;
+                    for (path, why) in refused {
+                        let path = inert(&self.masker.mask(&path.display().to_string())).into_owned();
+                        self.warn(&mut progress, &format!("{path:?} is no artifact: {why}"));
+                    }
+                }
+                Some(Err(failure)) => self.warn(&mut progress, &failure.to_string()),
+                None => self.warn(&mut progress, "there was no time to look for all artifacts"),
+            }
+        }
+        remove_links_out_of(&self.site.paths.logs);
+        let (started, seconds) = (progress.started, progress.clock.elapsed().as_secs_f64());
+        self.outcome(progress, started, seconds)
+    }
+
+    fn outcome(&self, progress: Progress, started: jiff::Timestamp, seconds: f64) -> Outcome {
+        let signal = self.stop.signal();
+        let broken_off: Vec<_> = progress
+            .steps
+            .iter()
+            .filter(|step| matches!(step.status, Status::Interrupted | Status::TimedOut))
+            .collect();
+        let half_deployed = progress
+            .plan
+            .steps
+            .iter()
+            .filter(|_| self.site.reaches_a_cluster(&progress.plan))
+            .filter(|step| broken_off.iter().any(|result| result.name == step.name))
+            .filter_map(|step| step.target()?.namespace.clone())
+            .collect();
+        let (result, exit) = match (signal, progress.failed()) {
+            (Some(signal), _) if progress.cancelled => {
+                (Verdict::Cancelled, Exit::Interrupted(signal.number()))
+            }
+            (_, Some(step)) => (Verdict::Failure, step.exit()),
+            (_, None) if progress.plan.skipped.is_some() => (Verdict::Skipped, Exit::Passed),
+            (_, None) => (Verdict::Success, Exit::Passed),
+        };
+        Outcome {
+            result,
+            plan: progress.plan,
+            other_plans: Vec::new(),
+            tag_created: progress.tag_created,
+            steps: progress.steps,
+            images: progress.images,
+            promoted: progress.promoted,
+            artifacts: progress.artifacts,
+            warnings: progress.warnings,
+            half_deployed,
+            started: started.to_string(),
+            seconds,
+            logs: self.site.paths.logs.display().to_string(),
+            exit,
+        }
+    }
+
+    /// Runs a step of ours, and measures it.
+    async fn own(&self, job: &Job, name: &str, progress: &mut Progress) -> StepResult {
+        let clock = Instant::now();
+        let work = self.work(job, progress);
+        self.timed(name, clock, work).await
+    }
+
+    /// The work of a step of ours.
+    async fn work(&self, job: &Job, progress: &mut Progress) -> Said {
+        match job {
+            Job::Preflight(preflight) => Box::pin(self.preflight(preflight, progress)).await,
+            Job::Subnamespaces(wanted) => self.subnamespaces(wanted).await,
+            Job::Version => self.settle(progress).await,
+            Job::Images { repository, earlier, records, .. } => {
+                let required = progress.plan.images.required;
+                let said = Box::pin(self.record(repository, required, progress)).await?;
+                // A build makes images; what an earlier job recorded is no matter then.
+                if !earlier.is_empty() {
+                    images::unchanged(progress)?;
+                    for image in progress.images.clone() {
+                        let at = images::parse(&image.reference)?;
+                        let wanted = Wanted { passed: earlier, spared: None };
+                        Box::pin(self.let_through(&image, &at, wanted, *records, progress)).await?;
+                    }
+                }
+                Ok(said)
+            }
+            Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,
+            Job::ReleaseCommit { tag, files } => self.release_commit(tag, files, progress).await,
+            Job::Release { assets, notes } => self.release(assets, notes, progress).await,
+            Job::FloatingTags { lines } => self.floating_tags(lines, progress).await,
+            Job::Target(_) => Ok(None),
+        }
+    }
+
+    /// The result of work of ours that began at `clock`.
+    async fn timed(&self, name: &str, clock: Instant, work: impl Future<Output = Said>) -> StepResult {
+        match self.unless_stopped(name, clock, work).await {
+            Ok(reason) => {
+                let seconds = clock.elapsed().as_secs_f64();
+                StepResult { reason, ..StepResult::new(name, Status::Passed, seconds) }
+            }
+            Err(result) => result,
+        }
+    }
+
+    /// Does work of ours; a failure, and a signal in the middle of it, are the result of the step.
+    async fn unless_stopped<T>(
+        &self,
+        name: &str,
+        clock: Instant,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, StepResult> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            done = work => done.map_err(|failure| {
+                StepResult::failed(name, clock.elapsed().as_secs_f64(), failure)
+            }),
+            signal = stop.wait() => {
+                let result = StepResult::new(name, Status::Interrupted, clock.elapsed().as_secs_f64());
+                Err(StepResult { reason: Some(format!("by {}", signal.name())), ..result })
+            }
+        }
+    }
+
+    /// Does what blocks elsewhere than on the one thread that waits for all. After a signal it gets little
+    /// time, and there is no answer where that was too little.
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let mut stop = self.stop.clone();
+        let late = async {
+            stop.wait().await;
+            tokio::time::sleep(AFTER_A_SIGNAL).await;
+        };
+        tokio::select! {
+            biased;
+            done = tokio::task::spawn_blocking(work) => done.ok(),
+            () = late => None,
+        }
+    }
+
+    fn notice(&self, text: &str) {
+        self.reporter.tell(&Event::Said(Level::Notice, text));
+    }
+
+    /// Warns, and keeps the warning for the summary and the report.
+    fn warn(&self, progress: &mut Progress, text: &str) {
+        self.reporter.tell(&Event::Said(Level::Warning, text));
+        progress.warnings.push(text.to_owned());
+    }
+}
+
+/// What a step of ours says when it has succeeded.
+type Said = Result<Option<String>, Failure>;

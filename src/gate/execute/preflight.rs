@@ -1,0 +1,251 @@
+//! The steps `preflight` and `subnamespaces`: what can be known is found out before anything is done,
+//! and what targets need of the cluster is made.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::accounts::Account;
+use super::images::parse;
+use super::{Execution, Progress, Said};
+use crate::domain::outcome::Event;
+use crate::edges::kube::{Action, Api, Progress as Waiting, Stage};
+use crate::gate::plan::{Preflight, Review, Subnamespaces};
+use crate::report::time;
+use oci::OciError;
+use sys::error::Failure;
+use sys::http::Retrying;
+use sys::retry::Policy;
+use workflow_commands::Level;
+
+/// The token files of the run's own accounts.
+const OWN_TOKEN: &str = "own-token";
+const DESTINATION_TOKEN: &str = "destination-token";
+
+/// The checks, in the order in which they are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Check {
+    Own,
+    Cluster,
+    Review,
+    Pull,
+    Push,
+    Destination,
+    OtherCluster,
+    Promote,
+    Existing,
+}
+
+/// What checks found.
+#[derive(Default)]
+struct Findings(Vec<(Check, Result<Option<String>, Failure>)>);
+
+impl Findings {
+    /// In one sentence, or in one failure; each once, as one account may stand on both sides.
+    fn told(mut self) -> Said {
+        self.0.sort_by_key(|(check, _)| *check);
+        let (mut said, mut failures) = (Vec::new(), Vec::new());
+        for (_, found) in self.0 {
+            match found {
+                Ok(Some(text)) if !said.contains(&text) => said.push(text),
+                Err(failure) if !failures.contains(&failure) => failures.push(failure),
+                _ => {}
+            }
+        }
+        match Failure::together(failures, "checks failed") {
+            Some(failure) => Err(failure),
+            None => Ok(Some(said.join("; ")).filter(|said| !said.is_empty())),
+        }
+    }
+}
+
+impl Execution<'_> {
+    /// Everything at the same time; all that is wrong is told at once.
+    pub(super) async fn preflight(&self, preflight: &Preflight, progress: &Progress) -> Said {
+        let found = Mutex::<Findings>::default();
+        let add = |check, result| {
+            found.lock().unwrap_or_else(PoisonError::into_inner).0.push((check, result));
+        };
+        let accounts = &self.edges.accounts;
+        let own = async {
+            if let Some(account) = &accounts.own
+                && !self.enter(account, OWN_TOKEN, Check::Own, &add).await
+            {
+                return;
+            }
+            let cluster = async {
+                let located = match &accounts.own {
+                    Some(account) => account.locate().await,
+                    None => Ok(None),
+                };
+                let there = located.is_ok();
+                add(Check::Cluster, located);
+                if let Some(review) = preflight.review.as_ref().filter(|_| there) {
+                    add(Check::Review, self.review(review).await);
+                }
+            };
+            let account = accounts.own.as_ref();
+            let push = async { add(Check::Push, self.may_push(preflight.push.as_deref(), account).await) };
+            let pull = async { add(Check::Pull, self.may_pull(preflight.pull.as_deref(), account).await) };
+            tokio::join!(cluster, push, pull);
+        };
+        let destination = async {
+            if let Some(account) = &accounts.destination
+                && !self.enter(account, DESTINATION_TOKEN, Check::Destination, &add).await
+            {
+                return;
+            }
+            let cluster = async {
+                if let Some(account) = &accounts.destination {
+                    add(Check::OtherCluster, account.locate().await);
+                }
+            };
+            let account = accounts.destination.as_ref();
+            let push =
+                async { add(Check::Promote, self.may_push(preflight.promote.as_deref(), account).await) };
+            tokio::join!(cluster, push);
+        };
+        tokio::join!(own, destination);
+        // Both sides are asked, so both accounts come first.
+        if found.lock().unwrap_or_else(PoisonError::into_inner).0.iter().all(|(_, result)| result.is_ok()) {
+            add(Check::Existing, self.conflicts(progress).await);
+        }
+        found.into_inner().unwrap_or_else(PoisonError::into_inner).told()
+    }
+
+    /// Becomes the account; whether that worked.
+    async fn enter(
+        &self,
+        account: &Account,
+        file: &str,
+        check: Check,
+        add: &impl Fn(Check, Result<Option<String>, Failure>),
+    ) -> bool {
+        let entered = match self.site.paths.scratch() {
+            Ok(scratch) => account.enter(scratch.join(file), &self.reporter).await,
+            Err(failure) => Err(failure),
+        };
+        let ok = entered.is_ok();
+        add(check, entered.map(|()| Some(format!("acts as the {}", account.name()))));
+        ok
+    }
+
+    async fn may_push(&self, repository: Option<&str>, account: Option<&Account>) -> Said {
+        let Some(repository) = repository else { return Ok(None) };
+        let asked = self.edges.oci.may_push(&parse(repository)?).await;
+        asked.map_err(|error| refused(error, account, "push images to", repository, "writer"))?;
+        Ok(Some(format!("may push to {repository}")))
+    }
+
+    async fn may_pull(&self, repository: Option<&str>, account: Option<&Account>) -> Said {
+        let Some(repository) = repository else { return Ok(None) };
+        let asked = self.edges.oci.may_pull(&parse(repository)?).await;
+        asked.map_err(|error| refused(error, account, "pull images from", repository, "reader"))?;
+        Ok(Some(format!("may pull from {repository}")))
+    }
+
+    /// Asks the cluster whether the targets may do what they are about to, and whether the namespaces exist.
+    async fn review(&self, review: &Review) -> Result<Option<String>, Failure> {
+        let api = self.api(self.patiently())?;
+        let (names, actions) = match review {
+            Review::Subnamespaces(parent) => {
+                (std::slice::from_ref(parent), vec![Action::create_subnamespaces(parent)])
+            }
+            Review::Deploy(names) => {
+                (names.as_slice(), names.iter().map(|name| Action::deploy(name)).collect())
+            }
+        };
+        let (lacking, checks) = tokio::join!(
+            join_all(names.iter().map(|name| api.lacks_namespace(name))),
+            join_all(actions.iter().map(|action| api.check(action))),
+        );
+        let lacking = names.iter().zip(lacking).filter(|(_, lacking)| *lacking).map(|(name, _)| name);
+        for name in lacking {
+            match review {
+                Review::Subnamespaces(_) => return Err(api.no_namespace(name).into()),
+                // A target may create it.
+                Review::Deploy(_) => {
+                    let text =
+                        format!("{}; a target that deploys to it must create it", api.no_namespace(name));
+                    self.reporter.tell(&Event::Said(Level::Warning, &text));
+                }
+            }
+        }
+        checks.into_iter().collect::<Result<(), _>>()?;
+        let may: Vec<_> = actions.iter().map(ToString::to_string).collect();
+        Ok(Some(format!("may {}", may.join(", "))))
+    }
+
+    /// The cluster of the targets.
+    pub(super) fn api(&self, retrying: Retrying) -> Result<Api, Failure> {
+        let token = self.site.paths.scratch()?.join(OWN_TOKEN);
+        let account = self.edges.accounts.own.as_ref();
+        let kubeconfig = match account.and_then(|account| account.kubeconfig(&token)) {
+            Some(kubeconfig) => kubeconfig,
+            None => self.site.kubeconfig.for_target(self.site.kube_context.as_deref(), None)?,
+        };
+        Ok(Api::new(&kubeconfig, &self.site.env, retrying)?)
+    }
+
+    /// Six tries of a few seconds each, so that a server that stalls holds us for less than a minute.
+    fn patiently(&self) -> Retrying {
+        let policy = Policy { patience: Duration::from_secs(10), ..Policy::default() };
+        Retrying { policy, watcher: self.edges.watcher.clone() }
+    }
+
+    /// Sees to it that the subnamespaces are there.
+    pub(super) async fn subnamespaces(&self, wanted: &Subnamespaces) -> Said {
+        let api = self.api(self.patiently())?;
+        let made = Mutex::new(0_usize);
+        let tell = |progress: &Waiting| {
+            let Waiting { name, stage, elapsed } = progress;
+            let elapsed = time(elapsed.as_secs_f64());
+            match stage {
+                Stage::Created => {
+                    *made.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+                    self.notice(&format!("created the subnamespace {name} of {}", wanted.parent));
+                }
+                Stage::Waiting(state) => {
+                    let state = state.as_deref().unwrap_or("without a state");
+                    self.notice(&format!("waiting for the subnamespace {name} ({state}, {elapsed})"));
+                }
+                Stage::Ready(_) => {}
+            }
+        };
+        let limit = self.site.subnamespaces_limit;
+        api.ensure_subnamespaces(&wanted.parent, &wanted.names, limit, &tell).await?;
+        let api = &api;
+        let reviews = wanted.names.iter().map(|name| async move {
+            let wait = || self.notice(&format!("waiting for the roles of {} in {name}", wanted.parent));
+            api.check_subnamespace(&wanted.parent, &Action::deploy(name), &wait).await
+        });
+        join_all(reviews).await.into_iter().collect::<Result<(), _>>()?;
+        let made = made.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Some(format!("{} of {} ready, {made} created", wanted.names.len(), wanted.parent)))
+    }
+}
+
+/// A registry's refusal; of a service account, with the role that it lacks.
+fn refused(error: OciError, account: Option<&Account>, what: &str, repository: &str, role: &str) -> Failure {
+    let denied = error.is_denied();
+    let mut failure = Failure::from(error);
+    let who = match account.filter(|account| account.registry().is_some()) {
+        Some(account) => {
+            if denied {
+                failure.help = Some(format!(
+                    "check tenant-name and project-id, of which the registry's name is made, and grant the {} the role \
+                     roles/artifactregistry.{role} there",
+                    account.name()
+                ));
+            }
+            format!("the {}", account.name())
+        }
+        None => "this job".to_owned(),
+    };
+    failure.context(if denied {
+        format!("{who} may not {what} {repository}")
+    } else {
+        format!("it cannot be found out whether {who} may {what} {repository}")
+    })
+}

@@ -1,0 +1,369 @@
+//! The records of gates: what this run asks of those that are there, and those that it leaves.
+
+use std::time::Duration;
+
+use super::images::parse;
+use super::{Execution, Progress};
+use crate::domain::environment::Stage;
+use crate::domain::outcome::{Image, Status, StepResult};
+use crate::gate::plan::{Action, Job, Names, Plan, Promotion};
+use crate::gate::record::{self, By, Finding, Judgement, Kept, Ran, Record, Rule, UNSIGNED, word};
+use crate::inputs::{Command, Records};
+use oci::{Digest, Repository};
+use sys::error::{Exit, Failure};
+
+/// What the records of an image must say.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wanted<'a> {
+    /// The gates that it must have passed.
+    pub(super) passed: &'a [Stage],
+    /// The gate that must not have rejected it; whether it passed is known from elsewhere.
+    pub(super) spared: Option<Stage>,
+}
+
+impl Execution<'_> {
+    /// Whose records count in this run. That the commit is in the history of the main branch is checked
+    /// where the version's tag is looked up.
+    pub(super) fn rule(&self, progress: &Progress) -> Rule {
+        Rule { commit: progress.plan.commit().map(str::to_owned), ..self.site.rule.clone() }
+    }
+
+    /// The records of an image, once they say what is wanted. A rejection is an error; a record that is
+    /// missing is one where records are required, and a warning where they are expected.
+    pub(super) async fn let_through(
+        &self,
+        image: &Image,
+        at: &Repository,
+        wanted: Wanted<'_>,
+        records: Records,
+        progress: &mut Progress,
+    ) -> Result<Vec<Kept>, Failure> {
+        if records == Records::Off {
+            return Ok(Vec::new());
+        }
+        let reference = at.tag(&progress.plan.version.version)?.to_string();
+        let kept = match record::read(&self.edges.oci, at, &image.digest.parse()?).await {
+            Ok(kept) => kept,
+            Err(error) if records == Records::Required && !wanted.passed.is_empty() => {
+                return Err(
+                    Failure::from(error).context(format!("the records of {reference} cannot be read"))
+                );
+            }
+            Err(error) => {
+                self.warn_once(&format!("the records of {reference} cannot be read: {error}"), progress);
+                return Ok(Vec::new());
+            }
+        };
+        let (rule, said) = (self.rule(progress), Kept::records(&kept));
+        if let Some(why) = record::yanked(&said) {
+            return Err(rejected(&reference, why));
+        }
+        let mut missing = Vec::new();
+        for stage in wanted.passed.iter().chain(&wanted.spared) {
+            match rule.judge(&said, word(*stage)) {
+                Finding::Rejected(why) => return Err(rejected(&reference, why)),
+                Finding::Missing(why) if wanted.passed.contains(stage) => missing.push((word(*stage), why)),
+                Finding::Passed | Finding::Missing(_) => {}
+            }
+        }
+        if records == Records::Required && !missing.is_empty() {
+            return Err(unrecorded(&reference, &missing));
+        }
+        for (stage, why) in missing {
+            self.warn_once(&format!("no record says that {reference} passed {stage}: {why}"), progress);
+        }
+        Ok(kept)
+    }
+
+    /// Warns once a run.
+    fn warn_once(&self, text: &str, progress: &mut Progress) {
+        if !progress.warnings.iter().any(|warning| warning == text) {
+            self.warn(progress, text);
+        }
+    }
+
+    /// Brings the records of an image to where it is promoted to, with the one of the gate that the
+    /// promotion ends. `there` are the records that the image has at the destination.
+    pub(super) async fn record_promotion(
+        &self,
+        promotion: &Promotion,
+        image: &Image,
+        (kept, there): (&[Kept], &[Kept]),
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
+        if promotion.record == Records::Off {
+            return Ok(());
+        }
+        let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
+        let digest: Digest = image.digest.parse()?;
+        let own = (!by_hand(&progress.plan)).then(|| {
+            let at = format!("{}/{}:{}", promotion.source, image.name, progress.plan.version.version);
+            self.record_of(ended_by(promotion), at, Ok(()), progress)
+        });
+        let oci = &self.edges.oci;
+        let work = async {
+            record::carry(oci, &destination, &digest, kept).await?;
+            match &own {
+                Some(record) => record::attach(oci, &destination, &digest, record, there).await,
+                None => Ok(false),
+            }
+        };
+        let done = work.await;
+        progress.records.extend(own.clone().map(|record| (image.name.clone(), record)));
+        match done {
+            Ok(true) => self.notice(&format!(
+                "recorded at {destination} that {} passed {}; the record is {UNSIGNED}",
+                image.name,
+                word(ended_by(promotion))
+            )),
+            Ok(false) => {}
+            Err(error) if promotion.record == Records::Required => {
+                let what = format!("the records of {} could not be attached at {destination}", image.name);
+                return Err(Failure::from(error).context(what));
+            }
+            Err(error) => self.warn(
+                progress,
+                &format!("the records of {} could not be attached at {destination}: {error}", image.name),
+            ),
+        }
+        Ok(())
+    }
+
+    /// Leaves a record of what the gate found on each image that it judged. Where the gate failed, what it
+    /// left at the destination is rejected.
+    pub async fn judge(&self, progress: &mut Progress, verdict: &Result<(), String>) {
+        if progress.cancelled || self.stop.signal().is_some() {
+            return;
+        }
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = self.leave_records(progress, verdict) => {}
+            _ = stop.wait() => {}
+        }
+    }
+
+    async fn leave_records(&self, progress: &mut Progress, result: &Result<(), String>) {
+        if let Some((stage, records)) = judged(progress)
+            && records != Records::Off
+        {
+            for image in progress.images.clone() {
+                // The very record that went along, so that another promotion does not bring a second one.
+                let promoted = progress.records.get(&image.name).filter(|_| result.is_ok()).cloned();
+                let record = promoted.unwrap_or_else(|| {
+                    self.record_of(stage, image.reference.clone(), result.clone(), progress)
+                });
+                let left = async {
+                    let at = parse(&image.reference)?;
+                    self.leave(&at, &image.digest.parse()?, &record).await
+                };
+                if let Err(failure) = left.await {
+                    self.warn(progress, &format!("no record was left on {}: {failure}", image.reference));
+                }
+            }
+        }
+        let promotion = progress.plan.steps.iter().find_map(|step| match &step.job {
+            Job::Promote(promotion) if step.action == Action::Run => Some(promotion.clone()),
+            _ => None,
+        });
+        let passed = result.is_ok() && progress.passed();
+        if let Some(promotion) = promotion
+            && promotion.record != Records::Off
+            && !passed
+            && (progress.entered() || self.edges.accounts.destination.is_none())
+        {
+            for name in names(progress) {
+                if let Err(failure) = self.reject(&promotion, &name, result, progress).await {
+                    let place = &promotion.destination;
+                    self.warn(progress, &format!("it is not known what is at {place}/{name}: {failure}"));
+                }
+            }
+        }
+    }
+
+    /// Rejects what the destination has under this version although the gate failed: the very image that
+    /// failed its tests, or one that no gate has passed. An image that was promoted before stays what it is.
+    async fn reject(
+        &self,
+        promotion: &Promotion,
+        name: &str,
+        result: &Result<(), String>,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
+        let destination = parse(&format!("{}/{name}", promotion.destination))?;
+        let tag = destination.tag(&progress.plan.version.version)?;
+        let Some(there) = self.edges.oci.resolve(&destination, &tag.which()).await? else { return Ok(()) };
+        let digest = there.digest;
+        let tested = progress.images().iter().find(|image| image.name == name);
+        let tested = tested.map(|image| image.digest.clone());
+        let why = match (result, &tested) {
+            (Ok(()), Some(tested)) if *tested == digest.as_str() => return Ok(()),
+            (Err(why), Some(tested)) if *tested == digest.as_str() => why.clone(),
+            _ => {
+                let said = Kept::records(&record::read(&self.edges.oci, &destination, &digest).await?);
+                let rule = Rule { commit: None, ..self.rule(progress) };
+                if rule.judge(&said, word(ended_by(promotion))) == Finding::Passed {
+                    return Ok(());
+                }
+                let tested = tested.unwrap_or_else(|| "no image".to_owned());
+                format!("the gate tested {tested} and did not promote this image")
+            }
+        };
+        let record = self.record_of(ended_by(promotion), tag.to_string(), Err(why.clone()), progress);
+        self.leave(&destination, &digest, &record).await?;
+        let remove = super::removal::command(&destination, &digest);
+        self.warn(
+            progress,
+            &format!(
+                "{tag} is {digest}, and the gate failed: {why}. It is recorded there as FAILED, so that later gates \
+                 refuse it; remove it with `{remove}`"
+            ),
+        );
+        Ok(())
+    }
+
+    /// Attaches a record.
+    async fn leave(&self, at: &Repository, digest: &Digest, record: &Record) -> Result<(), Failure> {
+        let known = record::read(&self.edges.oci, at, digest).await?;
+        record::attach(&self.edges.oci, at, digest, record, &known).await?;
+        Ok(())
+    }
+
+    fn record_of(
+        &self,
+        stage: Stage,
+        image: String,
+        result: Result<(), String>,
+        progress: &Progress,
+    ) -> Record {
+        let plan = &progress.plan;
+        let environment = plan.environment.environment.as_ref().map(|name| name.text.clone());
+        Record {
+            trust: UNSIGNED.to_owned(),
+            stage: Some(word(stage).to_owned()),
+            result: if result.is_ok() { Judgement::Passed } else { Judgement::Failed },
+            reason: result.err(),
+            judged: progress.now().to_string(),
+            version: Some(plan.version.version.clone()),
+            image,
+            by: By { commit: plan.commit().map(str::to_owned), environment, ..self.site.by.clone() },
+            targets: progress.steps.iter().filter_map(ran).collect(),
+            handed_over: plan.command == Command::Promote && plan.images.handed_over,
+        }
+    }
+}
+
+/// What the records of an image must say before a promotion. Where this run ran the gate, or the run that
+/// did handed the digests over, it is known that the image passed; of a promotion by hand only records say so.
+pub(super) fn wanted(promotion: &Promotion, plan: &Plan) -> Wanted<'static> {
+    let to_prod = promotion.stage == Stage::Prod;
+    match (plan.command == Command::Promote, by_hand(plan)) {
+        (_, true) if to_prod => Wanted { passed: &[Stage::FastFeedback, Stage::ExtendedTest], spared: None },
+        (_, true) => Wanted { passed: &[Stage::FastFeedback], spared: None },
+        (handed_over, false) => Wanted {
+            passed: if to_prod { &[Stage::FastFeedback] } else { &[] },
+            spared: handed_over.then(|| ended_by(promotion)),
+        },
+    }
+}
+
+/// The gate that a promotion ends.
+pub(super) fn ended_by(promotion: &Promotion) -> Stage {
+    if promotion.stage == Stage::Prod { Stage::ExtendedTest } else { Stage::FastFeedback }
+}
+
+/// Whether nobody has run a gate for this promotion.
+fn by_hand(plan: &Plan) -> bool {
+    plan.command == Command::Promote && !plan.images.handed_over && plan.images.recorded.is_empty()
+}
+
+/// The gate that this run is, and what becomes of its records; of single targets those of a later gate are
+/// one. None where the images were not found, or may not go on.
+fn judged(progress: &Progress) -> Option<(Stage, Records)> {
+    let plan = &progress.plan;
+    let step = plan.steps.iter().find(|step| matches!(step.job, Job::Images { .. }))?;
+    let Job::Images { stage, earlier, records, .. } = &step.job else { return None };
+    let is_gate = matches!(plan.command, Command::FastFeedback | Command::ExtendedTest | Command::Prod)
+        || !earlier.is_empty();
+    let found = progress.steps.iter().any(|done| done.name == step.name && done.status.passes());
+    (is_gate && found).then_some((*stage, *records))
+}
+
+impl Progress {
+    /// The first step before the promotion that did not pass, where a target has run: what fails before
+    /// that says nothing of an image.
+    pub fn failed_test(&self) -> Option<String> {
+        let failed = self.first_failure().filter(|_| self.something_ran())?;
+        Some(format!("{} {}", failed.name, failed.status.word()))
+    }
+
+    /// Whether all steps before the promotion passed.
+    pub fn tested(&self) -> bool {
+        self.first_failure().is_none() && !self.cancelled
+    }
+
+    fn first_failure(&self) -> Option<&StepResult> {
+        let tests = self.promotion().unwrap_or(self.plan.steps.len());
+        self.steps.iter().take(tests).find(|step| !step.status.passes())
+    }
+
+    /// Whether a target, or the promotion, began.
+    fn something_ran(&self) -> bool {
+        let acts = |job: &Job| matches!(job, Job::Target(_) | Job::Promote(_));
+        let began = self.steps.iter().filter(|done| done.status != Status::Skipped);
+        let mut steps = began.filter_map(|done| self.plan.steps.iter().find(|step| step.name == done.name));
+        steps.any(|step| acts(&step.job))
+    }
+
+    /// Whether the run may ask the registries: it became who it acts as, or needs no account.
+    fn entered(&self) -> bool {
+        let preflight = self.plan.steps.iter().find(|step| matches!(step.job, Job::Preflight(_)));
+        let done =
+            |name: &str| self.steps.iter().any(|done| done.name == name && done.status == Status::Passed);
+        preflight.is_none_or(|step| done(&step.name))
+    }
+}
+
+/// The names of the images, as far as they are known.
+fn names(progress: &Progress) -> Vec<String> {
+    match (progress.images(), &progress.plan.images.names) {
+        ([], Names::Names(names)) => names.clone(),
+        (images, _) => images.iter().map(|image| image.name.clone()).collect(),
+    }
+}
+
+/// A make target of the path to production, and how it ended.
+fn ran(step: &StepResult) -> Option<Ran> {
+    let target = step.target.as_ref().filter(|target| target.starts_with("p2p-"))?;
+    let time = Duration::try_from_secs_f64(step.seconds).unwrap_or_default();
+    Some(Ran {
+        name: target.clone(),
+        result: step.status.word().to_owned(),
+        milliseconds: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+fn rejected(reference: &str, why: String) -> Failure {
+    Failure {
+        what: format!("{reference} was rejected and does not go on"),
+        causes: vec![why],
+        help: Some(
+            "let the gate that rejected it pass again, or promote another version; `p2p verify` shows all records"
+                .to_owned(),
+        ),
+        exit: Exit::Failed,
+    }
+}
+
+fn unrecorded(reference: &str, missing: &[(&str, String)]) -> Failure {
+    let gates: Vec<_> = missing.iter().map(|(stage, _)| *stage).collect();
+    Failure {
+        what: format!("no record says that {reference} passed {}", gates.join(" and ")),
+        causes: missing.iter().map(|(stage, why)| format!("{stage}: {why}")).collect(),
+        help: Some(
+            "let the gate promote it from the main branch, which leaves the record; `promotion-record` is `required`, \
+             and with `expected` a missing record is a warning"
+                .to_owned(),
+        ),
+        exit: Exit::Failed,
+    }
+}

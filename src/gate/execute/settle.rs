@@ -1,0 +1,49 @@
+//! The step `version`: the version that this run has for good.
+
+use super::{Execution, Progress, Remote, Said};
+use crate::gate::plan::Version;
+use crate::gate::tagging::{self, PATIENCE, Subject};
+use sys::error::Failure;
+
+impl Execution<'_> {
+    /// Creates the version tag where the plan says so. Another run may take the planned one first;
+    /// then the plan goes on with the version that was settled.
+    pub(super) async fn settle(&self, progress: &mut Progress) -> Said {
+        let planned = progress.plan.version.clone();
+        if !planned.create {
+            return Ok(Some(match planned.version.as_str() {
+                "" => planned.because,
+                version => format!("{version} ({})", planned.because),
+            }));
+        }
+        let Some(remote) = &self.edges.remote else {
+            return Err(Failure::usage(
+                "a version tag can be created on GitHub only",
+                "run in GitHub Actions",
+            ));
+        };
+        let Remote { repository, commit, kind, listing, bump } = remote;
+        let subject = Subject { prefix: &repository.prefix, commit, kind, bump: *bump };
+        let read = async || repository.tags().await;
+        let settled = tagging::settle(subject, listing.clone(), read, &repository.github, &PATIENCE).await?;
+        progress.tag_created = settled.created;
+        let because = match (settled.version == planned.version, settled.created) {
+            (true, true) => planned.because.clone(),
+            (false, true) => format!("the tags changed after {} was planned", planned.version),
+            (_, false) => "the commit got its tag meanwhile".to_owned(),
+        };
+        let version = Version {
+            version: settled.version,
+            previous: settled.previous.map(|previous| previous.to_string()),
+            tag: settled.tag,
+            create: false,
+            because,
+        };
+        let said = match &version.tag {
+            Some(tag) if settled.created => format!("created the tag {tag} ({})", version.because),
+            _ => format!("{} ({})", version.version, version.because),
+        };
+        progress.plan = progress.plan.clone().with_version(version);
+        Ok(Some(said))
+    }
+}

@@ -1,0 +1,205 @@
+//! Where a plan runs and with what, and the private files of each target.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::accounts::Accounts;
+use crate::domain::version::{Commit, Kind};
+use crate::edges::git::Git;
+use crate::edges::kube::Kubeconfig;
+use crate::edges::workspace::{ArtifactGlobs, KeptFile, Listed, Snapshot, bring_back, list};
+use crate::gate::context::Paths;
+use crate::gate::plan::{Cache, Place, Plan};
+use crate::gate::record::{By, Rule};
+use crate::gate::tagging::{self, Listing};
+use crate::inputs::Bump;
+use oci::Client;
+use oci::logins::Login;
+use registry::Pushes;
+use sys::error::{Failure, FileError};
+use sys::retry::Watcher;
+use sys::world::Env;
+
+/// The outside systems.
+pub struct Edges {
+    /// Registries.
+    pub oci: Client,
+    /// The git program.
+    pub git: Git,
+    /// The remote repository, on GitHub.
+    pub remote: Option<Remote>,
+    /// The accounts that the run acts as.
+    pub accounts: Accounts,
+    /// What is pushed to the registry of a local run, where it is ours.
+    pub pushes: Option<Pushes>,
+    /// Who is told of requests that are tried again.
+    pub watcher: Watcher,
+}
+
+/// The logins of the inputs, each for the registry that it was given for.
+#[derive(Debug, Clone, Default)]
+pub struct GivenLogins {
+    /// To the environment's registry.
+    pub own: Option<Login>,
+    /// To the registry that is promoted from.
+    pub source: Option<Login>,
+    /// To the registry that is promoted to.
+    pub destination: Option<Login>,
+    /// To further ones, such as the tenant's own.
+    pub further: Vec<Login>,
+}
+
+impl GivenLogins {
+    /// All of them; where two are for one registry the later is the one that is meant.
+    pub fn all(&self) -> impl Iterator<Item = &Login> {
+        self.further.iter().chain([&self.own, &self.source, &self.destination].into_iter().flatten())
+    }
+}
+
+/// The remote repository, in which version tags are created.
+pub struct Remote {
+    /// How it is reached.
+    pub repository: tagging::Remote,
+    /// The commit under test.
+    pub commit: Commit,
+    /// What its version is made from.
+    pub kind: Kind,
+    /// The version tags as they were read before.
+    pub listing: Listing,
+    /// What a new version counts up.
+    pub bump: Bump,
+}
+
+/// Where a plan runs and with what.
+pub struct Site {
+    /// Where we are.
+    pub place: Place,
+    /// The environment of this process, which targets inherit.
+    pub env: Env,
+    /// The directories.
+    pub paths: Paths,
+    /// This program.
+    pub binary: PathBuf,
+    /// The input `insecure-registries`.
+    pub insecure_registries: Option<String>,
+    /// Flags of the command that repeats a target, each with its value.
+    pub flags: Vec<(&'static str, String)>,
+    /// The largest workspace that is copied, in bytes.
+    pub copy_limit: u64,
+    /// The logins that were given.
+    pub logins: GivenLogins,
+    /// What targets get of a kubeconfig.
+    pub kubeconfig: Kubeconfig,
+    /// The context of it.
+    pub kube_context: Option<String>,
+    /// What a promotion gets instead, where it goes to another environment than the job's own.
+    pub kubeconfig_elsewhere: Option<Kubeconfig>,
+    /// gcloud's default credentials, which each target finds as the job had them.
+    pub credentials: Option<KeptFile>,
+    /// What make is told of the build cache.
+    pub cache: Cache,
+    /// Who judges, for the records of the gate.
+    pub by: By,
+    /// Whose records count.
+    pub rule: Rule,
+    /// How long a subnamespace may take.
+    pub subnamespaces_limit: Duration,
+    /// The names of the logs so far.
+    pub log_names: Mutex<BTreeSet<String>>,
+}
+
+impl Site {
+    /// Puts gcloud's default credentials back as the job had them.
+    pub(super) fn keep_credentials(&self) -> Result<(), Failure> {
+        match &self.credentials {
+            Some(file) => Ok(file.restore()?),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether targets may have reached a cluster: a laptop's get an empty kubeconfig unless one is named.
+    pub(super) fn reaches_a_cluster(&self, plan: &Plan) -> bool {
+        self.place == Place::Github
+            || self.kubeconfig.contexts().next().is_some()
+            || plan.access.own.cluster.is_some()
+    }
+
+    /// The file of a target's log. Names that differ only in what no file's name can hold, and a
+    /// target that runs twice, get a number.
+    pub(super) fn log_of(&self, target: &str) -> PathBuf {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+        let name: String = target.chars().map(plain).collect();
+        let mut taken = self.log_names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = name.clone();
+        let mut number = 1;
+        while !taken.insert(file.clone()) {
+            number += 1;
+            file = format!("{name}-{number}");
+        }
+        self.paths.logs.join(format!("{file}.log"))
+    }
+
+    /// The files that the globs name, as absolute paths. A checkout of our own goes with the run: what
+    /// was left there is copied beside the logs. It blocks.
+    pub(super) fn artifacts(
+        &self,
+        globs: &[String],
+    ) -> impl FnOnce() -> Result<Listed, Failure> + Send + use<> {
+        let globs = globs.to_vec();
+        let (directory, workspace) = (self.paths.directory.clone(), self.paths.workspace.clone());
+        let apart = self.paths.elsewhere().then(|| self.paths.logs.join("artifacts"));
+        move || {
+            let globs = ArtifactGlobs::parse(globs.iter().map(String::as_str))?;
+            let (mut at, mut root) = (directory, workspace);
+            if let Some(apart) = apart.filter(|_| !globs.is_empty()) {
+                std::fs::create_dir_all(&apart).map_err(FileError::at("create a directory in", &apart))?;
+                bring_back(&globs, &at, &apart, &Snapshot::default(), &apart)?;
+                (at, root) = (apart.clone(), apart);
+            }
+            Ok(list(&globs, &at, &root)?)
+        }
+    }
+
+    /// The command that repeats a target on a laptop. What a promotion needs only a gate sets up.
+    pub(super) fn repeat(&self, target: &str) -> String {
+        let command = match target {
+            "p2p-build" => "p2p run p2p-build".to_owned(),
+            // The registry of local runs keeps what the gate before promoted.
+            "p2p-extended-test" | "p2p-promote-to-prod" => "p2p extended-test".to_owned(),
+            "p2p-prod" => "p2p prod".to_owned(),
+            target if target.starts_with("p2p-promote-") => "p2p fast-feedback".to_owned(),
+            target => format!("p2p run p2p-build {target}"),
+        };
+        self.flags.iter().fold(command, |command, (flag, value)| format!("{command} {flag} {}", word(value)))
+    }
+}
+
+/// One word of a shell's command line.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+/// The directory make runs in, in the workspace or in its copy at `root`. Without a slash at the
+/// end: recipes see it as `PWD`.
+pub(super) fn inside(root: &Path, paths: &Paths) -> PathBuf {
+    root.join(paths.inside()).components().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::word;
+
+    #[test]
+    fn a_word_stays_one_word_for_the_shell() {
+        assert_eq!(word("apps/web-1.2"), "apps/web-1.2");
+        assert_eq!(word("my app's"), "'my app'\\''s'");
+        assert_eq!(word(""), "''");
+    }
+}

@@ -1,0 +1,307 @@
+//! One make target: its private files, its environment, its process, its output.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::copied::Copied;
+use super::log_file::LogFile;
+use super::private::Private;
+use super::site::inside;
+use super::waves::STOPPED;
+use super::{Execution, Progress};
+use crate::domain::environment::runtime;
+use crate::domain::outcome::{Event, Status, StepResult};
+use crate::gate::plan::{BUILD, BUILDER, Place, Target};
+use crate::report::Reporter;
+use sys::error::{Failure, FileError};
+use sys::process::{Ended, How, RunOptions, Spec, run_group};
+use workflow_commands::{Findings, Options, Stream, inert, stripped};
+
+/// What a target did, before it is told.
+pub(super) struct Ran {
+    ended: Ended,
+    limit: Option<Duration>,
+    findings: Findings,
+    log: PathBuf,
+    summary: Option<String>,
+    /// Where files that it names are, and where they belong.
+    moved: Option<(PathBuf, PathBuf)>,
+    repeat: String,
+    /// Whether it asked for the build cache that GitHub's token is needed for, and had none.
+    dead_cache: bool,
+}
+
+/// What a recipe says that asks for GitHub's build cache; make shows recipes as it runs them.
+const GITHUB_CACHE: &[u8] = b"type=gha";
+
+/// The variable that names the builder of `docker buildx`.
+const BUILDX_BUILDER: &str = "BUILDX_BUILDER";
+
+/// The longest summary of a target that is read, in bytes; GitHub's limit for a step.
+const SUMMARY: u64 = 1 << 20;
+
+/// The output of one target on its way to the listeners and to its log.
+struct Printer {
+    stream: Stream,
+    reporter: Reporter,
+    log: LogFile,
+    /// What the log file gave back for the text before.
+    spare: Vec<u8>,
+    /// Whether [`GITHUB_CACHE`] was in it; none where nobody needs to know.
+    cache: Option<bool>,
+}
+
+impl Printer {
+    fn take(&mut self, bytes: Option<&[u8]>) {
+        let printed = match bytes {
+            Some(bytes) => self.stream.push(bytes),
+            None => self.stream.finish(),
+        };
+        for secret in &printed.masks {
+            self.reporter.tell(&Event::Mask(secret));
+        }
+        if !printed.console.is_empty() {
+            self.reporter.tell(&Event::Printed(printed.console));
+        }
+        if let Some(drawing) = printed.drawing {
+            self.reporter.tell(&Event::Drawing(drawing));
+        }
+        if self.cache == Some(false) {
+            self.cache = Some(memchr::memmem::find(printed.log, GITHUB_CACHE).is_some());
+        }
+        let log = self.stream.take_log(std::mem::take(&mut self.spare));
+        self.spare = self.log.write(log);
+    }
+}
+
+impl Execution<'_> {
+    /// Runs a target, in place or in the copy, and gives what it did; nothing where a signal kept it from
+    /// beginning.
+    pub(super) async fn target(
+        &self,
+        target: &Target,
+        copy: Option<&Copied>,
+        prefix: Option<String>,
+        promotes: bool,
+    ) -> Result<Option<Ran>, Failure> {
+        let site = self.site;
+        let workspace = copy.map_or(&site.paths.workspace, Copied::root);
+        let directory = inside(workspace, &site.paths);
+        let mut stop = self.stop.clone();
+        // Tokens may have to be minted for it.
+        let private = tokio::select! {
+            private = Private::make(self, target, promotes) => private?,
+            _ = stop.wait() => return Ok(None),
+        };
+        let log = site.log_of(&target.target);
+        let printer = Arc::new(Mutex::new(Printer {
+            stream: Stream::new(self.masker.clone(), options(target, prefix)),
+            reporter: self.reporter.clone(),
+            log: LogFile::create(&log).map_err(FileError::at("write", &log))?,
+            spare: Vec::new(),
+            cache: self.cache_is_dead(target).then_some(false),
+        }));
+        let spec = self.spec(target, &private, &directory, workspace);
+        let options = RunOptions { time_limit: target.time_limit, ..RunOptions::default() };
+        let sink = Arc::clone(&printer);
+        let ended = run_group(&spec, options, self.stop.clone(), move |bytes| {
+            sink.lock().unwrap_or_else(PoisonError::into_inner).take(Some(bytes));
+        })
+        .await?;
+        let mut printer = printer.lock().unwrap_or_else(PoisonError::into_inner);
+        printer.take(None);
+        printer.log.finish();
+        let summary = private.summary(SUMMARY).map(|text| self.masker.mask(&stripped(&text)).into_owned());
+        Ok(Some(Ran {
+            ended,
+            limit: target.time_limit,
+            findings: printer.stream.findings(),
+            log,
+            summary,
+            moved: copy.map(|copy| (copy.root().clone(), site.paths.workspace.clone())),
+            repeat: site.repeat(&target.target),
+            dead_cache: printer.cache == Some(true),
+        }))
+    }
+
+    /// Whether a build that asks for GitHub's cache gets none, and nobody has said so yet: its token is
+    /// given to actions and not to `run` steps.
+    fn cache_is_dead(&self, target: &Target) -> bool {
+        let site = self.site;
+        target.target == BUILD
+            && site.place == Place::Github
+            && site.env.get("ACTIONS_RUNTIME_TOKEN").is_none()
+            && site.cache.warning.is_none()
+    }
+
+    pub(super) fn spec(
+        &self,
+        target: &Target,
+        private: &Private,
+        directory: &Path,
+        workspace: &Path,
+    ) -> Spec {
+        let site = self.site;
+        let mut env = target.variables.over(&site.env);
+        // Those of a make that started us would make this one its child.
+        for name in ["MAKELEVEL", "MFLAGS"] {
+            env.remove(name);
+        }
+        if env.get("MAKEFLAGS").is_some_and(|flags| flags.contains("--jobserver")) {
+            env.remove("MAKEFLAGS");
+        }
+        for (name, value) in private.variables() {
+            env.set(name, value);
+        }
+        if site.cache.builder && env.get(BUILDX_BUILDER).is_none() {
+            env.set(BUILDX_BUILDER, BUILDER);
+        }
+        env.set(runtime::PWD, directory);
+        env.set(runtime::P2P_BIN, &site.binary);
+        if let Some(names) = &site.insecure_registries {
+            env.set(runtime::P2P_INSECURE_REGISTRIES, names);
+        }
+        if let Some(path) = findable(&site.binary, env.path("PATH")) {
+            env.set("PATH", path);
+        }
+        if site.place == Place::Github {
+            env.set(runtime::GITHUB_WORKSPACE, workspace);
+        }
+        Spec {
+            program: "make".into(),
+            args: [target.target.as_str()]
+                .into_iter()
+                .chain(site.cache.assignment)
+                .map(Into::into)
+                .chain(target.assignments().map(Into::into))
+                .collect(),
+            cwd: directory.to_owned(),
+            env,
+        }
+    }
+
+    /// Tells what a target said besides its text, and makes its result.
+    pub(super) fn passed_on(
+        &self,
+        name: &str,
+        ran: Result<Option<Ran>, Failure>,
+        progress: &mut Progress,
+    ) -> StepResult {
+        let ran = match ran {
+            Ok(Some(ran)) => ran,
+            Ok(None) => {
+                progress.cancelled = true;
+                return StepResult::skipped(name, STOPPED);
+            }
+            Err(failure) => return StepResult::failed(name, 0.0, failure),
+        };
+        for annotation in &ran.findings.annotations {
+            let mut annotation = annotation.clone();
+            if let (Some((from, to)), Some(file)) = (&ran.moved, &annotation.file) {
+                annotation.file = Some(moved(file, from, to));
+            }
+            self.reporter.tell(&Event::Annotated(&annotation));
+        }
+        if ran.findings.refused_masks > 0 {
+            let refused = ran.findings.refused_masks;
+            self.warn(progress, &format!("{name}: {refused} `add-mask` commands were refused: too short, too many, or they would hide what the gate itself prints"));
+        }
+        if ran.dead_cache {
+            // What the Makefile sets `p2p_image_cache` to is replaced only where there is a cache that works.
+            let remedy = if self.site.cache.assignment.is_some() {
+                "give `$(p2p_image_cache)` to docker buildx in its place"
+            } else {
+                "where the job has docker buildx and a running Docker, p2p sets `p2p_image_cache` to a cache in the \
+                 registry (`docker/setup-buildx-action` installs it)"
+            };
+            self.warn(progress, &format!(
+                "{name} asks for a build cache of `type=gha`, which does nothing here, because GitHub gives its token to \
+                 actions and not to `run` steps; {remedy}"
+            ));
+        }
+        if let Some(summary) = &ran.summary {
+            self.reporter.tell(&Event::Summarised(name, summary));
+        }
+        result(name, ran, |text| inert(&self.masker.clean(text)).into_owned())
+    }
+}
+
+/// The search path with the directory of `binary` at its end, where nothing is shadowed by it: `p2p image
+/// push` works in the action as it does on a laptop. None where it is not called `p2p`, and where there is
+/// no search path: the system's own would be lost.
+fn findable(binary: &Path, path: Option<PathBuf>) -> Option<OsString> {
+    let directory = binary.parent().filter(|_| binary.file_name().is_some_and(|name| name == "p2p"))?;
+    let mut directories: Vec<_> = std::env::split_paths(&path?).collect();
+    if directories.iter().any(|known| known == directory) {
+        return None;
+    }
+    directories.push(directory.to_owned());
+    // A directory with a colon in its name cannot be in it.
+    std::env::join_paths(directories).ok()
+}
+
+/// A target may not mask what the gate itself has to print.
+fn options(target: &Target, prefix: Option<String>) -> Options {
+    let plain = target.variables.set.iter().filter(|(_, variable)| !variable.is_secret());
+    let words = ["success", "failure", "cancelled", "passed", "skipped", "sha256"].map(str::to_owned);
+    let refused = plain.map(|(_, variable)| variable.expose().to_owned()).chain(words).collect();
+    Options { prefix, refused, ..Options::default() }
+}
+
+/// The result of a target; `clean` makes text of others fit to print.
+fn result(name: &str, ran: Ran, clean: impl Fn(&str) -> String) -> StepResult {
+    let (status, reason) = match ran.ended.how {
+        How::Exited(0) => (Status::Passed, None),
+        How::Exited(code) => (Status::Failed, Some(format!("make ended with exit code {code}"))),
+        How::Signalled(signal) => (Status::Failed, Some(format!("make was ended by signal {signal}"))),
+        How::TimedOut => (
+            Status::TimedOut,
+            Some(format!(
+                "it was ended after {} s; the input `timeout` sets the limit",
+                ran.limit.unwrap_or_default().as_secs()
+            )),
+        ),
+        How::Interrupted(signal) => (Status::Interrupted, Some(format!("by {}", signal.name()))),
+    };
+    let passed = status == Status::Passed;
+    StepResult {
+        reason,
+        exit_code: match ran.ended.how {
+            How::Exited(code) => u8::try_from(code).ok(),
+            How::Signalled(signal) => u8::try_from(128 + signal).ok(),
+            How::TimedOut | How::Interrupted(_) => None,
+        },
+        log: Some(ran.log.display().to_string()),
+        tail: if passed { Vec::new() } else { ran.findings.tail },
+        repeat: (!passed).then_some(ran.repeat),
+        leftovers: ran.ended.leftovers.iter().map(|text| clean(text)).collect(),
+        ..StepResult::new(name, status, ran.ended.seconds)
+    }
+}
+
+/// A file in the copy as it is called in the workspace.
+fn moved(file: &str, from: &Path, to: &Path) -> String {
+    match Path::new(file).strip_prefix(from) {
+        Ok(inside) => to.join(inside).display().to_string(),
+        Err(_) => file.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_binary_is_found_last_and_only_as_p2p() {
+        let found = |binary: &str, path: Option<&str>| {
+            findable(Path::new(binary), path.map(PathBuf::from)).and_then(|path| path.into_string().ok())
+        };
+        assert_eq!(found("/tools/p2p", Some("/usr/bin:/bin")).as_deref(), Some("/usr/bin:/bin:/tools"));
+        assert_eq!(found("/bin/p2p", Some("/usr/bin:/bin")), None, "it is there already");
+        assert_eq!(found("/tools/p2p-linux-x64", Some("/bin")), None);
+        assert_eq!(found("/tools/p2p", None), None);
+        assert_eq!(found("/a:b/p2p", Some("/bin")), None);
+    }
+}

@@ -1,0 +1,190 @@
+//! The order of steps: wave after wave, and what one failure means for the rest.
+
+use std::time::Instant;
+
+use super::copied::Copied;
+use super::pushed::builds;
+use super::{Execution, Progress};
+use crate::domain::outcome::{Event, Status, StepResult};
+use crate::gate::plan::{Action, Job, Step, Target};
+
+/// Why the steps after an interruption are skipped.
+pub(super) const STOPPED: &str = "the run was interrupted";
+
+impl Execution<'_> {
+    /// Runs the waves that are left, or those of the first `until` steps. A failure skips the waves
+    /// after it, never a step of its own wave.
+    pub async fn waves(&self, progress: &mut Progress, until: Option<usize>) {
+        let waves: Vec<usize> = progress.plan.waves().map(<[Step]>::len).collect();
+        let (until, ended) = (until.unwrap_or(usize::MAX), progress.steps.len());
+        let mut done = 0;
+        for wave in waves {
+            // Each step that was run or passed over has a result.
+            if done < ended || done + wave > until {
+                done += wave;
+                continue;
+            }
+            let blocked = blocked(progress);
+            // The version may have changed since the plan was made, so steps are read anew.
+            let steps = progress.plan.steps[done..done + wave].to_vec();
+            done += wave;
+            let mut running = Vec::new();
+            for step in &steps {
+                match (&step.action, &blocked) {
+                    (Action::Skip { reason, .. }, _) => {
+                        self.ended(progress, StepResult::skipped(&step.name, reason));
+                    }
+                    _ if self.stop.signal().is_some() => self.not_begun(step, progress),
+                    (_, Some(reason)) => self.ended(progress, StepResult::skipped(&step.name, reason)),
+                    (Action::Nothing, None) => {
+                        self.ended(progress, StepResult::new(&step.name, Status::Nothing, 0.0));
+                    }
+                    (Action::Run, None) => running.push(step),
+                }
+            }
+            if blocked.is_none() && steps.iter().any(builds) {
+                self.look_before(progress).await;
+            }
+            if let Err(failure) = self.look_again(&running, progress).await {
+                for step in running.drain(..) {
+                    self.ended(progress, StepResult::failed(&step.name, 0.0, failure.clone()));
+                }
+            }
+            match running.as_slice() {
+                [] => {}
+                [step] => self.one(step, progress).await,
+                [first, second, ..] => self.pair(first, second, progress).await,
+            }
+        }
+    }
+
+    /// Leaves the steps out that have not run.
+    pub fn skip(&self, progress: &mut Progress, reason: &str) {
+        let left = progress.plan.steps.iter().skip(progress.steps.len());
+        let left: Vec<_> = left.map(|step| StepResult::skipped(&step.name, reason)).collect();
+        for result in left {
+            self.ended(progress, result);
+        }
+    }
+
+    async fn one(&self, step: &Step, progress: &mut Progress) {
+        let result = match &step.job {
+            Job::Target(target) => self.alone(step, target, progress).await,
+            Job::Promote(promotion) if promotion.by.is_some() => {
+                self.promote_by_make(step, promotion, progress).await
+            }
+            job => self.own(job, &step.name, progress).await,
+        };
+        self.ended(progress, result);
+    }
+
+    /// A target with a group of the log to itself.
+    pub(super) async fn alone(&self, step: &Step, target: &Target, progress: &mut Progress) -> StepResult {
+        if let Err(failure) = self.site.keep_credentials() {
+            return StepResult::failed(&step.name, 0.0, failure);
+        }
+        self.reporter.tell(&Event::GroupBegan(&[step]));
+        let promotes = matches!(step.job, Job::Promote(_));
+        let began = progress.now();
+        let result = self.target(target, None, None, promotes).await;
+        self.reporter.tell(&Event::GroupEnded);
+        let result = self.passed_on(&step.name, result, progress);
+        self.explained(target, began, result).await
+    }
+
+    /// Two targets at the same time: one in place, the other in a copy of the workspace as the
+    /// build left it. Where there is no copy, one after the other in place.
+    async fn pair(&self, first: &Step, second: &Step, progress: &mut Progress) {
+        let (Job::Target(in_place), Job::Target(in_copy)) = (&first.job, &second.job) else {
+            return self.meanwhile(first, second, progress).await;
+        };
+        let copy = if in_copy.in_copy {
+            Copied::make(self.site, &progress.plan.artifacts, self.stop.clone()).await
+        } else {
+            Err(in_copy.in_turn.clone().unwrap_or_else(|| "nft has no copy of the workspace".to_owned()))
+        };
+        let copy = match copy {
+            _ if self.stop.signal().is_some() => {
+                self.not_begun(first, progress);
+                return self.not_begun(second, progress);
+            }
+            Ok(copy) => copy,
+            Err(reason) => {
+                self.notice(&format!(
+                    "{} and {} run one after the other in place: {reason}",
+                    first.name, second.name
+                ));
+                self.one(first, progress).await;
+                if self.stop.signal().is_some() {
+                    return self.not_begun(second, progress);
+                }
+                return self.one(second, progress).await;
+            }
+        };
+        // Once, before either of them can have begun to change it.
+        if let Err(failure) = self.site.keep_credentials() {
+            for step in [first, second] {
+                self.ended(progress, StepResult::failed(&step.name, 0.0, failure.clone()));
+            }
+            return;
+        }
+        self.notice(&copy.said(&second.name));
+        self.reporter.tell(&Event::GroupBegan(&[first, second]));
+        let began = progress.now();
+        let (one, other) = tokio::join!(
+            self.target(in_place, None, Some(prefix(&first.name)), false),
+            self.target(in_copy, Some(&copy), Some(prefix(&second.name)), false)
+        );
+        self.reporter.tell(&Event::GroupEnded);
+        for (step, target, result) in [(first, in_place, one), (second, in_copy, other)] {
+            let result = self.passed_on(&step.name, result, progress);
+            let result = self.explained(target, began, result).await;
+            self.ended(progress, result);
+        }
+        let late = || vec!["there was no time to bring all of nft's artifacts back".to_owned()];
+        for warning in self.blocking(copy.bring_back(self.site)).await.unwrap_or_else(late) {
+            self.warn(progress, &warning);
+        }
+    }
+
+    /// A target, and what later ones need that is made meanwhile.
+    async fn meanwhile(&self, first: &Step, second: &Step, progress: &mut Progress) {
+        let (Job::Target(target), Job::Subnamespaces(wanted)) = (&first.job, &second.job) else {
+            self.one(first, progress).await;
+            return self.one(second, progress).await;
+        };
+        let made = self.timed(&second.name, Instant::now(), self.subnamespaces(wanted));
+        let (built, made) = tokio::join!(self.alone(first, target, progress), made);
+        self.ended(progress, built);
+        self.ended(progress, made);
+    }
+
+    /// A step that a signal kept from beginning.
+    fn not_begun(&self, step: &Step, progress: &mut Progress) {
+        progress.cancelled = true;
+        self.ended(progress, StepResult::skipped(&step.name, STOPPED));
+    }
+
+    fn ended(&self, progress: &mut Progress, mut result: StepResult) {
+        let step = progress.plan.steps.iter().find(|step| step.name == result.name);
+        result.target = step.and_then(Step::target).map(|target| target.target.clone());
+        progress.cancelled |= result.status == Status::Interrupted;
+        self.reporter.tell(&Event::StepEnded(&result));
+        progress.steps.push(result);
+    }
+}
+
+/// `p2p-functional` prints as `functional | …`.
+fn prefix(name: &str) -> String {
+    format!("{} | ", name.strip_prefix("p2p-").unwrap_or(name))
+}
+
+/// Why nothing runs any more, where a step before did not pass.
+fn blocked(progress: &Progress) -> Option<String> {
+    let failed: Vec<_> = progress.steps.iter().filter(|step| !step.status.passes()).collect();
+    match failed.as_slice() {
+        [] => None,
+        [one] => Some(format!("{} did not pass", one.name)),
+        [one, other, ..] => Some(format!("{} and {} did not pass", one.name, other.name)),
+    }
+}

@@ -1,0 +1,8 @@
+//! The gate: the facts of a run, its plan, and what carries it out.
+
+pub mod context;
+pub mod execute;
+pub mod plan;
+pub mod record;
+pub mod release;
+pub mod tagging;

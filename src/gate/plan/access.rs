@@ -1,0 +1,310 @@
+//! Who a run acts as, which cluster its targets reach, and what is checked and made before they need it.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::build::Planner;
+use super::cache::{Buildx, Cache, cache};
+use super::{Action, Job, Names, Place, Promotion, Step};
+use crate::domain::environment::{Key, Stage, Value, Values};
+use crate::edges::google::Role;
+use crate::inputs::{ClusterEndpoint, Command, Federate};
+use sys::error::Failure;
+
+/// Facts about the job that decide what it can get at.
+#[derive(Debug, Clone, Copy)]
+pub struct Cloud {
+    /// Whether GitHub keeps id token and secrets from it: a pull request from a fork.
+    pub lacks_secrets: bool,
+    /// Whether it may ask for an id token.
+    pub id_token: bool,
+    /// What there is of docker buildx.
+    pub buildx: Buildx,
+    /// Whether it was given the token of GitHub's cache.
+    pub runtime_token: bool,
+}
+
+/// Who a run acts as, and where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Access {
+    /// The environment of the targets; of the command `promote`, the one that is promoted from.
+    pub own: Side,
+    /// The environment that is promoted to, where something is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Side>,
+}
+
+/// One environment's part of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Side {
+    /// The service account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Acting>,
+    /// The registry that the account's token logs in to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
+    /// The cluster that is looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Located>,
+}
+
+/// A service account and the provider that lets the job act as it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Acting {
+    /// What it is for.
+    pub role: Role,
+    /// The workload identity provider.
+    pub provider: Value,
+    /// The service account.
+    pub service_account: Value,
+}
+
+/// A cluster of Google's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Located {
+    /// The project's id.
+    pub project: String,
+    /// Its region.
+    pub location: String,
+    /// Its own name.
+    pub name: String,
+    /// What the context of kubeconfigs is called.
+    pub context: String,
+    /// The endpoint that is asked for; by default whichever is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<ClusterEndpoint>,
+}
+
+/// What is found out before anything is done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Preflight {
+    /// The repository that the build will push to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub push: Option<String>,
+    /// The repository that a promotion will read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull: Option<String>,
+    /// The repository that a promotion will write to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promote: Option<String>,
+    /// What the cluster is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
+}
+
+/// What the cluster is asked whether we may do it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Review {
+    /// Create subnamespaces of this namespace.
+    Subnamespaces(String),
+    /// Deploy to these namespaces.
+    Deploy(Vec<String>),
+}
+
+/// The subnamespaces that the targets need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Subnamespaces {
+    /// The namespace whose children they are.
+    pub parent: String,
+    /// Their names.
+    pub names: Vec<String>,
+}
+
+impl Planner<'_> {
+    /// What is done about the build cache.
+    pub(super) fn build_cache(&mut self) -> Cache {
+        let (known, cloud) = (self.known, self.known.cloud);
+        if !matches!(known.command, Command::FastFeedback | Command::Run | Command::Plan) {
+            return Cache::default();
+        }
+        let cache = cache(known.inputs.build_cache, known.place, cloud.buildx, cloud.runtime_token);
+        self.warnings.extend(cache.warning.map(str::to_owned));
+        cache
+    }
+
+    /// Who the run acts as; adds the steps that make sure of it.
+    pub(super) fn access(&mut self, names: &Names) -> Result<Access, Failure> {
+        let access = Access { own: self.own_side()?, destination: self.destination_side()? };
+        if matches!(self.known.command, Command::Version | Command::Release) {
+            return Ok(access);
+        }
+        if access.own.identity.is_some() && !self.known.cloud.id_token {
+            self.warnings.push(
+                "this job cannot ask GitHub for an id token, which it needs to act as the service account: grant it \
+                 `id-token: write`, or set `federation: off`"
+                    .to_owned(),
+            );
+        }
+        let on_cluster = access.own.cluster.is_some()
+            || (self.known.place == Place::Github && self.known.inputs.kubeconfig.is_some());
+        let needed = if on_cluster { self.namespaces() } else { Vec::new() };
+        let parent = self.known.values.text(Key::TenantName).map(str::to_owned);
+        let create = !self.known.inputs.skip_subnamespaces_create;
+        let review = match (parent, needed.is_empty()) {
+            (_, true) => None,
+            (Some(parent), false) if create => {
+                self.subnamespaces(Subnamespaces { parent: parent.clone(), names: needed });
+                Some(Review::Subnamespaces(parent))
+            }
+            _ => Some(Review::Deploy(needed)),
+        };
+        let rights = self.known.place == Place::Github || access.own.identity.is_some();
+        let name = match names {
+            Names::Names(names) if rights => names.first().map(String::as_str),
+            // What a target will print is known only after the build.
+            _ => self.known.values.text(Key::AppName).filter(|_| rights),
+        };
+        let rights = name.map(|name| self.rights(name)).unwrap_or_default();
+        let preflight = Preflight { review, ..rights };
+        let acts = [Some(&access.own), access.destination.as_ref()];
+        if preflight != Preflight::default() || acts.into_iter().flatten().any(|side| side.identity.is_some())
+        {
+            for step in &mut self.steps {
+                step.wave += 1;
+            }
+            let job = Job::Preflight(preflight);
+            self.steps.insert(0, Step { name: "preflight".to_owned(), wave: 0, action: Action::Run, job });
+        }
+        Ok(access)
+    }
+
+    fn own_side(&self) -> Result<Side, Failure> {
+        let known = self.known;
+        let inputs = known.inputs;
+        let password =
+            (inputs.registry_password.is_some() && known.values.own) || self.has_login(known.values);
+        let given = password && inputs.kubeconfig.is_some();
+        let works = |step: &Step| {
+            let acts = matches!(step.job, Job::Target(_) | Job::Images { .. } | Job::Promote(_));
+            step.action == Action::Run && acts
+        };
+        let wanted = match inputs.federation {
+            // It has to ask a registry before there is anything to do.
+            _ if known.command != Command::Latest && !self.steps.iter().any(works) => false,
+            Federate::Off => false,
+            Federate::On => true,
+            Federate::Auto => known.place == Place::Github && !given,
+        };
+        let promotes = known.command == Command::Promote;
+        let role = if promotes { Role::Source } else { Role::Own };
+        side(known.values, role, wanted, inputs.federation == Federate::On, password)
+            .map(|side| Side { cluster: self.cluster(&side, known.values).filter(|_| !promotes), ..side })
+    }
+
+    /// Of a run that promotes.
+    fn destination_side(&self) -> Result<Option<Side>, Failure> {
+        let known = self.known;
+        let Some(promotion) = self.promotion_that_runs() else { return Ok(None) };
+        let Ok(values) = &known.destination else { return Ok(None) };
+        let inputs = known.inputs;
+        let same = values.text(Key::Registry) == known.values.text(Key::Registry);
+        let password = self.has_login(values) || (same && inputs.registry_password.is_some());
+        let own_identity = self.own_side()?.identity;
+        let own = own_identity.is_some();
+        let wanted = match inputs.federation {
+            Federate::Off => false,
+            Federate::On => true,
+            Federate::Auto => known.place == Place::Github && (own || !password),
+        };
+        let google = values.google_registry().is_some();
+        let side = side(values, Role::Destination, wanted, own && google && !password, password)?;
+        let cluster = self.cluster(&side, values).filter(|_| promotion.by.is_some());
+        // One account on both sides is one identity.
+        let same = |own: &Acting, other: &Acting| {
+            own.provider.text == other.provider.text && own.service_account.text == other.service_account.text
+        };
+        let identity = match (own_identity, side.identity) {
+            (Some(own), Some(other)) if same(&own, &other) => Some(own),
+            (_, other) => other,
+        };
+        Ok(Some(Side { identity, cluster, ..side }))
+    }
+
+    /// The cluster of an environment that we can look up.
+    fn cluster(&self, side: &Side, values: &Values) -> Option<Located> {
+        side.identity.as_ref()?;
+        if self.known.inputs.kubeconfig.is_some() {
+            return None;
+        }
+        let text = |key| values.text(key).map(str::to_owned);
+        Some(Located {
+            project: text(Key::ProjectId)?,
+            location: text(Key::Region)?,
+            name: text(Key::ClusterName)?,
+            context: text(Key::KubeContext)?,
+            endpoint: values.parsed(Key::ClusterEndpoint),
+        })
+    }
+
+    /// Whether `registry-logins` has a login to the registry of an environment.
+    fn has_login(&self, values: &Values) -> bool {
+        let logins = self.known.inputs.registry_logins.as_ref();
+        logins.zip(values.text(Key::Registry)).is_some_and(|(logins, registry)| logins.of(registry).is_some())
+    }
+
+    fn promotion_that_runs(&self) -> Option<&Promotion> {
+        self.steps.iter().filter(|step| step.action == Action::Run).find_map(|step| match &step.job {
+            Job::Promote(promotion) => Some(promotion),
+            _ => None,
+        })
+    }
+
+    /// The namespaces that targets work in, but for the base namespace: nothing is deployed there.
+    fn namespaces(&self) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        let names = self.steps.iter().filter(|step| step.action == Action::Run).filter_map(namespace);
+        names.filter(|name| seen.insert(name.clone())).collect()
+    }
+
+    /// The repositories of this image that will be written and read.
+    fn rights(&self, image: &str) -> Preflight {
+        let known = self.known;
+        let builds = self.steps.iter().any(|step| step.name == "p2p-build" && step.action == Action::Run);
+        let registry = known.values.text(Key::Registry).filter(|_| builds);
+        let test = &known.paths.of(Stage::FastFeedback).text;
+        let promotion = self.promotion_that_runs();
+        let reads = promotion.filter(|_| known.command == Command::Promote);
+        Preflight {
+            push: registry.map(|registry| format!("{registry}/{test}/{image}")),
+            pull: reads.map(|promotion| format!("{}/{image}", promotion.source)),
+            promote: promotion.map(|promotion| format!("{}/{image}", promotion.destination)),
+            review: None,
+        }
+    }
+
+    /// Adds the step that makes the subnamespaces: while the first target runs, unless that needs one.
+    fn subnamespaces(&mut self, subnamespaces: Subnamespaces) {
+        let first = self.steps.iter().position(|step| step.action == Action::Run && step.target().is_some());
+        let Some(first) = first else { return };
+        let name = "subnamespaces".to_owned();
+        let job = Job::Subnamespaces(subnamespaces);
+        let wave = self.steps[first].wave;
+        if namespace(&self.steps[first]).is_none() {
+            self.steps.insert(first + 1, Step { name, wave, action: Action::Run, job });
+        } else {
+            for step in &mut self.steps[first..] {
+                step.wave += 1;
+            }
+            self.steps.insert(first, Step { name, wave, action: Action::Run, job });
+        }
+    }
+}
+
+/// The namespace of a step's target that is made for it.
+fn namespace(step: &Step) -> Option<String> {
+    let Job::Target(target) = &step.job else { return None };
+    target.namespace.clone().filter(|_| target.deploys)
+}
+
+/// An environment's identity where it is wanted and known, and what it logs in to.
+fn side(values: &Values, role: Role, wanted: bool, required: bool, password: bool) -> Result<Side, Failure> {
+    let keys = [Key::WorkloadIdentityProvider, Key::ServiceAccount];
+    if !wanted || (!required && keys.iter().any(|key| values.get(*key).is_none())) {
+        return Ok(Side::default());
+    }
+    let [provider, service_account] = [values.require(keys[0])?.clone(), values.require(keys[1])?.clone()];
+    let registry = values.google_registry().filter(|_| !password).map(str::to_owned);
+    Ok(Side { identity: Some(Acting { role, provider, service_account }), registry, cluster: None })
+}

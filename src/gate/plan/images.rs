@@ -1,0 +1,102 @@
+//! Which images a plan is about, and what it means that one of them is missing.
+
+use super::build::{Planner, quoted};
+use super::{Action, Images, Job, Names, nameless};
+use crate::domain::environment::{Key, Stage};
+use crate::edges::make::State;
+use crate::inputs::Command;
+use sys::error::Failure;
+
+/// The target that prints the names of images.
+pub const IMAGES: &str = "p2p-images";
+
+impl Planner<'_> {
+    /// Adds the step that records the digests of a stage's images: those that the build pushed, or
+    /// those that the gates in `earlier` let through.
+    pub(super) fn record(&mut self, stage: Stage, earlier: &[Stage]) -> Result<(), Failure> {
+        let known = self.known;
+        let registry = match known.values.text(Key::Registry) {
+            Some(registry) => registry,
+            // There is no later gate without images.
+            None if stage != Stage::FastFeedback => &known.values.require(Key::Registry)?.text,
+            None => {
+                self.warnings
+                    .push("no registry is known, so the images of the build are not recorded".to_owned());
+                return Ok(());
+            }
+        };
+        self.warn_if_nameless();
+        let repository = format!("{registry}/{}", known.paths.of(stage).text);
+        let records = known.inputs.promotion_record;
+        self.own("images", Job::Images { repository, stage, earlier: earlier.to_vec(), records });
+        Ok(())
+    }
+
+    fn image_names(&self) -> Names {
+        if let Some(names) = &self.known.inputs.image_names {
+            Names::Names(names.0.clone())
+        } else if !self.known.recorded.is_empty() {
+            Names::Names(self.known.recorded.iter().map(|image| image.name.clone()).collect())
+        } else if self.state(IMAGES) != State::Missing {
+            Names::PrintedBy(Box::new(self.make_target(IMAGES, self.known.values, None)))
+        } else {
+            Names::Names(self.known.values.text(Key::AppName).map(str::to_owned).into_iter().collect())
+        }
+    }
+
+    /// Whether nothing says what the images are called.
+    pub(super) fn nameless(&self) -> bool {
+        self.image_names() == Names::Names(Vec::new())
+    }
+
+    /// Warns once that nothing is known of the images.
+    pub(super) fn warn_if_nameless(&mut self) {
+        let warning = nameless::warning(self.known.place);
+        if self.nameless() && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// Whether `p2p-images` is not the team's own, but what a downloaded include brings.
+    fn listed_by_default(&self) -> bool {
+        match self.state(IMAGES) {
+            State::Defined { recipes } => {
+                !recipes.iter().all(|place| self.known.tracked.contains(&place.file))
+            }
+            State::Empty | State::Missing => false,
+        }
+    }
+
+    /// An image that is not there after the build is an error where the team listed it, or where we are
+    /// the ones to promote it.
+    pub(super) fn images(&self) -> Result<Images, Failure> {
+        let printed = matches!(self.image_names(), Names::PrintedBy(_));
+        let by_default = printed && self.listed_by_default();
+        let listed =
+            self.known.inputs.image_names.is_some() || self.state(IMAGES) != State::Missing && !by_default;
+        let later = matches!(self.known.command, Command::ExtendedTest | Command::Prod);
+        let native = self.steps.iter().any(|step| {
+            step.action == Action::Run
+                && matches!(&step.job, Job::Promote(promotion) if promotion.by.is_none())
+        });
+        let names = self.image_names();
+        let mut recorded = self.known.recorded.clone();
+        if let (Names::Names(names), false) = (&names, recorded.is_empty()) {
+            let lost: Vec<_> = names
+                .iter()
+                .map(String::as_str)
+                .filter(|name| !recorded.iter().any(|image| image.name == *name))
+                .collect();
+            if !lost.is_empty() {
+                return Err(Failure::usage(
+                    format!("the input `images` holds no digest of {}", quoted(&lost)),
+                    "give the output `images` of the job that built them, or leave them out of `image-names`; \
+                     nothing was run",
+                ));
+            }
+            recorded.retain(|image| names.contains(&image.name));
+        }
+        let handed_over = self.known.inputs.images.is_some();
+        Ok(Images { names, required: listed || native || later, by_default, handed_over, recorded })
+    }
+}

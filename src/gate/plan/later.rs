@@ -1,0 +1,68 @@
+//! The later gates: extended-test and prod, each about a version that was promoted to it.
+
+use super::build::Planner;
+use super::{Action, Facts, Job, Standing, standing};
+use crate::domain::environment::Stage;
+use crate::domain::version::{Commit, Kind, Prefix};
+use sys::error::Failure;
+
+/// What a later gate is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Later {
+    /// The gate.
+    pub stage: Stage,
+    /// The version; none where no version awaits the gate.
+    pub version: Option<String>,
+    /// The version's tag, with the prefix, where it was looked up.
+    pub tag: Option<String>,
+    /// The commit of that tag; of the event, where there is none.
+    pub commit: Commit,
+    /// Why it is this version, or why there is none.
+    pub because: String,
+    /// What the reader should know before.
+    pub notes: Vec<String>,
+    /// The same, where it is worth a warning.
+    pub warnings: Vec<String>,
+}
+
+impl Later {
+    /// Where the gate stands. The four events, forks and the ref are judged as in fast feedback. HEAD
+    /// is not: what is tested and promoted is the tag of a version that an earlier gate promoted,
+    /// whatever commit the event is about.
+    pub fn standing(&self, facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
+        let facts = Facts { head: facts.event_sha.clone(), ..facts.clone() };
+        let barred = standing(&facts, main_branch, prefix).barred;
+        Standing { kind: self.kind(), commit: self.commit.clone(), barred }
+    }
+
+    /// What the version is made from.
+    pub fn kind(&self) -> Kind {
+        Kind::Given(self.version.clone().unwrap_or_default())
+    }
+}
+
+/// The target of a later gate.
+pub(super) fn target(stage: Stage) -> &'static str {
+    if stage == Stage::Prod { "p2p-prod" } else { "p2p-extended-test" }
+}
+
+/// The gates before a later one.
+pub fn earlier(stage: Stage) -> &'static [Stage] {
+    if stage == Stage::Prod { &[Stage::FastFeedback, Stage::ExtendedTest] } else { &[Stage::FastFeedback] }
+}
+
+impl Planner<'_> {
+    /// The gate of a stage: its images are recorded, tested, and promoted to the next stage.
+    pub(super) fn later(&mut self, stage: Stage) -> Result<(), Failure> {
+        let test = target(stage);
+        if let Some(Later { version: None, .. }) = self.known.later {
+            self.target(test, Some(Action::Skip { reason: "nothing to do".to_owned(), warn: false }));
+            return Ok(());
+        }
+        self.need(&[test])?;
+        self.own("version", Job::Version);
+        self.record(stage, earlier(stage))?;
+        self.target(test, None);
+        if stage == Stage::ExtendedTest && self.known.promotes { self.promotion(Stage::Prod) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,29 @@
+//! Nothing says what the images are called.
+
+use super::Place;
+use sys::error::Failure;
+
+/// The one sentence for it.
+pub(super) const NAMELESS: &str = "the app's name is not known";
+
+/// The failure of what needs an image; `so` is what cannot be done.
+pub fn nameless(place: Place, so: &str) -> Failure {
+    Failure::usage(format!("{NAMELESS}, so {so}"), remedy(place))
+}
+
+/// The same as a warning, for a build that may need no name.
+pub(super) fn warning(place: Place) -> String {
+    format!("{NAMELESS}, so `P2P_APP_NAME` is not set and no image is recorded or checked: {}", remedy(place))
+}
+
+/// What to do about it, where the run takes place.
+fn remedy(place: Place) -> String {
+    let (app, images) = match place {
+        Place::Local => ("`--app-name`", "`--image-names`"),
+        Place::Github => ("the input `app-name`", "the input `image-names`"),
+    };
+    format!(
+        "give {app}, or set `P2P_APP_NAME ?= …` in the Makefile; images of other names: {images}, or a target \
+         `p2p-images` that prints them"
+    )
+}

@@ -1,0 +1,59 @@
+//! Single targets: a job each, where a gate is spread over jobs.
+
+use super::build::{BUILD, INTEGRATION, Planner, promotion_target};
+use super::later::{earlier, target};
+use super::{Action, Place};
+use crate::domain::environment::{Key, Stage};
+use sys::error::Failure;
+
+impl Planner<'_> {
+    pub(super) fn run(&mut self) -> Result<(), Failure> {
+        let known = self.known;
+        let targets: Vec<_> = known.targets.iter().map(String::as_str).collect();
+        if targets.is_empty() {
+            return Err(Failure::usage(
+                "no target to run",
+                "name one or more make targets: `p2p run p2p-build`, or the input `target`",
+            ));
+        }
+        for stage in [Stage::ExtendedTest, Stage::Prod] {
+            let target = promotion_target(stage);
+            if targets.contains(&target) {
+                let stage = target.trim_start_matches("p2p-promote-to-");
+                return Err(Failure::usage(
+                    format!("`{target}` promotes, and `run` never does"),
+                    format!("use `p2p promote {stage}`, which checks what is promoted; nothing was run"),
+                ));
+            }
+        }
+        // On a laptop whoever names a target wants it.
+        let integration = Some(self.integration()).filter(|_| known.place == Place::Github);
+        let skipped =
+            |target: &str| target == INTEGRATION && matches!(integration, Some(Action::Skip { .. }));
+        let required = known.inputs.required_targets.iter().flat_map(|words| &words.0).map(String::as_str);
+        let needed: Vec<_> =
+            targets.iter().copied().filter(|target| !skipped(target)).chain(required).collect();
+        self.need(&needed)?;
+        let mut recorded = false;
+        for name in targets {
+            if !recorded && let Some(stage) = self.tests(name) {
+                self.record(stage, earlier(stage))?;
+                recorded = true;
+            }
+            self.target(name, integration.clone().filter(|_| skipped(name)));
+            if !recorded && name == BUILD {
+                self.record(Stage::FastFeedback, &[])?;
+                recorded = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// The later stage whose images a target is about: their digests are recorded before it runs, so that
+    /// the job that promotes can be told which were tested.
+    fn tests(&self, name: &str) -> Option<Stage> {
+        let in_registry =
+            self.known.place == Place::Github && self.known.values.text(Key::Registry).is_some();
+        [Stage::ExtendedTest, Stage::Prod].into_iter().find(|stage| in_registry && target(*stage) == name)
+    }
+}

@@ -1,0 +1,418 @@
+//! Where a commit stands: whether it may be tagged and promoted, and if not, why.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::domain::version::{Commit, Kind, Prefix};
+
+/// The facts of the event that the decision is made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Facts {
+    /// `GITHUB_EVENT_NAME`.
+    pub event: String,
+    /// `GITHUB_REF`.
+    pub git_ref: String,
+    /// `GITHUB_SHA`, peeled to the commit where it names an annotated tag.
+    pub event_sha: Commit,
+    /// The commit that is checked out.
+    pub head: Commit,
+    /// Further commits of this repository that the event names.
+    pub own_heads: Vec<Commit>,
+    /// Whether GitHub gives the job neither id token nor secrets.
+    pub lacks_secrets: bool,
+    /// What the input `checkout-version` names.
+    pub named: Option<Named>,
+    /// Whether HEAD, where it is another commit than the event's, is known to be the main branch's: in
+    /// the history of the event's commit, or on a version tag.
+    pub of_main: bool,
+    /// The input `version`, where it is taken as it is.
+    pub given: Option<String>,
+    /// `pull_request.head.sha` of the event.
+    pub pull_request_head: Option<Commit>,
+    /// Whether the pull request comes from another repository.
+    pub fork: bool,
+}
+
+/// A commit, and the name that it was given by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// The name.
+    pub name: String,
+    /// The commit, as the checkout knows it.
+    pub commit: Commit,
+}
+
+/// Why a commit is neither tagged nor promoted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Barred {
+    /// The event is none of those that may.
+    Event(String),
+    /// The pull request comes from a fork.
+    Fork,
+    /// The ref is neither the main branch nor a version tag.
+    Ref(String),
+    /// The ref is a version tag of another commit than the one that is checked out.
+    OfAnother {
+        /// The tag's ref.
+        git_ref: String,
+        /// What is checked out.
+        head: Commit,
+    },
+    /// HEAD is neither the event's commit nor the one that `checkout-version` names.
+    Head {
+        /// What is checked out.
+        head: Commit,
+        /// What the event is about.
+        event_sha: Commit,
+    },
+    /// The ref is the tag of another version than the given one.
+    OtherVersion {
+        /// The tag.
+        tag: String,
+        /// The version that was given.
+        given: String,
+    },
+    /// The given version is one that branches and pull requests have.
+    OfBranch(String),
+    /// `checkout-version` names a pull request.
+    PullRequest(String),
+    /// HEAD is not of the main branch, although `checkout-version` names it: anybody's commit can be named.
+    Foreign {
+        /// What is checked out.
+        head: Commit,
+        /// What the event is about.
+        event_sha: Commit,
+    },
+}
+
+/// Where a commit stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// What its version is made from.
+    pub kind: Kind,
+    /// The commit under test: a pull request's own head, not the merge commit.
+    pub commit: Commit,
+    /// Whether images may be promoted (and, on the main branch, a tag created).
+    pub barred: Option<Barred>,
+}
+
+/// The events on which tags are created and images promoted. Others carry the main branch's ref
+/// too, `pull_request_target` and `workflow_run` among them.
+pub const EVENTS: [&str; 4] = ["push", "schedule", "workflow_dispatch", "repository_dispatch"];
+
+/// Decides where the commit of `facts` stands. `main_branch` is a full ref.
+pub fn standing(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
+    let own = facts.head == facts.event_sha;
+    let barred = if facts.fork {
+        Some(Barred::Fork)
+    } else if !EVENTS.contains(&facts.event.as_str()) {
+        Some(Barred::Event(facts.event.clone()))
+    } else if own {
+        None
+    } else {
+        match facts.named.as_ref().filter(|named| named.commit == facts.head) {
+            None => Some(Barred::Head { head: facts.head.clone(), event_sha: facts.event_sha.clone() }),
+            Some(Named { name, .. }) => is_pull_request(name).then(|| Barred::PullRequest(name.clone())),
+        }
+    };
+    let tagged = facts.git_ref.strip_prefix("refs/tags/").and_then(|tag| prefix.version(tag));
+    let (kind, barred) = match (barred, tagged) {
+        (Some(barred), _) => (Kind::Elsewhere, Some(barred)),
+        (None, Some(version)) if own => (Kind::VersionTag(version), None),
+        // Another commit than the tag's own must not take the tag's number.
+        (None, Some(_)) => {
+            let (git_ref, head) = (facts.git_ref.clone(), facts.head.clone());
+            (Kind::Elsewhere, Some(Barred::OfAnother { git_ref, head }))
+        }
+        (None, _) if facts.git_ref == main_branch && (own || facts.of_main) => (Kind::MainBranch, None),
+        (None, _) if facts.git_ref == main_branch => {
+            let (head, event_sha) = (facts.head.clone(), facts.event_sha.clone());
+            (Kind::Elsewhere, Some(Barred::Foreign { head, event_sha }))
+        }
+        (None, _) => (Kind::Elsewhere, Some(Barred::Ref(facts.git_ref.clone()))),
+    };
+    let barred = barred.or_else(|| foreign_version(facts.given.as_deref()?, &kind, prefix));
+    let kind = if barred.is_some() { Kind::Elsewhere } else { kind };
+    Standing { kind, commit: commit_under_test(facts), barred }
+}
+
+/// Why a given version cannot be this commit's: it is `<previous>-<full commit id>`, which was built of a
+/// branch or a pull request, or not the one that the pushed tag says.
+fn foreign_version(given: &str, kind: &Kind, prefix: &Prefix) -> Option<Barred> {
+    let commit = given.rsplit_once('-').map(|(_, commit)| commit.parse::<Commit>());
+    if matches!(commit, Some(Ok(_))) {
+        return Some(Barred::OfBranch(given.to_owned()));
+    }
+    let Kind::VersionTag(version) = kind else { return None };
+    let (tag, given) = (prefix.tag(*version), given.to_owned());
+    (prefix.tag_of(&given) != tag).then_some(Barred::OtherVersion { tag, given })
+}
+
+/// Whether a name is one of the refs that GitHub keeps for pull requests, or what `actions/checkout` makes
+/// of them.
+pub(super) fn is_pull_request(name: &str) -> bool {
+    ["refs/pull/", "refs/remotes/pull/"].iter().any(|front| name.starts_with(front))
+}
+
+/// What is checked out; of a pull request's merge commit, which GitHub made, the pull request's own head.
+/// `pull_request_target` checks out the base unless told otherwise, and its ref is the base's.
+fn commit_under_test(facts: &Facts) -> Commit {
+    let git_ref = &facts.git_ref;
+    let merge =
+        facts.event == "pull_request" || git_ref.starts_with("refs/pull/") && git_ref.ends_with("/merge");
+    match &facts.pull_request_head {
+        Some(head) if merge && facts.head == facts.event_sha => head.clone(),
+        _ => facts.head.clone(),
+    }
+}
+
+impl fmt::Display for Barred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(event) => write!(f, "the event `{event}` never tags or promotes"),
+            Self::Fork => write!(f, "a pull request from a fork never tags or promotes"),
+            Self::Ref(git_ref) => write!(f, "`{git_ref}` is neither the main branch nor a version tag"),
+            Self::OfAnother { git_ref, head } => {
+                write!(f, "`{git_ref}` is the tag of another commit than the checked-out {head}")
+            }
+            Self::Head { head, event_sha } => write!(
+                f,
+                "the checked-out commit {head} is neither the event's commit {event_sha} nor the one that \
+                 `checkout-version` names"
+            ),
+            Self::OtherVersion { tag, given } => {
+                write!(f, "`{tag}` is not the tag of the version {given}, which the input `version` gives")
+            }
+            Self::OfBranch(given) => {
+                write!(
+                    f,
+                    "the version {given} ends in a commit's id: its image is of a branch or a pull request"
+                )
+            }
+            Self::PullRequest(name) => {
+                write!(
+                    f,
+                    "`checkout-version` names the pull request `{name}`, which is never tagged or promoted"
+                )
+            }
+            Self::Foreign { head, event_sha } => write!(
+                f,
+                "the commit {head} that `checkout-version` names is neither in the history of the event's commit \
+                 {event_sha} nor on a version tag: it may be anybody's"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(digit: char) -> Commit {
+        #[expect(clippy::unwrap_used, reason = "forty hexadecimal digits are a commit")]
+        digit.to_string().repeat(40).parse().unwrap()
+    }
+
+    /// A push to main, HEAD where the event is.
+    fn push() -> Facts {
+        Facts {
+            event: "push".to_owned(),
+            git_ref: "refs/heads/main".to_owned(),
+            event_sha: commit('a'),
+            head: commit('a'),
+            own_heads: Vec::new(),
+            lacks_secrets: false,
+            named: None,
+            of_main: false,
+            given: None,
+            pull_request_head: None,
+            fork: false,
+        }
+    }
+
+    fn of(facts: &Facts) -> Standing {
+        standing(facts, "refs/heads/main", &Prefix::default())
+    }
+
+    /// What the version is made from, and why nothing is tagged or promoted: `main`, `tag 1.2.3`,
+    /// `elsewhere: event`.
+    fn said(facts: &Facts) -> String {
+        let Standing { kind, barred, .. } = of(facts);
+        let kind = match kind {
+            Kind::MainBranch => "main".to_owned(),
+            Kind::VersionTag(version) => format!("tag {version}"),
+            Kind::Elsewhere => "elsewhere".to_owned(),
+            other => format!("{other:?}"),
+        };
+        match barred {
+            None => kind,
+            Some(Barred::Event(_)) => format!("{kind}: event"),
+            Some(Barred::Fork) => format!("{kind}: fork"),
+            Some(Barred::Ref(_)) => format!("{kind}: ref"),
+            Some(Barred::OfAnother { .. }) => format!("{kind}: of another"),
+            Some(Barred::Head { .. }) => format!("{kind}: head"),
+            Some(Barred::OtherVersion { .. }) => format!("{kind}: other version"),
+            Some(Barred::OfBranch(_)) => format!("{kind}: of a branch"),
+            Some(Barred::PullRequest(_)) => format!("{kind}: pull request"),
+            Some(Barred::Foreign { .. }) => format!("{kind}: foreign"),
+        }
+    }
+
+    /// Every event with every ref; HEAD is the event's commit.
+    #[test]
+    fn four_events_tag_and_promote_on_main_and_on_version_tags_alone() {
+        let may = ["push", "schedule", "workflow_dispatch", "repository_dispatch"];
+        let never = [
+            "",
+            "PUSH",
+            "push ",
+            "check_run",
+            "check_suite",
+            "create",
+            "delete",
+            "deployment",
+            "deployment_status",
+            "discussion",
+            "fork",
+            "gollum",
+            "issue_comment",
+            "issues",
+            "label",
+            "merge_group",
+            "milestone",
+            "page_build",
+            "public",
+            "pull_request",
+            "pull_request_review",
+            "pull_request_target",
+            "registry_package",
+            "release",
+            "status",
+            "watch",
+            "workflow_call",
+            "workflow_run",
+        ];
+        for (git_ref, expected) in [
+            ("refs/heads/main", "main"),
+            ("refs/tags/v1.2.3", "tag 1.2.3"),
+            ("refs/tags/v1.2.3-rc.1", "elsewhere: ref"),
+            ("refs/tags/1.2.3", "elsewhere: ref"),
+            ("refs/tags/api-v1.2.3", "elsewhere: ref"),
+            ("refs/tags/main", "elsewhere: ref"),
+            ("refs/heads/v1.2.3", "elsewhere: ref"),
+            ("refs/heads/maintenance", "elsewhere: ref"),
+            ("refs/heads/x/main", "elsewhere: ref"),
+            ("refs/pull/7/merge", "elsewhere: ref"),
+            ("refs/heads/gh-readonly-queue/main/pr-7-abc", "elsewhere: ref"),
+            ("main", "elsewhere: ref"),
+            ("", "elsewhere: ref"),
+        ] {
+            for event in may {
+                let facts = Facts { event: event.to_owned(), git_ref: git_ref.to_owned(), ..push() };
+                assert_eq!(said(&facts), expected, "{event} {git_ref}");
+                assert_eq!(said(&Facts { fork: true, ..facts }), "elsewhere: fork", "{event} {git_ref}");
+            }
+            for event in never {
+                let facts = Facts { event: event.to_owned(), git_ref: git_ref.to_owned(), ..push() };
+                assert_eq!(said(&facts), "elsewhere: event", "{event} {git_ref}");
+                assert_eq!(said(&Facts { fork: true, ..facts }), "elsewhere: fork", "{event} {git_ref}");
+            }
+        }
+    }
+
+    #[test]
+    fn head_is_the_event_s_commit_or_the_named_one() {
+        let (event, other, third) = (commit('a'), commit('b'), commit('c'));
+        // On the main branch: where HEAD is known to be the main branch's, and where it is not.
+        for (head, named, [of_main, foreign], on_tag) in [
+            (&event, None, ["main", "main"], "tag 1.2.3"),
+            (&event, Some(&event), ["main", "main"], "tag 1.2.3"),
+            // What is checked out decides, not what was meant to be.
+            (&event, Some(&other), ["main", "main"], "tag 1.2.3"),
+            (&other, None, ["elsewhere: head", "elsewhere: head"], "elsewhere: head"),
+            (&other, Some(&event), ["elsewhere: head", "elsewhere: head"], "elsewhere: head"),
+            (&other, Some(&third), ["elsewhere: head", "elsewhere: head"], "elsewhere: head"),
+            // The tag's number belongs to the tag's commit.
+            (&other, Some(&other), ["main", "elsewhere: foreign"], "elsewhere: of another"),
+        ] {
+            let named = named.map(|commit| Named { name: "hotfix".to_owned(), commit: commit.clone() });
+            let facts = Facts { head: head.clone(), named, ..push() };
+            let known = Facts { of_main: true, ..facts.clone() };
+            assert_eq!((said(&known), said(&facts)), (of_main.to_owned(), foreign.to_owned()), "{facts:?}");
+            let facts = Facts { git_ref: "refs/tags/v1.2.3".to_owned(), ..known };
+            assert_eq!(said(&facts), on_tag, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_pull_request_lifts_no_bar() {
+        for (name, expected) in [
+            ("refs/pull/7/head", "elsewhere: pull request"),
+            ("refs/pull/7/merge", "elsewhere: pull request"),
+            ("refs/remotes/pull/7/head", "elsewhere: pull request"),
+            // A branch may be called so.
+            ("pull/7/head", "main"),
+            ("refs/heads/refs/pull/7/head", "main"),
+        ] {
+            let named = Some(Named { name: name.to_owned(), commit: commit('b') });
+            let facts = Facts { head: commit('b'), of_main: true, named, ..push() };
+            assert_eq!(said(&facts), expected, "{name}");
+            assert_eq!(
+                said(&Facts { head: commit('a'), ..facts }),
+                "main",
+                "the event's own commit is main's"
+            );
+        }
+    }
+
+    #[test]
+    fn a_given_version_is_the_tag_s_own_and_no_branch_s() {
+        let of_branch = format!("1.2.3-{}", "a".repeat(40));
+        let of_branch_by_sha256 = format!("0.0.0-{}", "0123456789abcdef".repeat(4));
+        for (given, on_main, on_tag) in [
+            ("1.2.3", "main", "tag 1.2.3"),
+            // As the later gates have it: a registry may spell versions with a `v` of its own.
+            ("v1.2.3", "main", "tag 1.2.3"),
+            ("1.2.4", "main", "elsewhere: other version"),
+            ("2024.1-custom", "main", "elsewhere: other version"),
+            ("1.2.3-abcdef0", "main", "elsewhere: other version"),
+            (&of_branch, "elsewhere: of a branch", "elsewhere: of a branch"),
+            (&of_branch_by_sha256, "elsewhere: of a branch", "elsewhere: of a branch"),
+        ] {
+            let facts = Facts { given: Some(given.to_owned()), ..push() };
+            assert_eq!(said(&facts), on_main, "{given}");
+            let on = |git_ref: &str| said(&Facts { git_ref: git_ref.to_owned(), ..facts.clone() });
+            assert_eq!(on("refs/tags/v1.2.3"), on_tag, "{given}");
+            assert_eq!(on("refs/heads/topic"), "elsewhere: ref", "the first reason is the one that is told");
+        }
+    }
+
+    #[test]
+    fn the_commit_under_test_is_head_but_for_a_merge_commit() {
+        let facts = Facts { pull_request_head: Some(commit('c')), ..push() };
+        for (event, git_ref, expected) in [
+            ("pull_request", "refs/pull/7/merge", 'c'),
+            ("pull_request", "refs/heads/main", 'c'),
+            ("pull_request_review", "refs/pull/7/merge", 'c'),
+            ("pull_request_review_comment", "refs/pull/7/merge", 'c'),
+            ("pull_request_target", "refs/heads/main", 'a'),
+            ("push", "refs/heads/main", 'a'),
+            ("workflow_run", "refs/heads/main", 'a'),
+        ] {
+            let facts = Facts { event: event.to_owned(), git_ref: git_ref.to_owned(), ..facts.clone() };
+            assert_eq!(of(&facts).commit, commit(expected), "{event} {git_ref}");
+            // Whoever checks out another commit tests that one.
+            let other = Facts { head: commit('b'), ..facts.clone() };
+            assert_eq!(of(&other).commit, commit('b'), "{event} {git_ref}");
+            assert_eq!(of(&Facts { pull_request_head: None, ..facts }).commit, commit('a'));
+        }
+    }
+
+    #[test]
+    fn the_main_branch_is_a_whole_ref() {
+        let facts = Facts { git_ref: "refs/heads/trunk".to_owned(), ..push() };
+        assert_eq!(standing(&facts, "refs/heads/trunk", &Prefix::default()).kind, Kind::MainBranch);
+        assert_eq!(standing(&facts, "refs/heads/tru", &Prefix::default()).kind, Kind::Elsewhere);
+    }
+}

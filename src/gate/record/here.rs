@@ -1,0 +1,38 @@
+//! What the job's environment says about who judges and whose records count.
+
+use super::rule::{Refs, Rule};
+use super::value::By;
+use sys::world::Env;
+
+impl By {
+    /// This job. A laptop has no name.
+    pub fn here(env: &Env, on_github: bool) -> Self {
+        let read = |name: &str| env.get(name).filter(|_| on_github).map(str::to_owned);
+        let repository = read("GITHUB_REPOSITORY");
+        let server = read("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
+        let run = repository
+            .as_ref()
+            .zip(read("GITHUB_RUN_ID"))
+            .map(|(repository, id)| format!("{server}/{repository}/actions/runs/{id}"));
+        Self {
+            repository,
+            repository_id: read("GITHUB_REPOSITORY_ID"),
+            commit: None,
+            git_ref: read("GITHUB_REF"),
+            event: read("GITHUB_EVENT_NAME"),
+            workflow: read("GITHUB_WORKFLOW_REF").or_else(|| read("GITHUB_WORKFLOW")),
+            run,
+            attempt: read("GITHUB_RUN_ATTEMPT"),
+            actor: read("GITHUB_ACTOR"),
+            environment: None,
+        }
+    }
+}
+
+impl Rule {
+    /// The records of this job's repository; on a laptop those of any repository.
+    pub fn here(env: &Env, on_github: bool, refs: Refs) -> Self {
+        let By { repository, repository_id, .. } = By::here(env, on_github);
+        Self { repository, repository_id, commit: None, refs }
+    }
+}

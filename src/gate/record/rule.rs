@@ -1,0 +1,324 @@
+//! Pure: which records count, and what they say about an image. Gates and `p2p verify` use this one rule.
+
+use super::value::{Judgement, Record};
+use crate::domain::version::Prefix;
+
+/// Whose records count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// The repository, `owner/name`. None counts the records of any repository and those of laptops.
+    pub repository: Option<String>,
+    /// Its number, where it is known.
+    pub repository_id: Option<String>,
+    /// The commit of the version's tag, which must have passed. None accepts any commit.
+    pub commit: Option<String>,
+    /// The refs that count.
+    pub refs: Refs,
+}
+
+/// The refs and events whose records count: those that tag and promote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refs {
+    /// The main branch, a full ref.
+    pub main_branch: String,
+    /// The prefix of version tags.
+    pub prefix: Prefix,
+    /// The events.
+    pub events: &'static [&'static str],
+}
+
+/// What the records of an image say about one gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// The image passed the gate.
+    Passed,
+    /// No record says so; which came closest, and what is wrong with it.
+    Missing(String),
+    /// The gate failed after it had passed last, or somebody withdrew the image.
+    Rejected(String),
+}
+
+impl Rule {
+    /// What the records of an image say about the gate `stage`.
+    pub fn judge(&self, records: &[Result<Record, String>], stage: &str) -> Finding {
+        if let Some(yanked) = yanked(records) {
+            return Finding::Rejected(yanked);
+        }
+        let mut closest: Option<(usize, String)> = None;
+        let mut newest: Option<&Record> = None;
+        let mut passed = false;
+        for record in records {
+            let found = match record {
+                Ok(record) => match self.counts(record, stage) {
+                    Ok(()) => {
+                        newest = Some(newer(newest, record));
+                        self.of_commit(record).map_err(|why| (record, why))
+                    }
+                    Err(why) => Err((record, why)),
+                },
+                Err(reason) => {
+                    let unread = (0, format!("a record does not count: {reason}"));
+                    closest = closest.max_by_rank(unread);
+                    continue;
+                }
+            };
+            match found {
+                Ok(()) => passed |= record.as_ref().is_ok_and(|record| record.result == Judgement::Passed),
+                Err((record, (rank, why))) => {
+                    closest = closest.max_by_rank((rank, format!("the record {} {why}", named(record))));
+                }
+            }
+        }
+        match newest.filter(|newest| newest.result == Judgement::Failed) {
+            Some(failed) => Finding::Rejected(format!("it failed {stage}: {}", told(failed))),
+            None if passed => Finding::Passed,
+            None => Finding::Missing(
+                closest.map_or_else(|| "it has no record of any gate".to_owned(), |(_, closest)| closest),
+            ),
+        }
+    }
+
+    /// Whether a record is one of this gate's that counts; otherwise how far it got and what is wrong.
+    fn counts(&self, record: &Record, stage: &str) -> Result<(), (usize, String)> {
+        let by = &record.by;
+        if record.stage.as_deref() != Some(stage) {
+            let other = record.stage.as_deref().unwrap_or("no gate");
+            return Err((1, format!("is of {other}")));
+        }
+        let Some(repository) = &self.repository else { return self.promotes(record) };
+        let Some(theirs) = &by.repository else {
+            return Err((2, format!("is of a laptop, not of the repository {repository}")));
+        };
+        let same = match (&self.repository_id, &by.repository_id) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            _ => repository.eq_ignore_ascii_case(theirs),
+        };
+        if !same {
+            let id = by.repository_id.as_deref().map(|id| format!(" (id {id})")).unwrap_or_default();
+            return Err((2, format!("is of the repository {theirs}{id}, not of {repository}")));
+        }
+        self.promotes(record)
+    }
+
+    /// Whether the run behind a record was one that may tag and promote. A laptop has neither event nor
+    /// ref; that it counts at all was decided by its repository.
+    fn promotes(&self, record: &Record) -> Result<(), (usize, String)> {
+        let (event, git_ref) = (record.by.event.as_deref(), record.by.git_ref.as_deref());
+        if self.repository.is_none() && event.is_none() && git_ref.is_none() {
+            return Ok(());
+        }
+        let (event, git_ref) = (event.unwrap_or("(none)"), git_ref.unwrap_or("(none)"));
+        if !self.refs.events.contains(&event) {
+            return Err((3, format!("is of the event `{event}`, which never promotes")));
+        }
+        if !self.refs.trusted(git_ref) {
+            return Err((
+                4,
+                format!("is of `{git_ref}`, which is neither the main branch nor a version tag"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether a record is of the commit that the version's tag names. That this commit is in the history
+    /// of the main branch is for the caller to know.
+    fn of_commit(&self, record: &Record) -> Result<(), (usize, String)> {
+        let theirs = record.by.commit.as_deref().unwrap_or("(none)");
+        match self.commit.as_deref().filter(|commit| *commit != theirs) {
+            Some(commit) => Err((5, format!("is of the commit {theirs}, and the version's is {commit}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Refs {
+    /// Whether a record of this ref counts.
+    fn trusted(&self, git_ref: &str) -> bool {
+        let version = |tag| self.prefix.version(tag).is_some();
+        git_ref == self.main_branch || git_ref.strip_prefix("refs/tags/").is_some_and(version)
+    }
+}
+
+/// Why somebody withdrew an image, if somebody did.
+pub fn yanked(records: &[Result<Record, String>]) -> Option<String> {
+    let yanks = records.iter().flatten().filter(|record| record.result == Judgement::Yanked);
+    let newest = yanks.fold(None, |newest, record| Some(newer(newest, record)))?;
+    Some(format!("it was yanked: {}", told(newest)))
+}
+
+/// The later of two records; of two at the same time the one that did not pass.
+fn newer<'a>(one: Option<&'a Record>, other: &'a Record) -> &'a Record {
+    let rank = |record: &Record| (record.time(), record.result != Judgement::Passed);
+    match one {
+        Some(one) if rank(one) >= rank(other) => one,
+        _ => other,
+    }
+}
+
+/// Why, when and by whom an image was rejected.
+fn told(record: &Record) -> String {
+    let reason = record.reason.as_deref().unwrap_or("no reason was given");
+    format!("{reason} ({})", named(record))
+}
+
+/// A record in a few words.
+fn named(record: &Record) -> String {
+    let by = record.by.run.as_deref().or(record.by.actor.as_deref()).unwrap_or("a laptop");
+    format!("by {by} at {}", record.judged)
+}
+
+/// Keeps what came closest.
+trait Closest {
+    fn max_by_rank(self, other: (usize, String)) -> Self;
+}
+
+impl Closest for Option<(usize, String)> {
+    fn max_by_rank(self, other: (usize, String)) -> Self {
+        match self {
+            Some(one) if one.0 > other.0 => Some(one),
+            _ => Some(other),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![expect(clippy::panic, reason = "a test fails by panicking")]
+    use super::super::value::{By, Ran, UNSIGNED};
+    use super::*;
+
+    const EVENTS: &[&str] = &["push", "schedule"];
+    const COMMIT: &str = "c0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ff";
+
+    /// A record that counts.
+    pub(in crate::gate::record) fn record(stage: &str, judged: &str) -> Record {
+        Record {
+            trust: UNSIGNED.to_owned(),
+            stage: Some(stage.to_owned()),
+            result: Judgement::Passed,
+            reason: None,
+            judged: judged.to_owned(),
+            version: Some("1.2.3".to_owned()),
+            image: "r.example/test/app:1.2.3".to_owned(),
+            by: By {
+                repository: Some("acme/shop".to_owned()),
+                repository_id: Some("17".to_owned()),
+                commit: Some(COMMIT.to_owned()),
+                git_ref: Some("refs/heads/main".to_owned()),
+                event: Some("push".to_owned()),
+                run: Some("https://github.com/acme/shop/actions/runs/7".to_owned()),
+                ..By::default()
+            },
+            targets: vec![Ran {
+                name: "p2p-build".to_owned(),
+                result: "passed".to_owned(),
+                milliseconds: 1500,
+            }],
+            handed_over: false,
+        }
+    }
+
+    fn rule() -> Rule {
+        Rule {
+            repository: Some("Acme/Shop".to_owned()),
+            repository_id: Some("17".to_owned()),
+            commit: Some(COMMIT.to_owned()),
+            refs: Refs {
+                main_branch: "refs/heads/main".to_owned(),
+                prefix: Prefix::default(),
+                events: EVENTS,
+            },
+        }
+    }
+
+    fn first() -> Record {
+        record("fast-feedback", "2026-01-02T03:04:05Z")
+    }
+
+    fn found(records: &[Record]) -> Finding {
+        let records: Vec<_> = records.iter().cloned().map(Ok).collect();
+        rule().judge(&records, "fast-feedback")
+    }
+
+    fn by(change: impl FnOnce(&mut By)) -> Record {
+        let mut record = first();
+        change(&mut record.by);
+        record
+    }
+
+    #[test]
+    fn only_a_record_of_this_gate_repository_commit_and_ref_counts() {
+        assert_eq!(found(&[first()]), Finding::Passed);
+        let text = |text: &str| Some(text.to_owned());
+        for (record, said) in [
+            (record("extended-test", "2026-01-02T03:04:05Z"), "is of extended-test"),
+            (by(|by| by.repository_id = text("18")), "is of the repository acme/shop (id 18)"),
+            (by(|by| by.repository = None), "is of a laptop"),
+            (by(|by| by.event = text("pull_request")), "`pull_request`, which never promotes"),
+            (by(|by| by.event = None), "`(none)`, which never promotes"),
+            (by(|by| by.git_ref = text("refs/heads/topic")), "`refs/heads/topic`"),
+            (by(|by| by.git_ref = text("refs/tags/web")), "`refs/tags/web`"),
+            (by(|by| by.git_ref = text("refs/pull/7/merge")), "`refs/pull/7/merge`"),
+            (by(|by| by.commit = text("beef")), "is of the commit beef"),
+        ] {
+            let Finding::Missing(why) = found(&[record]) else { panic!("{said} passed") };
+            assert!(why.contains(said), "{said}: {why}");
+            assert!(why.contains("actions/runs/7"), "{why}");
+        }
+        // A repository that was renamed keeps its number; one without a number is known by its name.
+        assert_eq!(found(&[by(|by| by.repository = text("acme/store"))]), Finding::Passed);
+        assert_eq!(found(&[by(|by| by.repository_id = None)]), Finding::Passed);
+        assert_eq!(found(&[by(|by| by.git_ref = text("refs/tags/v1.2.3"))]), Finding::Passed);
+    }
+
+    #[test]
+    fn the_closest_record_is_named() {
+        let stranger = by(|by| by.repository_id = Some("18".to_owned()));
+        let branch = by(|by| by.git_ref = Some("refs/heads/topic".to_owned()));
+        let Finding::Missing(why) = found(&[branch.clone(), stranger.clone()]) else { panic!() };
+        assert!(why.contains("refs/heads/topic"), "{why}");
+        let unread = rule().judge(&[Err("it is about another image".to_owned())], "fast-feedback");
+        assert_eq!(unread, Finding::Missing("a record does not count: it is about another image".to_owned()));
+        assert_eq!(found(&[]), Finding::Missing("it has no record of any gate".to_owned()));
+    }
+
+    #[test]
+    fn the_newest_judgement_of_a_gate_decides() {
+        let failed = |judged: &str| Record {
+            result: Judgement::Failed,
+            reason: Some("p2p-nft failed".to_owned()),
+            ..record("fast-feedback", judged)
+        };
+        let earlier = failed("2026-01-01T03:04:05Z");
+        // Later, though its text sorts before.
+        let later = failed("2026-01-02T02:04:06-02:00");
+        assert_eq!(found(&[earlier.clone(), first()]), Finding::Passed);
+        let Finding::Rejected(why) = found(&[first(), later.clone()]) else { panic!() };
+        assert!(why.contains("it failed fast-feedback: p2p-nft failed (by https://"), "{why}");
+        // At the same moment a failure decides, whichever comes first.
+        let same = failed(&first().judged);
+        assert!(matches!(found(&[same.clone(), first()]), Finding::Rejected(_)));
+        assert!(matches!(found(&[first(), same]), Finding::Rejected(_)));
+        // Whoever may not pass an image may not reject it either.
+        let strange = Record { by: by(|by| by.event = Some("pull_request".to_owned())).by, ..later.clone() };
+        assert_eq!(found(&[first(), strange]), Finding::Passed);
+        // The bytes failed, whatever the commit.
+        let other = Record { by: by(|by| by.commit = Some("beef".to_owned())).by, ..later };
+        assert!(matches!(found(&[first(), other]), Finding::Rejected(_)));
+        let yank = Record { result: Judgement::Yanked, stage: None, ..earlier };
+        assert!(
+            matches!(found(&[yank, first()]), Finding::Rejected(why) if why.starts_with("it was yanked"))
+        );
+    }
+
+    #[test]
+    fn a_laptop_counts_what_it_finds() {
+        let rule = Rule { repository: None, repository_id: None, ..rule() };
+        let judge = |record: Record| rule.judge(&[Ok(record)], "fast-feedback");
+        let local = By { commit: Some(COMMIT.to_owned()), ..By::default() };
+        assert_eq!(judge(Record { by: local, ..first() }), Finding::Passed);
+        assert_eq!(judge(first()), Finding::Passed);
+        let of_a_pull_request = by(|by| by.event = Some("pull_request".to_owned()));
+        assert!(matches!(judge(of_a_pull_request), Finding::Missing(_)));
+    }
+}

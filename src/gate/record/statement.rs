@@ -1,0 +1,124 @@
+//! Pure: the form in which a record is stored, an in-toto statement
+//! (<https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>).
+
+use std::collections::BTreeMap;
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::value::Record;
+use oci::Digest;
+
+/// The type of an in-toto statement.
+const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+
+/// What our predicate is; `docs/promotion.md` describes it.
+pub const PREDICATE_TYPE: &str = "https://github.com/coreeng/p2p-action/gate/v1";
+
+/// The longest text of a record, in bytes.
+const LONGEST: usize = 2000;
+/// The most targets of a record.
+const MOST: usize = 100;
+
+#[derive(Serialize, Deserialize)]
+struct Statement<P> {
+    #[serde(rename = "_type")]
+    kind: String,
+    subject: Vec<Subject>,
+    #[serde(rename = "predicateType")]
+    predicate_type: String,
+    predicate: P,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Subject {
+    name: String,
+    digest: BTreeMap<String, String>,
+}
+
+/// The statement about the image `digest`, as JSON: the same bytes wherever the image is.
+///
+/// # Errors
+/// Where it cannot be written as JSON, which does not happen with text.
+pub(super) fn write(record: &Record, digest: &Digest) -> serde_json::Result<String> {
+    serde_json::to_string(&Statement {
+        kind: STATEMENT_TYPE.to_owned(),
+        subject: vec![Subject {
+            name: record.image.clone(),
+            digest: [(digest.algorithm().to_owned(), digest.hex().to_owned())].into(),
+        }],
+        predicate_type: PREDICATE_TYPE.to_owned(),
+        predicate: record,
+    })
+}
+
+/// Reads a statement about the image `digest`.
+///
+/// # Errors
+/// A reason, where it is none of ours or about another image.
+pub(super) fn parse(statement: &[u8], digest: &Digest) -> Result<Record, String> {
+    let outside: Statement<IgnoredAny> =
+        serde_json::from_slice(statement).map_err(|error| format!("it is no in-toto statement: {error}"))?;
+    if outside.kind != STATEMENT_TYPE || outside.predicate_type != PREDICATE_TYPE {
+        return Err(format!("it is a statement of another type, {:?}", outside.predicate_type));
+    }
+    let [subject] = outside.subject.as_slice() else {
+        return Err(format!("it is about {} images, not one", outside.subject.len()));
+    };
+    if subject.digest.get(digest.algorithm()).is_none_or(|hex| hex != digest.hex()) {
+        return Err("it is about another image".to_owned());
+    }
+    let Statement { predicate: record, .. } = serde_json::from_slice::<Statement<Record>>(statement)
+        .map_err(|error| format!("its predicate cannot be read: {error}"))?;
+    if serde_json::to_value(&record).is_ok_and(|value| is_odd(&value)) {
+        return Err("one of its texts is too long or not one line".to_owned());
+    }
+    match record.time() {
+        Some(_) => Ok(record),
+        None => Err(format!("its time {:?} is none", record.judged)),
+    }
+}
+
+/// Whether a text of a record could pass for more than one line of a log, or fill it.
+fn is_odd(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.len() > LONGEST || text.chars().any(char::is_control),
+        Value::Array(values) => values.len() > MOST || values.iter().any(is_odd),
+        Value::Object(values) => values.values().any(is_odd),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::super::rule::tests::record;
+    use super::*;
+
+    #[test]
+    fn a_statement_is_about_one_image_and_says_that_it_is_not_signed() {
+        let (digest, other) = (Digest::of("a"), Digest::of("b"));
+        let record = record("fast-feedback", "2026-01-02T03:04:05Z");
+        let text = write(&record, &digest).unwrap();
+        assert!(text.contains("not signed") && text.contains(digest.hex()), "{text}");
+        assert!(text.starts_with(r#"{"_type":"https://in-toto.io/Statement/v1""#), "{text}");
+        assert_eq!(parse(text.as_bytes(), &digest).unwrap(), record);
+        assert_eq!(parse(text.as_bytes(), &other).unwrap_err(), "it is about another image");
+        for (from, to, said) in [
+            (PREDICATE_TYPE, "https://slsa.dev/provenance/v1", "another type"),
+            ("2026-01-02T03:04:05Z", "yesterday", "its time \"yesterday\" is none"),
+            ("acme/shop", "acme/shop\\n::error::x", "not one line"),
+            ("acme/shop", &"x".repeat(2001), "too long"),
+            ("PASSED", "FINE", "its predicate cannot be read"),
+            (r#""subject":[{"#, r#""subject":[{"name":"x","digest":{}},{"#, "about 2 images"),
+            (r#""predicate":{"#, r#""predicate":{"result":"FAILED","#, "its predicate"),
+        ] {
+            let changed = text.replace(from, to);
+            assert_ne!(changed, text, "{from}");
+            let read = parse(changed.as_bytes(), &digest);
+            assert!(read.as_ref().is_err_and(|reason| reason.contains(said)), "{said}: {read:?}");
+        }
+        parse(b"{}", &digest).unwrap_err();
+    }
+}

@@ -1,0 +1,143 @@
+//! Pure: what a record says.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::environment::Stage;
+
+/// What every record says about itself, and what everything that shows one should say too.
+pub const UNSIGNED: &str = "not signed: whoever may push to the registry may write one";
+
+/// What one gate found out about one image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// [`UNSIGNED`].
+    pub trust: String,
+    /// The gate, as [`word`] names it. None where somebody withdrew the image by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// What the gate found.
+    pub result: Judgement,
+    /// Why, where the image did not pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When, RFC 3339.
+    pub judged: String,
+    /// The version, which is the tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Where the image was judged: `<registry>/<path>/<name>:<version>`.
+    pub image: String,
+    /// Who judged.
+    #[serde(flatten)]
+    pub by: By,
+    /// The make targets of the gate, in order. Empty where other jobs ran them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Ran>,
+    /// Whether other jobs ran the gate and handed the digests over to the run that promoted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub handed_over: bool,
+}
+
+/// Who judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct By {
+    /// The repository on GitHub, `owner/name`. None on a laptop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// The number that GitHub gave the repository: a name can be given to another repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository_id: Option<String>,
+    /// The commit, in full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// `GITHUB_REF`.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub git_ref: Option<String>,
+    /// The event that started the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// The workflow's file and ref.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// The address of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// The attempt of the run, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<String>,
+    /// The person who started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// The environment that the gate ran in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+}
+
+/// The result of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Judgement {
+    /// The gate passed.
+    Passed,
+    /// The gate failed.
+    Failed,
+    /// Somebody withdrew the image.
+    Yanked,
+}
+
+/// A make target that ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ran {
+    /// Its name.
+    pub name: String,
+    /// `passed`, `failed`, `skipped`, `nothing`, `timed-out`.
+    pub result: String,
+    /// How long it took.
+    pub milliseconds: u64,
+}
+
+impl Record {
+    /// When the gate judged; none where the record's text is no time.
+    pub fn time(&self) -> Option<jiff::Timestamp> {
+        self.judged.parse().ok()
+    }
+
+    /// Whether this record says nothing that `other` has not said: another run of the same gate with
+    /// the same result.
+    pub(super) fn repeats(&self, other: &Self) -> bool {
+        let same = |one: &Self| {
+            let by = By { run: None, attempt: None, actor: None, workflow: None, ..one.by.clone() };
+            (one.stage.clone(), one.result, one.reason.clone(), one.version.clone(), one.handed_over, by)
+        };
+        same(self) == same(other)
+    }
+}
+
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Passed => "PASSED",
+            Self::Failed => "FAILED",
+            Self::Yanked => "YANKED",
+        })
+    }
+}
+
+/// A stage as records and the command line name it.
+pub fn word(stage: Stage) -> &'static str {
+    match stage {
+        Stage::FastFeedback => "fast-feedback",
+        Stage::ExtendedTest => "extended-test",
+        Stage::Prod => "prod",
+    }
+}
+
+/// The stage of this name.
+pub fn stage_named(name: &str) -> Option<Stage> {
+    [Stage::FastFeedback, Stage::ExtendedTest, Stage::Prod].into_iter().find(|stage| word(*stage) == name)
+}

@@ -1,0 +1,55 @@
+use super::Error;
+use crate::domain::version::{Commit, release_message, released_by};
+use crate::edges::github::{Creation, GitHub, TreeFile};
+
+/// The commit of a release, with its tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Child {
+    /// The commit that the tag is on.
+    pub commit: Commit,
+    /// Whether this run created the tag.
+    pub created: bool,
+}
+
+/// Puts the tag `tag` on a child of `commit` that has these files added or replaced. Nobody sees
+/// the child before it has its tag, and the server creates a tag once: the release is there whole or
+/// not at all.
+///
+/// # Errors
+///
+/// [`Error::Taken`] where the tag is another commit's, [`Error::OtherFiles`] where it is on a child
+/// that holds other files, and GitHub's own.
+pub async fn put(github: &GitHub, tag: &str, commit: &Commit, files: &[TreeFile]) -> Result<Child, Error> {
+    let base = github.commit(commit).await?.tree;
+    let tree = if files.is_empty() { base } else { github.create_tree(&base, files).await? };
+    if let Some(there) = existing(github, tag, commit, &tree).await? {
+        return Ok(Child { commit: there, created: false });
+    }
+    let child = github.create_commit(&release_message(tag, commit), &tree, commit).await?;
+    match github.create_tag(tag, &child).await? {
+        Creation::Created => Ok(Child { commit: child, created: true }),
+        Creation::Taken { answer, .. } => match existing(github, tag, commit, &tree).await? {
+            Some(there) => Ok(Child { created: there == child, commit: there }),
+            None => Err(crate::edges::github::Error::Unexpected {
+                what: format!("create the tag {tag}, which does not exist"),
+                status: 422,
+                answer,
+            }
+            .into()),
+        },
+    }
+}
+
+/// The commit of the tag, if there is one and it is what this run would have made.
+async fn existing(github: &GitHub, tag: &str, commit: &Commit, tree: &str) -> Result<Option<Commit>, Error> {
+    let Some(found) = github.tag_commit(tag).await? else { return Ok(None) };
+    let facts = github.commit(&found).await?;
+    let parents: Vec<_> = facts.parents.iter().map(String::as_str).collect();
+    if released_by(&parents, &facts.message).as_ref() != Some(commit) {
+        return Err(Error::Taken { tag: tag.to_owned(), commit: commit.clone(), found });
+    }
+    if facts.tree != tree {
+        return Err(Error::OtherFiles { tag: tag.to_owned(), commit: commit.clone() });
+    }
+    Ok(Some(found))
+}

@@ -1,0 +1,135 @@
+use std::path::Path;
+
+use super::{AssetFile, Error};
+use crate::domain::version::{self, Prefix, Version};
+use crate::edges::github::{self, GitHub, Notes, Release, Upload};
+use sys::error::{Exit, Failure};
+
+/// Where the text of a release comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// GitHub writes what changed since this tag, or since the beginning.
+    Generated(Option<String>),
+    /// This text.
+    Text(String),
+}
+
+/// The text that the input `release-notes` asks for; `None` where GitHub generates it.
+///
+/// # Errors
+///
+/// A file that cannot be read.
+pub fn notes(input: &str, directory: &Path) -> Result<Option<Source>, Failure> {
+    match input {
+        "generated" => Ok(None),
+        "none" => Ok(Some(Source::Text(String::new()))),
+        path => {
+            let text = std::fs::read_to_string(directory.join(path)).map_err(|error| Failure {
+                // The input may be the text itself: it is not shown as a path.
+                what: format!("`release-notes` names no file that can be read in {}", directory.display()),
+                causes: vec![error.to_string()],
+                help: Some(
+                    "`release-notes` is `generated`, `none` or the path of a Markdown file".to_owned(),
+                ),
+                exit: Exit::Usage,
+            })?;
+            Ok(Some(Source::Text(text)))
+        }
+    }
+}
+
+/// A release that is there with all its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Its page.
+    pub url: String,
+    /// How many files this run uploaded.
+    pub uploaded: usize,
+    /// Whether this run published it.
+    pub now: bool,
+}
+
+/// Makes or completes the GitHub release of a version, whose tag is there: a draft first, then its
+/// files, and published last, so nobody sees half of it. What is published already keeps its text
+/// and its files, and gets those that it lacks.
+///
+/// # Errors
+///
+/// [`Error::OtherAsset`] where a published file has other content, and GitHub's own.
+pub async fn publish(
+    github: &GitHub,
+    prefix: &Prefix,
+    version: Version,
+    source: &Source,
+    files: &[AssetFile],
+) -> Result<Published, Error> {
+    let tag = prefix.tag(version);
+    if let Some(release) = github.release(&tag).await? {
+        let uploaded = complete(github, &release, files).await?;
+        return Ok(Published { url: release.html_url, uploaded, now: false });
+    }
+    let draft = draft(github, &tag, source).await?;
+    let uploaded = complete(github, &draft, files).await?;
+    let latest = match github.latest_release().await? {
+        Some(latest) => prefix.version(&latest.tag_name).is_none_or(|latest| latest <= version),
+        None => true,
+    };
+    // GitHub would make the tag itself, on the default branch.
+    if github.tag_commit(&tag).await?.is_none() {
+        return Err(version::Error::Gone { tag }.into());
+    }
+    match github.publish(&draft, latest).await {
+        Ok(release) => Ok(Published { url: release.html_url, uploaded, now: true }),
+        // Another run with the same version was quicker, or we were and were not told.
+        Err(error) => match github.release(&tag).await? {
+            Some(release) => Ok(Published { url: release.html_url, uploaded, now: release.id == draft.id }),
+            None => Err(error.into()),
+        },
+    }
+}
+
+/// The one draft of the tag. Of two that two runs made at once the older one stays.
+async fn draft(github: &GitHub, tag: &str, source: &Source) -> Result<Release, Error> {
+    if let Some(first) = github.drafts(tag).await?.into_iter().next() {
+        return Ok(first);
+    }
+    let notes = match source {
+        Source::Generated(previous) => github.generate_notes(tag, previous.as_deref()).await?,
+        Source::Text(body) => Notes { name: tag.to_owned(), body: body.clone() },
+    };
+    let own = github.create_draft(tag, &notes).await?;
+    let first = github.drafts(tag).await?.into_iter().next();
+    match first.filter(|first| first.id < own.id) {
+        Some(first) => {
+            github.delete_draft(&own).await?;
+            Ok(first)
+        }
+        None => Ok(own),
+    }
+}
+
+/// Uploads the files that the release lacks, and those that a draft has otherwise.
+async fn complete(github: &GitHub, release: &Release, files: &[AssetFile]) -> Result<usize, Error> {
+    if files.is_empty() {
+        return Ok(0);
+    }
+    let there = github.assets(release).await?;
+    let mut uploaded = 0;
+    for AssetFile { name, path, size, digest } in files {
+        match there.iter().find(|asset| asset.name == *name) {
+            Some(asset) if asset.holds(*size, digest) => continue,
+            Some(asset) if !release.draft && asset.state == "uploaded" => {
+                return Err(Error::OtherAsset { tag: release.tag_name.clone(), name: name.clone() });
+            }
+            // Nobody has seen it, or an upload broke off.
+            Some(asset) => github.delete_asset(asset).await?,
+            None => {}
+        }
+        match github.upload(release, Upload { name, file: path, size: *size, digest }).await {
+            Ok(()) => uploaded += 1,
+            Err(github::Error::File { file, source, .. }) => return Err(Error::File { file, source }),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(uploaded)
+}

@@ -1,0 +1,28 @@
+use super::Subject;
+use crate::domain::version::{Kind, Level, VersionTag};
+use crate::edges::github::{self, GitHub};
+use crate::inputs::Bump;
+
+/// What a new version of this commit counts up. `conventional` asks GitHub for the messages of the
+/// commits since the highest of `tags`; in a repository without any there is nothing since, and the
+/// first version is 0.1.0.
+pub async fn level(
+    subject: Subject<'_>,
+    tags: &[VersionTag],
+    github: &GitHub,
+) -> Result<Level, github::Error> {
+    match subject.bump {
+        Bump::Patch => Ok(Level::Patch),
+        Bump::Minor => Ok(Level::Minor),
+        Bump::Major => Ok(Level::Major),
+        Bump::Conventional => {
+            let carried = tags.iter().any(|tag| tag.commit == *subject.commit);
+            if carried || *subject.kind != Kind::MainBranch {
+                return Ok(Level::Patch);
+            }
+            let Some(last) = tags.iter().max_by_key(|tag| tag.version) else { return Ok(Level::Minor) };
+            let messages = github.messages_since(&last.commit, subject.commit).await?;
+            Ok(Level::of_messages(messages.iter().map(String::as_str)))
+        }
+    }
+}

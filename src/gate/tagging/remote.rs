@@ -1,0 +1,106 @@
+use crate::domain::version::{Prefix, VersionTag};
+use crate::edges::git::{self, Git};
+use crate::edges::github::{self, GitHub};
+use crate::inputs::ReleaseCommit;
+use sys::error::{Exit, Help};
+use workflow_commands::Secret;
+
+/// The remote repository, in which version tags are read and created.
+#[derive(Debug)]
+pub struct Remote {
+    /// The program that reads it.
+    pub git: Git,
+    /// Its API.
+    pub github: GitHub,
+    /// Where git reads it.
+    pub url: String,
+    /// The token for both.
+    pub token: Option<Secret>,
+    /// The prefix of version tags.
+    pub prefix: Prefix,
+    /// The commits that version tags are put on.
+    pub release_commit: ReleaseCommit,
+}
+
+/// Why the version tags could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unread {
+    /// git could not read them.
+    #[error(transparent)]
+    Git(#[from] git::Error),
+    /// There is no git, and GitHub did not tell.
+    #[error(transparent)]
+    GitHub(#[from] github::Error),
+    /// There is no git, and what it knows is needed.
+    #[error(
+        "with `release-commit: child` the program git is needed, and it is not installed or not on the PATH"
+    )]
+    NoGit,
+}
+
+impl Help for Unread {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Git(error) => error.help(),
+            Self::GitHub(error) => error.help(),
+            Self::NoGit => Some("install git, or add its directory to the PATH of the job".to_owned()),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Git(error) => error.exit(),
+            Self::GitHub(error) => error.exit(),
+            Self::NoGit => Exit::Usage,
+        }
+    }
+}
+
+impl Remote {
+    /// All version tags with the commits that they are on: through git in one request, and without
+    /// the program through the API.
+    pub async fn tags(&self) -> Result<Vec<VersionTag>, Unread> {
+        self.tags_of(&self.prefix).await
+    }
+
+    /// The tags that are a version alone, whatever the prefix.
+    pub async fn unprefixed(&self) -> Result<Vec<VersionTag>, Unread> {
+        self.tags_of(&Prefix::NONE).await
+    }
+
+    async fn tags_of(&self, prefix: &Prefix) -> Result<Vec<VersionTag>, Unread> {
+        match self.git.ls_remote_tags(&self.url, prefix, self.token.as_ref()).await {
+            Ok(tags) => Ok(tags),
+            Err(git::Error::Missing) => {
+                let version = |name: &str| prefix.read(name).transpose();
+                let tags = self.github.tags(prefix.as_str(), |name| version(name).is_some()).await?;
+                let tags = tags.into_iter().filter_map(|tag| {
+                    Some(version(&tag.name)?.map(|version| VersionTag { version, commit: tag.commit }))
+                });
+                let tags: Result<_, _> = tags.collect();
+                tags.map_err(|source| git::Error::Tags { url: self.url.clone(), source }.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// All version tags with the commits whose versions they are: for a tag on a release commit, the
+    /// commit that it releases.
+    pub async fn versions(&self) -> Result<Vec<VersionTag>, Unread> {
+        let mut tags = self.tags().await?;
+        if self.release_commit == ReleaseCommit::Child && !tags.is_empty() {
+            let commits = self.git.release_commits(&self.url, &self.prefix, self.token.as_ref()).await;
+            let commits = commits.map_err(|error| match error {
+                git::Error::Missing => Unread::NoGit,
+                error => error.into(),
+            })?;
+            for tag in &mut tags {
+                if let Some(released) = commits.get(&tag.commit) {
+                    tag.commit = released.clone();
+                }
+            }
+        }
+        Ok(tags)
+    }
+}

@@ -1,0 +1,276 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Unread, level};
+use crate::domain::version::{self, Commit, Decision, Kind, Prefix, Version, VersionTag, decide};
+use crate::edges::github::{self, Creation, GitHub};
+use crate::inputs::Bump;
+use sys::error::{Exit, Help};
+use sys::retry::{Again, Policy, random};
+
+/// How often and how patiently a run tries for a version of its own.
+///
+/// Of those who want the same version one gets it, so nobody among `n` needs more than `n` tries;
+/// a hundred leaves room for what GitHub refuses without reason. The waits are drawn from
+/// 0 to 250 ms, 500 ms, … 8 s: of 64 runs that start at once, each needs 15 tries at most and the
+/// last has its version after 50 s, by a simulation with GitHub's usual 0.3 to 0.5 s a request.
+pub const PATIENCE: Policy = Policy {
+    attempts: 100,
+    base: Duration::from_millis(250),
+    cap: Duration::from_secs(8),
+    patience: Duration::from_mins(2),
+};
+
+/// After so many refusals in a row of a tag that does not exist, we look for what is in its way.
+const IN_VAIN: u32 = 5;
+
+/// For so long a list of tags counts as what is there now.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// The remote's version tags as they were at a moment.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// The tags; none where [`Kind::needs_tags`] says so.
+    pub tags: Vec<VersionTag>,
+    /// When they had been read.
+    pub at: Instant,
+}
+
+/// Whose version is to be settled.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The prefix of the version tags.
+    pub prefix: &'a Prefix,
+    /// The commit under test.
+    pub commit: &'a Commit,
+    /// What sort of run this is.
+    pub kind: &'a Kind,
+    /// What a new version counts up.
+    pub bump: Bump,
+}
+
+/// The version that a commit has for good.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Settled {
+    /// The version without prefix.
+    pub version: String,
+    /// The version before it; `None` where nothing was computed.
+    pub previous: Option<Version>,
+    /// The name of the version's tag, where it has one.
+    pub tag: Option<String>,
+    /// Whether this run created that tag.
+    pub created: bool,
+}
+
+/// A decision that asks for nothing more.
+impl From<Decision> for Settled {
+    fn from(decision: Decision) -> Self {
+        let Decision { version, previous, tag, create: _ } = decision;
+        Self { version, previous, tag, created: false }
+    }
+}
+
+/// Why no version was settled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The rules leave no version.
+    #[error(transparent)]
+    Decide(#[from] version::Error),
+    /// The remote's tags could not be read again.
+    #[error(transparent)]
+    Read(#[from] Unread),
+    /// GitHub did not create the tag.
+    #[error(transparent)]
+    Create(#[from] github::Error),
+    /// Another tag leaves no room for this one.
+    #[error("the tag {tag} cannot be created: the tag {other} is in its way")]
+    Blocked {
+        /// The tag.
+        tag: String,
+        /// The other one.
+        other: String,
+    },
+    /// Every try was refused.
+    #[error(
+        "no version tag could be created on commit {commit} in {attempts} tries; the last, {tag}, was refused: {answer}"
+    )]
+    Contested {
+        /// The commit.
+        commit: Commit,
+        /// The last tag that was tried.
+        tag: String,
+        /// How often a tag was tried.
+        attempts: u32,
+        /// What GitHub said the last time.
+        answer: String,
+    },
+}
+
+impl Help for Error {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Decide(error) => error.help(),
+            Self::Read(error) => error.help(),
+            Self::Create(error) => error.help(),
+            Self::Blocked { other, .. } => Some(format!(
+                "git keeps refs as files, so a tag 'team/api' forbids every tag 'team/api/…': delete the other one \
+                 (git push --delete origin '{other}'), or choose another `version-prefix`"
+            )),
+            Self::Contested { .. } => {
+                Some("run again; if it happens every time, a hook of the server stands in the way".to_owned())
+            }
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Decide(error) => error.exit(),
+            Self::Read(error) => error.exit(),
+            Self::Create(error) => error.exit(),
+            Self::Blocked { .. } => Exit::Failed,
+            Self::Contested { .. } => Exit::Unavailable,
+        }
+    }
+}
+
+/// Settles the version of a commit, and creates its tag where the rules want one.
+///
+/// `listing` is what was read before; `read` reads the tags again, also before the first try where they
+/// were not read just now: somebody may have pushed a higher one meanwhile. Where nothing is to be
+/// created, neither `read` nor GitHub is asked.
+///
+/// # Errors
+///
+/// [`Error`], each with its help. A tag that was created before the failure stays and is taken
+/// again by the next run on this commit.
+pub async fn settle(
+    subject: Subject<'_>,
+    listing: Listing,
+    read: impl AsyncFn() -> Result<Vec<VersionTag>, Unread>,
+    github: &GitHub,
+    patience: &Policy,
+) -> Result<Settled, Error> {
+    let Subject { prefix, commit, kind, bump: _ } = subject;
+    // Tags that GitHub told of before `git ls-remote` did.
+    let mut learned: Vec<VersionTag> = Vec::new();
+    // A tag whose creation failed without saying whether it took effect.
+    let mut unsure: Option<String> = None;
+    let (mut attempt, mut in_vain) = (1, 0);
+    let Listing { mut tags, at } = listing;
+    let mut stale = at.elapsed() > FRESH;
+    loop {
+        tags.extend(learned.iter().cloned());
+        let level = level(subject, &tags, github).await?;
+        let decision = decide(prefix, &tags, commit, kind, level)?;
+        let Some(tag) = decision.tag.as_deref().filter(|_| decision.create) else {
+            let created = unsure.is_some() && unsure == decision.tag;
+            return Ok(Settled { created, ..decision.into() });
+        };
+        if std::mem::take(&mut stale) {
+            read_again(&mut tags, &mut learned, &read, prefix, github).await?;
+            continue;
+        }
+        let answer = match github.create_tag(tag, commit).await {
+            Ok(Creation::Created) => return Ok(Settled { created: true, ..decision.into() }),
+            Ok(Creation::Taken { after_failure, answer }) => {
+                if after_failure {
+                    unsure = Some(tag.to_owned());
+                }
+                answer
+            }
+            // The tag may be there although every answer was lost.
+            Err(error @ (github::Error::Unavailable { .. } | github::Error::RateLimited { .. })) => {
+                let there = read().await.is_ok_and(|tags| {
+                    tags.iter().any(|found| found.commit == *commit && prefix.tag(found.version) == tag)
+                });
+                return if there {
+                    Ok(Settled { created: true, ..decision.into() })
+                } else {
+                    Err(error.into())
+                };
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if attempt >= patience.attempts {
+            let (commit, tag) = (commit.clone(), tag.to_owned());
+            return Err(Error::Contested { commit, tag, attempts: attempt, answer });
+        }
+        let wait = drawn(patience, attempt);
+        let what = format!("create the tag {tag} on commit {}", commit.short());
+        github.watcher.again(Again { what, why: answer, attempt, of: patience.attempts, wait });
+        tokio::time::sleep(wait).await;
+        attempt += 1;
+
+        read_again(&mut tags, &mut learned, &read, prefix, github).await?;
+        if !tags.iter().any(|found| prefix.tag(found.version) == tag) {
+            // git's side of the server may lag behind the API's: ask the side that refused.
+            let holder = github.tag_commit(tag).await?;
+            in_vain = if holder.is_none() { in_vain + 1 } else { 0 };
+            if in_vain == IN_VAIN
+                && let Some(other) = in_the_way(tag, github).await?
+            {
+                return Err(Error::Blocked { tag: tag.to_owned(), other });
+            }
+            let version = prefix.version(tag);
+            learned.extend(version.zip(holder).map(|(version, commit)| VersionTag { version, commit }));
+        }
+    }
+}
+
+/// A tag beside which `tag` cannot exist: one is the directory of the other.
+async fn in_the_way(tag: &str, github: &GitHub) -> Result<Option<String>, github::Error> {
+    for (slash, _) in tag.match_indices('/') {
+        let (above, _) = tag.split_at(slash);
+        if github.tag(above).await?.is_some() {
+            return Ok(Some(above.to_owned()));
+        }
+    }
+    let below = github.tags(&format!("{tag}/"), |_| true).await?;
+    Ok(below.into_iter().next().map(|tag| tag.name))
+}
+
+/// Reads the tags again. Those of before that are not listed any more and yet exist are `learned`.
+async fn read_again(
+    tags: &mut Vec<VersionTag>,
+    learned: &mut Vec<VersionTag>,
+    read: &impl AsyncFn() -> Result<Vec<VersionTag>, Unread>,
+    prefix: &Prefix,
+    github: &GitHub,
+) -> Result<(), Error> {
+    let before = std::mem::replace(tags, read().await?);
+    let missing = missing(before, tags, learned);
+    learned.extend(confirmed(missing, prefix, github).await?);
+    Ok(())
+}
+
+/// The tags that were there before and are not now, or are elsewhere.
+fn missing(before: Vec<VersionTag>, now: &[VersionTag], learned: &[VersionTag]) -> Vec<VersionTag> {
+    let now: BTreeMap<_, _> = now.iter().chain(learned).map(|tag| (tag.version, &tag.commit)).collect();
+    before.into_iter().filter(|tag| now.get(&tag.version) != Some(&&tag.commit)).collect()
+}
+
+/// A version tag is for good: one that was there before is there now, or else somebody deleted or
+/// moved it. `git ls-remote` may be behind, so the API has the last word.
+async fn confirmed(
+    missing: Vec<VersionTag>,
+    prefix: &Prefix,
+    github: &GitHub,
+) -> Result<Vec<VersionTag>, Error> {
+    for known in &missing {
+        let (tag, wanted) = (prefix.tag(known.version), known.commit.clone());
+        match github.tag_commit(&tag).await? {
+            Some(found) if found == wanted => {}
+            Some(found) => return Err(version::Error::Moved { tag, found, wanted }.into()),
+            None => return Err(version::Error::Gone { tag }.into()),
+        }
+    }
+    Ok(missing)
+}
+
+/// A wait from nothing to the policy's: those who lost at the same moment must not meet again.
+fn drawn(patience: &Policy, attempt: u32) -> Duration {
+    patience.base.saturating_mul(1 << (attempt - 1).min(16)).min(patience.cap).mul_f64(random())
+}
