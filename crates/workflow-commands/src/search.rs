@@ -1,9 +1,13 @@
 //! Finds many texts at once, fast where there are none.
 //!
-//! A text of length n ≥ `stride` + 3 covers, wherever it stands, four bytes that begin at a
-//! multiple of `stride`. So only those are looked at: a table says whether these four bytes occur
-//! in some text, and at which offsets. Where it says yes, the texts themselves are compared. (An
-//! automaton would look at each byte, each look waiting for the one before.)
+//! A text of length n ≥ `stride` + 3 always covers four bytes that begin at a multiple of `stride`. Only
+//! those are looked up: a table says whether these four bytes occur in some text, and at which offsets.
+//! If they do, the texts themselves are compared.
+//!
+//! Why not the crate `aho-corasick`: on build output without a secret, with 100 texts (about seven secrets in
+//! all their forms) its automaton reads 0.5 GB/s and this search 3.8 GB/s on the same machine. The
+//! difference is a second for 500 MB of output, more than the whole limit of `scripts/bench`. Up to ten
+//! texts the crate is faster (5.8 GB/s), because its vector search applies there.
 
 use std::sync::Arc;
 
