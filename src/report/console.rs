@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use workflow_commands::{Annotation, Level, Masker, StopToken, command, inert};
+use workflow_commands::{Annotation, Level, Masker, StopToken, command, neutralize};
 use workflow_commands::{Secret, Secrets};
 
 /// The one writer to standard output and error, shared by the listeners that print.
@@ -91,7 +91,7 @@ impl Console {
     pub fn complain(&self, text: &str) {
         self.with(|screen| {
             screen.clear();
-            let _gone = writeln!(screen.err, "{}", inert(&screen.masker.clean(text)));
+            let _gone = writeln!(screen.err, "{}", neutralize(&screen.masker.clean(text)));
         });
     }
 
@@ -101,7 +101,7 @@ impl Console {
         self.with(|screen| {
             let text = screen.masker.clean(text);
             screen.live = !text.is_empty();
-            let _gone = write!(screen.err, "\r\x1b[K{}", inert(&text)).and_then(|()| screen.err.flush());
+            let _gone = write!(screen.err, "\r\x1b[K{}", neutralize(&text)).and_then(|()| screen.err.flush());
         });
     }
 
@@ -109,7 +109,7 @@ impl Console {
     pub fn say(&self, text: &str) {
         self.with(|screen| {
             let text = screen.masker.clean(text);
-            screen.write(&[inert(&text).as_bytes(), b"\n"]);
+            screen.write(&[neutralize(&text).as_bytes(), b"\n"]);
         });
     }
 
@@ -117,7 +117,7 @@ impl Console {
     pub fn quote(&self, mark: &str, line: &str) {
         self.with(|screen| {
             let text = format!("{mark}{}", screen.masker.mask(line));
-            screen.write(&[inert(&text).as_bytes(), b"\n"]);
+            screen.write(&[neutralize(&text).as_bytes(), b"\n"]);
         });
     }
 
@@ -125,7 +125,7 @@ impl Console {
     pub fn print(&self, text: &[u8]) {
         self.with(|screen| {
             if screen.github() && screen.region.is_none() {
-                let harmless = inert(&String::from_utf8_lossy(text)).into_owned();
+                let harmless = neutralize(&String::from_utf8_lossy(text)).into_owned();
                 screen.write(&[harmless.as_bytes()]);
             } else {
                 screen.write(&[text]);
@@ -171,7 +171,7 @@ impl Console {
         self.with(|screen| {
             let title = screen.masker.clean(title);
             if screen.github() {
-                screen.write(&[command::group(&inert(&title)).as_bytes(), b"\n"]);
+                screen.write(&[command::group(&neutralize(&title)).as_bytes(), b"\n"]);
             } else {
                 screen.write(&[b"\n== ", title.as_bytes(), b"\n"]);
             }

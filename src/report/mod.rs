@@ -51,7 +51,7 @@ impl Reporter {
     }
 
     /// Tells all of them.
-    pub fn tell(&self, event: &Event<'_>) {
+    pub fn emit(&self, event: &Event<'_>) {
         for listener in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
             listener.hear(event);
         }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use ::workflow_commands::Secret;
-use ::workflow_commands::{Findings, Level, Masker, Options, StopToken, Stream, command, inert};
+use ::workflow_commands::{Findings, Level, Masker, Options, StopToken, Stream, command, neutralize};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use proptest::prelude::*;
@@ -551,7 +551,7 @@ proptest! {
             log.extend_from_slice(stream.push(part).log);
         }
         log.extend_from_slice(stream.finish().log);
-        let harmless = inert(&slow).into_owned();
+        let harmless = neutralize(&slow).into_owned();
         let drawn = |line: &str| line.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default().to_owned() + "\n";
         let mut expected: String = harmless.split_inclusive('\n').map(|line| drawn(line.trim_end_matches('\n'))).collect();
         if !harmless.ends_with('\n') && (expected.ends_with("\n\n") || expected == "\n") {
@@ -572,7 +572,7 @@ proptest! {
         before in prop::sample::select(vec!["", "\n", "image ", "  "]),
     ) {
         let text = parts.concat();
-        let harmless = inert(&text);
+        let harmless = neutralize(&text);
         let reading = runner_reader::read(format!("{before}{harmless}\n").as_bytes());
         prop_assert_eq!(reading.names(), Vec::<&str>::new());
         prop_assert_eq!(harmless.replace(' ', ""), text.replace(' ', ""));

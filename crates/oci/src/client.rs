@@ -89,7 +89,7 @@ impl Client {
     /// A client. Nothing is contacted, and no certificates are read before they are needed.
     pub fn new(settings: Settings) -> Self {
         // Targets can read the same files.
-        settings.keyring.secrets().iter().for_each(|secret| settings.secrets.tell(secret));
+        settings.keyring.secrets().iter().for_each(|secret| settings.secrets.mask(secret));
         Self {
             shared: Arc::new(Shared {
                 settings,
@@ -130,7 +130,7 @@ impl Client {
     async fn look_up(&self, repository: &Repository) -> Result<Found, OciError> {
         let found = self.settings().keyring.find(repository).await?;
         for secret in found.credentials.iter().flat_map(Credentials::secrets) {
-            self.settings().secrets.tell(&secret);
+            self.settings().secrets.mask(&secret);
         }
         Ok(found)
     }

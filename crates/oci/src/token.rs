@@ -123,7 +123,7 @@ impl Tokens {
                     token
                 } else {
                     let new = fetch(client, repository, found, scope, &realm, service.as_deref()).await?;
-                    client.settings().secrets.tell(&new.text);
+                    client.settings().secrets.mask(&new.text);
                     new
                 };
                 *kept = Some(token.clone());

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// GitHub keeps this many characters of an annotation's message.
-pub const MESSAGE_CHARACTERS: usize = 4096;
+pub(crate) const MESSAGE_CHARACTERS: usize = 4096;
 
 /// How grave an annotation is; also the name of its command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,9 +1,25 @@
-//! Pure: the workflow-command protocol and masking. The only place that escapes.
+//! GitHub's [workflow commands](https://docs.github.com/actions/reference/workflow-commands-for-github-actions):
+//! builds and parses them, masks secrets, and makes the output of programs harmless.
 //!
-//! What others printed goes through [`Stream`]; what we print ourselves is built by [`command`]
-//! and names of others in it by [`inert`](inert()). Nothing in here reads, writes or prints.
+//! The crate neither reads nor writes nor prints. [`Stream`] turns the output of a program into text for the
+//! console and for a log file: secrets are masked, `add-mask` is obeyed, annotations are collected, and no line
+//! can act as a command.
+//!
+//! ```
+//! use workflow_commands::{Masker, Options, Secret, Stream};
+//!
+//! let masker = Masker::new([&Secret::new("hunter2-and-more")]);
+//! let mut stream = Stream::new(masker, Options::default());
+//! let printed = stream.push(b"the password is hunter2-and-more\n::error file=a.rs,line=3::it broke\n");
+//! assert_eq!(printed.log, b"the password is ***\n: :error file=a.rs,line=3::it broke\n");
+//!
+//! stream.finish();
+//! assert_eq!(stream.findings().annotations[0].message, "it broke");
+//! ```
+//!
+//! [`Command`] builds the commands that we print ourselves. Names of others in them go through [`neutralize()`].
 
-pub mod annotation;
+mod annotation;
 mod colours;
 pub mod command;
 mod controls;
@@ -11,13 +27,13 @@ mod drawn;
 mod edits;
 pub mod file_command;
 mod forms;
-pub mod inert;
 mod lines;
-pub mod masker;
+mod masker;
+mod neutralize;
 mod search;
 mod secret;
-pub mod stop;
-pub mod stream;
+mod stop;
+mod stream;
 mod tail;
 
 pub use annotation::{Annotation, Level};
@@ -25,8 +41,8 @@ pub use command::Command;
 pub use controls::{plain, stripped};
 pub use file_command::FileCommandError;
 pub use forms::one_line;
-pub use inert::inert;
 pub use masker::{Masker, cut};
+pub use neutralize::neutralize;
 pub use secret::{Secret, Secrets};
 pub use stop::{NoRandomness, StopToken};
 pub use stream::{Findings, Options, Printed, Stream};

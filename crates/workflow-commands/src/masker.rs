@@ -14,11 +14,11 @@ use super::search::Search;
 use crate::Secret;
 
 /// What stands in the place of a secret.
-pub const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 
 /// What ends a text of others that was cut before it could be masked. The beginning of a secret in
 /// front of it is masked as well, so whoever quotes such a text cuts it with [`cut`].
-pub const CUT: char = '…';
+pub(crate) const CUT: char = '…';
 
 /// At most so many characters of a text that is [`plain`], and [`CUT`] where there are more.
 pub fn cut(text: &str, characters: usize) -> String {

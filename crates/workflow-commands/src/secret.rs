@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// Text that must not reach a log, an error, an argument or a file of the workspace.
 ///
-/// `Debug` and `Display` print `***`; [`Secret::expose`] is the one way to the text.
+/// `Debug` and `Display` print `***`. Only [`Secret::expose`] gives the text.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
@@ -33,18 +33,18 @@ impl fmt::Display for Secret {
     }
 }
 
-/// Who hears of secrets that come up during a run, to mask them.
+/// A callback that masks the secrets which a run obtains, such as access tokens.
 #[derive(Clone)]
 pub struct Secrets(Arc<dyn Fn(&Secret) + Send + Sync>);
 
 impl Secrets {
-    /// Calls `tell` for each secret.
-    pub fn new(tell: impl Fn(&Secret) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
+    /// Calls `mask` for each secret.
+    pub fn new(mask: impl Fn(&Secret) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(mask))
     }
 
-    /// Masks `secret`. Call this before anything is done with it.
-    pub fn tell(&self, secret: &Secret) {
+    /// Masks `secret`. Call this before the secret is used.
+    pub fn mask(&self, secret: &Secret) {
         (self.0)(secret);
     }
 }

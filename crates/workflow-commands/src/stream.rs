@@ -9,9 +9,9 @@ use super::controls::Controls;
 use super::drawn::Drawn;
 use super::edits::Edits;
 use super::forms;
-use super::inert::{find_breaks, inert};
 use super::lines;
 use super::masker::{MASK, Masker};
+use super::neutralize::{find_breaks, neutralize};
 use super::tail::Tail;
 use crate::Secret;
 
@@ -195,7 +195,12 @@ impl Stream {
             annotations: annotations.collect(),
             more_annotations: self.more_annotations,
             refused_masks: self.refused_masks,
-            tail: self.tail.lines().iter().map(|line| inert(&self.masker.mask(line)).into_owned()).collect(),
+            tail: self
+                .tail
+                .lines()
+                .iter()
+                .map(|line| neutralize(&self.masker.mask(line)).into_owned())
+                .collect(),
         }
     }
 

@@ -148,7 +148,7 @@ async fn prepared(
     let log = if bare { Log::of_version(console.clone()) } else { Log::new(console.clone()) };
     let reporter = reporter(world, console, log, &report_path);
     for warning in parts::insecure(&request.inputs)?.1 {
-        reporter.tell(&Event::Said(Level::Warning, &warning));
+        reporter.emit(&Event::Said(Level::Warning, &warning));
     }
     let watcher = watcher(&reporter);
     let git = Git::new(&world.env)
@@ -258,7 +258,7 @@ fn outputs(world: &World, console: &Console, report: &Path) -> Outputs {
 
 fn watcher(reporter: &Reporter) -> Watcher {
     let reporter = reporter.clone();
-    Watcher::new(move |again| reporter.tell(&Event::Again(&again)))
+    Watcher::new(move |again| reporter.emit(&Event::Again(&again)))
 }
 
 /// Starts the registry of a local run that was given no other, and gives its name.

@@ -150,8 +150,8 @@ fn endpoints(values: &Values) -> Endpoints {
 /// Hides tokens of Google, and what they look like in a login.
 fn with_logins(secrets: Secrets) -> Secrets {
     Secrets::new(move |token| {
-        secrets.tell(token);
-        secrets.tell(&basic(TOKEN_USER, token));
+        secrets.mask(token);
+        secrets.mask(&basic(TOKEN_USER, token));
     })
 }
 

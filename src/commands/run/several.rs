@@ -224,7 +224,7 @@ pub(super) async fn run(
     }
     let outcome = Outcome::joined(ended)?;
     let outcome = Outcome { logs: logs.display().to_string(), ..outcome };
-    reporter.tell(&Event::Ended(&outcome));
+    reporter.emit(&Event::Ended(&outcome));
     Some(outcome)
 }
 
@@ -247,6 +247,6 @@ fn is_other_promotion(part: &Part, parts: &[Part]) -> bool {
 fn announce(reporter: &Reporter, part: &Part, position: usize, of: usize) {
     if let (Some(name), true) = (&part.name, of > 1) {
         let text = format!("\nenvironment {name}, {} of {of}:", position + 1);
-        reporter.tell(&Event::Said(Level::Notice, &text));
+        reporter.emit(&Event::Said(Level::Notice, &text));
     }
 }

@@ -84,7 +84,7 @@ impl Federation {
 
     /// Tells of a secret, before anything is done with it.
     pub(super) fn tell(&self, secret: &Secret) {
-        self.settings().secrets.tell(secret);
+        self.settings().secrets.mask(secret);
     }
 
     /// A token of the identity: the kept one, or a new one when that is about to end. However many

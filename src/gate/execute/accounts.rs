@@ -79,7 +79,7 @@ impl Account {
             // Once as a warning: it is tried again every half minute.
             let level = if told.swap(true, Ordering::Relaxed) { Level::Notice } else { Level::Warning };
             let text = format!("the token of the {name} could not be renewed yet: {}", failure.what);
-            reporter.tell(&Event::Said(level, &text));
+            reporter.emit(&Event::Said(level, &text));
         };
         self.federation.keep(self.identity.clone(), on_token, on_trouble).await
     }

@@ -29,7 +29,7 @@ impl Execution<'_> {
                         digest: found.digest.to_string(),
                     };
                     self.pushed(&image, pushed.as_deref(), progress).await?;
-                    self.reporter.tell(&Event::Recorded(&image));
+                    self.reporter.emit(&Event::Recorded(&image));
                     progress.images.push(image);
                 }
                 Ok(None) => absent.push((repository, reference)),

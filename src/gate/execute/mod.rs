@@ -35,7 +35,7 @@ use crate::gate::record::Record;
 use crate::report::Reporter;
 use sys::error::{Exit, Failure};
 use sys::process::Stop;
-use workflow_commands::{Level, Masker, inert};
+use workflow_commands::{Level, Masker, neutralize};
 
 /// How long our own work on files may take after a signal; a target has had its time before that.
 const AFTER_A_SIGNAL: Duration = Duration::from_millis(500);
@@ -109,7 +109,7 @@ impl Progress {
 impl Execution<'_> {
     /// Begins with a plan.
     pub fn begin(&self, plan: Plan, started: jiff::Timestamp) -> Progress {
-        self.reporter.tell(&Event::Began { plan: &plan });
+        self.reporter.emit(&Event::Began { plan: &plan });
         Progress {
             warnings: plan.warnings.clone(),
             plan,
@@ -136,7 +136,7 @@ impl Execution<'_> {
                 Some(Ok(Listed { files, refused })) => {
                     progress.artifacts = files;
                     for (path, why) in refused {
-                        let path = inert(&self.masker.mask(&path.display().to_string())).into_owned();
+                        let path = neutralize(&self.masker.mask(&path.display().to_string())).into_owned();
                         self.warn(&mut progress, &format!("{path:?} is no artifact: {why}"));
                     }
                 }
@@ -271,12 +271,12 @@ impl Execution<'_> {
     }
 
     fn notice(&self, text: &str) {
-        self.reporter.tell(&Event::Said(Level::Notice, text));
+        self.reporter.emit(&Event::Said(Level::Notice, text));
     }
 
     /// Warns, and keeps the warning for the summary and the report.
     fn warn(&self, progress: &mut Progress, text: &str) {
-        self.reporter.tell(&Event::Said(Level::Warning, text));
+        self.reporter.emit(&Event::Said(Level::Warning, text));
         progress.warnings.push(text.to_owned());
     }
 }

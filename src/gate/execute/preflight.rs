@@ -168,7 +168,7 @@ impl Execution<'_> {
                 Review::Deploy(_) => {
                     let text =
                         format!("{}; a target that deploys to it must create it", api.no_namespace(name));
-                    self.reporter.tell(&Event::Said(Level::Warning, &text));
+                    self.reporter.emit(&Event::Said(Level::Warning, &text));
                 }
             }
         }

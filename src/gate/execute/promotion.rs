@@ -260,7 +260,7 @@ impl Execution<'_> {
             destination: at(&promotion.destination)?,
             digest: image.digest.clone(),
         };
-        self.reporter.tell(&Event::Promoted(&promoted));
+        self.reporter.emit(&Event::Promoted(&promoted));
         progress.promoted.push(promoted);
         Ok(())
     }

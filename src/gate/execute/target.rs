@@ -17,7 +17,7 @@ use crate::gate::plan::{BUILD, BUILDER, Place, Target};
 use crate::report::Reporter;
 use sys::error::{Failure, FileError};
 use sys::process::{Ended, How, RunOptions, Spec, run_group};
-use workflow_commands::{Findings, Options, Stream, inert, stripped};
+use workflow_commands::{Findings, Options, Stream, neutralize, stripped};
 
 /// What a target did, before it is told.
 pub(super) struct Ran {
@@ -60,13 +60,13 @@ impl Printer {
             None => self.stream.finish(),
         };
         for secret in &printed.masks {
-            self.reporter.tell(&Event::Mask(secret));
+            self.reporter.emit(&Event::Mask(secret));
         }
         if !printed.console.is_empty() {
-            self.reporter.tell(&Event::Printed(printed.console));
+            self.reporter.emit(&Event::Printed(printed.console));
         }
         if let Some(drawing) = printed.drawing {
-            self.reporter.tell(&Event::Drawing(drawing));
+            self.reporter.emit(&Event::Drawing(drawing));
         }
         if self.cache == Some(false) {
             self.cache = Some(memchr::memmem::find(printed.log, GITHUB_CACHE).is_some());
@@ -202,7 +202,7 @@ impl Execution<'_> {
             if let (Some((from, to)), Some(file)) = (&ran.moved, &annotation.file) {
                 annotation.file = Some(moved(file, from, to));
             }
-            self.reporter.tell(&Event::Annotated(&annotation));
+            self.reporter.emit(&Event::Annotated(&annotation));
         }
         if ran.findings.refused_masks > 0 {
             let refused = ran.findings.refused_masks;
@@ -222,9 +222,9 @@ impl Execution<'_> {
             ));
         }
         if let Some(summary) = &ran.summary {
-            self.reporter.tell(&Event::Summarised(name, summary));
+            self.reporter.emit(&Event::Summarised(name, summary));
         }
-        result(name, ran, |text| inert(&self.masker.clean(text)).into_owned())
+        result(name, ran, |text| neutralize(&self.masker.clean(text)).into_owned())
     }
 }
 

@@ -7,7 +7,7 @@ use crate::domain::outcome::{Status, StepResult};
 use crate::gate::plan::Target;
 use sys::http::Retrying;
 use sys::retry::Policy;
-use workflow_commands::inert;
+use workflow_commands::neutralize;
 
 /// Nobody waits long for help: one more try.
 const ATTEMPTS: u32 = 2;
@@ -33,7 +33,7 @@ impl Execution<'_> {
             trouble = api.trouble(namespace, since) => trouble,
             _ = stop.wait() => Vec::new(),
         };
-        let clean = |line: String| inert(&self.masker.clean(&line)).into_owned();
+        let clean = |line: String| neutralize(&self.masker.clean(&line)).into_owned();
         StepResult { cluster: trouble.into_iter().map(clean).collect(), ..result }
     }
 }

@@ -83,11 +83,11 @@ impl Execution<'_> {
         if let Err(failure) = self.site.keep_credentials() {
             return StepResult::failed(&step.name, 0.0, failure);
         }
-        self.reporter.tell(&Event::GroupBegan(&[step]));
+        self.reporter.emit(&Event::GroupBegan(&[step]));
         let promotes = matches!(step.job, Job::Promote(_));
         let began = progress.now();
         let result = self.target(target, None, None, promotes).await;
-        self.reporter.tell(&Event::GroupEnded);
+        self.reporter.emit(&Event::GroupEnded);
         let result = self.passed_on(&step.name, result, progress);
         self.explained(target, began, result).await
     }
@@ -129,13 +129,13 @@ impl Execution<'_> {
             return;
         }
         self.notice(&copy.said(&second.name));
-        self.reporter.tell(&Event::GroupBegan(&[first, second]));
+        self.reporter.emit(&Event::GroupBegan(&[first, second]));
         let began = progress.now();
         let (one, other) = tokio::join!(
             self.target(in_place, None, Some(prefix(&first.name)), false),
             self.target(in_copy, Some(&copy), Some(prefix(&second.name)), false)
         );
-        self.reporter.tell(&Event::GroupEnded);
+        self.reporter.emit(&Event::GroupEnded);
         for (step, target, result) in [(first, in_place, one), (second, in_copy, other)] {
             let result = self.passed_on(&step.name, result, progress);
             let result = self.explained(target, began, result).await;
@@ -169,7 +169,7 @@ impl Execution<'_> {
         let step = progress.plan.steps.iter().find(|step| step.name == result.name);
         result.target = step.and_then(Step::target).map(|target| target.target.clone());
         progress.cancelled |= result.status == Status::Interrupted;
-        self.reporter.tell(&Event::StepEnded(&result));
+        self.reporter.emit(&Event::StepEnded(&result));
         progress.steps.push(result);
     }
 }

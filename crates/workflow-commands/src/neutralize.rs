@@ -9,7 +9,7 @@ use memchr::memmem;
 
 /// `text` with every command in it broken, in both forms and on every line end. The text may be
 /// printed at the start of a line or inside one.
-pub fn inert(text: &str) -> Cow<'_, str> {
+pub fn neutralize(text: &str) -> Cow<'_, str> {
     let mut breaks = Vec::new();
     find_breaks(text.as_bytes(), &mut breaks);
     if breaks.is_empty() {
@@ -77,32 +77,32 @@ mod tests {
     #[test]
     fn plain_text_stays() {
         for text in ["", "plain", "a::b", "std::io::Error", ": :x", "# #[x]", "## [x]", "#[test]", "a:\n:b"] {
-            assert!(matches!(inert(text), Cow::Borrowed(same) if same == text), "{text:?}");
+            assert!(matches!(neutralize(text), Cow::Borrowed(same) if same == text), "{text:?}");
         }
     }
 
     #[test]
     fn colons_at_the_start_of_any_line_are_parted() {
-        assert_eq!(inert("::error::no"), ": :error::no");
-        assert_eq!(inert("a\n::b\r::c\r\n \t::d"), "a\n: :b\r: :c\r\n \t: :d");
+        assert_eq!(neutralize("::error::no"), ": :error::no");
+        assert_eq!(neutralize("a\n::b\r::c\r\n \t::d"), "a\n: :b\r: :c\r\n \t: :d");
         assert_eq!(
-            inert("\u{a0}\u{3000}\u{feff}\u{200b}\u{85}::x"),
+            neutralize("\u{a0}\u{3000}\u{feff}\u{200b}\u{85}::x"),
             "\u{a0}\u{3000}\u{feff}\u{200b}\u{85}: :x"
         );
-        assert_eq!(inert("\u{0}\u{b}::x"), "\u{0}\u{b}: :x");
-        assert_eq!(inert(":::::x"), ": ::::x");
-        assert_eq!(inert("ä::x"), "ä::x");
+        assert_eq!(neutralize("\u{0}\u{b}::x"), "\u{0}\u{b}: :x");
+        assert_eq!(neutralize(":::::x"), ": ::::x");
+        assert_eq!(neutralize("ä::x"), "ä::x");
     }
 
     #[test]
     fn the_old_form_is_parted_anywhere() {
-        assert_eq!(inert("a ##[error]b ###[c]"), "a ## [error]b ### [c]");
-        assert_eq!(inert("::a ##[b]\n##[c]::d"), ": :a ## [b]\n## [c]::d");
+        assert_eq!(neutralize("a ##[error]b ###[c]"), "a ## [error]b ### [c]");
+        assert_eq!(neutralize("::a ##[b]\n##[c]::d"), ": :a ## [b]\n## [c]::d");
     }
 
     #[test]
     fn twice_is_once() {
-        let once = inert("::a##[b]\n  ::c").into_owned();
-        assert_eq!(inert(&once), once);
+        let once = neutralize("::a##[b]\n  ::c").into_owned();
+        assert_eq!(neutralize(&once), once);
     }
 }
