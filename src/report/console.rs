@@ -1,8 +1,9 @@
 //! Standard output, which text and workflow commands share.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use sys::sync::Mutex;
 use workflow_commands::{Annotation, Level, Masker, StopToken, command, neutralize};
 use workflow_commands::{Secret, Secrets};
 
@@ -192,7 +193,7 @@ impl Console {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Screen) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.0.lock())
     }
 }
 

@@ -25,12 +25,13 @@ pub use transfer::Transfer;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::domain::outcome::Event;
 use sys::error::Failure;
+use sys::sync::Mutex;
 use sys::world::Env;
 use workflow_commands::plain;
 
@@ -52,7 +53,7 @@ impl Reporter {
 
     /// Tells all of them.
     pub fn emit(&self, event: &Event<'_>) {
-        for listener in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+        for listener in self.0.lock().iter_mut() {
             listener.hear(event);
         }
     }

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Console;
 use oci::{Digest, Listener, Progress};
+use sys::sync::Mutex;
 
 /// How often a person sees a new line.
 const LIVE: Duration = Duration::from_millis(200);
@@ -49,7 +50,7 @@ impl Transfer {
     pub fn listener(&self) -> Listener {
         let shared = self.clone();
         Listener::new(move |event| {
-            let mut state = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = shared.0.lock();
             match event {
                 Progress::Found { blobs, bytes } => (state.blobs, state.bytes) = (blobs, bytes),
                 Progress::Moving { digest, done, .. } => {
@@ -93,12 +94,12 @@ impl Transfer {
 
     /// `12 of 40 blobs, 81.2 of 200.0 MiB, 20.3 MiB/s`.
     pub fn line(&self) -> String {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.0.lock();
         state.line(state.began.elapsed())
     }
 
     fn bar(&self) -> String {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.0.lock();
         let (here, _) = state.so_far();
         let full = (here * BAR).checked_div(state.bytes).unwrap_or(0).min(BAR);
         let bar: String = (0..BAR).map(|at| if at < full { '█' } else { '░' }).collect();
@@ -149,9 +150,7 @@ mod tests {
         // A try that failed begins anew.
         hear(Progress::Moving { digest: one.clone(), size: 10 * MIB, done: 5 * MIB });
         hear(Progress::Done { digest: two, size: 20 * MIB, how: How::Skipped });
-        let line = |transfer: &Transfer| {
-            transfer.0.lock().unwrap_or_else(PoisonError::into_inner).line(Duration::from_secs(2))
-        };
+        let line = |transfer: &Transfer| transfer.0.lock().line(Duration::from_secs(2));
         assert_eq!(line(&transfer), "1 of 3 blobs, 25.0 of 40.0 MiB, 2.5 MiB/s");
         hear(Progress::Done { digest: one, size: 10 * MIB, how: How::Moved });
         hear(Progress::Done { digest: three, size: 10 * MIB, how: How::Mounted });
@@ -162,8 +161,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_log_gets_a_line_every_ten_seconds() {
         let lines = Mutex::new(Vec::new());
-        let tell = |line: &str| lines.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
+        let tell = |line: &str| lines.lock().push(line.to_owned());
         Transfer::default().logged(tell, tokio::time::sleep(Duration::from_secs(25))).await;
-        assert_eq!(lines.lock().unwrap_or_else(PoisonError::into_inner).len(), 2);
+        assert_eq!(lines.lock().len(), 2);
     }
 }

@@ -17,8 +17,8 @@ fn root(name: &str) -> std::path::PathBuf {
 /// Compares a part of a file with what the list says, or writes it.
 fn agrees(file: &str, wanted: &str, part: impl Fn(&str) -> Option<(usize, usize)>) {
     // Two tests are about parts of one file.
-    static FILES: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _held = FILES.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    static FILES: sys::sync::Mutex<()> = sys::sync::Mutex::new(());
+    let _held = FILES.lock();
     let path = root(file);
     let text = std::fs::read_to_string(&path).unwrap();
     let (from, to) = part(&text).unwrap_or_else(|| panic!("{file} has lost the marks of its generated part"));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -17,6 +17,7 @@ use super::manifest::Descriptor;
 use super::reference::Repository;
 use super::route::{Call, Route};
 use super::transport::{Pulse, is_packed, next_chunk};
+use sys::sync::Mutex;
 
 /// After so many bytes a broken connection counts as a new trouble, not as the next failure of
 /// the same request.
@@ -127,12 +128,12 @@ impl Sum {
 
     /// How many bytes have come, those that came twice once.
     pub(super) fn bytes(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).bytes
+        self.0.lock().bytes
     }
 
     /// Adds a piece that begins at `start`, which is no later than what came before. After the last byte of `blob`: what its digest is.
     fn add(&self, blob: &Descriptor, start: u64, piece: &[u8]) -> Option<Digest> {
-        let mut summed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut summed = self.0.lock();
         let known = usize::try_from(summed.bytes.saturating_sub(start)).unwrap_or(usize::MAX);
         let new = piece.get(known..).unwrap_or_default();
         if let Some(hasher) = &mut summed.hasher {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -17,6 +17,7 @@ use super::reference::Repository;
 use super::token::Tokens;
 use sys::http::{chain, is_loopback, trusting};
 use sys::retry::{self, Policy, Watcher};
+use sys::sync::Mutex;
 use workflow_commands::Secrets;
 
 /// How long a connection may take to be made.
@@ -162,19 +163,19 @@ impl Client {
     }
 
     fn known(&self, repository: &Repository) -> Arc<Gate<Option<Known>>> {
-        let mut all = self.shared.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.shared.found.lock();
         Arc::clone(all.entry(repository.clone()).or_default())
     }
 
     /// Whether a blob goes to this registry as a chunk: it refused one in a single PUT before.
     pub(super) fn sends_chunks(&self, repository: &Repository) -> bool {
-        let chunked = self.shared.chunked.lock().unwrap_or_else(PoisonError::into_inner);
+        let chunked = self.shared.chunked.lock();
         chunked.contains(repository.registry())
     }
 
     /// Sends blobs to this registry as chunks from now on.
     pub(super) fn send_chunks(&self, repository: &Repository) {
-        let mut chunked = self.shared.chunked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut chunked = self.shared.chunked.lock();
         chunked.insert(repository.registry().to_owned());
     }
 
@@ -323,7 +324,7 @@ mod tests {
     async fn damage_is_tried_again_once_and_the_rest_as_the_policy_says() {
         let told = Arc::new(Mutex::new(0));
         let count = Arc::clone(&told);
-        let watcher = Watcher::new(move |_| *count.lock().unwrap() += 1);
+        let watcher = Watcher::new(move |_| *count.lock() += 1);
         let client = Client::new(Settings { watcher, ..Settings::default() });
         for (again, tries) in [
             (Again::No, 1),
@@ -333,7 +334,7 @@ mod tests {
             (Again::After(Some(Duration::from_hours(1))), 1),
         ] {
             let mut tried = 0;
-            *told.lock().unwrap() = 0;
+            *told.lock() = 0;
             let result: Result<(), _> = client
                 .patiently("it", || {
                     tried += 1;
@@ -341,7 +342,7 @@ mod tests {
                 })
                 .await;
             result.unwrap_err();
-            assert_eq!((tried, *told.lock().unwrap()), (tries, tries - 1), "{again:?}");
+            assert_eq!((tried, *told.lock()), (tries, tries - 1), "{again:?}");
         }
     }
 }

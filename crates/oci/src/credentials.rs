@@ -2,28 +2,29 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use super::error::OciError;
 use super::helper;
 use super::reference::Repository;
 pub use crate::login_file::Credentials;
 use crate::login_file::{LoginFile, UserFiles, longest_prefix, normal};
+use sys::sync::Mutex;
 use sys::world::Env;
 use workflow_commands::Secret;
 
 /// Credentials that whoever made them may replace while clients use them. There may be none yet.
 #[derive(Debug, Clone, Default)]
-pub struct Renewed(Arc<RwLock<Option<Credentials>>>);
+pub struct Renewed(Arc<Mutex<Option<Credentials>>>);
 
 impl Renewed {
     /// Those from now on, in every clone.
     pub fn set(&self, credentials: Credentials) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(credentials);
+        *self.0.lock() = Some(credentials);
     }
 
     fn get(&self) -> Option<Credentials> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }
 

@@ -2,7 +2,7 @@
 //! be opened again at any byte.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use super::error::{OciError, Trouble};
 use super::manifest::Descriptor;
 use super::route::Route;
 use super::transport::Pulse;
+use sys::sync::Mutex;
 
 /// How much of a file is read at once.
 const PIECE: usize = 256 * 1024;
@@ -147,11 +148,11 @@ pub(super) struct Fault(Arc<Mutex<Option<Trouble>>>);
 
 impl Fault {
     fn set(&self, trouble: Trouble) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+        *self.0.lock() = Some(trouble);
     }
 
     pub(super) fn take(&self) -> Option<Trouble> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.lock().take()
     }
 }
 

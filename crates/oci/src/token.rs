@@ -1,7 +1,7 @@
 //! Tokens of registries: asked for once per scope, kept until they end.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -21,6 +21,7 @@ use super::reference::Repository;
 use super::transport::{body_of, execute, refusal};
 use crate::login_file::auth;
 use sys::http;
+use sys::sync::Mutex;
 use workflow_commands::Secret;
 
 /// How long a token lives that does not say so (distribution's token specification).
@@ -66,7 +67,7 @@ pub(super) struct Pass {
 impl Tokens {
     /// Remembers how a registry wants to be spoken to.
     pub(super) fn learn(&self, repository: &Repository, challenge: Challenge) {
-        let mut known = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.challenges.lock();
         known.insert(repository.registry().to_owned(), challenge);
     }
 
@@ -94,7 +95,7 @@ impl Tokens {
             None => None,
         };
         let key = Key { registry: repository.registry().to_owned(), account, scope: scope.clone() };
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = self.tokens.lock();
         Arc::clone(tokens.entry(key).or_default())
     }
 
@@ -110,7 +111,7 @@ impl Tokens {
             return Ok(Pass { header: Some(bearer(token)?), issued: None });
         }
         let known = {
-            let known = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = self.challenges.lock();
             known.get(repository.registry()).cloned()
         };
         match (known, &found.credentials) {

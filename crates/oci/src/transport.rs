@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io::Read;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -18,6 +18,7 @@ use super::error::{Again, Answer, Asked, OciError, Trouble};
 use super::lenient::optional;
 use sys::http::{chain, retry_after, words};
 use sys::retry;
+use sys::sync::Mutex;
 
 /// The most bytes of a refusal that are read.
 const LARGEST_REFUSAL: u64 = 16 * 1024;
@@ -209,7 +210,7 @@ impl Pulse {
 
     /// Something moved, or will at the latest after `pause`.
     pub(super) fn beat(&self, pause: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + pause;
+        *self.0.lock() = Instant::now() + pause;
     }
 
     /// The body is out; now it is the registry's turn.
@@ -218,7 +219,7 @@ impl Pulse {
     }
 
     fn last(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 
     /// The future's output, or `None` when nothing moved for as long as `stall`.

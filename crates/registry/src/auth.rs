@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -19,6 +18,7 @@ use super::names::Repository;
 use super::query::Query;
 use super::random::random_id;
 use super::route::Route;
+use sys::sync::Mutex;
 use workflow_commands::Secret;
 
 /// How requests prove who they are from.
@@ -159,7 +159,7 @@ impl Guard {
             }
             Auth::Token { .. } => {
                 let token = header.and_then(bearer).ok_or_else(|| self.challenge(&needs, None))?;
-                let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+                let tokens = self.tokens.lock();
                 let grant = tokens.get(token).filter(|grant| Instant::now() < grant.until);
                 let grant = grant.ok_or_else(|| self.challenge(&needs, Some("invalid_token")))?;
                 if needs.iter().all(|access| grant.access.contains(access)) {
@@ -185,7 +185,7 @@ impl Guard {
         let access = asked.filter(|access| account.may(access)).collect();
         let token = random_id()?;
         let now = Instant::now();
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = self.tokens.lock();
         tokens.retain(|_, grant| now < grant.until);
         tokens.insert(token.clone(), Grant { until: now + *lifetime, access });
         // Zero would be read as absent, which means a minute.

@@ -1,6 +1,6 @@
 //! What was asked and answered, so that tests can count requests.
 
-use std::sync::{Mutex, PoisonError};
+use sys::sync::Mutex;
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,14 +21,14 @@ pub(super) struct Log(Mutex<Vec<Entry>>);
 impl Log {
     /// Notes a request and gives its number, from 1.
     pub(super) fn begin(&self, method: &str, path: &str) -> usize {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.0.lock();
         entries.push(Entry { method: method.to_owned(), path: path.to_owned(), status: None });
         entries.len()
     }
 
     /// Notes the answer to request `number`.
     pub(super) fn end(&self, number: usize, status: u16) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.0.lock();
         if let Some(entry) = number.checked_sub(1).and_then(|index| entries.get_mut(index)) {
             entry.status = Some(status);
         }
@@ -36,6 +36,6 @@ impl Log {
 
     /// A copy of all entries.
     pub(super) fn entries(&self) -> Vec<Entry> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }

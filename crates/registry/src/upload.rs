@@ -1,8 +1,8 @@
 //! One upload on its way: bytes go through the hash into a file, and nothing else holds them.
 
 use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::answer::{Body, Refusal};
 use super::names::{Digest, Repository};
 use super::store::Store;
+use sys::sync::Mutex;
 
 /// Pieces of a body that wait for the disk; each is as large as one read from the connection.
 const WAITING: usize = 8;
@@ -102,7 +103,7 @@ impl Upload {
     }
 
     fn write(&self, range: Option<(u64, u64)>, mut pieces: mpsc::Receiver<Bytes>) -> Result<u64, Refusal> {
-        let mut guard = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.sink.lock();
         let sink = guard.as_mut().ok_or_else(unknown)?;
         let (start, before) = (sink.size, sink.hasher.clone());
         if range.is_some_and(|(first, _)| first != start) {
@@ -138,7 +139,7 @@ impl Upload {
 
     /// Makes it a blob, if what came has this digest. Blocks. Afterwards the session is over either way.
     pub(super) fn finish(&self, store: &Store, digest: &Digest) -> Result<(), Refusal> {
-        let sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sink = self.sink.lock().take();
         let Sink { file, hasher, size } = sink.ok_or_else(unknown)?;
         let actual = Digest::finish(hasher);
         if actual != *digest {

@@ -1,7 +1,7 @@
 //! Uploads: begin, append, finish, ask, cancel, and mount instead ("Pushing Blobs").
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use http::header::{CONTENT_RANGE, LOCATION, RANGE};
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -15,6 +15,7 @@ use super::route;
 use super::service::blocking;
 use super::store::Store;
 use super::upload::{Upload, unknown};
+use sys::sync::Mutex;
 
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
@@ -108,7 +109,7 @@ impl Uploads {
     }
 
     fn table(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Upload>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

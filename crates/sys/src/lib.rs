@@ -10,6 +10,7 @@ pub mod process;
 pub mod removals;
 mod remove;
 pub mod retry;
+pub mod sync;
 pub mod world;
 pub mod yaml;
 

@@ -1,7 +1,6 @@
 //! The parts that an execution is joined from: the edges, the logins, the site.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -24,6 +23,7 @@ use oci::{Client, Credentials, Insecure, Keyring, Settings};
 use sys::error::Failure;
 use sys::http::Retrying;
 use sys::retry::{Policy, Watcher};
+use sys::sync::Mutex;
 use sys::world::{Env, World};
 use workflow_commands::{Secret, Secrets};
 

@@ -1,8 +1,8 @@
 //! Tokens by identity: minted when first asked for, kept in memory, minted anew before they end.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::{Client, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
@@ -15,6 +15,7 @@ use super::id_token::IdTokenRequest;
 use super::identity::Identity;
 use super::token::Token;
 use sys::http::{self, Answer, Clients, Retrying, Why};
+use sys::sync::Mutex;
 use workflow_commands::{Secret, Secrets};
 
 /// What federation starts from.
@@ -58,7 +59,7 @@ struct Slot {
 impl Slot {
     /// The token, if it has not ended.
     fn good(&self) -> Option<Token> {
-        let token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        let token = self.token.lock();
         token.clone().filter(|token| Instant::now() < token.ends())
     }
 }
@@ -120,7 +121,7 @@ impl Federation {
         slot.tries.fetch_add(1, Ordering::Release);
         match minted {
             Ok(token) => {
-                *slot.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+                *slot.token.lock() = Some(token.clone());
                 *failed = None;
                 Ok(token)
             }
@@ -133,7 +134,7 @@ impl Federation {
 
     fn slot(&self, identity: &Identity) -> Arc<Slot> {
         let key = (identity.provider().to_owned(), identity.service_account().to_owned());
-        let mut slots = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.shared.slots.lock();
         Arc::clone(slots.entry(key).or_default())
     }
 

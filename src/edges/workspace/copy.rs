@@ -3,14 +3,15 @@
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::error::WorkspaceError;
 use super::links::{Move, is_git_file};
 use super::scan::{Entry, Tree, scan};
 use sys::remove_tree;
+use sys::sync::Mutex;
 
 /// The most threads that copy at once: they overlap waits for the disk, which is the limit.
 const MOST_THREADS: usize = 4;
@@ -158,7 +159,7 @@ impl Job<'_> {
                 };
                 if let Err(error) = result {
                     over.store(true, Relaxed);
-                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    failed.lock().get_or_insert(error);
                 }
             }
         };
@@ -169,7 +170,7 @@ impl Job<'_> {
             }
             work();
         });
-        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        failed.into_inner().map_or(Ok(()), Err)
     }
 
     fn copy_file(&self, file: &Entry) -> Result<(), WorkspaceError> {

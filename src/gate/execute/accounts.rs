@@ -1,8 +1,8 @@
 //! The accounts that a run acts as: their tokens, kept fresh, and the clusters that they reach.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::domain::outcome::Event;
 use crate::edges::google::{Cluster, ClusterName, Federation, Identity, Renewer, TOKEN_USER, Token};
@@ -12,6 +12,7 @@ use crate::report::Reporter;
 use oci::logins::Login;
 use oci::{Credentials, Renewed};
 use sys::error::Failure;
+use sys::sync::Mutex;
 use workflow_commands::Level;
 
 /// A service account that the run acts as in one environment.
@@ -64,7 +65,7 @@ impl Account {
             Ok(token.write(&file)?)
         };
         let keeper = self.keep(on_token, reporter).await?;
-        *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
+        *self.keeper.lock() = Some(keeper);
         Ok(())
     }
 
@@ -143,7 +144,7 @@ pub(super) struct Current(pub(super) Mutex<Vec<Login>>);
 impl Current {
     /// Puts a new password in the place of the old one; gives all logins.
     pub(super) fn replace(&self, new: &Login) -> Vec<Login> {
-        let mut logins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logins = self.0.lock();
         for old in logins.iter_mut().filter(|old| old.registry == new.registry) {
             old.clone_from(new);
         }

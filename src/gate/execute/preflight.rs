@@ -1,7 +1,6 @@
 //! The steps `preflight` and `subnamespaces`: what can be known is found out before anything is done,
 //! and what targets need of the cluster is made.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -17,6 +16,7 @@ use oci::OciError;
 use sys::error::Failure;
 use sys::http::Retrying;
 use sys::retry::Policy;
+use sys::sync::Mutex;
 use workflow_commands::Level;
 
 /// The token files of the run's own accounts.
@@ -65,7 +65,7 @@ impl Execution<'_> {
     pub(super) async fn preflight(&self, preflight: &Preflight, progress: &Progress) -> Said {
         let found = Mutex::<Findings>::default();
         let add = |check, result| {
-            found.lock().unwrap_or_else(PoisonError::into_inner).0.push((check, result));
+            found.lock().0.push((check, result));
         };
         let accounts = &self.edges.accounts;
         let own = async {
@@ -108,10 +108,10 @@ impl Execution<'_> {
         };
         tokio::join!(own, destination);
         // Both sides are asked, so both accounts come first.
-        if found.lock().unwrap_or_else(PoisonError::into_inner).0.iter().all(|(_, result)| result.is_ok()) {
+        if found.lock().0.iter().all(|(_, result)| result.is_ok()) {
             add(Check::Existing, self.conflicts(progress).await);
         }
-        found.into_inner().unwrap_or_else(PoisonError::into_inner).told()
+        found.into_inner().told()
     }
 
     /// Becomes the account; whether that worked.
@@ -203,7 +203,7 @@ impl Execution<'_> {
             let elapsed = time(elapsed.as_secs_f64());
             match stage {
                 Stage::Created => {
-                    *made.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+                    *made.lock() += 1;
                     self.notice(&format!("created the subnamespace {name} of {}", wanted.parent));
                 }
                 Stage::Waiting(state) => {
@@ -221,7 +221,7 @@ impl Execution<'_> {
             api.check_subnamespace(&wanted.parent, &Action::deploy(name), &wait).await
         });
         join_all(reviews).await.into_iter().collect::<Result<(), _>>()?;
-        let made = made.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let made = made.into_inner();
         Ok(Some(format!("{} of {} ready, {made} created", wanted.names.len(), wanted.parent)))
     }
 }

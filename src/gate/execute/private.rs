@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::Execution;
 use super::accounts::{Account, Current};
@@ -16,6 +16,7 @@ use oci::logins::{Login, Logins, UserFiles};
 use sys::error::Failure;
 use sys::private::{self, Links};
 use sys::removals::Directory;
+use sys::sync::Mutex;
 
 /// The files of one target; gone when it is.
 pub(super) struct Private {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::accounts::Accounts;
@@ -20,6 +19,7 @@ use oci::logins::Login;
 use registry::Pushes;
 use sys::error::{Failure, FileError};
 use sys::retry::Watcher;
+use sys::sync::Mutex;
 use sys::world::Env;
 
 /// The outside systems.
@@ -131,7 +131,7 @@ impl Site {
     pub(super) fn log_of(&self, target: &str) -> PathBuf {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
         let name: String = target.chars().map(plain).collect();
-        let mut taken = self.log_names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.log_names.lock();
         let mut file = name.clone();
         let mut number = 1;
         while !taken.insert(file.clone()) {

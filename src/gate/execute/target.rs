@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::copied::Copied;
@@ -17,6 +17,7 @@ use crate::gate::plan::{BUILD, BUILDER, Place, Target};
 use crate::report::Reporter;
 use sys::error::{Failure, FileError};
 use sys::process::{Ended, How, RunOptions, Spec, run_group};
+use sys::sync::Mutex;
 use workflow_commands::{Findings, Options, Stream, neutralize, stripped};
 
 /// What a target did, before it is told.
@@ -107,10 +108,10 @@ impl Execution<'_> {
         let options = RunOptions { time_limit: target.time_limit, ..RunOptions::default() };
         let sink = Arc::clone(&printer);
         let ended = run_group(&spec, options, self.stop.clone(), move |bytes| {
-            sink.lock().unwrap_or_else(PoisonError::into_inner).take(Some(bytes));
+            sink.lock().take(Some(bytes));
         })
         .await?;
-        let mut printer = printer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut printer = printer.lock();
         printer.take(None);
         printer.log.finish();
         let summary = private.summary(SUMMARY).map(|text| self.masker.mask(&stripped(&text)).into_owned());

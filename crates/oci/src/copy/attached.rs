@@ -1,7 +1,7 @@
 //! What refers to an image: found at the source, brought along before the tag is written.
 
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::run::{Job, Walk};
 use super::{Attached, AttachedState, OnExisting};
@@ -65,7 +65,7 @@ impl Job {
 
     /// Notes what is left behind, because it cannot be read.
     fn leave(&self, what: &str, why: &OciError) {
-        let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unread = self.unread.lock();
         unread.push(format!("{what}: {why}"));
     }
 

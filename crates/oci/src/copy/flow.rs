@@ -1,8 +1,9 @@
 //! How many requests are under way at once: more while all goes well, half when a registry
 //! complains.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use sys::sync::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Fewer would only make a slow registry look slower.
@@ -44,7 +45,7 @@ impl Flow {
 
     /// One went well.
     pub(super) fn well(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if state.limit < state.most {
             state.limit += 1;
             if state.owed > 0 {
@@ -57,7 +58,7 @@ impl Flow {
 
     /// A registry had enough, or a connection broke.
     pub(super) fn badly(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let limit = (state.limit / 2).max(state.least);
         let fewer = state.limit.saturating_sub(limit);
         state.limit = limit;
@@ -66,7 +67,7 @@ impl Flow {
 
     /// Whether a permit that comes back is taken away.
     fn owes(&self) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let owes = state.owed > 0;
         state.owed -= usize::from(owes);
         owes

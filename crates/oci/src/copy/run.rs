@@ -2,8 +2,8 @@
 //! parents, the tag last, and read it back.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::{join, try_join_all};
 use tokio::task::JoinSet;
@@ -19,6 +19,7 @@ use crate::error::OciError;
 use crate::manifest::{Contents, Descriptor, Manifest};
 use crate::reference::{Reference, Repository, Which};
 use crate::route::Route;
+use sys::sync::Mutex;
 
 /// Deeper than any honest image.
 const DEEPEST: usize = 16;
@@ -328,7 +329,7 @@ impl Job {
     ) {
         {
             // A blob may be listed twice in one manifest, too.
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut seen = self.seen.lock();
             blobs.retain(|blob| seen.insert(blob.digest.clone()));
         }
         blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size));
@@ -349,7 +350,7 @@ impl Job {
 
     fn found(&self, size: u64) {
         let found = {
-            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut counts = self.counts.lock();
             counts.found.add(size);
             counts.found
         };
@@ -358,11 +359,11 @@ impl Job {
 
     /// Whether some blobs were there.
     pub(super) fn has_skipped(&self) -> bool {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).skipped.blobs > 0
+        self.counts.lock().skipped.blobs > 0
     }
 
     fn count(&self, blob: &Descriptor, how: Option<How>) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts.lock();
         match how {
             Some(How::Moved) => counts.moved.add(blob.size),
             Some(How::Mounted) => counts.mounted.add(blob.size),
@@ -392,7 +393,7 @@ impl Job {
     }
 
     fn report(&self, digest: &Digest, unchanged: bool, attached: Vec<super::Attached>) -> CopyReport {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.counts.lock();
         CopyReport {
             digest: digest.clone(),
             unchanged,
@@ -402,7 +403,7 @@ impl Job {
             skipped: counts.skipped,
             foreign: counts.foreign,
             attached,
-            unread: self.unread.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            unread: self.unread.lock().clone(),
         }
     }
 }

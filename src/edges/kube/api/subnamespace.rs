@@ -1,7 +1,6 @@
 //! Subnamespaces: an anchor in the parent makes the Hierarchical Namespace Controller (HNC) create
 //! the namespace (<https://github.com/kubernetes-sigs/hierarchical-namespaces>).
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -14,6 +13,7 @@ use super::client::Api;
 use super::error::{ApiError, Reach};
 use super::question::Question;
 use sys::http::Answer;
+use sys::sync::Mutex;
 
 /// The pauses between two looks: the controller usually needs less than a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -108,7 +108,7 @@ impl Api {
         if let Ok(result) = timeout(limit, self.wait_for(parent, name, &tell, &last)).await {
             return result;
         }
-        let Some(Stage::Waiting(state)) = last.into_inner().unwrap_or_else(PoisonError::into_inner) else {
+        let Some(Stage::Waiting(state)) = last.into_inner() else {
             // Not the controller but the server is to blame.
             let reason = format!("no answer within {} s", limit.as_secs());
             return Err(self.unreachable(Reach::Stalled, reason, 1));
@@ -142,7 +142,7 @@ impl Api {
                 }
                 Anchor::Pending(state) => state,
             };
-            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Stage::Waiting(state.clone()));
+            *last.lock() = Some(Stage::Waiting(state.clone()));
             let due = |(before, at): &(Option<String>, Instant)| *before != state || at.elapsed() >= REMIND;
             if told.as_ref().is_none_or(due) {
                 tell(Stage::Waiting(state.clone()));
