@@ -4,6 +4,7 @@ mod artifacts;
 mod children;
 mod git_configuration;
 mod other_bytes;
+mod planted;
 mod records;
 mod rejected;
 mod strangers;

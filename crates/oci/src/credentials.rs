@@ -84,12 +84,15 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// The logins of the user's files, in the order that [`UserFiles`] gives.
+    /// The logins of the user's files as they are now, in the order that [`UserFiles`] gives, and the programs that
+    /// the files name: what is written there later does not count.
     ///
     /// # Errors
     /// When a file exists and cannot be read.
     pub fn from_env(env: &Env) -> Result<Self, OciError> {
-        Ok(Self { given: Vec::new(), files: UserFiles::of(env).all()?, env: env.clone() })
+        let (files, mut env) = (UserFiles::of(env).all()?, env.clone());
+        env.hold(files.iter().flat_map(LoginFile::programs).map(helper::program));
+        Ok(Self { given: Vec::new(), files, env })
     }
 
     /// What the files hold and nobody may see, whether or not it is used.

@@ -1,7 +1,7 @@
 //! Credentials out of login files, and from the helper programs that they name.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -26,6 +26,11 @@ struct Helped {
     secret: Option<String>,
 }
 
+/// The program of a helper or a store (github.com/docker/docker-credential-helpers).
+pub(super) fn program(suffix: &str) -> String {
+    format!("docker-credential-{suffix}")
+}
+
 /// The credentials that a login file gives for a repository. As in docker, a helper for its host comes before
 /// the store, and the store before what the file itself holds. A store that fails stands in nobody's way: it
 /// may be left over from another machine, and most registries are none of its business. `Err` says why a helper
@@ -40,7 +45,7 @@ pub(super) async fn find(file: &LoginFile, repository: &Repository, env: &Env) -
         Helper::Nobody => (None, false),
     };
     if let Some(suffix) = suffix {
-        let program = format!("docker-credential-{suffix}");
+        let program = program(suffix);
         match ask(&program, repository, env).await {
             Ok(Some(credentials)) => return Ok(found(credentials, Origin::Helper(program))),
             Ok(None) => {}
@@ -59,7 +64,8 @@ pub(super) async fn find(file: &LoginFile, repository: &Repository, env: &Env) -
 
 /// Asks a helper; `None` where it has no credentials for the registry. The error says why it could not be asked.
 async fn ask(program: &str, repository: &Repository, env: &Env) -> Result<Option<Credentials>, String> {
-    let path = find_program(program, env).ok_or("it is not in PATH")?;
+    let named = Some(program).filter(|name| !name.contains('/'));
+    let path = named.and_then(|name| env.find_program(name.as_ref())).ok_or("it is not in PATH")?;
     let registry = repository.registry();
     let server = if registry == "docker.io" { "https://index.docker.io/v1/" } else { registry };
     let answer = tokio::time::timeout(HELPER_LIMIT, run(&path, env, server))
@@ -78,15 +84,6 @@ async fn ask(program: &str, repository: &Repository, env: &Env) -> Result<Option
     let secret = helped.secret.unwrap_or_default();
     // Some helpers answer with nothing where they have nothing.
     Ok((!secret.is_empty()).then(|| Credentials::of(&helped.username.unwrap_or_default(), &secret)))
-}
-
-fn find_program(name: &str, env: &Env) -> Option<PathBuf> {
-    if name.contains('/') {
-        return None;
-    }
-    std::env::split_paths(&env.path("PATH")?)
-        .map(|directory| directory.join(name))
-        .find(|path| path.is_file())
 }
 
 async fn run(program: &Path, env: &Env, server: &str) -> io::Result<std::process::Output> {

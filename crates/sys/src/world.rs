@@ -4,90 +4,142 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal as _;
 use std::ops::Bound;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::Failure;
 
+/// Where no program is. Its name alone would be looked up again.
+const NOWHERE: &str = "/nonexistent";
+
+/// Whether a program is named by its file.
+fn is_file_name(program: &OsStr) -> bool {
+    program.as_encoded_bytes().contains(&b'/')
+}
+
+/// The first program of this name in the directories.
+fn first(mut directories: impl Iterator<Item = PathBuf>, name: &OsStr) -> Option<PathBuf> {
+    directories.find_map(|directory| {
+        let file = directory.join(name);
+        let runs = file.is_file() && rustix::fs::access(&file, rustix::fs::Access::EXEC_OK).is_ok();
+        runs.then_some(file)
+    })
+}
+
 /// The environment of the process as a value. Nothing else reads `std::env::var`.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Env(BTreeMap<OsString, OsString>);
+pub struct Env {
+    variables: BTreeMap<OsString, OsString>,
+    /// The files of the programs that were looked up for good; none where there was no such program.
+    held: BTreeMap<OsString, Option<PathBuf>>,
+}
 
 impl Env {
     /// The environment of this process.
     pub fn of_process() -> Self {
-        Self(std::env::vars_os().collect())
+        std::env::vars_os().collect()
     }
 
     /// A variable's text. Empty means absent, as everywhere in GitHub Actions; text that is not
     /// UTF-8 is absent too.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(OsStr::new(name))?.to_str().filter(|text| !text.is_empty())
+        self.variables.get(OsStr::new(name))?.to_str().filter(|text| !text.is_empty())
     }
 
     /// A variable as a path.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.0.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
+        self.variables.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
-    /// The file of a program that `PATH` leads to. A program that is named by its file is started
-    /// without a copy of this process being made (`posix_spawn(3)`), in a fraction of the time. Where
-    /// there is none, or `PATH` depends on the directory, it is the name itself: starting that is
-    /// right too, or gives the error.
-    pub fn program(&self, name: &OsStr) -> OsString {
-        if name.as_encoded_bytes().contains(&b'/') {
-            return name.to_owned();
+    /// Looks programs up now. Later look-ups give the same files, whatever has been put into the directories of
+    /// `PATH` meanwhile: reading a Makefile runs its `$(shell …)`. Directories that depend on where a program is
+    /// started are left out.
+    pub fn hold<N: AsRef<OsStr>>(&mut self, names: impl IntoIterator<Item = N>) {
+        for name in names {
+            let name = name.as_ref();
+            if self.path("PATH").is_some() && !is_file_name(name) && !self.held.contains_key(name) {
+                let file = first(self.search_path().filter(|path| path.is_absolute()), name);
+                self.held.insert(name.to_owned(), file);
+            }
         }
-        let path = self.0.get(OsStr::new("PATH")).map(OsString::as_os_str).unwrap_or_default();
-        let directories = std::env::split_paths(path).take_while(|directory| directory.is_absolute());
-        let runs =
-            |file: &PathBuf| file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok();
-        let file = directories.map(|directory| directory.join(name)).find(runs);
-        file.map_or_else(|| name.to_owned(), PathBuf::into_os_string)
+    }
+
+    /// The file of a program, if it is named by its file, held, or in `PATH` before any directory that depends on
+    /// where the program is started.
+    pub fn find_program(&self, name: &OsStr) -> Option<PathBuf> {
+        if is_file_name(name) {
+            return Some(name.into());
+        }
+        let found = || first(self.search_path().take_while(|path| path.is_absolute()), name);
+        self.held.get(name).cloned().unwrap_or_else(found)
+    }
+
+    /// The file to start a program by. A program that is named by its file is started without a copy of this
+    /// process being made (`posix_spawn(3)`), in a fraction of the time. Where there is none, or `PATH` depends on
+    /// the directory, this is the name itself: starting that is right too, or gives the error.
+    pub fn program(&self, name: &OsStr) -> OsString {
+        let absent = || match self.held.get(name) {
+            Some(_) => Path::new(NOWHERE).join(name),
+            None => name.into(),
+        };
+        self.find_program(name).unwrap_or_else(absent).into_os_string()
+    }
+
+    fn search_path(&self) -> std::env::SplitPaths<'_> {
+        std::env::split_paths(
+            self.variables.get(OsStr::new("PATH")).map(OsString::as_os_str).unwrap_or_default(),
+        )
+    }
+
+    /// Keeps the variables that are `wanted`.
+    pub fn retain(&mut self, wanted: impl Fn(&OsStr, &OsStr) -> bool) {
+        self.variables.retain(|name, value| wanted(name, value));
     }
 
     /// Sets a variable.
     pub fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
-        self.0.insert(name.into(), value.into());
+        self.variables.insert(name.into(), value.into());
     }
 
     /// Removes a variable.
     pub fn remove(&mut self, name: &str) {
-        self.0.remove(OsStr::new(name));
+        self.variables.remove(OsStr::new(name));
     }
 
     /// Takes the variables out whose names are `wanted`.
     #[must_use]
     pub fn take(&mut self, wanted: impl Fn(&str) -> bool) -> Self {
         let wanted = |name: &OsStr| name.to_str().is_some_and(&wanted);
-        let (taken, kept) = std::mem::take(&mut self.0).into_iter().partition(|(name, _)| wanted(name));
-        self.0 = kept;
-        Self(taken)
+        let all = std::mem::take(&mut self.variables);
+        let (taken, kept) = all.into_iter().partition(|(name, _)| wanted(name));
+        self.variables = kept;
+        Self { variables: taken, held: BTreeMap::new() }
     }
 
     /// The variables whose names begin like this, in order, those that are not UTF-8 left out.
     pub fn beginning_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let from = (Bound::Included(OsStr::new(prefix)), Bound::Unbounded);
-        let all = self.0.range::<OsStr, _>(from).map(|(name, value)| (name.to_str(), value.to_str()));
+        let all = self.variables.range::<OsStr, _>(from).map(|(name, value)| (name.to_str(), value.to_str()));
         all.take_while(move |(name, _)| name.is_none_or(|name| name.starts_with(prefix)))
             .filter_map(|(name, value)| Some((name?, value?)))
     }
 
     /// All variables in order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
-        self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+        self.variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 }
 
 /// Names only: values may be secret.
 impl std::fmt::Debug for Env {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.variables.keys()).finish()
     }
 }
 
 impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Env {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(items: I) -> Self {
-        Self(items.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let variables = items.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { variables, held: BTreeMap::new() }
     }
 }
 
@@ -169,5 +221,30 @@ mod tests {
         assert_eq!(Env::default().program(OsStr::new("tool")), "tool");
         let env: Env = [("PATH", &third)].into_iter().collect();
         assert_eq!(env.program(OsStr::new("../third/tool")), "../third/tool");
+    }
+
+    #[test]
+    fn a_held_program_stays_what_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let [first, second] = ["first", "second"].map(|name| directory.path().join(name));
+        let plant = |at: &Path| {
+            fs::write(at, "").unwrap();
+            fs::set_permissions(at, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        for at in [&first, &second] {
+            fs::create_dir(at).unwrap();
+        }
+        plant(&second.join("tool"));
+        let path = std::env::join_paths([Path::new("bin"), &first, &second]).unwrap();
+        let mut env: Env = [("PATH", path)].into_iter().collect();
+        env.hold(["tool", "absent", "./file"]);
+        plant(&first.join("tool"));
+        plant(&first.join("absent"));
+        assert_eq!(env.program(OsStr::new("tool")), second.join("tool"));
+        assert_eq!(env.find_program(OsStr::new("absent")), None);
+        assert_eq!(env.program(OsStr::new("absent")), "/nonexistent/absent");
+        assert_eq!(env.program(OsStr::new("./file")), "./file");
+        env.retain(|name, _| name != "PATH");
+        assert_eq!(env.program(OsStr::new("tool")), second.join("tool"));
     }
 }

@@ -3,11 +3,13 @@
 mod news;
 mod parts;
 mod several;
+mod trusted;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::trusted::Trusted;
 use crate::cli::{self, Asked, Flags};
 use crate::domain::outcome::{Event, Outcome};
 use crate::edges::git::Git;
@@ -151,9 +153,12 @@ async fn prepared(
         reporter.emit(&Event::Said(Level::Warning, &warning));
     }
     let watcher = watcher(&reporter);
+    let trusted = Trusted::read(world, &request.inputs, &paths.base)?;
+    let world = &trusted.world;
     let git = Git::new(&world.env)
         .in_workspace(job.as_ref().map(|job| job.workspace.as_path()))
         .retrying(Policy::default(), watcher.clone());
+    let git = if request.inputs.github_token.is_some() { git.pinned().await? } else { git };
     let mut stop = signals.stop();
     let (dry_run, format, cache_limit) =
         (request.dry_run, request.inputs.output, request.inputs.cache_limit.0);
@@ -166,7 +171,7 @@ async fn prepared(
         }
         let registry = embedded(&request, job.as_ref(), paths.as_ref(), &mut server);
         let client = async |context: &Context, plan: &Plan| {
-            parts::client(world, context, plan, git.clone(), watcher.clone(), console, &reporter).await
+            parts::client(&trusted, context, plan, git.clone(), watcher.clone(), console, &reporter).await
         };
         let requests = context::split(request)?;
         several::gather(world, requests, job.as_ref(), &mut paths, &git, registry, client).await
@@ -183,9 +188,9 @@ async fn prepared(
             &logins.all().map(|login| parts::basic(&login.username, &login.password)).collect::<Vec<_>>(),
         );
         let told = console.secrets();
-        let mut edges = parts::edges(world, &context, &plan, &logins, git.clone(), watcher.clone(), told)?;
+        let mut edges = parts::edges(&trusted, &context, &plan, &logins, git.clone(), watcher.clone(), told)?;
         edges.pushes = server.as_ref().map(registry::Local::pushes).transpose()?;
-        let site = parts::site(world, context, &plan, logins)?;
+        let site = parts::site(&trusted, context, &plan, logins)?;
         console.hide(&site.kubeconfig.secrets());
         parts.push(several::Part { plan, site, edges, name });
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::trusted::Trusted;
 use crate::domain::environment::{Key, Values};
 use crate::edges::git::Git;
 use crate::edges::google::{Endpoints, Federation, IdTokenRequest, Settings as GoogleSettings, TOKEN_USER};
@@ -19,7 +20,7 @@ use crate::gate::tagging::Listing;
 use crate::inputs::{ID_TOKEN, IdToken, Inputs, RegistryLogin, RegistryLogins, Size};
 use crate::report::{Console, Reporter};
 use oci::logins::Login;
-use oci::{Client, Credentials, Insecure, Keyring, Settings};
+use oci::{Client, Credentials, Insecure, Settings};
 use sys::error::Failure;
 use sys::http::Retrying;
 use sys::retry::{Policy, Watcher};
@@ -34,7 +35,7 @@ const SUBNAMESPACES_LIMIT: Duration = Duration::from_mins(2);
 
 /// The outside systems. Nothing is asked yet.
 pub(super) fn edges(
-    world: &World,
+    trusted: &Trusted,
     context: &Context,
     plan: &Plan,
     logins: &GivenLogins,
@@ -43,8 +44,8 @@ pub(super) fn edges(
     secrets: Secrets,
 ) -> Result<Edges, Failure> {
     let inputs = &context.request.inputs;
-    let accounts = accounts(world, context, plan, &watcher, secrets.clone())?;
-    let mut keyring = Keyring::from_env(&world.env)?;
+    let accounts = accounts(&trusted.world, context, plan, &watcher, secrets.clone())?;
+    let mut keyring = trusted.keyring.clone();
     for Login { registry, username, password } in logins.all().cloned() {
         keyring = keyring.with(&registry, Credentials::Password { username, password });
     }
@@ -80,7 +81,7 @@ pub(super) fn insecure(inputs: &Inputs) -> Result<(Insecure, Vec<String>), Failu
 
 /// A client of registries that acts as the plan says, for who asks before there is an execution.
 pub(super) async fn client(
-    world: &World,
+    trusted: &Trusted,
     context: &Context,
     plan: &Plan,
     git: Git,
@@ -90,7 +91,7 @@ pub(super) async fn client(
 ) -> Result<Client, Failure> {
     let logins = logins(context)?;
     console.hide(&logins.all().map(|login| basic(&login.username, &login.password)).collect::<Vec<_>>());
-    let edges = edges(world, context, plan, &logins, git, watcher, console.secrets())?;
+    let edges = edges(trusted, context, plan, &logins, git, watcher, console.secrets())?;
     if let Some(own) = &edges.accounts.own {
         own.enter(context.paths.scratch()?.join("token"), reporter).await?;
     }
@@ -254,30 +255,16 @@ fn of_targets(world: &World, id_token: IdToken) -> Env {
 
 /// Where the plan runs, and with what.
 pub(super) fn site(
-    world: &World,
+    trusted: &Trusted,
     context: Context,
     plan: &Plan,
     logins: GivenLogins,
 ) -> Result<Site, Failure> {
+    let world = &trusted.world;
     let inputs = &context.request.inputs;
     let values = context.source();
-    let directory = &context.paths.base;
     let kube_context = context.kube_context();
-    let kubeconfig = match (&inputs.kubeconfig, context.place) {
-        (Some(input), _) => Kubeconfig::of_input(&input.0, directory)?,
-        // A job's own is what the job is about; a laptop's is touched only when a context is named.
-        (None, place) if place == Place::Github || kube_context.is_some() => {
-            match world.env.path("KUBECONFIG") {
-                Some(list) => Kubeconfig::load(list.as_os_str(), "the path of KUBECONFIG", directory)?,
-                None if kube_context.is_some() => {
-                    let home = world.env.path("HOME").unwrap_or_default().join(".kube/config");
-                    Kubeconfig::load(home.as_os_str(), "~/.kube/config", directory)?
-                }
-                None => Kubeconfig::empty(),
-            }
-        }
-        (None, _) => Kubeconfig::empty(),
-    };
+    let kubeconfig = trusted.kubeconfig(inputs, context.place, kube_context.as_deref())?;
     // The current context of a kubeconfig is the own environment's cluster, never another's.
     let kube_context = match kubeconfig.contexts().next() {
         Some(_) if kube_context.is_none() && plan.access.own.cluster.is_none() => {

@@ -307,7 +307,9 @@ impl fmt::Display for Variables {
 /// (an empty one would defeat a Makefile's `?=`).
 pub fn inherited(process: &Env) -> Env {
     let ours = |name: &OsStr| name.to_str().is_some_and(|name| entry(name).is_some());
-    process.iter().filter(|(name, value)| !(value.is_empty() && ours(name))).collect()
+    let mut env = process.clone();
+    env.retain(|name, value| !(value.is_empty() && ours(name)));
+    env
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod checkout;
 mod children;
 mod error;
 mod files;
+mod pinned;
 mod program;
 mod remote;
 mod trust;

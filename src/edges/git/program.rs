@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use super::Error;
+use super::pinned::{GLOBAL, Pinned};
 use super::trust::Trust;
 use sys::group::Group;
 use sys::retry::{Policy, Watcher};
@@ -39,6 +40,8 @@ pub struct Git {
     pub(super) workspace: Option<PathBuf>,
     /// Set where git distrusted a checkout.
     pub(super) trust: Arc<OnceLock<Trust>>,
+    /// The user's configuration, for calls that carry a token.
+    pinned: Option<Arc<Pinned>>,
 }
 
 /// What a command printed before it ended.
@@ -87,7 +90,17 @@ impl Git {
             watcher: Watcher::default(),
             workspace: None,
             trust: Arc::default(),
+            pinned: None,
         }
+    }
+
+    pub(super) fn with_pinned(self, pinned: Pinned) -> Self {
+        Self { pinned: Some(Arc::new(pinned)), ..self }
+    }
+
+    /// The variable that leads git to the pinned configuration.
+    pub(super) fn pin(&self) -> Option<(&'static str, OsString)> {
+        self.pinned.as_ref().map(|pinned| (GLOBAL, pinned.file.clone().into()))
     }
 
     /// Asks a remote repository as often as `policy` says, and tells `watcher` when it asks again.

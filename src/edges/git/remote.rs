@@ -75,7 +75,9 @@ impl Git {
         let secrets: Vec<&str> = token.map(Secret::expose).into_iter().chain(basic.as_deref()).collect();
         let mut attempt = 1;
         loop {
-            let printed = self.run(remote_call(command, directory, arguments, url, basic.as_deref())).await?;
+            let mut call = remote_call(command, directory, arguments, url, basic.as_deref());
+            call.variables.extend(self.pin().filter(|_| token.is_some()));
+            let printed = self.run(call).await?;
             if printed.code == Some(0) {
                 return Ok(printed);
             }

@@ -140,6 +140,11 @@ impl Kubeconfig {
         secrets
     }
 
+    /// The programs that make credentials for its users.
+    pub fn programs(&self) -> impl Iterator<Item = &str> {
+        self.users.iter().filter_map(|user| user.value.get("exec")?.get("command")?.as_str())
+    }
+
     /// The names of the contexts, in the order of the files.
     pub fn contexts(&self) -> impl Iterator<Item = &str> {
         self.contexts.iter().map(|context| context.name.as_str())

@@ -30,10 +30,7 @@ pub(super) async fn read(world: &World, request: &Request, job: Option<&Job>) ->
 }
 
 async fn buildx(world: &World) -> Buildx {
-    let docker = world.env.program(OsStr::new("docker"));
-    if docker == "docker" {
-        return Buildx::Absent;
-    }
+    let Some(docker) = world.env.find_program(OsStr::new("docker")) else { return Buildx::Absent };
     let spec = Spec::new(docker, INSPECT_BUILDER, &world.directory, inherited(&world.env));
     match capture_any(&spec, SHOWING).await {
         Ok(shown) if shown.code == Some(0) => Buildx::read(&String::from_utf8_lossy(&shown.stdout)),

@@ -113,6 +113,11 @@ impl LoginFile {
         self.rest.get("credsStore").and_then(Json::as_str).map(str::trim).filter(|store| !store.is_empty())
     }
 
+    /// The helpers and the store that the file names.
+    pub fn programs(&self) -> impl Iterator<Item = &str> {
+        self.helpers.values().filter_map(Json::as_str).map(str::trim).chain(self.store())
+    }
+
     /// Which program to ask for the login to `name`, a host with an optional path. As in the docker CLI, an
     /// empty helper means that neither a helper nor the store has this host's login.
     pub fn helper(&self, name: &str) -> Helper<'_> {

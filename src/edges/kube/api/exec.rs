@@ -80,7 +80,8 @@ impl Exec {
     /// Runs the program in our environment, without a terminal.
     pub(super) async fn run(&self, env: &Env) -> Result<Credential, ApiError> {
         let failed = |reason: String| ApiError::Exec { command: self.command.clone(), reason, hint: None };
-        let child = Command::new(&self.command)
+        let child = Command::new(env.program(self.command.as_ref()))
+            .arg0(&self.command)
             .args(&self.arguments)
             .env_clear()
             .envs(env.iter())
