@@ -138,6 +138,24 @@ fn a_failing_action_fails_the_job_and_skips_what_needs_it() {
     assert_eq!(run.output("gate", "p2p", "version"), Some("1.2.3"), "outputs of a failed step count");
 }
 
+/// act closes the terminal of a step that failed: see `support/act/bash`.
+#[test]
+fn a_failing_step_loses_none_of_its_lines() {
+    let (repository, ..) = scene();
+    let run = Act::new(repository.path())
+        .workflow(
+            "on: push\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n      - id: print\n        \
+             run: seq 5000; echo ::error::it failed; printf 'no end'; PATH=/other:$PATH; bash -c 'exit 3'\n",
+        )
+        .run();
+    run.failed();
+    let printed = run.printed("a", "print");
+    let lines: Vec<_> = printed.lines().collect();
+    let numbers = (1..=5000).map(|number: u32| number.to_string());
+    assert_eq!(lines, numbers.chain(["no end".to_owned()]).collect::<Vec<_>>());
+    assert_eq!(run.commands("error")[0].arg, "it failed");
+}
+
 #[test]
 fn events_decide_what_the_steps_see() {
     let (repository, action, head) = scene();

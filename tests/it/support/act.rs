@@ -53,10 +53,14 @@
 //! - **A failing step** logs `exit status N`; act itself ends with 1. A job skipped because of
 //!   `needs` logs nothing: [`Run::job`] is `None`.
 //! - **Cancelled steps** get SIGKILL at once: test signals without act.
+//! - **The last lines of a step that fails** are lost when act is slow to read them, because act closes the step's
+//!   terminal as soon as its shell exits with an error. The stand-in `act/bash` therefore exits only when its last
+//!   line is in act's log; see [`Shells`].
 
 use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -154,7 +158,8 @@ impl Act {
         let real_home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
         let rust_home =
             |name, folder| std::env::var_os(name).unwrap_or_else(|| real_home.join(folder).into());
-        let output = Command::new(tool("timeout"))
+        let shells = Shells::new(self.home.path());
+        let child = Command::new(tool("timeout"))
             .args(["--kill-after=10", "300"])
             .arg(tool("act"))
             .args([
@@ -173,7 +178,7 @@ impl Act {
             .current_dir(&self.repository)
             // act hands its own environment on to the steps: nothing of this machine may enter.
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("PATH", shells.path())
             .env("HOME", self.home.path())
             .env("LANG", "C.UTF-8")
             .env("TERM", "dumb")
@@ -181,18 +186,72 @@ impl Act {
             .env("RUSTUP_HOME", rust_home("RUSTUP_HOME", ".rustup"))
             .envs(self.variables)
             .stdin(Stdio::null())
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap();
-        let raw =
-            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let (code, raw) = shells.follow(child);
         let lines = raw.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        Run { code: output.status.code().unwrap_or(-1), lines, raw }
+        Run { code, lines, raw }
     }
 
     fn flag(mut self, flag: &str, value: &str) -> Self {
         self.arguments.push(flag.into());
         self.arguments.push(value.into());
         self
+    }
+}
+
+/// The `bash` of the steps, and the directory in which a failing one waits until its last line was read.
+struct Shells {
+    programs: PathBuf,
+    waiting: PathBuf,
+}
+
+impl Shells {
+    /// The last line of a failing step, without the name of the pipe that its shell waits at.
+    const LAST: &str = "the shell failed and waits at ";
+
+    fn new(home: &Path) -> Self {
+        let shells = Self { programs: home.join("shells"), waiting: home.join("waiting") };
+        std::fs::create_dir(&shells.programs).unwrap();
+        std::fs::create_dir(&shells.waiting).unwrap();
+        let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/act/bash");
+        std::os::unix::fs::symlink(stand_in, shells.programs.join("bash")).unwrap();
+        shells
+    }
+
+    fn path(&self) -> OsString {
+        let path = std::env::var_os("PATH").unwrap();
+        std::env::join_paths(std::iter::once(self.programs.clone()).chain(std::env::split_paths(&path)))
+            .unwrap()
+    }
+
+    /// Reads what act prints until it ends, and lets each failing step exit once its last line is there. Returns
+    /// act's exit code and both of its streams.
+    fn follow(&self, mut act: Child) -> (i32, String) {
+        let mut errors = act.stderr.take().unwrap();
+        let errors = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            errors.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        let mut raw = String::new();
+        for line in BufReader::new(act.stdout.take().unwrap()).split(b'\n') {
+            let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
+            let Some((before, after)) = line.split_once(Self::LAST) else {
+                raw += &(line + "\n");
+                continue;
+            };
+            let name: String = after.chars().take_while(char::is_ascii_digit).collect();
+            std::fs::write(self.waiting.join(&name), "\n").unwrap();
+            // The step's own last line may have had no end.
+            if !before.ends_with(r#""msg":""#) {
+                raw.extend([before, &after[name.len()..], "\n"]);
+            }
+        }
+        raw += &String::from_utf8_lossy(&errors.join().unwrap());
+        (act.wait().unwrap().code().unwrap_or(-1), raw)
     }
 }
 
