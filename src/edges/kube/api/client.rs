@@ -150,7 +150,7 @@ impl Api {
         matches!(timeout(ACCEPT, connect).await, Ok(Ok(_)))
     }
 
-    pub(super) fn unreachable(&self, reach: Reach, reason: String, attempts: u32) -> ApiError {
+    fn unreachable(&self, reach: Reach, reason: String, attempts: u32) -> ApiError {
         let private = self.connection.is_private();
         ApiError::Unreachable { server: self.server(), reason, reach, private, given: self.given, attempts }
     }

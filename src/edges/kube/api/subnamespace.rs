@@ -6,14 +6,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::answer::Status;
 use super::client::Api;
-use super::error::{ApiError, Reach};
+use super::error::ApiError;
 use super::question::Question;
 use sys::http::Answer;
-use sys::sync::Mutex;
 
 /// The pauses between two looks: the controller usually needs less than a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -89,7 +88,8 @@ impl Api {
     }
 
     /// Sees to it that `parent` has the subnamespace `name`: creates its anchor where there is none,
-    /// and waits until it is ready.
+    /// and waits until it is ready. After the limit it looks once more, so an error shows the state at the end.
+    /// The requests have time limits of their own.
     ///
     /// # Errors
     /// A refusal, or the time limit.
@@ -101,32 +101,14 @@ impl Api {
         tell: &(dyn Fn(&Progress) + Sync),
     ) -> Result<(), ApiError> {
         let begin = Instant::now();
-        let last = Mutex::new(None);
         let tell = |stage: Stage| {
             tell(&Progress { name: name.to_owned(), stage, elapsed: begin.elapsed() });
         };
-        if let Ok(result) = timeout(limit, self.wait_for(parent, name, &tell, &last)).await {
-            return result;
-        }
-        let Some(Stage::Waiting(state)) = last.into_inner() else {
-            // Not the controller but the server is to blame.
-            let reason = format!("no answer within {} s", limit.as_secs());
-            return Err(self.unreachable(Reach::Stalled, reason, 1));
-        };
-        Err(ApiError::TimedOut { name: name.to_owned(), parent: parent.to_owned(), limit, state })
-    }
-
-    async fn wait_for(
-        &self,
-        parent: &str,
-        name: &str,
-        tell: &(dyn Fn(Stage) + Sync),
-        last: &Mutex<Option<Stage>>,
-    ) -> Result<(), ApiError> {
         let mut created = false;
         let mut told: Option<(Option<String>, Instant)> = None;
         let mut pause = FIRST_PAUSE;
         loop {
+            let is_last = begin.elapsed() >= limit;
             let state = match self.look(parent, name).await? {
                 Anchor::Ok => {
                     tell(Stage::Ready(created));
@@ -142,13 +124,16 @@ impl Api {
                 }
                 Anchor::Pending(state) => state,
             };
-            *last.lock() = Some(Stage::Waiting(state.clone()));
+            if is_last {
+                let (name, parent) = (name.to_owned(), parent.to_owned());
+                return Err(ApiError::TimedOut { name, parent, limit, state });
+            }
             let due = |(before, at): &(Option<String>, Instant)| *before != state || at.elapsed() >= REMIND;
             if told.as_ref().is_none_or(due) {
                 tell(Stage::Waiting(state.clone()));
                 told = Some((state, Instant::now()));
             }
-            sleep(pause).await;
+            sleep(pause.min(limit.saturating_sub(begin.elapsed()))).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
