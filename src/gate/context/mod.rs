@@ -59,7 +59,7 @@ pub struct Context {
     pub prefix: Prefix,
     /// The remote's version tags.
     pub tags: Vec<VersionTag>,
-    /// When they had been read.
+    /// When p2p began to read them.
     pub tags_at: Instant,
     /// What a new version counts up.
     pub level: Level,

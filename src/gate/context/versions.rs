@@ -21,7 +21,7 @@ pub(super) struct Found {
     pub(super) standing: Standing,
     pub(super) kind: Kind,
     pub(super) tags: Vec<VersionTag>,
-    /// When the tags had been read.
+    /// When p2p began to read the tags: a tag that was pushed later may be missing.
     pub(super) tags_at: Instant,
     pub(super) level: Level,
     pub(super) notes: Vec<String>,
@@ -67,11 +67,11 @@ pub(super) async fn read(
         }
         (given, Some(job)) if found.kind.needs_tags() => {
             let remote = remote(job, inputs, prefix, git)?;
+            found.tags_at = Instant::now();
             found.tags = match found.kind {
                 Kind::MainBranch => remote.versions().await?,
                 _ => remote.tags().await?,
             };
-            found.tags_at = Instant::now();
             if let Some(version) = wanted(given.as_deref(), &found.kind) {
                 super::release::complete(&remote, version, &mut found.tags).await?;
             }

@@ -105,13 +105,23 @@ async fn what_was_pushed_since_the_tags_were_read_counts() {
     assert!(error.to_string().contains("the version tag 'v1.2.3' is not in the remote"), "{error}");
 }
 
-/// Reading the Makefile takes longer than the tags stay fresh.
+/// Reading the Makefile takes longer than the tags stay fresh, which counts from the request for them.
 #[test]
 fn a_run_reads_the_tags_again_where_time_has_passed() {
-    let reads = |makefile: &str| {
-        let gate = Gate::new(makefile).tag("v1.2.3").commit("second");
-        assert_eq!(gate.run(&["fast-feedback"]).passed().output("version"), "1.2.4");
-        gate.github.requests().iter().filter(|seen| seen.path.ends_with("/git-upload-pack")).count()
-    };
-    assert!(reads(&format!("{MAKEFILE}$(shell sleep 2.2)\n")) > 1);
+    let marks = tempfile::tempdir().unwrap();
+    let (asked, read) = (marks.path().join("asked"), marks.path().join("read"));
+    let (asked_for, read_once) = (asked.display(), read.display());
+    let slow = format!(
+        "$(shell until test -e {asked_for}; do sleep 0.01; done; test -e {read_once} || sleep 2.1; touch {read_once})\n"
+    );
+    let gate = Gate::new(&format!("{MAKEFILE}{slow}")).tag("v1.2.3").commit("second");
+    gate.github.fault(move |seen| {
+        if seen.path.ends_with("/git-upload-pack") {
+            std::fs::write(&asked, "").unwrap();
+        }
+        None
+    });
+    assert_eq!(gate.run(&["fast-feedback"]).passed().output("version"), "1.2.4");
+    let requests = gate.github.requests();
+    assert!(requests.iter().filter(|seen| seen.path.ends_with("/git-upload-pack")).count() > 1);
 }
