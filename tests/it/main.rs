@@ -16,6 +16,7 @@ mod events;
 mod gate;
 mod google;
 mod hostile;
+mod house;
 mod image;
 mod inputs;
 mod kube;
