@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{Console, Listener};
-use crate::domain::outcome::{Event, Image, Outcome, Verdict};
+use crate::domain::image::Image;
+use crate::domain::outcome::{Event, Outcome, Verdict};
+use oci::Digest;
 use sys::error::Exit;
 use sys::private;
 use workflow_commands::{Level, file_command};
@@ -144,8 +146,8 @@ fn promotable(images: &[Image]) -> Vec<&Image> {
 }
 
 /// The digests by the images' names: nothing of a registry or project, whose names may be masked.
-fn digests(images: &[Image]) -> BTreeMap<&str, &str> {
-    promotable(images).into_iter().map(|image| (&*image.name, &*image.digest)).collect()
+fn digests(images: &[Image]) -> BTreeMap<&str, &Digest> {
+    promotable(images).into_iter().map(|image| (&*image.name, &image.digest)).collect()
 }
 
 /// What is known of environments by any of the plans.
@@ -160,21 +162,14 @@ fn environments(outcome: &Outcome) -> String {
     json!(known).to_string()
 }
 
-/// One line an image: `oci://<name>@<digest>`. A run that only promotes names what it promoted. A
-/// line with `=` would fail the step.
+/// One line an image: `oci://<name>@<digest>`. A run that only promotes names what it promoted.
 fn subjects(outcome: &Outcome) -> String {
     let built = outcome.images.iter().map(|image| (&image.reference, &image.digest));
     let promoted = outcome.promoted.iter().map(|promoted| (&promoted.destination, &promoted.digest));
     let promoted = promoted.take(if outcome.images.is_empty() { SUBJECTS } else { 0 });
     let mut lines = String::new();
     for (reference, digest) in built.chain(promoted).take(SUBJECTS) {
-        let name = match reference.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') => name,
-            _ => reference,
-        };
-        if !name.contains(['=', '\n']) {
-            lines = format!("{lines}oci://{name}@{digest}\n");
-        }
+        lines = format!("{lines}oci://{}@{digest}\n", reference.repository);
     }
     lines
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{Listener, markdown, time};
 use crate::domain::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::gate::plan::Plan;
+use oci::{Digest, Reference};
 use sys::error::Failure;
 use sys::private;
 use workflow_commands::{Masker, stripped};
@@ -144,19 +145,23 @@ fn images(outcome: &Outcome) -> String {
         return String::new();
     }
     let mut text = String::from("| image | digest | promoted to |\n|---|---|---|\n");
-    let mut row = |reference: &str, digest: &str, to: &str| {
+    let mut row = |reference: &Reference, digest: &Digest, to: &str| {
         let to = if to.is_empty() { "—".to_owned() } else { markdown::code(to) };
-        let _infallible =
-            writeln!(text, "| {} | {} | {to} |", markdown::code(reference), markdown::code(digest));
+        let _infallible = writeln!(
+            text,
+            "| {} | {} | {to} |",
+            markdown::code(&reference.to_string()),
+            markdown::code(digest.as_str())
+        );
     };
     for image in &outcome.images {
         let to = outcome.promoted.iter().filter(|promoted| promoted.source == image.reference);
-        let to: Vec<_> = to.map(|promoted| promoted.destination.as_str()).collect();
+        let to: Vec<_> = to.map(|promoted| promoted.destination.to_string()).collect();
         row(&image.reference, &image.digest, &to.join(", "));
     }
     for promoted in &outcome.promoted {
         if !outcome.images.iter().any(|image| image.reference == promoted.source) {
-            row(&promoted.source, &promoted.digest, &promoted.destination);
+            row(&promoted.source, &promoted.digest, &promoted.destination.to_string());
         }
     }
     text.push('\n');

@@ -6,11 +6,12 @@ use std::fs;
 use std::path::Path;
 
 /// A room, and the other rooms and crates that it uses.
-const ROOMS: [(&str, &str); 23] = [
+const ROOMS: [(&str, &str); 24] = [
     // Pure.
     ("inputs", "domain/version"),
     ("domain/environment", "inputs"),
-    ("domain/outcome", "gate/plan"),
+    ("domain/image", "oci"),
+    ("domain/outcome", "domain/image gate/plan"),
     ("domain/version", ""),
     // One outside system each.
     ("edges/git", "domain/version"),
@@ -21,29 +22,29 @@ const ROOMS: [(&str, &str); 23] = [
     ("edges/slack", ""),
     ("edges/workspace", ""),
     // The gate.
-    ("gate/plan", "domain/environment domain/outcome domain/version edges/google edges/make inputs"),
+    ("gate/plan", "domain/environment domain/image domain/version edges/google edges/make inputs"),
     ("gate/record", "domain/environment domain/version oci"),
     ("gate/release", "domain/version edges/github edges/workspace gate/tagging"),
     ("gate/tagging", "domain/version edges/git edges/github inputs"),
     (
         "gate/context",
-        "domain/environment domain/outcome domain/version edges/git edges/github edges/google edges/make edges/workspace \
+        "domain/environment domain/image domain/version edges/git edges/github edges/google edges/make edges/workspace \
          gate/plan gate/record gate/release gate/tagging inputs oci",
     ),
     (
         "gate/execute",
-        "domain/environment domain/outcome domain/version edges/git edges/google edges/kube edges/make edges/workspace \
-         gate/context gate/plan gate/record gate/release gate/tagging inputs oci registry report",
+        "domain/environment domain/image domain/outcome domain/version edges/git edges/google edges/kube edges/make \
+         edges/workspace gate/context gate/plan gate/record gate/release gate/tagging inputs oci registry report",
     ),
     // The ends.
-    ("report", "domain/environment domain/outcome gate/plan oci"),
+    ("report", "domain/environment domain/image domain/outcome gate/plan oci"),
     ("cli", "commands/images commands/tools inputs"),
     ("commands/images", "domain/environment inputs oci report"),
     ("commands/tools", "domain/version edges/google gate/plan gate/record inputs oci registry report"),
     (
         "commands/run",
-        "cli commands/images commands/tools domain/environment domain/outcome edges/git edges/google edges/kube edges/slack \
-         edges/workspace gate/context gate/execute gate/plan gate/record gate/tagging inputs oci registry report",
+        "cli commands/images commands/tools domain/environment domain/image domain/outcome edges/git edges/google \
+         edges/kube edges/slack edges/workspace gate/context gate/execute gate/plan gate/record gate/tagging inputs oci registry report",
     ),
     ("main", "commands/run report"),
 ];

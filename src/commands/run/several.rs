@@ -5,6 +5,7 @@ use std::future::{Future, ready};
 use std::path::Path;
 use std::time::Instant;
 
+use crate::domain::image::ImagePath;
 use crate::domain::outcome::{Event, Outcome};
 use crate::edges::git::Git;
 use crate::gate::context::{self, Context, Job, Paths, Request};
@@ -119,9 +120,9 @@ async fn other_promotions(world: &World, parts: &[Gathered], git: &Git) -> Resul
 }
 
 /// Where a plan promotes to.
-fn destination(plan: &Plan) -> Option<&str> {
+fn destination(plan: &Plan) -> Option<&ImagePath> {
     plan.steps.iter().filter(|step| step.action == Action::Run).find_map(|step| match &step.job {
-        Work::Promote(promotion) => Some(promotion.destination.as_str()),
+        Work::Promote(promotion) => Some(&promotion.destination),
         _ => None,
     })
 }
@@ -175,7 +176,7 @@ pub(super) async fn run(
                 plan = plan.with_version(first.version().clone());
             }
             // What goes on is the first one's image: the others have to test just that.
-            Some(first) => plan.images.recorded = first.images().to_vec(),
+            Some(first) => plan.images.recorded = first.images(),
             None => {}
         }
         let mut progress = execution.begin(plan, now());
@@ -200,7 +201,7 @@ pub(super) async fn run(
     }
     for (execution, part) in promotions {
         let (version, images, passed) = match under_way.first() {
-            Some(first) => (first.version().clone(), first.images().to_vec(), first.passed()),
+            Some(first) => (first.version().clone(), first.images(), first.passed()),
             None => continue,
         };
         let mut plan = part.plan.clone().with_version(version);

@@ -53,7 +53,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
             Which::Tag(version) => Some(version),
             Which::Digest(_) => None,
         },
-        image: image.to_string(),
+        image: image.clone(),
         by: By { actor, ..by },
         targets: Vec::new(),
         handed_over: false,

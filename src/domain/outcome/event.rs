@@ -1,6 +1,7 @@
 //! What execution tells its listeners, as it happens.
 
-use super::{Image, Outcome, Promoted, StepResult};
+use super::{Outcome, StepResult};
+use crate::domain::image::{Image, Promoted};
 use crate::gate::plan::{Plan, Step};
 use sys::retry::Again;
 use workflow_commands::{Annotation, Level};

@@ -7,6 +7,7 @@ pub use event::Event;
 
 use serde::Serialize;
 
+use crate::domain::image::{Image, Promoted};
 use crate::gate::plan::Plan;
 use sys::error::{Exit, Failure};
 
@@ -127,30 +128,6 @@ impl StepResult {
             _ => Exit::Failed,
         }
     }
-}
-
-/// An image that the build pushed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub struct Image {
-    /// Its name, as `image-names` lists it.
-    pub name: String,
-    /// Where it is: `<registry>/<stage path>/<name>:<version>`.
-    pub reference: String,
-    /// The digest of its manifest or index.
-    pub digest: String,
-}
-
-/// An image that was promoted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Promoted {
-    /// Its name.
-    pub name: String,
-    /// Where from.
-    pub source: String,
-    /// Where to.
-    pub destination: String,
-    /// The digest, the same on both sides.
-    pub digest: String,
 }
 
 /// The verdict of a run.

@@ -1,26 +1,20 @@
 //! What would fail only late in a run, when a tag is created and targets have run, is refused
 //! before anything is done.
 
-use crate::domain::outcome::Image;
 use crate::edges::google::Identity;
 use crate::edges::workspace::ArtifactGlobs;
 use crate::gate::plan::{Action, Job, Names, Plan};
 use crate::inputs::{Globs, Inputs};
-use oci::{Digest, Repository, check_tag};
+use oci::check_tag;
 use sys::error::Failure;
 
 /// The inputs that are read late.
-pub(super) fn inputs(inputs: &Inputs, recorded: &[Image], wrong: &mut Vec<Failure>) {
+pub(super) fn inputs(inputs: &Inputs, wrong: &mut Vec<Failure>) {
     let globs = inputs.artifacts.iter().flat_map(Globs::iter);
     wrong.extend(ArtifactGlobs::parse(globs).err().map(Failure::from));
     if let Some(version) = &inputs.version {
         let what = || format!("the input `version` is {version:?}, and images are tagged with it");
         wrong.extend(check_tag(version).err().map(|error| Failure::from(error).context(what())));
-    }
-    for image in recorded {
-        let what = || format!("the input `images` has no digest of {}", image.name);
-        let read = image.digest.parse::<Digest>();
-        wrong.extend(read.err().map(|error| Failure::from(error).context(what())));
     }
 }
 
@@ -39,12 +33,12 @@ pub(super) fn images(plan: &Plan) -> Result<(), Failure> {
             _ => Vec::new(),
         };
         for place in places {
-            place.parse::<Repository>().map_err(|error| {
+            place.repository().map_err(|error| {
                 let what = format!("no image can be kept at {place}: `registry` or a stage's path is wrong");
                 Failure::from(error).context(what)
             })?;
             for name in names {
-                format!("{place}/{name}").parse::<Repository>().map_err(|error| {
+                place.image(name).repository().map_err(|error| {
                     let what = format!("no image can be called {name:?}: `image-names` or `images` is wrong");
                     Failure::from(error).context(what)
                 })?;

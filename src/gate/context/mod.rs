@@ -30,7 +30,7 @@ use tokio::time::Instant;
 use crate::domain::environment::{
     Environments, Given, Key, Origin, Paths as StagePaths, Settings, Sources, Stage, Value, Values,
 };
-use crate::domain::outcome::Image;
+use crate::domain::image::Tested;
 use crate::domain::version::{Kind, Level, Prefix, VersionTag};
 use crate::edges::git::Git;
 use crate::edges::make::Makefile;
@@ -70,7 +70,7 @@ pub struct Context {
     destination: Result<Values, Failure>,
     environments: Environments,
     stage_paths: StagePaths,
-    recorded: Vec<Image>,
+    recorded: Vec<Tested>,
     notes: Vec<String>,
     warnings: Vec<String>,
     embedded_registry: bool,

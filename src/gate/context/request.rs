@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use super::{checks, release};
 use crate::domain::environment::{EnvVars, Environments, Matrix, Origin, Paths as StagePaths, Value, Vars};
-use crate::domain::outcome::Image;
+use crate::domain::image::Tested;
 use crate::gate::plan::{Later, stage};
 use crate::inputs::{Command, Inputs, OutputFormat, Read};
+use oci::Reference;
 use sys::closest;
 use sys::error::Failure;
 
@@ -29,7 +30,7 @@ pub struct Request {
     /// The input `environments`.
     pub(super) environments: Environments,
     /// The images of the input `images`.
-    pub(super) recorded: Vec<Image>,
+    pub(super) recorded: Vec<Tested>,
     /// The registry path of each stage.
     pub(super) paths: StagePaths,
     /// What a later gate is about, once [`super::settle`] has found out.
@@ -78,11 +79,12 @@ impl Request {
         };
         let vars = or_default(inputs.vars.as_deref().map(Vars::parse), &mut wrong);
         let environments = or_default(inputs.environments.as_deref().map(Environments::parse), &mut wrong);
-        let recorded = or_default(inputs.images.as_deref().map(recorded), &mut wrong);
+        let handed_over = or_default(inputs.images.as_deref().map(handed_over), &mut wrong);
         let paths = stage_paths(&inputs, &mut wrong);
         wrong.extend(inputs.matrix.as_deref().and_then(|text| Matrix::parse(text).err()).map(Failure::from));
         wrong.extend(inputs.prefix().err().map(Failure::from));
-        checks::inputs(&inputs, &recorded, &mut wrong);
+        checks::inputs(&inputs, &mut wrong);
+        let recorded = tested(handed_over, &mut wrong);
         if let Some(failure) = Failure::wrong_inputs(wrong) {
             return Err(failure);
         }
@@ -237,12 +239,19 @@ fn stage_paths(inputs: &Inputs, wrong: &mut Vec<Failure>) -> StagePaths {
     }
 }
 
-/// The images of the input `images`: what an earlier job gave as its output `images` or `digests`.
-fn recorded(text: &str) -> Result<Vec<Image>, Failure> {
+/// An entry of the input `images` before its digest is checked.
+#[derive(serde::Deserialize)]
+struct HandedOver {
+    name: String,
+    reference: Option<Reference>,
+    digest: String,
+}
+
+/// Reads the input `images`: what an earlier job gave as its output `images` or `digests`.
+fn handed_over(text: &str) -> Result<Vec<HandedOver>, Failure> {
     let read = if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map(|digests: BTreeMap<String, String>| {
-            let image = |(name, digest)| Image { reference: format!("{name}@{digest}"), name, digest };
-            digests.into_iter().map(image).collect()
+            digests.into_iter().map(|(name, digest)| HandedOver { name, reference: None, digest }).collect()
         })
     } else {
         serde_json::from_str(text)
@@ -254,4 +263,19 @@ fn recorded(text: &str) -> Result<Vec<Image>, Failure> {
              [{\"name\": …, \"reference\": …, \"digest\": \"sha256:…\"}]; nothing was run",
         )
     })
+}
+
+/// The images whose digests are valid; the others are errors.
+fn tested(handed_over: Vec<HandedOver>, wrong: &mut Vec<Failure>) -> Vec<Tested> {
+    let mut images = Vec::new();
+    for HandedOver { name, reference, digest } in handed_over {
+        match digest.parse() {
+            Ok(digest) => images.push(Tested { name, reference, digest }),
+            Err(error) => {
+                let what = format!("the input `images` has no digest of {name}");
+                wrong.push(Failure::from(error).context(what));
+            }
+        }
+    }
+    images
 }

@@ -1,6 +1,5 @@
 //! The tag at a promotion's destination: whether it is free, and what happens where it names another image.
 
-use super::images::parse;
 use super::record::ended_by;
 use super::{Execution, Progress, Said, removal};
 use crate::gate::plan::{Action, Job, Names, Plan, Promotion};
@@ -37,7 +36,7 @@ impl Execution<'_> {
         progress: &Progress,
     ) -> Result<There, Failure> {
         let version = &progress.plan.version.version;
-        let destination = parse(&format!("{}/{name}", promotion.destination))?;
+        let destination = promotion.destination.image(name).repository()?;
         let found = self.edges.oci.resolve(&destination, &Which::Tag(version.clone())).await?;
         let Some(holds) = found.map(|found| found.digest) else { return Ok(There::Free) };
         if holds == *wanted {
@@ -47,13 +46,11 @@ impl Execution<'_> {
             OnExisting::Overwrite => Ok(There::Free),
             OnExisting::Fail => {
                 let why = "`on-existing` is `fail`".to_owned();
-                Err(taken(&destination, version, (&holds, Some(wanted.as_str())), why))
+                Err(taken(&destination, version, (&holds, Some(wanted)), why))
             }
             OnExisting::Keep => match self.kept(promotion, &destination, &holds, progress).await? {
                 Ok(()) => Ok(There::Kept(holds)),
-                Err(Stranger { why, .. }) => {
-                    Err(taken(&destination, version, (&holds, Some(wanted.as_str())), why))
-                }
+                Err(Stranger { why, .. }) => Err(taken(&destination, version, (&holds, Some(wanted)), why)),
             },
         }
     }
@@ -95,10 +92,10 @@ impl Execution<'_> {
         let tag = Which::Tag(version.clone());
         let mut said = Vec::new();
         for name in names {
-            let destination = parse(&format!("{}/{name}", promotion.destination))?;
+            let destination = promotion.destination.image(name).repository()?;
             let Some(holds) = self.edges.oci.resolve(&destination, &tag).await? else { continue };
             let holds = holds.digest;
-            let source = parse(&format!("{}/{name}", promotion.source))?;
+            let source = promotion.source.image(name).repository()?;
             let before = self.edges.oci.resolve(&source, &tag).await?.map(|found| found.digest);
             let same = before.as_ref() == Some(&holds);
             // A later gate promotes what is there; only a build may give something else.
@@ -120,8 +117,7 @@ impl Execution<'_> {
                 // The build may well give the same image again.
                 Err(Stranger { known: false, .. }) if same => {}
                 Err(Stranger { why, .. }) => {
-                    let before = before.as_ref().map(Digest::as_str);
-                    return Err(taken(&destination, version, (&holds, before), why));
+                    return Err(taken(&destination, version, (&holds, before.as_ref()), why));
                 }
             }
         }
@@ -148,7 +144,7 @@ fn ahead(plan: &Plan) -> Option<(&Promotion, &[String])> {
 fn taken(
     destination: &Repository,
     version: &str,
-    (holds, wanted): (&Digest, Option<&str>),
+    (holds, wanted): (&Digest, Option<&Digest>),
     why: String,
 ) -> Failure {
     let help = format!(
@@ -156,7 +152,7 @@ fn taken(
          `{}`, or set `on-existing: overwrite`",
         removal::command(destination, holds)
     );
-    let wanted = wanted.filter(|wanted| *wanted != holds.as_str());
+    let wanted = wanted.filter(|wanted| *wanted != holds);
     let digests = wanted.map(|wanted| format!("{wanted} is to be promoted, and this is {holds}"));
     Failure {
         what: format!("{destination}:{version} already is {holds}"),

@@ -4,7 +4,8 @@ use super::private::Private;
 use super::promotion::differs;
 use super::{Execution, Progress, Said};
 use crate::domain::environment::Stage;
-use crate::domain::outcome::{Event, Image};
+use crate::domain::image::{Image, ImagePath, Tested};
+use crate::domain::outcome::Event;
 use crate::edges::make;
 use crate::gate::plan::{Job, Names, Place, Plan, Promotion, Step};
 use crate::inputs::Command;
@@ -13,21 +14,17 @@ use sys::error::{Exit, Failure};
 
 impl Execution<'_> {
     /// Finds each image's digest in the registry and keeps it: that is what is promoted.
-    pub(super) async fn record(&self, repository: &str, required: bool, progress: &mut Progress) -> Said {
+    pub(super) async fn record(&self, path: &ImagePath, required: bool, progress: &mut Progress) -> Said {
         let version = progress.plan.version.version.clone();
         let pushed = self.pushed_here(progress);
         let names = self.image_names(progress).await?;
         let mut absent = Vec::new();
         for name in &names {
-            let repository = parse(&format!("{repository}/{name}"))?;
+            let repository = path.image(name).repository()?;
             let reference = repository.tag(&version)?;
             match self.edges.oci.resolve(&repository, &Which::Tag(version.clone())).await {
                 Ok(Some(found)) => {
-                    let image = Image {
-                        name: name.clone(),
-                        reference: reference.to_string(),
-                        digest: found.digest.to_string(),
-                    };
+                    let image = Image { name: name.clone(), reference, digest: found.digest };
                     self.pushed(&image, pushed.as_deref(), progress).await?;
                     self.reporter.emit(&Event::Recorded(&image));
                     progress.images.push(image);
@@ -110,15 +107,15 @@ impl Execution<'_> {
             return Ok(());
         }
         for image in progress.images.clone() {
-            let reference: Reference = image.reference.parse()?;
+            let reference = &image.reference;
             match self.edges.oci.resolve(&reference.repository, &reference.which()).await {
                 Ok(now) => {
-                    let now = now.map(|found| found.digest.to_string());
-                    if now.as_deref() != Some(&*image.digest) {
+                    let now = now.map(|found| found.digest);
+                    if now.as_ref() != Some(&image.digest) {
                         return Err(differs(
                             &format!("{reference} is no longer the image that was recorded"),
                             &image.digest,
-                            now.as_deref(),
+                            now.as_ref(),
                             "a target or another run pushed to this tag; let only `p2p-build` push, and run the gate again",
                         ));
                     }
@@ -138,7 +135,7 @@ impl Execution<'_> {
         &self,
         promotion: &Promotion,
         progress: &mut Progress,
-    ) -> Result<Vec<Image>, Failure> {
+    ) -> Result<Vec<Tested>, Failure> {
         let native = promotion.by.is_none();
         let recorded = progress.plan.steps.iter().any(|step| {
             matches!(step.job, Job::Images { .. }) && progress.steps.iter().any(|done| done.name == step.name)
@@ -157,10 +154,7 @@ impl Execution<'_> {
             let required = native || progress.plan.images.required;
             self.record(&promotion.source, required, progress).await?;
         }
-        let mut images = progress.images.clone();
-        if images.is_empty() {
-            images.clone_from(&progress.plan.images.recorded);
-        }
+        let images = progress.images();
         if images.is_empty() && self.has_no_image(progress).await? {
             return Ok(images);
         }
@@ -184,12 +178,6 @@ impl Execution<'_> {
         let images = &progress.plan.images;
         Ok(images.by_default || !images.nameless() && self.image_names(progress).await?.is_empty())
     }
-}
-
-/// A repository, from the registry and the names that were given.
-pub(super) fn parse(text: &str) -> Result<Repository, Failure> {
-    let reference: Reference = text.parse()?;
-    Ok(reference.repository)
 }
 
 /// Each image that a later gate takes is the one that an earlier job, or this run in the first of several

@@ -28,7 +28,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use self::record::Wanted;
-use crate::domain::outcome::{Event, Image, Outcome, Promoted, Status, StepResult, Verdict};
+use crate::domain::image::{Image, Promoted, Tested};
+use crate::domain::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::edges::workspace::{Listed, remove_links_out_of};
 use crate::gate::plan::{Job, Plan, Version};
 use crate::gate::record::Record;
@@ -86,8 +87,11 @@ impl Progress {
     }
 
     /// The images that were recorded, by this run or by the job before.
-    pub fn images(&self) -> &[Image] {
-        if self.images.is_empty() { &self.plan.images.recorded } else { &self.images }
+    pub fn images(&self) -> Vec<Tested> {
+        match &*self.images {
+            [] => self.plan.images.recorded.clone(),
+            images => images.iter().map(Tested::from).collect(),
+        }
     }
 
     /// Whether no step stands in the way so far, and no signal came.
@@ -210,9 +214,15 @@ impl Execution<'_> {
                 if !earlier.is_empty() {
                     images::unchanged(progress)?;
                     for image in progress.images.clone() {
-                        let at = images::parse(&image.reference)?;
                         let wanted = Wanted { passed: earlier, spared: None };
-                        Box::pin(self.let_through(&image, &at, wanted, *records, progress)).await?;
+                        Box::pin(self.let_through(
+                            &Tested::from(&image),
+                            &image.reference.repository,
+                            wanted,
+                            *records,
+                            progress,
+                        ))
+                        .await?;
                     }
                 }
                 Ok(said)

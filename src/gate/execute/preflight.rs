@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::accounts::Account;
-use super::images::parse;
 use super::{Execution, Progress, Said};
+use crate::domain::image::ImagePath;
 use crate::domain::outcome::Event;
 use crate::edges::kube::{Action, Api, Progress as Waiting, Stage};
 use crate::gate::plan::{Preflight, Review, Subnamespaces};
@@ -86,8 +86,8 @@ impl Execution<'_> {
                 }
             };
             let account = accounts.own.as_ref();
-            let push = async { add(Check::Push, self.may_push(preflight.push.as_deref(), account).await) };
-            let pull = async { add(Check::Pull, self.may_pull(preflight.pull.as_deref(), account).await) };
+            let push = async { add(Check::Push, self.may_push(preflight.push.as_ref(), account).await) };
+            let pull = async { add(Check::Pull, self.may_pull(preflight.pull.as_ref(), account).await) };
             tokio::join!(cluster, push, pull);
         };
         let destination = async {
@@ -103,7 +103,7 @@ impl Execution<'_> {
             };
             let account = accounts.destination.as_ref();
             let push =
-                async { add(Check::Promote, self.may_push(preflight.promote.as_deref(), account).await) };
+                async { add(Check::Promote, self.may_push(preflight.promote.as_ref(), account).await) };
             tokio::join!(cluster, push);
         };
         tokio::join!(own, destination);
@@ -131,16 +131,16 @@ impl Execution<'_> {
         ok
     }
 
-    async fn may_push(&self, repository: Option<&str>, account: Option<&Account>) -> Said {
+    async fn may_push(&self, repository: Option<&ImagePath>, account: Option<&Account>) -> Said {
         let Some(repository) = repository else { return Ok(None) };
-        let asked = self.edges.oci.may_push(&parse(repository)?).await;
+        let asked = self.edges.oci.may_push(&repository.repository()?).await;
         asked.map_err(|error| refused(error, account, "push images to", repository, "writer"))?;
         Ok(Some(format!("may push to {repository}")))
     }
 
-    async fn may_pull(&self, repository: Option<&str>, account: Option<&Account>) -> Said {
+    async fn may_pull(&self, repository: Option<&ImagePath>, account: Option<&Account>) -> Said {
         let Some(repository) = repository else { return Ok(None) };
-        let asked = self.edges.oci.may_pull(&parse(repository)?).await;
+        let asked = self.edges.oci.may_pull(&repository.repository()?).await;
         asked.map_err(|error| refused(error, account, "pull images from", repository, "reader"))?;
         Ok(Some(format!("may pull from {repository}")))
     }
@@ -227,7 +227,13 @@ impl Execution<'_> {
 }
 
 /// A registry's refusal; of a service account, with the role that it lacks.
-fn refused(error: OciError, account: Option<&Account>, what: &str, repository: &str, role: &str) -> Failure {
+fn refused(
+    error: OciError,
+    account: Option<&Account>,
+    what: &str,
+    repository: &ImagePath,
+    role: &str,
+) -> Failure {
     let denied = error.is_denied();
     let mut failure = Failure::from(error);
     let who = match account.filter(|account| account.registry().is_some()) {

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::conflict::There;
-use super::images::parse;
 use super::record::{Wanted, wanted};
 use super::{Execution, Progress, Said, removal};
-use crate::domain::outcome::{Event, Image, Promoted, Status, StepResult};
+use crate::domain::image::{ImagePath, Promoted, Tested};
+use crate::domain::outcome::{Event, Status, StepResult};
 use crate::gate::plan::{Promotion, Step};
 use crate::gate::record::Kept;
 use crate::inputs;
@@ -16,7 +16,7 @@ use sys::error::{Exit, Failure};
 
 /// An image that may be promoted.
 struct Ready {
-    image: Image,
+    image: Tested,
     /// Its records where it is.
     kept: Vec<Kept>,
     /// Its records at the destination, where the same bytes may have been promoted before.
@@ -40,9 +40,8 @@ impl Execution<'_> {
                 said.push(self.stays(promotion, image, holds, progress)?);
                 continue;
             }
-            let source = parse(&format!("{}/{}", promotion.source, image.name))?;
-            let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
-            let digest: Digest = image.digest.parse()?;
+            let source = promotion.source.image(&image.name).repository()?;
+            let destination = promotion.destination.image(&image.name).repository()?;
             let transfer = Transfer::default();
             let options = CopyOptions {
                 on_existing: match promotion.on_existing {
@@ -54,7 +53,7 @@ impl Execution<'_> {
                 ..CopyOptions::default()
             };
             let now: &[String] = if *there == There::Same { &tags } else { &[] };
-            let work = self.edges.oci.copy(&source, &digest, &destination, now, &options);
+            let work = self.edges.oci.copy(&source, &image.digest, &destination, now, &options);
             let tell = |line: &str| self.notice(&format!("{}: {line}", image.name));
             let copied = transfer.logged(tell, work).await?;
             for line in attachments(&copied.attached, false) {
@@ -67,7 +66,7 @@ impl Execution<'_> {
             self.record_promotion(promotion, image, (kept, records), progress).await?;
             if *there != There::Same {
                 let plain = CopyOptions { on_existing: options.on_existing, ..CopyOptions::default() };
-                self.edges.oci.copy(&destination, &digest, &destination, &tags, &plain).await?;
+                self.edges.oci.copy(&destination, &image.digest, &destination, &tags, &plain).await?;
             }
             self.promoted(promotion, image, &tags[0], progress)?;
         }
@@ -114,11 +113,11 @@ impl Execution<'_> {
     fn stays(
         &self,
         promotion: &Promotion,
-        image: &Image,
+        image: &Tested,
         holds: &Digest,
         progress: &Progress,
     ) -> Result<String, Failure> {
-        let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
+        let destination = promotion.destination.image(&image.name).repository()?;
         let tag = destination.tag(&progress.plan.version.version)?;
         self.notice(&format!(
             "{tag} was promoted from this commit before and stays {holds}; this run tested {}, which is not promoted \
@@ -168,11 +167,10 @@ impl Execution<'_> {
         let (wanted, off) = (wanted(promotion, &progress.plan), promotion.record == inputs::Records::Off);
         let mut ready = Vec::new();
         for image in images {
-            let source = parse(&format!("{}/{}", promotion.source, image.name))?;
-            let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
-            let digest: Digest = image.digest.parse()?;
+            let source = promotion.source.image(&image.name).repository()?;
+            let destination = promotion.destination.image(&image.name).repository()?;
             let kept = self.let_through(&image, &source, wanted, promotion.record, progress).await?;
-            let there = self.destination(promotion, &image.name, &digest, progress).await?;
+            let there = self.destination(promotion, &image.name, &image.digest, progress).await?;
             // The same bytes may have been withdrawn there.
             let records = match there {
                 There::Free | There::Same if !off && source != destination => {
@@ -190,19 +188,19 @@ impl Execution<'_> {
     async fn unmoved(
         &self,
         promotion: &Promotion,
-        images: &[Image],
+        images: &[Tested],
         progress: &Progress,
     ) -> Result<(), Failure> {
         let version = &progress.plan.version.version;
         for image in images {
-            let source = parse(&format!("{}/{}", promotion.source, image.name))?;
+            let source = promotion.source.image(&image.name).repository()?;
             let now = self.edges.oci.resolve(&source, &Which::Tag(version.clone())).await?;
-            let now = now.map(|found| found.digest.to_string());
-            if now.as_deref() != Some(&*image.digest) {
+            let now = now.map(|found| found.digest);
+            if now.as_ref() != Some(&image.digest) {
                 return Err(differs(
                     &format!("{source}:{version} is not the image that was tested"),
                     &image.digest,
-                    now.as_deref(),
+                    now.as_ref(),
                     "the tag was moved or the image built again after the tests; run the gate again on this commit",
                 ));
             }
@@ -220,10 +218,10 @@ impl Execution<'_> {
     ) -> Result<(), Failure> {
         let version = progress.plan.version.version.clone();
         for Ready { image, kept, records, .. } in images {
-            let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
+            let destination = promotion.destination.image(&image.name).repository()?;
             let now = self.edges.oci.resolve(&destination, &Which::Tag(version.clone())).await?;
             let now = now.map(|found| found.digest);
-            if now.as_ref().map(Digest::as_str) != Some(&*image.digest) {
+            if now.as_ref() != Some(&image.digest) {
                 let help = match &now {
                     None => format!(
                         "`{target}` ended well and pushed nothing there; it must push the tested image under just \
@@ -236,7 +234,7 @@ impl Execution<'_> {
                     ),
                 };
                 let what = format!("{destination}:{version} is not the image that was tested");
-                return Err(differs(&what, &image.digest, now.as_ref().map(Digest::as_str), &help));
+                return Err(differs(&what, &image.digest, now.as_ref(), &help));
             }
             self.record_promotion(promotion, image, (kept, records), progress).await?;
             self.promoted(promotion, image, &version, progress)?;
@@ -247,13 +245,11 @@ impl Execution<'_> {
     fn promoted(
         &self,
         promotion: &Promotion,
-        image: &Image,
+        image: &Tested,
         version: &str,
         progress: &mut Progress,
     ) -> Result<(), Failure> {
-        let at = |place: &str| -> Result<String, Failure> {
-            Ok(parse(&format!("{place}/{}", image.name))?.tag(version)?.to_string())
-        };
+        let at = |path: &ImagePath| path.image(&image.name).repository()?.tag(version);
         let promoted = Promoted {
             name: image.name.clone(),
             source: at(&promotion.source)?,
@@ -283,7 +279,7 @@ fn summary(name: &str, copied: &CopyReport) -> String {
     }
 }
 
-pub(super) fn differs(what: &str, tested: &str, now: Option<&str>, help: &str) -> Failure {
+pub(super) fn differs(what: &str, tested: &Digest, now: Option<&Digest>, help: &str) -> Failure {
     Failure {
         what: what.to_owned(),
         causes: vec![match now {

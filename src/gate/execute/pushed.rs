@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::images::parse;
 use super::{Execution, Progress};
-use crate::domain::outcome::Image;
+use crate::domain::image::{Image, ImagePath};
 use crate::gate::plan::{BUILD, Job, Names, Place, Plan, Step};
 use crate::gate::record;
-use oci::{Reference, Which};
+use oci::{Digest, Reference};
 use registry::Moment;
 use sys::error::{Exit, Failure};
 
@@ -16,7 +15,7 @@ use sys::error::{Exit, Failure};
 #[derive(Debug, Default)]
 pub(super) struct Before {
     /// The digests of its tags, where they were there and the registry said so.
-    digests: BTreeMap<String, String>,
+    digests: BTreeMap<Reference, Digest>,
     /// When that was, for our own registry.
     moment: Moment,
 }
@@ -32,19 +31,18 @@ impl Execution<'_> {
         let mut before = Before::default();
         if let Some(pushes) = &self.edges.pushes {
             before.moment = pushes.now();
-        } else if let Some(repository) = recorded_at(&progress.plan).map(str::to_owned) {
+        } else if let Some(path) = recorded_at(&progress.plan).cloned() {
             // A Makefile may know the names only after the build: nothing can be said of those images.
             let names = match &progress.plan.images.names {
                 Names::Names(names) => names.clone(),
                 Names::PrintedBy(_) => self.image_names(progress).await.unwrap_or_default(),
             };
             for name in names {
-                let Ok(repository) = parse(&format!("{repository}/{name}")) else { continue };
-                let which = Which::Tag(progress.plan.version.version.clone());
+                let Ok(repository) = path.image(&name).repository() else { continue };
+                let Ok(reference) = repository.tag(&progress.plan.version.version) else { continue };
                 // A registry that does not answer now will say so when it is asked for the image itself.
-                if let Ok(Some(found)) = self.edges.oci.resolve(&repository, &which).await {
-                    let reference = format!("{repository}:{}", progress.plan.version.version);
-                    before.digests.insert(reference, found.digest.to_string());
+                if let Ok(Some(found)) = self.edges.oci.resolve(&repository, &reference.which()).await {
+                    before.digests.insert(reference, found.digest);
                 }
             }
         }
@@ -68,9 +66,8 @@ impl Execution<'_> {
         pushed_here: Option<&[String]>,
         progress: &mut Progress,
     ) -> Result<(), Failure> {
-        let reference: Reference = image.reference.parse()?;
         if let Some(tags) = pushed_here {
-            let tag = format!("{}:{}", reference.repository.name(), progress.plan.version.version);
+            let tag = format!("{}:{}", image.reference.repository.name(), progress.plan.version.version);
             return if tags.contains(&tag) { Ok(()) } else { Err(of_an_earlier_run(image)) };
         }
         let before = progress.before.as_ref().and_then(|before| before.digests.get(&image.reference));
@@ -96,16 +93,15 @@ impl Execution<'_> {
     /// The commit that the records of an image name, where they name another one than this run's.
     async fn other_commit(&self, image: &Image, progress: &Progress) -> Result<Option<String>, Failure> {
         let plan = &progress.plan;
-        let digest = image.digest.parse()?;
         let promoted_to = plan.steps.iter().find_map(|step| match &step.job {
-            Job::Promote(promotion) => Some(promotion.destination.as_str()),
+            Job::Promote(promotion) => Some(&promotion.destination),
             _ => None,
         });
         let mut commits = Vec::new();
         for place in recorded_at(plan).into_iter().chain(promoted_to) {
-            let repository = parse(&format!("{place}/{}", image.name))?;
+            let repository = place.image(&image.name).repository()?;
             // Without its records nothing is known of an image.
-            let kept = record::read(&self.edges.oci, &repository, &digest).await.unwrap_or_default();
+            let kept = record::read(&self.edges.oci, &repository, &image.digest).await.unwrap_or_default();
             let records = kept.into_iter().filter_map(|kept| kept.record.ok());
             let records = records.filter(|record| record.version.as_ref() == Some(&plan.version.version));
             commits.extend(records.filter_map(|record| record.by.commit));
@@ -116,9 +112,9 @@ impl Execution<'_> {
 }
 
 /// Where the images of the build are recorded.
-fn recorded_at(plan: &Plan) -> Option<&str> {
+fn recorded_at(plan: &Plan) -> Option<&ImagePath> {
     plan.steps.iter().find_map(|step| match &step.job {
-        Job::Images { repository, earlier, .. } if earlier.is_empty() => Some(repository.as_str()),
+        Job::Images { repository, earlier, .. } if earlier.is_empty() => Some(repository),
         _ => None,
     })
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::images::parse;
 use super::{Execution, Progress};
 use crate::domain::environment::Stage;
-use crate::domain::outcome::{Image, Status, StepResult};
+use crate::domain::image::Tested;
+use crate::domain::outcome::{Status, StepResult};
 use crate::gate::plan::{Action, Job, Names, Plan, Promotion};
 use crate::gate::record::{self, By, Finding, Judgement, Kept, Ran, Record, Rule, UNSIGNED, word};
 use crate::inputs::{Command, Records};
-use oci::{Digest, Repository};
+use oci::{Digest, Reference, Repository};
 use sys::error::{Exit, Failure};
 
 /// What the records of an image must say.
@@ -32,7 +32,7 @@ impl Execution<'_> {
     /// missing is one where records are required, and a warning where they are expected.
     pub(super) async fn let_through(
         &self,
-        image: &Image,
+        image: &Tested,
         at: &Repository,
         wanted: Wanted<'_>,
         records: Records,
@@ -42,7 +42,7 @@ impl Execution<'_> {
             return Ok(Vec::new());
         }
         let reference = at.tag(&progress.plan.version.version)?.to_string();
-        let kept = match record::read(&self.edges.oci, at, &image.digest.parse()?).await {
+        let kept = match record::read(&self.edges.oci, at, &image.digest).await {
             Ok(kept) => kept,
             Err(error) if records == Records::Required && !wanted.passed.is_empty() => {
                 return Err(
@@ -87,24 +87,24 @@ impl Execution<'_> {
     pub(super) async fn record_promotion(
         &self,
         promotion: &Promotion,
-        image: &Image,
+        image: &Tested,
         (kept, there): (&[Kept], &[Kept]),
         progress: &mut Progress,
     ) -> Result<(), Failure> {
         if promotion.record == Records::Off {
             return Ok(());
         }
-        let destination = parse(&format!("{}/{}", promotion.destination, image.name))?;
-        let digest: Digest = image.digest.parse()?;
+        let destination = promotion.destination.image(&image.name).repository()?;
         let own = (!by_hand(&progress.plan)).then(|| {
-            let at = format!("{}/{}:{}", promotion.source, image.name, progress.plan.version.version);
-            self.record_of(ended_by(promotion), at, Ok(()), progress)
+            let at = promotion.source.image(&image.name).repository()?.tag(&progress.plan.version.version)?;
+            Ok::<_, Failure>(self.record_of(ended_by(promotion), at, Ok(()), progress))
         });
+        let own = own.transpose()?;
         let oci = &self.edges.oci;
         let work = async {
-            record::carry(oci, &destination, &digest, kept).await?;
+            record::carry(oci, &destination, &image.digest, kept).await?;
             match &own {
-                Some(record) => record::attach(oci, &destination, &digest, record, there).await,
+                Some(record) => record::attach(oci, &destination, &image.digest, record, there).await,
                 None => Ok(false),
             }
         };
@@ -152,11 +152,8 @@ impl Execution<'_> {
                 let record = promoted.unwrap_or_else(|| {
                     self.record_of(stage, image.reference.clone(), result.clone(), progress)
                 });
-                let left = async {
-                    let at = parse(&image.reference)?;
-                    self.leave(&at, &image.digest.parse()?, &record).await
-                };
-                if let Err(failure) = left.await {
+                let left = self.leave(&image.reference.repository, &image.digest, &record).await;
+                if let Err(failure) = left {
                     self.warn(progress, &format!("no record was left on {}: {failure}", image.reference));
                 }
             }
@@ -173,8 +170,8 @@ impl Execution<'_> {
         {
             for name in names(progress) {
                 if let Err(failure) = self.reject(&promotion, &name, result, progress).await {
-                    let place = &promotion.destination;
-                    self.warn(progress, &format!("it is not known what is at {place}/{name}: {failure}"));
+                    let place = promotion.destination.image(&name);
+                    self.warn(progress, &format!("it is not known what is at {place}: {failure}"));
                 }
             }
         }
@@ -189,26 +186,25 @@ impl Execution<'_> {
         result: &Result<(), String>,
         progress: &mut Progress,
     ) -> Result<(), Failure> {
-        let destination = parse(&format!("{}/{name}", promotion.destination))?;
+        let destination = promotion.destination.image(name).repository()?;
         let tag = destination.tag(&progress.plan.version.version)?;
         let Some(there) = self.edges.oci.resolve(&destination, &tag.which()).await? else { return Ok(()) };
         let digest = there.digest;
-        let tested = progress.images().iter().find(|image| image.name == name);
-        let tested = tested.map(|image| image.digest.clone());
+        let tested = progress.images().into_iter().find(|image| image.name == name).map(|image| image.digest);
         let why = match (result, &tested) {
-            (Ok(()), Some(tested)) if *tested == digest.as_str() => return Ok(()),
-            (Err(why), Some(tested)) if *tested == digest.as_str() => why.clone(),
+            (Ok(()), Some(tested)) if *tested == digest => return Ok(()),
+            (Err(why), Some(tested)) if *tested == digest => why.clone(),
             _ => {
                 let said = Kept::records(&record::read(&self.edges.oci, &destination, &digest).await?);
                 let rule = Rule { commit: None, ..self.rule(progress) };
                 if rule.judge(&said, word(ended_by(promotion))) == Finding::Passed {
                     return Ok(());
                 }
-                let tested = tested.unwrap_or_else(|| "no image".to_owned());
+                let tested = tested.as_ref().map_or("no image", Digest::as_str);
                 format!("the gate tested {tested} and did not promote this image")
             }
         };
-        let record = self.record_of(ended_by(promotion), tag.to_string(), Err(why.clone()), progress);
+        let record = self.record_of(ended_by(promotion), tag.clone(), Err(why.clone()), progress);
         self.leave(&destination, &digest, &record).await?;
         let remove = super::removal::command(&destination, &digest);
         self.warn(
@@ -231,7 +227,7 @@ impl Execution<'_> {
     fn record_of(
         &self,
         stage: Stage,
-        image: String,
+        image: Reference,
         result: Result<(), String>,
         progress: &Progress,
     ) -> Record {
@@ -325,7 +321,7 @@ impl Progress {
 
 /// The names of the images, as far as they are known.
 fn names(progress: &Progress) -> Vec<String> {
-    match (progress.images(), &progress.plan.images.names) {
+    match (&*progress.images(), &progress.plan.images.names) {
         ([], Names::Names(names)) => names.clone(),
         (images, _) => images.iter().map(|image| image.name.clone()).collect(),
     }

@@ -8,6 +8,7 @@ use super::build::Planner;
 use super::cache::{Buildx, Cache, cache};
 use super::{Action, Job, Names, Place, Promotion, Step};
 use crate::domain::environment::{Key, Stage, Value, Values};
+use crate::domain::image::ImagePath;
 use crate::edges::google::Role;
 use crate::inputs::{ClusterEndpoint, Command, Federate};
 use sys::error::Failure;
@@ -81,13 +82,13 @@ pub struct Located {
 pub struct Preflight {
     /// The repository that the build will push to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub push: Option<String>,
+    pub push: Option<ImagePath>,
     /// The repository that a promotion will read from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pull: Option<String>,
+    pub pull: Option<ImagePath>,
     /// The repository that a promotion will write to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub promote: Option<String>,
+    pub promote: Option<ImagePath>,
     /// What the cluster is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
@@ -267,9 +268,9 @@ impl Planner<'_> {
         let promotion = self.promotion_that_runs();
         let reads = promotion.filter(|_| known.command == Command::Promote);
         Preflight {
-            push: registry.map(|registry| format!("{registry}/{test}/{image}")),
-            pull: reads.map(|promotion| format!("{}/{image}", promotion.source)),
-            promote: promotion.map(|promotion| format!("{}/{image}", promotion.destination)),
+            push: registry.map(|registry| ImagePath::new(registry, test).image(image)),
+            pull: reads.map(|promotion| promotion.source.image(image)),
+            promote: promotion.map(|promotion| promotion.destination.image(image)),
             review: None,
         }
     }

@@ -12,7 +12,7 @@ use super::{
 use crate::domain::environment::{
     EnvVars, Key, Origin, Paths, Stage, Target as Facing, Value, Values, target_variables,
 };
-use crate::domain::outcome::Image;
+use crate::domain::image::{ImagePath, Tested};
 use crate::edges::make::{Makefile, State};
 use crate::inputs::{self, Command, Inputs, Integration};
 use sys::error::Failure;
@@ -55,7 +55,7 @@ pub struct Known<'a> {
     /// The `env-vars` input.
     pub env_vars: &'a EnvVars,
     /// Digests that an earlier job recorded.
-    pub recorded: Vec<Image>,
+    pub recorded: Vec<Tested>,
     /// What a later gate is about.
     pub later: Option<&'a Later>,
     /// Whether a gate promotes from this environment.
@@ -208,7 +208,7 @@ impl Planner<'_> {
         };
         let path = |values: &Values, stage| {
             let registry = values.text(Key::Registry).unwrap_or("(no registry)");
-            format!("{registry}/{}", known.paths.of(stage).text)
+            ImagePath::new(registry, &known.paths.of(stage).text)
         };
         // A destination that is not known matters only to a run that promotes.
         let destination = match (&known.destination, &action) {

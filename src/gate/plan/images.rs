@@ -3,6 +3,7 @@
 use super::build::{Planner, quoted};
 use super::{Action, Images, Job, Names, nameless};
 use crate::domain::environment::{Key, Stage};
+use crate::domain::image::ImagePath;
 use crate::edges::make::State;
 use crate::inputs::Command;
 use sys::error::Failure;
@@ -26,7 +27,7 @@ impl Planner<'_> {
             }
         };
         self.warn_if_nameless();
-        let repository = format!("{registry}/{}", known.paths.of(stage).text);
+        let repository = ImagePath::new(registry, &known.paths.of(stage).text);
         let records = known.inputs.promotion_record;
         self.own("images", Job::Images { repository, stage, earlier: earlier.to_vec(), records });
         Ok(())

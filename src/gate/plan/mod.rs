@@ -27,6 +27,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::domain::environment::{Origin, Stage, Values, Variables};
+use crate::domain::image::{ImagePath, Tested};
 use crate::domain::version::Line;
 use crate::inputs::{Command, OnExisting, Records};
 
@@ -111,7 +112,7 @@ pub struct Images {
     pub handed_over: bool,
     /// Digests that an earlier job recorded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub recorded: Vec<crate::domain::outcome::Image>,
+    pub recorded: Vec<Tested>,
 }
 
 impl Default for Names {
@@ -183,7 +184,7 @@ pub enum Job {
     /// Finds each image's digest in the registry and records it.
     Images {
         /// The registry path of the images: `<registry>/<stage path>`.
-        repository: String,
+        repository: ImagePath,
         /// The stage that tests them.
         stage: Stage,
         /// The gates that they passed before; none after a build.
@@ -256,9 +257,9 @@ pub struct Promotion {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Target>,
     /// Where the images are: `<registry>/<stage path>`.
-    pub source: String,
+    pub source: ImagePath,
     /// Where they go.
-    pub destination: String,
+    pub destination: ImagePath,
     /// Whether what refers to the images comes along.
     pub include_referrers: bool,
     /// What happens where a tag at the destination names another image.

@@ -199,7 +199,7 @@ pub(super) mod tests {
             reason: None,
             judged: judged.to_owned(),
             version: Some("1.2.3".to_owned()),
-            image: "r.example/test/app:1.2.3".to_owned(),
+            image: "r.example/test/app:1.2.3".parse().unwrap_or_else(|error| panic!("{error}")),
             by: By {
                 repository: Some("acme/shop".to_owned()),
                 repository_id: Some("17".to_owned()),

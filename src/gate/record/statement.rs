@@ -45,7 +45,7 @@ pub(super) fn write(record: &Record, digest: &Digest) -> serde_json::Result<Stri
     serde_json::to_string(&Statement {
         kind: STATEMENT_TYPE.to_owned(),
         subject: vec![Subject {
-            name: record.image.clone(),
+            name: record.image.to_string(),
             digest: [(digest.algorithm().to_owned(), digest.hex().to_owned())].into(),
         }],
         predicate_type: PREDICATE_TYPE.to_owned(),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use oci::Reference;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::environment::Stage;
@@ -29,7 +30,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Where the image was judged: `<registry>/<path>/<name>:<version>`.
-    pub image: String,
+    pub image: Reference,
     /// Who judged.
     #[serde(flatten)]
     pub by: By,

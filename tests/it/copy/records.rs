@@ -17,7 +17,7 @@ pub(crate) fn record(stage: &str, judged: &str) -> Record {
         reason: None,
         judged: judged.to_owned(),
         version: Some("1.2.3".to_owned()),
-        image: "r.example/test/app:1.2.3".to_owned(),
+        image: "r.example/test/app:1.2.3".parse().unwrap(),
         by: By {
             repository: Some("acme/shop".to_owned()),
             commit: Some("c0ffee".to_owned()),
