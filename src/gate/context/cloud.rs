@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use super::{Job, Request};
+use super::{Host, Job, Request};
 use crate::domain::environment::inherited;
 use crate::gate::plan::{Buildx, Cloud, INSPECT_BUILDER};
 use crate::inputs::{BuildCache, Command, ID_TOKEN};
@@ -14,7 +14,8 @@ use sys::world::World;
 const SHOWING: Duration = Duration::from_secs(20);
 
 /// Looks at the environment, and at docker where a build may use its cache.
-pub(super) async fn read(world: &World, request: &Request, job: Option<&Job>) -> Cloud {
+pub(super) async fn read(host: &Host<'_>, request: &Request) -> Cloud {
+    let (world, job) = (host.world, host.job.as_ref());
     let inputs = &request.inputs;
     let asks = match inputs.build_cache {
         None => job.is_some(),

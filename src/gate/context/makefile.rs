@@ -3,18 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Paths, Request};
+use super::{Host, Paths, Request};
 use crate::domain::environment::{
-    Key, Origin, Paths as StagePaths, Sources, Target as Facing, Value, Values, assignable, is_ours,
-    target_variables,
+    Key, Origin, Sources, Target as Facing, Value, Values, assignable, is_ours, target_variables,
 };
 use crate::edges::git::{self, Git};
 use crate::edges::make::{self, Makefile, ProbeRequest, Unwanted};
-use crate::gate::plan::{IMAGES, Place};
+use crate::gate::plan::IMAGES;
 use crate::inputs::Command;
 use sys::error::Failure;
 use sys::private;
-use sys::world::{Env, World};
+use sys::world::Env;
 
 /// The longest that make may take to read a Makefile.
 const READING: Duration = Duration::from_mins(2);
@@ -28,45 +27,28 @@ const PROMOTIONS: [&str; 2] = ["p2p-promote-to-extended-test", "p2p-promote-to-p
 
 /// The version while there is none yet. No Makefile has it by chance, so a version that is made of it is told
 /// from one of the Makefile's own.
-pub(super) const UNSETTLED: &str = "0.0.0-unsettled";
+const UNSETTLED: &str = "0.0.0-unsettled";
 
 /// The variable that names the tenant.
 const TENANT: &str = "P2P_TENANT_NAME";
 
+/// The tenant of a Makefile that was not read yet.
+const UNKNOWN_TENANT: &str = "unknown-tenant";
+
 /// Reads the Makefile through make, in the environment that its targets will have.
 pub(super) async fn read(
-    world: &World,
-    place: Place,
+    host: &Host<'_>,
     request: &Request,
     paths: &Paths,
     sources: &Sources,
-    stage_paths: &StagePaths,
+    version: Option<&str>,
 ) -> Result<Makefile, Failure> {
-    // A Makefile may refuse to be read without what its targets will have for certain.
-    let version = request.inputs.version.as_deref().unwrap_or(UNSETTLED);
-    let version = Value::new(version, Origin::Run("what targets get is settled later".to_owned()));
-    let mut variables = target_variables(&Facing {
-        values: &expected(request, sources)?,
-        source: None,
-        paths: stage_paths,
-        version: Some(&version),
-        github_token: request.inputs.github_token.as_ref(),
-        env_vars: &request.env_vars,
-    });
-    // The Makefile's own is what we are after.
-    variables.set.retain(|_, variable| variable.origin != Origin::Makefile(TENANT));
+    let env = environment(host, request, paths, &expected(request, sources)?, version)?;
+    check_flags(&env)?;
     // A pattern rule does not name them.
     let gates = GATES.into_iter().chain(PROMOTIONS).filter(|_| request.command != Command::Run);
     let required = request.inputs.required_targets.iter().flat_map(|words| &words.0);
     let targets: Vec<_> = request.targets.iter().chain(required).map(String::as_str).chain(gates).collect();
-    let mut env = variables.over(&world.env);
-    check_flags(&env)?;
-    // What `$(shell …)` writes for the runner is no more obeyed than what a target writes.
-    if place == Place::Github {
-        for (name, file) in private::runner_files(paths.scratch()?)? {
-            env.set(name, file);
-        }
-    }
     let given: Vec<_> = assignable().collect();
     let makefile = make::probe(ProbeRequest {
         directory: &paths.directory,
@@ -78,6 +60,37 @@ pub(super) async fn read(
         limit: READING,
     });
     Ok(makefile.await?)
+}
+
+/// The environment in which make answers questions before the plan. A Makefile may refuse to be read without
+/// what its targets will have for certain.
+pub(super) fn environment(
+    host: &Host<'_>,
+    request: &Request,
+    paths: &Paths,
+    values: &Values,
+    version: Option<&str>,
+) -> Result<Env, Failure> {
+    let version = version.unwrap_or(UNSETTLED);
+    let version = Value::new(version, Origin::Run("what targets get is settled later".to_owned()));
+    let mut variables = target_variables(&Facing {
+        values,
+        source: None,
+        paths: &request.paths,
+        version: Some(&version),
+        github_token: request.inputs.github_token.as_ref(),
+        env_vars: &request.env_vars,
+    });
+    // The Makefile's own is what we are after.
+    variables.set.retain(|_, variable| variable.expose() != UNKNOWN_TENANT);
+    let mut env = variables.over(&host.world.env);
+    // What `$(shell …)` writes for the runner is no more obeyed than what a target writes.
+    if host.job.is_some() {
+        for (name, file) in private::runner_files(paths.scratch()?)? {
+            env.set(name, file);
+        }
+    }
+    Ok(env)
 }
 
 /// Refuses options of make with which a target would pass untested, or get another value than ours.
@@ -106,7 +119,7 @@ fn expected(request: &Request, sources: &Sources) -> Result<Values, Failure> {
     if values.get(Key::TenantName).is_some() {
         return Ok(values);
     }
-    let makefile = Sources::makefile(Some("unknown-tenant"), None);
+    let makefile = Sources::makefile(Some(UNKNOWN_TENANT), None);
     Sources { makefile, ..sources.clone() }.facing(request)
 }
 

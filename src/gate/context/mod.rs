@@ -4,51 +4,62 @@
 mod checks;
 mod cloud;
 mod github;
+mod host;
+mod later;
 mod makefile;
 mod paths;
 mod promotion;
 mod release;
 mod request;
 mod reviewed;
+mod search;
 mod several;
-mod stage;
 mod stranger;
 mod versions;
 
 pub use github::Job;
+pub use host::Host;
 pub use paths::Paths;
 pub use request::Request;
 pub use several::{matrix, other_promotions, split};
-pub use stage::settle;
-pub use stranger::refuse_strangers;
 pub use versions::remote;
 
 use std::path::PathBuf;
 
+use self::later::Resolved;
 use tokio::time::Instant;
 
-use crate::domain::environment::{
-    Environments, Given, Key, Origin, Paths as StagePaths, Settings, Sources, Stage, Value, Values,
-};
-use crate::domain::image::Tested;
+use crate::domain::environment::{Environments, Given, Key, Origin, Settings, Sources, Value, Values};
 use crate::domain::version::{Kind, Level, Prefix, VersionTag};
-use crate::edges::git::Git;
 use crate::edges::make::Makefile;
-use crate::gate::plan::{Cloud, EVENTS, Known, Place, Plan, Standing, plan};
-use crate::gate::record::{Refs, Rule};
+use crate::gate::plan::{Cloud, Known, Later, Place, Plan, Side, Standing, plan};
 use crate::inputs::{Command, Federate, Inputs};
+use oci::Client;
 use sys::error::Failure;
-use sys::world::{Env, World};
+
+/// Who asks a registry before there is a plan, and as whom.
+pub struct Asking<'a> {
+    /// The inputs.
+    pub inputs: &'a Inputs,
+    /// The values of the job's own environment.
+    pub own: &'a Values,
+    /// The values of the environment that is asked about.
+    pub values: &'a Values,
+    /// The account in that environment.
+    pub side: &'a Side,
+    /// The directories.
+    pub paths: &'a Paths,
+}
 
 /// The facts.
 #[derive(Debug)]
 pub struct Context {
     /// What was asked of us.
     pub request: Request,
+    /// What a later gate is about.
+    pub later: Option<Later>,
     /// Where we are.
     pub place: Place,
-    /// The job, on GitHub.
-    pub job: Option<Job>,
     /// The directories.
     pub paths: Paths,
     /// Where the commit stands.
@@ -59,104 +70,85 @@ pub struct Context {
     pub prefix: Prefix,
     /// The remote's version tags.
     pub tags: Vec<VersionTag>,
-    /// When p2p began to read them.
+    /// When they had been read.
     pub tags_at: Instant,
     /// What a new version counts up.
     pub level: Level,
+    pull_request: bool,
     makefile: Option<Makefile>,
     tracked: Vec<PathBuf>,
     own: Values,
     values: Values,
     destination: Result<Values, Failure>,
     environments: Environments,
-    stage_paths: StagePaths,
-    recorded: Vec<Tested>,
     notes: Vec<String>,
     warnings: Vec<String>,
-    embedded_registry: bool,
     cloud: Cloud,
 }
 
 impl Context {
-    /// Gathers the facts. `embedded_registry` gives the name of ours, for a local run that was
-    /// given no other.
+    /// Gathers the facts of one environment. `connect` makes a client of registries for a later gate that has
+    /// to look for its version.
     pub async fn gather(
-        world: &World,
+        host: &Host<'_>,
         request: Request,
-        job: Option<Job>,
         paths: Paths,
-        git: &Git,
-        embedded_registry: impl Future<Output = Result<Option<String>, Failure>>,
+        connect: impl AsyncFnOnce(Asking<'_>) -> Result<Client, Failure>,
     ) -> Result<Self, Failure> {
-        let inputs = &request.inputs;
-        let place = if job.is_some() { Place::Github } else { Place::Local };
-        let prefix = inputs.prefix()?;
+        let prefix = request.inputs.prefix()?;
         if request.command == Command::Release {
-            release::files(inputs, &paths)?;
+            release::files(&request.inputs, &paths)?;
         }
         let mut sources = sources(&request, &paths)?;
-        let (stage_paths, recorded) = (request.paths.clone(), request.recorded.clone());
-        let found = versions::read(&request, job.as_ref(), &paths, git, &prefix);
-        let makefile = async {
-            let embedded_registry = embedded_registry.await?;
-            if let Some(name) = &embedded_registry {
-                let registry = Value::new(name.clone(), Origin::Run("the embedded registry".to_owned()));
-                sources.inputs.insert(Key::Registry, registry);
-            }
-            let makefile = match request.command {
-                Command::Version | Command::Release => None,
-                _ if request.skipped.is_some() => None,
-                Command::Latest if stage::said(&request.inputs, &sources.facing(&request)?) => None,
-                _ => Some(makefile::read(world, place, &request, &paths, &sources, &stage_paths).await?),
+        let resolved = Box::pin(host.resolve(&request, &sources, &paths, connect)).await?;
+        let version_and_makefile = async {
+            let Some(Resolved { later, paths, makefile }) = resolved else {
+                let version = request.inputs.version.as_deref();
+                // git takes longest, so it is started first.
+                let (found, makefile) = tokio::join!(
+                    versions::read(host, &request, &paths, &prefix),
+                    defined(host, &request, &paths, &sources, version)
+                );
+                return Ok::<_, Failure>((found?, makefile?, None, paths));
             };
-            Ok::<_, Failure>((embedded_registry, makefile))
+            let makefile = match makefile {
+                None => defined(host, &request, &paths, &sources, later.version.as_deref()).await?,
+                read => read,
+            };
+            Ok((host.found(&later, &request)?, makefile, Some(later), paths))
         };
-        // Started in this order: git takes longest, and there is time to tidy up while both run.
-        let cloud = cloud::read(world, &request, job.as_ref());
-        let (found, makefile, cloud, ()) =
-            tokio::join!(found, makefile, cloud, async { paths.forget_old_runs() });
-        let (found, (embedded_registry, makefile)) = (found?, makefile?);
+        let (read, cloud) = tokio::join!(version_and_makefile, cloud::read(host, &request));
+        let (found, makefile, later, paths) = read?;
         if let Some(makefile) = &makefile {
             sources.add(makefile);
         }
-        let (own, facing) = (sources.own()?, sources.facing(&request)?);
-        let next = match request.command {
-            Command::ExtendedTest => Stage::Prod,
-            Command::Promote if request.targets == ["prod"] => Stage::Prod,
-            _ => Stage::ExtendedTest,
-        };
-        let destination = promotion::destination(inputs, &sources, &own, next);
-        let values = match request.command {
-            Command::Promote => promotion::source(inputs, &sources, &own)?,
-            _ => facing,
-        };
         let tracked = match request.command {
             Command::Version | Command::Release | Command::Latest => Vec::new(),
-            _ => makefile::tracked(git, makefile.as_ref(), &paths).await?,
+            _ => makefile::tracked(&host.git, makefile.as_ref(), &paths).await?,
         };
+        let own = sources.own()?;
+        let (values, destination) = promotion::sides(&request, &sources, &own)?;
         Ok(Self {
-            place,
+            place: host.place(),
+            pull_request: host.job.as_ref().is_some_and(Job::is_pull_request),
+            notes: notes(host.place(), &request, later.as_ref(), &found.notes),
             warnings: found.warnings,
-            notes: notes(place, embedded_registry.as_deref(), &request, &found.notes),
-            embedded_registry: embedded_registry.is_some(),
             standing: found.standing,
             kind: found.kind,
             tags: found.tags,
             tags_at: found.tags_at,
             level: found.level,
+            environments: sources.environments,
             request,
-            job,
+            later,
             paths,
             prefix,
             makefile,
             tracked,
-            cloud,
             own,
             values,
             destination,
-            environments: sources.environments,
-            stage_paths,
-            recorded,
+            cloud,
         })
     }
 
@@ -169,21 +161,21 @@ impl Context {
             targets: &self.request.targets,
             place: self.place,
             standing: &self.standing,
-            pull_request: self.job.as_ref().is_some_and(Job::is_pull_request),
+            pull_request: self.pull_request,
             release_tag: release::tag(self, &version),
             version,
             makefile: self.makefile.as_ref(),
             tracked: &self.tracked,
             values: &self.values,
             destination: self.destination.clone(),
-            paths: &self.stage_paths,
+            paths: &self.request.paths,
             env_vars: &self.request.env_vars,
-            recorded: self.recorded.clone(),
-            later: self.request.later.as_ref(),
+            recorded: self.request.recorded.clone(),
+            later: self.later.as_ref(),
             promotes: self.request.promotes,
             notes: self.notes.clone(),
             warnings: self.warnings.clone(),
-            embedded_registry: self.embedded_registry,
+            embedded_registry: self.request.embedded_registry.is_some(),
             cloud: self.cloud,
             skipped: self.request.skipped.as_deref(),
         })?;
@@ -231,13 +223,6 @@ impl Context {
         if self.request.command == Command::Promote { &self.own } else { &self.values }
     }
 
-    /// Whose records of gates count, whatever the commit.
-    pub fn rule(&self, env: &Env) -> Rule {
-        let main_branch = self.request.inputs.main_branch_ref();
-        let refs = Refs { main_branch, prefix: self.prefix.clone(), events: &EVENTS };
-        Rule::here(env, self.place == Place::Github, refs)
-    }
-
     /// The name of the environment that is worked in: of a promotion, where it goes.
     pub fn environment(&self) -> Option<&str> {
         let values = match self.request.command {
@@ -256,6 +241,22 @@ impl Context {
     pub fn destination(&self) -> Option<&Values> {
         self.destination.as_ref().ok()
     }
+}
+
+/// What the Makefile defines, for a command that asks.
+async fn defined(
+    host: &Host<'_>,
+    request: &Request,
+    paths: &Paths,
+    sources: &Sources,
+    version: Option<&str>,
+) -> Result<Option<Makefile>, Failure> {
+    Ok(match request.command {
+        Command::Version | Command::Release => None,
+        _ if request.skipped.is_some() => None,
+        Command::Latest if search::is_enough(request, &sources.facing(request)?) => None,
+        _ => Some(makefile::read(host, request, paths, sources, version).await?),
+    })
 }
 
 impl Sources {
@@ -286,7 +287,11 @@ fn sources(request: &Request, paths: &Paths) -> Result<Sources, Failure> {
         Some(own) => Some(own),
         None => several::first_of(request, &vars)?,
     };
-    Ok(Sources { environment, inputs: given(inputs), environments, vars, ..Sources::default() })
+    let mut given = given(inputs);
+    if let Some(name) = &request.embedded_registry {
+        given.insert(Key::Registry, Value::new(name, Origin::Run("the embedded registry".to_owned())));
+    }
+    Ok(Sources { environment, inputs: given, environments, vars, ..Sources::default() })
 }
 
 /// The inputs that are values of an environment.
@@ -313,15 +318,18 @@ fn given(inputs: &Inputs) -> Given {
 }
 
 /// What a local run uses in place of what GitHub and the platform give, said at the top.
-fn notes(place: Place, registry: Option<&str>, request: &Request, found: &[String]) -> Vec<String> {
+fn notes(place: Place, request: &Request, later: Option<&Later>, found: &[String]) -> Vec<String> {
+    if place == Place::Github {
+        return found.to_vec();
+    }
     let inputs = &request.inputs;
     let mut uses = Vec::new();
-    if inputs.version.is_none() && request.later.is_none() {
+    if inputs.version.is_none() && later.is_none() {
         uses.push("  the version    0.0.0 with the local commit; no tag is read or created".to_owned());
     }
     // The others neither push nor deploy.
     if !matches!(request.command, Command::Version | Command::Release | Command::Latest) {
-        match (registry, &inputs.registry) {
+        match (&request.embedded_registry, &inputs.registry) {
             (Some(own), _) => uses.insert(
                 0,
                 format!("  the registry   one of our own at {own}; `p2p registry` serves it after the run"),
@@ -344,9 +352,6 @@ fn notes(place: Place, registry: Option<&str>, request: &Request, found: &[Strin
         }
     }
     uses.extend(found.iter().cloned());
-    if place == Place::Github {
-        return found.to_vec();
-    }
     let colon = if uses.is_empty() { "" } else { " It uses:" };
     let top = format!("This is a local run; nothing remote is touched unless a flag names it.{colon}");
     std::iter::once(top).chain(uses).collect()

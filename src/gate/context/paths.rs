@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::{Job, Request};
 use crate::edges::git;
@@ -19,7 +19,7 @@ const LOGS: &str = "p2p-logs-";
 const KEPT_RUNS: usize = 20;
 
 /// The directories of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Paths {
     /// The root of the workspace: what nft gets a copy of.
     pub workspace: PathBuf,
@@ -40,8 +40,8 @@ pub struct Paths {
     keeps_logs: bool,
     /// What holds the logs of all local runs.
     runs: Option<PathBuf>,
-    /// Removed when the run ends, however it ends. Most runs of one target need none.
-    scratch: OnceLock<Temporary>,
+    /// Removed with the last clone, however the run ends. Most runs of one target need none.
+    scratch: Arc<OnceLock<Temporary>>,
     /// What is removed in the background.
     removals: Removals,
 }
@@ -96,26 +96,9 @@ impl Paths {
             registry: world.registry(),
             runs: Some(runs).filter(|_| job.is_none() && !request.dry_run),
             keeps_logs: job.is_some() || !request.dry_run,
-            scratch: OnceLock::new(),
+            scratch: Arc::default(),
             removals: removals.clone(),
         })
-    }
-
-    /// The same directories for somebody who looks around first, with private files apart.
-    pub(super) fn shared(&self) -> Self {
-        Self {
-            workspace: self.workspace.clone(),
-            base: self.base.clone(),
-            directory: self.directory.clone(),
-            settings: self.settings.clone(),
-            temp: self.temp.clone(),
-            logs: self.logs.clone(),
-            registry: self.registry.clone(),
-            keeps_logs: self.keeps_logs,
-            runs: None,
-            scratch: OnceLock::new(),
-            removals: self.removals.clone(),
-        }
     }
 
     /// Directories of another environment of the same gate: the same checkout, with private files and
@@ -127,23 +110,21 @@ impl Paths {
         if self.keeps_logs {
             make(&logs)?;
         }
-        Ok(Self { logs, ..self.shared() })
+        Ok(Self { logs, scratch: Arc::default(), ..self.clone() })
     }
 
-    /// Goes to another checkout of the workspace at `root`. Its settings stay those of the first: they
-    /// are about environments, which are what they are now.
+    /// The directories of another checkout of the workspace, at `root`. The settings stay those of the first
+    /// checkout: they describe the environments as they are now.
     ///
     /// # Errors
     /// The directory that it lacks.
-    pub fn enter(&mut self, root: PathBuf) -> Result<(), PathBuf> {
-        let root = root.canonicalize().unwrap_or(root);
-        let inside = self.inside().to_owned();
-        let directory: PathBuf = root.join(&inside).components().collect();
+    pub(super) fn in_checkout(&self, root: PathBuf) -> Result<Self, PathBuf> {
+        let workspace = root.canonicalize().unwrap_or(root);
+        let directory: PathBuf = workspace.join(self.inside()).components().collect();
         if !directory.is_dir() {
-            return Err(inside);
+            return Err(self.inside().to_owned());
         }
-        (self.workspace, self.directory) = (root, directory);
-        Ok(())
+        Ok(Self { workspace, directory, ..self.clone() })
     }
 
     /// Whether the run went to another checkout.

@@ -3,9 +3,10 @@
 //! Where none is named, it is the job's own. A named one is never filled from the job's own
 //! values (contract §4).
 
+use super::Request;
 use super::several::variable;
 use crate::domain::environment::{Origin, Sources, Stage, Value, Values, Vars};
-use crate::inputs::Inputs;
+use crate::inputs::Command;
 use sys::error::Failure;
 
 /// The first environment of a stage's matrix.
@@ -14,30 +15,31 @@ pub(super) fn first(vars: &Vars, stage: Stage) -> Option<Value> {
     Some(Value::new(entry.deploy_env.clone(), Origin::Vars(variable(stage))))
 }
 
-/// Where images come from, for the command `promote`.
-pub(super) fn source(inputs: &Inputs, sources: &Sources, own: &Values) -> Result<Values, Failure> {
-    let name = inputs.source_environment.as_ref().map(|name| input(name, "source-environment"));
-    other(sources, own, name)
-}
-
-/// Where images go: by default the first environment that `vars` names for the stage.
-pub(super) fn destination(
-    inputs: &Inputs,
+/// The values of the environment that the run works in (of `promote`, where images come from), and of the one
+/// where images go: by default the first environment that `vars` names for the stage.
+pub(super) fn sides(
+    request: &Request,
     sources: &Sources,
     own: &Values,
-    stage: Stage,
-) -> Result<Values, Failure> {
-    let name = inputs.dest_environment.as_ref().map(|name| input(name, "dest-environment"));
-    other(sources, own, name.or_else(|| first(&sources.vars, stage)))
-}
-
-fn other(sources: &Sources, own: &Values, name: Option<Value>) -> Result<Values, Failure> {
-    match name {
+) -> Result<(Values, Result<Values, Failure>), Failure> {
+    let inputs = &request.inputs;
+    let named = |input: &str, name: &Option<String>| {
+        name.as_ref().map(|name| Value::new(name, Origin::Input(input.to_owned())))
+    };
+    let values = |name: Option<Value>| match name {
         Some(name) => Ok(sources.of(&name)?),
         None => Ok(own.clone()),
-    }
-}
-
-fn input(text: &str, name: &str) -> Value {
-    Value::new(text, Origin::Input(name.to_owned()))
+    };
+    let next = match request.command {
+        Command::ExtendedTest => Stage::Prod,
+        Command::Promote if request.targets == ["prod"] => Stage::Prod,
+        _ => Stage::ExtendedTest,
+    };
+    let destination = named("dest-environment", &inputs.dest_environment);
+    let destination = values(destination.or_else(|| first(&sources.vars, next)));
+    let source = match request.command {
+        Command::Promote => values(named("source-environment", &inputs.source_environment))?,
+        _ => sources.facing(request)?,
+    };
+    Ok((source, destination))
 }

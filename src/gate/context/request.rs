@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{checks, release};
 use crate::domain::environment::{EnvVars, Environments, Matrix, Origin, Paths as StagePaths, Value, Vars};
 use crate::domain::image::Tested;
-use crate::gate::plan::{Later, stage};
+use crate::gate::plan::stage;
 use crate::inputs::{Command, Inputs, OutputFormat, Read};
 use oci::Reference;
 use sys::closest;
@@ -33,16 +33,18 @@ pub struct Request {
     pub(super) recorded: Vec<Tested>,
     /// The registry path of each stage.
     pub(super) paths: StagePaths,
-    /// What a later gate is about, once [`super::settle`] has found out.
-    pub later: Option<Later>,
     /// The job's own environment, where no input names it.
     pub own: Option<Value>,
     /// The environment that the gate runs in, where it is told; the job's own otherwise.
     pub facing: Option<Value>,
     /// Whether a gate promotes from there.
     pub promotes: bool,
-    /// Why nothing is done, where [`refuse_strangers`](super::refuse_strangers) decided so.
+    /// Why nothing is done, where [`Host::refuse_strangers`](super::Host::refuse_strangers) decided so.
     pub skipped: Option<String>,
+    /// The version that the first environment of a later gate takes, for the others.
+    pub decided: Option<String>,
+    /// The registry of a local run that was given no other, for its own environment.
+    pub embedded_registry: Option<String>,
 }
 
 impl Request {
@@ -98,11 +100,12 @@ impl Request {
             environments,
             recorded,
             paths,
-            later: None,
             own: None,
             facing: None,
             promotes: true,
             skipped: None,
+            decided: None,
+            embedded_registry: None,
         })
     }
 }

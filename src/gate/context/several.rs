@@ -1,6 +1,6 @@
 //! The environments that a gate runs in: one, or several one after the other.
 
-use super::{Request, promotion, stage};
+use super::{Request, later, promotion};
 use crate::domain::environment::{Matrix, Origin, Stage, Value, Vars};
 use crate::inputs::Command;
 use sys::error::Failure;
@@ -9,7 +9,7 @@ use sys::error::Failure;
 fn gate(request: &Request) -> Option<Stage> {
     match request.command {
         Command::FastFeedback | Command::Plan => Some(Stage::FastFeedback),
-        command => stage::of(command, &request.targets),
+        command => later::of(command, &request.targets),
     }
 }
 
@@ -22,6 +22,16 @@ pub(super) fn variable(stage: Stage) -> &'static str {
     }
 }
 
+/// The gate that a make target belongs to, where it belongs to one.
+fn of_target(target: &str) -> Option<Stage> {
+    match target {
+        "p2p-build" | "p2p-functional" | "p2p-nft" | "p2p-integration" => Some(Stage::FastFeedback),
+        "p2p-extended-test" => Some(Stage::ExtendedTest),
+        "p2p-prod" => Some(Stage::Prod),
+        _ => None,
+    }
+}
+
 /// The first environment of the gate that `request` is about, for one that names none: the own one of the
 /// job then. Targets belong to their gates, a promotion to the gate that it ends, and whatever belongs to
 /// none to fast feedback.
@@ -31,9 +41,9 @@ pub(super) fn variable(stage: Stage) -> &'static str {
 pub(super) fn first_of(request: &Request, vars: &Vars) -> Result<Option<Value>, Failure> {
     let targets = &request.targets;
     let stages = match request.command {
-        Command::Run => targets.iter().filter_map(|target| stage::of_target(target)).collect(),
+        Command::Run => targets.iter().filter_map(|target| of_target(target)).collect(),
         Command::Promote if *targets == ["prod"] => vec![Stage::ExtendedTest],
-        command => stage::of(command, targets).into_iter().collect(),
+        command => later::of(command, targets).into_iter().collect(),
     };
     let mut firsts = stages.iter().map(|stage| (*stage, promotion::first(vars, *stage)));
     let Some((stage, first)) = firsts.next() else { return Ok(promotion::first(vars, Stage::FastFeedback)) };

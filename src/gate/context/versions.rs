@@ -2,8 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::stage;
-use super::{Context, Job, Paths, Request};
+use super::{Context, Host, Job, Paths, Request};
 use crate::domain::version::{self, Kind, Level, Prefix, VersionTag};
 use crate::edges::git::{self, Git};
 use crate::edges::github::{self, GitHub};
@@ -45,16 +44,12 @@ impl Found {
 
 /// Reads the checkout, and the remote where the version depends on it.
 pub(super) async fn read(
+    host: &Host<'_>,
     request: &Request,
-    job: Option<&Job>,
     paths: &Paths,
-    git: &Git,
     prefix: &Prefix,
 ) -> Result<Found, Failure> {
-    let inputs = &request.inputs;
-    if let Some(later) = &request.later {
-        return Ok(stage::found(later, job, &inputs.main_branch_ref(), prefix));
-    }
+    let (inputs, job, git) = (&request.inputs, host.job.as_ref(), &host.git);
     let mut found = match job {
         Some(job) => on_github(request, job, paths, git, prefix).await?,
         None => locally(paths, git).await?,
@@ -264,8 +259,8 @@ pub(super) async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> 
 
 /// The version of this run, as far as it is decided before anything is done.
 pub(super) fn decide(context: &Context) -> Result<Version, Failure> {
-    let Context { prefix, tags, kind, standing, request, level, .. } = context;
-    if let Some(later) = &request.later {
+    let Context { prefix, tags, kind, standing, request, level, later, .. } = context;
+    if let Some(later) = later {
         return Ok(Version {
             version: later.version.clone().unwrap_or_default(),
             previous: None,

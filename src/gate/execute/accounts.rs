@@ -32,8 +32,8 @@ impl Account {
     ///
     /// # Errors
     /// When a name cannot be one.
-    pub fn of(side: &Side, federation: Option<&Federation>) -> Result<Option<Self>, Failure> {
-        let (Some(acting), Some(federation)) = (&side.identity, federation) else { return Ok(None) };
+    pub fn of(side: &Side, federation: &Federation) -> Result<Option<Self>, Failure> {
+        let Some(acting) = &side.identity else { return Ok(None) };
         let identity = Identity::new(acting.role, &acting.provider.text, &acting.service_account.text)?;
         Ok(Some(Self {
             federation: federation.clone(),

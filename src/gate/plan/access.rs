@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::build::Planner;
+use super::build::{Known, Planner};
 use super::cache::{Buildx, Cache, cache};
 use super::{Action, Job, Names, Place, Promotion, Step};
 use crate::domain::environment::{Key, Stage, Value, Values};
 use crate::domain::image::ImagePath;
 use crate::edges::google::Role;
-use crate::inputs::{ClusterEndpoint, Command, Federate};
+use crate::inputs::{ClusterEndpoint, Command, Federate, Inputs};
 use sys::error::Failure;
 
 /// Facts about the job that decide what it can get at.
@@ -127,7 +127,14 @@ impl Planner<'_> {
 
     /// Who the run acts as; adds the steps that make sure of it.
     pub(super) fn access(&mut self, names: &Names) -> Result<Access, Failure> {
-        let access = Access { own: self.own_side()?, destination: self.destination_side()? };
+        let works = |step: &Step| {
+            let acts = matches!(step.job, Job::Target(_) | Job::Images { .. } | Job::Promote(_));
+            step.action == Action::Run && acts
+        };
+        // `latest` has to ask a registry before there is anything to do.
+        let works = self.known.command == Command::Latest || self.steps.iter().any(works);
+        let own = self.rules().own(self.known.values, works)?;
+        let access = Access { destination: self.destination_side(&own)?, own };
         if matches!(self.known.command, Command::Version | Command::Release) {
             return Ok(access);
         }
@@ -171,78 +178,21 @@ impl Planner<'_> {
         Ok(access)
     }
 
-    fn own_side(&self) -> Result<Side, Failure> {
-        let known = self.known;
-        let inputs = known.inputs;
-        let password =
-            (inputs.registry_password.is_some() && known.values.own) || self.has_login(known.values);
-        let given = password && inputs.kubeconfig.is_some();
-        let works = |step: &Step| {
-            let acts = matches!(step.job, Job::Target(_) | Job::Images { .. } | Job::Promote(_));
-            step.action == Action::Run && acts
-        };
-        let wanted = match inputs.federation {
-            // It has to ask a registry before there is anything to do.
-            _ if known.command != Command::Latest && !self.steps.iter().any(works) => false,
-            Federate::Off => false,
-            Federate::On => true,
-            Federate::Auto => known.place == Place::Github && !given,
-        };
-        let promotes = known.command == Command::Promote;
-        let role = if promotes { Role::Source } else { Role::Own };
-        side(known.values, role, wanted, inputs.federation == Federate::On, password)
-            .map(|side| Side { cluster: self.cluster(&side, known.values).filter(|_| !promotes), ..side })
+    fn rules(&self) -> AccessRules<'_> {
+        let Known { inputs, place, command, .. } = *self.known;
+        AccessRules { inputs, place, command }
     }
 
     /// Of a run that promotes.
-    fn destination_side(&self) -> Result<Option<Side>, Failure> {
-        let known = self.known;
-        let Some(promotion) = self.promotion_that_runs() else { return Ok(None) };
-        let Ok(values) = &known.destination else { return Ok(None) };
-        let inputs = known.inputs;
-        let same = values.text(Key::Registry) == known.values.text(Key::Registry);
-        let password = self.has_login(values) || (same && inputs.registry_password.is_some());
-        let own_identity = self.own_side()?.identity;
-        let own = own_identity.is_some();
-        let wanted = match inputs.federation {
-            Federate::Off => false,
-            Federate::On => true,
-            Federate::Auto => known.place == Place::Github && (own || !password),
-        };
-        let google = values.google_registry().is_some();
-        let side = side(values, Role::Destination, wanted, own && google && !password, password)?;
-        let cluster = self.cluster(&side, values).filter(|_| promotion.by.is_some());
-        // One account on both sides is one identity.
-        let same = |own: &Acting, other: &Acting| {
-            own.provider.text == other.provider.text && own.service_account.text == other.service_account.text
-        };
-        let identity = match (own_identity, side.identity) {
-            (Some(own), Some(other)) if same(&own, &other) => Some(own),
-            (_, other) => other,
-        };
-        Ok(Some(Side { identity, cluster, ..side }))
-    }
-
-    /// The cluster of an environment that we can look up.
-    fn cluster(&self, side: &Side, values: &Values) -> Option<Located> {
-        side.identity.as_ref()?;
-        if self.known.inputs.kubeconfig.is_some() {
-            return None;
+    fn destination_side(&self, own: &Side) -> Result<Option<Side>, Failure> {
+        match (self.promotion_that_runs(), &self.known.destination) {
+            (Some(promotion), Ok(values)) => {
+                let side = self.rules().destination(self.known.values, values, own)?;
+                // Only a target reaches the cluster.
+                Ok(Some(Side { cluster: side.cluster.filter(|_| promotion.by.is_some()), ..side }))
+            }
+            _ => Ok(None),
         }
-        let text = |key| values.text(key).map(str::to_owned);
-        Some(Located {
-            project: text(Key::ProjectId)?,
-            location: text(Key::Region)?,
-            name: text(Key::ClusterName)?,
-            context: text(Key::KubeContext)?,
-            endpoint: values.parsed(Key::ClusterEndpoint),
-        })
-    }
-
-    /// Whether `registry-logins` has a login to the registry of an environment.
-    fn has_login(&self, values: &Values) -> bool {
-        let logins = self.known.inputs.registry_logins.as_ref();
-        logins.zip(values.text(Key::Registry)).is_some_and(|(logins, registry)| logins.of(registry).is_some())
     }
 
     fn promotion_that_runs(&self) -> Option<&Promotion> {
@@ -290,6 +240,81 @@ impl Planner<'_> {
             }
             self.steps.insert(first, Step { name, wave, action: Action::Run, job });
         }
+    }
+}
+
+/// What decides who a command acts as.
+#[derive(Clone, Copy)]
+pub struct AccessRules<'a> {
+    /// The inputs.
+    pub inputs: &'a Inputs,
+    /// Where we are.
+    pub place: Place,
+    /// The command.
+    pub command: Command,
+}
+
+impl AccessRules<'_> {
+    /// In the environment that the run works in, where it does something there.
+    ///
+    /// # Errors
+    /// Where a service account is required and not known.
+    pub fn own(&self, values: &Values, works: bool) -> Result<Side, Failure> {
+        let inputs = self.inputs;
+        let password = (inputs.registry_password.is_some() && values.own) || self.has_login(values);
+        let given = password && inputs.kubeconfig.is_some();
+        let wanted = works
+            && match inputs.federation {
+                Federate::Off => false,
+                Federate::On => true,
+                Federate::Auto => self.place == Place::Github && !given,
+            };
+        let promotes = self.command == Command::Promote;
+        let role = if promotes { Role::Source } else { Role::Own };
+        let side = side(values, role, wanted, inputs.federation == Federate::On, password)?;
+        Ok(Side { cluster: self.cluster(&side, values).filter(|_| !promotes), ..side })
+    }
+
+    /// In the environment that is promoted to.
+    fn destination(&self, source: &Values, values: &Values, own: &Side) -> Result<Side, Failure> {
+        let same = values.text(Key::Registry) == source.text(Key::Registry);
+        let password = self.has_login(values) || (same && self.inputs.registry_password.is_some());
+        let acts = own.identity.is_some();
+        let wanted = match self.inputs.federation {
+            Federate::Off => false,
+            Federate::On => true,
+            Federate::Auto => self.place == Place::Github && (acts || !password),
+        };
+        let google = values.google_registry().is_some();
+        let side = side(values, Role::Destination, wanted, acts && google && !password, password)?;
+        let cluster = self.cluster(&side, values);
+        // One account on both sides is one identity.
+        let same = |own: &&Acting, other: &Acting| {
+            own.provider.text == other.provider.text && own.service_account.text == other.service_account.text
+        };
+        let identity = side
+            .identity
+            .map(|other| own.identity.as_ref().filter(|own| same(own, &other)).cloned().unwrap_or(other));
+        Ok(Side { identity, cluster, ..side })
+    }
+
+    /// The cluster of an environment that we can look up.
+    fn cluster(&self, side: &Side, values: &Values) -> Option<Located> {
+        side.identity.as_ref().filter(|_| self.inputs.kubeconfig.is_none())?;
+        let text = |key| values.text(key).map(str::to_owned);
+        Some(Located {
+            project: text(Key::ProjectId)?,
+            location: text(Key::Region)?,
+            name: text(Key::ClusterName)?,
+            context: text(Key::KubeContext)?,
+            endpoint: values.parsed(Key::ClusterEndpoint),
+        })
+    }
+
+    /// Whether `registry-logins` has a login to the registry of an environment.
+    fn has_login(&self, values: &Values) -> bool {
+        let logins = self.inputs.registry_logins.as_ref();
+        logins.zip(values.text(Key::Registry)).is_some_and(|(logins, registry)| logins.of(registry).is_some())
     }
 }
 

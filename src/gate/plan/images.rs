@@ -1,15 +1,39 @@
 //! Which images a plan is about, and what it means that one of them is missing.
 
-use super::build::{Planner, quoted};
+use super::build::{Known, Planner, quoted};
 use super::{Action, Images, Job, Names, nameless};
-use crate::domain::environment::{Key, Stage};
-use crate::domain::image::ImagePath;
-use crate::edges::make::State;
-use crate::inputs::Command;
+use crate::domain::environment::{Key, Stage, Values};
+use crate::domain::image::{ImagePath, Tested};
+use crate::edges::make::{Makefile, State};
+use crate::inputs::{Command, Inputs};
 use sys::error::Failure;
 
 /// The target that prints the names of images.
 pub const IMAGES: &str = "p2p-images";
+
+/// What says how the images are called.
+pub enum Naming {
+    /// They are known.
+    Known(Vec<String>),
+    /// The target [`IMAGES`] prints them.
+    Printed,
+}
+
+impl Naming {
+    /// The input `image-names`, else what an earlier job recorded, else what the Makefile prints, else the app's
+    /// name.
+    pub fn of(inputs: &Inputs, recorded: &[Tested], makefile: Option<&Makefile>, values: &Values) -> Self {
+        if let Some(names) = &inputs.image_names {
+            Self::Known(names.0.clone())
+        } else if !recorded.is_empty() {
+            Self::Known(recorded.iter().map(|image| image.name.clone()).collect())
+        } else if makefile.is_some_and(|makefile| makefile.target(IMAGES).state != State::Missing) {
+            Self::Printed
+        } else {
+            Self::Known(values.text(Key::AppName).map(str::to_owned).into_iter().collect())
+        }
+    }
+}
 
 impl Planner<'_> {
     /// Adds the step that records the digests of a stage's images: those that the build pushed, or
@@ -34,14 +58,10 @@ impl Planner<'_> {
     }
 
     fn image_names(&self) -> Names {
-        if let Some(names) = &self.known.inputs.image_names {
-            Names::Names(names.0.clone())
-        } else if !self.known.recorded.is_empty() {
-            Names::Names(self.known.recorded.iter().map(|image| image.name.clone()).collect())
-        } else if self.state(IMAGES) != State::Missing {
-            Names::PrintedBy(Box::new(self.make_target(IMAGES, self.known.values, None)))
-        } else {
-            Names::Names(self.known.values.text(Key::AppName).map(str::to_owned).into_iter().collect())
+        let Known { inputs, recorded, makefile, values, .. } = self.known;
+        match Naming::of(inputs, recorded, *makefile, values) {
+            Naming::Known(names) => Names::Names(names),
+            Naming::Printed => Names::PrintedBy(Box::new(self.make_target(IMAGES, values, None))),
         }
     }
 

@@ -13,10 +13,10 @@ mod standing;
 mod stranger;
 mod text;
 
-pub use access::{Access, Acting, Cloud, Located, Preflight, Review, Side, Subnamespaces};
+pub use access::{Access, AccessRules, Acting, Cloud, Located, Preflight, Review, Side, Subnamespaces};
 pub use build::{BUILD, Known, plan, stage};
 pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
-pub use images::IMAGES;
+pub use images::{IMAGES, Naming};
 pub use later::{Later, earlier};
 pub use nameless::nameless;
 pub use standing::{Barred, EVENTS, Facts, Named, Standing, standing};
@@ -333,17 +333,15 @@ impl Plan {
         self
     }
 
-    /// The plan with the environments in the names of its steps, for a run that has several: of a
-    /// promotion it is the one that is promoted to.
-    #[must_use]
-    pub fn in_environments(mut self, own: Option<&str>, destination: Option<&str>) -> Self {
+    /// Adds the environments to the names of the steps, for a run that has several: to a promotion the one
+    /// that is promoted to.
+    pub fn name_environments(&mut self, own: Option<&str>, destination: Option<&str>) {
         for step in &mut self.steps {
             let name = if matches!(step.job, Job::Promote(_)) { destination } else { own };
             if let Some(name) = name {
                 step.name = format!("{} ({name})", step.name);
             }
         }
-        self
     }
 
     /// The commit under test; none outside a git repository, where a local run works all the same.

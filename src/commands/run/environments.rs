@@ -1,0 +1,160 @@
+//! Runs the parts of a run one after the other, the promotions last, into one outcome.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::domain::outcome::{Event, Outcome};
+use crate::gate::execute::{Edges, Execution, Progress, Site, builder};
+use crate::gate::plan::Plan;
+use crate::inputs::Command;
+use crate::report::Reporter;
+use sys::process::Stop;
+use workflow_commands::{Level, Masker};
+
+/// One part, ready to run.
+pub(super) struct Part {
+    pub(super) plan: Plan,
+    pub(super) site: Site,
+    pub(super) edges: Edges,
+    /// The environment, where there are several.
+    pub(super) name: Option<String>,
+    /// Whether it only promotes what the gate before it tested.
+    pub(super) promotes: bool,
+}
+
+/// What all parts have in common.
+pub(super) struct Shared<'a> {
+    pub(super) reporter: &'a Reporter,
+    pub(super) masker: Masker,
+    pub(super) stop: Stop,
+    /// When the run began.
+    pub(super) began: jiff::Timestamp,
+}
+
+impl Shared<'_> {
+    /// Runs all parts. One that fails stops none of the others, but nothing is promoted then.
+    pub(super) async fn run(&self, mut parts: Vec<Part>, logs: &Path) -> Option<Outcome> {
+        for part in &mut parts {
+            self.make_builder(part).await;
+        }
+        let mut run = Run { clock: Instant::now(), shared: self, under_way: Vec::new() };
+        let (gates, promotions): (Vec<_>, Vec<_>) = parts.iter().partition(|part| !part.promotes);
+        Box::pin(run.test(&gates)).await;
+        Box::pin(run.promote(&gates, &promotions)).await;
+        let outcome = Outcome::joined(run.end(gates.len()).await)?;
+        let outcome = Outcome { logs: logs.display().to_string(), ..outcome };
+        self.reporter.emit(&Event::Ended(&outcome));
+        Some(outcome)
+    }
+
+    async fn make_builder(&self, Part { plan, site, .. }: &mut Part) {
+        let mut stop = self.stop.clone();
+        let (cache, warning) = tokio::select! {
+            made = builder(&site.env, &site.paths.directory, site.cache) => made,
+            // Nothing will be built.
+            _ = stop.wait() => (site.cache, None),
+        };
+        (site.cache, plan.build_cache) = (cache, cache);
+        plan.warnings.extend(warning);
+    }
+}
+
+/// The parts under way, in the order in which they began.
+struct Run<'a> {
+    shared: &'a Shared<'a>,
+    clock: Instant,
+    under_way: Vec<(Execution<'a>, Progress)>,
+}
+
+impl<'a> Run<'a> {
+    fn begin(&self, part: &'a Part, plan: Plan) -> (Execution<'a>, Progress) {
+        let Shared { reporter, masker, stop, began } = self.shared;
+        let execution = Execution {
+            site: &part.site,
+            edges: &part.edges,
+            reporter: (*reporter).clone(),
+            masker: masker.clone(),
+            stop: stop.clone(),
+        };
+        let passed = jiff::SignedDuration::try_from(self.clock.elapsed()).unwrap_or_default();
+        let progress = execution.begin(plan, began.checked_add(passed).unwrap_or(*began));
+        (execution, progress)
+    }
+
+    /// Runs the gate in each environment, as far as its promotion where there are several.
+    async fn test(&mut self, gates: &[&'a Part]) {
+        for (position, part) in gates.iter().enumerate() {
+            if let (Some(name), true) = (&part.name, gates.len() > 1) {
+                let text = format!("\nenvironment {name}, {} of {}:", position + 1, gates.len());
+                self.shared.reporter.emit(&Event::Said(Level::Notice, &text));
+            }
+            let mut plan = part.plan.clone();
+            match self.under_way.first() {
+                // It may have created the tag; it is the same commit.
+                Some((_, first)) if plan.command == Command::FastFeedback => {
+                    plan = plan.with_version(first.version().clone());
+                }
+                // What goes on is the first one's image: the others have to test just that.
+                Some((_, first)) => plan.images.recorded = first.images(),
+                None => {}
+            }
+            let (execution, mut progress) = self.begin(part, plan);
+            let before_promotion = progress.promotion().filter(|_| gates.len() > 1);
+            execution.waves(&mut progress, before_promotion).await;
+            self.under_way.push((execution, progress));
+        }
+    }
+
+    /// Promotes what the first environment tested, if all of them passed.
+    async fn promote(&mut self, gates: &[&'a Part], promotions: &[&'a Part]) {
+        let tested = gates.iter().zip(&self.under_way);
+        let failed = tested.filter(|(_, (_, progress))| !progress.passed());
+        let failed: Vec<_> = failed.filter_map(|(part, _)| part.name.as_deref()).collect();
+        let mut blocked =
+            (!failed.is_empty()).then(|| format!("the gate did not pass in {}", failed.join(" and ")));
+        let Some((execution, first)) = self.under_way.first_mut() else { return };
+        finish(execution, first, blocked.as_deref()).await;
+        if !first.passed() && blocked.is_none() {
+            blocked = Some("the gate did not pass".to_owned());
+        }
+        let (version, images) = (first.version().clone(), first.images());
+        for part in promotions {
+            let mut plan = part.plan.clone().with_version(version.clone());
+            plan.images.recorded.clone_from(&images);
+            let (execution, mut progress) = self.begin(part, plan);
+            finish(&execution, &mut progress, blocked.as_deref()).await;
+            self.under_way.push((execution, progress));
+        }
+    }
+
+    /// Leaves the records of the gate, and gives what each part came to; the first ones are its `gates`.
+    async fn end(mut self, gates: usize) -> Vec<Outcome> {
+        if let Some(verdict) = verdict(self.under_way.iter().take(gates).map(|(_, progress)| progress)) {
+            for (execution, progress) in &mut self.under_way {
+                Box::pin(execution.judge(progress, &verdict)).await;
+            }
+        }
+        let mut ended = Vec::new();
+        for (execution, progress) in self.under_way {
+            ended.push(execution.end(progress).await);
+        }
+        ended
+    }
+}
+
+/// Runs the steps that are left, or says why not.
+async fn finish(execution: &Execution<'_>, progress: &mut Progress, blocked: Option<&str>) {
+    match blocked {
+        None => Box::pin(execution.waves(progress, None)).await,
+        Some(reason) => execution.skip(progress, reason),
+    }
+}
+
+/// What the gate found out about its images: a test that fails in one environment fails all of it. Nothing,
+/// where it could not run everywhere.
+fn verdict<'a>(mut gates: impl Iterator<Item = &'a Progress> + Clone) -> Option<Result<(), String>> {
+    if let Some(failed) = gates.clone().find_map(Progress::failed_test) {
+        return Some(Err(failed));
+    }
+    gates.all(Progress::tested).then_some(Ok(()))
+}

@@ -1,0 +1,286 @@
+//! The gate and its single steps: inputs → context → plan → execute → report. docs/design/prepare.md says how a run
+//! is prepared, and who owns what.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::environments::Shared;
+use super::interrupted;
+use super::news::Slack;
+use super::prepare::{Gathered, gather};
+use super::trusted::Trusted;
+use super::wiring::{Wiring, basic, insecure};
+use crate::cli::Flags;
+use crate::domain::outcome::{Event, Outcome};
+use crate::edges::git::Git;
+use crate::gate::context::{self, Host, Job, Paths, Request};
+use crate::gate::plan::Plan;
+use crate::inputs::{Command, Inputs, OutputFormat, Read};
+use crate::report::{self, Annotations, Console, Json, Listener, Log, Outputs, Reporter, Summary};
+use registry::{Local, Trimmed};
+use sys::error::{Exit, Failure};
+use sys::process::{Signals, Stop};
+use sys::removals::Removals;
+use sys::retry::{Policy, Watcher};
+use sys::world::World;
+use workflow_commands::{Level, Secret};
+
+/// How long after a signal files of ours are still removed. What is left then, a copy of the workspace, goes
+/// with the job; the runner kills the step after ten seconds.
+const LAST: Duration = Duration::from_millis(8500);
+
+/// Runs a command of the gate. It reports every failure itself.
+///
+/// # Errors
+/// The failure that was reported.
+pub(super) async fn run(world: &World, flags: &Flags, console: &Console) -> Result<Exit, Failure> {
+    let read = Inputs::read(|spec| spec.text(flags.text(spec), &world.reserved))
+        .inspect_err(|failure| report::failed(console, &world.env, failure, None))?;
+    if read.inputs.dry_run || read.inputs.command == Command::Plan {
+        console.only_answers();
+    }
+    // Before anything else: wrong inputs hold secrets, too.
+    console.hide(&read.secrets);
+    console.hide(&secrets(&read.inputs, world));
+    let slack = Slack::new(world, &read.inputs, console);
+    let mut run =
+        Run { world, console, removals: Removals::default(), signals: None, logs: None, registry: None };
+    let ended = Box::pin(run.gate(read)).await;
+    if let Err(failure) = &ended {
+        run.failed(failure);
+    }
+    if let Some(slack) = slack {
+        Box::pin(slack.tell(&ended, console)).await;
+    }
+    run.tidy_up().await;
+    Ok(ended?.map_or(Exit::Passed, |outcome| outcome.exit))
+}
+
+/// A run, and what it owns until it has ended, however it ends.
+struct Run<'a> {
+    world: &'a World,
+    console: &'a Console,
+    /// What is being removed in the background.
+    removals: Removals,
+    signals: Option<Signals>,
+    /// The directory for the report, where there is one already.
+    logs: Option<PathBuf>,
+    /// The registry of a local run that was given no other.
+    registry: Option<Local>,
+}
+
+impl Run<'_> {
+    /// Runs the gate; there is no outcome of a plan that is only shown.
+    async fn gate(&mut self, read: Read) -> Result<Option<Outcome>, Failure> {
+        let (world, console) = (self.world, self.console);
+        let request = Request::new(read)?;
+        // Reading the Makefile comes next, and it may print any of them.
+        console.hide(request.env_vars.iter().map(|(_, secret)| secret));
+        if request.dry_run && request.inputs.output == OutputFormat::Matrix {
+            report::matrix(console, &world.env, &context::matrix(&request)?)?;
+            return Ok(None);
+        }
+        let mut stop = self.listen()?;
+        let job = if console.is_github() { Some(Job::read(&world.env)?) } else { None };
+        let paths = Paths::new(world, job.as_ref(), &request, &self.removals)?;
+        self.logs = paths.keeps_logs().then(|| paths.logs.clone());
+        let reporter = self.reporter(&request, &paths.logs);
+        for warning in insecure(&request.inputs)?.1 {
+            reporter.emit(&Event::Said(Level::Warning, &warning));
+        }
+        let trusted = Trusted::read(world, &request.inputs, &paths.base)?;
+        let git = Git::new(&trusted.world.env)
+            .in_workspace(job.as_ref().map(|job| job.workspace.as_path()))
+            .retrying(Policy::default(), watcher(&reporter));
+        let git = if request.inputs.github_token.is_some() { git.pinned().await? } else { git };
+        let host = Host { world: &trusted.world, job, git };
+        let wiring = Wiring { host: &host, trusted: &trusted, console, reporter: &reporter };
+        let (dry_run, format, limit) = (request.dry_run, request.inputs.output, request.inputs.cache_limit.0);
+        let gathered = tokio::select! {
+            gathered = Box::pin(self.gathered(&wiring, request, &paths)) => gathered?,
+            signal = stop.wait() => return Err(interrupted(signal)),
+        };
+        // What a run would stumble over without the network, a plan finds too.
+        let mut parts = Vec::new();
+        for gathered in gathered {
+            let pushes = self.registry.as_ref().map(Local::pushes).transpose()?;
+            parts.push(wiring.part(gathered, pushes)?);
+        }
+        if dry_run {
+            let plans: Vec<_> = parts.into_iter().map(|part| part.plan).collect();
+            show(console, &plans, format)?;
+            self.report_plans(plans, &paths.logs);
+            return Ok(None);
+        }
+        let shared = Shared { reporter: &reporter, masker: console.masker(), stop, began: world.now };
+        let outcome = Box::pin(shared.run(parts, &paths.logs)).await;
+        if let Some(local) = self.registry.take() {
+            forget_old_images(local, limit, console).await;
+        }
+        Ok(outcome)
+    }
+
+    /// Hears signals from now on.
+    fn listen(&mut self) -> Result<Stop, Failure> {
+        let signals = self.signals.insert(Signals::listen()?);
+        if !self.console.is_github() {
+            tokio::spawn(say_how_to_kill(signals.stop(), self.console.clone()));
+        }
+        Ok(signals.stop())
+    }
+
+    /// Everything that is to be done, and the facts behind it.
+    async fn gathered(
+        &mut self,
+        wiring: &Wiring<'_>,
+        mut request: Request,
+        paths: &Paths,
+    ) -> Result<Vec<Gathered>, Failure> {
+        request.skipped = wiring.host.refuse_strangers(&request, paths).await?;
+        request.embedded_registry = self.embedded_registry(&request, paths).await?;
+        // There is time to tidy up while git and make run.
+        let tidy_up = async { paths.forget_old_runs() };
+        let (gathered, ()) = tokio::join!(Box::pin(gather(wiring, request, paths)), tidy_up);
+        gathered
+    }
+
+    /// Starts the registry of a local run that was given no other, and gives its name.
+    async fn embedded_registry(
+        &mut self,
+        request: &Request,
+        paths: &Paths,
+    ) -> Result<Option<String>, Failure> {
+        // These two need none.
+        let needless = matches!(request.command, Command::Version | Command::Release);
+        if self.console.is_github() || request.inputs.registry.is_some() || needless {
+            return Ok(None);
+        }
+        // A plan is only shown: nothing listens, and nothing is written.
+        let address = if request.dry_run {
+            "localhost".to_owned()
+        } else {
+            let local = registry::Home::at(&paths.registry).join().await?;
+            self.registry.insert(local).address().to_string()
+        };
+        Ok(Some(format!("{address}/local")))
+    }
+
+    fn reporter(&self, request: &Request, logs: &Path) -> Reporter {
+        let console = self.console;
+        // Scripts read what these print.
+        let bare = !console.is_github() && matches!(request.command, Command::Version | Command::Latest);
+        let log = if bare { Log::of_version(console.clone()) } else { Log::new(console.clone()) };
+        let mut listeners: Vec<Box<dyn Listener + Send>> = vec![Box::new(log)];
+        if console.is_github() {
+            // GitHub shows annotations in the log as well: what a step came to goes first.
+            listeners.push(Box::new(Annotations::new(console.clone())));
+            if let Some(file) = self.world.env.path("GITHUB_STEP_SUMMARY") {
+                listeners.push(Box::new(Summary::new(file, console.masker())));
+            }
+        }
+        let report = logs.join("report.json");
+        listeners.push(Box::new(self.outputs(&report)));
+        listeners.push(Box::new(Json::new(report, console.masker())));
+        Reporter::new(listeners)
+    }
+
+    fn outputs(&self, report: &Path) -> Outputs {
+        let file = |name| self.world.env.path(name).filter(|_| self.console.is_github());
+        Outputs::new(self.console.clone(), file("GITHUB_OUTPUT"), file("GITHUB_ARTIFACTS"), report.to_owned())
+    }
+
+    /// Gives plans that are only shown to the workflow.
+    fn report_plans(&self, plans: Vec<Plan>, logs: &Path) {
+        let of_plan = |plan| Outcome::of_plan(plan, self.world.now, logs.display().to_string());
+        let outcome = Outcome::joined(plans.into_iter().map(of_plan).collect());
+        if let (Some(_), Some(outcome)) = (&self.logs, outcome) {
+            let report = logs.join("report.json");
+            self.outputs(&report).hear(&Event::Ended(&outcome));
+            Json::new(report, self.console.masker()).hear(&Event::Ended(&outcome));
+        }
+    }
+
+    /// Reports a failure from before the plan was executed.
+    fn failed(&self, failure: &Failure) {
+        let env = &self.world.env;
+        let new = || Paths::logs_of_failure(env).filter(|_| self.console.is_github());
+        let logs = self.logs.clone().or_else(new);
+        let logs = logs.as_deref().map(|logs| (logs, self.world.now));
+        report::failed(self.console, env, failure, logs);
+    }
+
+    /// Waits until everything is removed; after a signal not for long.
+    async fn tidy_up(&self) {
+        let Some(signals) = &self.signals else { return };
+        let mut stop = signals.stop();
+        tokio::select! {
+            () = self.removals.done() => {}
+            () = stop.over(LAST) => {}
+        }
+    }
+}
+
+/// Whoever presses Ctrl-C once is told what a second time does.
+async fn say_how_to_kill(mut stop: Stop, console: Console) {
+    let signal = stop.wait().await;
+    console.complain(&format!(
+        "{}: what runs has a few seconds to clean up; Ctrl-C again kills it",
+        signal.name()
+    ));
+}
+
+/// What follows from the secret inputs, and the secrets of the job's environment.
+fn secrets(inputs: &Inputs, world: &World) -> Vec<Secret> {
+    let token = inputs.github_token.iter().map(|token| basic("x-access-token", token));
+    let mut secrets: Vec<_> = token.collect();
+    // As powerful as each other: whoever has one acts as this job.
+    let tokens =
+        [world.reserved.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN"), world.env.get("ACTIONS_RUNTIME_TOKEN")];
+    secrets.extend(tokens.into_iter().flatten().map(Secret::new));
+    secrets
+}
+
+fn watcher(reporter: &Reporter) -> Watcher {
+    let reporter = reporter.clone();
+    Watcher::new(move |again| reporter.emit(&Event::Again(&again)))
+}
+
+/// Stops the registry of a local run, and keeps its directory below the limit.
+async fn forget_old_images(local: registry::Local, limit: u64, console: &Console) {
+    match local.stop(limit).await {
+        Ok(trimmed) if trimmed.versions.is_empty() => {}
+        Ok(Trimmed { versions, bytes }) => console.complain(&format!(
+            "note: removed the {} oldest images of local runs ({}), because `cache-limit` was reached",
+            versions.len(),
+            report::size(bytes)
+        )),
+        Err(error) => {
+            console.complain(&format!("warning: old images of local runs cannot be removed: {error}"));
+        }
+    }
+}
+
+/// Prints the plans: as JSON a list of them, unless there is just one.
+fn show(console: &Console, plans: &[Plan], format: OutputFormat) -> Result<(), Failure> {
+    match format {
+        // The matrix is printed before there is a plan.
+        OutputFormat::Text | OutputFormat::Matrix => {
+            let texts: Vec<_> = plans.iter().map(|plan| plan.to_string().trim_end().to_owned()).collect();
+            console.say(&texts.join("\n\n"));
+        }
+        OutputFormat::Json => {
+            let json = match plans {
+                [plan] => serde_json::to_string_pretty(plan),
+                plans => serde_json::to_string_pretty(plans),
+            };
+            let json = json.map_err(|error| Failure {
+                what: format!("the plan cannot be written as JSON: {error}"),
+                causes: Vec::new(),
+                help: None,
+                exit: Exit::Failed,
+            })?;
+            console.say(&json);
+        }
+    }
+    Ok(())
+}

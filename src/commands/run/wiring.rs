@@ -1,0 +1,357 @@
+//! Makes the parts of a run: the edges, the logins, the run context.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::environments::Part;
+use super::prepare::Gathered;
+use super::trusted::Trusted;
+use crate::domain::environment::{Key, Values};
+use crate::edges::google::{Endpoints, Federation, IdTokenRequest, Settings as GoogleSettings, TOKEN_USER};
+use crate::edges::kube::Kubeconfig;
+use crate::edges::workspace::KeptFile;
+use crate::gate::context::{self, Asking, Context, Host, Job};
+use crate::gate::execute::{Account, Accounts, Edges, GivenLogins, Remote, Site};
+use crate::gate::plan::{Job as Work, Place, Plan, Step};
+use crate::gate::record::By;
+use crate::gate::tagging::Listing;
+use crate::inputs::{ID_TOKEN, IdToken, Inputs, RegistryLogin, RegistryLogins, Size};
+use crate::report::{Console, Reporter};
+use oci::logins::Login;
+use oci::{Client, Credentials, Insecure, Settings};
+use registry::Pushes;
+use sys::error::Failure;
+use sys::http::Retrying;
+use sys::retry::Policy;
+use sys::sync::Mutex;
+use sys::world::{Env, World};
+use workflow_commands::{Secret, Secrets};
+
+/// The largest workspace that is copied for parallel targets, unless the environment says otherwise.
+const COPY_LIMIT: Size = Size(2 << 30);
+/// How long a subnamespace may take to be ready, unless the environment says otherwise.
+const SUBNAMESPACES_LIMIT: Duration = Duration::from_mins(2);
+
+/// What makes the edges of parts, and their run contexts. Nothing is asked yet.
+pub(super) struct Wiring<'a> {
+    pub(super) host: &'a Host<'a>,
+    pub(super) trusted: &'a Trusted,
+    pub(super) console: &'a Console,
+    pub(super) reporter: &'a Reporter,
+}
+
+impl Wiring<'_> {
+    /// One part, ready to run. `pushes` is what is pushed to the registry of a local run.
+    pub(super) fn part(&self, gathered: Gathered, pushes: Option<Pushes>) -> Result<Part, Failure> {
+        let Gathered { context, plan, name, promotes } = gathered;
+        let logins =
+            self.logins(&context.request.inputs, context.own(), context.source(), context.destination())?;
+        let accounts = self.accounts(&context, &plan)?;
+        let edges = Edges {
+            oci: self.registries(&context.request.inputs, &logins, &accounts)?,
+            git: self.host.git.clone(),
+            remote: self.remote(&context, &plan)?,
+            accounts,
+            pushes,
+            watcher: self.host.git.watcher().clone(),
+        };
+        let site = self.site(context, &plan, logins)?;
+        self.console.hide(&site.kubeconfig.secrets());
+        Ok(Part { plan, site, edges, name, promotes })
+    }
+
+    /// A client of registries for who asks before there is a part.
+    pub(super) async fn client(&self, asking: Asking<'_>) -> Result<Client, Failure> {
+        let Asking { inputs, own, values, side, paths } = asking;
+        let logins = self.logins(inputs, own, values, None)?;
+        let own = match side.identity {
+            Some(_) => Account::of(side, &self.federation(endpoints(values))?)?,
+            None => None,
+        };
+        if let Some(own) = &own {
+            own.enter(paths.scratch()?.join("token"), self.reporter).await?;
+        }
+        self.registries(inputs, &logins, &Accounts { own, destination: None })
+    }
+
+    /// Registries, with every login and account that there is.
+    fn registries(
+        &self,
+        inputs: &Inputs,
+        logins: &GivenLogins,
+        accounts: &Accounts,
+    ) -> Result<Client, Failure> {
+        let mut keyring = self.trusted.keyring.clone();
+        for Login { registry, username, password } in logins.all().cloned() {
+            keyring = keyring.with(&registry, Credentials::Password { username, password });
+        }
+        for account in [&accounts.own, &accounts.destination].into_iter().flatten() {
+            if let Some((registry, renewed)) = account.registry() {
+                keyring = keyring.with_renewed(registry, renewed);
+            }
+        }
+        Ok(Client::new(Settings {
+            keyring,
+            insecure: insecure(inputs)?.0,
+            watcher: self.host.git.watcher().clone(),
+            secrets: self.console.secrets(),
+            ..Settings::default()
+        }))
+    }
+
+    /// The remote repository, where the plan creates or moves tags.
+    fn remote(&self, context: &Context, plan: &Plan) -> Result<Option<Remote>, Failure> {
+        let Some(job) = &self.host.job else { return Ok(None) };
+        if !plan.steps.iter().any(|step| step.job.tags(&plan.version)) {
+            return Ok(None);
+        }
+        let inputs = &context.request.inputs;
+        Ok(Some(Remote {
+            repository: context::remote(job, inputs, &context.prefix, &self.host.git)?,
+            commit: context.standing.commit.clone(),
+            kind: context.kind.clone(),
+            listing: Listing { tags: context.tags.clone(), at: context.tags_at },
+            bump: inputs.bump,
+        }))
+    }
+
+    /// The accounts that the plan names.
+    fn accounts(&self, context: &Context, plan: &Plan) -> Result<Accounts, Failure> {
+        let access = &plan.access;
+        let sides = [Some(&access.own), access.destination.as_ref()];
+        if !sides.into_iter().flatten().any(|side| side.identity.is_some()) {
+            return Ok(Accounts::default());
+        }
+        let at = endpoints(context.source());
+        let own = self.federation(at.clone())?;
+        let destination = match (&access.destination, context.destination().map(endpoints)) {
+            (None, _) => None,
+            (Some(side), Some(elsewhere)) if elsewhere != at => {
+                Account::of(side, &self.federation(elsewhere)?)?
+            }
+            // In one cloud both sides share connections and tokens.
+            (Some(side), _) => Account::of(side, &own)?,
+        };
+        Ok(Accounts { own: Account::of(&access.own, &own)?, destination })
+    }
+
+    fn federation(&self, endpoints: Endpoints) -> Result<Federation, Failure> {
+        Ok(Federation::new(GoogleSettings {
+            endpoints,
+            request: IdTokenRequest::of(&self.host.world.reserved),
+            fork: self.host.job.as_ref().is_some_and(Job::lacks_secrets),
+            retrying: Retrying { policy: Policy::default(), watcher: self.host.git.watcher().clone() },
+            secrets: with_logins(self.console.secrets()),
+        })?)
+    }
+
+    /// The logins of the inputs: those of `registry-logins`, and each side's own, the longest that fits.
+    fn logins(
+        &self,
+        inputs: &Inputs,
+        own: &Values,
+        source: &Values,
+        destination: Option<&Values>,
+    ) -> Result<GivenLogins, Failure> {
+        let further = inputs.registry_logins.iter().flat_map(RegistryLogins::iter).map(login).collect();
+        let own_login = own_login(inputs, own)?;
+        let given = |values: &Values| {
+            let registry = values.text(Key::Registry)?;
+            if let Some(own) = own_login.as_ref().filter(|own| own.registry == registry) {
+                return Some(own.clone());
+            }
+            inputs.registry_logins.as_ref()?.of(registry).map(login)
+        };
+        let logins = GivenLogins {
+            own: given(own),
+            source: given(source),
+            destination: destination.and_then(given),
+            further,
+        };
+        let shown: Vec<_> = logins.all().map(|login| basic(&login.username, &login.password)).collect();
+        self.console.hide(&shown);
+        Ok(logins)
+    }
+
+    /// Where the plan runs, and with what.
+    fn site(&self, context: Context, plan: &Plan, logins: GivenLogins) -> Result<Site, Failure> {
+        let (inputs, values, env) = (&context.request.inputs, context.source(), &self.host.world.env);
+        let Clusters { kubeconfig, kube_context, kubeconfig_elsewhere } =
+            clusters(&context, plan, self.trusted)?;
+        let credentials = match (context.place, env.path("HOME")) {
+            (Place::Github, Some(home)) => {
+                Some(KeptFile::of(home.join(".config/gcloud/application_default_credentials.json"))?)
+            }
+            _ => None,
+        };
+        Ok(Site {
+            place: context.place,
+            env: of_targets(self.host.world, inputs.id_token),
+            binary: std::env::current_exe()?,
+            insecure_registries: inputs.insecure_registries.as_ref().map(|names| names.0.join(",")),
+            flags: flags(&context),
+            copy_limit: values.parsed(Key::CopyLimit).unwrap_or(COPY_LIMIT).0,
+            logins,
+            kubeconfig,
+            kube_context,
+            kubeconfig_elsewhere,
+            credentials,
+            cache: plan.build_cache,
+            by: By::here(env, context.place == Place::Github),
+            rule: self.host.rule(&context.request)?,
+            subnamespaces_limit: values.parsed(Key::SubnamespacesTimeout).unwrap_or(SUBNAMESPACES_LIMIT),
+            log_names: Mutex::new(BTreeSet::new()),
+            paths: context.paths,
+        })
+    }
+}
+
+/// The clusters of a part.
+struct Clusters {
+    kubeconfig: Kubeconfig,
+    kube_context: Option<String>,
+    /// For a promotion to another environment than the job's own.
+    kubeconfig_elsewhere: Option<Kubeconfig>,
+}
+
+/// What targets get of a kubeconfig.
+fn clusters(context: &Context, plan: &Plan, trusted: &Trusted) -> Result<Clusters, Failure> {
+    let kube_context = context.kube_context();
+    let kubeconfig = trusted.kubeconfig(&context.request.inputs, context.place, kube_context.as_deref())?;
+    // The current context of a kubeconfig is the own environment's cluster, never another's.
+    let kube_context = match kubeconfig.contexts().next() {
+        Some(_) if kube_context.is_none() && plan.access.own.cluster.is_none() => {
+            context.kube_context_of_another()?
+        }
+        _ => kube_context,
+    };
+    let kubeconfig_elsewhere = match context.destination().filter(|values| !values.own) {
+        Some(values) => Some(of_context(&kubeconfig, values.text(Key::KubeContext))?),
+        None => None,
+    };
+    // A context that is not there is told before anything runs.
+    let elsewhere = |step: &&Step| kubeconfig_elsewhere.is_some() && matches!(step.job, Work::Promote(_));
+    for target in plan.steps.iter().filter(|step| !elsewhere(step)).filter_map(Step::target) {
+        kubeconfig.for_target(kube_context.as_deref(), target.namespace.as_deref())?;
+    }
+    Ok(Clusters { kubeconfig, kube_context, kubeconfig_elsewhere })
+}
+
+/// The registries without TLS, and warnings about what is refused.
+pub(super) fn insecure(inputs: &Inputs) -> Result<(Insecure, Vec<String>), Failure> {
+    Ok(Insecure::read(inputs.insecure_registries.as_ref().map_or(&[], |names| &names.0))?)
+}
+
+/// Where Google's services are for an environment.
+fn endpoints(values: &Values) -> Endpoints {
+    let universe = values.text(Key::GoogleUniverse);
+    let mut endpoints = universe.map_or_else(Endpoints::default, Endpoints::of_universe);
+    for (own, key) in [
+        (&mut endpoints.sts, Key::GoogleStsUrl),
+        (&mut endpoints.iam_credentials, Key::GoogleIamCredentialsUrl),
+        (&mut endpoints.container, Key::GoogleContainerUrl),
+    ] {
+        if let Some(url) = values.text(key) {
+            url.trim_end_matches('/').clone_into(own);
+        }
+    }
+    endpoints
+}
+
+/// Hides tokens of Google, and what they look like in a login.
+fn with_logins(secrets: Secrets) -> Secrets {
+    Secrets::new(move |token| {
+        secrets.mask(token);
+        secrets.mask(&basic(TOKEN_USER, token));
+    })
+}
+
+/// What HTTP's basic authentication makes of a login, which is as secret as the password.
+pub(super) fn basic(username: &str, password: &Secret) -> Secret {
+    Secret::new(STANDARD.encode(format!("{username}:{}", password.expose())))
+}
+
+fn login(line: &RegistryLogin) -> Login {
+    let RegistryLogin { registry, username, password } = line.clone();
+    Login { registry, username, password }
+}
+
+/// The login that `registry-username` and `registry-password` give to the registry of the job's own
+/// environment.
+fn own_login(inputs: &Inputs, values: &Values) -> Result<Option<Login>, Failure> {
+    let (Some(registry), Some(password)) = (values.text(Key::Registry), &inputs.registry_password) else {
+        return Ok(None);
+    };
+    let username = match &inputs.registry_username {
+        Some(username) => username.clone(),
+        None if values.is_google(registry) => TOKEN_USER.to_owned(),
+        None => {
+            return Err(Failure::usage(
+                "the input `registry-password` is set and `registry-username` is not",
+                format!(
+                    "give the user of {registry}: `registry-username: ${{{{ github.actor }}}}`; nothing was run"
+                ),
+            ));
+        }
+    };
+    let login = Login { registry: registry.to_owned(), username, password: password.clone() };
+    login.check()?;
+    Ok(Some(login))
+}
+
+/// The flags with which a target means on a laptop what it means here: the inputs that it sees something
+/// of, where they were given. Version and registry are those of a job on GitHub, and a laptop has its own,
+/// unless it was told of others.
+fn flags(context: &Context) -> Vec<(&'static str, String)> {
+    let (inputs, later) = (&context.request.inputs, context.later.as_ref());
+    let version = inputs.version.clone().or_else(|| later?.version.clone());
+    let other_than = |default: &str, text: &String| Some(text.clone()).filter(|text| text != default);
+    let local = |text: &Option<String>| text.clone().filter(|_| context.place == Place::Local);
+    let given = [
+        ("--working-directory", other_than(".", &inputs.working_directory)),
+        ("--tenant-name", inputs.tenant_name.clone()),
+        ("--app-name", inputs.app_name.clone()),
+        ("--environment", inputs.environment.clone()),
+        ("--version", local(&version)),
+        ("--image-names", inputs.image_names.as_ref().map(|names| names.0.join(","))),
+        ("--fast-feedback-path", other_than("test", &inputs.fast_feedback_path)),
+        ("--extended-test-path", other_than("extended-test", &inputs.extended_test_path)),
+        ("--prod-path", other_than("prod", &inputs.prod_path)),
+        ("--registry", local(&inputs.registry)),
+        ("--registry-username", local(&inputs.registry_username)),
+        ("--base-domain", inputs.base_domain.clone()),
+        ("--internal-services-domain", inputs.internal_services_domain.clone()),
+        ("--dplatform", inputs.dplatform.clone()),
+        ("--project-id", inputs.project_id.clone()),
+        ("--project-number", inputs.project_number.clone()),
+        ("--region", inputs.region.clone()),
+        ("--base-namespace", inputs.base_namespace.clone()),
+        ("--environments", inputs.environments.clone()),
+        ("--kube-context", inputs.kube_context.clone()),
+    ];
+    given.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
+}
+
+/// What targets inherit. With the job's id token a target can act as any environment.
+fn of_targets(world: &World, id_token: IdToken) -> Env {
+    let mut env = world.env.clone();
+    if id_token == IdToken::Pass {
+        for name in ID_TOKEN {
+            if let Some(value) = world.reserved.get(name) {
+                env.set(name, value);
+            }
+        }
+    }
+    env
+}
+
+/// What reaches the cluster of one context and no other; no cluster where that context is not there.
+fn of_context(kubeconfig: &Kubeconfig, context: Option<&str>) -> Result<Kubeconfig, Failure> {
+    match context.filter(|wanted| kubeconfig.contexts().any(|context| context == *wanted)) {
+        Some(context) => Ok(kubeconfig.for_target(Some(context), None)?),
+        None => Ok(Kubeconfig::empty()),
+    }
+}

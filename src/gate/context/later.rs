@@ -1,0 +1,188 @@
+//! Which version a later gate is about, and the checkout of its tag.
+//!
+//! The version is the input's, or the latest in the registry path of the gate. Its Makefile is the
+//! one of its tag, which is checked out in a directory of the run's own.
+
+use super::reviewed::Reviewed;
+use super::search::{Chosen, Search};
+use super::versions::{self, Found};
+use super::{Asking, Host, Paths, Request};
+use crate::domain::environment::{Sources, Stage};
+use crate::domain::version::{self, Commit};
+use crate::edges::git::Worktree;
+use crate::edges::make::Makefile;
+use crate::gate::plan::{Later, Standing, stage};
+use crate::inputs::Command;
+use oci::Client;
+use sys::error::{Exit, Failure};
+
+/// The gate that a command is about, where it is a later one.
+pub(super) fn of(command: Command, targets: &[String]) -> Option<Stage> {
+    match command {
+        Command::ExtendedTest => Some(Stage::ExtendedTest),
+        Command::Prod => Some(Stage::Prod),
+        Command::Latest => stage(targets).ok(),
+        _ => None,
+    }
+}
+
+/// A later gate whose version is known, and how to go on.
+pub(super) struct Resolved {
+    pub(super) later: Later,
+    /// The directories of the version's checkout; those of the workspace where nothing is checked out.
+    pub(super) paths: Paths,
+    /// The Makefile, where the search read it and nothing else is checked out.
+    pub(super) makefile: Option<Makefile>,
+}
+
+impl Host<'_> {
+    /// Finds out which version `request` is about, if it is about a later gate, and checks the version's tag out.
+    ///
+    /// A local run with a registry of its own has no released versions: it takes the checkout as it is.
+    pub(super) async fn resolve(
+        &self,
+        request: &Request,
+        sources: &Sources,
+        paths: &Paths,
+        connect: impl AsyncFnOnce(Asking<'_>) -> Result<Client, Failure>,
+    ) -> Result<Option<Resolved>, Failure> {
+        let Some(stage) = of(request.command, &request.targets) else { return Ok(None) };
+        if self.job.is_none() && request.inputs.registry.is_none() {
+            return match request.command {
+                Command::Latest => Err(Failure::usage(
+                    "there are no released versions in a local run",
+                    "name the registry to look in: `--registry`, or `p2p latest <registry>/<name>`",
+                )),
+                _ => Ok(None),
+            };
+        }
+        let mut paths = paths.clone();
+        // A version becomes a part of a ref and of a tag.
+        let mut commit = self.commit_here(&paths).await?;
+        let (chosen, mut makefile) = if let Some(given) = given(request) {
+            (given, None)
+        } else {
+            let search = Search { host: self, request, stage, paths: &paths };
+            search.latest(sources.clone(), connect).await?
+        };
+        let Chosen { version, because, mut notes, warnings } = chosen;
+        let mut tag = None;
+        if let (Some(version), true) = (&version, request.command != Command::Latest) {
+            let name = request.inputs.prefix()?.tag_of(version);
+            (commit, paths) = self.check_out(request, &paths, version, &name).await?;
+            notes.push(format!(
+                "the tag {name} is checked out in a directory of its own; the workspace stays as it is"
+            ));
+            if paths.workspace.join(".gitmodules").is_file() {
+                notes.push(format!("the tag {name} has submodules, which are not checked out"));
+            }
+            (tag, makefile) = (Some(name), None);
+        }
+        let later = Later { stage, version, tag, commit, because, notes, warnings };
+        Ok(Some(Resolved { later, paths, makefile }))
+    }
+
+    /// The commit of the event or the checkout, for a run that checks no tag out.
+    async fn commit_here(&self, paths: &Paths) -> Result<Commit, Failure> {
+        match &self.job {
+            Some(job) => job.sha().parse().map_err(|error: version::Error| {
+                Failure::from(error).context("the environment variable `GITHUB_SHA` names no commit")
+            }),
+            None => Ok(versions::locally(paths, &self.git).await?.standing.commit),
+        }
+    }
+
+    /// Checks a tag out. Gives the tag's commit and the directories of the checkout.
+    async fn check_out(
+        &self,
+        request: &Request,
+        paths: &Paths,
+        version: &str,
+        tag: &str,
+    ) -> Result<(Commit, Paths), Failure> {
+        let (git, token) = (&self.git, request.inputs.github_token.as_ref());
+        let url = self.job.as_ref().map(super::Job::git_url);
+        let commit = match &url {
+            Some(url) => git.remote_tag(url, tag, token).await?,
+            None => git.peel(&paths.directory, &format!("refs/tags/{tag}")).await?,
+        };
+        let place = url.as_deref().unwrap_or("this repository");
+        let commit = commit.ok_or_else(|| Failure {
+            what: format!("the version {version} has no tag {tag} in {place}"),
+            causes: Vec::new(),
+            help: Some(
+                "a later gate runs the Makefile of the version's tag: correct `version` or `version-prefix`, or push \
+                 the tag; nothing was run"
+                    .to_owned(),
+            ),
+            exit: Exit::Usage,
+        })?;
+        self.refuse_unreviewed(request, paths, tag, &commit).await?;
+        let to = paths.scratch()?.join("checkout");
+        let worktree =
+            Worktree { from: &paths.directory, url: url.as_deref(), token, tag, commit: &commit, to: &to };
+        git.worktree(worktree)
+            .await
+            .map_err(|error| Failure::from(error).context(format!("the tag {tag} cannot be checked out")))?;
+        let paths = paths.in_checkout(to).map_err(|directory| {
+            Failure::usage(
+                format!("the tag {tag} has no directory {}", directory.display()),
+                "correct `working-directory` or `version-prefix`; nothing was run",
+            )
+        })?;
+        Ok((commit, paths))
+    }
+
+    /// Refuses a tag whose commit nobody reviewed: whoever may create tags could let any Makefile run with the
+    /// secrets of production.
+    async fn refuse_unreviewed(
+        &self,
+        request: &Request,
+        paths: &Paths,
+        tag: &str,
+        commit: &Commit,
+    ) -> Result<(), Failure> {
+        let Some(job) = &self.job else { return Ok(()) };
+        let reviewed = Reviewed::new(request, job, paths, &self.git)?;
+        if reviewed.holds(commit).await? {
+            return Ok(());
+        }
+        Err(Failure {
+            what: format!(
+                "the tag {tag} names the commit {commit}, which is not in the history of {}",
+                reviewed.named()
+            ),
+            causes: Vec::new(),
+            help: Some(
+                "a later gate runs reviewed code only: remove the tag if it is not yours, merge the commit, or name its \
+                 branch in `release-branches`; nothing was run"
+                    .to_owned(),
+            ),
+            exit: Exit::Failed,
+        })
+    }
+
+    /// What is known of the commit of a later gate.
+    pub(super) fn found(&self, later: &Later, request: &Request) -> Result<Found, Failure> {
+        let (inputs, commit) = (&request.inputs, later.commit.clone());
+        let standing = match &self.job {
+            Some(job) => {
+                let facts = job.facts(commit.clone(), commit, None);
+                later.standing(&facts, &inputs.main_branch_ref(), &inputs.prefix()?)
+            }
+            None => Standing { kind: later.kind(), commit, barred: None },
+        };
+        let (notes, warnings) = (later.notes.clone(), later.warnings.clone());
+        Ok(Found { notes, warnings, ..Found::of(standing, later.kind()) })
+    }
+}
+
+/// The version, where nobody has to look for it: the input's, or that of the gate's first environment.
+fn given(request: &Request) -> Option<Chosen> {
+    let (version, because) = match (&request.inputs.version, &request.decided) {
+        (Some(version), _) => (version, versions::because_given()),
+        (None, Some(version)) => (version, "the version of the first environment".to_owned()),
+        (None, None) => return None,
+    };
+    Some(Chosen { version: Some(version.clone()), because, ..Chosen::default() })
+}
