@@ -12,6 +12,7 @@ use ::sys::process::{
 };
 use ::sys::world::Env;
 use tempfile::TempDir;
+use workflow_commands::Secret;
 
 /// Longer than anything here takes, so that a test that hangs fails.
 const LONG: Duration = Duration::from_secs(20);
@@ -72,7 +73,7 @@ async fn captures_both_streams_apart() {
         Path::new(String::from_utf8(captured.stdout).unwrap().trim())
             .ends_with(directory.path().file_name().unwrap())
     );
-    assert_eq!(captured.stderr, b"err\n");
+    assert_eq!(captured.stderr, "err\n");
 }
 
 #[tokio::test]
@@ -88,13 +89,13 @@ async fn a_failure_names_the_command_and_the_end_of_its_errors_but_no_variable()
 async fn a_program_that_is_missing_is_named_with_what_to_do() {
     let spec = Spec::new("no-such-program", ["x"], "/", env());
     let error = capture(&spec, LONG).await.unwrap_err();
-    assert_eq!(error.to_string(), "cannot start `no-such-program x` in /");
+    assert_eq!(error.to_string(), "the program `no-such-program` is not installed, or not on the PATH");
     assert!(error.help().unwrap().contains("install `no-such-program`"));
     assert_eq!(error.exit(), Exit::Unavailable);
     let (_stopper, stop) = Stop::new();
     assert!(matches!(
         run_group(&spec, RunOptions::default(), stop, |_| ()).await,
-        Err(ProcessError::Start { .. })
+        Err(ProcessError::Missing { .. })
     ));
 }
 
@@ -112,6 +113,41 @@ async fn a_capture_does_not_wait_for_what_holds_its_output() {
     let captured = capture(&shell("sh", Path::new("/"), "sleep 4072 & echo out"), LONG).await.unwrap();
     assert_eq!(captured.stdout, b"out\n");
     until("the child is gone", || !runs("sleep 4072")).await;
+}
+
+#[tokio::test]
+async fn a_capture_reads_its_input_and_may_leave_it_unread() {
+    let directory = TempDir::new().unwrap();
+    let fed = |script: &str, input: &str| Spec {
+        input: Secret::new(input),
+        ..shell("sh", directory.path(), script)
+    };
+    let largest = "x".repeat(4096);
+    for (script, input, expected) in
+        [("cat", "host", "host"), ("cat", &largest, &largest), ("cat", "", ""), ("echo done", "host", "done\n")]
+    {
+        let captured = capture(&fed(script, input), LONG).await.unwrap();
+        assert_eq!(String::from_utf8(captured.stdout).unwrap(), expected);
+    }
+    let error = capture(&fed("cat", &format!("{largest}y")), LONG).await.unwrap_err();
+    assert!(matches!(&error, ProcessError::Start { .. }) && !format!("{error:?}").contains("xxx"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_capture_that_prints_without_end_is_killed_at_the_limit_of_its_output() {
+    for script in ["exec yes", "exec yes >&2"] {
+        let spec = Spec { output_limit: 1 << 20, ..shell("sh", Path::new("/"), script) };
+        let error = capture_any(&spec, LONG).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("`sh -c '{script}'` printed more than 1048576 bytes and was ended"));
+    }
+    let long = capture(&shell("sh", Path::new("/"), "yes | head -c 5000000"), LONG).await.unwrap();
+    assert_eq!(long.stdout.len(), 5_000_000, "nothing is lost that the limit allows");
+}
+
+#[tokio::test]
+async fn a_command_is_named_as_it_is_to_be_shown() {
+    let spec = Spec { shown: Some("git fetch".to_owned()), ..shell("sh", Path::new("/"), "kill -9 $$") };
+    assert_eq!(capture(&spec, LONG).await.unwrap_err().to_string(), "`git fetch` was ended by signal 9");
 }
 
 #[tokio::test]

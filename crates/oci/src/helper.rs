@@ -1,19 +1,20 @@
 //! Credentials out of login files, and from the helper programs that they name.
 
-use std::io;
-use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt;
 
 use super::credentials::{Credentials, Found, Origin};
 use super::error::OciError;
 use super::reference::Repository;
 use crate::login_file::{Helper, LoginFile, without_mark};
 use sys::http;
+use sys::process::{ProcessError, Spec, capture_any};
 use sys::world::Env;
+use workflow_commands::Secret;
+
+/// The longest answer of a helper, in bytes.
+const ANSWER: usize = 1 << 20;
 
 /// How long a helper may take.
 const HELPER_LIMIT: Duration = Duration::from_mins(1);
@@ -64,17 +65,24 @@ pub(super) async fn find(file: &LoginFile, repository: &Repository, env: &Env) -
 
 /// Asks a helper; `None` where it has no credentials for the registry. The error says why it could not be asked.
 async fn ask(program: &str, repository: &Repository, env: &Env) -> Result<Option<Credentials>, String> {
-    let named = Some(program).filter(|name| !name.contains('/'));
-    let path = named.and_then(|name| env.find_program(name.as_ref())).ok_or("it is not in PATH")?;
+    // The name comes from a file; it names a program on the PATH and no other file.
+    if program.contains('/') {
+        return Err("it is not in PATH".to_owned());
+    }
     let registry = repository.registry();
     let server = if registry == "docker.io" { "https://index.docker.io/v1/" } else { registry };
-    let answer = tokio::time::timeout(HELPER_LIMIT, run(&path, env, server))
-        .await
-        .map_err(|_| format!("it took longer than {} s", HELPER_LIMIT.as_secs()))?
-        .map_err(|error| error.to_string())?;
-    if !answer.status.success() {
-        let words = [&answer.stdout, &answer.stderr].map(|words| String::from_utf8_lossy(words));
-        let words = format!("{} {}", words[0].trim(), words[1].trim());
+    let spec = Spec {
+        input: Secret::new(server),
+        output_limit: ANSWER,
+        ..Spec::new(program, ["get"], "/", env.clone())
+    };
+    let answer = capture_any(&spec, HELPER_LIMIT).await.map_err(|error| match error {
+        ProcessError::Missing { .. } => "it is not in PATH".to_owned(),
+        ProcessError::TimedOut { limit, .. } => format!("it took longer than {} s", limit.as_secs()),
+        error => error.to_string(),
+    })?;
+    if !answer.succeeded() {
+        let words = format!("{} {}", String::from_utf8_lossy(&answer.stdout).trim(), answer.stderr.trim());
         // "credentials not found in native keychain" is the protocol's word for none; it belongs on stdout,
         // and some helpers write it elsewhere.
         return if words.contains("credentials not found") { Ok(None) } else { Err(http::words(&words)) };
@@ -86,32 +94,15 @@ async fn ask(program: &str, repository: &Repository, env: &Env) -> Result<Option
     Ok((!secret.is_empty()).then(|| Credentials::of(&helped.username.unwrap_or_default(), &secret)))
 }
 
-async fn run(program: &Path, env: &Env, server: &str) -> io::Result<std::process::Output> {
-    let mut child = tokio::process::Command::new(program)
-        .arg("get")
-        .env_clear()
-        .envs(env.iter())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    if let Some(mut input) = child.stdin.take() {
-        // A helper that does not read its input has its reasons: its answer decides.
-        let _ = input.write_all(server.as_bytes()).await;
-    }
-    child.wait_with_output().await
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
     use super::*;
     use crate::Keyring;
-    use workflow_commands::Secret;
 
     #[expect(clippy::unnecessary_wraps, reason = "what it is compared with is an option")]
     fn password(username: &str, password: &str) -> Option<Credentials> {

@@ -1,10 +1,11 @@
 use std::path::Path;
 
 use super::answer::said;
-use super::program::{Call, Git, Printed};
+use super::program::{Call, Git};
 use super::trust::distrusts;
 use super::{Error, files};
 use crate::domain::version::Commit;
+use sys::process::Captured;
 
 /// The top directory of the working tree that holds `directory`: the nearest one with a `.git`,
 /// which is a repository or a file that leads to one (gitrepository-layout(5)). It is looked for
@@ -95,7 +96,7 @@ impl Git {
         }
     }
 
-    async fn ask(&self, directory: &Path, arguments: &[&str]) -> Result<(String, Printed), Error> {
+    async fn ask(&self, directory: &Path, arguments: &[&str]) -> Result<(String, Captured), Error> {
         let call = Call::local(directory, arguments);
         Ok((call.shown.clone(), self.run_in_checkout(call).await?))
     }
@@ -113,7 +114,7 @@ impl<'a> Call<'a> {
     }
 }
 
-pub(super) fn failed(command: String, directory: &Path, printed: &Printed) -> Error {
+pub(super) fn failed(command: String, directory: &Path, printed: &Captured) -> Error {
     if distrusts(&printed.stderr) {
         Error::Distrusted { directory: directory.to_owned(), answer: said(&printed.stderr, &[]) }
     } else if printed.stderr.contains("not a git repository")

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
-use std::time::Duration;
 
 use sys::error::{Exit, FileError, Help};
+use sys::process::ProcessError;
 
 /// Why git gave no answer. URLs are shown without user and password.
 #[derive(Debug, thiserror::Error)]
@@ -10,33 +10,18 @@ pub enum Error {
     /// No program `git` on the `PATH`.
     #[error("the program git is not installed, or not on the PATH")]
     Missing,
+    /// git could not be run to its end.
+    #[error(transparent)]
+    Program(ProcessError),
     /// No program git, and no files of its that tell the commit.
     #[error("which commit {} holds cannot be known: the program git is not installed, and there is no .git that tells", directory.display())]
     Headless {
         /// The directory.
         directory: PathBuf,
     },
-    /// git could not be started.
-    #[error("{command} could not be started in {directory}")]
-    Start {
-        /// The command.
-        command: String,
-        /// Where it should have run.
-        directory: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
     /// A temporary file or directory of ours was refused.
     #[error(transparent)]
     File(#[from] FileError),
-    /// git did not end in time and was killed.
-    #[error("{command} did not end within {} s", limit.as_secs())]
-    TimedOut {
-        /// The command.
-        command: String,
-        /// How long it was given.
-        limit: Duration,
-    },
     /// A directory that is in no git working tree.
     #[error("{directory} is not in a git repository")]
     NotARepository {
@@ -121,10 +106,23 @@ pub enum Error {
     },
 }
 
+impl From<ProcessError> for Error {
+    fn from(error: ProcessError) -> Self {
+        match error {
+            ProcessError::Missing { .. } => Self::Missing,
+            error => Self::Program(error),
+        }
+    }
+}
+
 impl Help for Error {
     fn help(&self) -> Option<String> {
         let text = match self {
             Self::Missing => "install git, or add its directory to the PATH of the job",
+            Self::Program(ProcessError::TimedOut { .. }) => {
+                "check the network and the disk of the runner, then run again"
+            }
+            Self::Program(error) => return error.help(),
             Self::Headless { .. } => {
                 "install git before the step that checks out: without it actions/checkout downloads an archive, which \
                  does not tell its commit"
@@ -157,10 +155,9 @@ impl Help for Error {
             Self::Unreachable { .. } => {
                 "check the network of the runner, and HTTPS_PROXY and NO_PROXY if it needs a proxy; then run again"
             }
-            Self::TimedOut { .. } => "check the network and the disk of the runner, then run again",
             Self::Tags { source, .. } => return source.help(),
             Self::File(error) => return error.help(),
-            Self::Start { .. } | Self::Failed { .. } | Self::Unreadable { .. } => return None,
+            Self::Failed { .. } | Self::Unreadable { .. } => return None,
         };
         Some(text.to_owned())
     }
@@ -172,9 +169,9 @@ impl Help for Error {
             | Self::NotARepository { .. }
             | Self::Distrusted { .. }
             | Self::NoCommit { .. } => Exit::Usage,
-            Self::Start { .. } | Self::Failed { .. } | Self::Unreadable { .. } => Exit::Failed,
-            Self::TimedOut { .. }
-            | Self::Authentication { .. }
+            Self::Failed { .. } | Self::Unreadable { .. } => Exit::Failed,
+            Self::Program(error) => error.exit(),
+            Self::Authentication { .. }
             | Self::NotFound { .. }
             | Self::Certificate { .. }
             | Self::Unreachable { .. } => Exit::Unavailable,

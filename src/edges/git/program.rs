@@ -1,16 +1,12 @@
 use std::ffi::OsString;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-
-use tokio::process::Command;
 
 use super::Error;
 use super::pinned::{GLOBAL, Pinned};
 use super::trust::Trust;
-use sys::group::Group;
+use sys::process::{Captured, Spec, capture_any};
 use sys::retry::{Policy, Watcher};
 use sys::world::Env;
 
@@ -42,14 +38,6 @@ pub struct Git {
     pub(super) trust: Arc<OnceLock<Trust>>,
     /// The user's configuration, for calls that carry a token.
     pinned: Option<Arc<Pinned>>,
-}
-
-/// What a command printed before it ended.
-#[derive(Debug)]
-pub(super) struct Printed {
-    pub(super) code: Option<i32>,
-    pub(super) stdout: Vec<u8>,
-    pub(super) stderr: String,
 }
 
 /// One call of git. `arguments` holds nothing secret.
@@ -127,43 +115,16 @@ impl Git {
     }
 
     /// Runs git to its end or its time limit.
-    pub(super) async fn run(&self, call: Call<'_>) -> Result<Printed, Error> {
-        let shown = call.shown;
-        let start =
-            |source| Error::Start { command: shown.clone(), directory: call.directory.to_owned(), source };
-        let mut command = Command::new(self.env.program("git".as_ref()));
-        command
-            .arg0("git")
-            .args(&call.arguments)
-            .current_dir(call.directory)
-            .env_clear()
-            .envs(self.env.iter())
-            .envs(configuration(&self.env, &call.configuration))
-            .envs(call.variables.iter().map(|(name, value)| (*name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
-        let child = match command.spawn() {
-            Ok(child) => child,
-            Err(error) if error.kind() == ErrorKind::NotFound && call.directory.is_dir() => {
-                return Err(Error::Missing);
-            }
-            Err(error) => return Err(start(error)),
-        };
-        let group = Group::of(&child);
-        let mut output = std::pin::pin!(child.wait_with_output());
-        let Ok(output) = tokio::time::timeout(self.limit, &mut output).await else {
-            return Err(Error::TimedOut { command: shown, limit: self.limit });
-        };
-        let output = output.map_err(start)?;
-        group.release();
-        Ok(Printed {
-            code: output.status.code(),
-            stdout: output.stdout,
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+    pub(super) async fn run(&self, call: Call<'_>) -> Result<Captured, Error> {
+        let mut env = self.env.clone();
+        for (name, value) in configuration(&self.env, &call.configuration) {
+            env.set(name, value);
+        }
+        for (name, value) in call.variables {
+            env.set(name, value);
+        }
+        let spec = Spec { shown: Some(call.shown), ..Spec::new("git", call.arguments, call.directory, env) };
+        Ok(capture_any(&spec, self.limit).await?)
     }
 }
 

@@ -5,9 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Error;
 use super::answer::{Class, classify, said};
-use super::program::{Call, Git, Printed};
+use super::program::{Call, Git};
 use crate::domain::version::{Commit, Prefix, VersionTag, parse_ls_remote};
 use sys::private;
+use sys::process::Captured;
 use sys::retry::{Again, random};
 use workflow_commands::Secret;
 
@@ -52,10 +53,9 @@ impl Git {
         Ok(named(&format!("refs/tags/{tag}^{{}}")).or_else(|| named(&format!("refs/tags/{tag}"))))
     }
 
-    async fn ls_remote(&self, url: &str, pattern: &str, token: Option<&Secret>) -> Result<Printed, Error> {
+    async fn ls_remote(&self, url: &str, pattern: &str, token: Option<&Secret>) -> Result<Captured, Error> {
         let command = format!("git ls-remote --tags {} '{pattern}'", without_credentials(url));
         // Outside any checkout: the checkout's own configuration holds another token.
-        // Outside any checkout.
         let outside = private::temporary()?;
         let arguments = ["ls-remote", "--tags", "--", url, pattern];
         self.ask_remote(&command, outside.path(), &arguments, url, token).await
@@ -69,7 +69,7 @@ impl Git {
         arguments: &[&str],
         url: &str,
         token: Option<&Secret>,
-    ) -> Result<Printed, Error> {
+    ) -> Result<Captured, Error> {
         let shown = without_credentials(url);
         let basic = token.map(|token| STANDARD.encode(format!("x-access-token:{}", token.expose())));
         let secrets: Vec<&str> = token.map(Secret::expose).into_iter().chain(basic.as_deref()).collect();

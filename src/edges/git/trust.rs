@@ -16,8 +16,9 @@ use tempfile::TempDir;
 
 use super::Error;
 use super::checkout::toplevel;
-use super::program::{Call, Git, Printed};
+use super::program::{Call, Git};
 use sys::private;
+use sys::process::Captured;
 use sys::world::Env;
 
 /// Nothing that a repository names is run when we read it (git-config(1)).
@@ -40,7 +41,7 @@ pub(super) struct Trust {
 impl Git {
     /// Runs a command that reads the checkout around its directory. One of another user is read in the
     /// workspace of the job alone.
-    pub(super) async fn run_in_checkout(&self, mut call: Call<'_>) -> Result<Printed, Error> {
+    pub(super) async fn run_in_checkout(&self, mut call: Call<'_>) -> Result<Captured, Error> {
         call.configuration.extend(QUIET.map(|(key, value)| (key.to_owned(), value.to_owned())));
         let Some(top) = self.trusted_top(call.directory) else { return self.run(call).await };
         call.configuration.push(("safe.directory".to_owned(), top.display().to_string()));

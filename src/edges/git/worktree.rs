@@ -8,6 +8,7 @@ use super::checkout::failed;
 use super::program::{Call, Git};
 use super::remote::without_credentials;
 use crate::domain::version::Commit;
+use sys::error::FileError;
 use workflow_commands::Secret;
 
 /// The longest that one command may take: a checkout of a large repository is a lot of files.
@@ -97,16 +98,12 @@ impl Git {
         let mut paths = printed.lines().map(|line| from.join(line));
         let (objects, shallow) = (paths.next().unwrap_or_default(), paths.next().unwrap_or_default());
         let objects = objects.canonicalize().unwrap_or(objects);
-        let io = |path: &Path| {
-            let directory = path.to_owned();
-            move |source| Error::Start { command: "the checkout of a tag".to_owned(), directory, source }
-        };
         let alternates = to.join(".git/objects/info/alternates");
-        fs::create_dir_all(to.join(".git/objects/info")).map_err(io(to))?;
-        fs::write(&alternates, format!("{}\n", objects.display())).map_err(io(&alternates))?;
+        fs::create_dir_all(to.join(".git/objects/info")).map_err(FileError::at("write", to))?;
+        fs::write(&alternates, format!("{}\n", objects.display())).map_err(FileError::at("write", &alternates))?;
         if shallow.is_file() {
             let copy: PathBuf = to.join(".git/shallow");
-            fs::copy(&shallow, &copy).map_err(io(&copy))?;
+            fs::copy(&shallow, &copy).map_err(FileError::at("write", &copy))?;
         }
         Ok(())
     }

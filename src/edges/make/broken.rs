@@ -6,12 +6,11 @@ use super::error::MakeError;
 use super::makefile::Place;
 
 /// Takes make's own words out of its standard error, which the Makefile's commands share.
-pub(super) fn broken(stderr: &[u8]) -> MakeError {
-    let text = String::from_utf8_lossy(stderr);
+pub(super) fn broken(stderr: &str) -> MakeError {
     let own = |line: &&str| line.contains("*** ") || place_of(line).is_some();
-    let mut lines: Vec<&str> = text.lines().filter(own).collect();
+    let mut lines: Vec<&str> = stderr.lines().filter(own).collect();
     if lines.is_empty() {
-        lines = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        lines = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
     }
     let lines = &lines[lines.len().saturating_sub(10)..];
     let place = lines.iter().find(|line| line.contains("*** ")).and_then(|line| place_of(line));
@@ -37,7 +36,7 @@ mod tests {
 
     #[test]
     fn messages_of_make_are_told_from_noise_and_their_place_is_read() {
-        let stderr = b"curl: (7) no: 1\ninc/a.mk:12: nope.mk: No such file or directory\n\
+        let stderr = "curl: (7) no: 1\ninc/a.mk:12: nope.mk: No such file or directory\n\
             make: *** No rule to make target 'nope.mk'.  Stop.\n";
         let MakeError::Broken { message, place } = broken(stderr) else { unreachable!() };
         assert!(message.starts_with("inc/a.mk:12:") && message.ends_with("Stop."), "{message}");

@@ -1,25 +1,20 @@
 //! What can go wrong between us and make.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::edges::make::Place;
 use sys::error::{Exit, FileError, Help};
+use sys::process::ProcessError;
 
 /// A failure of make, or of what make reads.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeError {
-    /// There is no `make` on the `PATH`. Remedy: install it.
-    #[error("the program `make` was not found on the PATH")]
-    NotInstalled,
-    /// make could not be started, or its streams failed.
-    #[error("`{command}` could not be run")]
-    Start {
-        /// The command line.
-        command: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// make could not be run to its end.
+    #[error(transparent)]
+    Program(#[from] ProcessError),
+    /// The system gave no random name for what make is to print.
+    #[error("cannot prepare what make is to read")]
+    Random(#[from] std::io::Error),
     /// A file of ours that make is to read cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -59,14 +54,6 @@ pub enum MakeError {
         /// What was missing.
         detail: String,
     },
-    /// A short make command ran into its time limit.
-    #[error("`{command}` did not end within {} s", limit.as_secs())]
-    TimedOut {
-        /// The command line.
-        command: String,
-        /// The limit.
-        limit: Duration,
-    },
     /// `p2p-images` failed.
     #[error("`{command}` failed with exit code {code}: {message}")]
     ImagesFailed {
@@ -103,8 +90,16 @@ impl Help for MakeError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::File(error) => return error.help(),
-            Self::NotInstalled => "install GNU make (`apt-get install make`) before this step".to_owned(),
-            Self::Start { .. } | Self::NotUnderstood { .. } => {
+            Self::Program(ProcessError::Missing { .. }) => {
+                "install GNU make (`apt-get install make`) before this step".to_owned()
+            }
+            Self::Program(ProcessError::TimedOut { .. }) => {
+                "a `$(shell …)` of the Makefile probably waits for something (a download, a password); run \
+                 `make -n` by hand to see it"
+                    .to_owned()
+            }
+            Self::Random(_) => return None,
+            Self::Program(_) | Self::NotUnderstood { .. } => {
                 "`make --version` should say GNU Make 3.81 or later".to_owned()
             }
             Self::NoDirectory { .. } => {
@@ -120,9 +115,6 @@ impl Help for MakeError {
             Self::Variable { name, .. } => {
                 format!("give its value as an input, or in the environment as `{name}`")
             }
-            Self::TimedOut { .. } => "a `$(shell …)` of the Makefile probably waits for something \
-                (a download, a password); run `make -n` by hand to see it"
-                .to_owned(),
             Self::ImagesFailed { .. } => {
                 "`make p2p-images` must print the names of the images and exit with 0; or list them in the \
                  input `image-names`"
@@ -137,31 +129,19 @@ impl Help for MakeError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::NotInstalled | Self::Start { .. } | Self::NotUnderstood { .. } | Self::File(_) => {
-                Exit::Unavailable
-            }
+            Self::Program(error) => error.exit(),
+            Self::Random(_) | Self::NotUnderstood { .. } | Self::File(_) => Exit::Unavailable,
             Self::NoDirectory { .. }
             | Self::NoMakefile { .. }
             | Self::Broken { .. }
             | Self::Variable { .. }
             | Self::BadImageName { .. } => Exit::Usage,
-            Self::TimedOut { .. } => Exit::TimedOut,
             Self::ImagesFailed { .. } => Exit::Failed,
         }
     }
 }
 
 impl MakeError {
-    /// Names the command in another way.
-    pub(super) fn of_command(self, command: &str) -> Self {
-        let command = command.to_owned();
-        match self {
-            Self::TimedOut { limit, .. } => Self::TimedOut { command, limit },
-            Self::Start { source, .. } => Self::Start { command, source },
-            other => other,
-        }
-    }
-
     /// Says that it was variable `name` whose value make stumbled over.
     pub(super) fn of_variable(self, name: String) -> Self {
         match self {

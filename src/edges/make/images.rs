@@ -1,13 +1,13 @@
 //! The image names that the target `p2p-images` prints.
 
 use std::ffi::OsStr;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::command::Call;
+use super::command::make;
 use super::error::MakeError;
 use super::files;
+use sys::process::capture_any;
 use sys::world::Env;
 
 /// How many of the last lines of standard error an error quotes.
@@ -33,8 +33,7 @@ pub async fn images(
     scratch: &Path,
 ) -> Result<Vec<String>, MakeError> {
     let main = files::main(directory)?;
-    let start_error = |source| MakeError::Start { command: COMMAND.to_owned(), source };
-    let marker = files::marker().map_err(start_error)?;
+    let marker = files::marker()?;
     let file = files::ours(scratch, &text(&marker))?;
     let mut arguments = vec![
         OsStr::new("-s"),
@@ -46,15 +45,11 @@ pub async fn images(
         OsStr::new("p2p-images"),
     ];
     arguments.extend(assignments.iter().map(OsStr::new));
-    let call = Call { directory, env, arguments: &arguments, limit: LIMIT };
-    let captured = call.capture().await.map_err(|error| error.of_command(COMMAND))?;
-    if !captured.status.success() {
+    let captured = capture_any(&make(COMMAND, directory, env, &arguments), LIMIT).await?;
+    if !captured.succeeded() {
         return Err(MakeError::ImagesFailed {
             command: COMMAND.to_owned(),
-            code: captured
-                .status
-                .code()
-                .unwrap_or_else(|| 128 + captured.status.signal().unwrap_or_default()),
+            code: captured.shell_code(),
             message: tail(&captured.stderr),
         });
     }
@@ -79,9 +74,8 @@ fn after<'a>(stdout: &'a [u8], marker: &str) -> &'a [u8] {
 }
 
 /// The last lines of what make said.
-fn tail(stderr: &[u8]) -> String {
-    let text = String::from_utf8_lossy(stderr);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+fn tail(stderr: &str) -> String {
+    let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(TAIL)..].join("\n")
 }
 

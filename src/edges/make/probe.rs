@@ -12,11 +12,12 @@ use std::time::Duration;
 use super::answer::Answer;
 use super::assigned::assignments;
 use super::broken::broken;
-use super::command::Call;
+use super::command::make;
 use super::database::Database;
 use super::error::MakeError;
 use super::files;
 use super::makefile::{Makefile, Resolver};
+use sys::process::capture_any;
 use sys::world::Env;
 
 /// What to find out.
@@ -46,7 +47,7 @@ pub struct ProbeRequest<'a> {
 /// When there is no make or no Makefile, when make cannot read it, or at the time limit.
 pub async fn probe(request: ProbeRequest<'_>) -> Result<Makefile, MakeError> {
     let main = files::main(request.directory)?;
-    let words = Words::new().map_err(|source| start_error(main, source))?;
+    let words = Words::new()?;
     let file = files::ours(request.scratch, &words.text(request.variables))?;
     let mut env = request.env.clone();
     env.set("LC_ALL", "C");
@@ -57,14 +58,15 @@ pub async fn probe(request: ProbeRequest<'_>) -> Result<Makefile, MakeError> {
         file.path().as_os_str(),
         OsStr::new(&words.goal),
     ];
-    let call = Call { directory: request.directory, env: &env, arguments: &arguments, limit: request.limit };
-    let captured = call.capture().await.map_err(|error| error.of_command(&line(main)))?;
+    // Our goal and our file would mean nothing to a reader.
+    let command = make(&format!("make -p -f {main}"), request.directory, &env, &arguments);
+    let captured = capture_any(&command, request.limit).await?;
 
     let answer = Answer::parse(&captured.stdout, &words.marker);
     let read = answer.as_ref().filter(|answer| answer.complete);
-    let unmade = memchr::memmem::find(&captured.stderr, b"*** No rule to make target").is_some();
+    let unmade = memchr::memmem::find(captured.stderr.as_bytes(), b"*** No rule to make target").is_some();
     let forgiven = || unmade && read.is_some_and(|answer| has_catch_all(request.directory, &answer.files));
-    if !captured.status.success() && !forgiven() {
+    if !captured.succeeded() && !forgiven() {
         let error = broken(&captured.stderr);
         return Err(match answer.and_then(|answer| answer.expanding) {
             Some(name) => error.of_variable(name),
@@ -139,11 +141,3 @@ fn has_catch_all(directory: &Path, files: &[PathBuf]) -> bool {
     })
 }
 
-fn start_error(main: &str, source: std::io::Error) -> MakeError {
-    MakeError::Start { command: line(main), source }
-}
-
-/// The command in short: our goal and file say nothing to a reader.
-fn line(main: &str) -> String {
-    format!("make -p -f {main}")
-}

@@ -34,7 +34,7 @@ async fn buildx(world: &World) -> Buildx {
     let Some(docker) = world.env.find_program(OsStr::new("docker")) else { return Buildx::Absent };
     let spec = Spec::new(docker, INSPECT_BUILDER, &world.directory, inherited(&world.env));
     match capture_any(&spec, SHOWING).await {
-        Ok(shown) if shown.code == Some(0) => Buildx::read(&String::from_utf8_lossy(&shown.stdout)),
+        Ok(shown) if shown.succeeded() => Buildx::read(&String::from_utf8_lossy(&shown.stdout)),
         _ => Buildx::Absent,
     }
 }

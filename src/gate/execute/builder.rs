@@ -19,14 +19,13 @@ pub async fn builder(env: &Env, directory: &Path, cache: Cache) -> (Cache, Optio
     }
     let spec = Spec::new("docker", CREATE_BUILDER, directory, inherited(env));
     let why = match capture_any(&spec, CREATING).await {
-        Ok(made) if made.code == Some(0) => return (cache, None),
+        Ok(made) if made.succeeded() => return (cache, None),
         Ok(made) => {
-            let said = String::from_utf8_lossy(&made.stderr).into_owned();
             // A runner that lives longer than a job has it already.
-            if said.contains("existing instance") {
+            if made.stderr.contains("existing instance") {
                 return (cache, None);
             }
-            sys::http::words(&said)
+            sys::http::words(&made.stderr)
         }
         Err(error) => error.to_string(),
     };

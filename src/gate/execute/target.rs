@@ -170,17 +170,9 @@ impl Execution<'_> {
         if site.place == Place::Github {
             env.set(runtime::GITHUB_WORKSPACE, workspace);
         }
-        Spec {
-            program: "make".into(),
-            args: [target.target.as_str()]
-                .into_iter()
-                .chain(site.cache.assignment)
-                .map(Into::into)
-                .chain(target.assignments().map(Into::into))
-                .collect(),
-            cwd: directory.to_owned(),
-            env,
-        }
+        let assignments = target.assignments();
+        let arguments = [target.target.as_str()].into_iter().chain(site.cache.assignment).map(OsString::from);
+        Spec::new("make", arguments.chain(assignments.map(OsString::from)), directory, env)
     }
 
     /// Tells what a target said besides its text, and makes its result.

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use ::sys::error::Help;
+use ::sys::process::ProcessError;
 use p2p::edges::make::{MakeError, ProbeRequest, probe};
 
 use super::{Corpus, at, defined};
@@ -46,7 +47,7 @@ async fn no_makefile_no_directory_no_make() {
 
     let mut corpus = Corpus::new("p2p-build: ; echo\n").env("PATH", "/nonexistent");
     let error = corpus.ask(&[], &[]).await.unwrap_err();
-    assert!(matches!(error, MakeError::NotInstalled), "{error:?}");
+    assert!(matches!(error, MakeError::Program(ProcessError::Missing { .. })), "{error:?}");
     assert!(error.help().unwrap().contains("install"));
 
     corpus.directory = "/nonexistent/dir".into();
@@ -79,7 +80,7 @@ async fn a_makefile_that_hangs_ends_at_the_time_limit_with_all_it_started() {
         limit: Duration::from_millis(1500),
     });
     let error = answer.await.unwrap_err();
-    assert!(matches!(error, MakeError::TimedOut { .. }), "{error:?}");
+    assert!(matches!(error, MakeError::Program(ProcessError::TimedOut { .. })), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(20));
     let pid = fs::read_to_string(corpus.directory.join("pid")).unwrap();
     let ended = || {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ::sys::process::ProcessError;
 use p2p::domain::version::Commit;
 use p2p::edges::git::{Error, Git, toplevel};
 
@@ -161,7 +162,7 @@ async fn a_git_that_hangs_is_ended_with_its_children() {
     env.set("PATH", format!("{}:{path}", directory.path().display()));
     let git = Git::new(&env).within(Duration::from_millis(500));
     let error = git.head(directory.path()).await.unwrap_err();
-    assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+    assert!(matches!(error, Error::Program(ProcessError::TimedOut { .. })), "{error}");
     let child = std::fs::read_to_string(pid).unwrap();
     let stat = format!("/proc/{}/stat", child.trim());
     let begun = Instant::now();

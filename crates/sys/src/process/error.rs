@@ -5,10 +5,16 @@ use std::time::Duration;
 
 use crate::error::{Exit, Help};
 
-/// A command that could not be run, or that failed.
+/// A command that could not be run, or that failed. Every message names the command.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
-    /// It could not be started. The remedy: install it, or correct `PATH` or the directory.
+    /// There is no such program. The remedy: install it, or correct `PATH`.
+    #[error("the program `{program}` is not installed, or not on the PATH")]
+    Missing {
+        /// The program, as it was to be started.
+        program: String,
+    },
+    /// The program could not be started. The remedy: correct the directory, or the file's permissions.
     #[error("cannot start `{command}` in {directory}")]
     Start {
         /// The command line.
@@ -18,19 +24,17 @@ pub enum ProcessError {
         /// Why.
         source: io::Error,
     },
-    /// It ended with a status other than 0.
-    #[error("`{command}` {ended}{}", said(stderr))]
+    /// The command ended with a status other than 0.
+    #[error("`{command}` {ended}{}", last_lines(stderr))]
     Failed {
         /// The command line.
         command: String,
-        /// Its exit code; `None` where a signal ended it.
-        code: Option<i32>,
-        /// `failed with exit code 2`, `was ended by a signal`.
+        /// `failed with exit code 2`, `was ended by signal 9`.
         ended: String,
         /// The end of what it wrote to standard error.
         stderr: String,
     },
-    /// It took too long and was ended.
+    /// The command took too long and was ended.
     #[error("`{command}` took longer than {} s and was ended", limit.as_secs_f64())]
     TimedOut {
         /// The command line.
@@ -38,8 +42,16 @@ pub enum ProcessError {
         /// The time it had.
         limit: Duration,
     },
+    /// The command printed too much and was ended.
+    #[error("`{command}` printed more than {limit} bytes and was ended")]
+    TooLong {
+        /// The command line.
+        command: String,
+        /// The limit of each of its streams, in bytes.
+        limit: usize,
+    },
     /// Its output could not be read, or it could not be waited for.
-    #[error("lost touch with `{command}`")]
+    #[error("cannot read what `{command}` prints, or how it ends")]
     Lost {
         /// The command line.
         command: String,
@@ -48,16 +60,18 @@ pub enum ProcessError {
     },
 }
 
-fn said(stderr: &str) -> String {
+fn last_lines(stderr: &str) -> String {
     if stderr.is_empty() { String::new() } else { format!(": {stderr}") }
 }
 
 impl Help for ProcessError {
     fn help(&self) -> Option<String> {
         match self {
-            Self::Start { command, source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                let program = command.split(' ').next().unwrap_or(command);
-                Some(format!("install `{program}`, or see that PATH and the directory are right"))
+            Self::Missing { program } => {
+                Some(format!("install `{program}`, or add its directory to the PATH"))
+            }
+            Self::Start { .. } => {
+                Some("check that the directory exists and that the program may be executed".to_owned())
             }
             _ => None,
         }
@@ -65,8 +79,8 @@ impl Help for ProcessError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Start { .. } | Self::Lost { .. } => Exit::Unavailable,
-            Self::Failed { .. } => Exit::Failed,
+            Self::Missing { .. } | Self::Start { .. } | Self::Lost { .. } => Exit::Unavailable,
+            Self::Failed { .. } | Self::TooLong { .. } => Exit::Failed,
             Self::TimedOut { .. } => Exit::TimedOut,
         }
     }

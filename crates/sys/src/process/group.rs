@@ -86,12 +86,10 @@ pub async fn run_group(
     if let Some(signal) = stop.signal() {
         return Ok(Ended { how: How::Interrupted(signal), seconds: 0.0, leftovers: Vec::new() });
     }
-    let lost = |source| ProcessError::Lost { command: spec.to_string(), source };
+    let lost = |source| spec.lost(source);
     let (reader, writer) = io::pipe().map_err(lost)?;
-    let mut child = start(spec, writer)?;
-    let Some(group) = Group::of(&child) else {
-        return Err(lost(io::Error::other("it has no process id")));
-    };
+    // Our copies of the writing end are closed once the command has started.
+    let (mut child, group) = spec.start(writer.try_clone().map_err(lost)?, writer)?;
     let mut output = Output::Silent(Receiver::from_owned_fd(reader.into()).map_err(lost)?, sink);
 
     let deadline = options.time_limit.and_then(|limit| started.checked_add(limit));
@@ -179,18 +177,6 @@ impl<S: FnMut(&[u8]) + Send + 'static> Output<S> {
             },
         }
     }
-}
-
-fn start(spec: &Spec, writer: io::PipeWriter) -> Result<Child, ProcessError> {
-    let start = |source| ProcessError::Start {
-        command: spec.to_string(),
-        directory: spec.cwd.display().to_string(),
-        source,
-    };
-    // Our copies of the writing end go with the command, at the end of this function.
-    let mut command = spec.command();
-    command.stdout(writer.try_clone().map_err(start)?).stderr(writer);
-    command.spawn().map_err(start)
 }
 
 fn how(status: ExitStatus) -> How {

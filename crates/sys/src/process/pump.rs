@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 const CHUNK: usize = 256 * 1024;
 
 /// The size that the pipe gets where the system lets us, in bytes.
-const PIPE: usize = 1024 * 1024;
+pub(super) const PIPE: usize = 1024 * 1024;
 
 /// A running reader.
 pub(super) struct Pump {
