@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ::sys::error::Failure;
-use ::sys::http::Retrying;
-use ::sys::retry::{Again, Policy, Watcher};
+use ::sys::retry::Retrying;
+use ::sys::retry::{Policy, Retry, Watcher};
 use ::sys::world::Env;
 use p2p::edges::google::{ClusterName, Federation, GoogleError, Identity, Renewer, Role, Settings, Token};
 use p2p::edges::kube::{Action, Api, Kubeconfig};
@@ -34,15 +34,15 @@ fn own() -> Identity {
 }
 
 /// Retries without long waits, and what the watcher was told.
-fn quick() -> (Retrying, Arc<Mutex<Vec<Again>>>) {
-    let told: Arc<Mutex<Vec<Again>>> = Arc::default();
+fn quick() -> (Retrying, Arc<Mutex<Vec<Retry>>>) {
+    let told: Arc<Mutex<Vec<Retry>>> = Arc::default();
     let into = Arc::clone(&told);
     let watcher = Watcher::new(move |again| into.lock().unwrap().push(again));
     let policy = Policy { attempts: 4, base: Duration::from_millis(1), ..Policy::default() };
     (Retrying { policy, watcher }, told)
 }
 
-fn impatient(google: &Google) -> (Federation, Arc<Mutex<Vec<Again>>>) {
+fn impatient(google: &Google) -> (Federation, Arc<Mutex<Vec<Retry>>>) {
     let (retrying, told) = quick();
     (Federation::new(Settings { retrying, ..google.settings() }).unwrap(), told)
 }
@@ -191,7 +191,10 @@ async fn patience_ends_and_says_so() {
     let mut settings = Settings { retrying, ..gone.settings() };
     settings.endpoints = settings.endpoints.at(&url);
     let error = Federation::new(settings).unwrap().token(&own()).await.unwrap_err();
-    assert!(matches!(error, GoogleError::Unreachable { certificate: false, attempts: 4, .. }), "{error:?}");
+    assert!(
+        matches!(error, GoogleError::Unreachable { class: ::sys::http::Class::Refused, attempts: 4, .. }),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("refused"), "{error}");
 }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::sys::error::Failure;
-use ::sys::http::Retrying;
-use ::sys::retry::{Again, Policy, Watcher};
+use ::sys::retry::Retrying;
+use ::sys::retry::{Policy, Retry, Watcher};
 use ::sys::world::Env;
 use ::workflow_commands::Secret;
 use base64::Engine;
@@ -195,7 +195,7 @@ async fn a_cluster_that_is_not_there_is_said_to_be_unreachable() {
 }
 
 /// With the patience of a run, and what the log is told.
-fn patient(server: &str, told: &Arc<Mutex<Vec<Again>>>) -> Api {
+fn patient(server: &str, told: &Arc<Mutex<Vec<Retry>>>) -> Api {
     let told = Arc::clone(told);
     let watcher = Watcher::new(move |again| told.lock().unwrap().push(again));
     let text = json!({
@@ -293,7 +293,7 @@ async fn retries_quote_the_message_of_a_status() {
     let told = Arc::default();
     let error = patient(&server, &told).check(&Action::deploy("shop")).await.unwrap_err();
     assert!(error.to_string().contains("(503 etcd leader changed; tried 6 times)"), "{error}");
-    assert!(told.lock().unwrap().iter().all(|again: &Again| again.why == "503 etcd leader changed"));
+    assert!(told.lock().unwrap().iter().all(|again: &Retry| again.why == "503 etcd leader changed"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ use ::oci::{
     Client, Content, CopyOptions, Descriptor, Digest, Manifest, OCI_INDEX, OCI_MANIFEST, Repository,
     Settings, Which,
 };
-use ::sys::retry::{Again, Policy, Watcher};
+use ::sys::retry::{Policy, Retry, Watcher};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ pub(crate) fn client() -> Client {
 }
 
 /// A client, and the tries that it repeated.
-fn watched(settings: Settings) -> (Client, Arc<Mutex<Vec<Again>>>) {
+fn watched(settings: Settings) -> (Client, Arc<Mutex<Vec<Retry>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let list = Arc::clone(&told);
     let watcher = Watcher::new(move |again| list.lock().unwrap().push(again));

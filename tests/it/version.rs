@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::sys::error::{Failure, Help};
-use ::sys::retry::{Again, Policy, Watcher};
+use ::sys::retry::{Policy, Retry, Watcher};
 use ::sys::world::Env;
 use ::workflow_commands::Secret;
 use p2p::domain::version::{Commit, Kind, Prefix, VersionTag};
@@ -62,8 +62,8 @@ fn client(github: &Github) -> GitHub {
 }
 
 /// A watcher, and what it was told.
-fn watcher() -> (Watcher, Arc<Mutex<Vec<Again>>>) {
-    let told: Arc<Mutex<Vec<Again>>> = Arc::default();
+fn watcher() -> (Watcher, Arc<Mutex<Vec<Retry>>>) {
+    let told: Arc<Mutex<Vec<Retry>>> = Arc::default();
     let tell = Arc::clone(&told);
     (Watcher::new(move |again| tell.lock().unwrap().push(again)), told)
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use flate2::write::MultiGzDecoder;
@@ -16,7 +15,8 @@ use super::error::{Again, Asked, OciError, Trouble};
 use super::manifest::Descriptor;
 use super::reference::Repository;
 use super::route::{Call, Route};
-use super::transport::{Pulse, is_packed, next_chunk};
+use super::transport::{is_packed, next_chunk, unreachable};
+use sys::http::{Class, StallTimer};
 use sys::sync::Mutex;
 
 /// After so many bytes a broken connection counts as a new trouble, not as the next failure of
@@ -38,7 +38,7 @@ impl Client {
     pub async fn blob(&self, repository: &Repository, blob: &Descriptor) -> Result<BlobReader, OciError> {
         let route = Route::pull(self, repository);
         let what = route.asked(&Method::GET, &call(blob, 0).to).text;
-        let open = || BlobReader::open(&route, blob, Pulse::new(), None, Sum::of(blob), 0);
+        let open = || BlobReader::open(&route, blob, StallTimer::default(), None, Sum::of(blob), 0);
         self.patiently(&what, open).await
     }
 
@@ -148,7 +148,7 @@ impl Sum {
 pub struct BlobReader {
     route: Route,
     blob: Descriptor,
-    pulse: Pulse,
+    timer: StallTimer,
     meter: Option<Meter>,
     response: Option<Response>,
     sum: Sum,
@@ -177,7 +177,7 @@ impl BlobReader {
     pub(super) async fn open(
         route: &Route,
         blob: &Descriptor,
-        pulse: Pulse,
+        timer: StallTimer,
         meter: Option<Meter>,
         sum: Sum,
         from: u64,
@@ -185,7 +185,7 @@ impl BlobReader {
         let mut reader = Self {
             route: route.clone(),
             blob: blob.clone(),
-            pulse,
+            timer,
             meter,
             response: None,
             sum,
@@ -226,11 +226,11 @@ impl BlobReader {
                     self.failed += 1;
                     self.failed_at = self.received;
                     // The upload at the other end waits with us.
-                    self.pulse.beat(self.route.client.settings().policy.patience);
+                    self.timer.wait_for(self.route.client.settings().policy.patience);
                     let what = self.route.asked(&Method::GET, &call(&self.blob, 0).to).text;
-                    let waited = self.route.client.wait(&what, &error, self.failed, after).await;
-                    self.pulse.beat(Duration::ZERO);
-                    if waited.is_none() {
+                    let again = self.route.client.retrying().pause(&what, &error, self.failed, after).await;
+                    self.timer.moved();
+                    if !again {
                         return Err(error.into());
                     }
                 }
@@ -268,7 +268,7 @@ impl BlobReader {
             }
             self.check(start, &chunk)?;
             self.ended = self.received == self.blob.size;
-            self.pulse.beat(Duration::ZERO);
+            self.timer.moved();
             if let Some(meter) = &self.meter {
                 meter(self.received);
             }
@@ -299,8 +299,7 @@ impl BlobReader {
         }
         let reason = format!("it ended after {} of {} bytes", self.received, self.blob.size);
         let asked = Asked { repository: self.route.repository.clone(), text: asked.to_owned() };
-        let error = OciError::Unreachable { asked: Box::new(asked), reason, tls: false };
-        Err(Trouble { error, again: Again::After(None) })
+        Err(unreachable(&asked, reason, Class::Broken))
     }
 
     /// Adds a piece to the digest, which is compared after the last one.

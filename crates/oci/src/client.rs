@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -11,17 +11,14 @@ use tokio::sync::Mutex as Gate;
 use tokio::time::Instant;
 
 use super::credentials::{Credentials, Found, Keyring, Origin};
-use super::error::{Again, OciError, Trouble};
+use super::error::{OciError, Trouble};
 use super::insecure::Insecure;
 use super::reference::Repository;
 use super::token::Tokens;
-use sys::http::{chain, is_loopback, trusting};
-use sys::retry::{self, Policy, Watcher};
+use sys::http::{Clients, SILENCE, is_loopback};
+use sys::retry::{Policy, Retrying, Watcher};
 use sys::sync::Mutex;
 use workflow_commands::Secrets;
-
-/// How long a connection may take to be made.
-const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
 /// What a client starts from.
 #[derive(Debug, Clone)]
@@ -32,9 +29,9 @@ pub struct Settings {
     pub insecure: Insecure,
     /// How patiently a request is repeated.
     pub policy: Policy,
-    /// Who is told of each repetition.
+    /// Hears of each repetition.
     pub watcher: Watcher,
-    /// Who masks the credentials that are found, and the tokens that they are exchanged for.
+    /// Masks the credentials that are found, and the tokens that they are exchanged for.
     pub secrets: Secrets,
     /// A connection on which nothing moves for so long is given up and the request repeated.
     pub stall: Duration,
@@ -48,7 +45,7 @@ impl Default for Settings {
             policy: Policy::default(),
             watcher: Watcher::default(),
             secrets: Secrets::default(),
-            stall: Duration::from_mins(1),
+            stall: SILENCE,
         }
     }
 }
@@ -66,8 +63,8 @@ pub struct Client {
 struct Shared {
     settings: Settings,
     tokens: Tokens,
-    outside: OnceLock<Result<reqwest::Client, String>>,
-    loopback: OnceLock<Result<reqwest::Client, String>>,
+    retrying: Retrying,
+    clients: Clients,
     found: Mutex<HashMap<Repository, Arc<Gate<Option<Known>>>>>,
     /// The registries that take no blob in a single PUT.
     chunked: Mutex<HashSet<String>>,
@@ -93,10 +90,12 @@ impl Client {
         settings.keyring.secrets().iter().for_each(|secret| settings.secrets.mask(secret));
         Self {
             shared: Arc::new(Shared {
+                retrying: Retrying { policy: settings.policy, watcher: settings.watcher.clone() },
+                // Redirects are followed by hand, because what may be sent along depends on where they go; and a
+                // stream may take any time while something moves.
+                clients: Clients::new(None, 0),
                 settings,
                 tokens: Tokens::default(),
-                outside: OnceLock::new(),
-                loopback: OnceLock::new(),
                 found: Mutex::default(),
                 chunked: Mutex::default(),
             }),
@@ -201,26 +200,14 @@ impl Client {
         url.scheme() == "https" || (url.scheme() == "http" && self.plain(url))
     }
 
-    /// The HTTP client for a URL. That for loopback knows neither certificates nor proxies.
+    /// The HTTP client for a URL.
     pub(super) fn http(&self, url: &Url) -> Result<&reqwest::Client, OciError> {
-        let made = if url.scheme() == "http" && is_loopback(url) {
-            self.shared.loopback.get_or_init(|| {
-                let provider = Arc::new(rustls::crypto::ring::default_provider());
-                let tls = rustls::ClientConfig::builder_with_provider(provider)
-                    .with_safe_default_protocol_versions()
-                    .map_err(|error| error.to_string())?
-                    .with_root_certificates(rustls::RootCertStore::empty())
-                    .with_no_client_auth();
-                build(builder().no_proxy().tls_backend_preconfigured(tls))
-            })
-        } else {
-            self.shared.outside.get_or_init(|| {
-                // Whoever came first installed the same provider.
-                let _ = rustls::crypto::ring::default_provider().install_default();
-                build(trusting(builder())?)
-            })
-        };
-        made.as_ref().map_err(|reason| OciError::Setup(reason.clone()))
+        self.shared.clients.of(url).map_err(|error| OciError::Setup(error.reason))
+    }
+
+    /// How failures are repeated.
+    pub(super) fn retrying(&self) -> &Retrying {
+        &self.shared.retrying
     }
 
     /// Repeats `attempt` as the policy says while its failures are worth it.
@@ -229,63 +216,8 @@ impl Client {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, Trouble>>,
     {
-        let mut failed = 0;
-        let mut damaged = false;
-        loop {
-            let Trouble { error, again } = match attempt().await {
-                Ok(value) => return Ok(value),
-                Err(trouble) => trouble,
-            };
-            failed += 1;
-            let after = match again {
-                Again::No => return Err(error),
-                Again::Once if damaged => return Err(error),
-                Again::Once => {
-                    damaged = true;
-                    None
-                }
-                Again::After(after) => after,
-            };
-            self.wait(what, &error, failed, after).await.ok_or(error)?;
-        }
+        self.retrying().run(what, |_| attempt()).await
     }
-
-    /// Waits after try number `failed`, and tells the watcher; `None` when it was the last.
-    pub(super) async fn wait(
-        &self,
-        what: &str,
-        why: &OciError,
-        failed: u32,
-        after: Option<Duration>,
-    ) -> Option<Duration> {
-        let Settings { policy, watcher, .. } = self.settings();
-        let wait = policy.wait(failed, after, retry::random())?;
-        let why = why.to_string();
-        watcher.again(retry::Again {
-            what: what.to_owned(),
-            // Most errors begin with the request.
-            why: why.strip_prefix(what).map_or(why.clone(), |rest| rest.trim_start().to_owned()),
-            attempt: failed,
-            of: policy.attempts,
-            wait,
-        });
-        tokio::time::sleep(wait).await;
-        Some(wait)
-    }
-}
-
-fn builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .user_agent(format!("p2p/{}", sys::VERSION))
-        .connect_timeout(CONNECT_LIMIT)
-        // Followed by hand: what may be sent along depends on where it goes.
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .retry(reqwest::retry::never())
-}
-
-fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
-    builder.build().map_err(|error| chain(&error))
 }
 
 /// `host[:port]` of a URL; the scheme's own port is left out.
@@ -318,31 +250,5 @@ mod tests {
         assert!(trusts("http://registry.lan:5000/token"));
         assert!(!trusts("http://registry.lan/token") && !trusts("http://auth.example/token"));
         assert!(!trusts("ftp://localhost/"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn damage_is_tried_again_once_and_the_rest_as_the_policy_says() {
-        let told = Arc::new(Mutex::new(0));
-        let count = Arc::clone(&told);
-        let watcher = Watcher::new(move |_| *count.lock() += 1);
-        let client = Client::new(Settings { watcher, ..Settings::default() });
-        for (again, tries) in [
-            (Again::No, 1),
-            (Again::Once, 2),
-            (Again::After(None), 6),
-            (Again::After(Some(Duration::from_mins(1))), 6),
-            (Again::After(Some(Duration::from_hours(1))), 1),
-        ] {
-            let mut tried = 0;
-            *told.lock() = 0;
-            let result: Result<(), _> = client
-                .patiently("it", || {
-                    tried += 1;
-                    async move { Err(Trouble { error: OciError::Setup("x".into()), again }) }
-                })
-                .await;
-            result.unwrap_err();
-            assert_eq!((tried, *told.lock()), (tries, tries - 1), "{again:?}");
-        }
     }
 }

@@ -9,6 +9,9 @@ use super::digest::Digest;
 use super::reference::{Reference, ReferenceError, Repository};
 use crate::login_file::LoginFileError;
 use sys::error::{Exit, Help};
+use sys::http::Class;
+pub(super) use sys::retry::Again;
+use sys::retry::Failed;
 
 /// A request in words, without secrets: `HEAD /v2/acme/shop/manifests/1.2.3 at ghcr.io`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +80,8 @@ pub enum OciError {
         asked: Box<Asked>,
         /// The chain of causes.
         reason: String,
-        /// Whether the certificate or the TLS handshake is to blame.
-        tls: bool,
+        /// What kind of failure it was.
+        class: Class,
     },
     /// An answer that breaks the protocol.
     #[error("{asked} got an answer that makes no sense: {reason}")]
@@ -326,7 +329,7 @@ impl Help for OciError {
             Self::Refused(answer) if answer.status >= 500 => {
                 "the registry failed; what was copied so far stays: run this again".to_owned()
             }
-            Self::Unreachable { asked, tls: true, reason } => {
+            Self::Unreachable { asked, class: Class::Certificate | Class::Handshake, reason } => {
                 certificate(asked.repository.registry(), reason)
             }
             Self::Unreachable { asked, .. } => format!(
@@ -395,23 +398,8 @@ impl Help for OciError {
     }
 }
 
-/// A failed try: whether another one may help.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) error: OciError,
-    pub(super) again: Again,
-}
-
-/// Whether to try again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
-    /// It would fail the same way.
-    No,
-    /// After a wait, at least that of `Retry-After`.
-    After(Option<std::time::Duration>),
-    /// One more time only: damaged content may have been damaged on the way.
-    Once,
-}
+/// A failed try, and whether another one may help.
+pub(super) type Trouble = Failed<OciError>;
 
 impl From<OciError> for Trouble {
     fn from(error: OciError) -> Self {

@@ -11,8 +11,8 @@ use super::credentials::{Found, Origin};
 use super::error::{Again, Asked, OciError, Trouble};
 use super::reference::Repository;
 use super::token::Pass;
-use super::transport::{Pulse, execute, execute_streaming, refusal};
-use sys::http::retry_after;
+use super::transport::{execute, execute_streaming, refusal};
+use sys::http::{StallTimer, retry_after};
 use sys::retry;
 
 /// The most redirects that are followed.
@@ -137,7 +137,7 @@ impl Route {
         &self,
         call: &Call,
         body: reqwest::Body,
-        pulse: &Pulse,
+        timer: &StallTimer,
     ) -> Result<Response, Trouble> {
         let url = self.url(&call.to)?;
         let mut entry = self.enter(&url).await?;
@@ -146,7 +146,7 @@ impl Route {
         authorize(&mut request, &entry.pass);
         *request.body_mut() = Some(body);
         let asked = self.asked(&call.method, &call.to);
-        let response = execute_streaming(&self.client, &asked, request, pulse).await?;
+        let response = execute_streaming(&self.client, &asked, request, timer).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
             let again = self.log_in(&response, &mut entry, &url).await?;
             let trouble = refusal(&asked, response, &entry.found.origin).await;

@@ -15,7 +15,7 @@ use super::digest::{Digest, Hasher};
 use super::error::{OciError, Trouble};
 use super::manifest::Descriptor;
 use super::route::Route;
-use super::transport::Pulse;
+use sys::http::StallTimer;
 use sys::sync::Mutex;
 
 /// How much of a file is read at once.
@@ -74,23 +74,23 @@ impl Source {
         blob: &Descriptor,
         from: u64,
         sum: &Sum,
-        pulse: &Pulse,
+        timer: &StallTimer,
         fault: &Fault,
         settle: Duration,
     ) -> Result<Body, Trouble> {
-        let (pulse, fault) = (pulse.clone(), fault.clone());
+        let (timer, fault) = (timer.clone(), fault.clone());
         match self {
             Self::Local(Content::Bytes(bytes)) => {
-                pulse.settle(settle);
+                timer.storing(settle);
                 let from = usize::try_from(from).unwrap_or(usize::MAX).min(bytes.len());
                 Ok(bytes.slice(from..).into())
             }
             Self::Local(Content::File(path)) => {
                 let file = open_file(path, from).await?;
-                let state = (file, path.clone(), blob.size.saturating_sub(from), pulse, fault);
+                let state = (file, path.clone(), blob.size.saturating_sub(from), timer, fault);
                 Ok(Body::wrap_stream(stream::unfold(
                     state,
-                    move |(mut file, path, left, pulse, fault)| async move {
+                    move |(mut file, path, left, timer, fault)| async move {
                         if left == 0 {
                             return None;
                         }
@@ -98,15 +98,15 @@ impl Source {
                             Ok(piece) => {
                                 let left = left - piece.len() as u64;
                                 if left == 0 {
-                                    pulse.settle(settle);
+                                    timer.storing(settle);
                                 } else {
-                                    pulse.beat(Duration::ZERO);
+                                    timer.moved();
                                 }
-                                Some((Ok(piece), (file, path, left, pulse, fault)))
+                                Some((Ok(piece), (file, path, left, timer, fault)))
                             }
                             Err(source) => {
                                 fault.set(OciError::File { path: path.clone(), source }.into());
-                                Some((Err(Broken), (file, path, left, pulse, fault)))
+                                Some((Err(Broken), (file, path, left, timer, fault)))
                             }
                         }
                     },
@@ -114,21 +114,21 @@ impl Source {
             }
             Self::Remote { route, meter } => {
                 let reader =
-                    BlobReader::open(route, blob, pulse.clone(), meter.clone(), sum.clone(), from).await?;
-                let state = (reader, pulse, fault);
-                Ok(Body::wrap_stream(stream::unfold(state, move |(mut reader, pulse, fault)| async move {
+                    BlobReader::open(route, blob, timer.clone(), meter.clone(), sum.clone(), from).await?;
+                let state = (reader, timer, fault);
+                Ok(Body::wrap_stream(stream::unfold(state, move |(mut reader, timer, fault)| async move {
                     match reader.advance().await {
                         Ok(Some(chunk)) => {
                             // The body is not asked again after its last piece.
                             if reader.is_done() {
-                                pulse.settle(settle);
+                                timer.storing(settle);
                             }
-                            Some((Ok(chunk), (reader, pulse, fault)))
+                            Some((Ok(chunk), (reader, timer, fault)))
                         }
                         Ok(None) => None,
                         Err(trouble) => {
                             fault.set(trouble);
-                            Some((Err(Broken), (reader, pulse, fault)))
+                            Some((Err(Broken), (reader, timer, fault)))
                         }
                     }
                 })))

@@ -1,8 +1,6 @@
 //! Sending one request and reading what came back: time limits, failures, refusals.
 
-use std::future::Future;
 use std::io::Read;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,21 +8,16 @@ use flate2::read::MultiGzDecoder;
 use reqwest::header::CONTENT_ENCODING;
 use reqwest::{Request, Response};
 use serde::Deserialize;
-use tokio::time::Instant;
 
 use super::client::Client;
 use super::credentials::Origin;
 use super::error::{Again, Answer, Asked, OciError, Trouble};
 use super::lenient::optional;
-use sys::http::{chain, retry_after, words};
+use sys::http::{Class, NoAnswer, StallTimer, retry_after, words};
 use sys::retry;
-use sys::sync::Mutex;
 
 /// The most bytes of a refusal that are read.
 const LARGEST_REFUSAL: u64 = 16 * 1024;
-
-/// How many times longer than a stall a registry may take to store what it received whole.
-const SETTLE: u32 = 5;
 
 /// Sends a request with a small body. An answer of whatever status is `Ok`.
 pub(super) async fn execute(client: &Client, asked: &Asked, request: Request) -> Result<Response, Trouble> {
@@ -36,17 +29,17 @@ pub(super) async fn execute(client: &Client, asked: &Asked, request: Request) ->
     }
 }
 
-/// Sends a request whose body streams; it may take as long as it likes while something moves.
+/// Sends a request whose body streams; it may take any time while something moves.
 pub(super) async fn execute_streaming(
     client: &Client,
     asked: &Asked,
     request: Request,
-    pulse: &Pulse,
+    timer: &StallTimer,
 ) -> Result<Response, Trouble> {
     let http = client.http(request.url())?;
     let stall = client.settings().stall;
-    // Twice: where the source stands still, its own limit comes first and it is resumed.
-    match pulse.guard(stall * 2, http.execute(request)).await {
+    // Twice: if the source stalls, its own limit ends first and the source is opened again.
+    match timer.guard(stall * 2, http.execute(request)).await {
         Some(answer) => answer.map_err(|error| lost(asked, error)),
         None => Err(silent(asked, stall)),
     }
@@ -107,23 +100,18 @@ pub(super) async fn next_chunk(
 
 fn silent(asked: &Asked, stall: Duration) -> Trouble {
     let reason = format!("nothing moved for {} s", stall.as_secs_f64());
-    let error = OciError::Unreachable { asked: Box::new(asked.clone()), reason, tls: false };
-    Trouble { error, again: Again::After(None) }
+    unreachable(asked, reason, Class::Stalled)
 }
 
-/// A transport error. URLs are left out: those of storage hosts hold signatures.
 fn lost(asked: &Asked, error: reqwest::Error) -> Trouble {
-    let builder = error.is_builder();
-    let reason = chain(&error.without_url());
-    let tls = ["certificate", "Certificate", "TLS", "tls", "corrupt message"]
-        .iter()
-        .any(|word| reason.contains(word));
-    // A certificate stays wrong; a handshake that broke off may work the next time.
-    let hopeless = builder || reason.contains("ertificate");
-    Trouble {
-        error: OciError::Unreachable { asked: Box::new(asked.clone()), reason, tls },
-        again: if hopeless { Again::No } else { Again::After(None) },
-    }
+    let NoAnswer { reason, class, .. } = NoAnswer::new(error, sys::http::CONNECT, 1);
+    unreachable(asked, reason, class)
+}
+
+/// The error for a request that got no whole answer.
+pub(super) fn unreachable(asked: &Asked, reason: String, class: Class) -> Trouble {
+    let error = OciError::Unreachable { asked: Box::new(asked.clone()), reason, class };
+    Trouble { error, again: class.again(None) }
 }
 
 /// Distribution's error document, and what token servers make of it.
@@ -199,46 +187,6 @@ fn said(body: &[u8]) -> (Vec<String>, String) {
     (codes, words(&says.join("; ")))
 }
 
-/// When something last moved in a streaming request.
-#[derive(Debug, Clone)]
-pub(super) struct Pulse(Arc<Mutex<Instant>>);
-
-impl Pulse {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
-    }
-
-    /// Something moved, or will at the latest after `pause`.
-    pub(super) fn beat(&self, pause: Duration) {
-        *self.0.lock() = Instant::now() + pause;
-    }
-
-    /// The body is out; now it is the registry's turn.
-    pub(super) fn settle(&self, stall: Duration) {
-        self.beat(stall * (SETTLE - 1));
-    }
-
-    fn last(&self) -> Instant {
-        *self.0.lock()
-    }
-
-    /// The future's output, or `None` when nothing moved for as long as `stall`.
-    async fn guard<T>(&self, stall: Duration, future: impl Future<Output = T>) -> Option<T> {
-        let mut future = std::pin::pin!(future);
-        loop {
-            let deadline = self.last() + stall;
-            tokio::select! {
-                output = &mut future => return Some(output),
-                () = tokio::time::sleep_until(deadline) => {
-                    if self.last() + stall <= Instant::now() {
-                        return None;
-                    }
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,23 +202,5 @@ mod tests {
         assert_eq!(said(b"<html>nginx</html>"), (Vec::new(), String::new()));
         assert_eq!(said("Bad\r\n\u{1b}[31mGateway\u{7}".as_bytes()).1, "Bad Gateway");
         assert_eq!(said(b"").1, "");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stream_may_take_long_but_not_stand_still() {
-        let stall = Duration::from_secs(10);
-        let pulse = Pulse::new();
-        let moving = async {
-            for _ in 0..10 {
-                tokio::time::sleep(Duration::from_secs(9)).await;
-                pulse.beat(Duration::ZERO);
-            }
-            pulse.settle(stall);
-            tokio::time::sleep(Duration::from_secs(45)).await;
-        };
-        assert_eq!(pulse.guard(stall, moving).await, Some(()));
-        let pulse = Pulse::new();
-        let standing = tokio::time::sleep(Duration::from_secs(11));
-        assert_eq!(pulse.guard(stall, standing).await, None);
     }
 }

@@ -15,7 +15,8 @@ use super::manifest::Descriptor;
 use super::reference::Repository;
 use super::route::{Call, REDIRECTS, Route, again_after, too_many_redirects};
 use super::source::{Content, Fault, Source, measure};
-use super::transport::{Pulse, refusal};
+use super::transport::refusal;
+use sys::http::StallTimer;
 use sys::retry;
 
 /// How often an upload goes on with no more than before. A registry may still be storing what came
@@ -199,7 +200,9 @@ impl Route {
             return None;
         }
         let what = format!("upload of blob {} to {}", blob.digest, self.repository);
-        self.client.wait(&what, &trouble.error, idle + 1, after).await?;
+        if !self.client.retrying().pause(&what, &trouble.error, idle + 1, after).await {
+            return None;
+        }
         let call = Call::at(Method::GET, place.clone(), format!("how far {what} is"));
         let response = self.send(&call).await.ok()?;
         if response.status() != StatusCode::NO_CONTENT {
@@ -217,7 +220,7 @@ struct Begun<'a> {
     blob: &'a Descriptor,
     source: &'a Source,
     sum: &'a Sum,
-    pulse: Pulse,
+    timer: StallTimer,
     fault: Fault,
     /// The first byte that it sends.
     from: u64,
@@ -228,16 +231,25 @@ struct Begun<'a> {
 impl<'a> Begun<'a> {
     fn new(route: &'a Route, blob: &'a Descriptor, source: &'a Source, sum: &'a Sum) -> Self {
         let chunk = route.client.sends_chunks(&route.repository);
-        Self { route, blob, source, sum, pulse: Pulse::new(), fault: Fault::default(), from: 0, chunk }
+        Self {
+            route,
+            blob,
+            source,
+            sum,
+            timer: StallTimer::default(),
+            fault: Fault::default(),
+            from: 0,
+            chunk,
+        }
     }
 
     /// What is left of the blob.
     async fn body(&self) -> Result<Body, Trouble> {
-        let Self { route, blob, source, sum, pulse, fault, from, .. } = self;
+        let Self { route, blob, source, sum, timer, fault, from, .. } = self;
         if *from == blob.size && *from > 0 {
             return Ok(Bytes::new().into());
         }
-        source.body(blob, *from, sum, pulse, fault, route.client.settings().stall).await
+        source.body(blob, *from, sum, timer, fault, route.client.settings().stall).await
     }
 
     /// Whether an answer of this registry may mean that it takes no blob in a single PUT.
@@ -304,7 +316,7 @@ impl<'a> Begun<'a> {
         let asked = self.route.asked(&call.method, &call.to);
         let (mut call, full, mut body) = (call.clone(), body.is_some(), body.unwrap_or_default());
         for _ in 0..=REDIRECTS {
-            let answer = self.route.stream(&call, body, &self.pulse).await;
+            let answer = self.route.stream(&call, body, &self.timer).await;
             // What went wrong at the source is the cause of whatever the destination made of it.
             if let Some(trouble) = self.fault.take() {
                 return Err(trouble);

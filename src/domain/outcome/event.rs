@@ -3,7 +3,7 @@
 use super::{Outcome, StepResult};
 use crate::domain::image::{Image, Promoted};
 use crate::gate::plan::{Plan, Step};
-use sys::retry::Again;
+use sys::retry::Retry;
 use workflow_commands::{Annotation, Level};
 
 /// One thing that happened.
@@ -19,7 +19,7 @@ pub enum Event<'a> {
     /// A message of ours.
     Said(Level, &'a str),
     /// A request is tried again.
-    Again(&'a Again),
+    Again(&'a Retry),
     /// Steps begin, in one group of the log.
     GroupBegan(&'a [&'a Step]),
     /// A target printed this. It is masked and harmless, and ends with a line.

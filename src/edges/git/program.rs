@@ -7,7 +7,7 @@ use super::Error;
 use super::pinned::{GLOBAL, Pinned};
 use super::trust::Trust;
 use sys::process::{Captured, Spec, capture_any};
-use sys::retry::{Policy, Watcher};
+use sys::retry::{Policy, Retrying, Watcher};
 use sys::world::Env;
 
 /// Variables that point git at another repository than the directory it is started in, or make
@@ -30,8 +30,7 @@ const REMOVED: [&str; 10] = [
 pub struct Git {
     pub(super) env: Env,
     limit: Duration,
-    pub(super) policy: Policy,
-    pub(super) watcher: Watcher,
+    pub(super) retrying: Retrying,
     /// The workspace of the job, whose checkouts are trusted whoever owns them.
     pub(super) workspace: Option<PathBuf>,
     /// Set where git distrusted a checkout.
@@ -74,8 +73,7 @@ impl Git {
         Self {
             env,
             limit: Duration::from_mins(2),
-            policy: Policy::default(),
-            watcher: Watcher::default(),
+            retrying: Retrying::default(),
             workspace: None,
             trust: Arc::default(),
             pinned: None,
@@ -91,10 +89,10 @@ impl Git {
         self.pinned.as_ref().map(|pinned| (GLOBAL, pinned.file.clone().into()))
     }
 
-    /// Asks a remote repository as often as `policy` says, and tells `watcher` when it asks again.
+    /// Asks a remote repository as often as `policy` allows, and reports each repetition to `watcher`.
     #[must_use]
     pub fn retrying(self, policy: Policy, watcher: Watcher) -> Self {
-        Self { policy, watcher, ..self }
+        Self { retrying: Retrying { policy, watcher }, ..self }
     }
 
     /// Reads checkouts in this workspace of a job, although they may belong to another user.
@@ -105,7 +103,7 @@ impl Git {
 
     /// Who is told of each repeated try.
     pub fn watcher(&self) -> &Watcher {
-        &self.watcher
+        &self.retrying.watcher
     }
 
     /// Gives each command this long; two minutes is the default.

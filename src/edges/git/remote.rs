@@ -9,7 +9,7 @@ use super::program::{Call, Git};
 use crate::domain::version::{Commit, Prefix, VersionTag, parse_ls_remote};
 use sys::private;
 use sys::process::Captured;
-use sys::retry::{Again, random};
+use sys::retry::{Again, Failed};
 use workflow_commands::Secret;
 
 impl Git {
@@ -73,34 +73,36 @@ impl Git {
         let shown = without_credentials(url);
         let basic = token.map(|token| STANDARD.encode(format!("x-access-token:{}", token.expose())));
         let secrets: Vec<&str> = token.map(Secret::expose).into_iter().chain(basic.as_deref()).collect();
-        let mut attempt = 1;
-        loop {
+        let call = || {
             let mut call = remote_call(command, directory, arguments, url, basic.as_deref());
             call.variables.extend(self.pin().filter(|_| token.is_some()));
-            let printed = self.run(call).await?;
-            if printed.code == Some(0) {
-                return Ok(printed);
-            }
-            let answer = said(&printed.stderr, &secrets).replace(url, &shown);
-            let (url, command) = (shown.clone(), command.to_owned());
-            match classify(&printed.stderr) {
-                Class::Transient => match self.policy.wait(attempt, None, random()) {
-                    Some(wait) => {
-                        let of = self.policy.attempts;
-                        self.watcher.again(Again { what: command, why: answer, attempt, of, wait });
-                        tokio::time::sleep(wait).await;
-                        attempt += 1;
-                    }
-                    None => return Err(Error::Unreachable { url, answer, attempts: attempt }),
-                },
-                Class::Authentication => {
-                    return Err(Error::Authentication { url, token: token.is_some(), answer });
+            call
+        };
+        let attempt = |attempts| {
+            let (shown, secrets) = (&shown, &secrets);
+            async move {
+                let stays = |error| Failed { error, again: Again::No };
+                let printed = self.run(call()).await.map_err(stays)?;
+                if printed.code == Some(0) {
+                    return Ok(printed);
                 }
-                Class::NotFound => return Err(Error::NotFound { url, answer }),
-                Class::Certificate => return Err(Error::Certificate { url, answer }),
-                Class::Other => return Err(Error::Failed { command, code: printed.code, answer }),
+                let answer = said(&printed.stderr, secrets).replace(url, shown);
+                let (url, command) = (shown.clone(), command.to_owned());
+                Err(match classify(&printed.stderr) {
+                    Class::Transient => {
+                        let error = Error::Unreachable { url, answer, attempts };
+                        Failed { error, again: Again::After(None) }
+                    }
+                    Class::Authentication => {
+                        stays(Error::Authentication { url, token: token.is_some(), answer })
+                    }
+                    Class::NotFound => stays(Error::NotFound { url, answer }),
+                    Class::Certificate => stays(Error::Certificate { url, answer }),
+                    Class::Other => stays(Error::Failed { command, code: printed.code, answer }),
+                })
             }
-        }
+        };
+        self.retrying.run(command, attempt).await
     }
 }
 

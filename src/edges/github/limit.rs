@@ -6,33 +6,34 @@
 
 use std::time::Duration;
 
-use super::answer::Answer;
+use sys::http::{Answer, date, retry_after};
 
-/// Whether this answer says "too many requests" rather than "not you".
+/// Whether this answer means "too many requests" and not "not you".
 pub(super) fn limited(answer: &Answer) -> bool {
     let texts = ["rate limit", "abuse detection"];
     let says = || {
-        let message = answer.message().to_lowercase();
+        let message = answer.words().to_lowercase();
         texts.iter().any(|text| message.contains(text))
     };
     match answer.status {
         429 => true,
-        403 => number(answer, "retry-after").is_some() || used_up(answer) || says(),
+        403 => retry_after(&answer.headers).is_some() || used_up(answer) || says(),
         _ => false,
     }
 }
 
 /// How long the answer asks us to wait, whatever its status; `None` where it does not say.
 pub(super) fn asked(answer: &Answer) -> Option<Duration> {
-    if let Some(seconds) = number(answer, "retry-after") {
-        return Some(Duration::from_secs(seconds));
+    if let Some(wait) = retry_after(&answer.headers) {
+        return Some(wait);
     }
     if !limited(answer) {
         return None;
     }
     let reset = number(answer, "x-ratelimit-reset").filter(|_| used_up(answer));
     // By the server's own clock; ours may be off. One second more, for what both round away.
-    match (reset, date(answer)) {
+    let now = date(&answer.headers).and_then(|now| u64::try_from(now.as_second()).ok());
+    match (reset, now) {
         (Some(reset), Some(now)) => Some(Duration::from_secs(reset.saturating_sub(now) + 1)),
         _ => Some(Duration::from_mins(1)),
     }
@@ -44,13 +45,6 @@ fn used_up(answer: &Answer) -> bool {
 
 fn number(answer: &Answer, header: &str) -> Option<u64> {
     answer.headers.get(header)?.to_str().ok()?.trim().parse().ok()
-}
-
-/// The `Date` of the answer, in seconds since 1970. An HTTP date (RFC 9110, section 5.6.7) is one
-/// of RFC 2822 as well.
-fn date(answer: &Answer) -> Option<u64> {
-    let text = answer.headers.get(http::header::DATE)?.to_str().ok()?;
-    u64::try_from(jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_second()).ok()
 }
 
 #[cfg(test)]
@@ -67,7 +61,8 @@ mod tests {
     fn answer(status: u16, message: &str, headers: &[(&'static str, &str)]) -> Answer {
         let headers: HeaderMap =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Answer { status, headers, body: format!(r#"{{"message":"{message}"}}"#), after_failure: false }
+        let body = format!(r#"{{"message":"{message}"}}"#).into();
+        Answer { status, headers, body, attempts: 1 }
     }
 
     fn seconds(status: u16, message: &str, headers: &[(&'static str, &str)]) -> Option<u64> {

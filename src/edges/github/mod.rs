@@ -1,22 +1,20 @@
 //! The edge to GitHub's REST and GraphQL APIs, on github.com or GitHub Enterprise Server: refs, commits,
-//! releases.
+//! releases. octocrab makes the requests and reads the answers; [`transport`] sends them.
 //!
 //! Knows nothing of versions' order or of git: [`crate::gate::tagging`] and [`crate::gate::release`] join the edges.
 
-mod answer;
 mod assets;
 mod client;
 mod commits;
 mod error;
-mod graphql;
 mod limit;
 mod refs;
 mod releases;
+mod transport;
 
-pub use assets::{Asset, Upload};
+pub use assets::Upload;
 pub use client::GitHub;
-pub use commits::{CommitFacts, Mode, TreeFile};
-pub use error::Error;
-pub use graphql::TagUpdate;
-pub use refs::{Creation, Tag};
-pub use releases::{Notes, Release};
+pub use commits::{Mode, TreeFile};
+pub use error::{GitHubError, Reason};
+pub use octocrab::models::repos::Release;
+pub use refs::{Creation, Tag, TagUpdate};

@@ -1,131 +1,33 @@
-use std::ops::ControlFlow;
+use octocrab::models::repos::{Object, Ref};
+use octocrab::params::repos::Reference;
+use serde_json::{Value, json};
 
-use http::Method;
-use serde_json::json;
-
-use super::Error;
-use super::answer::Answer;
-use super::client::GitHub;
+use super::client::{Call, GitHub};
+use super::transport::GRAPHQL;
+use super::{GitHubError, Reason};
 use crate::domain::version::Commit;
 
-/// How the creation of a tag ended, where it did not fail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Creation {
-    /// The tag is there now, and was not before.
-    Created,
-    /// GitHub would not create it because it exists, or because somebody else was at it.
-    Taken {
-        /// A try before this answer failed without telling whether it took effect, so the tag
-        /// may be of our own making.
-        after_failure: bool,
-        /// What GitHub said.
-        answer: String,
-    },
-}
+/// The id that stands for "no such ref".
+const NOTHING: &str = "0000000000000000000000000000000000000000";
+
+const UPDATE: &str = "mutation($input: UpdateRefsInput!) { updateRefs(input: $input) { clientMutationId } }";
 
 /// A tag that points at a tag that points at …: nobody nests deeper.
 const DEEPEST: usize = 8;
 
-impl GitHub {
-    /// Creates the lightweight tag `tag` on `commit`: atomic at the server, which creates it for
-    /// one of any number of callers
-    /// ([create a reference](https://docs.github.com/en/rest/git/refs#create-a-reference)).
-    pub async fn create_tag(&self, tag: &str, commit: &Commit) -> Result<Creation, Error> {
-        let what = self.what(&format!("create the tag {tag} on commit {}", commit.short()));
-        let body = json!({ "ref": format!("refs/tags/{tag}"), "sha": commit.as_str() });
-        let answer = self.send(&what, &Method::POST, "/git/refs", Some(&body)).await?;
-        let message = answer.message();
-        match answer.status {
-            201 => Ok(Creation::Created),
-            // The second text is GitHub's whenever the update of a ref did not come about, most
-            // often because another one held its lock.
-            422 if message.contains("already exists") || message.contains("Reference update failed") => {
-                Ok(Creation::Taken { after_failure: answer.after_failure, answer: message })
-            }
-            _ => Err(answer.refusal(&what)),
-        }
-    }
-
-    /// The commit that the tag `tag` leads to, or `None` where there is no such tag.
-    pub async fn tag_commit(&self, tag: &str) -> Result<Option<Commit>, Error> {
-        Ok(self.tag(tag).await?.map(|found| found.commit))
-    }
-
-    /// The tag `tag`, or `None` where there is no such tag
-    /// ([get a reference](https://docs.github.com/en/rest/git/refs#get-a-reference)).
-    pub async fn tag(&self, tag: &str) -> Result<Option<Tag>, Error> {
-        let what = self.what(&format!("read the tag {tag}"));
-        let answer = self.send(&what, &Method::GET, &format!("/git/ref/tags/{}", encoded(tag)), None).await?;
-        if answer.status == 404 {
-            // That must not look like a free name.
-            self.visible(&what).await?;
-            return Ok(None);
-        }
-        let object = target(&answer, &what)?;
-        let id = object.sha.clone();
-        Ok(Some(Tag { name: tag.to_owned(), id, commit: self.peel(&what, object).await? }))
-    }
-
-    /// The tags that begin with `prefix` and whose names are `wanted`, in no order: an annotated one takes
-    /// a request of its own ([list matching references](https://docs.github.com/en/rest/git/refs#list-matching-references)).
-    pub async fn tags(&self, prefix: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<Tag>, Error> {
-        let what = self.what(&format!("list the tags that begin with '{prefix}'"));
-        let mut found: Vec<Reference> = Vec::new();
-        let path = format!("/git/matching-refs/tags/{}", encoded(prefix));
-        self.pages(&what, &path, |page: Vec<Reference>| {
-            found.extend(page);
-            ControlFlow::Continue(())
-        })
-        .await?;
-        let mut tags = Vec::with_capacity(found.len());
-        for Reference { name, object } in found {
-            let Some(name) = name.strip_prefix("refs/tags/").filter(|name| wanted(name)) else { continue };
-            let id = object.sha.clone();
-            tags.push(Tag { name: name.to_owned(), id, commit: self.peel(&what, object).await? });
-        }
-        Ok(tags)
-    }
-
-    /// The branches whose names begin with `prefix`, each with its newest commit: the branch itself, whatever
-    /// tag has the same name
-    /// ([list matching references](https://docs.github.com/en/rest/git/refs#list-matching-references)).
-    pub async fn branches(&self, prefix: &str) -> Result<Vec<(String, Commit)>, Error> {
-        let what = self.what(&format!("list the branches that begin with '{prefix}'"));
-        let mut found: Vec<Reference> = Vec::new();
-        self.pages(
-            &what,
-            &format!("/git/matching-refs/heads/{}", encoded(prefix)),
-            |page: Vec<Reference>| {
-                found.extend(page);
-                ControlFlow::Continue(())
-            },
-        )
-        .await?;
-        let mut branches = Vec::with_capacity(found.len());
-        for Reference { name, object } in found {
-            if let Some(name) = name.strip_prefix("refs/heads/") {
-                branches.push((name.to_owned(), self.peel(&what, object).await?));
-            }
-        }
-        Ok(branches)
-    }
-
-    /// Follows tag objects to the commit.
-    async fn peel(&self, what: &str, mut object: Target) -> Result<Commit, Error> {
-        for _ in 0..DEEPEST {
-            if object.kind != "tag" {
-                break;
-            }
-            let path = format!("/git/tags/{}", encoded(&object.sha));
-            object = target(&self.send(what, &Method::GET, &path, None).await?, what)?;
-        }
-        let unexpected = |_| Error::Unexpected {
-            what: what.to_owned(),
-            status: 200,
-            answer: format!("no commit id: '{}'", object.sha),
-        };
-        object.sha.parse().map_err(unexpected)
-    }
+/// How the creation of a tag ended, if it did not fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Creation {
+    /// The tag is there now, and was not before.
+    Created,
+    /// GitHub did not create it because it exists, or because somebody else was creating it.
+    Taken {
+        /// A try before this answer failed without telling whether it took effect, so the tag
+        /// may be of our own making.
+        after_failure: bool,
+        /// GitHub's message.
+        answer: String,
+    },
 }
 
 /// A tag as the API shows it.
@@ -139,43 +41,152 @@ pub struct Tag {
     pub commit: Commit,
 }
 
-#[derive(serde::Deserialize)]
-struct Reference {
-    #[serde(rename = "ref")]
-    name: String,
-    object: Target,
+/// A tag to be put on another commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagUpdate {
+    /// Its name.
+    pub tag: String,
+    /// What it must point at until then ([`Tag::id`]); `None` if there must be no such tag.
+    pub from: Option<String>,
+    /// Where it goes.
+    pub to: Commit,
 }
 
-#[derive(serde::Deserialize)]
-struct Target {
-    #[serde(rename = "type")]
-    kind: String,
-    sha: String,
-}
-
-/// What a reference or a tag object points at.
-fn target(answer: &Answer, what: &str) -> Result<Target, Error> {
-    #[derive(serde::Deserialize)]
-    struct Holder {
-        object: Target,
+impl GitHub {
+    /// Creates the lightweight tag `tag` on `commit`. The server creates it for one of any number of callers
+    /// ([create a reference](https://docs.github.com/en/rest/git/refs#create-a-reference)).
+    pub async fn create_tag(&self, tag: &str, commit: &Commit) -> Result<Creation, GitHubError> {
+        let call = self.call(&format!("create the tag {tag} on commit {}", commit.short()))?;
+        let reference = Reference::Tag(tag.to_owned());
+        match call.done(call.repository().create_ref(&reference, commit.as_str()).await) {
+            Ok(_) => Ok(Creation::Created),
+            Err(GitHubError::Refused { answer, reason: Reason::Taken { after_failure }, .. }) => {
+                Ok(Creation::Taken { after_failure, answer })
+            }
+            Err(error) => Err(error),
+        }
     }
-    if answer.status != 200 {
-        return Err(answer.refusal(what));
+
+    /// The commit that the tag `tag` leads to, or `None` if there is no such tag.
+    pub async fn tag_commit(&self, tag: &str) -> Result<Option<Commit>, GitHubError> {
+        Ok(self.tag(tag).await?.map(|found| found.commit))
     }
-    Ok(answer.json::<Holder>(what)?.object)
+
+    /// The tag `tag`, or `None` if there is no such tag
+    /// ([get a reference](https://docs.github.com/en/rest/git/refs#get-a-reference)).
+    pub async fn tag(&self, tag: &str) -> Result<Option<Tag>, GitHubError> {
+        let call = self.call(&format!("read the tag {tag}"))?;
+        match call.done(call.repository().get_ref(&Reference::Tag(encoded(tag))).await) {
+            Ok(found) => call.tag(tag, found.object).await.map(Some),
+            Err(error) if error.is_not_found() => {
+                // A hidden repository must not look like a free name.
+                call.visible().await?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The tags that begin with `prefix` and whose names are `wanted`, in no order; an annotated one takes
+    /// a request of its own ([list matching references](https://docs.github.com/en/rest/git/refs#list-matching-references)).
+    pub async fn tags(&self, prefix: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<Tag>, GitHubError> {
+        let call = self.call(&format!("list the tags that begin with '{prefix}'"))?;
+        let mut tags = Vec::new();
+        for found in call.matching(&Reference::Tag(encoded(prefix))).await? {
+            if let Some(name) = found.ref_field.strip_prefix("refs/tags/").filter(|name| wanted(name)) {
+                tags.push(call.tag(name, found.object).await?);
+            }
+        }
+        Ok(tags)
+    }
+
+    /// The branches whose names begin with `prefix`, each with its newest commit, whatever tag has the same name.
+    pub async fn branches(&self, prefix: &str) -> Result<Vec<(String, Commit)>, GitHubError> {
+        let call = self.call(&format!("list the branches that begin with '{prefix}'"))?;
+        let mut branches = Vec::new();
+        for found in call.matching(&Reference::Branch(encoded(prefix))).await? {
+            if let Some(name) = found.ref_field.strip_prefix("refs/heads/") {
+                branches.push((name.to_owned(), call.peel(found.object).await?));
+            }
+        }
+        Ok(branches)
+    }
+
+    /// Moves or creates tags, all of them or none, and only while each of them points where
+    /// `from` says, so that nobody's later move is undone. REST has no such request: its update
+    /// overwrites whatever is there
+    /// ([updateRefs](https://docs.github.com/en/graphql/reference/git#updaterefs)).
+    ///
+    /// # Errors
+    ///
+    /// Also [`Reason::Unexpected`] if a tag was elsewhere: GitHub has no message of its own for that,
+    /// so read the tags again.
+    pub async fn move_tags(&self, updates: &[TagUpdate]) -> Result<(), GitHubError> {
+        #[derive(serde::Deserialize)]
+        struct Repository {
+            node_id: String,
+        }
+        let names: Vec<_> = updates.iter().map(|update| update.tag.as_str()).collect();
+        let call = self.call(&format!("move {}", names.join(" and ")))?;
+        let update = |TagUpdate { tag, from, to }: &TagUpdate| {
+            let before = from.as_deref().unwrap_or(NOTHING);
+            json!({ "name": format!("refs/tags/{tag}"), "beforeOid": before, "afterOid": to.as_str(), "force": true })
+        };
+        let updates: Vec<_> = updates.iter().map(update).collect();
+        let Repository { node_id } = call.get("").await?;
+        let input = json!({ "repositoryId": node_id, "refUpdates": updates });
+        let body = json!({ "query": UPDATE, "variables": { "input": input } });
+        call.done(call.crab.post::<_, Value>(GRAPHQL, Some(&body)).await).map(drop)
+    }
 }
 
-/// Percent-encoded for a URL's path, slashes left as they are (RFC 3986, section 2.3).
+impl Call {
+    async fn matching(&self, reference: &Reference) -> Result<Vec<Ref>, GitHubError> {
+        // octocrab's own method reads one page.
+        self.list(&format!("/git/matching-refs/{}", reference.ref_url())).await
+    }
+
+    async fn tag(&self, name: &str, object: Object) -> Result<Tag, GitHubError> {
+        let (id, _) = parts(&object);
+        Ok(Tag { name: name.to_owned(), id: id.to_owned(), commit: self.peel(object).await? })
+    }
+
+    /// Follows tag objects to the commit.
+    async fn peel(&self, object: Object) -> Result<Commit, GitHubError> {
+        let (id, mut is_tag) = parts(&object);
+        let mut id = id.to_owned();
+        for _ in 0..DEEPEST {
+            if !is_tag {
+                break;
+            }
+            let found = self.done(self.repository().get_tag(&id).await)?;
+            let Some(object) = found.object else { break };
+            (id, is_tag) = (object.sha, object.r#type == "tag");
+        }
+        id.parse().map_err(|_| GitHubError::unexpected(&self.what, 200, format!("no commit id: '{id}'")))
+    }
+}
+
+/// The id of an object, and whether it is a tag.
+fn parts(object: &Object) -> (&str, bool) {
+    match object {
+        Object::Tag { sha, .. } => (sha, true),
+        Object::Commit { sha, .. } | Object::Tree { sha, .. } | Object::Blob { sha, .. } => (sha, false),
+        _ => ("", false),
+    }
+}
+
+/// Percent-encoded for a URL's path, slashes left as they are (RFC 3986, section 2.3). octocrab puts names into
+/// URLs as they are.
 pub(super) fn encoded(path: &str) -> String {
+    use std::fmt::Write as _;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     path.bytes().fold(String::with_capacity(path.len()), |mut text, byte| {
         if plain(byte) {
             text.push(char::from(byte));
         } else {
-            text.push('%');
-            text.extend(
-                [byte >> 4, byte & 15].iter().filter_map(|half| char::from_digit(u32::from(*half), 16)),
-            );
+            // Writing to a string cannot fail.
+            let _ = write!(text, "%{byte:02x}");
         }
         text
     })

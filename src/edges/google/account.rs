@@ -16,7 +16,7 @@ use super::identity::Identity;
 use super::refusal::{is_lifetime, of_impersonation};
 use super::token::Token;
 use sys::http::{self, Answer};
-use sys::retry::Again;
+use sys::retry::Retry;
 use workflow_commands::Secret;
 
 /// The longest life that every account allows.
@@ -47,8 +47,8 @@ impl Federation {
         let mut answer = self.generate(&what, identity, federated, life).await?;
         if is_lifetime(&answer) {
             let why = format!("{} {}", answer.status, answer.words());
-            let again = Again { what: what.clone(), why, attempt: 1, of: 2, wait: Duration::ZERO };
-            self.settings().retrying.watcher.again(again);
+            let retry = Retry { what: what.clone(), why, attempt: 1, of: 2, wait: Duration::ZERO };
+            self.settings().retrying.watcher.report(retry);
             life = SHORTER;
             asked = Instant::now();
             answer = self.generate(&what, identity, federated, life).await?;

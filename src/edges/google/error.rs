@@ -6,6 +6,7 @@ use super::claims::Claims;
 use super::cluster::ClusterName;
 use super::identity::{Identity, Role};
 use crate::inputs::ClusterEndpoint;
+use sys::http::Class;
 
 /// One variant for each class of failure; `answer` is what was answered. What can be done about each
 /// is in `help`.
@@ -203,8 +204,8 @@ pub enum GoogleError {
         host: String,
         /// Why.
         reason: String,
-        /// Whether its certificate is not trusted.
-        certificate: bool,
+        /// What kind of failure it was.
+        class: Class,
         /// How often it was tried.
         attempts: u32,
     },

@@ -14,7 +14,8 @@ use super::error::GoogleError;
 use super::id_token::IdTokenRequest;
 use super::identity::Identity;
 use super::token::Token;
-use sys::http::{self, Answer, Clients, Retrying, Why};
+use sys::http::{self, Answer, Clients, NoAnswer};
+use sys::retry::Retrying;
 use sys::sync::Mutex;
 use workflow_commands::{Secret, Secrets};
 
@@ -154,11 +155,11 @@ impl Federation {
     ) -> Result<Answer, GoogleError> {
         let url = super::endpoints::check(url)?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        let unreachable = |lost: http::Lost| GoogleError::Unreachable {
+        let unreachable = |lost: NoAnswer| GoogleError::Unreachable {
             what: what.to_owned(),
             host: host.clone(),
             attempts: lost.attempts,
-            certificate: lost.why == Why::Certificate,
+            class: lost.class,
             reason: lost.reason,
         };
         let client = self.shared.clients.of(&url).map_err(unreachable)?;

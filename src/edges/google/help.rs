@@ -3,7 +3,7 @@
 use super::error::GoogleError;
 use super::identity::Identity;
 use sys::error::{Exit, Help};
-use sys::http::AUTHORITY_HELP;
+use sys::http::{AUTHORITY_HELP, Class, NETWORK_HELP};
 
 /// The most bytes of a claim that Google takes.
 const LONGEST_CLAIM: usize = 127;
@@ -79,12 +79,10 @@ impl Help for GoogleError {
                     name.cluster, name.location, name.project
                 )
             }
-            Self::Unreachable { certificate: true, .. } => {
+            Self::Unreachable { class: Class::Certificate, .. } => {
                 AUTHORITY_HELP.to_owned()
             }
-            Self::Unreachable { .. } => {
-                "check the network of the runner, and HTTPS_PROXY and NO_PROXY if it needs a proxy; then run again".to_owned()
-            }
+            Self::Unreachable { .. } => NETWORK_HELP.to_owned(),
             Self::Unavailable { .. } => {
                 "see https://status.cloud.google.com and https://www.githubstatus.com; then run again".to_owned()
             }
@@ -272,11 +270,11 @@ mod tests {
 
     #[test]
     fn names_and_networks_are_explained() {
-        let lost = |certificate, reason: &str| GoogleError::Unreachable {
+        let lost = |class, reason: &str| GoogleError::Unreachable {
             what: "exchange this job's id token".into(),
             host: "sts.googleapis.com".into(),
             reason: reason.into(),
-            certificate,
+            class,
             attempts: 2,
         };
         insta::assert_snapshot!(shown([
@@ -284,8 +282,8 @@ mod tests {
             Identity::new(Role::Source, "p2p-shop", ACCOUNT).unwrap_err(),
             Identity::new(Role::Destination, PROVIDER, "p2p-shop").unwrap_err(),
             GoogleError::Endpoint { url: "http://sts.example".into() },
-            lost(false, "nothing answered within 5 s"),
-            lost(true, "invalid peer certificate: UnknownIssuer"),
+            lost(Class::Silent, "no connection within 5 s"),
+            lost(Class::Certificate, "invalid peer certificate: UnknownIssuer"),
             GoogleError::Unavailable {
                 what: "exchange this job's id token".into(),
                 host: "sts.googleapis.com".into(),

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use sys::error::{Exit, Help};
+use sys::http::NETWORK_HELP;
 
 /// Why Slack was not told. Nothing of the URL is in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,9 +39,7 @@ impl Help for SlackError {
                  webhook trigger (`https://hooks.slack.com/triggers/…`), whose variables are `notification`, \
                  `app_name`, `version` and `workflow_link`"
             }
-            Self::Lost { .. } | Self::TimedOut { .. } => {
-                "check the network of the runner, and HTTPS_PROXY and NO_PROXY if it needs a proxy"
-            }
+            Self::Lost { .. } | Self::TimedOut { .. } => NETWORK_HELP,
         };
         Some(text.to_owned())
     }

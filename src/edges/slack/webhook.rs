@@ -4,8 +4,8 @@ use reqwest::Url;
 
 use super::error::SlackError;
 use super::message::News;
-use sys::http::{Clients, Retrying, is_loopback, send};
-use sys::retry::{Policy, Watcher};
+use sys::http::{Clients, is_loopback, send};
+use sys::retry::{Policy, Retrying, Watcher};
 use workflow_commands::Secret;
 
 /// The longest that Slack may take in all: a gate does not wait for it, and neither does the runner for

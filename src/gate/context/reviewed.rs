@@ -7,7 +7,7 @@ use super::versions::remote;
 use super::{Job, Paths, Request};
 use crate::domain::version::Commit;
 use crate::edges::git::Git;
-use crate::edges::github::{self, GitHub};
+use crate::edges::github::{GitHub, GitHubError};
 use sys::error::Failure;
 
 /// The branches whose history was reviewed, in a job.
@@ -76,7 +76,7 @@ impl<'a> Reviewed<'a> {
                     return Ok(true);
                 }
             }
-            Ok::<_, github::Error>(false)
+            Ok::<_, GitHubError>(false)
         };
         asked.await.map_err(|error| {
             Failure::from(error).context(format!(

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{Context, Host, Job, Paths, Request};
 use crate::domain::version::{self, Kind, Level, Prefix, VersionTag};
 use crate::edges::git::{self, Git};
-use crate::edges::github::{self, GitHub};
+use crate::edges::github::{GitHub, GitHubError};
 use crate::gate::plan::{Facts, Named, Standing, Version, standing};
 use crate::gate::tagging::{self, Remote, Subject};
 use crate::inputs::{Command, Inputs, ReleaseCommit};
@@ -199,7 +199,7 @@ async fn of_main(facts: &Facts, remote: &Remote) -> Result<bool, Failure> {
         let tag = name.strip_prefix("refs/tags/").unwrap_or(name);
         let tags_it = remote.prefix.version(tag).is_some()
             && remote.github.tag_commit(tag).await?.as_ref() == Some(head);
-        Ok::<_, github::Error>(tags_it)
+        Ok::<_, GitHubError>(tags_it)
     };
     asked.await.map_err(|error| {
         let what = format!("whether the commit {head} that `checkout-version` names is the main branch's");

@@ -206,7 +206,7 @@ impl Execution<'_> {
         match job {
             Job::Preflight(preflight) => Box::pin(self.preflight(preflight, progress)).await,
             Job::Subnamespaces(wanted) => self.subnamespaces(wanted).await,
-            Job::Version => self.settle(progress).await,
+            Job::Version => Box::pin(self.settle(progress)).await,
             Job::Images { repository, earlier, records, .. } => {
                 let required = progress.plan.images.required;
                 let said = Box::pin(self.record(repository, required, progress)).await?;
@@ -228,9 +228,9 @@ impl Execution<'_> {
                 Ok(said)
             }
             Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,
-            Job::ReleaseCommit { tag, files } => self.release_commit(tag, files, progress).await,
-            Job::Release { assets, notes } => self.release(assets, notes, progress).await,
-            Job::FloatingTags { lines } => self.floating_tags(lines, progress).await,
+            Job::ReleaseCommit { tag, files } => Box::pin(self.release_commit(tag, files, progress)).await,
+            Job::Release { assets, notes } => Box::pin(self.release(assets, notes, progress)).await,
+            Job::FloatingTags { lines } => Box::pin(self.floating_tags(lines, progress)).await,
             Job::Target(_) => Ok(None),
         }
     }

@@ -14,8 +14,7 @@ use crate::gate::plan::{Preflight, Review, Subnamespaces};
 use crate::report::time;
 use oci::OciError;
 use sys::error::Failure;
-use sys::http::Retrying;
-use sys::retry::Policy;
+use sys::retry::{Policy, Retrying};
 use sys::sync::Mutex;
 use workflow_commands::Level;
 

@@ -5,8 +5,7 @@ use jiff::Timestamp;
 use super::Execution;
 use crate::domain::outcome::{Status, StepResult};
 use crate::gate::plan::Target;
-use sys::http::Retrying;
-use sys::retry::Policy;
+use sys::retry::{Policy, Retrying};
 use workflow_commands::neutralize;
 
 /// Nobody waits long for help: one more try.

@@ -1,6 +1,6 @@
 use super::Error;
 use crate::domain::version::{Commit, release_message, released_by};
-use crate::edges::github::{Creation, GitHub, TreeFile};
+use crate::edges::github::{Creation, GitHub, GitHubError, TreeFile};
 
 /// The commit of a release, with its tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,35 +20,32 @@ pub struct Child {
 /// [`Error::Taken`] where the tag is another commit's, [`Error::OtherFiles`] where it is on a child
 /// that holds other files, and GitHub's own.
 pub async fn put(github: &GitHub, tag: &str, commit: &Commit, files: &[TreeFile]) -> Result<Child, Error> {
-    let base = github.commit(commit).await?.tree;
+    let base = github.commit(commit).await?.tree.sha;
     let tree = if files.is_empty() { base } else { github.create_tree(&base, files).await? };
     if let Some(there) = existing(github, tag, commit, &tree).await? {
         return Ok(Child { commit: there, created: false });
     }
     let child = github.create_commit(&release_message(tag, commit), &tree, commit).await?;
-    match github.create_tag(tag, &child).await? {
-        Creation::Created => Ok(Child { commit: child, created: true }),
-        Creation::Taken { answer, .. } => match existing(github, tag, commit, &tree).await? {
-            Some(there) => Ok(Child { created: there == child, commit: there }),
-            None => Err(crate::edges::github::Error::Unexpected {
-                what: format!("create the tag {tag}, which does not exist"),
-                status: 422,
-                answer,
-            }
-            .into()),
-        },
-    }
+    let answer = match github.create_tag(tag, &child).await? {
+        Creation::Created => return Ok(Child { commit: child, created: true }),
+        Creation::Taken { answer, .. } => answer,
+    };
+    let Some(there) = existing(github, tag, commit, &tree).await? else {
+        let what = format!("create the tag {tag}, which does not exist");
+        return Err(GitHubError::unexpected(&what, 422, answer).into());
+    };
+    Ok(Child { created: there == child, commit: there })
 }
 
 /// The commit of the tag, if there is one and it is what this run would have made.
 async fn existing(github: &GitHub, tag: &str, commit: &Commit, tree: &str) -> Result<Option<Commit>, Error> {
     let Some(found) = github.tag_commit(tag).await? else { return Ok(None) };
     let facts = github.commit(&found).await?;
-    let parents: Vec<_> = facts.parents.iter().map(String::as_str).collect();
+    let parents: Vec<_> = facts.parents.iter().filter_map(|parent| parent.sha.as_deref()).collect();
     if released_by(&parents, &facts.message).as_ref() != Some(commit) {
         return Err(Error::Taken { tag: tag.to_owned(), commit: commit.clone(), found });
     }
-    if facts.tree != tree {
+    if facts.tree.sha != tree {
         return Err(Error::OtherFiles { tag: tag.to_owned(), commit: commit.clone() });
     }
     Ok(Some(found))

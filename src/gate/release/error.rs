@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use crate::domain::version::{self, Commit};
-use crate::edges::github;
+use crate::edges::github::GitHubError;
 use crate::gate::tagging;
 use sys::error::{Exit, Help};
 
@@ -12,7 +12,7 @@ use sys::error::{Exit, Help};
 pub enum Error {
     /// GitHub did not do it.
     #[error(transparent)]
-    GitHub(#[from] github::Error),
+    GitHub(#[from] GitHubError),
     /// The tags could not be read.
     #[error(transparent)]
     Tags(#[from] tagging::Unread),

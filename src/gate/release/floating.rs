@@ -1,10 +1,8 @@
-use std::time::Duration;
-
 use super::Error;
 use crate::domain::version::{self, Commit, Line, Motion, Version};
-use crate::edges::github::{self, GitHub, Tag, TagUpdate};
+use crate::edges::github::{GitHub, GitHubError, Reason, Tag, TagUpdate};
 use crate::gate::tagging::{PATIENCE, Remote};
-use sys::retry::{Again, random};
+use sys::retry::{Policy, Retrying};
 
 /// How often the floating tags are tried. Each try that fails is another release's success.
 const ATTEMPTS: u32 = 40;
@@ -41,6 +39,8 @@ pub async fn follow(
     let Remote { github, prefix, .. } = remote;
     let own = prefix.tag(release);
     let mut doubts = 0;
+    let policy = Policy { attempts: ATTEMPTS, ..PATIENCE };
+    let contest = Retrying { policy, watcher: github.watcher().clone() };
     for attempt in 1.. {
         let to = there(github, &own, commit).await?;
         let floating = read(remote, release, lines).await?;
@@ -59,7 +59,11 @@ pub async fn follow(
                 let Err(refusal) = github.move_tags(&updates).await else { return Ok(moved) };
                 // GitHub does not say whether a tag was elsewhere; the tags do.
                 if read(remote, release, lines).await? == floating {
-                    doubts += if matches!(refusal, github::Error::Unexpected { .. }) { 1 } else { DOUBTS };
+                    doubts += if matches!(refusal, GitHubError::Refused { reason: Reason::Unexpected, .. }) {
+                        1
+                    } else {
+                        DOUBTS
+                    };
                     (refusal.to_string(), Some(refusal.into()))
                 } else {
                     ("another release moved them".to_owned(), None)
@@ -69,13 +73,9 @@ pub async fn follow(
         if let Some(failure) = failure.filter(|_| doubts >= DOUBTS) {
             return Err(failure);
         }
-        if attempt >= ATTEMPTS {
+        if !contest.yield_to_others(&format!("move the floating tags to {own}"), &why, attempt).await {
             return Err(Error::Restless { attempts: attempt, why });
         }
-        let wait = wait(attempt);
-        let what = format!("move the floating tags to {own}");
-        github.watcher.again(Again { what, why, attempt, of: ATTEMPTS, wait });
-        tokio::time::sleep(wait).await;
     }
     Ok(Vec::new())
 }
@@ -126,14 +126,10 @@ fn updates(moved: &[Moved], floating: &[Option<Tag>], to: &Commit) -> Vec<TagUpd
     moving.map(update).collect()
 }
 
-async fn read(remote: &Remote, release: Version, lines: &[Line]) -> Result<Vec<Option<Tag>>, github::Error> {
+async fn read(remote: &Remote, release: Version, lines: &[Line]) -> Result<Vec<Option<Tag>>, GitHubError> {
     let mut floating = Vec::with_capacity(lines.len());
     for line in lines {
         floating.push(remote.github.tag(&line.tag(&remote.prefix, release)).await?);
     }
     Ok(floating)
-}
-
-fn wait(attempt: u32) -> Duration {
-    PATIENCE.base.saturating_mul(1 << (attempt - 1).min(16)).min(PATIENCE.cap).mul_f64(random())
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::{AssetFile, Error};
 use crate::domain::version::{self, Prefix, Version};
-use crate::edges::github::{self, GitHub, Notes, Release, Upload};
+use crate::edges::github::{GitHub, GitHubError, Release, Upload};
 use sys::error::{Exit, Failure};
 
 /// Where the text of a release comes from.
@@ -66,7 +66,7 @@ pub async fn publish(
     let tag = prefix.tag(version);
     if let Some(release) = github.release(&tag).await? {
         let uploaded = complete(github, &release, files).await?;
-        return Ok(Published { url: release.html_url, uploaded, now: false });
+        return Ok(Published { url: release.html_url.into(), uploaded, now: false });
     }
     let draft = draft(github, &tag, source).await?;
     let uploaded = complete(github, &draft, files).await?;
@@ -79,10 +79,13 @@ pub async fn publish(
         return Err(version::Error::Gone { tag }.into());
     }
     match github.publish(&draft, latest).await {
-        Ok(release) => Ok(Published { url: release.html_url, uploaded, now: true }),
+        Ok(release) => Ok(Published { url: release.html_url.into(), uploaded, now: true }),
         // Another run with the same version was quicker, or we were and were not told.
         Err(error) => match github.release(&tag).await? {
-            Some(release) => Ok(Published { url: release.html_url, uploaded, now: release.id == draft.id }),
+            Some(release) => {
+                let now = release.id == draft.id;
+                Ok(Published { url: release.html_url.into(), uploaded, now })
+            }
             None => Err(error.into()),
         },
     }
@@ -93,11 +96,13 @@ async fn draft(github: &GitHub, tag: &str, source: &Source) -> Result<Release, E
     if let Some(first) = github.drafts(tag).await?.into_iter().next() {
         return Ok(first);
     }
-    let notes = match source {
-        Source::Generated(previous) => github.generate_notes(tag, previous.as_deref()).await?,
-        Source::Text(body) => Notes { name: tag.to_owned(), body: body.clone() },
+    let own = match source {
+        Source::Generated(previous) => {
+            let notes = github.generate_notes(tag, previous.as_deref()).await?;
+            github.create_draft(tag, &notes.name, &notes.body).await?
+        }
+        Source::Text(body) => github.create_draft(tag, tag, body).await?,
     };
-    let own = github.create_draft(tag, &notes).await?;
     let first = github.drafts(tag).await?.into_iter().next();
     match first.filter(|first| first.id < own.id) {
         Some(first) => {
@@ -116,8 +121,9 @@ async fn complete(github: &GitHub, release: &Release, files: &[AssetFile]) -> Re
     let there = github.assets(release).await?;
     let mut uploaded = 0;
     for AssetFile { name, path, size, digest } in files {
+        let upload = Upload { name, file: path, size: *size, digest };
         match there.iter().find(|asset| asset.name == *name) {
-            Some(asset) if asset.holds(*size, digest) => continue,
+            Some(asset) if upload.is(asset) => continue,
             Some(asset) if !release.draft && asset.state == "uploaded" => {
                 return Err(Error::OtherAsset { tag: release.tag_name.clone(), name: name.clone() });
             }
@@ -125,9 +131,9 @@ async fn complete(github: &GitHub, release: &Release, files: &[AssetFile]) -> Re
             Some(asset) => github.delete_asset(asset).await?,
             None => {}
         }
-        match github.upload(release, Upload { name, file: path, size: *size, digest }).await {
+        match github.upload(release, upload).await {
             Ok(()) => uploaded += 1,
-            Err(github::Error::File { file, source, .. }) => return Err(Error::File { file, source }),
+            Err(GitHubError::File { file, source, .. }) => return Err(Error::File { file, source }),
             Err(error) => return Err(error.into()),
         }
     }

@@ -1,16 +1,12 @@
 use super::Subject;
 use crate::domain::version::{Kind, Level, VersionTag};
-use crate::edges::github::{self, GitHub};
+use crate::edges::github::{GitHub, GitHubError};
 use crate::inputs::Bump;
 
 /// What a new version of this commit counts up. `conventional` asks GitHub for the messages of the
 /// commits since the highest of `tags`; in a repository without any there is nothing since, and the
 /// first version is 0.1.0.
-pub async fn level(
-    subject: Subject<'_>,
-    tags: &[VersionTag],
-    github: &GitHub,
-) -> Result<Level, github::Error> {
+pub async fn level(subject: Subject<'_>, tags: &[VersionTag], github: &GitHub) -> Result<Level, GitHubError> {
     match subject.bump {
         Bump::Patch => Ok(Level::Patch),
         Bump::Minor => Ok(Level::Minor),

@@ -1,6 +1,6 @@
 use crate::domain::version::{Prefix, VersionTag};
 use crate::edges::git::{self, Git};
-use crate::edges::github::{self, GitHub};
+use crate::edges::github::{GitHub, GitHubError};
 use crate::inputs::ReleaseCommit;
 use sys::error::{Exit, Help};
 use workflow_commands::Secret;
@@ -31,7 +31,7 @@ pub enum Unread {
     Git(#[from] git::Error),
     /// There is no git, and GitHub did not tell.
     #[error(transparent)]
-    GitHub(#[from] github::Error),
+    GitHub(#[from] GitHubError),
     /// There is no git, and what it knows is needed.
     #[error(
         "with `release-commit: child` the program git is needed, and it is not installed or not on the PATH"

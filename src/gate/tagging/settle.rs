@@ -5,10 +5,10 @@ use tokio::time::Instant;
 
 use super::{Unread, level};
 use crate::domain::version::{self, Commit, Decision, Kind, Prefix, Version, VersionTag, decide};
-use crate::edges::github::{self, Creation, GitHub};
+use crate::edges::github::{Creation, GitHub, GitHubError};
 use crate::inputs::Bump;
 use sys::error::{Exit, Help};
-use sys::retry::{Again, Policy, random};
+use sys::retry::{Policy, Retrying};
 
 /// How often and how patiently a run tries for a version of its own.
 ///
@@ -84,7 +84,7 @@ pub enum Error {
     Read(#[from] Unread),
     /// GitHub did not create the tag.
     #[error(transparent)]
-    Create(#[from] github::Error),
+    Create(#[from] GitHubError),
     /// Another tag leaves no room for this one.
     #[error("the tag {tag} cannot be created: the tag {other} is in its way")]
     Blocked {
@@ -159,6 +159,7 @@ pub async fn settle(
     // A tag whose creation failed without saying whether it took effect.
     let mut unsure: Option<String> = None;
     let (mut attempt, mut in_vain) = (1, 0);
+    let contest = Retrying { policy: *patience, watcher: github.watcher().clone() };
     let Listing { mut tags, at } = listing;
     let mut stale = at.elapsed() > FRESH;
     loop {
@@ -182,7 +183,7 @@ pub async fn settle(
                 answer
             }
             // The tag may be there although every answer was lost.
-            Err(error @ (github::Error::Unavailable { .. } | github::Error::RateLimited { .. })) => {
+            Err(error @ (GitHubError::Unavailable { .. } | GitHubError::RateLimited { .. })) => {
                 let there = read().await.is_ok_and(|tags| {
                     tags.iter().any(|found| found.commit == *commit && prefix.tag(found.version) == tag)
                 });
@@ -194,14 +195,11 @@ pub async fn settle(
             }
             Err(error) => return Err(error.into()),
         };
-        if attempt >= patience.attempts {
+        let what = format!("create the tag {tag} on commit {}", commit.short());
+        if !contest.yield_to_others(&what, &answer, attempt).await {
             let (commit, tag) = (commit.clone(), tag.to_owned());
             return Err(Error::Contested { commit, tag, attempts: attempt, answer });
         }
-        let wait = drawn(patience, attempt);
-        let what = format!("create the tag {tag} on commit {}", commit.short());
-        github.watcher.again(Again { what, why: answer, attempt, of: patience.attempts, wait });
-        tokio::time::sleep(wait).await;
         attempt += 1;
 
         read_again(&mut tags, &mut learned, &read, prefix, github).await?;
@@ -221,7 +219,7 @@ pub async fn settle(
 }
 
 /// A tag beside which `tag` cannot exist: one is the directory of the other.
-async fn in_the_way(tag: &str, github: &GitHub) -> Result<Option<String>, github::Error> {
+async fn in_the_way(tag: &str, github: &GitHub) -> Result<Option<String>, GitHubError> {
     for (slash, _) in tag.match_indices('/') {
         let (above, _) = tag.split_at(slash);
         if github.tag(above).await?.is_some() {
@@ -268,9 +266,4 @@ async fn confirmed(
         }
     }
     Ok(missing)
-}
-
-/// A wait from nothing to the policy's: those who lost at the same moment must not meet again.
-fn drawn(patience: &Policy, attempt: u32) -> Duration {
-    patience.base.saturating_mul(1 << (attempt - 1).min(16)).min(patience.cap).mul_f64(random())
 }

@@ -261,7 +261,7 @@ async fn nobody_home_and_nobody_we_understand() {
     let at = repository(&format!("127.0.0.1:{port}"), "app");
     let (client, told) = super::watched(settings());
     let error = client.tags(&at).await.unwrap_err();
-    assert!(matches!(&error, OciError::Unreachable { tls: false, .. }), "{error}");
+    assert!(matches!(&error, OciError::Unreachable { class: ::sys::http::Class::Refused, .. }), "{error}");
     assert!(error.to_string().contains(&format!("GET /v2/app/tags/list at 127.0.0.1:{port}")), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
     assert_eq!(told.lock().unwrap().len(), 5);

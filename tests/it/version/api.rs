@@ -6,7 +6,7 @@ use std::time::Duration;
 use ::sys::retry::Watcher;
 use ::workflow_commands::Secret;
 use p2p::domain::version::Commit;
-use p2p::edges::github::{Creation, Error, GitHub};
+use p2p::edges::github::{Creation, GitHub};
 
 use super::{IMPATIENT, client, shown, watcher};
 use crate::support::git::Bare;
@@ -62,7 +62,7 @@ async fn a_hidden_repository_is_not_a_missing_tag() {
     let (_bare, _, github) = served();
     github.fault(|_| Some(Fault::error(404, "Not Found")));
     let error = client(&github).tag_commit("v1.0.0").await.unwrap_err();
-    assert!(matches!(error, Error::NotFound { .. }), "{error}");
+    assert!(error.is_not_found(), "{error}");
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ async fn a_creation_that_never_took_effect_is_an_error() {
     let github = Github::start(bare.path());
     github.fault(|seen| seen.creates_ref().then(|| Fault::error(500, "Server Error")));
     let error = settle(&github, "v", &commit, &Kind::MainBranch).await.unwrap_err();
-    assert!(matches!(error, Error::Create(p2p::edges::github::Error::Unavailable { .. })), "{error}");
+    assert!(matches!(error, Error::Create(p2p::edges::github::GitHubError::Unavailable { .. })), "{error}");
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@ use super::connection::{Connection, Login, NotOpened};
 use super::error::{ApiError, Reach};
 use super::question::Question;
 use crate::edges::kube::Kubeconfig;
-use sys::http::{self, Answer, Lost, Retrying, Why};
-use sys::retry::{Policy, transient};
+use sys::http::{self, Answer, Class, NoAnswer};
+use sys::retry::{Policy, Retrying, transient};
 use sys::world::Env;
 use workflow_commands::Secret;
 
@@ -124,19 +124,19 @@ impl Api {
     }
 
     /// The error for a request that was not answered.
-    async fn lost(&self, lost: Lost) -> ApiError {
-        let reach = match lost.why {
-            Why::Certificate => {
+    async fn lost(&self, lost: NoAnswer) -> ApiError {
+        let reach = match lost.class {
+            Class::Certificate => {
                 let (server, given) = (self.server(), self.given);
                 return ApiError::Certificate { server, given, reason: lost.reason };
             }
             // The time for the answer may end before that for the connection, so neither says how far it came.
-            Why::Silence if self.connection.proxy.is_some() => Reach::Broken,
-            Why::Silence if self.accepts().await => Reach::Stalled,
-            Why::Silence => Reach::Silent,
-            Why::Refused => Reach::Refused,
-            Why::NoHost => Reach::NoHost,
-            Why::Setup | Why::Broken => Reach::Broken,
+            Class::Silent | Class::Stalled if self.connection.proxy.is_some() => Reach::Broken,
+            Class::Silent | Class::Stalled if self.accepts().await => Reach::Stalled,
+            Class::Silent | Class::Stalled => Reach::Silent,
+            Class::Refused => Reach::Refused,
+            Class::NoHost => Reach::NoHost,
+            _ => Reach::Broken,
         };
         self.unreachable(reach, lost.reason, lost.attempts)
     }

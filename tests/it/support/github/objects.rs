@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::rest::{Refusal, json, paged, refusal, text};
+use super::rest::{Refusal, json, paged, refusal, text, url};
 use super::{Answer, Seen, Shared, git, git_with};
 
 pub(super) async fn answer(
@@ -20,9 +20,12 @@ pub(super) async fn answer(
             created(store(shared, &content).await)
         }
         ("POST", "/git/trees") => created(tree(shared, body).await),
-        ("POST", "/git/commits") => created(commit(shared, body).await),
+        ("POST", "/git/commits") => {
+            let id = commit(shared, body).await.map_err(|error| refusal(422, &error))?;
+            facts(shared, &id, 201).await
+        }
         ("GET", path) => match (path.strip_prefix("/git/commits/"), path.strip_prefix("/compare/")) {
-            (Some(id), _) => facts(shared, id).await,
+            (Some(id), _) => facts(shared, id, 200).await,
             (_, Some(range)) => compare(shared, seen, range).await,
             _ => Err(refusal(404, "Not Found")),
         },
@@ -31,7 +34,8 @@ pub(super) async fn answer(
 }
 
 fn created(id: Result<String, String>) -> Result<Answer, Refusal> {
-    id.map(|id| json(201, &json!({ "sha": id }))).map_err(|error| refusal(422, &error))
+    id.map(|id| json(201, &json!({ "sha": id, "url": url(&id), "tree": [], "truncated": false })))
+        .map_err(|error| refusal(422, &error))
 }
 
 async fn store(shared: &Shared, content: &[u8]) -> Result<String, String> {
@@ -67,14 +71,20 @@ async fn commit(shared: &Shared, body: &Value) -> Result<String, String> {
     git_with(shared, &arguments, &variables, body["message"].as_str().unwrap().as_bytes()).await
 }
 
-async fn facts(shared: &Shared, id: &str) -> Result<Answer, Refusal> {
+async fn facts(shared: &Shared, id: &str, status: u16) -> Result<Answer, Refusal> {
     let missing = |_| refusal(404, "Not Found");
     let printed = git(shared, &["show", "--no-patch", "--format=%T%n%P%n%B", id]).await.map_err(missing)?;
     let mut lines = printed.splitn(3, '\n');
     let (tree, parents) = (lines.next().unwrap(), lines.next().unwrap());
-    let parents: Vec<_> = parents.split_whitespace().map(|id| json!({ "sha": id })).collect();
+    let parents: Vec<_> = parents.split_whitespace().map(|id| json!({ "sha": id, "url": url(id) })).collect();
     let message = lines.next().unwrap_or_default();
-    Ok(json(200, &json!({ "sha": id, "tree": { "sha": tree }, "parents": parents, "message": message })))
+    let who = json!({ "name": "bot", "email": "bot@example.com", "date": "2026-01-01T00:00:00Z" });
+    let body = json!({
+        "sha": id, "node_id": "", "url": url(id), "html_url": url(id), "author": who, "committer": who,
+        "tree": { "sha": tree, "url": url(tree) }, "parents": parents, "message": message,
+        "verification": { "verified": false, "reason": "unsigned", "signature": null, "payload": null },
+    });
+    Ok(json(status, &body))
 }
 
 async fn compare(shared: &Shared, seen: &Seen, range: &str) -> Result<Answer, Refusal> {

@@ -5,7 +5,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::rest::{Refusal, json, paged, refusal, text};
+use super::rest::{Refusal, json, paged, refusal, text, url};
 use super::{Answer, REPOSITORY, Seen, Shared, git};
 
 /// A release as the server keeps it.
@@ -52,7 +52,8 @@ impl Release {
     fn json(&self, server: &str) -> Value {
         let page = if self.draft { format!("untagged-{}", self.id) } else { self.tag.clone() };
         json!({
-            "id": self.id, "tag_name": self.tag, "name": self.name, "body": self.body, "draft": self.draft,
+            "url": url("release"), "assets_url": url("assets"), "node_id": "", "target_commitish": "main",
+            "prerelease": false, "id": self.id, "tag_name": self.tag, "name": self.name, "body": self.body, "draft": self.draft,
             "html_url": format!("{server}/{REPOSITORY}/releases/tag/{page}"),
             "upload_url": format!("{server}/api/uploads/repos/{REPOSITORY}/releases/{}/assets{{?name,label}}", self.id),
             "assets": self.assets.iter().map(Asset::json).collect::<Vec<_>>(),
@@ -66,6 +67,9 @@ impl Asset {
             .iter()
             .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         json!({
+            "url": url("asset"), "browser_download_url": url("asset"), "node_id": "", "label": null,
+            "content_type": "application/octet-stream", "download_count": 0,
+            "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
             "id": self.id, "name": self.name, "size": self.content.len(), "state": self.state,
             "digest": if self.state == "uploaded" { json!(format!("sha256:{digest}")) } else { Value::Null },
         })

@@ -71,7 +71,7 @@ async fn matching(shared: &Shared, seen: &Seen, prefix: &str) -> Result<Answer, 
     let refs = printed.lines().filter(|line| line.starts_with(&prefix)).map(|line| {
         let mut words = line.rsplitn(3, ' ');
         let (id, kind, name) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
-        json!({ "ref": name, "object": object(kind, id) })
+        json!({ "ref": name, "node_id": "", "url": url(name), "object": object(kind, id) })
     });
     Ok(paged(seen, &refs.collect::<Vec<_>>(), |page| json!(page)))
 }
@@ -162,8 +162,8 @@ async fn reference(shared: &Shared, name: &str, status: u16) -> Result<Answer, R
     let missing = |_| refusal(404, "Not Found");
     let id = git(shared, &["rev-parse", "--verify", "--quiet", name]).await.map_err(missing)?;
     let kind = git(shared, &["cat-file", "-t", &id]).await.map_err(missing)?;
-    let url = format!("/repos/{REPOSITORY}/git/{name}");
-    Ok(json(status, &json!({ "ref": name, "node_id": "", "url": url, "object": object(&kind, &id) })))
+    let body = json!({ "ref": name, "node_id": "", "url": url(name), "object": object(&kind, &id) });
+    Ok(json(status, &body))
 }
 
 async fn tag(shared: &Shared, id: &str) -> Result<Answer, Refusal> {
@@ -174,7 +174,7 @@ async fn tag(shared: &Shared, id: &str) -> Result<Answer, Refusal> {
     Ok(json(
         200,
         &json!({
-            "node_id": "", "tag": header("tag "), "sha": id, "message": "",
+            "node_id": "", "tag": header("tag "), "sha": id, "message": "", "url": url("tag"),
             "object": object(header("type "), header("object ")),
             "verification": { "verified": false, "reason": "unsigned", "signature": null, "payload": null },
         }),
@@ -182,7 +182,12 @@ async fn tag(shared: &Shared, id: &str) -> Result<Answer, Refusal> {
 }
 
 fn object(kind: &str, id: &str) -> Value {
-    json!({ "type": kind, "sha": id, "url": format!("/repos/{REPOSITORY}/git/{kind}s/{id}") })
+    json!({ "type": kind, "sha": id, "url": url(&format!("{kind}s/{id}")) })
+}
+
+/// Where an object is; GitHub's answers are full of such URLs.
+pub(super) fn url(name: &str) -> String {
+    format!("https://api.github.example/repos/{REPOSITORY}/git/{name}")
 }
 
 pub(super) fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, Refusal> {
