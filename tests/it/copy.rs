@@ -14,8 +14,8 @@ mod tls;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::support::registry::{Faults, Options, Server};
 use ::oci::{Client, Digest, Manifest, Repository, Which};
-use ::registry::{Faults, Options, Server};
 
 /// The binary with these arguments, in an environment of its own.
 pub(crate) fn p2p(home: &Path, arguments: &[&str]) -> Command {

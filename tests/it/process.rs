@@ -123,14 +123,20 @@ async fn a_capture_reads_its_input_and_may_leave_it_unread() {
         ..shell("sh", directory.path(), script)
     };
     let largest = "x".repeat(4096);
-    for (script, input, expected) in
-        [("cat", "host", "host"), ("cat", &largest, &largest), ("cat", "", ""), ("echo done", "host", "done\n")]
-    {
+    for (script, input, expected) in [
+        ("cat", "host", "host"),
+        ("cat", &largest, &largest),
+        ("cat", "", ""),
+        ("echo done", "host", "done\n"),
+    ] {
         let captured = capture(&fed(script, input), LONG).await.unwrap();
         assert_eq!(String::from_utf8(captured.stdout).unwrap(), expected);
     }
     let error = capture(&fed("cat", &format!("{largest}y")), LONG).await.unwrap_err();
-    assert!(matches!(&error, ProcessError::Start { .. }) && !format!("{error:?}").contains("xxx"), "{error:?}");
+    assert!(
+        matches!(&error, ProcessError::Start { .. }) && !format!("{error:?}").contains("xxx"),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -138,7 +144,10 @@ async fn a_capture_that_prints_without_end_is_killed_at_the_limit_of_its_output(
     for script in ["exec yes", "exec yes >&2"] {
         let spec = Spec { output_limit: 1 << 20, ..shell("sh", Path::new("/"), script) };
         let error = capture_any(&spec, LONG).await.unwrap_err();
-        assert_eq!(error.to_string(), format!("`sh -c '{script}'` printed more than 1048576 bytes and was ended"));
+        assert_eq!(
+            error.to_string(),
+            format!("`sh -c '{script}'` printed more than 1048576 bytes and was ended")
+        );
     }
     let long = capture(&shell("sh", Path::new("/"), "yes | head -c 5000000"), LONG).await.unwrap();
     assert_eq!(long.stdout.len(), 5_000_000, "nothing is lost that the limit allows");

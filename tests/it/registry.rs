@@ -9,7 +9,8 @@ mod life;
 mod manifests;
 mod skopeo;
 
-use ::registry::{Digest, Options, Server};
+use crate::support::registry::{Options, Server};
+use ::oci::Digest;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 

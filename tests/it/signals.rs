@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use ::registry::{Fault, Faults};
+use crate::support::registry::{Fault, Faults};
 use rustix::process::Signal;
 
 use crate::support::gate::{Gate, MAKEFILE, Registry, Run, Running};

@@ -38,5 +38,5 @@ pub use digest::{Digest, Hasher};
 pub use error::{Answer, Asked, OciError};
 pub use insecure::Insecure;
 pub use manifest::{Contents, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};
-pub use reference::{Reference, ReferenceError, Repository, Which, check_tag};
+pub use reference::{Reference, ReferenceError, Repository, Which, check_tag, is_name_component};
 pub use source::Content;

@@ -105,7 +105,7 @@ impl FromStr for Repository {
         if name.contains('@') || name.contains(':') {
             return Err(wrong("a repository has neither tag nor digest"));
         }
-        if !name.split('/').all(valid_component) {
+        if !name.split('/').all(is_name_component) {
             return Err(wrong(
                 "each part of its name has lower-case letters and digits, with '.', '_', '__' or '-' between them",
             ));
@@ -266,8 +266,9 @@ pub(super) fn valid_host(host: &str) -> bool {
         })
 }
 
-/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
-fn valid_component(component: &str) -> bool {
+/// Whether this can stand between two slashes of a repository's name: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+/// (distribution specification, "Pulling manifests").
+pub fn is_name_component(component: &str) -> bool {
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     if !component.bytes().next().is_some_and(alphanumeric)
         || !component.bytes().next_back().is_some_and(alphanumeric)

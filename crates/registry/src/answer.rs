@@ -10,8 +10,8 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use serde_json::{Value, json};
 
-/// Bodies that come in and go out.
-pub(super) type Body = BoxBody<Bytes, Box<dyn Error + Send + Sync>>;
+/// The bodies of requests and answers.
+pub type Body = BoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 
 /// The header that every answer about content carries.
 pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");

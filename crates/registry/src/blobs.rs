@@ -11,10 +11,11 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
 use super::answer::{Answer, CONTENT_DIGEST, Refusal};
-use super::names::{Digest, Repository};
+use super::names::Repository;
 use super::range::{Wanted, wanted};
 use super::service::blocking;
 use super::store::Store;
+use oci::Digest;
 
 /// How much is read from the disk at a time.
 const PIECE: usize = 256 * 1024;

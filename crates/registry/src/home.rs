@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::error::Error;
 use super::limit::{Trimmed, by_age, trim};
 use super::pushes::Pushes;
-use super::server::{Options, Server};
+use super::server::Server;
 use super::store::Store;
 
 /// Ports below those that systems hand out by themselves, so that no outgoing connection takes ours.
@@ -130,7 +130,7 @@ impl Home {
     }
 
     async fn listen(&self, port: u16) -> Result<Server, Error> {
-        Server::start(Options { address: loopback(port), ..Options::at(&self.root) }).await
+        Server::start(&self.root, loopback(port)).await
     }
 
     fn keep_port(&self, server: Server) -> Result<Server, Error> {

@@ -1,16 +1,25 @@
-//! The embedded OCI registry on loopback: what local runs push to, and what tests talk to.
-//! It speaks the distribution API 1.1 (<https://github.com/opencontainers/distribution-spec>) over
-//! a directory. Faults for tests stay in `faults.rs`. No client code and nothing of the gate here.
+//! A small OCI registry over a directory: it speaks the distribution API 1.1
+//! (<https://github.com/opencontainers/distribution-spec>) on a loopback port. Local runs push to it.
+//!
+//! [`Home`] is the registry of local runs: one directory, one port that stays, old versions removed. [`Server`]
+//! serves any directory. [`Service`] answers requests without a server, for a front that adds rules of its own.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let images = tempfile::tempdir()?;
+//! let server = registry::Server::start(images.path(), "127.0.0.1:0".parse()?).await?;
+//! println!("docker push {}/shop:1.2.3", server.address());
+//! server.stop().await;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
 
 mod answer;
-mod auth;
 mod blobs;
 mod error;
-mod faults;
 mod home;
 mod limit;
 mod lists;
-mod log;
 mod manifest;
 mod manifests;
 mod names;
@@ -24,16 +33,14 @@ mod service;
 mod store;
 mod upload;
 mod uploads;
-mod wire;
 
-pub use auth::{Account, Auth};
+pub use answer::Body;
 pub use error::Error;
-pub use faults::{Asked, Fault, Faults};
 pub use home::{Home, Local};
 pub use limit::Trimmed;
-pub use log::Entry;
 pub use manifest::Manifest;
-pub use names::{Digest, Repository, Tag};
+pub use names::{Repository, Tag};
 pub use pushes::{Moment, Pushes};
-pub use server::{Options, Server};
+pub use server::Server;
+pub use service::{Features, Service};
 pub use store::Store;

@@ -9,8 +9,9 @@ use std::time::SystemTime;
 
 use walkdir::WalkDir;
 
-use super::names::{Digest, Repository, Tag};
+use super::names::{Repository, Tag};
 use super::store::Store;
+use oci::Digest;
 
 /// How far below the limit the directory is brought, in percent, so that not every run has to remove something.
 const DOWN_TO: u64 = 80;

@@ -5,10 +5,10 @@ use http::{HeaderName, StatusCode};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Refusal};
-use super::manifest::OCI_INDEX;
-use super::names::{Digest, Repository};
+use super::names::Repository;
 use super::query::Query;
 use super::store::Store;
+use oci::{Digest, OCI_INDEX};
 
 const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 

@@ -4,13 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer::Refusal;
-use super::names::Digest;
-
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// The media type of an image index, which is also what lists of referrers are.
-pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+use super::names::sha256;
+use oci::{DOCKER_LIST, DOCKER_MANIFEST, Digest, OCI_INDEX, OCI_MANIFEST};
 
 /// A manifest as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +68,7 @@ impl Descriptor {
 
     fn digest(&self) -> Result<Digest, Refusal> {
         let text = &self.digest;
-        Digest::parse(text).ok_or_else(|| {
+        sha256(text).ok_or_else(|| {
             Refusal::bad("MANIFEST_INVALID", format!("{text:?} in the manifest is no sha256 digest"))
         })
     }

@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::answer::{Answer, Body, CONTENT_DIGEST, Refusal};
 use super::manifest::Manifest;
-use super::names::{Digest, Reference, Repository};
+use super::names::{Reference, Repository};
 use super::store::Store;
+use oci::Digest;
 
 /// The largest manifest; the specification asks for at least 4 MiB.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -50,15 +51,21 @@ pub(super) async fn read(body: &mut Body) -> Result<Vec<u8>, Refusal> {
     Ok(bytes)
 }
 
+/// A manifest as a request brings it.
+pub(super) struct Pushed {
+    pub(super) content_type: Option<String>,
+    pub(super) bytes: Vec<u8>,
+}
+
 /// `PUT` of a manifest. `referrers` says whether this registry has the referrers API.
 pub(super) fn put(
     store: &Store,
     referrers: bool,
     repository: &Repository,
     reference: &Reference,
-    content_type: Option<&str>,
-    bytes: Vec<u8>,
+    pushed: Pushed,
 ) -> Result<Answer, Refusal> {
+    let Pushed { content_type, bytes } = pushed;
     let digest = Digest::of(&bytes);
     if let Reference::Digest(asked) = reference
         && *asked != digest
@@ -66,7 +73,7 @@ pub(super) fn put(
         return Err(Refusal::bad("DIGEST_INVALID", "the manifest has another digest")
             .detail(json!({"expected": asked.as_str(), "actual": digest.as_str()})));
     }
-    let manifest = Manifest::pushed(content_type, bytes)?;
+    let manifest = Manifest::pushed(content_type.as_deref(), bytes)?;
     let links = manifest.links()?;
     let missing_blobs = links.blobs.iter().filter(|blob| !store.has_blob(repository, blob));
     let missing_children = links.manifests.iter().filter(|child| !store.has_manifest(repository, child));

@@ -1,10 +1,8 @@
 //! Which tags are pushed to the registry of local runs while a run lasts.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::limit::by_age;
-use super::log::Entry;
 use super::service::Service;
 use super::store::Store;
 
@@ -15,7 +13,7 @@ pub struct Pushes(By);
 #[derive(Debug, Clone)]
 enum By {
     /// The requests to a server of this process.
-    Requests(Arc<Service>),
+    Requests(Service),
     /// The directory that another process serves.
     Files(Store),
 }
@@ -28,8 +26,8 @@ pub struct Moment {
 }
 
 impl Pushes {
-    pub(super) fn of_server(service: &Arc<Service>) -> Self {
-        Self(By::Requests(Arc::clone(service)))
+    pub(super) fn of_server(service: Service) -> Self {
+        Self(By::Requests(service))
     }
 
     pub(super) fn of_directory(store: Store) -> Self {
@@ -39,7 +37,7 @@ impl Pushes {
     /// The moment of this call.
     pub fn now(&self) -> Moment {
         match &self.0 {
-            By::Requests(service) => Moment { requests: service.log.entries().len(), tags: Vec::new() },
+            By::Requests(service) => Moment { requests: service.pushes(), tags: Vec::new() },
             By::Files(store) => Moment { requests: 0, tags: tags(store) },
         }
     }
@@ -47,17 +45,8 @@ impl Pushes {
     /// The tags, as `name:tag`, that were pushed since a moment. In this process one that a client asked for by
     /// HEAD and found counts as well: containerd and crane push the same bytes no second time.
     pub fn since(&self, moment: &Moment) -> Vec<String> {
-        let pushed = |entry: Entry| {
-            let path = entry.path.strip_prefix("/v2/")?;
-            let (name, tag) = path.rsplit_once("/manifests/")?;
-            let done =
-                matches!((entry.method.as_str(), entry.status), ("PUT", Some(201)) | ("HEAD", Some(200)));
-            done.then(|| format!("{name}:{tag}"))
-        };
         match &self.0 {
-            By::Requests(service) => {
-                service.log.entries().into_iter().skip(moment.requests).filter_map(pushed).collect()
-            }
+            By::Requests(service) => service.pushed_after(moment.requests),
             By::Files(store) => {
                 let new = tags(store).into_iter().filter(|tag| !moment.tags.contains(tag));
                 new.map(|(_, tag)| tag).collect()

@@ -43,11 +43,6 @@ impl Query {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
-
-    /// Every value of `name`.
-    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
 }
 
 #[cfg(test)]
@@ -65,11 +60,12 @@ mod tests {
 
     #[test]
     fn reads_pairs_in_order() {
-        let query = Query::parse(Some("scope=a%3Apull&n=2&scope=b+c&empty&%zz=1"));
-        assert_eq!(query.all("scope").collect::<Vec<_>>(), ["a:pull", "b c"]);
+        let query = Query::parse(Some("scope=a%3Apull&n=2&other=b+c&empty&%zz=1"));
+        assert_eq!(query.get("scope"), Some("a:pull"));
+        assert_eq!(query.get("other"), Some("b c"));
         assert_eq!(query.get("n"), Some("2"));
         assert_eq!(query.get("empty"), Some(""));
-        assert_eq!(query.get("other"), None);
+        assert_eq!(query.get("missing"), None);
         assert_eq!(Query::parse(None), Query::default());
     }
 }

@@ -3,8 +3,9 @@
 use http::Method;
 
 use super::answer::Refusal;
-use super::names::{Digest, Reference, Repository};
+use super::names::{Reference, Repository, sha256};
 use super::query::decode;
+use oci::Digest;
 
 /// A path of the API with its names checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +14,6 @@ pub(super) enum Route {
     Base,
     /// `/v2/_catalog`
     Catalog,
-    /// `/token`, where bearer tokens come from
-    Token,
     /// `/v2/<name>/tags/list`
     Tags(Repository),
     /// `/v2/<name>/manifests/<tag or digest>`
@@ -37,7 +36,6 @@ impl Route {
         let rest = match path.as_str() {
             "/v2" | "/v2/" => return Ok(Self::Base),
             "/v2/_catalog" => return Ok(Self::Catalog),
-            "/token" => return Ok(Self::Token),
             other => other.strip_prefix("/v2/").ok_or_else(nowhere)?,
         };
         let parts: Vec<&str> = rest.split('/').collect();
@@ -67,7 +65,7 @@ fn repository(parts: &[&str]) -> Result<Repository, Refusal> {
 
 /// Checks a digest that a request names.
 pub(super) fn digest(text: &str) -> Result<Digest, Refusal> {
-    Digest::parse(text).ok_or_else(|| Refusal::bad("DIGEST_INVALID", format!("{text:?} is no sha256 digest")))
+    sha256(text).ok_or_else(|| Refusal::bad("DIGEST_INVALID", format!("{text:?} is no sha256 digest")))
 }
 
 /// Nothing can be stored under such a name, so reading it finds nothing, and writing it is an error.

@@ -22,7 +22,8 @@ use tempfile::NamedTempFile;
 
 use super::limit::freed_by;
 use super::manifest::Manifest;
-use super::names::{Digest, Reference, Repository, Tag};
+use super::names::{Reference, Repository, Tag, sha256};
+use oci::Digest;
 
 /// A process that was killed leaves its uploads; after this long nobody still writes to them.
 const ABANDONED: Duration = Duration::from_hours(24);
@@ -201,7 +202,7 @@ impl Store {
     /// What a tag points at.
     pub fn tagged(&self, repository: &Repository, tag: &Tag) -> io::Result<Option<Digest>> {
         let text = absent(fs::read_to_string(self.tags_path(repository).join(tag.as_str())))?;
-        Ok(text.and_then(|text| Digest::parse(text.trim_end())))
+        Ok(text.and_then(|text| sha256(text.trim_end())))
     }
 
     /// When a tag was written last.
@@ -302,7 +303,7 @@ fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 /// The digests that the files of a directory are named after, in order.
 fn digests(directory: &Path) -> io::Result<Vec<Digest>> {
     let names = names(directory)?.unwrap_or_default();
-    Ok(names.iter().filter_map(|hex| Digest::parse(&format!("sha256:{hex}"))).collect())
+    Ok(names.iter().filter_map(|hex| sha256(&format!("sha256:{hex}"))).collect())
 }
 
 /// The sorted names in a directory; `None` where there is no such directory.

@@ -8,13 +8,13 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::BodyExt as _;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 
 use super::answer::{Body, Refusal};
-use super::names::{Digest, Repository};
+use super::names::Repository;
 use super::store::Store;
+use oci::{Digest, Hasher};
 use sys::sync::Mutex;
 
 /// Pieces of a body that wait for the disk; each is as large as one read from the connection.
@@ -34,7 +34,7 @@ pub(super) struct Upload {
 #[derive(Debug)]
 struct Sink {
     file: NamedTempFile,
-    hasher: Sha256,
+    hasher: Hasher,
     size: u64,
 }
 
@@ -47,7 +47,7 @@ impl Sink {
     }
 
     /// Forgets what came after `size` bytes, whose hash is `hasher`.
-    fn rewind(&mut self, hasher: Sha256, size: u64) -> io::Result<()> {
+    fn rewind(&mut self, hasher: Hasher, size: u64) -> io::Result<()> {
         self.file.as_file().set_len(size)?;
         self.file.seek(SeekFrom::Start(size))?;
         self.hasher = hasher;
@@ -59,7 +59,7 @@ impl Sink {
 impl Upload {
     /// Begins an upload.
     pub(super) fn begin(store: &Store, repository: Repository) -> io::Result<Self> {
-        let sink = Sink { file: store.new_file()?, hasher: Sha256::new(), size: 0 };
+        let sink = Sink { file: store.new_file()?, hasher: Hasher::sha256(), size: 0 };
         Ok(Self { repository, sink: Mutex::new(Some(sink)), size: AtomicU64::new(0) })
     }
 
@@ -141,7 +141,7 @@ impl Upload {
     pub(super) fn finish(&self, store: &Store, digest: &Digest) -> Result<(), Refusal> {
         let sink = self.sink.lock().take();
         let Sink { file, hasher, size } = sink.ok_or_else(unknown)?;
-        let actual = Digest::finish(hasher);
+        let actual = hasher.finish();
         if actual != *digest {
             return Err(Refusal::bad("DIGEST_INVALID", "the bytes that came have another digest")
                 .detail(json!({"expected": digest.as_str(), "actual": actual.as_str(), "size": size})));

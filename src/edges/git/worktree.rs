@@ -100,7 +100,8 @@ impl Git {
         let objects = objects.canonicalize().unwrap_or(objects);
         let alternates = to.join(".git/objects/info/alternates");
         fs::create_dir_all(to.join(".git/objects/info")).map_err(FileError::at("write", to))?;
-        fs::write(&alternates, format!("{}\n", objects.display())).map_err(FileError::at("write", &alternates))?;
+        fs::write(&alternates, format!("{}\n", objects.display()))
+            .map_err(FileError::at("write", &alternates))?;
         if shallow.is_file() {
             let copy: PathBuf = to.join(".git/shallow");
             fs::copy(&shallow, &copy).map_err(FileError::at("write", &copy))?;

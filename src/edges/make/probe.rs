@@ -140,4 +140,3 @@ fn has_catch_all(directory: &Path, files: &[PathBuf]) -> bool {
         })
     })
 }
-

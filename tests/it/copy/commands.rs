@@ -74,7 +74,7 @@ async fn an_image_by_digest_needs_no_tag() {
 
 #[tokio::test]
 async fn latest_reads_all_pages() {
-    let registry = Embedded::with(|options| ::registry::Options { page: 3, ..options }).await;
+    let registry = Embedded::with(|options| crate::support::registry::Options { page: 3, ..options }).await;
     let at = repository(&registry.host(), "app");
     let none = run(&["latest", &at.to_string()]).await;
     assert_eq!(none.status.code(), Some(1));

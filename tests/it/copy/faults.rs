@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::registry::{Account, Auth, Fault, Faults, Options, Server};
 use ::oci::{Client, CopyOptions, Manifest, Repository, Settings, Which};
-use ::registry::{Account, Auth, Fault, Faults, Options};
 use ::workflow_commands::Secret;
 
 use super::{Embedded, assert_complete};
@@ -113,13 +113,13 @@ async fn one_fault_at_any_request_to_the_destination() {
 async fn one_fault_at_any_request_to_the_source() {
     let to = Embedded::start(None).await;
     let plain = tempfile::tempdir().unwrap();
-    let maker = ::registry::Server::start(Options::at(plain.path())).await.unwrap();
+    let maker = Server::start(Options::at(plain.path())).await.unwrap();
     let image = small(&repository(&maker.address().to_string(), "test/app")).await;
     for (number, (kind, fault)) in kinds().into_iter().enumerate() {
         for position in 1.. {
             let (faults, seen) = at(position, fault.clone());
             let options = Options { faults: Some(faults), ..Options::at(plain.path()) };
-            let from = ::registry::Server::start(options).await.unwrap();
+            let from = Server::start(options).await.unwrap();
             let source = repository(&from.address().to_string(), "test/app");
             let destination = repository(&to.host(), &format!("k{number}/p{position}"));
             let result = copy(&impatient(), &source, &image, &destination).await;
@@ -137,13 +137,13 @@ async fn one_fault_at_any_request_to_the_source() {
 async fn one_fault_at_any_request_within_one_registry() {
     for mounts in [true, false] {
         let root = tempfile::tempdir().unwrap();
-        let maker = ::registry::Server::start(Options::at(root.path())).await.unwrap();
+        let maker = Server::start(Options::at(root.path())).await.unwrap();
         let image = small(&repository(&maker.address().to_string(), "test/app")).await;
         for (number, (kind, fault)) in kinds().into_iter().enumerate() {
             for position in 1.. {
                 let (faults, seen) = at(position, fault.clone());
                 let options = Options { faults: Some(faults), mounts, ..Options::at(root.path()) };
-                let server = ::registry::Server::start(options).await.unwrap();
+                let server = Server::start(options).await.unwrap();
                 let host = server.address().to_string();
                 let destination = repository(&host, &format!("k{number}/p{position}"));
                 let result = copy(&impatient(), &repository(&host, "test/app"), &image, &destination).await;
@@ -221,7 +221,7 @@ async fn a_token_that_ends_in_mid_copy_is_renewed() {
 #[tokio::test]
 async fn a_tag_that_moves_while_it_is_read_gives_one_image_or_the_other() {
     let root = tempfile::tempdir().unwrap();
-    let maker = ::registry::Server::start(Options::at(root.path())).await.unwrap();
+    let maker = Server::start(Options::at(root.path())).await.unwrap();
     let making = repository(&maker.address().to_string(), "test/app");
     let builder = Builder { client: &client(), at: &making };
     let first = builder.image("amd64", &[noise(1, 1000)]).await;
@@ -236,13 +236,12 @@ async fn a_tag_that_moves_while_it_is_read_gives_one_image_or_the_other() {
                 let store = ::registry::Store::open(&tags).unwrap();
                 let name = ::registry::Repository::parse("test/app").unwrap();
                 let now = ::registry::Tag::parse("now").unwrap();
-                let digest = ::registry::Digest::parse(digest.as_str()).unwrap();
                 store.tag(&name, &now, &digest).unwrap();
             }
             None
         });
         let options = Options { faults: Some(faults), ..Options::at(root.path()) };
-        let server = ::registry::Server::start(options).await.unwrap();
+        let server = Server::start(options).await.unwrap();
         let source = repository(&server.address().to_string(), "test/app");
         let destination = repository(&to.host(), &format!("p{position}"));
         let now = Which::Tag("now".into());

@@ -82,19 +82,19 @@ async fn travel(from: &str, to: &str) {
 #[tokio::test]
 async fn records_travel_by_the_referrers_api() {
     let (from, to) = (Embedded::start(None).await, Embedded::start(None).await);
-    travel(&from.host(), &to.host()).await;
+    Box::pin(travel(&from.host(), &to.host())).await;
 }
 
 #[tokio::test]
 async fn records_travel_by_the_tag_that_stands_in_for_the_api() {
     let (from, to) = (DockerRegistry::start(), DockerRegistry::start());
-    travel(from.host(), to.host()).await;
+    Box::pin(travel(from.host(), to.host())).await;
 }
 
 #[tokio::test]
 async fn records_travel_from_one_kind_of_registry_to_the_other() {
     let (from, to) = (DockerRegistry::start(), Embedded::start(None).await);
-    travel(from.host(), &to.host()).await;
+    Box::pin(travel(from.host(), &to.host())).await;
 }
 
 #[tokio::test]

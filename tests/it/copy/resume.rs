@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::registry::{Fault, Faults};
 use ::oci::{Client, Content, Manifest, Repository, Settings};
-use ::registry::{Fault, Faults};
 use ::sys::retry::Policy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ::registry::{Account, Auth, Digest};
+use crate::support::registry::{Account, Auth};
+use ::oci::Digest;
 use ::workflow_commands::Secret;
 use serde_json::Value;
 

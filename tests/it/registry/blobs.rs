@@ -1,6 +1,6 @@
 //! Blobs: uploads of every kind, ranges, mounts, and repositories that are kept apart.
 
-use ::registry::Digest;
+use ::oci::Digest;
 
 use super::{Registry, got};
 
@@ -158,6 +158,6 @@ async fn what_is_no_name_is_refused() {
     registry.ask("GET", "/v2/a/..%2f..%2fetc/tags/list").await.is(400, "NAME_INVALID");
     registry.ask("GET", "/v2/a/blobs/sha256:zz").await.is(400, "DIGEST_INVALID");
     registry.ask("PUT", "/v2/a/tags/list").await.is(405, "UNSUPPORTED");
-    registry.ask("GET", "/token").await.is(404, "UNSUPPORTED");
+    registry.ask("GET", "/token").await.is(404, "NAME_UNKNOWN");
     registry.ask("GET", "/v2/").await.is(200, "");
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ::registry::{Digest, Fault, Faults, Store, Tag};
+use crate::support::registry::{Fault, Faults};
+use ::oci::Digest;
+use ::registry::{Store, Tag};
 
 use super::{Registry, got};
 
@@ -91,7 +93,7 @@ async fn corruption_changes_bytes_and_nothing_else() {
 async fn a_lying_digest_is_another_one() {
     let (registry, path) = third(Fault::LyingDigest).await;
     let answer = registry.ask("HEAD", &path).await.is(200, "");
-    let said = Digest::parse(answer.header("docker-content-digest")).unwrap();
+    let said = answer.header("docker-content-digest").parse::<Digest>().unwrap();
     assert!(!path.ends_with(said.as_str()));
     assert_eq!(
         registry.ask("GET", &path).await.header("docker-content-digest"),

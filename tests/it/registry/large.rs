@@ -1,6 +1,6 @@
 //! Large layers pass through; Linux tells how much memory a process ever had.
 
-use ::registry::{Options, Server};
+use ::registry::Server;
 use bytes::Bytes;
 use sha2::Digest as _;
 
@@ -18,7 +18,7 @@ fn peak() -> u64 {
 async fn a_large_layer_never_is_in_memory() {
     const PIECES: usize = 300;
     let root = tempfile::tempdir().unwrap();
-    let server = Server::start(Options::at(root.path())).await.unwrap();
+    let server = Server::start(root.path(), (std::net::Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
     let piece = Bytes::from(vec![0_u8; 1024 * 1024]);
     let mut hasher = sha2::Sha256::new();
     (0..PIECES).for_each(|_| hasher.update(&piece));

@@ -1,6 +1,6 @@
 //! Manifests, tags, lists and referrers.
 
-use ::registry::Digest;
+use ::oci::Digest;
 use serde_json::{Value, json};
 
 use super::{DOCKER_MANIFEST, INDEX, MANIFEST, Registry, image};

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use crate::support::registry::{Account, Auth};
+use ::oci::Digest;
 use ::oci::image::{PackOptions, Packed, Platform, pack};
-use ::registry::{Account, Auth, Digest};
 use ::workflow_commands::Secret;
 use serde_json::{Value, json};
 

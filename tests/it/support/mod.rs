@@ -13,6 +13,7 @@ pub(crate) mod google;
 pub(crate) mod kube;
 pub(crate) mod odd_registry;
 pub(crate) mod pki;
+pub(crate) mod registry;
 pub(crate) mod release;
 pub(crate) mod repository;
 pub(crate) mod runner_reader;

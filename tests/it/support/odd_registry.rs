@@ -9,7 +9,8 @@
 
 use std::io::Write;
 
-use ::registry::{Options, Repository, Server, Store, Tag};
+use super::registry::{Options, Server};
+use ::registry::{Repository, Store, Tag};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, LINK, LOCATION, WWW_AUTHENTICATE};

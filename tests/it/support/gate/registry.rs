@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ::registry::{Account, Auth, Entry, Options, Server, Store};
+use crate::support::registry::{Account, Auth, Entry, Options, Server};
+use ::registry::Store;
 use ::workflow_commands::Secret;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;

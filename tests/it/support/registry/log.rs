@@ -4,14 +4,14 @@ use sys::sync::Mutex;
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// `GET`, `PUT`, …
-    pub method: String,
+    pub(crate) method: String,
     /// Path and query.
-    pub path: String,
+    pub(crate) path: String,
     /// The status that was answered; `None` while it is being worked on, and where a fault or a broken
     /// connection left it without an answer.
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
 }
 
 /// All requests since the start, in order of arrival.

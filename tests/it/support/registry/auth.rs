@@ -6,24 +6,22 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ::registry::Body;
+use ::sys::sync::Mutex;
+use ::workflow_commands::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::WWW_AUTHENTICATE;
-use http::{Method, StatusCode};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::answer::{Answer, Refusal};
-use super::names::Repository;
-use super::query::Query;
-use super::random::random_id;
-use super::route::Route;
-use sys::sync::Mutex;
-use workflow_commands::Secret;
+use super::refusal;
 
 /// How requests prove who they are from.
 #[derive(Debug, Clone)]
-pub enum Auth {
+pub(crate) enum Auth {
     /// User and password with each request.
     Basic(Vec<Account>),
     /// User and password get a token at `/token`, and requests carry the token.
@@ -38,20 +36,20 @@ pub enum Auth {
 /// Somebody and their rights. A right is the name of a repository, which covers those below it, or `""`,
 /// which covers all. An account without a user name is everybody who names none.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub(crate) struct Account {
     /// The user name.
-    pub user: String,
+    pub(crate) user: String,
     /// The password.
-    pub password: Secret,
+    pub(crate) password: Secret,
     /// What they may read.
-    pub pull: Vec<String>,
+    pub(crate) pull: Vec<String>,
     /// What they may write to and delete.
-    pub push: Vec<String>,
+    pub(crate) push: Vec<String>,
 }
 
 impl Account {
     /// An account that may do everything.
-    pub fn of_all(user: impl Into<String>, password: Secret) -> Self {
+    pub(crate) fn of_all(user: impl Into<String>, password: Secret) -> Self {
         Self { user: user.into(), password, pull: vec![String::new()], push: vec![String::new()] }
     }
 
@@ -78,7 +76,7 @@ struct Access {
 }
 
 impl Access {
-    fn repository(name: &Repository, action: &str) -> Self {
+    fn repository(name: &str, action: &str) -> Self {
         Self { kind: "repository".to_owned(), name: name.to_string(), action: action.to_owned() }
     }
 
@@ -93,31 +91,39 @@ impl Access {
 }
 
 /// What a request needs. Writing needs reading too, and a mount reading its source, as in Distribution.
-fn needs(method: &Method, route: &Route, query: &Query) -> Vec<Access> {
-    let repository = match route {
-        Route::Base | Route::Token => return Vec::new(),
-        Route::Catalog => return Access::parse("registry:catalog:*"),
-        Route::Tags(name)
-        | Route::Uploads(name)
-        | Route::Referrers(name, _)
-        | Route::Manifest(name, _)
-        | Route::Blob(name, _)
-        | Route::Upload(name, _) => name,
-    };
-    let upload = matches!(route, Route::Upload(..));
-    let actions: &[&str] = match *method {
+fn needs(parts: &Parts) -> Vec<Access> {
+    let path = parts.uri.path();
+    if path == "/v2/_catalog" {
+        return Access::parse("registry:catalog:*");
+    }
+    let kinds = ["/tags/", "/manifests/", "/blobs/", "/referrers/"];
+    let end = kinds.iter().filter_map(|kind| path.rfind(kind)).max();
+    let Some(repository) = end.and_then(|end| path[..end].strip_prefix("/v2/")) else { return Vec::new() };
+    let rest = path.strip_prefix("/v2/").and_then(|path| path.strip_prefix(repository)).unwrap_or_default();
+    let upload = rest.strip_prefix("/blobs/uploads/").is_some_and(|id| !id.is_empty());
+    let actions: &[&str] = match parts.method {
         Method::GET | Method::HEAD => &["pull"],
         Method::DELETE if !upload => &["delete"],
         _ => &["pull", "push"],
     };
     let mut needs: Vec<Access> =
         actions.iter().map(|action| Access::repository(repository, action)).collect();
-    if matches!(route, Route::Uploads(_)) && query.get("mount").is_some() {
-        needs.extend(
-            query.get("from").and_then(Repository::parse).map(|from| Access::repository(&from, "pull")),
-        );
+    let query = query(parts);
+    let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+    if rest == "/blobs/uploads/" && value("mount").is_some() {
+        needs.extend(value("from").map(|from| Access::repository(from, "pull")));
     }
     needs
+}
+
+/// The decoded pairs of the query.
+fn query(parts: &Parts) -> Vec<(String, String)> {
+    let url = reqwest::Url::parse(&format!("http://registry/?{}", parts.uri.query().unwrap_or_default()));
+    url.unwrap().query_pairs().into_owned().collect()
+}
+
+fn header(parts: &Parts) -> Option<&str> {
+    parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok())
 }
 
 /// The guard at the door.
@@ -141,49 +147,55 @@ impl Guard {
     }
 
     /// Lets a request pass, or says what it lacks.
-    pub(super) fn check(
-        &self,
-        header: Option<&str>,
-        method: &Method,
-        route: &Route,
-        query: &Query,
-    ) -> Result<(), Refusal> {
-        let needs = needs(method, route, query);
+    pub(super) fn check(&self, parts: &Parts) -> Result<(), Box<Response<Body>>> {
+        let (needs, header) = (needs(parts), header(parts));
         match &self.auth {
             Auth::Basic(accounts) => {
-                let account = account(accounts, header).ok_or_else(|| self.challenge(&needs, None))?;
+                let account =
+                    account(accounts, header).ok_or_else(|| Box::new(self.challenge(&needs, None)))?;
                 if needs.iter().all(|access| account.may(access)) {
                     return Ok(());
                 }
-                Err(Refusal::new(StatusCode::FORBIDDEN, "DENIED", "this account lacks the rights"))
+                Err(Box::new(refusal(StatusCode::FORBIDDEN, "DENIED", "this account lacks the rights")))
             }
             Auth::Token { .. } => {
-                let token = header.and_then(bearer).ok_or_else(|| self.challenge(&needs, None))?;
+                let token = header.and_then(bearer).ok_or_else(|| Box::new(self.challenge(&needs, None)))?;
                 let tokens = self.tokens.lock();
                 let grant = tokens.get(token).filter(|grant| Instant::now() < grant.until);
-                let grant = grant.ok_or_else(|| self.challenge(&needs, Some("invalid_token")))?;
+                let grant = grant.ok_or_else(|| Box::new(self.challenge(&needs, Some("invalid_token"))))?;
                 if needs.iter().all(|access| grant.access.contains(access)) {
                     return Ok(());
                 }
-                Err(self.challenge(&needs, Some("insufficient_scope")))
+                Err(Box::new(self.challenge(&needs, Some("insufficient_scope"))))
             }
         }
     }
 
-    /// The 401 that a request to `route` without credentials gets.
-    pub(super) fn unauthorized(&self, method: &Method, route: &Route, query: &Query) -> Refusal {
-        self.challenge(&needs(method, route, query), Some("invalid_token"))
+    /// The 401 that a request without credentials gets.
+    pub(super) fn unauthorized(&self, parts: &Parts) -> Response<Body> {
+        self.challenge(&needs(parts), Some("invalid_token"))
     }
 
     /// `GET /token`: a token with those of the asked scopes that the account has rights to.
-    pub(super) fn token(&self, header: Option<&str>, query: &Query) -> Result<Answer, Refusal> {
+    pub(super) fn token(&self, parts: &Parts) -> Response<Body> {
         let Auth::Token { accounts, lifetime } = &self.auth else {
-            return Err(Refusal::unknown("UNSUPPORTED", "this registry issues no tokens"));
+            return refusal(StatusCode::NOT_FOUND, "UNSUPPORTED", "this registry issues no tokens");
         };
-        let account = account(accounts, header).ok_or_else(basic)?;
-        let asked = query.all("scope").flat_map(|scopes| scopes.split(' ')).flat_map(Access::parse);
+        if parts.method != Method::GET {
+            return refusal(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "UNSUPPORTED",
+                "this method is not supported here",
+            );
+        }
+        let Some(account) = account(accounts, header(parts)) else { return basic() };
+        let query = query(parts);
+        let scopes = query.iter().filter(|(key, _)| key == "scope");
+        let asked = scopes.flat_map(|(_, scopes)| scopes.split(' ')).flat_map(Access::parse);
         let access = asked.filter(|access| account.may(access)).collect();
-        let token = random_id()?;
+        let mut bytes = [0_u8; 32];
+        getrandom::fill(&mut bytes).unwrap();
+        let token = STANDARD.encode(bytes);
         let now = Instant::now();
         let mut tokens = self.tokens.lock();
         tokens.retain(|_, grant| now < grant.until);
@@ -191,10 +203,10 @@ impl Guard {
         // Zero would be read as absent, which means a minute.
         let seconds = lifetime.as_secs().max(1);
         let answer = json!({"token": token, "access_token": token, "expires_in": seconds});
-        Ok(Answer::new(StatusCode::OK).json(&answer))
+        super::json(StatusCode::OK, &answer)
     }
 
-    fn challenge(&self, needs: &[Access], error: Option<&str>) -> Refusal {
+    fn challenge(&self, needs: &[Access], error: Option<&str>) -> Response<Body> {
         if matches!(self.auth, Auth::Basic(_)) {
             return basic();
         }
@@ -216,14 +228,19 @@ impl Guard {
             let _ = write!(text, ",error=\"{error}\"");
         }
         let message = error.unwrap_or("authentication is required");
-        Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message).header(WWW_AUTHENTICATE, text)
+        challenged(message, &text)
     }
 }
 
 /// The challenge for user and password.
-pub(super) fn basic() -> Refusal {
-    Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "user and password are required")
-        .header(WWW_AUTHENTICATE, "Basic realm=\"registry\"")
+pub(super) fn basic() -> Response<Body> {
+    challenged("user and password are required", "Basic realm=\"registry\"")
+}
+
+fn challenged(message: &str, challenge: &str) -> Response<Body> {
+    let mut response = refusal(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge.parse().unwrap());
+    response
 }
 
 /// The account that a request names, with the right password; without a header, everybody's.
