@@ -2,6 +2,7 @@
 
 use clap::Arg;
 
+use crate::domain::environment::Stage;
 use crate::inputs::{self, Kind, SPECS, Spec};
 
 /// Whose flags a command line takes.
@@ -24,7 +25,9 @@ impl Takes {
                 Some(planned) => Some(Self::Of(planned)),
             },
             ("plan", None) => None,
-            ("latest", Some("extended-test" | "prod")) => Some(Self::Of(inputs::Command::ExtendedTest)),
+            ("latest", Some(word)) if Stage::later(word).is_some() => {
+                Some(Self::Of(inputs::Command::ExtendedTest))
+            }
             (name, _) => match crate::commands::tools::inputs(name) {
                 Some(names) => Some(Self::Named(names)),
                 None => command(name).map(Self::Of),

@@ -2,6 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
+use crate::domain::environment::Stage;
 use crate::inputs::SPECS;
 use sys::closest;
 use sys::error::Failure;
@@ -58,18 +59,15 @@ fn superfluous(word: &str, name: &str) -> Failure {
 
 /// A command or a make target in the place of the repository, or the gate, that `latest` is about.
 pub(super) fn no_repository(name: &str, word: Option<&str>) -> Option<Failure> {
-    let word = word.filter(|word| name == "latest" && !matches!(*word, "extended-test" | "prod"))?;
-    let stage = match word {
-        "p2p-prod" | "p2p-promote-to-prod" => "prod",
-        "p2p-extended-test" | "p2p-promote-to-extended-test" => "extended-test",
-        "fast-feedback" | "run" | "promote" | "version" | "release" | "plan" => {
-            return Some(Failure::usage(
-                format!("`{word}` is no repository, and no version awaits it"),
-                "write `p2p latest extended-test`, `p2p latest prod` or `p2p latest REGISTRY/NAME`",
-            ));
-        }
-        _ => return None,
-    };
+    let word = word.filter(|word| name == "latest" && Stage::later(word).is_none())?;
+    if matches!(word, "fast-feedback" | "run" | "promote" | "version" | "release" | "plan") {
+        return Some(Failure::usage(
+            format!("`{word}` is no repository, and no version awaits it"),
+            "write `p2p latest extended-test`, `p2p latest prod` or `p2p latest REGISTRY/NAME`",
+        ));
+    }
+    let stage = Stage::promoted_by(word).or(Stage::of_target(word))?.word();
+    Stage::later(stage)?;
     Some(Failure::usage(
         format!("`{word}` is no repository but a make target"),
         format!("write `p2p latest {stage}`"),

@@ -9,6 +9,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
 use self::flags::{Takes, flag};
+use crate::domain::environment::Stage;
 use crate::inputs::{self, SPECS, Spec};
 
 /// What the command line asks for.
@@ -130,7 +131,7 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
 
 /// Whether the word after the command names a gate, and no repository.
 fn gate(args: &[OsString]) -> bool {
-    args.get(1).is_some_and(|word| word == "extended-test" || word == "prod")
+    args.get(1).and_then(|word| word.to_str()).and_then(Stage::later).is_some()
 }
 
 /// The whole command line.

@@ -45,6 +45,11 @@ macro_rules! inputs {
                 let inputs = Self { $($( $field: reader.next()?, )+)+ };
                 Ok(reader.ended(inputs))
             }
+
+            /// The text of the input of this name, where it has one that is not secret.
+            pub fn text(&self, name: &str) -> Option<String> {
+                match name { $($($name => Field::text(&self.$field),)+)+ _ => None }
+            }
         }
     };
     (@default) => { None };

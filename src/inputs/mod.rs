@@ -143,6 +143,11 @@ pub(crate) trait Value: Sized {
     /// Parses the text, which is not empty; the error says what was expected.
     fn parse(text: &str) -> Result<Self, String>;
 
+    /// The value as a text, of types whose values a later command may be given again.
+    fn text(&self) -> Option<String> {
+        None
+    }
+
     /// What has to be masked of the text of a secret, even if it is wrong.
     fn secrets(text: &str) -> Vec<Secret> {
         vec![Secret::new(text)]

@@ -66,6 +66,7 @@ pub(super) trait Field: Sized {
     const KIND: Kind;
     fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure>;
     fn secrets(text: &str) -> Vec<Secret>;
+    fn text(&self) -> Option<String>;
 }
 
 impl<T: Value> Field for Option<T> {
@@ -73,6 +74,10 @@ impl<T: Value> Field for Option<T> {
 
     fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure> {
         text.map(|text| T::parse(text).map_err(|expected| wrong(spec, text, &expected))).transpose()
+    }
+
+    fn text(&self) -> Option<String> {
+        self.as_ref().and_then(Value::text)
     }
 
     fn secrets(text: &str) -> Vec<Secret> {
@@ -86,6 +91,10 @@ impl<T: Value> Field for T {
     fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure> {
         let text = text.or(spec.default).unwrap_or_default();
         T::parse(text).map_err(|expected| wrong(spec, text, &expected))
+    }
+
+    fn text(&self) -> Option<String> {
+        Value::text(self)
     }
 
     fn secrets(text: &str) -> Vec<Secret> {

@@ -21,6 +21,10 @@ impl Value for String {
     fn parse(text: &str) -> Result<Self, String> {
         Ok(text.to_owned())
     }
+
+    fn text(&self) -> Option<String> {
+        Some(self.clone())
+    }
 }
 
 impl Value for Secret {
@@ -57,6 +61,10 @@ impl Value for Words {
             .map(str::to_owned)
             .collect();
         if words.is_empty() { Err("expected at least one name".to_owned()) } else { Ok(Self(words)) }
+    }
+
+    fn text(&self) -> Option<String> {
+        Some(self.0.join(","))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who is told of a run besides its readers: Slack, of failures on the main branch and of what is new in
 //! production. Whatever goes wrong with it is a warning.
 
-use crate::domain::environment::Key;
+use crate::domain::environment::{Key, PROD};
 use crate::domain::outcome::{Outcome, Verdict};
 use crate::edges::slack::{self, News};
 use crate::inputs::{Command, Inputs};
@@ -11,9 +11,6 @@ use sys::retry::Watcher;
 use sys::world::World;
 use workflow_commands::Level;
 use workflow_commands::Secret;
-
-/// The target that deploys to production.
-const PROD: &str = "p2p-prod";
 
 /// What has to be known before the inputs are read, for they may be wrong.
 pub(super) struct Slack {
@@ -32,8 +29,7 @@ impl Slack {
     pub(super) fn new(world: &World, inputs: &Inputs, console: &Console) -> Option<Self> {
         let webhook = inputs.slack_webhook_url.clone().filter(|_| console.is_github())?.0;
         let env = |name: &str| world.env.get(name).unwrap_or_default().to_owned();
-        let main = inputs.main_branch.as_str();
-        let main = if main.starts_with("refs/") { main.to_owned() } else { format!("refs/heads/{main}") };
+        let main = inputs.main_branch_ref();
         // Both have the main branch's ref as well.
         let pull_request = env("GITHUB_EVENT_NAME").starts_with("pull_request");
         let shown = inputs.dry_run || inputs.command == Command::Plan;

@@ -18,7 +18,7 @@ use crate::gate::execute::{Account, Accounts, Edges, GivenLogins, Remote, Site};
 use crate::gate::plan::{Job as Work, Place, Plan, Step};
 use crate::gate::record::By;
 use crate::gate::tagging::Listing;
-use crate::inputs::{ID_TOKEN, IdToken, Inputs, RegistryLogin, RegistryLogins, Size};
+use crate::inputs::{ID_TOKEN, IdToken, Inputs, RegistryLogin, RegistryLogins, SPECS, Size};
 use crate::report::{Console, Reporter};
 use oci::logins::Login;
 use oci::{Client, Credentials, Insecure, Settings};
@@ -301,37 +301,50 @@ fn own_login(inputs: &Inputs, values: &Values) -> Result<Option<Login>, Failure>
     Ok(Some(login))
 }
 
-/// The flags with which a target means on a laptop what it means here: the inputs that it sees something
-/// of, where they were given. Version and registry are those of a job on GitHub, and a laptop has its own,
-/// unless it was told of others.
+/// The inputs that a target sees something of.
+const SEEN: [&str; 20] = [
+    "working-directory",
+    "tenant-name",
+    "app-name",
+    "environment",
+    "version",
+    "image-names",
+    "fast-feedback-path",
+    "extended-test-path",
+    "prod-path",
+    "registry",
+    "registry-username",
+    "base-domain",
+    "internal-services-domain",
+    "dplatform",
+    "project-id",
+    "project-number",
+    "region",
+    "base-namespace",
+    "environments",
+    "kube-context",
+];
+
+/// Those that a job on GitHub has of its own; a laptop has others, unless it was told of these.
+const OF_JOB: [&str; 3] = ["version", "registry", "registry-username"];
+
+/// The flags with which a target means on a laptop what it means here: the inputs that it sees something of, where
+/// they were given.
 fn flags(context: &Context) -> Vec<(&'static str, String)> {
     let (inputs, later) = (&context.request.inputs, context.later.as_ref());
-    let version = inputs.version.clone().or_else(|| later?.version.clone());
-    let other_than = |default: &str, text: &String| Some(text.clone()).filter(|text| text != default);
-    let local = |text: &Option<String>| text.clone().filter(|_| context.place == Place::Local);
-    let given = [
-        ("--working-directory", other_than(".", &inputs.working_directory)),
-        ("--tenant-name", inputs.tenant_name.clone()),
-        ("--app-name", inputs.app_name.clone()),
-        ("--environment", inputs.environment.clone()),
-        ("--version", local(&version)),
-        ("--image-names", inputs.image_names.as_ref().map(|names| names.0.join(","))),
-        ("--fast-feedback-path", other_than("test", &inputs.fast_feedback_path)),
-        ("--extended-test-path", other_than("extended-test", &inputs.extended_test_path)),
-        ("--prod-path", other_than("prod", &inputs.prod_path)),
-        ("--registry", local(&inputs.registry)),
-        ("--registry-username", local(&inputs.registry_username)),
-        ("--base-domain", inputs.base_domain.clone()),
-        ("--internal-services-domain", inputs.internal_services_domain.clone()),
-        ("--dplatform", inputs.dplatform.clone()),
-        ("--project-id", inputs.project_id.clone()),
-        ("--project-number", inputs.project_number.clone()),
-        ("--region", inputs.region.clone()),
-        ("--base-namespace", inputs.base_namespace.clone()),
-        ("--environments", inputs.environments.clone()),
-        ("--kube-context", inputs.kube_context.clone()),
-    ];
-    given.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
+    let given = |name| match name {
+        _ if context.place == Place::Github && OF_JOB.contains(&name) => None,
+        "version" => inputs.version.clone().or_else(|| later?.version.clone()),
+        name => inputs.text(name),
+    };
+    let seen = SPECS.iter().filter(|spec| SEEN.contains(&spec.name));
+    let mut flags: Vec<_> = seen
+        .filter_map(|spec| {
+            Some((spec.name, given(spec.name).filter(|text| Some(text.as_str()) != spec.default)?))
+        })
+        .collect();
+    flags.sort_by_key(|(name, _)| SEEN.iter().position(|seen| seen == name));
+    flags
 }
 
 /// What targets inherit. With the job's id token a target can act as any environment.

@@ -4,8 +4,9 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::access::{client, inputs};
 use super::{present, required, text};
+use crate::domain::environment::Stage;
 use crate::gate::plan::EVENTS;
-use crate::gate::record::{self, Chain, Finding, Kept, Refs, Rule, stage_named, yanked};
+use crate::gate::record::{self, Chain, Finding, Kept, Refs, Rule, yanked};
 use crate::inputs::Inputs;
 use crate::report::Console;
 use oci::Reference;
@@ -48,7 +49,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     let image: Reference = text(matches, "image").parse()?;
     let required: Vec<String> =
         matches.get_many::<String>("require").map(|words| words.cloned().collect()).unwrap_or_default();
-    if let Some(unknown) = required.iter().find(|stage| stage_named(stage).is_none()) {
+    if let Some(unknown) = required.iter().find(|stage| Stage::named(stage).is_none()) {
         return Err(Failure::usage(
             format!("`--require` names {unknown:?}"),
             "expected stages: fast-feedback, extended-test, prod",

@@ -4,157 +4,98 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::stage::TARGETS;
 use crate::inputs::SPECS;
 
-/// One value of an environment: a key under `environments`, and often an input of that name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Key {
+macro_rules! keys {
+    ($($(#[doc = $meaning:literal])+ $key:ident = $name:literal $(($vars:literal))?;)+) => {
+        /// One value of an environment: a key under `environments`, and often an input of that name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Key { $($(#[doc = $meaning])+ $key,)+ }
+
+        impl Key {
+            /// Every key; a derived one stands after what it is derived from.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$key),+];
+
+            /// Its name under `environments`, and as an input where there is one.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$key => $name),+ }
+            }
+
+            /// Its name in GitHub's `vars` context, where it has one (contract §4).
+            pub fn vars_name(self) -> Option<&'static str> {
+                match self { $($(Self::$key => Some($vars),)?)+ _ => None }
+            }
+        }
+    };
+}
+
+// A key, its name, and its name in GitHub's `vars` context.
+keys! {
     /// The team's space on the platform.
-    TenantName,
+    TenantName = "tenant-name" ("TENANT_NAME");
     /// One deployable of the tenant.
-    AppName,
+    AppName = "app-name";
     /// The cloud project.
-    ProjectId,
+    ProjectId = "project-id" ("PROJECT_ID");
     /// The cloud project's number.
-    ProjectNumber,
+    ProjectNumber = "project-number" ("PROJECT_NUMBER");
     /// The cloud region; also the registry's and the cluster's location.
-    Region,
+    Region = "region" ("REGION");
     /// The platform environment's own name.
-    Dplatform,
+    Dplatform = "dplatform" ("DPLATFORM");
     /// The cluster.
-    ClusterName,
+    ClusterName = "cluster-name";
     /// The domain that the environment's services are reached under.
-    BaseDomain,
+    BaseDomain = "base-domain" ("BASE_DOMAIN");
     /// The domain of the platform's internal services.
-    InternalServicesDomain,
+    InternalServicesDomain = "internal-services-domain" ("INTERNAL_SERVICES_DOMAIN");
     /// The domain of Google's registries, where it is not `pkg.dev`.
-    ArtifactRegistryDomain,
+    ArtifactRegistryDomain = "artifact-registry-domain";
     /// The domain of Google's services in a sovereign cloud.
-    GoogleUniverse,
+    GoogleUniverse = "google-universe";
     /// The base URL of the Security Token Service.
-    GoogleStsUrl,
+    GoogleStsUrl = "google-sts-url";
     /// The base URL of the IAM Service Account Credentials API.
-    GoogleIamCredentialsUrl,
+    GoogleIamCredentialsUrl = "google-iam-credentials-url";
     /// The base URL of the Kubernetes Engine API.
-    GoogleContainerUrl,
+    GoogleContainerUrl = "google-container-url";
     /// Which endpoint of the cluster is used.
-    ClusterEndpoint,
+    ClusterEndpoint = "cluster-endpoint";
     /// How long a subnamespace may take to be ready.
-    SubnamespacesTimeout,
+    SubnamespacesTimeout = "subnamespaces-timeout";
     /// The largest workspace that is copied for parallel targets.
-    CopyLimit,
+    CopyLimit = "copy-limit";
     /// Host and path that images are pushed under.
-    Registry,
+    Registry = "registry";
     /// The account that acts for the tenant.
-    ServiceAccount,
+    ServiceAccount = "service-account";
     /// The provider that trusts the pipeline's token.
-    WorkloadIdentityProvider,
+    WorkloadIdentityProvider = "workload-identity-provider";
     /// The context of the kubeconfig.
-    KubeContext,
+    KubeContext = "kube-context";
     /// The namespace that the subnamespaces are children of.
-    BaseNamespace,
+    BaseNamespace = "base-namespace";
     /// The namespace of `p2p-functional`.
-    NamespaceFunctional,
+    NamespaceFunctional = "namespace-functional";
     /// The namespace of `p2p-nft`.
-    NamespaceNft,
+    NamespaceNft = "namespace-nft";
     /// The namespace of `p2p-integration`.
-    NamespaceIntegration,
+    NamespaceIntegration = "namespace-integration";
     /// The namespace of `p2p-extended-test`.
-    NamespaceExtended,
+    NamespaceExtended = "namespace-extended";
     /// The namespace of `p2p-prod`.
-    NamespaceProd,
+    NamespaceProd = "namespace-prod";
     /// The ending of [`Key::Namespace`].
-    Subnamespace,
+    Subnamespace = "subnamespace";
     /// The namespace of all targets of `run`, whatever their own would be.
-    Namespace,
+    Namespace = "namespace";
 }
 
 impl Key {
-    /// Every key; a derived one stands after what it is derived from.
-    pub const ALL: [Self; 29] = [
-        Self::TenantName,
-        Self::AppName,
-        Self::ProjectId,
-        Self::ProjectNumber,
-        Self::Region,
-        Self::Dplatform,
-        Self::ClusterName,
-        Self::BaseDomain,
-        Self::InternalServicesDomain,
-        Self::ArtifactRegistryDomain,
-        Self::GoogleUniverse,
-        Self::GoogleStsUrl,
-        Self::GoogleIamCredentialsUrl,
-        Self::GoogleContainerUrl,
-        Self::ClusterEndpoint,
-        Self::SubnamespacesTimeout,
-        Self::CopyLimit,
-        Self::Registry,
-        Self::ServiceAccount,
-        Self::WorkloadIdentityProvider,
-        Self::KubeContext,
-        Self::BaseNamespace,
-        Self::NamespaceFunctional,
-        Self::NamespaceNft,
-        Self::NamespaceIntegration,
-        Self::NamespaceExtended,
-        Self::NamespaceProd,
-        Self::Subnamespace,
-        Self::Namespace,
-    ];
-
-    /// Its name under `environments`, and as an input where there is one.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::TenantName => "tenant-name",
-            Self::AppName => "app-name",
-            Self::ProjectId => "project-id",
-            Self::ProjectNumber => "project-number",
-            Self::Region => "region",
-            Self::Dplatform => "dplatform",
-            Self::ClusterName => "cluster-name",
-            Self::BaseDomain => "base-domain",
-            Self::InternalServicesDomain => "internal-services-domain",
-            Self::ArtifactRegistryDomain => "artifact-registry-domain",
-            Self::GoogleUniverse => "google-universe",
-            Self::GoogleStsUrl => "google-sts-url",
-            Self::GoogleIamCredentialsUrl => "google-iam-credentials-url",
-            Self::GoogleContainerUrl => "google-container-url",
-            Self::ClusterEndpoint => "cluster-endpoint",
-            Self::SubnamespacesTimeout => "subnamespaces-timeout",
-            Self::CopyLimit => "copy-limit",
-            Self::Registry => "registry",
-            Self::ServiceAccount => "service-account",
-            Self::WorkloadIdentityProvider => "workload-identity-provider",
-            Self::KubeContext => "kube-context",
-            Self::BaseNamespace => "base-namespace",
-            Self::NamespaceFunctional => "namespace-functional",
-            Self::NamespaceNft => "namespace-nft",
-            Self::NamespaceIntegration => "namespace-integration",
-            Self::NamespaceExtended => "namespace-extended",
-            Self::NamespaceProd => "namespace-prod",
-            Self::Subnamespace => "subnamespace",
-            Self::Namespace => "namespace",
-        }
-    }
-
     /// The key of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|key| key.name() == name)
-    }
-
-    /// Its name in GitHub's `vars` context, where it has one (contract §4).
-    pub fn vars_name(self) -> Option<&'static str> {
-        match self {
-            Self::TenantName => Some("TENANT_NAME"),
-            Self::ProjectId => Some("PROJECT_ID"),
-            Self::ProjectNumber => Some("PROJECT_NUMBER"),
-            Self::Region => Some("REGION"),
-            Self::Dplatform => Some("DPLATFORM"),
-            Self::BaseDomain => Some("BASE_DOMAIN"),
-            Self::InternalServicesDomain => Some("INTERNAL_SERVICES_DOMAIN"),
-            _ => None,
-        }
     }
 
     /// What it is derived from where nothing gives it; empty for what cannot be derived.
@@ -179,14 +120,7 @@ impl Key {
 
     /// How the namespace of a gate's target ends where nothing gives another one.
     pub(super) fn ending(self) -> Option<&'static str> {
-        match self {
-            Self::NamespaceFunctional => Some("functional"),
-            Self::NamespaceNft => Some("nft"),
-            Self::NamespaceIntegration => Some("integration"),
-            Self::NamespaceExtended => Some("extended"),
-            Self::NamespaceProd => Some("prod"),
-            _ => None,
-        }
+        TARGETS.iter().filter_map(|target| target.namespace).find(|(key, _)| *key == self).map(|(_, end)| end)
     }
 
     /// Whether the value belongs to tenant, app or cloud, which are the same in every environment,
@@ -210,15 +144,9 @@ impl Key {
     }
 
     /// The namespace that a target works in: build and promotion have the base namespace.
-    pub fn namespace_of(target: &str) -> Self {
-        match target {
-            "p2p-functional" => Self::NamespaceFunctional,
-            "p2p-nft" => Self::NamespaceNft,
-            "p2p-integration" => Self::NamespaceIntegration,
-            "p2p-extended-test" => Self::NamespaceExtended,
-            "p2p-prod" => Self::NamespaceProd,
-            _ => Self::BaseNamespace,
-        }
+    pub(super) fn namespace_of(target: &str) -> Self {
+        let target = TARGETS.iter().find(|known| known.name == target);
+        target.and_then(|target| target.namespace).map_or(Self::BaseNamespace, |(key, _)| key)
     }
 }
 

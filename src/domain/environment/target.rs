@@ -3,7 +3,8 @@
 use super::env_vars::EnvVars;
 use super::key::Key;
 use super::resolve::Values;
-use super::value::{Origin, Paths, Stage, Value};
+use super::stage::Stage;
+use super::value::{Origin, Paths, Value};
 use super::variables::{ComesFrom, TABLE, Variable, Variables};
 use workflow_commands::Secret;
 

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::key::{Key, join};
+use super::stage::Stage;
 
 /// A text with its origin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -111,45 +112,25 @@ pub(super) fn write_table<'a>(
     Ok(())
 }
 
-/// A quality gate, and the registry path that holds what awaits or passed it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// Build, functional, nft, integration.
-    FastFeedback,
-    /// The long tests.
-    ExtendedTest,
-    /// Production.
-    Prod,
-}
-
 /// The registry path of each stage, below the registry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Paths {
-    /// Where the build pushes to.
-    pub fast_feedback: Value,
-    /// Where extended-test reads from.
-    pub extended_test: Value,
-    /// Where prod reads from.
-    pub prod: Value,
-}
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths([Value; 3]);
 
 impl Paths {
+    /// The path that `path` gives each stage.
+    pub fn new(path: impl FnMut(Stage) -> Value) -> Self {
+        Self(Stage::ALL.map(path))
+    }
+
     /// The path of a stage.
     pub fn of(&self, stage: Stage) -> &Value {
-        match stage {
-            Stage::FastFeedback => &self.fast_feedback,
-            Stage::ExtendedTest => &self.extended_test,
-            Stage::Prod => &self.prod,
-        }
+        &self.0[stage as usize]
     }
 }
 
 /// `test`, `extended-test` and `prod`.
 impl Default for Paths {
     fn default() -> Self {
-        let path = |text: &str| Value::new(text, Origin::Default);
-        Self { fast_feedback: path("test"), extended_test: path("extended-test"), prod: path("prod") }
+        Self::new(|stage| Value::new(stage.default_path(), Origin::Default))
     }
 }

@@ -9,7 +9,8 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::key::Key;
-use super::value::{Origin, Stage, write_table};
+use super::stage::Stage;
+use super::value::{Origin, write_table};
 use sys::world::Env;
 use workflow_commands::Secret;
 

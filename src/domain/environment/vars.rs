@@ -1,20 +1,21 @@
 //! The `vars` input: the JSON of GitHub's `vars` context.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
 use super::error::EnvironmentError;
 use super::key::Key;
 use super::matrix::Matrix;
-use super::value::{Given, Origin, Stage, Value};
+use super::stage::Stage;
+use super::value::{Given, Origin, Value};
 
 /// What of the `vars` context concerns us.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vars {
     /// The values of the job's own environment.
     pub values: Given,
-    fast_feedback: Option<Matrix>,
-    extended_test: Option<Matrix>,
-    prod: Option<Matrix>,
+    matrices: BTreeMap<Stage, Matrix>,
 }
 
 const EXPECTED: &str = "give the input `vars: ${{ toJSON(vars) }}`";
@@ -45,24 +46,21 @@ impl Vars {
                 values.insert(key, Value::new(text, Origin::Vars(name)));
             }
         }
-        let matrix = |name: &str| {
-            object.get(name).map_or(Ok(None), |json| Matrix::read(&format!("vars.{name}"), json))
-        };
-        Ok(Self {
-            values,
-            fast_feedback: matrix("FAST_FEEDBACK")?,
-            extended_test: matrix("EXTENDED_TEST")?,
-            prod: matrix("PROD")?,
-        })
+        let mut matrices = BTreeMap::new();
+        for stage in Stage::ALL {
+            let name = stage.variable();
+            if let Some(json) = object.get(name)
+                && let Some(matrix) = Matrix::read(&format!("vars.{name}"), json)?
+            {
+                matrices.insert(stage, matrix);
+            }
+        }
+        Ok(Self { values, matrices })
     }
 
     /// The matrix of a stage: `FAST_FEEDBACK`, `EXTENDED_TEST` or `PROD`.
     pub fn matrix(&self, stage: Stage) -> Option<&Matrix> {
-        match stage {
-            Stage::FastFeedback => self.fast_feedback.as_ref(),
-            Stage::ExtendedTest => self.extended_test.as_ref(),
-            Stage::Prod => self.prod.as_ref(),
-        }
+        self.matrices.get(&stage)
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{Host, Paths, Request};
 use crate::domain::environment::{
-    Key, Origin, Sources, Target as Facing, Value, Values, assignable, is_ours, target_variables,
+    Key, Origin, Sources, Stage, TARGETS, Target as Facing, Value, Values, assignable, is_ours,
+    target_variables,
 };
 use crate::edges::git::{self, Git};
 use crate::edges::make::{self, Makefile, ProbeRequest, Unwanted};
@@ -18,12 +19,10 @@ use sys::world::Env;
 /// The longest that make may take to read a Makefile.
 const READING: Duration = Duration::from_mins(2);
 
-/// The targets of the gates.
-const GATES: [&str; 6] =
-    ["p2p-build", "p2p-functional", "p2p-nft", "p2p-integration", "p2p-extended-test", "p2p-prod"];
-
 /// The targets that promote.
-const PROMOTIONS: [&str; 2] = ["p2p-promote-to-extended-test", "p2p-promote-to-prod"];
+fn promotions() -> impl Iterator<Item = &'static str> {
+    Stage::ALL.into_iter().filter_map(Stage::promotion)
+}
 
 /// The version while there is none yet. No Makefile has it by chance, so a version that is made of it is told
 /// from one of the Makefile's own.
@@ -46,9 +45,14 @@ pub(super) async fn read(
     let env = environment(host, request, paths, &expected(request, sources)?, version)?;
     check_flags(&env)?;
     // A pattern rule does not name them.
-    let gates = GATES.into_iter().chain(PROMOTIONS).filter(|_| request.command != Command::Run);
+    let gates = TARGETS
+        .iter()
+        .map(|target| target.name)
+        .chain(promotions())
+        .filter(|_| request.command != Command::Run);
     let required = request.inputs.required_targets.iter().flat_map(|words| &words.0);
-    let targets: Vec<_> = request.targets.iter().chain(required).map(String::as_str).chain(gates).collect();
+    let mut targets: Vec<_> = request.targets.iter().chain(required).map(String::as_str).collect();
+    targets.extend(gates.map(|name| -> &str { name }));
     let given: Vec<_> = assignable().collect();
     let makefile = make::probe(ProbeRequest {
         directory: &paths.directory,
@@ -131,7 +135,7 @@ pub(super) async fn tracked(
     paths: &Paths,
 ) -> Result<Vec<PathBuf>, Failure> {
     let mut tracked = Vec::new();
-    for target in PROMOTIONS.into_iter().chain([IMAGES]) {
+    for target in promotions().chain([IMAGES]) {
         let Some(make::State::Defined { recipes }) = makefile.map(|makefile| makefile.target(target).state)
         else {
             continue;

@@ -296,25 +296,9 @@ fn sources(request: &Request, paths: &Paths) -> Result<Sources, Failure> {
 
 /// The inputs that are values of an environment.
 fn given(inputs: &Inputs) -> Given {
-    let texts = [
-        (Key::TenantName, &inputs.tenant_name),
-        (Key::AppName, &inputs.app_name),
-        (Key::ProjectId, &inputs.project_id),
-        (Key::ProjectNumber, &inputs.project_number),
-        (Key::Region, &inputs.region),
-        (Key::Dplatform, &inputs.dplatform),
-        (Key::BaseDomain, &inputs.base_domain),
-        (Key::InternalServicesDomain, &inputs.internal_services_domain),
-        (Key::Registry, &inputs.registry),
-        (Key::ServiceAccount, &inputs.service_account),
-        (Key::WorkloadIdentityProvider, &inputs.workload_identity_provider),
-        (Key::KubeContext, &inputs.kube_context),
-        (Key::BaseNamespace, &inputs.base_namespace),
-    ];
-    let value = |key: Key, text: &Option<String>| {
-        Some((key, Value::new(text.clone()?, Origin::Input(key.name().to_owned()))))
-    };
-    texts.into_iter().filter_map(|(key, text)| value(key, text)).collect()
+    let value =
+        |key: Key| Some((key, Value::new(inputs.text(key.name())?, Origin::Input(key.name().to_owned()))));
+    Key::ALL.into_iter().filter_map(value).collect()
 }
 
 /// What a local run uses in place of what GitHub and the platform give, said at the top.

@@ -4,15 +4,15 @@
 //! values (contract §4).
 
 use super::Request;
-use super::several::variable;
 use crate::domain::environment::{Origin, Sources, Stage, Value, Values, Vars};
+use crate::gate::plan::stage;
 use crate::inputs::Command;
 use sys::error::Failure;
 
 /// The first environment of a stage's matrix.
 pub(super) fn first(vars: &Vars, stage: Stage) -> Option<Value> {
     let entry = vars.matrix(stage)?.include.first()?;
-    Some(Value::new(entry.deploy_env.clone(), Origin::Vars(variable(stage))))
+    Some(Value::new(entry.deploy_env.clone(), Origin::Vars(stage.variable())))
 }
 
 /// The values of the environment that the run works in (of `promote`, where images come from), and of the one
@@ -32,7 +32,7 @@ pub(super) fn sides(
     };
     let next = match request.command {
         Command::ExtendedTest => Stage::Prod,
-        Command::Promote if request.targets == ["prod"] => Stage::Prod,
+        Command::Promote => stage(&request.targets).unwrap_or(Stage::ExtendedTest),
         _ => Stage::ExtendedTest,
     };
     let destination = named("dest-environment", &inputs.dest_environment);

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::{checks, release};
-use crate::domain::environment::{EnvVars, Environments, Matrix, Origin, Paths as StagePaths, Value, Vars};
+use crate::domain::environment::{
+    EnvVars, Environments, Matrix, Origin, Paths as StagePaths, Stage, Value, Vars,
+};
 use crate::domain::image::Tested;
 use crate::gate::plan::stage;
 use crate::inputs::{Command, Inputs, OutputFormat, Read};
@@ -171,13 +173,10 @@ fn of_targets(command: Command, targets: &[String]) -> Option<Failure> {
 /// What somebody may have meant who named a target where a stage is expected.
 fn right_form(command: Command, targets: &[String]) -> Option<String> {
     let [word] = targets else { return None };
-    let stage = match word.as_str() {
-        "p2p-promote-to-extended-test" | "p2p-extended-test" => "extended-test",
-        "p2p-promote-to-prod" | "p2p-prod" => "prod",
-        word if word.starts_with("p2p-") => {
-            return Some(format!("write `p2p run {word}` to run a make target; nothing was run"));
-        }
-        _ => return None,
+    let stage = Stage::promoted_by(word).or(Stage::of_target(word));
+    let Some(stage) = stage.and_then(|stage| Stage::later(stage.word())).map(Stage::word) else {
+        let target = word.starts_with("p2p-");
+        return target.then(|| format!("write `p2p run {word}` to run a make target; nothing was run"));
     };
     Some(format!(
         "write `p2p {command} {stage}`, or `p2p run {word}` for the make target alone; nothing was run"
@@ -217,15 +216,16 @@ fn planned(targets: &mut Vec<String>) -> Result<Command, Failure> {
 }
 
 fn stage_paths(inputs: &Inputs, wrong: &mut Vec<Failure>) -> StagePaths {
-    let defaults = StagePaths::default();
-    let mut path = |name: &str, text: &str, default: &Value| {
+    StagePaths::new(|stage| {
+        let name = stage.path_input();
+        let text = inputs.text(name).unwrap_or_default();
         let part = |part: &str| {
             !part.is_empty()
                 && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
         };
-        if text == default.text {
+        if text == stage.default_path() {
             // action.yml gives the default as well.
-            return default.clone();
+            return Value::new(text, Origin::Default);
         }
         if !text.split('/').all(part) {
             wrong.push(Failure::usage(
@@ -234,12 +234,7 @@ fn stage_paths(inputs: &Inputs, wrong: &mut Vec<Failure>) -> StagePaths {
             ));
         }
         Value::new(text, Origin::Input(name.to_owned()))
-    };
-    StagePaths {
-        fast_feedback: path("fast-feedback-path", &inputs.fast_feedback_path, &defaults.fast_feedback),
-        extended_test: path("extended-test-path", &inputs.extended_test_path, &defaults.extended_test),
-        prod: path("prod-path", &inputs.prod_path, &defaults.prod),
-    }
+    })
 }
 
 /// An entry of the input `images` before its digest is checked.

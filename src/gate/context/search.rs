@@ -4,8 +4,8 @@ use super::{Asking, Host, Paths, Request, makefile};
 use crate::domain::environment::{Key, Sources, Stage, Values};
 use crate::domain::version;
 use crate::edges::make::{self, Makefile};
-use crate::gate::plan::{AccessRules, Naming, earlier, nameless};
-use crate::gate::record::{self, Finding, Kept, Rule, word};
+use crate::gate::plan::{AccessRules, Naming, nameless};
+use crate::gate::record::{self, Finding, Kept, Rule};
 use crate::inputs::{Command, Records};
 use oci::{Client, Repository};
 use sys::error::Failure;
@@ -149,7 +149,7 @@ async fn rejected(
                 continue;
             }
         };
-        let gates = earlier(stage).iter().map(|gate| rule.judge(&said, word(*gate)));
+        let gates = stage.earlier().iter().map(|gate| rule.judge(&said, gate.word()));
         let rejection = gates.into_iter().find_map(|finding| match finding {
             Finding::Rejected(why) => Some(format!("{tag}: {why}")),
             Finding::Passed | Finding::Missing(_) => None,

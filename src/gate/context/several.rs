@@ -2,6 +2,7 @@
 
 use super::{Request, later, promotion};
 use crate::domain::environment::{Matrix, Origin, Stage, Value, Vars};
+use crate::gate::plan::stage;
 use crate::inputs::Command;
 use sys::error::Failure;
 
@@ -13,25 +14,6 @@ fn gate(request: &Request) -> Option<Stage> {
     }
 }
 
-/// The variable that holds the matrix of a gate.
-pub(super) fn variable(stage: Stage) -> &'static str {
-    match stage {
-        Stage::FastFeedback => "FAST_FEEDBACK",
-        Stage::ExtendedTest => "EXTENDED_TEST",
-        Stage::Prod => "PROD",
-    }
-}
-
-/// The gate that a make target belongs to, where it belongs to one.
-fn of_target(target: &str) -> Option<Stage> {
-    match target {
-        "p2p-build" | "p2p-functional" | "p2p-nft" | "p2p-integration" => Some(Stage::FastFeedback),
-        "p2p-extended-test" => Some(Stage::ExtendedTest),
-        "p2p-prod" => Some(Stage::Prod),
-        _ => None,
-    }
-}
-
 /// The first environment of the gate that `request` is about, for one that names none: the own one of the
 /// job then. Targets belong to their gates, a promotion to the gate that it ends, and whatever belongs to
 /// none to fast feedback.
@@ -40,9 +22,12 @@ fn of_target(target: &str) -> Option<Stage> {
 /// Where targets belong to gates whose first environments differ.
 pub(super) fn first_of(request: &Request, vars: &Vars) -> Result<Option<Value>, Failure> {
     let targets = &request.targets;
-    let stages = match request.command {
-        Command::Run => targets.iter().filter_map(|target| of_target(target)).collect(),
-        Command::Promote if *targets == ["prod"] => vec![Stage::ExtendedTest],
+    let stages: Vec<Stage> = match request.command {
+        Command::Run => targets.iter().filter_map(|target| Stage::of_target(target)).collect(),
+        Command::Promote => {
+            let to = stage(targets).ok().and_then(|stage| stage.earlier().last());
+            to.into_iter().copied().collect()
+        }
         command => later::of(command, targets).into_iter().collect(),
     };
     let mut firsts = stages.iter().map(|stage| (*stage, promotion::first(vars, *stage)));
@@ -51,8 +36,8 @@ pub(super) fn first_of(request: &Request, vars: &Vars) -> Result<Option<Value>, 
     let Some((other_stage, other)) = firsts.find(|(_, other)| text(other) != text(&first)) else {
         return Ok(first);
     };
-    let said = |stage, name: &Option<Value>| {
-        format!("{} names {}", variable(stage), text(name).as_deref().unwrap_or("none"))
+    let said = |stage: Stage, name: &Option<Value>| {
+        format!("{} names {}", stage.variable(), text(name).as_deref().unwrap_or("none"))
     };
     Err(Failure::usage(
         format!(
@@ -83,7 +68,7 @@ pub fn matrix(request: &Request) -> Result<Matrix, Failure> {
     if let Some(name) = &inputs.environment {
         return Ok(Matrix::of([name.as_str()]));
     }
-    let variable = variable(stage);
+    let variable = stage.variable();
     match request.vars.matrix(stage) {
         Some(matrix) => Ok(matrix.clone().named(&format!("vars.{variable}"))?),
         None => Err(Failure::usage(
@@ -103,17 +88,17 @@ pub fn matrix(request: &Request) -> Result<Matrix, Failure> {
 /// Where a matrix cannot be read or names nothing, and where a command takes none.
 pub fn split(request: Request) -> Result<Vec<Request>, Failure> {
     let inputs = &request.inputs;
-    let stage = gate(&request);
+    let gate = gate(&request);
     let known = inputs.matrix.is_some()
-        || match stage {
+        || match gate {
             Some(stage) => inputs.environment.is_none() && request.vars.matrix(stage).is_some(),
             None => false,
         };
     if !known {
         return Ok(vec![request]);
     }
-    let origin = match (&inputs.matrix, stage) {
-        (None, Some(stage)) => Origin::Vars(variable(stage)),
+    let origin = match (&inputs.matrix, gate) {
+        (None, Some(stage)) => Origin::Vars(stage.variable()),
         _ => Origin::Input("matrix".to_owned()),
     };
     let entries = matrix(&request)?.include;
@@ -143,9 +128,9 @@ pub fn other_promotions(
     version: &str,
 ) -> Result<Vec<Request>, Failure> {
     let inputs = &gate.inputs;
-    let (next, word) = match gate.command {
-        Command::FastFeedback => (Stage::ExtendedTest, "extended-test"),
-        Command::ExtendedTest => (Stage::Prod, "prod"),
+    let next = match gate.command {
+        Command::FastFeedback => Stage::ExtendedTest,
+        Command::ExtendedTest => Stage::Prod,
         _ => return Ok(Vec::new()),
     };
     if inputs.dest_environment.is_some() {
@@ -155,7 +140,7 @@ pub fn other_promotions(
     let promotion = |name: &str| {
         let mut request = Request {
             command: Command::Promote,
-            targets: vec![word.to_owned()],
+            targets: vec![next.word().to_owned()],
             facing: None,
             ..gate.clone()
         };

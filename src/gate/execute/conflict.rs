@@ -3,7 +3,7 @@
 use super::record::ended_by;
 use super::{Execution, Progress, Said, removal};
 use crate::gate::plan::{Action, Job, Names, Plan, Promotion};
-use crate::gate::record::{self, Finding, Kept, Rule, word};
+use crate::gate::record::{self, Finding, Kept, Rule};
 use crate::inputs::{Command, OnExisting, Records};
 use oci::{Digest, Repository, Which};
 use sys::error::{Exit, Failure};
@@ -69,7 +69,7 @@ impl Execution<'_> {
             return Ok(Err(Stranger { why, known: false }));
         }
         let kept = record::read(&self.edges.oci, destination, holds).await?;
-        let (stage, said) = (word(ended_by(promotion)), Kept::records(&kept));
+        let (stage, said) = (ended_by(promotion).word(), Kept::records(&kept));
         let rule = self.rule(progress);
         Ok(match rule.judge(&said, stage) {
             Finding::Passed => Ok(()),

@@ -222,13 +222,17 @@ fn nothing_to_promote() -> Failure {
 
 /// The gate whose promotion put the images where this run reads them; none where the build did.
 fn before(plan: &Plan) -> Option<&'static str> {
-    let to_prod = |job: &Job| matches!(job, Job::Promote(promotion) if promotion.stage == Stage::Prod);
-    match plan.command {
-        Command::Prod => Some("extended-test"),
-        Command::ExtendedTest => Some("fast-feedback"),
-        Command::Promote if plan.steps.iter().any(|step| to_prod(&step.job)) => Some("fast-feedback"),
+    let promoted = plan.steps.iter().find_map(|step| match &step.job {
+        Job::Promote(promotion) => promotion.stage.earlier().last(),
         _ => None,
-    }
+    });
+    let read = match plan.command {
+        Command::Prod => Stage::Prod,
+        Command::ExtendedTest => Stage::ExtendedTest,
+        Command::Promote => *promoted?,
+        _ => return None,
+    };
+    read.earlier().last().map(|stage| stage.word())
 }
 
 /// An image that must be there and is not.

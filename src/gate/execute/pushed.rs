@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::{Execution, Progress};
+use crate::domain::environment::BUILD;
 use crate::domain::image::{Image, ImagePath};
-use crate::gate::plan::{BUILD, Job, Names, Place, Plan, Step};
+use crate::gate::plan::{Job, Names, Place, Plan, Step};
 use crate::gate::record;
 use oci::{Digest, Reference};
 use registry::Moment;

@@ -7,7 +7,7 @@ use crate::domain::environment::Stage;
 use crate::domain::image::Tested;
 use crate::domain::outcome::{Status, StepResult};
 use crate::gate::plan::{Action, Job, Names, Plan, Promotion};
-use crate::gate::record::{self, By, Finding, Judgement, Kept, Ran, Record, Rule, UNSIGNED, word};
+use crate::gate::record::{self, By, Finding, Judgement, Kept, Ran, Record, Rule, UNSIGNED};
 use crate::inputs::{Command, Records};
 use oci::{Digest, Reference, Repository};
 use sys::error::{Exit, Failure};
@@ -60,9 +60,9 @@ impl Execution<'_> {
         }
         let mut missing = Vec::new();
         for stage in wanted.passed.iter().chain(&wanted.spared) {
-            match rule.judge(&said, word(*stage)) {
+            match rule.judge(&said, stage.word()) {
                 Finding::Rejected(why) => return Err(rejected(&reference, why)),
-                Finding::Missing(why) if wanted.passed.contains(stage) => missing.push((word(*stage), why)),
+                Finding::Missing(why) if wanted.passed.contains(stage) => missing.push((stage.word(), why)),
                 Finding::Passed | Finding::Missing(_) => {}
             }
         }
@@ -114,7 +114,7 @@ impl Execution<'_> {
             Ok(true) => self.notice(&format!(
                 "recorded at {destination} that {} passed {}; the record is {UNSIGNED}",
                 image.name,
-                word(ended_by(promotion))
+                ended_by(promotion).word()
             )),
             Ok(false) => {}
             Err(error) if promotion.record == Records::Required => {
@@ -197,7 +197,7 @@ impl Execution<'_> {
             _ => {
                 let said = Kept::records(&record::read(&self.edges.oci, &destination, &digest).await?);
                 let rule = Rule { commit: None, ..self.rule(progress) };
-                if rule.judge(&said, word(ended_by(promotion))) == Finding::Passed {
+                if rule.judge(&said, ended_by(promotion).word()) == Finding::Passed {
                     return Ok(());
                 }
                 let tested = tested.as_ref().map_or("no image", Digest::as_str);
@@ -235,7 +235,7 @@ impl Execution<'_> {
         let environment = plan.environment.environment.as_ref().map(|name| name.text.clone());
         Record {
             trust: UNSIGNED.to_owned(),
-            stage: Some(word(stage).to_owned()),
+            stage: Some(stage.word().to_owned()),
             result: if result.is_ok() { Judgement::Passed } else { Judgement::Failed },
             reason: result.err(),
             judged: progress.now().to_string(),
@@ -251,20 +251,17 @@ impl Execution<'_> {
 /// What the records of an image must say before a promotion. Where this run ran the gate, or the run that
 /// did handed the digests over, it is known that the image passed; of a promotion by hand only records say so.
 pub(super) fn wanted(promotion: &Promotion, plan: &Plan) -> Wanted<'static> {
-    let to_prod = promotion.stage == Stage::Prod;
     match (plan.command == Command::Promote, by_hand(plan)) {
-        (_, true) if to_prod => Wanted { passed: &[Stage::FastFeedback, Stage::ExtendedTest], spared: None },
-        (_, true) => Wanted { passed: &[Stage::FastFeedback], spared: None },
-        (handed_over, false) => Wanted {
-            passed: if to_prod { &[Stage::FastFeedback] } else { &[] },
-            spared: handed_over.then(|| ended_by(promotion)),
-        },
+        (_, true) => Wanted { passed: promotion.stage.earlier(), spared: None },
+        (handed_over, false) => {
+            Wanted { passed: ended_by(promotion).earlier(), spared: handed_over.then(|| ended_by(promotion)) }
+        }
     }
 }
 
 /// The gate that a promotion ends.
 pub(super) fn ended_by(promotion: &Promotion) -> Stage {
-    if promotion.stage == Stage::Prod { Stage::ExtendedTest } else { Stage::FastFeedback }
+    promotion.stage.earlier().last().copied().unwrap_or(Stage::FastFeedback)
 }
 
 /// Whether nobody has run a gate for this promotion.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::accounts::Accounts;
+use crate::domain::environment::{BUILD, Stage};
 use crate::domain::version::{Commit, Kind};
 use crate::edges::git::Git;
 use crate::edges::kube::Kubeconfig;
@@ -164,15 +165,19 @@ impl Site {
 
     /// The command that repeats a target on a laptop. What a promotion needs only a gate sets up.
     pub(super) fn repeat(&self, target: &str) -> String {
+        let promotes = Stage::promoted_by(target).and_then(|stage| stage.earlier().last().copied());
+        let gate = promotes.or(Stage::of_target(target).filter(|stage| *stage != Stage::FastFeedback));
         let command = match target {
-            "p2p-build" => "p2p run p2p-build".to_owned(),
+            BUILD => format!("p2p run {BUILD}"),
             // The registry of local runs keeps what the gate before promoted.
-            "p2p-extended-test" | "p2p-promote-to-prod" => "p2p extended-test".to_owned(),
-            "p2p-prod" => "p2p prod".to_owned(),
-            target if target.starts_with("p2p-promote-") => "p2p fast-feedback".to_owned(),
-            target => format!("p2p run p2p-build {target}"),
+            target => match gate {
+                Some(gate) => format!("p2p {}", gate.word()),
+                None => format!("p2p run {BUILD} {target}"),
+            },
         };
-        self.flags.iter().fold(command, |command, (flag, value)| format!("{command} {flag} {}", word(value)))
+        self.flags
+            .iter()
+            .fold(command, |command, (flag, value)| format!("{command} --{flag} {}", word(value)))
     }
 }
 

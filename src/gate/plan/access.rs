@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::build::{Known, Planner};
 use super::cache::{Buildx, Cache, cache};
 use super::{Action, Job, Names, Place, Promotion, Step};
-use crate::domain::environment::{Key, Stage, Value, Values};
+use crate::domain::environment::{BUILD, Key, Stage, Value, Values};
 use crate::domain::image::ImagePath;
 use crate::edges::google::Role;
 use crate::inputs::{ClusterEndpoint, Command, Federate, Inputs};
@@ -212,7 +212,7 @@ impl Planner<'_> {
     /// The repositories of this image that will be written and read.
     fn rights(&self, image: &str) -> Preflight {
         let known = self.known;
-        let builds = self.steps.iter().any(|step| step.name == "p2p-build" && step.action == Action::Run);
+        let builds = self.steps.iter().any(|step| step.name == BUILD && step.action == Action::Run);
         let registry = known.values.text(Key::Registry).filter(|_| builds);
         let test = &known.paths.of(Stage::FastFeedback).text;
         let promotion = self.promotion_that_runs();

@@ -7,21 +7,16 @@ use super::assigned::assigned;
 use super::images::IMAGES;
 use super::{
     Access, Action, Cache, Cloud, Images, Job, Later, Place, Plan, Promotion, Standing, Step, Target,
-    Version, later, nameless,
+    Version, nameless,
 };
 use crate::domain::environment::{
-    EnvVars, Key, Origin, Paths, Stage, Target as Facing, Value, Values, target_variables,
+    BUILD, EnvVars, FUNCTIONAL, INTEGRATION, Key, NFT, Origin, Paths, Stage, Target as Facing, Value, Values,
+    target_variables,
 };
 use crate::domain::image::{ImagePath, Tested};
 use crate::edges::make::{Makefile, State};
 use crate::inputs::{self, Command, Inputs, Integration};
 use sys::error::Failure;
-
-/// The target that builds the images and pushes them.
-pub const BUILD: &str = "p2p-build";
-const FUNCTIONAL: &str = "p2p-functional";
-const NFT: &str = "p2p-nft";
-pub(super) const INTEGRATION: &str = "p2p-integration";
 
 /// Everything that a plan is made from.
 #[derive(Debug)]
@@ -113,11 +108,11 @@ impl Planner<'_> {
     fn nothing(mut self, reason: &str) -> Plan {
         let known = self.known;
         let targets: Vec<&str> = match known.command {
-            Command::FastFeedback | Command::Plan => vec![BUILD, FUNCTIONAL, NFT, INTEGRATION],
-            Command::ExtendedTest => vec![later::target(Stage::ExtendedTest)],
-            Command::Prod => vec![later::target(Stage::Prod)],
+            Command::FastFeedback | Command::Plan => Stage::FastFeedback.targets().collect(),
+            Command::ExtendedTest => Stage::ExtendedTest.targets().collect(),
+            Command::Prod => Stage::Prod.targets().collect(),
             Command::Run => known.targets.iter().map(String::as_str).collect(),
-            Command::Promote => stage(known.targets).map(promotion_target).into_iter().collect(),
+            Command::Promote => stage(known.targets).ok().and_then(Stage::promotion).into_iter().collect(),
             Command::Version | Command::Latest | Command::Release => Vec::new(),
         };
         for target in targets {
@@ -192,12 +187,13 @@ impl Planner<'_> {
     /// Adds the promotion, skipped where the commit may not be promoted.
     pub(super) fn promotion(&mut self, stage: Stage) -> Result<(), Failure> {
         let known = self.known;
-        let target = promotion_target(stage);
+        let (Some(target), Some(from)) = (stage.promotion(), stage.earlier().last().copied()) else {
+            return Ok(());
+        };
         let by_make = self.promotes_by_make(target)?;
         if by_make {
             self.need(&[target])?;
         }
-        let from = if stage == Stage::Prod { Stage::ExtendedTest } else { Stage::FastFeedback };
         let action = match &known.standing.barred {
             Some(barred) => Action::Skip { reason: barred.to_string(), warn: false },
             None if known.place == Place::Local && !self.stays_here() => Action::Skip {
@@ -432,32 +428,25 @@ impl Planner<'_> {
 
 /// The stage that `promote` is about, from its arguments.
 pub fn stage(words: &[String]) -> Result<Stage, Failure> {
-    match words {
-        [word] if word == "extended-test" => Ok(Stage::ExtendedTest),
-        [word] if word == "prod" => Ok(Stage::Prod),
-        words => {
-            let what = match words {
-                [] => "no stage is named".to_owned(),
-                words => format!("`{}` is no stage that one promotes to", words.join(" ")),
-            };
-            Err(Failure::usage(what, "expected one of `extended-test`, `prod`; nothing was run"))
-        }
+    if let [word] = words
+        && let Some(stage) = Stage::later(word)
+    {
+        return Ok(stage);
     }
-}
-
-/// The make target that promotes to a stage.
-pub(super) fn promotion_target(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Prod => "p2p-promote-to-prod",
-        Stage::FastFeedback | Stage::ExtendedTest => "p2p-promote-to-extended-test",
-    }
+    let what = match words {
+        [] => "no stage is named".to_owned(),
+        words => format!("`{}` is no stage that one promotes to", words.join(" ")),
+    };
+    Err(Failure::usage(what, "expected one of `extended-test`, `prod`; nothing was run"))
 }
 
 /// The time limit of a target where no input sets one. Soak tests of the later gates, and targets that we do
 /// not know, have the job's own limit alone.
 fn time_limit(target: &str) -> Option<Duration> {
-    let fast_feedback = [BUILD, FUNCTIONAL, NFT, INTEGRATION, IMAGES, promotion_target(Stage::ExtendedTest)];
-    fast_feedback.contains(&target).then_some(Duration::from_hours(1))
+    let fast_feedback = Stage::of_target(target) == Some(Stage::FastFeedback)
+        || Stage::promoted_by(target) == Some(Stage::ExtendedTest)
+        || target == IMAGES;
+    fast_feedback.then_some(Duration::from_hours(1))
 }
 
 pub(super) fn quoted(names: &[&str]) -> String {

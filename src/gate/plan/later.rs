@@ -41,28 +41,21 @@ impl Later {
     }
 }
 
-/// The target of a later gate.
-pub(super) fn target(stage: Stage) -> &'static str {
-    if stage == Stage::Prod { "p2p-prod" } else { "p2p-extended-test" }
-}
-
-/// The gates before a later one.
-pub fn earlier(stage: Stage) -> &'static [Stage] {
-    if stage == Stage::Prod { &[Stage::FastFeedback, Stage::ExtendedTest] } else { &[Stage::FastFeedback] }
-}
-
 impl Planner<'_> {
     /// The gate of a stage: its images are recorded, tested, and promoted to the next stage.
     pub(super) fn later(&mut self, stage: Stage) -> Result<(), Failure> {
-        let test = target(stage);
+        let Some(test) = stage.targets().next() else { return Ok(()) };
         if let Some(Later { version: None, .. }) = self.known.later {
             self.target(test, Some(Action::Skip { reason: "nothing to do".to_owned(), warn: false }));
             return Ok(());
         }
         self.need(&[test])?;
         self.own("version", Job::Version);
-        self.record(stage, earlier(stage))?;
+        self.record(stage, stage.earlier())?;
         self.target(test, None);
-        if stage == Stage::ExtendedTest && self.known.promotes { self.promotion(Stage::Prod) } else { Ok(()) }
+        match stage.next().filter(|_| self.known.promotes) {
+            Some(next) => self.promotion(next),
+            None => Ok(()),
+        }
     }
 }

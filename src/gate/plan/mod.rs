@@ -14,10 +14,10 @@ mod stranger;
 mod text;
 
 pub use access::{Access, AccessRules, Acting, Cloud, Located, Preflight, Review, Side, Subnamespaces};
-pub use build::{BUILD, Known, plan, stage};
+pub use build::{Known, plan, stage};
 pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
 pub use images::{IMAGES, Naming};
-pub use later::{Later, earlier};
+pub use later::Later;
 pub use nameless::nameless;
 pub use standing::{Barred, EVENTS, Facts, Named, Standing, standing};
 pub use stranger::{Stranger, stranger};

@@ -1,9 +1,8 @@
 //! Single targets: a job each, where a gate is spread over jobs.
 
-use super::build::{BUILD, INTEGRATION, Planner, promotion_target};
-use super::later::{earlier, target};
+use super::build::Planner;
 use super::{Action, Place};
-use crate::domain::environment::{Key, Stage};
+use crate::domain::environment::{BUILD, INTEGRATION, Key, Stage};
 use sys::error::Failure;
 
 impl Planner<'_> {
@@ -16,15 +15,13 @@ impl Planner<'_> {
                 "name one or more make targets: `p2p run p2p-build`, or the input `target`",
             ));
         }
-        for stage in [Stage::ExtendedTest, Stage::Prod] {
-            let target = promotion_target(stage);
-            if targets.contains(&target) {
-                let stage = target.trim_start_matches("p2p-promote-to-");
-                return Err(Failure::usage(
-                    format!("`{target}` promotes, and `run` never does"),
-                    format!("use `p2p promote {stage}`, which checks what is promoted; nothing was run"),
-                ));
-            }
+        let promotion = |target: &&str| Some((Stage::promoted_by(target)?, (*target).to_owned()));
+        // The stages in their order, as all of them may be named.
+        if let Some((stage, target)) = targets.iter().filter_map(promotion).min() {
+            return Err(Failure::usage(
+                format!("`{target}` promotes, and `run` never does"),
+                format!("use `p2p promote {}`, which checks what is promoted; nothing was run", stage.word()),
+            ));
         }
         // On a laptop whoever names a target wants it.
         let integration = Some(self.integration()).filter(|_| known.place == Place::Github);
@@ -37,7 +34,7 @@ impl Planner<'_> {
         let mut recorded = false;
         for name in targets {
             if !recorded && let Some(stage) = self.tests(name) {
-                self.record(stage, earlier(stage))?;
+                self.record(stage, stage.earlier())?;
                 recorded = true;
             }
             self.target(name, integration.clone().filter(|_| skipped(name)));
@@ -54,6 +51,6 @@ impl Planner<'_> {
     fn tests(&self, name: &str) -> Option<Stage> {
         let in_registry =
             self.known.place == Place::Github && self.known.values.text(Key::Registry).is_some();
-        [Stage::ExtendedTest, Stage::Prod].into_iter().find(|stage| in_registry && target(*stage) == name)
+        Stage::of_target(name).filter(|stage| in_registry && *stage != Stage::FastFeedback)
     }
 }

@@ -15,4 +15,4 @@ pub use attach::{Kept, attach, carry, read};
 pub use chain::Chain;
 pub use rule::{Finding, Refs, Rule, yanked};
 pub use statement::PREDICATE_TYPE;
-pub use value::{By, Judgement, Ran, Record, UNSIGNED, stage_named, word};
+pub use value::{By, Judgement, Ran, Record, UNSIGNED};

@@ -5,8 +5,6 @@ use std::fmt;
 use oci::Reference;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::environment::Stage;
-
 /// What every record says about itself, and what everything that shows one should say too.
 pub const UNSIGNED: &str = "not signed: whoever may push to the registry may write one";
 
@@ -127,18 +125,4 @@ impl fmt::Display for Judgement {
             Self::Yanked => "YANKED",
         })
     }
-}
-
-/// A stage as records and the command line name it.
-pub fn word(stage: Stage) -> &'static str {
-    match stage {
-        Stage::FastFeedback => "fast-feedback",
-        Stage::ExtendedTest => "extended-test",
-        Stage::Prod => "prod",
-    }
-}
-
-/// The stage of this name.
-pub fn stage_named(name: &str) -> Option<Stage> {
-    [Stage::FastFeedback, Stage::ExtendedTest, Stage::Prod].into_iter().find(|stage| word(*stage) == name)
 }

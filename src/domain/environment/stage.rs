@@ -1,0 +1,179 @@
+//! The stages of the path to production and the targets of their gates: the one table that names them.
+
+use serde::Serialize;
+
+use super::key::Key;
+
+/// A quality gate, and the registry path that holds what awaits or passed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Build, functional, nft, integration.
+    FastFeedback,
+    /// The long tests.
+    ExtendedTest,
+    /// Production.
+    Prod,
+}
+
+/// What belongs to a stage.
+struct Row {
+    stage: Stage,
+    /// As records, commands and the command line name it.
+    word: &'static str,
+    /// The input that gives its registry path, and the path without one.
+    path: (&'static str, &'static str),
+    /// The variable in `vars` with the environments of its gate.
+    variable: &'static str,
+    /// The make target that promotes to it.
+    promotion: Option<&'static str>,
+}
+
+const STAGES: [Row; 3] = [
+    Row {
+        stage: Stage::FastFeedback,
+        word: "fast-feedback",
+        path: ("fast-feedback-path", "test"),
+        variable: "FAST_FEEDBACK",
+        promotion: None,
+    },
+    Row {
+        stage: Stage::ExtendedTest,
+        word: "extended-test",
+        path: ("extended-test-path", "extended-test"),
+        variable: "EXTENDED_TEST",
+        promotion: Some("p2p-promote-to-extended-test"),
+    },
+    Row {
+        stage: Stage::Prod,
+        word: "prod",
+        path: ("prod-path", "prod"),
+        variable: "PROD",
+        promotion: Some("p2p-promote-to-prod"),
+    },
+];
+
+/// The target that builds the images and pushes them.
+pub const BUILD: &str = "p2p-build";
+/// The functional tests.
+pub const FUNCTIONAL: &str = "p2p-functional";
+/// The non-functional tests.
+pub const NFT: &str = "p2p-nft";
+/// The integration tests, which are optional.
+pub const INTEGRATION: &str = "p2p-integration";
+/// The target that deploys to production.
+pub const PROD: &str = "p2p-prod";
+
+/// A target of a gate.
+pub struct GateTarget {
+    /// Its name in the Makefile.
+    pub name: &'static str,
+    /// Its gate.
+    pub stage: Stage,
+    /// The key of its namespace, and how the namespace ends unless an environment gives another one. The build
+    /// has the base namespace.
+    pub namespace: Option<(Key, &'static str)>,
+}
+
+/// The targets of the gates, in order.
+pub const TARGETS: [GateTarget; 6] = [
+    row(BUILD, Stage::FastFeedback, None),
+    row(FUNCTIONAL, Stage::FastFeedback, Some((Key::NamespaceFunctional, "functional"))),
+    row(NFT, Stage::FastFeedback, Some((Key::NamespaceNft, "nft"))),
+    row(INTEGRATION, Stage::FastFeedback, Some((Key::NamespaceIntegration, "integration"))),
+    row("p2p-extended-test", Stage::ExtendedTest, Some((Key::NamespaceExtended, "extended"))),
+    row(PROD, Stage::Prod, Some((Key::NamespaceProd, "prod"))),
+];
+
+const fn row(name: &'static str, stage: Stage, namespace: Option<(Key, &'static str)>) -> GateTarget {
+    GateTarget { name, stage, namespace }
+}
+
+impl Stage {
+    /// Every stage, in order.
+    pub const ALL: [Self; 3] = [Self::FastFeedback, Self::ExtendedTest, Self::Prod];
+
+    fn row(self) -> &'static Row {
+        &STAGES[self as usize]
+    }
+
+    /// The stage as records, commands and the command line name it.
+    pub fn word(self) -> &'static str {
+        self.row().word
+    }
+
+    /// The stage of this name.
+    pub fn named(word: &str) -> Option<Self> {
+        STAGES.iter().find(|row| row.word == word).map(|row| row.stage)
+    }
+
+    /// The later stage of this name: one that images are promoted to.
+    pub fn later(word: &str) -> Option<Self> {
+        Self::named(word).filter(|stage| stage.promotion().is_some())
+    }
+
+    /// The input that gives the registry path of the stage.
+    pub fn path_input(self) -> &'static str {
+        self.row().path.0
+    }
+
+    /// The registry path of the stage where no input gives another one.
+    pub fn default_path(self) -> &'static str {
+        self.row().path.1
+    }
+
+    /// The variable in `vars` with the environments of the gate.
+    pub fn variable(self) -> &'static str {
+        self.row().variable
+    }
+
+    /// The make target that promotes to the stage.
+    pub fn promotion(self) -> Option<&'static str> {
+        self.row().promotion
+    }
+
+    /// The stages before it.
+    pub fn earlier(self) -> &'static [Self] {
+        match self {
+            Self::FastFeedback => &[],
+            Self::ExtendedTest => &[Self::FastFeedback],
+            Self::Prod => &[Self::FastFeedback, Self::ExtendedTest],
+        }
+    }
+
+    /// The stage that its gate promotes to.
+    pub fn next(self) -> Option<Self> {
+        Self::ALL.into_iter().find(|next| next.earlier().last() == Some(&self))
+    }
+
+    /// The targets of the gate, in order.
+    pub fn targets(self) -> impl Iterator<Item = &'static str> {
+        TARGETS.iter().filter(move |target| target.stage == self).map(|target| target.name)
+    }
+
+    /// The stage whose gate has this target.
+    pub fn of_target(name: &str) -> Option<Self> {
+        TARGETS.iter().find(|target| target.name == name).map(|target| target.stage)
+    }
+
+    /// The stage that this target promotes to.
+    pub fn promoted_by(name: &str) -> Option<Self> {
+        STAGES.iter().find(|row| row.promotion == Some(name)).map(|row| row.stage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rows_are_in_the_order_of_the_stages() {
+        for stage in Stage::ALL {
+            assert_eq!(stage.row().stage, stage);
+            assert_eq!(Stage::named(stage.word()), Some(stage));
+        }
+        assert_eq!(Stage::FastFeedback.next(), Some(Stage::ExtendedTest));
+        assert_eq!(Stage::Prod.next(), None);
+        assert_eq!(Stage::later("fast-feedback"), None);
+    }
+}
