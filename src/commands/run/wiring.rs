@@ -110,7 +110,7 @@ impl Wiring<'_> {
         let inputs = &context.request.inputs;
         Ok(Some(Remote {
             repository: context::remote(job, inputs, &context.prefix, &self.host.git)?,
-            commit: context.standing.commit.clone(),
+            commit: context.eligibility.commit.clone(),
             kind: context.kind.clone(),
             listing: Listing { tags: context.tags.clone(), at: context.tags_at },
             bump: inputs.bump,

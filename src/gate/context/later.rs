@@ -11,7 +11,7 @@ use crate::domain::environment::{Sources, Stage};
 use crate::domain::version::{self, Commit};
 use crate::edges::git::Worktree;
 use crate::edges::make::Makefile;
-use crate::gate::plan::{Later, Standing, stage};
+use crate::gate::plan::{Eligibility, Later, stage};
 use crate::inputs::Command;
 use oci::Client;
 use sys::error::{Exit, Failure};
@@ -88,7 +88,7 @@ impl Host<'_> {
             Some(job) => job.sha().parse().map_err(|error: version::Error| {
                 Failure::from(error).context("the environment variable `GITHUB_SHA` names no commit")
             }),
-            None => Ok(versions::locally(paths, &self.git).await?.standing.commit),
+            None => Ok(versions::locally(paths, &self.git).await?.eligibility.commit),
         }
     }
 
@@ -165,15 +165,15 @@ impl Host<'_> {
     /// What is known of the commit of a later gate.
     pub(super) fn found(&self, later: &Later, request: &Request) -> Result<Found, Failure> {
         let (inputs, commit) = (&request.inputs, later.commit.clone());
-        let standing = match &self.job {
+        let eligibility = match &self.job {
             Some(job) => {
                 let facts = job.facts(commit.clone(), commit, None);
-                later.standing(&facts, &inputs.main_branch_ref(), &inputs.prefix()?)
+                later.eligibility(&facts, &inputs.main_branch_ref(), &inputs.prefix()?)
             }
-            None => Standing { kind: later.kind(), commit, barred: None },
+            None => Eligibility { kind: later.kind(), commit, ineligible: None },
         };
         let (notes, warnings) = (later.notes.clone(), later.warnings.clone());
-        Ok(Found { notes, warnings, ..Found::of(standing, later.kind()) })
+        Ok(Found { notes, warnings, ..Found::of(eligibility, later.kind()) })
     }
 }
 

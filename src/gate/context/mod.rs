@@ -32,7 +32,7 @@ use tokio::time::Instant;
 use crate::domain::environment::{Environments, Given, Key, Origin, Settings, Sources, Value, Values};
 use crate::domain::version::{Kind, Level, Prefix, VersionTag};
 use crate::edges::make::Makefile;
-use crate::gate::plan::{Cloud, Known, Later, Place, Plan, Side, Standing, plan};
+use crate::gate::plan::{Cloud, Eligibility, Known, Later, Place, Plan, Side, plan};
 use crate::inputs::{Command, Federate, Inputs};
 use oci::Client;
 use sys::error::Failure;
@@ -62,8 +62,8 @@ pub struct Context {
     pub place: Place,
     /// The directories.
     pub paths: Paths,
-    /// Where the commit stands.
-    pub standing: Standing,
+    /// Whether the commit may be tagged and promoted.
+    pub eligibility: Eligibility,
     /// What the version is made from.
     pub kind: Kind,
     /// The prefix of version tags.
@@ -133,7 +133,7 @@ impl Context {
             pull_request: host.job.as_ref().is_some_and(Job::is_pull_request),
             notes: notes(host.place(), &request, later.as_ref(), &found.notes),
             warnings: found.warnings,
-            standing: found.standing,
+            eligibility: found.eligibility,
             kind: found.kind,
             tags: found.tags,
             tags_at: found.tags_at,
@@ -160,7 +160,7 @@ impl Context {
             command: self.request.command,
             targets: &self.request.targets,
             place: self.place,
-            standing: &self.standing,
+            eligibility: &self.eligibility,
             pull_request: self.pull_request,
             release_tag: release::tag(self, &version),
             version,

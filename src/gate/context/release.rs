@@ -76,8 +76,8 @@ pub(super) fn check_tag(context: &Context) -> Result<(), Failure> {
 }
 
 fn stands(context: &Context, version: version::Version) -> Result<(), Failure> {
-    let Context { prefix, tags, standing, .. } = context;
-    let (tag, wanted) = (prefix.tag(version), &standing.commit);
+    let Context { prefix, tags, eligibility, .. } = context;
+    let (tag, wanted) = (prefix.tag(version), &eligibility.commit);
     match tags.iter().find(|tag| tag.version == version).map(|tag| &tag.commit) {
         None => Err(version::Error::Gone { tag }.into()),
         Some(found) if found != wanted => {
@@ -89,13 +89,13 @@ fn stands(context: &Context, version: version::Version) -> Result<(), Failure> {
 
 /// The version that is released. `decision` is what `version` would say.
 pub(super) fn decide(context: &Context, decision: Decision, because: String) -> Result<Version, Failure> {
-    let Context { prefix, tags, standing, request, place, .. } = context;
+    let Context { prefix, tags, eligibility, request, place, .. } = context;
     if *place == Place::Local {
         return Err(Failure::usage("a release is made on GitHub only", "run in GitHub Actions"));
     }
-    if let Some(barred) = &standing.barred {
+    if let Some(ineligible) = &eligibility.ineligible {
         return Err(Failure::usage(
-            format!("nothing is released: {barred}"),
+            format!("nothing is released: {ineligible}"),
             "run `release` on a push to the main branch, or on a version tag",
         ));
     }
@@ -107,7 +107,7 @@ pub(super) fn decide(context: &Context, decision: Decision, because: String) -> 
         }
         None if child && decision.create => {
             return Err(Failure::usage(
-                format!("which version is to be released? The commit {} has none yet", standing.commit),
+                format!("which version is to be released? The commit {} has none yet", eligibility.commit),
                 "give the input `version` with the output `version` of an earlier job that ran \
                  `version` with `release-commit: child`; nothing was run",
             ));
@@ -122,7 +122,7 @@ pub(super) fn decide(context: &Context, decision: Decision, because: String) -> 
             });
         }
     };
-    let own = tags.iter().filter(|tag| tag.commit == standing.commit).map(|tag| tag.version);
+    let own = tags.iter().filter(|tag| tag.commit == eligibility.commit).map(|tag| tag.version);
     let own: Vec<_> = own.collect();
     let tag = prefix.tag(given);
     if child {
@@ -131,13 +131,14 @@ pub(super) fn decide(context: &Context, decision: Decision, because: String) -> 
             return Err(Failure::usage(
                 format!(
                     "the commit {} was released as {other}, and the input `version` is {given}",
-                    standing.commit
+                    eligibility.commit
                 ),
                 "run the whole workflow again: `version` gives the version that the commit has; nothing was run",
             ));
         }
-        if let Some(found) = tags.iter().find(|tag| tag.version == given && tag.commit != standing.commit) {
-            let (commit, found) = (standing.commit.clone(), found.commit.clone());
+        if let Some(found) = tags.iter().find(|tag| tag.version == given && tag.commit != eligibility.commit)
+        {
+            let (commit, found) = (eligibility.commit.clone(), found.commit.clone());
             return Err(release::Error::Taken { tag, commit, found }.into());
         }
     } else {

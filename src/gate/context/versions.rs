@@ -6,7 +6,7 @@ use super::{Context, Host, Job, Paths, Request};
 use crate::domain::version::{self, Kind, Level, Prefix, VersionTag};
 use crate::edges::git::{self, Git};
 use crate::edges::github::{GitHub, GitHubError};
-use crate::gate::plan::{Facts, Named, Standing, Version, standing};
+use crate::gate::plan::{Eligibility, Facts, Named, Version, eligibility};
 use crate::gate::tagging::{self, Remote, Subject};
 use crate::inputs::{Command, Inputs, ReleaseCommit};
 use sys::error::Failure;
@@ -17,7 +17,7 @@ const SHORT: usize = 12;
 
 /// What git says.
 pub(super) struct Found {
-    pub(super) standing: Standing,
+    pub(super) eligibility: Eligibility,
     pub(super) kind: Kind,
     pub(super) tags: Vec<VersionTag>,
     /// When p2p began to read the tags: a tag that was pushed later may be missing.
@@ -29,9 +29,9 @@ pub(super) struct Found {
 
 impl Found {
     /// Where a commit stands, as long as no tag is known and nothing is to be said.
-    pub(super) fn of(standing: Standing, kind: Kind) -> Self {
+    pub(super) fn of(eligibility: Eligibility, kind: Kind) -> Self {
         Self {
-            standing,
+            eligibility,
             kind,
             tags: Vec::new(),
             tags_at: Instant::now(),
@@ -74,7 +74,7 @@ pub(super) async fn read(
                 first(&remote, &found).await?;
             }
             let subject =
-                Subject { prefix, commit: &found.standing.commit, kind: &found.kind, bump: inputs.bump };
+                Subject { prefix, commit: &found.eligibility.commit, kind: &found.kind, bump: inputs.bump };
             found.level = tagging::level(subject, &found.tags, &remote.github).await?;
         }
         _ => {}
@@ -102,7 +102,7 @@ async fn first(remote: &Remote, found: &Found) -> Result<(), Failure> {
     match remote.unprefixed().await?.iter().map(|tag| tag.version).max() {
         None => Ok(()),
         Some(highest) => {
-            let commit = found.standing.commit.clone();
+            let commit = found.eligibility.commit.clone();
             Err(version::Error::Unprefixed { highest, commit }.into())
         }
     }
@@ -146,9 +146,9 @@ async fn on_github(
     if request.command != Command::Run && hangs_on_main(&facts, &main_branch, prefix) {
         facts.of_main = of_main(&facts, &remote(job, &request.inputs, prefix, git)?).await?;
     }
-    let standing = standing(&facts, &main_branch, prefix);
-    let kind = standing.kind.clone();
-    Ok(Found::of(standing, kind))
+    let eligibility = eligibility(&facts, &main_branch, prefix);
+    let kind = eligibility.kind.clone();
+    Ok(Found::of(eligibility, kind))
 }
 
 /// The facts of the event and the checkout. Whether another HEAD than the event's is the main branch's is not
@@ -183,7 +183,7 @@ pub(super) async fn facts(request: &Request, job: &Job, paths: &Paths, git: &Git
 /// Whether the commit is tagged or promoted just where another HEAD than the event's is the main branch's.
 fn hangs_on_main(facts: &Facts, main_branch: &str, prefix: &Prefix) -> bool {
     let stands =
-        |of_main| standing(&Facts { of_main, ..facts.clone() }, main_branch, prefix).barred.is_none();
+        |of_main| eligibility(&Facts { of_main, ..facts.clone() }, main_branch, prefix).ineligible.is_none();
     stands(true) && !stands(false)
 }
 
@@ -253,13 +253,13 @@ pub(super) async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> 
         Err(error) => return Err(error.into()),
     };
     let kind = Kind::Local(short);
-    let standing = Standing { kind: kind.clone(), commit, barred: None };
-    Ok(Found { notes, ..Found::of(standing, kind) })
+    let eligibility = Eligibility { kind: kind.clone(), commit, ineligible: None };
+    Ok(Found { notes, ..Found::of(eligibility, kind) })
 }
 
 /// The version of this run, as far as it is decided before anything is done.
 pub(super) fn decide(context: &Context) -> Result<Version, Failure> {
-    let Context { prefix, tags, kind, standing, request, level, later, .. } = context;
+    let Context { prefix, tags, kind, eligibility, request, level, later, .. } = context;
     if let Some(later) = later {
         return Ok(Version {
             version: later.version.clone().unwrap_or_default(),
@@ -269,7 +269,7 @@ pub(super) fn decide(context: &Context) -> Result<Version, Failure> {
             because: later.because.clone(),
         });
     }
-    let commit = &standing.commit;
+    let commit = &eligibility.commit;
     super::release::check_tag(context)?;
     let mut decision = version::decide(prefix, tags, commit, kind, *level)?;
     let mut because = because(kind, &decision, prefix, *level);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::assigned::assigned;
 use super::images::IMAGES;
 use super::{
-    Access, Action, Cache, Cloud, Images, Job, Later, Place, Plan, Promotion, Standing, Step, Target,
+    Access, Action, Cache, Cloud, Eligibility, Images, Job, Later, Place, Plan, Promotion, Step, Target,
     Version, nameless,
 };
 use crate::domain::environment::{
@@ -29,8 +29,8 @@ pub struct Known<'a> {
     pub targets: &'a [String],
     /// Where we are.
     pub place: Place,
-    /// Where the commit stands.
-    pub standing: &'a Standing,
+    /// Whether the commit may be tagged and promoted.
+    pub eligibility: &'a Eligibility,
     /// Whether the event is about a pull request.
     pub pull_request: bool,
     /// The version, as far as it is decided.
@@ -172,9 +172,9 @@ impl Planner<'_> {
     fn floating_tags(&mut self) {
         let Some(tags) = &self.known.inputs.floating_tags else { return };
         let skip = |reason: String| Action::Skip { reason, warn: false };
-        let action = match &self.known.standing.barred {
+        let action = match &self.known.eligibility.ineligible {
             _ if self.known.place == Place::Local => skip("a local run moves no tags".to_owned()),
-            Some(barred) => skip(barred.to_string()),
+            Some(ineligible) => skip(ineligible.to_string()),
             None => Action::Run,
         };
         self.push("floating-tags", action, Job::FloatingTags { lines: tags.0.clone() });
@@ -194,8 +194,8 @@ impl Planner<'_> {
         if by_make {
             self.need(&[target])?;
         }
-        let action = match &known.standing.barred {
-            Some(barred) => Action::Skip { reason: barred.to_string(), warn: false },
+        let action = match &known.eligibility.ineligible {
+            Some(ineligible) => Action::Skip { reason: ineligible.to_string(), warn: false },
             None if known.place == Place::Local && !self.stays_here() => Action::Skip {
                 reason: "a local run promotes into its own registry only".to_owned(),
                 warn: false,
@@ -400,18 +400,18 @@ impl Planner<'_> {
         let artifacts = self.artifacts();
         let known = self.known;
         let mut notes = known.notes.clone();
-        if let Some(barred) = &known.standing.barred
+        if let Some(ineligible) = &known.eligibility.ineligible
             && known.place == Place::Github
             && known.command != Command::Run
         {
-            notes.push(format!("no version tag is created and nothing is promoted: {barred}"));
+            notes.push(format!("no version tag is created and nothing is promoted: {ineligible}"));
         }
         Plan {
             command: known.command,
             place: known.place,
             notes,
             warnings: self.warnings,
-            commit: known.standing.commit.to_string(),
+            commit: known.eligibility.commit.to_string(),
             version: known.version.clone(),
             environment: known.values.clone(),
             skipped: None,

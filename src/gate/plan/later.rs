@@ -1,7 +1,7 @@
 //! The later gates: extended-test and prod, each about a version that was promoted to it.
 
 use super::build::Planner;
-use super::{Action, Facts, Job, Standing, standing};
+use super::{Action, Eligibility, Facts, Job, eligibility};
 use crate::domain::environment::Stage;
 use crate::domain::version::{Commit, Kind, Prefix};
 use sys::error::Failure;
@@ -26,13 +26,13 @@ pub struct Later {
 }
 
 impl Later {
-    /// Where the gate stands. The four events, forks and the ref are judged as in fast feedback. HEAD
+    /// Whether the gate may promote. The four events, forks and the ref are judged as in fast feedback. HEAD
     /// is not: what is tested and promoted is the tag of a version that an earlier gate promoted,
     /// whatever commit the event is about.
-    pub fn standing(&self, facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
+    pub fn eligibility(&self, facts: &Facts, main_branch: &str, prefix: &Prefix) -> Eligibility {
         let facts = Facts { head: facts.event_sha.clone(), ..facts.clone() };
-        let barred = standing(&facts, main_branch, prefix).barred;
-        Standing { kind: self.kind(), commit: self.commit.clone(), barred }
+        let ineligible = eligibility(&facts, main_branch, prefix).ineligible;
+        Eligibility { kind: self.kind(), commit: self.commit.clone(), ineligible }
     }
 
     /// What the version is made from.

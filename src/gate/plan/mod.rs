@@ -5,21 +5,21 @@ mod access;
 mod assigned;
 mod build;
 mod cache;
+mod eligibility;
 mod images;
 mod later;
 mod nameless;
 mod single;
-mod standing;
 mod stranger;
 mod text;
 
 pub use access::{Access, AccessRules, Acting, Cloud, Located, Preflight, Review, Side, Subnamespaces};
 pub use build::{Known, plan, stage};
 pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
+pub use eligibility::{EVENTS, Eligibility, Facts, Ineligible, Named, eligibility};
 pub use images::{IMAGES, Naming};
 pub use later::Later;
 pub use nameless::nameless;
-pub use standing::{Barred, EVENTS, Facts, Named, Standing, standing};
 pub use stranger::{Stranger, stranger};
 
 use std::time::Duration;

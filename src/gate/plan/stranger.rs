@@ -1,6 +1,6 @@
 //! Whether the code that is checked out may be a stranger's, and what happens to it then.
 
-use super::standing::{EVENTS, Facts, Named, is_pull_request};
+use super::eligibility::{EVENTS, Facts, Named, is_pull_request};
 use crate::domain::version::Commit;
 use crate::inputs::OnFork;
 use sys::error::{Exit, Failure};

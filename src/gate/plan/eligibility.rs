@@ -1,4 +1,4 @@
-//! Where a commit stands: whether it may be tagged and promoted, and if not, why.
+//! Eligibility: whether it may be tagged and promoted, and if not, why.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ pub struct Named {
 
 /// Why a commit is neither tagged nor promoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Barred {
+pub enum Ineligible {
     /// The event is none of those that may.
     Event(String),
     /// The pull request comes from a fork.
@@ -86,67 +86,67 @@ pub enum Barred {
     },
 }
 
-/// Where a commit stands.
+/// Whether a commit may be tagged and promoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct Eligibility {
     /// What its version is made from.
     pub kind: Kind,
     /// The commit under test: a pull request's own head, not the merge commit.
     pub commit: Commit,
     /// Whether images may be promoted (and, on the main branch, a tag created).
-    pub barred: Option<Barred>,
+    pub ineligible: Option<Ineligible>,
 }
 
 /// The events on which tags are created and images promoted. Others carry the main branch's ref
 /// too, `pull_request_target` and `workflow_run` among them.
 pub const EVENTS: [&str; 4] = ["push", "schedule", "workflow_dispatch", "repository_dispatch"];
 
-/// Decides where the commit of `facts` stands. `main_branch` is a full ref.
-pub fn standing(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Standing {
+/// Decides whether the commit of `facts` may be tagged and promoted. `main_branch` is a full ref.
+pub fn eligibility(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Eligibility {
     let own = facts.head == facts.event_sha;
-    let barred = if facts.fork {
-        Some(Barred::Fork)
+    let ineligible = if facts.fork {
+        Some(Ineligible::Fork)
     } else if !EVENTS.contains(&facts.event.as_str()) {
-        Some(Barred::Event(facts.event.clone()))
+        Some(Ineligible::Event(facts.event.clone()))
     } else if own {
         None
     } else {
         match facts.named.as_ref().filter(|named| named.commit == facts.head) {
-            None => Some(Barred::Head { head: facts.head.clone(), event_sha: facts.event_sha.clone() }),
-            Some(Named { name, .. }) => is_pull_request(name).then(|| Barred::PullRequest(name.clone())),
+            None => Some(Ineligible::Head { head: facts.head.clone(), event_sha: facts.event_sha.clone() }),
+            Some(Named { name, .. }) => is_pull_request(name).then(|| Ineligible::PullRequest(name.clone())),
         }
     };
     let tagged = facts.git_ref.strip_prefix("refs/tags/").and_then(|tag| prefix.version(tag));
-    let (kind, barred) = match (barred, tagged) {
-        (Some(barred), _) => (Kind::Elsewhere, Some(barred)),
+    let (kind, ineligible) = match (ineligible, tagged) {
+        (Some(ineligible), _) => (Kind::Elsewhere, Some(ineligible)),
         (None, Some(version)) if own => (Kind::VersionTag(version), None),
         // Another commit than the tag's own must not take the tag's number.
         (None, Some(_)) => {
             let (git_ref, head) = (facts.git_ref.clone(), facts.head.clone());
-            (Kind::Elsewhere, Some(Barred::OfAnother { git_ref, head }))
+            (Kind::Elsewhere, Some(Ineligible::OfAnother { git_ref, head }))
         }
         (None, _) if facts.git_ref == main_branch && (own || facts.of_main) => (Kind::MainBranch, None),
         (None, _) if facts.git_ref == main_branch => {
             let (head, event_sha) = (facts.head.clone(), facts.event_sha.clone());
-            (Kind::Elsewhere, Some(Barred::Foreign { head, event_sha }))
+            (Kind::Elsewhere, Some(Ineligible::Foreign { head, event_sha }))
         }
-        (None, _) => (Kind::Elsewhere, Some(Barred::Ref(facts.git_ref.clone()))),
+        (None, _) => (Kind::Elsewhere, Some(Ineligible::Ref(facts.git_ref.clone()))),
     };
-    let barred = barred.or_else(|| foreign_version(facts.given.as_deref()?, &kind, prefix));
-    let kind = if barred.is_some() { Kind::Elsewhere } else { kind };
-    Standing { kind, commit: commit_under_test(facts), barred }
+    let ineligible = ineligible.or_else(|| foreign_version(facts.given.as_deref()?, &kind, prefix));
+    let kind = if ineligible.is_some() { Kind::Elsewhere } else { kind };
+    Eligibility { kind, commit: commit_under_test(facts), ineligible }
 }
 
 /// Why a given version cannot be this commit's: it is `<previous>-<full commit id>`, which was built of a
 /// branch or a pull request, or not the one that the pushed tag says.
-fn foreign_version(given: &str, kind: &Kind, prefix: &Prefix) -> Option<Barred> {
+fn foreign_version(given: &str, kind: &Kind, prefix: &Prefix) -> Option<Ineligible> {
     let commit = given.rsplit_once('-').map(|(_, commit)| commit.parse::<Commit>());
     if matches!(commit, Some(Ok(_))) {
-        return Some(Barred::OfBranch(given.to_owned()));
+        return Some(Ineligible::OfBranch(given.to_owned()));
     }
     let Kind::VersionTag(version) = kind else { return None };
     let (tag, given) = (prefix.tag(*version), given.to_owned());
-    (prefix.tag_of(&given) != tag).then_some(Barred::OtherVersion { tag, given })
+    (prefix.tag_of(&given) != tag).then_some(Ineligible::OtherVersion { tag, given })
 }
 
 /// Whether a name is one of the refs that GitHub keeps for pull requests, or what `actions/checkout` makes
@@ -167,7 +167,7 @@ fn commit_under_test(facts: &Facts) -> Commit {
     }
 }
 
-impl fmt::Display for Barred {
+impl fmt::Display for Ineligible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Event(event) => write!(f, "the event `{event}` never tags or promotes"),
@@ -231,31 +231,31 @@ mod tests {
         }
     }
 
-    fn of(facts: &Facts) -> Standing {
-        standing(facts, "refs/heads/main", &Prefix::default())
+    fn of(facts: &Facts) -> Eligibility {
+        eligibility(facts, "refs/heads/main", &Prefix::default())
     }
 
     /// What the version is made from, and why nothing is tagged or promoted: `main`, `tag 1.2.3`,
     /// `elsewhere: event`.
     fn said(facts: &Facts) -> String {
-        let Standing { kind, barred, .. } = of(facts);
+        let Eligibility { kind, ineligible, .. } = of(facts);
         let kind = match kind {
             Kind::MainBranch => "main".to_owned(),
             Kind::VersionTag(version) => format!("tag {version}"),
             Kind::Elsewhere => "elsewhere".to_owned(),
             other => format!("{other:?}"),
         };
-        match barred {
+        match ineligible {
             None => kind,
-            Some(Barred::Event(_)) => format!("{kind}: event"),
-            Some(Barred::Fork) => format!("{kind}: fork"),
-            Some(Barred::Ref(_)) => format!("{kind}: ref"),
-            Some(Barred::OfAnother { .. }) => format!("{kind}: of another"),
-            Some(Barred::Head { .. }) => format!("{kind}: head"),
-            Some(Barred::OtherVersion { .. }) => format!("{kind}: other version"),
-            Some(Barred::OfBranch(_)) => format!("{kind}: of a branch"),
-            Some(Barred::PullRequest(_)) => format!("{kind}: pull request"),
-            Some(Barred::Foreign { .. }) => format!("{kind}: foreign"),
+            Some(Ineligible::Event(_)) => format!("{kind}: event"),
+            Some(Ineligible::Fork) => format!("{kind}: fork"),
+            Some(Ineligible::Ref(_)) => format!("{kind}: ref"),
+            Some(Ineligible::OfAnother { .. }) => format!("{kind}: of another"),
+            Some(Ineligible::Head { .. }) => format!("{kind}: head"),
+            Some(Ineligible::OtherVersion { .. }) => format!("{kind}: other version"),
+            Some(Ineligible::OfBranch(_)) => format!("{kind}: of a branch"),
+            Some(Ineligible::PullRequest(_)) => format!("{kind}: pull request"),
+            Some(Ineligible::Foreign { .. }) => format!("{kind}: foreign"),
         }
     }
 
@@ -412,7 +412,7 @@ mod tests {
     #[test]
     fn the_main_branch_is_a_whole_ref() {
         let facts = Facts { git_ref: "refs/heads/trunk".to_owned(), ..push() };
-        assert_eq!(standing(&facts, "refs/heads/trunk", &Prefix::default()).kind, Kind::MainBranch);
-        assert_eq!(standing(&facts, "refs/heads/tru", &Prefix::default()).kind, Kind::Elsewhere);
+        assert_eq!(eligibility(&facts, "refs/heads/trunk", &Prefix::default()).kind, Kind::MainBranch);
+        assert_eq!(eligibility(&facts, "refs/heads/tru", &Prefix::default()).kind, Kind::Elsewhere);
     }
 }
