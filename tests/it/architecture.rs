@@ -24,17 +24,17 @@ const ROOMS: [(&str, &str); 24] = [
     // The gate.
     ("gate/plan", "domain/environment domain/image domain/version edges/google edges/make inputs"),
     ("gate/record", "domain/version oci"),
-    ("gate/release", "domain/version edges/github edges/workspace gate/tagging"),
-    ("gate/tagging", "domain/version edges/git edges/github inputs"),
+    ("gate/release", "domain/version edges/github edges/workspace gate/allocation"),
+    ("gate/allocation", "domain/version edges/git edges/github inputs"),
     (
         "gate/context",
         "domain/environment domain/image domain/version edges/git edges/github edges/google edges/make edges/workspace \
-         gate/plan gate/record gate/release gate/tagging inputs oci",
+         gate/plan gate/record gate/release gate/allocation inputs oci",
     ),
     (
         "gate/execute",
         "domain/environment domain/image domain/outcome domain/version edges/git edges/google edges/kube edges/make \
-         edges/workspace gate/context gate/plan gate/record gate/release gate/tagging inputs oci registry report",
+         edges/workspace gate/context gate/plan gate/record gate/release gate/allocation inputs oci registry report",
     ),
     // The ends.
     ("report", "domain/environment domain/image domain/outcome gate/plan oci"),
@@ -47,7 +47,7 @@ const ROOMS: [(&str, &str); 24] = [
     (
         "commands/run",
         "cli commands/images commands/tools domain/environment domain/image domain/outcome edges/git edges/google \
-         edges/kube edges/slack edges/workspace gate/context gate/execute gate/plan gate/record gate/tagging inputs oci registry report",
+         edges/kube edges/slack edges/workspace gate/context gate/execute gate/plan gate/record gate/allocation inputs oci registry report",
     ),
     ("main", "commands/run report"),
 ];

@@ -21,7 +21,7 @@ use ::workflow_commands::Secret;
 use p2p::domain::version::{Commit, Kind, Prefix, VersionTag};
 use p2p::edges::git::Git;
 use p2p::edges::github::GitHub;
-use p2p::gate::tagging::{self, Listing, Remote, Settled, Subject};
+use p2p::gate::allocation::{self, Allocated, Listing, Remote, Subject};
 use p2p::inputs::{Bump, ReleaseCommit};
 use tokio::time::Instant;
 
@@ -37,7 +37,7 @@ const IMPATIENT: Policy = Policy {
 
 /// As patient as the product, with waits for a server on loopback.
 const PATIENT: Policy =
-    Policy { base: Duration::from_millis(50), cap: Duration::from_secs(1), ..tagging::PATIENCE };
+    Policy { base: Duration::from_millis(50), cap: Duration::from_secs(1), ..allocation::PATIENCE };
 
 /// An environment with the `PATH` and no configuration of the machine's.
 fn env() -> Env {
@@ -98,12 +98,17 @@ fn just_read(tags: Vec<VersionTag>) -> Listing {
 }
 
 /// What a run does: reads the tags, then settles its version.
-async fn settle(github: &Github, prefix: &str, commit: &str, kind: &Kind) -> Result<Settled, tagging::Error> {
+async fn allocate(
+    github: &Github,
+    prefix: &str,
+    commit: &str,
+    kind: &Kind,
+) -> Result<Allocated, allocation::Error> {
     let prefix: Prefix = prefix.parse().unwrap();
     let commit: Commit = commit.parse().unwrap();
     let subject = Subject { prefix: &prefix, commit: &commit, kind, bump: Bump::Patch };
     let remote = remote(github, &prefix, git());
     let read = async || remote.tags().await;
     let tags = if kind.needs_tags() { read().await? } else { Vec::new() };
-    tagging::settle(subject, just_read(tags), read, &remote.github, &PATIENT).await
+    allocation::allocate(subject, just_read(tags), read, &remote.github, &PATIENT).await
 }

@@ -1,7 +1,7 @@
 //! Which version a commit gets: version tags, their order, and the rules of choice.
 //!
 //! Pure: no git, no HTTP, no files. Who reads the tags and who creates one are edges, and
-//! [`crate::gate::tagging`] joins them.
+//! [`crate::gate::allocation`] joins them.
 
 mod bump;
 mod child;

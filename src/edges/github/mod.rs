@@ -1,7 +1,7 @@
 //! The edge to GitHub's REST and GraphQL APIs, on github.com or GitHub Enterprise Server: refs, commits,
 //! releases. octocrab makes the requests and reads the answers; [`transport`] sends them.
 //!
-//! Knows nothing of versions' order or of git: [`crate::gate::tagging`] and [`crate::gate::release`] join the edges.
+//! Knows nothing of versions' order or of git: [`crate::gate::allocation`] and [`crate::gate::release`] join the edges.
 
 mod assets;
 mod client;

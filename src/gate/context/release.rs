@@ -2,9 +2,9 @@
 
 use super::{Context, Paths, versions::because_given};
 use crate::domain::version::{self, Decision, Kind, VersionTag};
+use crate::gate::allocation::Remote;
 use crate::gate::plan::{Place, Version};
 use crate::gate::release::{self, Files, asset_names, notes};
-use crate::gate::tagging::Remote;
 use crate::inputs::{Command, Inputs, Lines, ReleaseCommit};
 use sys::error::Failure;
 

@@ -6,8 +6,8 @@ use super::{Context, Host, Job, Paths, Request};
 use crate::domain::version::{self, Kind, Level, Prefix, VersionTag};
 use crate::edges::git::{self, Git};
 use crate::edges::github::{GitHub, GitHubError};
+use crate::gate::allocation::{self, Remote, Subject};
 use crate::gate::plan::{Eligibility, Facts, Named, Version, eligibility};
-use crate::gate::tagging::{self, Remote, Subject};
 use crate::inputs::{Command, Inputs, ReleaseCommit};
 use sys::error::Failure;
 use sys::retry::Policy;
@@ -75,7 +75,7 @@ pub(super) async fn read(
             }
             let subject =
                 Subject { prefix, commit: &found.eligibility.commit, kind: &found.kind, bump: inputs.bump };
-            found.level = tagging::level(subject, &found.tags, &remote.github).await?;
+            found.level = allocation::level(subject, &found.tags, &remote.github).await?;
         }
         _ => {}
     }

@@ -14,10 +14,10 @@ mod pushed;
 mod record;
 mod release;
 mod removal;
-mod settle;
 mod site;
 mod target;
 mod trouble;
+mod version;
 mod waves;
 
 pub use accounts::{Account, Accounts};
@@ -206,7 +206,7 @@ impl Execution<'_> {
         match job {
             Job::Preflight(preflight) => Box::pin(self.preflight(preflight, progress)).await,
             Job::Subnamespaces(wanted) => self.subnamespaces(wanted).await,
-            Job::Version => Box::pin(self.settle(progress)).await,
+            Job::Version => Box::pin(self.allocate_version(progress)).await,
             Job::Images { repository, earlier, records, .. } => {
                 let required = progress.plan.images.required;
                 let said = Box::pin(self.record(repository, required, progress)).await?;

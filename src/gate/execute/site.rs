@@ -10,10 +10,10 @@ use crate::domain::version::{Commit, Kind};
 use crate::edges::git::Git;
 use crate::edges::kube::Kubeconfig;
 use crate::edges::workspace::{ArtifactGlobs, KeptFile, Listed, Snapshot, bring_back, list};
+use crate::gate::allocation::{self, Listing};
 use crate::gate::context::Paths;
 use crate::gate::plan::{Cache, Place, Plan};
 use crate::gate::record::{By, Rule};
-use crate::gate::tagging::{self, Listing};
 use crate::inputs::Bump;
 use oci::Client;
 use oci::logins::Login;
@@ -62,7 +62,7 @@ impl GivenLogins {
 /// The remote repository, in which version tags are created.
 pub struct Remote {
     /// How it is reached.
-    pub repository: tagging::Remote,
+    pub repository: allocation::Remote,
     /// The commit under test.
     pub commit: Commit,
     /// What its version is made from.

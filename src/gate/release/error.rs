@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use crate::domain::version::{self, Commit};
 use crate::edges::github::GitHubError;
-use crate::gate::tagging;
+use crate::gate::allocation;
 use sys::error::{Exit, Help};
 
 /// Why a release was not made, or not completed. What was made until then stays, and the same run
@@ -15,7 +15,7 @@ pub enum Error {
     GitHub(#[from] GitHubError),
     /// The tags could not be read.
     #[error(transparent)]
-    Tags(#[from] tagging::Unread),
+    Tags(#[from] allocation::Unread),
     /// The tags are not as they should be.
     #[error(transparent)]
     Version(#[from] version::Error),

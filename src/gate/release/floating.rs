@@ -1,7 +1,7 @@
 use super::Error;
 use crate::domain::version::{self, Commit, Line, Motion, Version};
 use crate::edges::github::{GitHub, GitHubError, Reason, Tag, TagUpdate};
-use crate::gate::tagging::{PATIENCE, Remote};
+use crate::gate::allocation::{PATIENCE, Remote};
 use sys::retry::{Policy, Retrying};
 
 /// How often the floating tags are tried. Each try that fails is another release's success.

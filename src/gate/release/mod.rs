@@ -1,7 +1,7 @@
 //! Releases: the commit of one, the GitHub release with its files, the floating tags; each made so that
 //! doing it again completes what is missing, and changes nothing that is there.
 //!
-//! Stands above the edges `git` and `github`, beside `tagging`. Which way a floating tag may move is
+//! Stands above the edges `git` and `github`, beside `allocation`. Which way a floating tag may move is
 //! decided in `version`.
 
 mod commit;

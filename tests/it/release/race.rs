@@ -9,8 +9,8 @@ use futures_util::future::join_all;
 use p2p::domain::version::{Line, Motion, Version};
 use p2p::edges::git::Git;
 use p2p::edges::github::GitHub;
+use p2p::gate::allocation::Remote;
 use p2p::gate::release::follow;
-use p2p::gate::tagging::Remote;
 use p2p::inputs::ReleaseCommit;
 
 use crate::support::git::{Bare, git};

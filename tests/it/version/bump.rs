@@ -1,7 +1,7 @@
 //! What a new version counts up.
 
 use p2p::domain::version::{Commit, Kind, Prefix};
-use p2p::gate::tagging::{self, Subject};
+use p2p::gate::allocation::{self, Subject};
 use p2p::inputs::Bump;
 
 use super::{PATIENT, git, just_read, remote, shown};
@@ -9,14 +9,14 @@ use crate::support::gate::{Gate, MAKEFILE};
 use crate::support::git::Bare;
 use crate::support::github::{Fault, Github};
 
-async fn settle(github: &Github, commit: &str, bump: Bump) -> Result<String, tagging::Error> {
+async fn allocate(github: &Github, commit: &str, bump: Bump) -> Result<String, allocation::Error> {
     let (prefix, commit): (Prefix, Commit) = (Prefix::default(), commit.parse().unwrap());
     let kind = Kind::MainBranch;
     let subject = Subject { prefix: &prefix, commit: &commit, kind: &kind, bump };
     let remote = remote(github, &prefix, git());
     let tags = just_read(remote.tags().await?);
     let settled =
-        tagging::settle(subject, tags, async || remote.tags().await, &remote.github, &PATIENT).await?;
+        allocation::allocate(subject, tags, async || remote.tags().await, &remote.github, &PATIENT).await?;
     Ok(settled.version)
 }
 
@@ -25,29 +25,29 @@ async fn messages_since_the_last_tag_decide_however_many_there_are() {
     let bare = Bare::new();
     let github = Github::start(bare.path());
     let first = bare.commit("feat: begin");
-    assert_eq!(settle(&github, &first, Bump::Conventional).await.unwrap(), "0.1.0", "the first version");
+    assert_eq!(allocate(&github, &first, Bump::Conventional).await.unwrap(), "0.1.0", "the first version");
     // What the tag has already does not count; more commits than a page has.
     for number in 0..9 {
         bare.commit(&format!("fix: number {number}"));
     }
     let patch = bare.commit("docs: words");
-    assert_eq!(settle(&github, &patch, Bump::Conventional).await.unwrap(), "0.1.1");
+    assert_eq!(allocate(&github, &patch, Bump::Conventional).await.unwrap(), "0.1.1");
     bare.commit("feat: a thing");
     for number in 0..9 {
         bare.commit(&format!("fix: number {number}"));
     }
     let minor = bare.commit("chore: tidy");
-    assert_eq!(settle(&github, &minor, Bump::Conventional).await.unwrap(), "0.2.0");
+    assert_eq!(allocate(&github, &minor, Bump::Conventional).await.unwrap(), "0.2.0");
     let major = bare.commit("fix: it\n\nBREAKING CHANGE: it is another now");
-    assert_eq!(settle(&github, &major, Bump::Conventional).await.unwrap(), "1.0.0");
+    assert_eq!(allocate(&github, &major, Bump::Conventional).await.unwrap(), "1.0.0");
     // An old commit that has none yet brings nothing that the tag has not.
     let old = bare.git(&["rev-parse", &format!("{minor}~3")]);
-    assert_eq!(settle(&github, &old, Bump::Conventional).await.unwrap(), "1.0.1");
-    assert_eq!(settle(&github, &minor, Bump::Conventional).await.unwrap(), "0.2.0", "a re-run");
+    assert_eq!(allocate(&github, &old, Bump::Conventional).await.unwrap(), "1.0.1");
+    assert_eq!(allocate(&github, &minor, Bump::Conventional).await.unwrap(), "0.2.0", "a re-run");
     let next = bare.commit("whatever");
-    assert_eq!(settle(&github, &next, Bump::Minor).await.unwrap(), "1.1.0");
+    assert_eq!(allocate(&github, &next, Bump::Minor).await.unwrap(), "1.1.0");
     let next = bare.commit("whatever");
-    assert_eq!(settle(&github, &next, Bump::Major).await.unwrap(), "2.0.0");
+    assert_eq!(allocate(&github, &next, Bump::Major).await.unwrap(), "2.0.0");
 }
 
 /// Another run was first with a feature: what is counted up is seen anew from there.
@@ -68,7 +68,7 @@ async fn a_loser_looks_again_what_is_new() {
         }
         None
     });
-    assert_eq!(settle(&github, &after, Bump::Conventional).await.unwrap(), "1.1.1");
+    assert_eq!(allocate(&github, &after, Bump::Conventional).await.unwrap(), "1.1.1");
     assert_eq!(bare.tags()["v1.1.0"], feature);
 }
 
@@ -79,7 +79,7 @@ async fn messages_that_cannot_be_read_are_an_error() {
     bare.tag("v1.0.0", &bare.commit("first"));
     let second = bare.commit("feat: a thing");
     github.fault(|seen| seen.path.contains("/compare/").then(|| Fault::error(404, "Not Found")));
-    let error = settle(&github, &second, Bump::Conventional).await.unwrap_err();
+    let error = allocate(&github, &second, Bump::Conventional).await.unwrap_err();
     let text = shown(error);
     assert!(text.contains("could not compare commit"), "{text}");
     assert_eq!(bare.tags().len(), 1);

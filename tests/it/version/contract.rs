@@ -8,7 +8,7 @@ use crate::support::github::Github;
 
 /// Version, previous version, tag and whether it was created, on one line.
 async fn outcome(github: &Github, prefix: &str, commit: &str, kind: &Kind) -> String {
-    let settled = settle(github, prefix, commit, kind).await.unwrap();
+    let settled = allocate(github, prefix, commit, kind).await.unwrap();
     let previous = settled.previous.map_or("none".into(), |version| version.to_string());
     let tag = settled.tag.unwrap_or_else(|| "no tag".into());
     format!(

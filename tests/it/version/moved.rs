@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use p2p::domain::version::{Commit, Kind, Prefix, VersionTag};
-use p2p::gate::tagging::{self, Listing, Settled, Subject, Unread};
+use p2p::gate::allocation::{self, Allocated, Listing, Subject, Unread};
 use p2p::inputs::Bump;
 use tokio::time::Instant;
 
@@ -14,11 +14,11 @@ use crate::support::git::Bare;
 use crate::support::github::Github;
 
 /// Settles with these lists of tags, one a read; the next version is taken at first.
-async fn settle(
+async fn allocate(
     github: &Github,
     commit: &str,
     lists: Vec<Vec<VersionTag>>,
-) -> Result<String, tagging::Error> {
+) -> Result<String, allocation::Error> {
     Ok(settle_after(Duration::ZERO, github, commit, lists).await?.version)
 }
 
@@ -28,7 +28,7 @@ async fn settle_after(
     github: &Github,
     commit: &str,
     lists: Vec<Vec<VersionTag>>,
-) -> Result<Settled, tagging::Error> {
+) -> Result<Allocated, allocation::Error> {
     let (prefix, commit): (Prefix, Commit) = (Prefix::default(), commit.parse().unwrap());
     let kind = Kind::MainBranch;
     let subject = Subject { prefix: &prefix, commit: &commit, kind: &kind, bump: Bump::Patch };
@@ -37,7 +37,7 @@ async fn settle_after(
     let first = next();
     let read = async || Ok::<_, Unread>(next());
     let listing = Listing { tags: first, at: Instant::now().checked_sub(while_ago).unwrap() };
-    tagging::settle(subject, listing, read, &client(github), &IMPATIENT).await
+    allocation::allocate(subject, listing, read, &client(github), &IMPATIENT).await
 }
 
 fn tag(version: &str, commit: &str) -> VersionTag {
@@ -54,7 +54,7 @@ async fn a_list_that_is_behind_is_no_deletion() {
     let github = Github::start(bare.path());
     // The second read knows less than the first, and v0.0.3 is known to nobody but the API.
     let lists = vec![vec![tag("0.0.1", &first), tag("0.0.2", &first)], vec![tag("0.0.1", &first)]];
-    assert_eq!(settle(&github, &second, lists).await.unwrap(), "0.0.4");
+    assert_eq!(allocate(&github, &second, lists).await.unwrap(), "0.0.4");
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn a_tag_that_vanished_or_moved_is_reported_and_no_number_is_given_twice()
         }
         let after = now.map(|commit| tag("0.0.2", commit));
         let lists = vec![vec![tag("0.0.2", &first)], after.into_iter().collect()];
-        texts.push(shown(settle(&github, &bare.commit("third"), lists).await.unwrap_err()));
+        texts.push(shown(allocate(&github, &bare.commit("third"), lists).await.unwrap_err()));
     }
     assert!(!bare.tags().contains_key("v0.0.4"));
     insta::assert_snapshot!(texts.join("\n\n"));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ::sys::retry::Policy;
 use futures_util::future::join_all;
 use p2p::domain::version::{Commit, Kind, Level, Prefix, Version};
-use p2p::gate::tagging::{self, Error, Settled, Subject};
+use p2p::gate::allocation::{self, Allocated, Error, Subject};
 use p2p::inputs::Bump;
 
 use super::{IMPATIENT, client, just_read, settle, shown};
@@ -30,8 +30,8 @@ fn consecutive(bare: &Bare, commits: &[String], settled: &[Settled]) {
     }
 }
 
-async fn all(github: &Github, commits: &[String]) -> Vec<Settled> {
-    let runs = commits.iter().map(|commit| settle(github, "v", commit, &Kind::MainBranch));
+async fn all(github: &Github, commits: &[String]) -> Vec<Allocated> {
+    let runs = commits.iter().map(|commit| allocate(github, "v", commit, &Kind::MainBranch));
     join_all(runs).await.into_iter().map(|settled| settled.unwrap()).collect()
 }
 
@@ -87,12 +87,12 @@ async fn faults_cost_nobody_a_version() {
 }
 
 /// Settles with a reader that lags for ever behind what the API says.
-async fn behind(github: &Github, commit: &str, patience: &Policy) -> Result<Settled, Error> {
+async fn behind(github: &Github, commit: &str, patience: &Policy) -> Result<Allocated, Error> {
     let (prefix, commit): (Prefix, Commit) = (Prefix::default(), commit.parse().unwrap());
     let (kind, bump) = (Kind::MainBranch, Bump::Patch);
     let subject = Subject { prefix: &prefix, commit: &commit, kind: &kind, bump };
     let nothing = just_read(Vec::new());
-    tagging::settle(subject, nothing, async || Ok(Vec::new()), &client(github), patience).await
+    allocation::allocate(subject, nothing, async || Ok(Vec::new()), &client(github), patience).await
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn a_listing_that_lags_behind_is_completed_by_the_api() {
     assert_eq!((settled.version.as_str(), settled.created), ("0.0.3", true));
     // And the commit's own tag is found although it is not listed.
     let again = behind(&github, &second, &IMPATIENT).await.unwrap();
-    assert_eq!(again, Settled { created: false, ..settled });
+    assert_eq!(again, Allocated { created: false, ..settled });
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn a_creation_whose_every_answer_was_lost_is_a_success() {
     let commit = bare.commit("first");
     let github = Github::start(bare.path());
     github.fault(|seen| seen.creates_ref().then(|| Fault::error(500, "Server Error").after_effect()));
-    let settled = settle(&github, "v", &commit, &Kind::MainBranch).await.unwrap();
+    let settled = allocate(&github, "v", &commit, &Kind::MainBranch).await.unwrap();
     assert_eq!((settled.version.as_str(), settled.created), ("0.0.1", true));
     assert_eq!(bare.tags()["v0.0.1"], commit);
 }
@@ -126,7 +126,7 @@ async fn a_creation_that_never_took_effect_is_an_error() {
     let commit = bare.commit("first");
     let github = Github::start(bare.path());
     github.fault(|seen| seen.creates_ref().then(|| Fault::error(500, "Server Error")));
-    let error = settle(&github, "v", &commit, &Kind::MainBranch).await.unwrap_err();
+    let error = allocate(&github, "v", &commit, &Kind::MainBranch).await.unwrap_err();
     assert!(matches!(error, Error::Create(p2p::edges::github::GitHubError::Unavailable { .. })), "{error}");
 }
 
@@ -148,7 +148,7 @@ async fn a_tag_that_another_leaves_no_room_for_is_an_error_that_names_it() {
         let commit = bare.commit("first");
         bare.tag(other, &commit);
         let github = Github::start(bare.path());
-        let error = settle(&github, prefix, &commit, &Kind::MainBranch).await.unwrap_err();
+        let error = allocate(&github, prefix, &commit, &Kind::MainBranch).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("the tag {prefix}0.0.1 cannot be created: the tag {other} is in its way")

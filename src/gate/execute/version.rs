@@ -1,14 +1,14 @@
 //! The step `version`: the version that this run has for good.
 
 use super::{Execution, Progress, Remote, Said};
+use crate::gate::allocation::{self, PATIENCE, Subject};
 use crate::gate::plan::Version;
-use crate::gate::tagging::{self, PATIENCE, Subject};
 use sys::error::Failure;
 
 impl Execution<'_> {
     /// Creates the version tag where the plan says so. Another run may take the planned one first;
     /// then the plan goes on with the version that was settled.
-    pub(super) async fn settle(&self, progress: &mut Progress) -> Said {
+    pub(super) async fn allocate_version(&self, progress: &mut Progress) -> Said {
         let planned = progress.plan.version.clone();
         if !planned.create {
             return Ok(Some(match planned.version.as_str() {
@@ -25,7 +25,8 @@ impl Execution<'_> {
         let Remote { repository, commit, kind, listing, bump } = remote;
         let subject = Subject { prefix: &repository.prefix, commit, kind, bump: *bump };
         let read = async || repository.tags().await;
-        let settled = tagging::settle(subject, listing.clone(), read, &repository.github, &PATIENCE).await?;
+        let settled =
+            allocation::allocate(subject, listing.clone(), read, &repository.github, &PATIENCE).await?;
         progress.tag_created = settled.created;
         let because = match (settled.version == planned.version, settled.created) {
             (true, true) => planned.because.clone(),

@@ -38,7 +38,7 @@ pub struct Listing {
     pub at: Instant,
 }
 
-/// Whose version is to be settled.
+/// Whose version is to be allocated.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The prefix of the version tags.
@@ -53,7 +53,7 @@ pub struct Subject<'a> {
 
 /// The version that a commit has for good.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Settled {
+pub struct Allocated {
     /// The version without prefix.
     pub version: String,
     /// The version before it; `None` where nothing was computed.
@@ -65,14 +65,14 @@ pub struct Settled {
 }
 
 /// A decision that asks for nothing more.
-impl From<Decision> for Settled {
+impl From<Decision> for Allocated {
     fn from(decision: Decision) -> Self {
         let Decision { version, previous, tag, create: _ } = decision;
         Self { version, previous, tag, created: false }
     }
 }
 
-/// Why no version was settled.
+/// Why no version was allocated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -136,7 +136,7 @@ impl Help for Error {
     }
 }
 
-/// Settles the version of a commit, and creates its tag where the rules want one.
+/// Allocates the version of a commit, and creates its tag where the rules want one.
 ///
 /// `listing` is what was read before; `read` reads the tags again, also before the first try where they
 /// were not read just now: somebody may have pushed a higher one meanwhile. Where nothing is to be
@@ -146,13 +146,13 @@ impl Help for Error {
 ///
 /// [`Error`], each with its help. A tag that was created before the failure stays and is taken
 /// again by the next run on this commit.
-pub async fn settle(
+pub async fn allocate(
     subject: Subject<'_>,
     listing: Listing,
     read: impl AsyncFn() -> Result<Vec<VersionTag>, Unread>,
     github: &GitHub,
     patience: &Policy,
-) -> Result<Settled, Error> {
+) -> Result<Allocated, Error> {
     let Subject { prefix, commit, kind, bump: _ } = subject;
     // Tags that GitHub told of before `git ls-remote` did.
     let mut learned: Vec<VersionTag> = Vec::new();
@@ -168,14 +168,14 @@ pub async fn settle(
         let decision = decide(prefix, &tags, commit, kind, level)?;
         let Some(tag) = decision.tag.as_deref().filter(|_| decision.create) else {
             let created = unsure.is_some() && unsure == decision.tag;
-            return Ok(Settled { created, ..decision.into() });
+            return Ok(Allocated { created, ..decision.into() });
         };
         if std::mem::take(&mut stale) {
             read_again(&mut tags, &mut learned, &read, prefix, github).await?;
             continue;
         }
         let answer = match github.create_tag(tag, commit).await {
-            Ok(Creation::Created) => return Ok(Settled { created: true, ..decision.into() }),
+            Ok(Creation::Created) => return Ok(Allocated { created: true, ..decision.into() }),
             Ok(Creation::Taken { after_failure, answer }) => {
                 if after_failure {
                     unsure = Some(tag.to_owned());
@@ -188,7 +188,7 @@ pub async fn settle(
                     tags.iter().any(|found| found.commit == *commit && prefix.tag(found.version) == tag)
                 });
                 return if there {
-                    Ok(Settled { created: true, ..decision.into() })
+                    Ok(Allocated { created: true, ..decision.into() })
                 } else {
                     Err(error.into())
                 };

@@ -1,12 +1,12 @@
-//! The version service: settles which version a commit gets, whoever else is settling one.
+//! The version service: allocates the version of a commit, whoever else is allocating one.
 //!
 //! Stands above the edges it joins: the remote's tags are the truth (`git`), and GitHub creates a tag
 //! for one of any number of callers (`github`). What a release is made of besides is `release`'s.
 
+mod allocate;
 mod level;
 mod remote;
-mod settle;
 
+pub use allocate::{Allocated, Error, Listing, PATIENCE, Subject, allocate};
 pub use level::level;
 pub use remote::{Remote, Unread};
-pub use settle::{Error, Listing, PATIENCE, Settled, Subject, settle};
