@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::environments::Shared;
 use super::interrupted;
-use super::news::Slack;
+use super::notification::Slack;
 use super::prepare::{Gathered, gather};
 use super::trusted::Trusted;
 use super::wiring::{Wiring, basic, insecure};
@@ -50,7 +50,7 @@ pub(super) async fn run(world: &World, flags: &Flags, console: &Console) -> Resu
         run.failed(failure);
     }
     if let Some(slack) = slack {
-        Box::pin(slack.tell(&ended, console)).await;
+        Box::pin(slack.notify(&ended, console)).await;
     }
     run.tidy_up().await;
     Ok(ended?.map_or(Exit::Passed, |outcome| outcome.exit))

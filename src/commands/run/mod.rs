@@ -2,7 +2,7 @@
 
 mod environments;
 mod gate;
-mod news;
+mod notification;
 mod prepare;
 mod trusted;
 mod wiring;

@@ -9,7 +9,7 @@ const MOST: usize = 1500;
 
 /// What there is to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct News {
+pub struct Notification {
     /// Whether it is good.
     pub good: bool,
     /// One sentence, without a link.
@@ -24,7 +24,7 @@ pub struct News {
     pub link: String,
 }
 
-impl News {
+impl Notification {
     /// For an incoming webhook (<https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>):
     /// blocks, and a text for where they cannot be shown.
     pub(super) fn blocks(&self) -> Json {
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn text_of_others_makes_no_mentions_and_no_links() {
-        let news = News {
+        let notification = Notification {
             good: false,
             text: format!("<!channel> & {}", "x".repeat(9000)),
             app: "shop".to_owned(),
@@ -71,10 +71,10 @@ mod tests {
             repository: "acme/<shop>".to_owned(),
             link: "https://github.com/acme/shop/actions/runs/7".to_owned(),
         };
-        let blocks = news.blocks().to_string();
+        let blocks = notification.blocks().to_string();
         assert!(blocks.contains("&lt;!channel&gt; &amp; xxx") && !blocks.contains("<!"), "{blocks}");
         assert!(blocks.contains("acme/&lt;shop&gt; · <https://github.com/acme/shop/actions/runs/7|the run>"));
         assert!(blocks.len() < 5000 && blocks.contains('…'));
-        assert_eq!(news.variables()["version"], "unknown");
+        assert_eq!(notification.variables()["version"], "unknown");
     }
 }

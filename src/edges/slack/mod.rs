@@ -6,5 +6,5 @@ mod message;
 mod webhook;
 
 pub use error::SlackError;
-pub use message::News;
-pub use webhook::tell;
+pub use message::Notification;
+pub use webhook::send;

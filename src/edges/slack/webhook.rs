@@ -3,7 +3,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::error::SlackError;
-use super::message::News;
+use super::message::Notification;
 use sys::http::{Clients, is_loopback, send};
 use sys::retry::{Policy, Retrying, Watcher};
 use workflow_commands::Secret;
@@ -20,18 +20,18 @@ const PATIENCE: Policy = Policy {
     patience: Duration::from_secs(3),
 };
 
-/// Sends news to a webhook: one that starts a workflow by its path (`/triggers/…`, `/workflows/…`), else
+/// Sends notification to a webhook: one that starts a workflow by its path (`/triggers/…`, `/workflows/…`), else
 /// an incoming one.
 ///
 /// # Errors
 /// [`SlackError`]; nothing of the URL is in it.
-pub async fn tell(webhook: &Secret, news: &News, watcher: Watcher) -> Result<(), SlackError> {
+pub async fn send(webhook: &Secret, notification: &Notification, watcher: Watcher) -> Result<(), SlackError> {
     let url = Url::parse(webhook.expose().trim()).map_err(|_| SlackError::NotAUrl)?;
     if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
         return Err(SlackError::NotAUrl);
     }
     let starts_workflow = ["/triggers/", "/workflows/"].iter().any(|path| url.path().starts_with(path));
-    let body = if starts_workflow { news.variables() } else { news.blocks() }.to_string();
+    let body = if starts_workflow { notification.variables() } else { notification.blocks() }.to_string();
     let clients = Clients::default();
     let client = clients.of(&url).map_err(|lost| SlackError::Lost { reason: lost.reason })?;
     let retrying = Retrying { policy: PATIENCE, watcher };

@@ -3,7 +3,7 @@
 
 use crate::domain::environment::{Key, PROD};
 use crate::domain::outcome::{Outcome, Verdict};
-use crate::edges::slack::{self, News};
+use crate::edges::slack::{self, Notification};
 use crate::inputs::{Command, Inputs};
 use crate::report::Console;
 use sys::error::{Exit, Failure};
@@ -48,15 +48,15 @@ impl Slack {
     }
 
     /// Tells of what a run came to, where that is worth it.
-    pub(super) async fn tell(&self, ended: &Result<Option<Outcome>, Failure>, console: &Console) {
-        let news = match ended {
+    pub(super) async fn notify(&self, ended: &Result<Option<Outcome>, Failure>, console: &Console) {
+        let notification = match ended {
             Ok(Some(outcome)) => self.of_outcome(outcome),
             Err(failure) => self.of_failure(failure),
             Ok(None) => None,
         };
-        let Some(mut news) = news else { return };
-        news.text = console.masker().clean(&news.text);
-        match slack::tell(&self.webhook, &news, Watcher::default()).await {
+        let Some(mut notification) = notification else { return };
+        notification.text = console.masker().clean(&notification.text);
+        match slack::send(&self.webhook, &notification, Watcher::default()).await {
             Ok(()) => console.say("Slack was told"),
             Err(error) => console.annotate_text(
                 Level::Warning,
@@ -66,7 +66,7 @@ impl Slack {
         }
     }
 
-    fn of_outcome(&self, outcome: &Outcome) -> Option<News> {
+    fn of_outcome(&self, outcome: &Outcome) -> Option<Notification> {
         let plan = &outcome.plan;
         let version = Some(plan.version.version.clone()).filter(|version| !version.is_empty());
         let app = plan.environment.text(Key::AppName).map(str::to_owned).or_else(|| self.app.clone());
@@ -88,28 +88,28 @@ impl Slack {
                 format!("{} of {what} failed: {}", plan.command, failed.join(", "))
             }
         };
-        Some(self.news(good, app, version, text))
+        Some(self.notification(good, app, version, text))
     }
 
-    fn of_failure(&self, failure: &Failure) -> Option<News> {
+    fn of_failure(&self, failure: &Failure) -> Option<Notification> {
         if !self.on_main || matches!(failure.exit, Exit::Interrupted(_)) {
             return None;
         }
         let text =
             |what: &str| format!("{} of {what} failed before anything ran: {}", self.command, failure.what);
-        Some(self.news(false, self.app.clone(), self.version.clone(), text))
+        Some(self.notification(false, self.app.clone(), self.version.clone(), text))
     }
 
-    fn news(
+    fn notification(
         &self,
         good: bool,
         app: Option<String>,
         version: Option<String>,
         text: impl FnOnce(&str) -> String,
-    ) -> News {
+    ) -> Notification {
         let app = app.unwrap_or_else(|| self.repository.clone());
         let what = version.as_ref().map_or_else(|| app.clone(), |version| format!("{app} {version}"));
         let (repository, link) = (self.repository.clone(), self.link.clone());
-        News { good, text: text(&what), app, version, repository, link }
+        Notification { good, text: text(&what), app, version, repository, link }
     }
 }
