@@ -4,7 +4,7 @@ use super::{Asking, Host, Paths, Request, makefile};
 use crate::domain::environment::{Key, Sources, Stage, Values};
 use crate::domain::version;
 use crate::edges::make::{self, Makefile};
-use crate::gate::plan::{AccessRules, Naming, nameless};
+use crate::gate::plan::{AccessRules, Naming, missing_app_name};
 use crate::gate::record::{self, Finding, Kept, Rule};
 use crate::inputs::{Command, Records};
 use oci::{Client, Repository};
@@ -74,7 +74,7 @@ impl Search<'_> {
         }
         if repositories.is_empty() {
             return match naming {
-                Naming::Known(_) => Err(nameless(host.place(), "there is no image to look for")),
+                Naming::Known(_) => Err(missing_app_name(host.place(), "there is no image to look for")),
                 Naming::Printed => Ok((
                     Chosen::none(
                         "`p2p-images` names no image, so no version awaits this gate; the input `version` names one",

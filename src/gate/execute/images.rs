@@ -36,7 +36,7 @@ impl Execution<'_> {
                 }
             }
         }
-        let listed = !names.is_empty() || progress.plan.images.nameless();
+        let listed = !names.is_empty() || progress.plan.images.has_no_names();
         let none = if listed {
             self.missing(&absent, required, progress).await?
         } else {
@@ -144,8 +144,8 @@ impl Execution<'_> {
         // name by now may be something else.
         let images = &progress.plan.images;
         let handed_over = images.handed_over || !images.recorded.is_empty();
-        let nameless = progress.plan.images.nameless();
-        if progress.images.is_empty() && !handed_over && !recorded && !nameless {
+        let missing_app_name = progress.plan.images.has_no_names();
+        if progress.images.is_empty() && !handed_over && !recorded && !missing_app_name {
             self.warn(
                 progress,
                 "no digests were recorded in this run or given by the input `images`: what the tags name now is \
@@ -161,7 +161,7 @@ impl Execution<'_> {
         match (images.is_empty(), native) {
             (true, true) => Err(nothing_to_promote()),
             // The plan has said so.
-            (true, false) if nameless => Ok(images),
+            (true, false) if missing_app_name => Ok(images),
             (true, false) => {
                 self.warn(
                     progress,
@@ -176,7 +176,7 @@ impl Execution<'_> {
     /// Whether a module without a recorded image has none: its list is empty, or is an include's default.
     async fn has_no_image(&self, progress: &Progress) -> Result<bool, Failure> {
         let images = &progress.plan.images;
-        Ok(images.by_default || !images.nameless() && self.image_names(progress).await?.is_empty())
+        Ok(images.by_default || !images.has_no_names() && self.image_names(progress).await?.is_empty())
     }
 }
 

@@ -7,7 +7,7 @@ use super::assigned::assigned;
 use super::images::IMAGES;
 use super::{
     Access, Action, Cache, Cloud, Eligibility, Images, Job, Later, Place, Plan, Promotion, Step, Target,
-    Version, nameless,
+    Version, missing_app_name,
 };
 use crate::domain::environment::{
     BUILD, EnvVars, FUNCTIONAL, INTEGRATION, Key, NFT, Origin, Paths, Stage, Target as Facing, Value, Values,
@@ -216,10 +216,10 @@ impl Planner<'_> {
             for values in [known.values, destination] {
                 values.require(Key::Registry)?;
             }
-            if !by_make && self.nameless() {
-                return Err(nameless::nameless(known.place, "there is no image to promote"));
+            if !by_make && self.lacks_names() {
+                return Err(missing_app_name::missing_app_name(known.place, "there is no image to promote"));
             }
-            self.warn_if_nameless();
+            self.warn_if_names_are_missing();
         }
         let by = by_make.then(|| self.make_target(target, destination, Some(known.values)));
         let job = Job::Promote(Promotion {

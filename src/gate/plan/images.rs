@@ -1,7 +1,7 @@
 //! Which images a plan is about, and what it means that one of them is missing.
 
 use super::build::{Known, Planner, quoted};
-use super::{Action, Images, Job, Names, nameless};
+use super::{Action, Images, Job, Names, missing_app_name};
 use crate::domain::environment::{Key, Stage, Values};
 use crate::domain::image::{ImagePath, Tested};
 use crate::edges::make::{Makefile, State};
@@ -50,7 +50,7 @@ impl Planner<'_> {
                 return Ok(());
             }
         };
-        self.warn_if_nameless();
+        self.warn_if_names_are_missing();
         let repository = ImagePath::new(registry, &known.paths.of(stage).text);
         let records = known.inputs.promotion_record;
         self.own("images", Job::Images { repository, stage, earlier: earlier.to_vec(), records });
@@ -66,14 +66,14 @@ impl Planner<'_> {
     }
 
     /// Whether nothing says what the images are called.
-    pub(super) fn nameless(&self) -> bool {
+    pub(super) fn lacks_names(&self) -> bool {
         self.image_names() == Names::Names(Vec::new())
     }
 
     /// Warns once that nothing is known of the images.
-    pub(super) fn warn_if_nameless(&mut self) {
-        let warning = nameless::warning(self.known.place);
-        if self.nameless() && !self.warnings.contains(&warning) {
+    pub(super) fn warn_if_names_are_missing(&mut self) {
+        let warning = missing_app_name::warning(self.known.place);
+        if self.lacks_names() && !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
     }

@@ -8,7 +8,7 @@ mod cache;
 mod eligibility;
 mod images;
 mod later;
-mod nameless;
+mod missing_app_name;
 mod single;
 mod stranger;
 mod text;
@@ -19,7 +19,7 @@ pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
 pub use eligibility::{EVENTS, Eligibility, Facts, Ineligible, Named, eligibility};
 pub use images::{IMAGES, Naming};
 pub use later::Later;
-pub use nameless::nameless;
+pub use missing_app_name::missing_app_name;
 pub use stranger::{Stranger, stranger};
 
 use std::time::Duration;
@@ -123,7 +123,7 @@ impl Default for Names {
 
 impl Images {
     /// Whether nothing says what the images are called.
-    pub fn nameless(&self) -> bool {
+    pub fn has_no_names(&self) -> bool {
         matches!(&self.names, Names::Names(names) if names.is_empty())
     }
 }

@@ -4,16 +4,16 @@ use super::Place;
 use sys::error::Failure;
 
 /// The one sentence for it.
-pub(super) const NAMELESS: &str = "the app's name is not known";
+pub(super) const MISSING: &str = "the app's name is not known";
 
 /// The failure of what needs an image; `so` is what cannot be done.
-pub fn nameless(place: Place, so: &str) -> Failure {
-    Failure::usage(format!("{NAMELESS}, so {so}"), remedy(place))
+pub fn missing_app_name(place: Place, so: &str) -> Failure {
+    Failure::usage(format!("{MISSING}, so {so}"), remedy(place))
 }
 
 /// The same as a warning, for a build that may need no name.
 pub(super) fn warning(place: Place) -> String {
-    format!("{NAMELESS}, so `P2P_APP_NAME` is not set and no image is recorded or checked: {}", remedy(place))
+    format!("{MISSING}, so `P2P_APP_NAME` is not set and no image is recorded or checked: {}", remedy(place))
 }
 
 /// What to do about it, where the run takes place.
