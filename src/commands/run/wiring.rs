@@ -12,7 +12,7 @@ use super::trusted::Trusted;
 use crate::domain::environment::{Key, Values};
 use crate::edges::google::{Endpoints, Federation, IdTokenRequest, Settings as GoogleSettings, TOKEN_USER};
 use crate::edges::kube::Kubeconfig;
-use crate::edges::workspace::KeptFile;
+use crate::edges::workspace::RestoredFile;
 use crate::gate::allocation::Listing;
 use crate::gate::context::{self, Asking, Context, Host, Job};
 use crate::gate::execute::{Account, Accounts, Edges, GivenLogins, Remote, Site};
@@ -182,7 +182,7 @@ impl Wiring<'_> {
             clusters(&context, plan, self.trusted)?;
         let credentials = match (context.place, env.path("HOME")) {
             (Place::Github, Some(home)) => {
-                Some(KeptFile::of(home.join(".config/gcloud/application_default_credentials.json"))?)
+                Some(RestoredFile::of(home.join(".config/gcloud/application_default_credentials.json"))?)
             }
             _ => None,
         };

@@ -6,14 +6,14 @@ mod artifacts;
 mod copy;
 mod error;
 mod globs;
-mod kept;
 mod links;
 mod listed;
+mod restore;
 mod scan;
 
 pub use artifacts::{Brought, Conflict, Snapshot, bring_back};
 pub use copy::{Copied, CopyOptions, copy_workspace};
 pub use error::WorkspaceError;
 pub use globs::ArtifactGlobs;
-pub use kept::KeptFile;
 pub use listed::{Listed, list, remove_links_out_of};
+pub use restore::RestoredFile;

@@ -90,7 +90,7 @@ impl Execution<'_> {
             Names::PrintedBy(target) => target,
         };
         let directory = &self.site.paths.directory;
-        self.site.keep_credentials()?;
+        self.site.restore_credentials()?;
         let private = Private::make(self, target, false).await?;
         let spec = self.spec(target, &private, directory, &self.site.paths.workspace);
         let assignments: Vec<_> = target.assignments().collect();

@@ -132,7 +132,7 @@ impl Execution<'_> {
 
     /// What a plan came to; a failure is part of the outcome.
     pub async fn end(&self, mut progress: Progress) -> Outcome {
-        if let Err(failure) = self.site.keep_credentials() {
+        if let Err(failure) = self.site.restore_credentials() {
             self.warn(&mut progress, &failure.to_string());
         }
         if !progress.plan.artifacts.is_empty() {

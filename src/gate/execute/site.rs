@@ -9,7 +9,7 @@ use crate::domain::environment::{BUILD, Stage};
 use crate::domain::version::{Commit, Kind};
 use crate::edges::git::Git;
 use crate::edges::kube::Kubeconfig;
-use crate::edges::workspace::{ArtifactGlobs, KeptFile, Listed, Snapshot, bring_back, list};
+use crate::edges::workspace::{ArtifactGlobs, Listed, RestoredFile, Snapshot, bring_back, list};
 use crate::gate::allocation::{self, Listing};
 use crate::gate::context::Paths;
 use crate::gate::plan::{Cache, Place, Plan};
@@ -98,7 +98,7 @@ pub struct Site {
     /// What a promotion gets instead, where it goes to another environment than the job's own.
     pub kubeconfig_elsewhere: Option<Kubeconfig>,
     /// gcloud's default credentials, which each target finds as the job had them.
-    pub credentials: Option<KeptFile>,
+    pub credentials: Option<RestoredFile>,
     /// What make is told of the build cache.
     pub cache: Cache,
     /// Who judges, for the records of the gate.
@@ -113,7 +113,7 @@ pub struct Site {
 
 impl Site {
     /// Puts gcloud's default credentials back as the job had them.
-    pub(super) fn keep_credentials(&self) -> Result<(), Failure> {
+    pub(super) fn restore_credentials(&self) -> Result<(), Failure> {
         match &self.credentials {
             Some(file) => Ok(file.restore()?),
             None => Ok(()),

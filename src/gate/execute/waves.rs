@@ -80,7 +80,7 @@ impl Execution<'_> {
 
     /// A target with a group of the log to itself.
     pub(super) async fn alone(&self, step: &Step, target: &Target, progress: &mut Progress) -> StepResult {
-        if let Err(failure) = self.site.keep_credentials() {
+        if let Err(failure) = self.site.restore_credentials() {
             return StepResult::failed(&step.name, 0.0, failure);
         }
         self.reporter.emit(&Event::GroupBegan(&[step]));
@@ -122,7 +122,7 @@ impl Execution<'_> {
             }
         };
         // Once, before either of them can have begun to change it.
-        if let Err(failure) = self.site.keep_credentials() {
+        if let Err(failure) = self.site.restore_credentials() {
             for step in [first, second] {
                 self.ended(progress, StepResult::failed(&step.name, 0.0, failure.clone()));
             }

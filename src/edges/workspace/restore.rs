@@ -16,7 +16,7 @@ const MOST: u64 = 1024 * 1024;
 
 /// A file as it was, or that there was none. Where the user has a link in its place, link and file.
 #[derive(Debug)]
-pub struct KeptFile {
+pub struct RestoredFile {
     path: PathBuf,
     link: Option<PathBuf>,
     /// Where the link led, else the path itself.
@@ -35,7 +35,7 @@ enum Was {
     Other,
 }
 
-impl KeptFile {
+impl RestoredFile {
     /// Remembers a file of at most a few kilobytes, or its absence.
     ///
     /// # Errors
@@ -136,11 +136,11 @@ mod tests {
     fn what_was_appended_goes_and_what_was_made_is_removed() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join(".config/gcloud/credentials.json");
-        let absent = KeptFile::of(path.clone()).unwrap();
+        let absent = RestoredFile::of(path.clone()).unwrap();
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, "theirs").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        let there = KeptFile::of(path.clone()).unwrap();
+        let there = RestoredFile::of(path.clone()).unwrap();
         fs::write(&path, "theirs and more").unwrap();
         there.restore().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
@@ -160,9 +160,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (path, other) = (home.path().join("credentials.json"), home.path().join("other"));
         fs::write(&other, "another's").unwrap();
-        let absent = KeptFile::of(path.clone()).unwrap();
+        let absent = RestoredFile::of(path.clone()).unwrap();
         fs::write(&path, "theirs").unwrap();
-        let there = KeptFile::of(path.clone()).unwrap();
+        let there = RestoredFile::of(path.clone()).unwrap();
         let put: [&dyn Fn(); 4] = [
             &|| assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success()),
             &|| symlink(&other, &path).unwrap(),
@@ -187,9 +187,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (path, file) = (home.path().join("credentials.json"), home.path().join("dotfiles.json"));
         symlink("dotfiles.json", &path).unwrap();
-        let dangling = KeptFile::of(path.clone()).unwrap();
+        let dangling = RestoredFile::of(path.clone()).unwrap();
         fs::write(&file, "theirs").unwrap();
-        let there = KeptFile::of(path.clone()).unwrap();
+        let there = RestoredFile::of(path.clone()).unwrap();
         fs::write(&path, "theirs and more").unwrap();
         there.restore().unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "theirs");
