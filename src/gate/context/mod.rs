@@ -3,6 +3,7 @@
 
 mod checks;
 mod cloud;
+mod environments;
 mod github;
 mod host;
 mod later;
@@ -13,15 +14,14 @@ mod release;
 mod request;
 mod reviewed;
 mod search;
-mod several;
 mod stranger;
 mod versions;
 
+pub use environments::{matrix, other_promotions, split};
 pub use github::Job;
 pub use host::Host;
 pub use paths::Paths;
 pub use request::Request;
-pub use several::{matrix, other_promotions, split};
 pub use versions::remote;
 
 use std::path::PathBuf;
@@ -285,7 +285,7 @@ fn sources(request: &Request, paths: &Paths) -> Result<Sources, Failure> {
         inputs.environment.as_ref().map(|name| Value::new(name, Origin::Input("environment".to_owned())));
     let environment = match own.or_else(|| request.own.clone()) {
         Some(own) => Some(own),
-        None => several::first_of(request, &vars)?,
+        None => environments::first_of(request, &vars)?,
     };
     let mut given = given(inputs);
     if let Some(name) = &request.embedded_registry {
