@@ -55,7 +55,7 @@ impl Annotations {
 }
 
 impl Listener for Annotations {
-    fn hear(&mut self, event: &Event<'_>) {
+    fn on_event(&mut self, event: &Event<'_>) {
         match event {
             Event::Mask(text) => self.console.command(&command::add_mask(text)),
             Event::Began { plan } => {

@@ -71,7 +71,7 @@ impl Json {
 }
 
 impl Listener for Json {
-    fn hear(&mut self, event: &Event<'_>) {
+    fn on_event(&mut self, event: &Event<'_>) {
         if let Event::Ended(outcome) = event {
             // Without a report the gate still has its log, outputs and summary.
             let report = Report { schema: SCHEMA_VERSION, outcome };

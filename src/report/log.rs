@@ -164,7 +164,7 @@ impl Log {
 }
 
 impl Listener for Log {
-    fn hear(&mut self, event: &Event<'_>) {
+    fn on_event(&mut self, event: &Event<'_>) {
         match event {
             Event::Began { plan } => self.began(plan),
             Event::Said(Level::Notice, text) => self.say(text),

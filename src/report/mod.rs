@@ -1,5 +1,5 @@
 //! The listeners: log, annotations, summary, outputs and the JSON report. Nothing else prints.
-//! They hear events and know nothing of how the steps are run.
+//! They on_event events and know nothing of how the steps are run.
 
 mod annotations;
 mod attachments;
@@ -38,7 +38,7 @@ use workflow_commands::plain;
 /// One who hears what happens.
 pub trait Listener {
     /// Hears one event. A listener that cannot write keeps quiet: the gate goes on.
-    fn hear(&mut self, event: &Event<'_>);
+    fn on_event(&mut self, event: &Event<'_>);
 }
 
 /// Tells every listener, in order; steps that run at the same time share it.
@@ -54,7 +54,7 @@ impl Reporter {
     /// Tells all of them.
     pub fn emit(&self, event: &Event<'_>) {
         for listener in self.0.lock().iter_mut() {
-            listener.hear(event);
+            listener.on_event(event);
         }
     }
 }

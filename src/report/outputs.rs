@@ -51,7 +51,7 @@ impl Outputs {
 }
 
 impl Listener for Outputs {
-    fn hear(&mut self, event: &Event<'_>) {
+    fn on_event(&mut self, event: &Event<'_>) {
         if let Event::Ended(outcome) = event
             && let Err(error) = self.write(outcome)
         {

@@ -35,7 +35,7 @@ impl Summary {
 }
 
 impl Listener for Summary {
-    fn hear(&mut self, event: &Event<'_>) {
+    fn on_event(&mut self, event: &Event<'_>) {
         match event {
             Event::Summarised(target, text) => {
                 self.of_targets.push(((*target).to_owned(), (*text).to_owned()));

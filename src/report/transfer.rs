@@ -143,17 +143,17 @@ mod tests {
     fn counts_what_is_there_and_what_is_on_its_way() {
         const MIB: u64 = 1024 * 1024;
         let transfer = Transfer::default();
-        let hear = |event| transfer.listener().hear(event);
+        let on_event = |event| transfer.listener().on_event(event);
         let (one, two, three) = (Digest::of("1"), Digest::of("2"), Digest::of("3"));
-        hear(Progress::Found { blobs: 3, bytes: 40 * MIB });
-        hear(Progress::Moving { digest: one.clone(), size: 10 * MIB, done: 9 * MIB });
+        on_event(Progress::Found { blobs: 3, bytes: 40 * MIB });
+        on_event(Progress::Moving { digest: one.clone(), size: 10 * MIB, done: 9 * MIB });
         // A try that failed begins anew.
-        hear(Progress::Moving { digest: one.clone(), size: 10 * MIB, done: 5 * MIB });
-        hear(Progress::Done { digest: two, size: 20 * MIB, how: How::Skipped });
+        on_event(Progress::Moving { digest: one.clone(), size: 10 * MIB, done: 5 * MIB });
+        on_event(Progress::Done { digest: two, size: 20 * MIB, how: How::Skipped });
         let line = |transfer: &Transfer| transfer.0.lock().line(Duration::from_secs(2));
         assert_eq!(line(&transfer), "1 of 3 blobs, 25.0 of 40.0 MiB, 2.5 MiB/s");
-        hear(Progress::Done { digest: one, size: 10 * MIB, how: How::Moved });
-        hear(Progress::Done { digest: three, size: 10 * MIB, how: How::Mounted });
+        on_event(Progress::Done { digest: one, size: 10 * MIB, how: How::Moved });
+        on_event(Progress::Done { digest: three, size: 10 * MIB, how: How::Mounted });
         assert_eq!(line(&transfer), "3 of 3 blobs, 40.0 of 40.0 MiB, 5.0 MiB/s");
         assert!(transfer.bar().starts_with("████████████████████ 3 of 3"));
     }

@@ -195,8 +195,8 @@ impl Run<'_> {
         let outcome = Outcome::joined(plans.into_iter().map(of_plan).collect());
         if let (Some(_), Some(outcome)) = (&self.logs, outcome) {
             let report = logs.join("report.json");
-            self.outputs(&report).hear(&Event::Ended(&outcome));
-            Json::new(report, self.console.masker()).hear(&Event::Ended(&outcome));
+            self.outputs(&report).on_event(&Event::Ended(&outcome));
+            Json::new(report, self.console.masker()).on_event(&Event::Ended(&outcome));
         }
     }
 
