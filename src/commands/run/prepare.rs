@@ -33,7 +33,7 @@ pub(super) async fn gather(
         if !parts.is_empty() {
             request.embedded_registry = None;
         }
-        let name = request.facing.as_ref().map(|name| name.text.clone()).filter(|_| several);
+        let name = request.target_environment.as_ref().map(|name| name.text.clone()).filter(|_| several);
         let gathered = async {
             let paths = name.as_ref().map_or_else(|| Ok(paths.clone()), |name| paths.apart(name))?;
             let client = async |asking: Asking<'_>| wiring.client(asking).await;

@@ -109,7 +109,7 @@ pub fn split(request: Request) -> Result<Vec<Request>, Failure> {
     let own = names.first().cloned();
     let one = |(position, name): (usize, Value)| Request {
         own: own.clone(),
-        facing: Some(name),
+        target_environment: Some(name),
         // With several environments it is the first one's image that is promoted.
         promotes: position == 0,
         ..request.clone()
@@ -141,7 +141,7 @@ pub fn other_promotions(
         let mut request = Request {
             command: Command::Promote,
             targets: vec![next.word().to_owned()],
-            facing: None,
+            target_environment: None,
             ..gate.clone()
         };
         request.inputs.source_environment = source.map(str::to_owned);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Host, Paths, Request};
 use crate::domain::environment::{
-    Key, Origin, Sources, Stage, TARGETS, Target as Facing, Value, Values, assignable, is_ours,
+    Key, Origin, Sources, Stage, TARGETS, Target as TargetEnvironment, Value, Values, assignable, is_ours,
     target_variables,
 };
 use crate::edges::git::{self, Git};
@@ -77,7 +77,7 @@ pub(super) fn environment(
 ) -> Result<Env, Failure> {
     let version = version.unwrap_or(UNSETTLED);
     let version = Value::new(version, Origin::Run("what targets get is settled later".to_owned()));
-    let mut variables = target_variables(&Facing {
+    let mut variables = target_variables(&TargetEnvironment {
         values,
         source: None,
         paths: &request.paths,
@@ -119,12 +119,12 @@ fn check_flags(env: &Env) -> Result<(), Failure> {
 /// The values that targets will have: with a tenant in place of the one that only the Makefile may know, for
 /// what is derived from it.
 fn expected(request: &Request, sources: &Sources) -> Result<Values, Failure> {
-    let values = sources.facing(request)?;
+    let values = sources.target_values(request)?;
     if values.get(Key::TenantName).is_some() {
         return Ok(values);
     }
     let makefile = Sources::makefile(Some(UNKNOWN_TENANT), None);
-    Sources { makefile, ..sources.clone() }.facing(request)
+    Sources { makefile, ..sources.clone() }.target_values(request)
 }
 
 /// The files that git tracks, of those with the recipe of a promotion or of `p2p-images`: what stands there is

@@ -181,7 +181,7 @@ impl Context {
         })?;
         checks::images(&plan)?;
         checks::access(&plan)?;
-        Ok(Plan { known: self.environments.described(self.facing()), ..plan })
+        Ok(Plan { known: self.environments.described(self.target_values()), ..plan })
     }
 
     /// Whether GitHub gives the job neither id token nor secrets.
@@ -202,7 +202,7 @@ impl Context {
     /// The context of the kubeconfig that was asked for; the one of a cluster that we look up
     /// ourselves is no wish of the user's.
     pub fn kube_context(&self) -> Option<String> {
-        let context = self.facing().get(Key::KubeContext).filter(|value| !value.derived());
+        let context = self.target_values().get(Key::KubeContext).filter(|value| !value.derived());
         context.map(|value| value.text.clone())
     }
 
@@ -212,14 +212,14 @@ impl Context {
     /// # Errors
     /// Where none is known.
     pub fn kube_context_of_another(&self) -> Result<Option<String>, Failure> {
-        if self.facing().own {
+        if self.target_values().own {
             return Ok(None);
         }
-        Ok(Some(self.facing().require(Key::KubeContext)?.text.clone()))
+        Ok(Some(self.target_values().require(Key::KubeContext)?.text.clone()))
     }
 
     /// The environment that targets run in.
-    fn facing(&self) -> &Values {
+    fn target_values(&self) -> &Values {
         if self.request.command == Command::Promote { &self.own } else { &self.values }
     }
 
@@ -254,15 +254,15 @@ async fn defined(
     Ok(match request.command {
         Command::Version | Command::Release => None,
         _ if request.skipped.is_some() => None,
-        Command::Latest if search::is_enough(request, &sources.facing(request)?) => None,
+        Command::Latest if search::is_enough(request, &sources.target_values(request)?) => None,
         _ => Some(makefile::read(host, request, paths, sources, version).await?),
     })
 }
 
 impl Sources {
     /// The values of the environment that the gate runs in.
-    fn facing(&self, request: &Request) -> Result<Values, Failure> {
-        Ok(match &request.facing {
+    fn target_values(&self, request: &Request) -> Result<Values, Failure> {
+        Ok(match &request.target_environment {
             Some(name) => self.of(name)?,
             None => self.own()?,
         })

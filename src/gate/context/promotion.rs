@@ -39,7 +39,7 @@ pub(super) fn sides(
     let destination = values(destination.or_else(|| first(&sources.vars, next)));
     let source = match request.command {
         Command::Promote => values(named("source-environment", &inputs.source_environment))?,
-        _ => sources.facing(request)?,
+        _ => sources.target_values(request)?,
     };
     Ok((source, destination))
 }

@@ -38,7 +38,7 @@ pub struct Request {
     /// The job's own environment, where no input names it.
     pub own: Option<Value>,
     /// The environment that the gate runs in, where it is told; the job's own otherwise.
-    pub facing: Option<Value>,
+    pub target_environment: Option<Value>,
     /// Whether a gate promotes from there.
     pub promotes: bool,
     /// Why nothing is done, where [`Host::refuse_strangers`](super::Host::refuse_strangers) decided so.
@@ -103,7 +103,7 @@ impl Request {
             recorded,
             paths,
             own: None,
-            facing: None,
+            target_environment: None,
             promotes: true,
             skipped: None,
             decided: None,

@@ -50,12 +50,12 @@ impl Search<'_> {
             return Ok((Chosen::none(reason), None));
         }
         let mut makefile = None;
-        if !is_enough(request, &sources.facing(request)?) {
+        if !is_enough(request, &sources.target_values(request)?) {
             let read = makefile::read(host, request, paths, &sources, None).await?;
             sources.add(&read);
             makefile = Some(read);
         }
-        let (own, values) = (sources.own()?, sources.facing(request)?);
+        let (own, values) = (sources.own()?, sources.target_values(request)?);
         let at = format!("{}/{}", values.require(Key::Registry)?.text, request.paths.of(stage).text);
         let naming = Naming::of(&request.inputs, &request.recorded, makefile.as_ref(), &values);
         let names = match &naming {

@@ -10,8 +10,8 @@ use super::{
     Version, missing_app_name,
 };
 use crate::domain::environment::{
-    BUILD, EnvVars, FUNCTIONAL, INTEGRATION, Key, NFT, Origin, Paths, Stage, Target as Facing, Value, Values,
-    target_variables,
+    BUILD, EnvVars, FUNCTIONAL, INTEGRATION, Key, NFT, Origin, Paths, Stage, Target as TargetEnvironment,
+    Value, Values, target_variables,
 };
 use crate::domain::image::{ImagePath, Tested};
 use crate::edges::make::{Makefile, State};
@@ -355,7 +355,7 @@ impl Planner<'_> {
             in_turn,
             settled: self.settled.clone(),
             time_limit: known.inputs.timeout.or_else(|| time_limit(name)),
-            variables: target_variables(&Facing {
+            variables: target_variables(&TargetEnvironment {
                 values,
                 source,
                 paths: known.paths,
