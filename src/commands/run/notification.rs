@@ -56,7 +56,7 @@ impl Slack {
         };
         let Some(mut notification) = notification else { return };
         notification.text = console.masker().clean(&notification.text);
-        match slack::send(&self.webhook, &notification, Watcher::default()).await {
+        match slack::notify(&self.webhook, &notification, Watcher::default()).await {
             Ok(()) => console.say("Slack was told"),
             Err(error) => console.annotate_text(
                 Level::Warning,

@@ -7,4 +7,4 @@ mod webhook;
 
 pub use error::SlackError;
 pub use message::Notification;
-pub use webhook::send;
+pub use webhook::notify;

@@ -25,7 +25,11 @@ const PATIENCE: Policy = Policy {
 ///
 /// # Errors
 /// [`SlackError`]; nothing of the URL is in it.
-pub async fn send(webhook: &Secret, notification: &Notification, watcher: Watcher) -> Result<(), SlackError> {
+pub async fn notify(
+    webhook: &Secret,
+    notification: &Notification,
+    watcher: Watcher,
+) -> Result<(), SlackError> {
     let url = Url::parse(webhook.expose().trim()).map_err(|_| SlackError::NotAUrl)?;
     if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
         return Err(SlackError::NotAUrl);
