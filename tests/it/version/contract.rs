@@ -2,7 +2,7 @@
 
 use p2p::domain::version::{Kind, Version};
 
-use super::settle;
+use super::allocate;
 use crate::support::git::Bare;
 use crate::support::github::Github;
 

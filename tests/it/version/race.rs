@@ -8,14 +8,14 @@ use p2p::domain::version::{Commit, Kind, Level, Prefix, Version};
 use p2p::gate::allocation::{self, Allocated, Error, Subject};
 use p2p::inputs::Bump;
 
-use super::{IMPATIENT, client, just_read, settle, shown};
+use super::{IMPATIENT, allocate, client, just_read, shown};
 use crate::support::git::Bare;
 use crate::support::github::{Fault, Github, Seen};
 
 const RUNS: usize = 16;
 
 /// Every run succeeds; versions are consecutive and each belongs to the commit of its run.
-fn consecutive(bare: &Bare, commits: &[String], settled: &[Settled]) {
+fn consecutive(bare: &Bare, commits: &[String], settled: &[Allocated]) {
     let tags = bare.tags();
     let versions: BTreeSet<Version> = settled.iter().map(|one| one.version.parse().unwrap()).collect();
     let wanted: BTreeSet<Version> =
