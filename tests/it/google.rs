@@ -11,7 +11,9 @@ use ::sys::error::Failure;
 use ::sys::retry::Retrying;
 use ::sys::retry::{Policy, Retry, Watcher};
 use ::sys::world::Env;
-use p2p::edges::google::{ClusterName, Federation, GoogleError, Identity, Renewer, Role, Settings, Token};
+use p2p::edges::google::{
+    ClusterName, Federation, FederationSettings, GoogleError, Identity, Renewer, Role, Token,
+};
 use p2p::edges::kube::{Action, Api, Kubeconfig};
 use p2p::inputs::ClusterEndpoint;
 use serde_json::{Value as Json, json};
@@ -44,7 +46,7 @@ fn quick() -> (Retrying, Arc<Mutex<Vec<Retry>>>) {
 
 fn impatient(google: &Google) -> (Federation, Arc<Mutex<Vec<Retry>>>) {
     let (retrying, told) = quick();
-    (Federation::new(Settings { retrying, ..google.settings() }).unwrap(), told)
+    (Federation::new(FederationSettings { retrying, ..google.settings() }).unwrap(), told)
 }
 
 fn lines(requests: &[Seen]) -> Vec<String> {
@@ -59,7 +61,7 @@ fn shown(error: GoogleError) -> String {
 async fn a_token_takes_three_requests_and_is_kept() {
     let google = google();
     let (secrets, told) = gather();
-    let federation = Federation::new(Settings { secrets, ..google.settings() }).unwrap();
+    let federation = Federation::new(FederationSettings { secrets, ..google.settings() }).unwrap();
     let token = federation.token(&own()).await.unwrap();
     assert!(google.accepts()(token.secret().expose()));
     let account = format!("{GENERATE}p2p-shop@acme-dev.iam.gserviceaccount.com:generateAccessToken");
@@ -188,7 +190,7 @@ async fn patience_ends_and_says_so() {
     drop(google);
     let gone = Google::start();
     let (retrying, _) = quick();
-    let mut settings = Settings { retrying, ..gone.settings() };
+    let mut settings = FederationSettings { retrying, ..gone.settings() };
     settings.endpoints = settings.endpoints.at(&url);
     let error = Federation::new(settings).unwrap().token(&own()).await.unwrap_err();
     assert!(
@@ -245,7 +247,7 @@ async fn each_class_of_refusal_is_told_apart() {
 async fn without_id_token_nothing_is_sent() {
     let google = google();
     for fork in [false, true] {
-        let settings = Settings { request: None, fork, ..google.settings() };
+        let settings = FederationSettings { request: None, fork, ..google.settings() };
         let federation = Federation::new(settings).unwrap();
         let error = federation.token(&own()).await.unwrap_err();
         assert_eq!(shown(error).contains("id-token: write"), !fork);

@@ -30,7 +30,7 @@ impl fmt::Display for Asked {
 
 /// An answer that was not what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct RegistryAnswer {
     /// The request.
     pub asked: Asked,
     /// The HTTP status.
@@ -41,7 +41,7 @@ pub struct Answer {
     pub says: String,
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for RegistryAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} was answered {}", self.asked, self.status)?;
         if self.says.is_empty() { Ok(()) } else { write!(f, ": {}", self.says) }
@@ -58,7 +58,7 @@ pub enum OciError {
     #[error("{answer} (asked with {origin})")]
     Denied {
         /// The answer.
-        answer: Box<Answer>,
+        answer: Box<RegistryAnswer>,
         /// Whose rights were not enough.
         origin: Origin,
     },
@@ -72,7 +72,7 @@ pub enum OciError {
     },
     /// Any other answer that is no success.
     #[error("{0}")]
-    Refused(Box<Answer>),
+    Refused(Box<RegistryAnswer>),
     /// No answer: connecting, TLS, a broken connection, silence.
     #[error("{asked} got no answer: {reason}")]
     Unreachable {
@@ -260,7 +260,7 @@ fn wants_to_push(asked: &Asked) -> bool {
     !reads || asked.text.contains("pull,push")
 }
 
-fn denied(answer: &Answer, origin: &Origin) -> String {
+fn denied(answer: &RegistryAnswer, origin: &Origin) -> String {
     let repository = &answer.asked.repository;
     let registry = repository.registry();
     match origin {

@@ -35,7 +35,7 @@ pub use copy::{
 };
 pub use credentials::{Credentials, Keyring, Origin, Renewed};
 pub use digest::{Digest, Hasher};
-pub use error::{Answer, Asked, OciError};
+pub use error::{Asked, OciError, RegistryAnswer};
 pub use insecure::Insecure;
 pub use manifest::{Contents, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};
 pub use reference::{Reference, ReferenceError, Repository, Which, check_tag, is_name_component};

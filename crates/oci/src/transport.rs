@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::client::Client;
 use super::credentials::Origin;
-use super::error::{Again, Answer, Asked, OciError, Trouble};
+use super::error::{Again, Asked, OciError, RegistryAnswer, Trouble};
 use super::lenient::optional;
 use sys::http::{Class, NoAnswer, StallTimer, retry_after, words};
 use sys::retry;
@@ -139,7 +139,7 @@ pub(super) async fn refusal(asked: &Asked, response: Response, origin: &Origin) 
     let after = retry_after(response.headers());
     let body = read_some(response).await;
     let (codes, says) = said(&body);
-    let answer = Box::new(Answer { asked: asked.clone(), status, codes, says });
+    let answer = Box::new(RegistryAnswer { asked: asked.clone(), status, codes, says });
     if matches!(status, 401 | 403) {
         return OciError::Denied { answer, origin: origin.clone() }.into();
     }

@@ -9,8 +9,7 @@ use crate::report::Console;
 use sys::error::{Exit, Failure};
 use sys::retry::Watcher;
 use sys::world::World;
-use workflow_commands::Level;
-use workflow_commands::Secret;
+use workflow_commands::{Level, Secret, run_url};
 
 /// What has to be known before the inputs are read, for they may be wrong.
 pub(super) struct Slack {
@@ -29,20 +28,17 @@ impl Slack {
     pub(super) fn new(world: &World, inputs: &Inputs, console: &Console) -> Option<Self> {
         let webhook = inputs.slack_webhook_url.clone().filter(|_| console.is_github())?.0;
         let env = |name: &str| world.env.get(name).unwrap_or_default().to_owned();
-        let main = inputs.main_branch_ref();
         // Both have the main branch's ref as well.
         let pull_request = env("GITHUB_EVENT_NAME").starts_with("pull_request");
         let shown = inputs.dry_run || inputs.command == Command::Plan;
-        let (server, repository, run) =
-            (env("GITHUB_SERVER_URL"), env("GITHUB_REPOSITORY"), env("GITHUB_RUN_ID"));
-        let server = if server.is_empty() { "https://github.com".to_owned() } else { server };
+        let repository = env("GITHUB_REPOSITORY");
         (!shown).then(|| Self {
             webhook,
-            on_main: !pull_request && env("GITHUB_REF") == main,
+            on_main: !pull_request && env("GITHUB_REF") == inputs.main_branch_ref(),
             command: inputs.command.word().to_owned(),
             app: inputs.app_name.clone(),
             version: inputs.version.clone(),
-            link: format!("{server}/{repository}/actions/runs/{run}"),
+            link: run_url(world.env.get("GITHUB_SERVER_URL"), &repository, &env("GITHUB_RUN_ID")),
             repository,
         })
     }

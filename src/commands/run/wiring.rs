@@ -10,7 +10,7 @@ use super::environments::Part;
 use super::prepare::Gathered;
 use super::trusted::Trusted;
 use crate::domain::environment::{Key, Values};
-use crate::edges::google::{Endpoints, Federation, IdTokenRequest, Settings as GoogleSettings, TOKEN_USER};
+use crate::edges::google::{Endpoints, Federation, FederationSettings, IdTokenRequest, TOKEN_USER};
 use crate::edges::kube::Kubeconfig;
 use crate::edges::workspace::RestoredFile;
 use crate::gate::allocation::Listing;
@@ -138,7 +138,7 @@ impl Wiring<'_> {
     }
 
     fn federation(&self, endpoints: Endpoints) -> Result<Federation, Failure> {
-        Ok(Federation::new(GoogleSettings {
+        Ok(Federation::new(FederationSettings {
             endpoints,
             request: IdTokenRequest::of(&self.host.world.reserved),
             fork: self.host.job.as_ref().is_some_and(Job::lacks_secrets),

@@ -51,7 +51,7 @@ impl Federation {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
-    use crate::edges::google::{Endpoints, IdTokenRequest, Role, Settings};
+    use crate::edges::google::{Endpoints, FederationSettings, IdTokenRequest, Role};
     use workflow_commands::Secret;
 
     const PROVIDER: &str = "projects/42/locations/global/workloadIdentityPools/p2p-shop/providers/p2p-shop";
@@ -60,7 +60,9 @@ mod tests {
     fn file(endpoints: Endpoints) -> Json {
         let url = "https://pipelines.actions.example/idtoken?api-version=2.0".to_owned();
         let request = Some(IdTokenRequest { url, token: Secret::new("request-token") });
-        let federation = Federation::new(Settings { endpoints, request, ..Settings::default() }).unwrap();
+        let federation =
+            Federation::new(FederationSettings { endpoints, request, ..FederationSettings::default() })
+                .unwrap();
         federation.credential_file(&Identity::new(Role::Own, PROVIDER, ACCOUNT).unwrap()).unwrap()
     }
 

@@ -21,7 +21,7 @@ use workflow_commands::{Secret, Secrets};
 
 /// What federation starts from.
 #[derive(Debug, Clone, Default)]
-pub struct Settings {
+pub struct FederationSettings {
     /// Where Google's services are.
     pub endpoints: Endpoints,
     /// Where this job's own token comes from; none without `id-token: write`, and in forks.
@@ -42,7 +42,7 @@ pub struct Federation {
 
 #[derive(Debug)]
 struct Shared {
-    settings: Settings,
+    settings: FederationSettings,
     clients: Clients,
     slots: Mutex<HashMap<(String, String), Arc<Slot>>>,
 }
@@ -70,13 +70,13 @@ impl Federation {
     ///
     /// # Errors
     /// [`GoogleError::Endpoint`] where a token would go out unprotected.
-    pub fn new(settings: Settings) -> Result<Self, GoogleError> {
+    pub fn new(settings: FederationSettings) -> Result<Self, GoogleError> {
         settings.endpoints.check()?;
         let (clients, slots) = (Clients::default(), Mutex::default());
         Ok(Self { shared: Arc::new(Shared { settings, clients, slots }) })
     }
 
-    pub(super) fn settings(&self) -> &Settings {
+    pub(super) fn settings(&self) -> &FederationSettings {
         &self.shared.settings
     }
 

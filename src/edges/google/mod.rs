@@ -21,7 +21,7 @@ pub use claims::Claims;
 pub use cluster::{Cluster, ClusterName};
 pub use endpoints::Endpoints;
 pub use error::GoogleError;
-pub use federation::{Federation, Settings};
+pub use federation::{Federation, FederationSettings};
 pub use id_token::IdTokenRequest;
 pub use identity::{Identity, Role};
 pub use renew::Renewer;

@@ -8,6 +8,7 @@ use crate::domain::version::Commit;
 use crate::gate::plan::{Facts, Named};
 use sys::error::Failure;
 use sys::world::Env;
+use workflow_commands::run_url;
 
 /// The job, from `GITHUB_*` and `RUNNER_*`.
 #[derive(Debug, Clone)]
@@ -85,7 +86,7 @@ impl Job {
 
     /// The page of this run.
     pub fn url(&self) -> String {
-        format!("{}/{}/actions/runs/{}", self.server_url, self.repository, self.run_id)
+        run_url(Some(&self.server_url), &self.repository, &self.run_id)
     }
 
     /// The facts that allocation and promotion are decided from; all commits are full ids.

@@ -3,17 +3,18 @@
 use super::rule::{Refs, Rule};
 use super::value::By;
 use sys::world::Env;
+use workflow_commands::run_url;
 
 impl By {
     /// This job. A laptop has no name.
     pub fn here(env: &Env, on_github: bool) -> Self {
         let read = |name: &str| env.get(name).filter(|_| on_github).map(str::to_owned);
         let repository = read("GITHUB_REPOSITORY");
-        let server = read("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
+        let server = read("GITHUB_SERVER_URL");
         let run = repository
             .as_ref()
             .zip(read("GITHUB_RUN_ID"))
-            .map(|(repository, id)| format!("{server}/{repository}/actions/runs/{id}"));
+            .map(|(repository, id)| run_url(server.as_deref(), repository, &id));
         Self {
             repository,
             repository_id: read("GITHUB_REPOSITORY_ID"),

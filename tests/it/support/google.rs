@@ -9,7 +9,7 @@ use ::sys::retry::Retrying;
 use ::workflow_commands::{Secret, Secrets};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use p2p::edges::google::{Endpoints, Federation, IdTokenRequest, Identity, Role, Settings};
+use p2p::edges::google::{Endpoints, Federation, FederationSettings, IdTokenRequest, Identity, Role};
 use serde_json::{Value as Json, json};
 
 use super::server::{Reply, Seen, Server};
@@ -121,10 +121,10 @@ impl Google {
         ]
     }
 
-    /// Settings for a federation with it; secrets are not told.
-    pub(crate) fn settings(&self) -> Settings {
+    /// Settings of a federation with it; secrets are not told.
+    pub(crate) fn settings(&self) -> FederationSettings {
         let env = self.variables().into_iter().collect();
-        Settings {
+        FederationSettings {
             endpoints: Endpoints::default().at(&self.url()),
             request: IdTokenRequest::of(&env),
             fork: false,
