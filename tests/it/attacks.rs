@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod children;
+mod daemons;
 mod git_configuration;
 mod other_bytes;
 mod planted;

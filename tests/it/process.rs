@@ -26,7 +26,7 @@ fn shell(program: &str, directory: &Path, script: &str) -> Spec {
 }
 
 fn options(limit: Duration, grace: Duration) -> RunOptions {
-    RunOptions { time_limit: Some(limit), grace }
+    RunOptions { time_limit: Some(limit), grace, ..RunOptions::default() }
 }
 
 /// Runs a script in a directory of its own to its end.

@@ -42,9 +42,7 @@ impl Shared<'_> {
         Box::pin(run.test(&gates)).await;
         Box::pin(run.promote(&gates, &promotions)).await;
         let outcome = Outcome::joined(run.end(gates.len()).await)?;
-        let outcome = Outcome { logs: logs.display().to_string(), ..outcome };
-        self.reporter.emit(&Event::Ended(&outcome));
-        Some(outcome)
+        Some(Outcome { logs: logs.display().to_string(), ..outcome })
     }
 
     async fn make_builder(&self, Part { plan, site, .. }: &mut Part) {

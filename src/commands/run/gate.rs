@@ -8,6 +8,7 @@ use super::environments::Shared;
 use super::interrupted;
 use super::notification::Slack;
 use super::prepare::{Gathered, gather};
+use super::runner_files::RunnerFiles;
 use super::trusted::Trusted;
 use super::wiring::{Wiring, basic, insecure};
 use crate::cli::Flags;
@@ -19,11 +20,11 @@ use crate::inputs::{Command, Inputs, OutputFormat, Read};
 use crate::report::{self, Annotations, Console, Json, Listener, Log, Outputs, Reporter, Summary};
 use registry::{Local, Trimmed};
 use sys::error::{Exit, Failure};
-use sys::process::{Signals, Stop};
+use sys::process::{Signals, Stop, adopt_daemons};
 use sys::removals::Removals;
 use sys::retry::{Policy, Watcher};
 use sys::world::World;
-use workflow_commands::{Level, Secret};
+use workflow_commands::{Level, Secret, neutralize};
 
 /// How long after a signal files of ours are still removed. What is left then, a copy of the workspace, goes
 /// with the job; the runner kills the step after ten seconds.
@@ -43,11 +44,10 @@ pub(super) async fn run(world: &World, flags: &Flags, console: &Console) -> Resu
     console.hide(&read.secrets);
     console.hide(&secrets(&read.inputs, world));
     let slack = Slack::new(world, &read.inputs, console);
-    let mut run =
-        Run { world, console, removals: Removals::default(), signals: None, logs: None, registry: None };
+    let mut run = Run::new(world, console);
     let ended = Box::pin(run.gate(read)).await;
     if let Err(failure) = &ended {
-        run.failed(failure);
+        run.failed(failure).await;
     }
     if let Some(slack) = slack {
         Box::pin(slack.notify(&ended, console)).await;
@@ -67,9 +67,20 @@ struct Run<'a> {
     logs: Option<PathBuf>,
     /// The registry of a local run that was given no other.
     registry: Option<Local>,
+    /// The files that GitHub's runner reads after the step.
+    runner_files: Option<RunnerFiles>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(world: &'a World, console: &'a Console) -> Self {
+        let runner_files = console.is_github().then(|| {
+            adopt_daemons();
+            RunnerFiles::read(&world.env)
+        });
+        let removals = Removals::default();
+        Self { world, console, removals, signals: None, logs: None, registry: None, runner_files }
+    }
+
     /// Runs the gate; there is no outcome of a plan that is only shown.
     async fn gate(&mut self, read: Read) -> Result<Option<Outcome>, Failure> {
         let (world, console) = (self.world, self.console);
@@ -109,11 +120,21 @@ impl Run<'_> {
         if dry_run {
             let plans: Vec<_> = parts.into_iter().map(|part| part.plan).collect();
             show(console, &plans, format)?;
+            for warning in self.close().await {
+                reporter.emit(&Event::Said(Level::Warning, &warning));
+            }
             self.report_plans(plans, &paths.logs);
             return Ok(None);
         }
         let shared = Shared { reporter: &reporter, masker: console.masker(), stop, began: world.now };
-        let outcome = Box::pin(shared.run(parts, &paths.logs)).await;
+        let mut outcome = Box::pin(shared.run(parts, &paths.logs)).await;
+        if let Some(outcome) = &mut outcome {
+            for warning in self.close().await {
+                reporter.emit(&Event::Said(Level::Warning, &warning));
+                outcome.warnings.push(warning);
+            }
+            reporter.emit(&Event::Ended(outcome));
+        }
         if let Some(local) = self.registry.take() {
             forget_old_images(local, limit, console).await;
         }
@@ -200,8 +221,20 @@ impl Run<'_> {
         }
     }
 
+    /// Ends what the repository's programs left running and undoes what they did to the runner's files. p2p writes
+    /// its outputs after that. Returns warnings.
+    async fn close(&self) -> Vec<String> {
+        let Some(files) = &self.runner_files else { return Vec::new() };
+        let stopped = self.signals.as_ref().is_some_and(|signals| signals.first().is_some());
+        let masker = self.console.masker();
+        files.close(!stopped, |text| neutralize(&masker.clean(text)).into_owned()).await
+    }
+
     /// Reports a failure from before the plan was executed.
-    fn failed(&self, failure: &Failure) {
+    async fn failed(&self, failure: &Failure) {
+        for warning in self.close().await {
+            self.console.annotate_text(Level::Warning, "p2p", &warning);
+        }
         let env = &self.world.env;
         let new = || Paths::logs_of_failure(env).filter(|_| self.console.is_github());
         let logs = self.logs.clone().or_else(new);

@@ -4,6 +4,7 @@ mod environments;
 mod gate;
 mod notification;
 mod prepare;
+mod runner_files;
 mod trusted;
 mod wiring;
 

@@ -69,6 +69,11 @@ impl Private {
         Ok(Self { _renewers: renewers, directory, logins, runner_files, of_accounts })
     }
 
+    /// The directory that holds them, which no other target knows.
+    pub(super) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// The variables that lead to them.
     pub(super) fn variables(&self) -> Vec<(&'static str, OsString)> {
         let at = self.directory.path();

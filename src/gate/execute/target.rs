@@ -105,7 +105,11 @@ impl Execution<'_> {
             cache: self.cache_is_dead(target).then_some(false),
         }));
         let spec = self.spec(target, &private, &directory, workspace);
-        let options = RunOptions { time_limit: target.time_limit, ..RunOptions::default() };
+        let options = RunOptions {
+            time_limit: target.time_limit,
+            mark: Some(private.path().to_owned()),
+            ..RunOptions::default()
+        };
         let sink = Arc::clone(&printer);
         let ended = run_group(&spec, options, self.stop.clone(), move |bytes| {
             sink.lock().take(Some(bytes));

@@ -91,8 +91,9 @@ pub async fn capture_any(spec: &Spec, limit: Duration) -> Result<Captured, Proce
     let (mut out, stdout) = Stream::new(spec).map_err(lost)?;
     let (mut err, stderr) = Stream::new(spec).map_err(lost)?;
     // Whatever is left of the group is killed when this function ends.
-    let (mut child, _group) = spec.start(stdout, stderr)?;
-    let capturing = async {
+    let (mut child, _group) = spec.start(stdout, stderr, None)?;
+    // Boxed, so that the futures of callers stay small.
+    let capturing = Box::pin(async {
         let status = loop {
             let status = tokio::select! {
                 biased;
@@ -116,7 +117,7 @@ pub async fn capture_any(spec: &Spec, limit: Duration) -> Result<Captured, Proce
         // A process that the command left running may hold the streams open.
         timeout(SETTLE, rest).await.unwrap_or(Ok(()))?;
         Ok(status)
-    };
+    });
     let ended = timeout(limit, capturing).await;
     let status = ended.map_err(|_| ProcessError::TimedOut { command: spec.to_string(), limit })??;
     let stderr = String::from_utf8(err.text);

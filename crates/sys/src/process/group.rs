@@ -1,6 +1,7 @@
 //! Runs a command with all that it starts: streams, limits, stops.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::process::Child;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::ProcessError;
-use super::members::Group;
+use super::members::Members;
 use super::pump::Pump;
 use super::signals::{Stop, StopSignal};
 use super::spec::Spec;
@@ -18,24 +19,25 @@ use super::spec::Spec;
 /// How long what outlives the leader by a moment (`>(tee log)`) may take before it counts as left.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// How long what was left has between SIGTERM and SIGKILL.
-const LINGER: Duration = Duration::from_secs(1);
-
-/// How long a killed group may take to go, and the last output to be taken after a stop.
+/// How long a killed leader may take to go, and the last output to be taken after a stop.
 const LAST: Duration = Duration::from_secs(1);
 
 /// The limits of a run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RunOptions {
     /// How long it may run; without a limit, until it ends or we are told to stop.
     pub time_limit: Option<Duration>,
     /// How long it may clean up after it was told to stop.
     pub grace: Duration,
+    /// Ends the daemons of the command with it, where this process adopts them
+    /// ([`adopt_daemons`](super::adopt_daemons)). While other commands run, its daemons are those whose environment
+    /// holds this path; so no other command may have it.
+    pub mark: Option<PathBuf>,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { time_limit: Some(Duration::from_hours(1)), grace: Duration::from_secs(5) }
+        Self { time_limit: Some(Duration::from_hours(1)), grace: Duration::from_secs(5), mark: None }
     }
 }
 
@@ -67,8 +69,8 @@ pub struct Ended {
 /// Runs a command in a new process group, with both of its output streams on one pipe, and hands
 /// what it prints to `sink` (called on another thread; while it blocks, the command waits).
 ///
-/// The command ends when its leader ends: what still runs in the group then is named and ended,
-/// and what left the group keeps nobody waiting. On a stop, the group gets the same signal; on the
+/// The command ends when its leader ends: what still runs in the group then is named and ended. So are daemons,
+/// which left the group, with [`RunOptions::mark`]; else they keep nobody waiting. On a stop, the group gets the same signal; on the
 /// time limit, SIGTERM; after the grace, or on a second SIGINT, SIGKILL, so that all is over three seconds
 /// later at most.
 /// Dropping the future kills the group. After a stop a sink that blocks is waited for one second;
@@ -89,7 +91,7 @@ pub async fn run_group(
     let lost = |source| spec.lost(source);
     let (reader, writer) = io::pipe().map_err(lost)?;
     // Our copies of the writing end are closed once the command has started.
-    let (mut child, group) = spec.start(writer.try_clone().map_err(lost)?, writer)?;
+    let (mut child, group) = spec.start(writer.try_clone().map_err(lost)?, writer, options.mark)?;
     let mut output = Output::Silent(Receiver::from_owned_fd(reader.into()).map_err(lost)?, sink);
 
     let deadline = options.time_limit.and_then(|limit| started.checked_add(limit));
@@ -103,14 +105,14 @@ pub async fn run_group(
         }
     };
     // Whoever is left may have much to say before it ends.
-    if told.is_err() || group.is_running() {
+    if told.is_err() || group.members().is_running() {
         output = output.heard().map_err(lost)?;
     }
     let (how, leftovers) = match told {
-        Ok(status) => (how(status), end_leftovers(&group).await),
-        Err(how) => (how, wind_up(&mut child, &group, how, options.grace, &mut stop).await),
+        Ok(status) => (how(status), end_leftovers(group.members()).await),
+        Err(how) => (how, wind_up(&mut child, group.members(), how, options.grace, &mut stop).await),
     };
-    group.released();
+    drop(group);
 
     let Some(mut pump) = output.rest().map_err(lost)? else {
         return Ok(Ended { how, seconds: started.elapsed().as_secs_f64(), leftovers });
@@ -188,28 +190,25 @@ fn how(status: ExitStatus) -> How {
 }
 
 /// The leader has ended: ends what it left, and names it.
-async fn end_leftovers(group: &Group) -> Vec<String> {
-    if group.empty_by(Instant::now() + SETTLE).await {
+async fn end_leftovers(members: &Members) -> Vec<String> {
+    if members.empty_by(Instant::now() + SETTLE).await {
         return Vec::new();
     }
-    let names = group.names();
-    group.send(Signal::TERM);
-    if !group.empty_by(Instant::now() + LINGER).await {
-        kill(group).await;
-    }
+    let names = members.names();
+    members.end().await;
     names
 }
 
 /// Tells the group to stop and gives it time; names those who had to be killed.
 async fn wind_up(
     child: &mut Child,
-    group: &Group,
+    members: &Members,
     how: How,
     grace: Duration,
     stop: &mut Stop,
 ) -> Vec<String> {
     let deadline = Instant::now() + grace;
-    group.send(match how {
+    members.send(match how {
         How::Interrupted(signal) => signal.to_send(),
         _ => Signal::TERM,
     });
@@ -217,19 +216,14 @@ async fn wind_up(
     // on Linux.
     let gone = tokio::select! {
         biased;
-        gone = async { timeout_at(deadline, child.wait()).await.is_ok() && group.empty_by(deadline).await } => gone,
+        gone = async { timeout_at(deadline, child.wait()).await.is_ok() && members.empty_by(deadline).await } => gone,
         () = stop.now() => false,
     };
     let mut names = Vec::new();
     if !gone {
-        names = group.names();
-        kill(group).await;
+        names = members.names();
+        members.kill().await;
         let _ = timeout_at(Instant::now() + LAST, child.wait()).await;
     }
     names
-}
-
-async fn kill(group: &Group) {
-    group.send(Signal::KILL);
-    group.empty_by(Instant::now() + LAST).await;
 }

@@ -1,38 +1,140 @@
-//! A process group from outside: who is in it, and sending it signals.
+//! The processes of a command from outside: who runs, and sending them signals.
+//!
+//! A daemon leaves the process group of its command (`setsid`, a double fork). On Linux p2p can adopt daemons: a
+//! process whose parent has ended then becomes a child of p2p in place of init's. So it can be found and ended.
 
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpgrp, getpid, kill_process, kill_process_group,
+    test_kill_process_group, waitid, waitpid,
+};
 use tokio::time::Instant;
 
-use workflow_commands::cut;
+use super::table::{self, Process};
+use crate::sync::Mutex;
 
 /// No more than this many processes are named.
 const NAMED: usize = 20;
 
-/// No more than this many characters of a command line are shown.
-const SHOWN: usize = 200;
+/// How long what was left has between SIGTERM and SIGKILL.
+const LINGER: Duration = Duration::from_secs(1);
 
-/// The group that a child of ours leads. Dropped before [`Group::released`], it is killed.
-#[derive(Debug)]
-pub(super) struct Group {
-    leader: Pid,
-    released: bool,
+/// How long killed processes may take to go.
+const LAST: Duration = Duration::from_secs(1);
+
+/// Whether this process adopts daemons.
+static ADOPTS: AtomicBool = AtomicBool::new(false);
+
+/// The leaders of the commands that run.
+static LEADERS: LazyLock<Mutex<BTreeSet<i32>>> = LazyLock::new(Mutex::default);
+
+/// Adopts the daemons of all commands from now on (prctl(2), `PR_SET_CHILD_SUBREAPER`), so that they end with
+/// their command, or with [`end_daemons`]. Best effort, on Linux.
+pub fn adopt_daemons() {
+    #[cfg(target_os = "linux")]
+    ADOPTS.store(rustix::process::set_child_subreaper(Some(getpid())).is_ok(), Ordering::Relaxed);
 }
 
+/// What became of daemons. Command lines are text of others: mask them and neutralize them before printing.
+#[derive(Debug, Default)]
+pub struct Daemons {
+    /// The command lines of those that were ended.
+    pub ended: Vec<String>,
+    /// The command lines of those that could not be ended, such as processes of root.
+    pub left: Vec<String>,
+}
+
+/// Ends everything that any command left behind, at once where `patient` is false.
+pub async fn end_daemons(patient: bool) -> Daemons {
+    let all = Members { leader: None, mark: None };
+    let mut ended = all.names();
+    if ended.is_empty() {
+        return Daemons::default();
+    }
+    if patient {
+        all.end().await;
+    } else {
+        all.kill().await;
+    }
+    let left = all.names();
+    ended.retain(|name| !left.contains(name));
+    Daemons { ended, left }
+}
+
+/// The group that a child of ours leads, killed when dropped.
+#[derive(Debug)]
+pub(super) struct Group(Members);
+
 impl Group {
-    /// The group of the child with this process id.
-    pub(super) fn of(child: &tokio::process::Child) -> Option<Self> {
+    /// The group of the child with this process id. `mark` is a text that only the environment of this command
+    /// holds: its daemons are told apart from those of other commands by it.
+    pub(super) fn of(child: &tokio::process::Child, mark: Option<PathBuf>) -> Option<Self> {
         let leader = Pid::from_raw(i32::try_from(child.id()?).ok()?)?;
-        Some(Self { leader, released: false })
+        LEADERS.lock().insert(leader.as_raw_pid());
+        Some(Self(Members { leader: Some(leader), mark }))
     }
 
-    /// Sends a signal to all of the group. That nobody is left to get it is no error.
+    /// Who belongs to it.
+    pub(super) fn members(&self) -> &Members {
+        &self.0
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let Some(leader) = self.0.leader else { return };
+        // That nobody is left is what we want.
+        let _gone = kill_process_group(leader, Signal::KILL);
+        LEADERS.lock().remove(&leader.as_raw_pid());
+    }
+}
+
+/// The processes of one command, or all that commands left behind.
+#[derive(Debug)]
+pub(super) struct Members {
+    leader: Option<Pid>,
+    mark: Option<PathBuf>,
+}
+
+impl Members {
+    /// Sends a signal to all. That nobody is left to get it is no error.
     pub(super) fn send(&self, signal: Signal) {
-        let _ = kill_process_group(self.leader, signal);
+        if let Some(leader) = self.leader {
+            let _ = kill_process_group(leader, signal);
+        }
+        for id in self.daemons().iter().filter_map(|daemon| Pid::from_raw(daemon.id)) {
+            let _ = kill_process(id, signal);
+        }
     }
 
-    /// Waits until nobody runs in the group any more; false where somebody still does then.
+    /// Kills all, and waits a little until they are gone.
+    pub(super) async fn kill(&self) {
+        let deadline = Instant::now() + LAST;
+        // They may start others before they are killed themselves.
+        while Instant::now() < deadline {
+            self.send(Signal::KILL);
+            if self.empty_by(Instant::now() + Duration::from_millis(50)).await {
+                return;
+            }
+        }
+    }
+
+    /// Gives all time to end themselves, and then kills them.
+    pub(super) async fn end(&self) {
+        self.send(Signal::TERM);
+        if !self.empty_by(Instant::now() + LINGER).await {
+            self.kill().await;
+        }
+    }
+
+    /// Waits until nobody runs any more; false where somebody still does then.
     pub(super) async fn empty_by(&self, deadline: Instant) -> bool {
         let mut pause = Duration::from_millis(2);
         while self.is_running() {
@@ -45,70 +147,71 @@ impl Group {
         true
     }
 
-    /// Nobody of it runs any more, so nobody needs to be killed.
-    pub(super) fn released(mut self) {
-        self.released = true;
-    }
-
-    /// The command lines of those who run in the group.
+    /// The command lines of those who run.
     pub(super) fn names(&self) -> Vec<String> {
-        running(self.leader).unwrap_or_default().into_iter().take(NAMED).collect()
+        let mut running = self.in_group().unwrap_or_default();
+        running.extend(self.daemons());
+        running.iter().take(NAMED).map(Process::command_line).collect()
     }
 
-    /// Whether somebody of it runs, zombies left out.
+    /// Whether somebody runs, zombies left out.
     pub(super) fn is_running(&self) -> bool {
         // A group of which only zombies are left still takes signals.
-        test_kill_process_group(self.leader).is_ok()
-            && running(self.leader).is_none_or(|running| !running.is_empty())
+        let group = self.leader.is_some_and(|leader| test_kill_process_group(leader).is_ok());
+        group && self.in_group().is_none_or(|running| !running.is_empty()) || !self.daemons().is_empty()
     }
-}
 
-impl Drop for Group {
-    fn drop(&mut self) {
-        if !self.released {
-            self.send(Signal::KILL);
+    /// Those who run in the group; `None` where the system does not say.
+    fn in_group(&self) -> Option<Vec<Process>> {
+        let Some(leader) = self.leader else { return Some(Vec::new()) };
+        let leads = |process: &Process| process.runs && process.group == leader.as_raw_pid();
+        Some(table::all()?.into_iter().filter(leads).collect())
+    }
+
+    /// Those who run and left their group. Those that ended are reaped.
+    fn daemons(&self) -> Vec<Process> {
+        if !ADOPTS.load(Ordering::Relaxed) || !has_children() {
+            return Vec::new();
         }
-    }
-}
-
-/// The command lines of those who run in the group, zombies left out; `None` on systems without
-/// `/proc` (proc(5): `stat`, `cmdline`).
-fn running(group: Pid) -> Option<Vec<String>> {
-    if !cfg!(target_os = "linux") {
-        return None;
-    }
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").ok()?.flatten() {
-        let directory = entry.path();
-        let is_process = entry.file_name().to_str().is_some_and(|name| name.parse::<i32>().is_ok());
-        // A process that ended meanwhile has no files any more.
-        let Some(stat) = is_process.then(|| std::fs::read(directory.join("stat")).ok()).flatten() else {
-            continue;
+        let leaders = LEADERS.lock().clone();
+        let table = table::all().unwrap_or_default();
+        let (us, our_group) = (getpid().as_raw_pid(), getpgrp().as_raw_pid());
+        let others = leaders.iter().any(|leader| self.leader.is_none_or(|own| own.as_raw_pid() != *leader));
+        let strays = strays(&table, us, &leaders);
+        for zombie in
+            strays.iter().filter(|stray| stray.parent == us && !stray.runs && stray.group != our_group)
+        {
+            // Whoever started it does not wait for it: it was adopted.
+            let _reaped = waitpid(Pid::from_raw(zombie.id), WaitOptions::NOHANG);
+        }
+        // What p2p starts without a group of its own is in ours. So may be a daemon, which ends at the very end.
+        let wanted = |stray: &&Process| match (self.leader, &self.mark) {
+            _ if !stray.runs => false,
+            (None, _) => true,
+            _ if stray.group == our_group => false,
+            (Some(_), Some(mark)) if others => stray.started_with(mark.as_os_str().as_bytes()),
+            (Some(_), mark) => mark.is_some(),
         };
-        let stat = String::from_utf8_lossy(&stat);
-        let Some((name, true)) = parse_stat(&stat, group.as_raw_pid()) else { continue };
-        let cmdline = std::fs::read(directory.join("cmdline")).unwrap_or_default();
-        found.push(command_line(&cmdline).unwrap_or_else(|| name.to_owned()));
+        strays.into_iter().filter(wanted).cloned().collect()
     }
-    Some(found)
 }
 
-/// From `pid (name) state parent group …`: the name, and whether it runs in `group`. The name
-/// itself may hold parentheses and spaces.
-fn parse_stat(stat: &str, group: i32) -> Option<(&str, bool)> {
-    let (before, after) = stat.rsplit_once(')')?;
-    let (_, name) = before.split_once('(')?;
-    let mut fields = after.split_ascii_whitespace();
-    let state = fields.next()?;
-    let its_group: i32 = fields.nth(1)?.parse().ok()?;
-    Some((name, its_group == group && !matches!(state, "Z" | "X" | "x")))
+/// Whether this process has any child.
+fn has_children() -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::All, options), Err(Errno::CHILD))
 }
 
-/// Arguments that end with NUL each, as one line.
-fn command_line(cmdline: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(cmdline);
-    let line = text.trim_end_matches('\0').replace('\0', " ");
-    (!line.is_empty()).then(|| cut(&line, SHOWN))
+/// The processes below this one that belong to no command that runs: neither below a leader nor in its group.
+fn strays<'a>(table: &'a [Process], us: i32, leaders: &BTreeSet<i32>) -> Vec<&'a Process> {
+    let is_free = |process: &&Process| !leaders.contains(&process.id) && !leaders.contains(&process.group);
+    let mut found: Vec<_> = table.iter().filter(|process| process.parent == us).filter(is_free).collect();
+    let mut next = 0;
+    while let Some(parent) = found.get(next).map(|process| process.id) {
+        found.extend(table.iter().filter(|process| process.parent == parent).filter(is_free));
+        next += 1;
+    }
+    found
 }
 
 #[cfg(test)]
@@ -116,17 +219,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_of_a_process_may_hold_anything() {
-        assert_eq!(parse_stat("12 (a) Z 7 (b) S 1 34 34 0", 34), Some(("a) Z 7 (b", true)));
-        assert_eq!(parse_stat("12 (make) S 1 34 34 0", 35), Some(("make", false)));
-        assert_eq!(parse_stat("12 (make) Z 1 34 34 0", 34), Some(("make", false)));
-        assert_eq!(parse_stat("nonsense", 34), None);
-    }
-
-    #[test]
-    fn arguments_are_joined_and_cut() {
-        assert_eq!(command_line(b"sleep\x00300\x00").as_deref(), Some("sleep 300"));
-        assert_eq!(command_line(b""), None);
-        assert_eq!(command_line(&[b'x'; 1000]), Some("x".repeat(SHOWN) + "…"));
+    fn daemons_are_told_from_what_still_runs() {
+        let process = |id, parent, group| Process { id, parent, group, ..Process::default() };
+        let table = [
+            process(10, 1, 10),  // p2p
+            process(20, 10, 20), // a command that runs
+            process(21, 20, 21), // its child in a group of its own
+            process(22, 10, 20), // its orphan
+            process(30, 10, 30), // a daemon
+            process(31, 30, 31), // the child of a daemon
+            process(40, 1, 40),  // somebody else
+        ];
+        let found: Vec<_> = strays(&table, 10, &[20].into()).iter().map(|stray| stray.id).collect();
+        assert_eq!(found, [30, 31]);
     }
 }

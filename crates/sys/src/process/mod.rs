@@ -11,10 +11,12 @@ mod own;
 mod pump;
 mod signals;
 mod spec;
+mod table;
 
 pub use capture::{Captured, capture, capture_any};
 pub use error::ProcessError;
 pub use group::{Ended, How, RunOptions, run_group};
+pub use members::{Daemons, adopt_daemons, end_daemons};
 pub use own::keep_to_ourselves;
 pub use pump::widen;
 pub use signals::{Signals, Stop, StopSignal, Stopper};

@@ -62,6 +62,7 @@ impl Spec {
         &self,
         stdout: impl Into<Stdio>,
         stderr: impl Into<Stdio>,
+        mark: Option<PathBuf>,
     ) -> Result<(Child, Group), ProcessError> {
         let failed = |source| self.not_started(source);
         let file = self.env.program(&self.program);
@@ -78,7 +79,8 @@ impl Spec {
             .process_group(0)
             .spawn()
             .map_err(failed)?;
-        let group = Group::of(&child).ok_or_else(|| failed(io::Error::other("it has no process id")))?;
+        let group =
+            Group::of(&child, mark).ok_or_else(|| failed(io::Error::other("it has no process id")))?;
         Ok((child, group))
     }
 
