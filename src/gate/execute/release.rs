@@ -35,7 +35,8 @@ impl Execution<'_> {
         let previous = previous.filter(|previous| *previous != Version::ZERO);
         let previous = previous.map(|previous| prefix.tag(previous));
         let source = notes(text, directory)?.unwrap_or(Source::Generated(previous));
-        let published = release::publish(&remote.repository.github, prefix, version, &source, &files).await?;
+        let published = release::publish(&remote.repository.github, prefix, version, &source, &files);
+        let published = Box::pin(published).await?;
         let uploaded = match (published.uploaded, files.len()) {
             (0, 0) => String::new(),
             (uploaded, all) => format!(", {uploaded} of {all} files uploaded"),

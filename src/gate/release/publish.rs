@@ -69,26 +69,45 @@ pub async fn publish(
         return Ok(Published { url: release.html_url.into(), uploaded, now: false });
     }
     let draft = draft(github, &tag, source).await?;
-    let uploaded = complete(github, &draft, files).await?;
+    let mut uploaded = 0;
+    let published = async {
+        uploaded = complete(github, &draft, files).await?;
+        publish_draft(github, prefix, version, &draft).await
+    };
+    let error = match published.await {
+        Ok(release) => return Ok(Published { url: release.html_url.into(), uploaded, now: true }),
+        Err(error) => error,
+    };
+    match github.release(&tag).await? {
+        // GitHub published the draft, and its answer got lost.
+        Some(release) if release.id == draft.id => {
+            Ok(Published { url: release.html_url.into(), uploaded, now: true })
+        }
+        // Another run published the version first, maybe before our draft was there for it to find.
+        Some(release) => {
+            github.delete_draft(&draft).await?;
+            let uploaded = complete(github, &release, files).await?;
+            Ok(Published { url: release.html_url.into(), uploaded, now: false })
+        }
+        None => Err(error),
+    }
+}
+
+async fn publish_draft(
+    github: &GitHub,
+    prefix: &Prefix,
+    version: Version,
+    draft: &Release,
+) -> Result<Release, Error> {
     let latest = match github.latest_release().await? {
         Some(latest) => prefix.version(&latest.tag_name).is_none_or(|latest| latest <= version),
         None => true,
     };
     // GitHub would make the tag itself, on the default branch.
-    if github.tag_commit(&tag).await?.is_none() {
-        return Err(version::Error::Gone { tag }.into());
+    if github.tag_commit(&draft.tag_name).await?.is_none() {
+        return Err(version::Error::Gone { tag: draft.tag_name.clone() }.into());
     }
-    match github.publish(&draft, latest).await {
-        Ok(release) => Ok(Published { url: release.html_url.into(), uploaded, now: true }),
-        // Another run with the same version was quicker, or we were and were not told.
-        Err(error) => match github.release(&tag).await? {
-            Some(release) => {
-                let now = release.id == draft.id;
-                Ok(Published { url: release.html_url.into(), uploaded, now })
-            }
-            None => Err(error.into()),
-        },
-    }
+    Ok(github.publish(draft, latest).await?)
 }
 
 /// The one draft of the tag. Of two that two runs made at once the older one stays.

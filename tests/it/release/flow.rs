@@ -139,6 +139,32 @@ fn the_same_release_at_once_is_one_release() {
     assert_eq!(gate.github.releases().len(), 1);
 }
 
+/// Another run publishes the version after this one looked for it, and before this one has a draft. Or this one's
+/// draft goes while it uploads to it, because the other run has no use for it.
+#[test]
+fn a_release_that_another_run_published_first_leaves_no_draft() {
+    let gate = scene();
+    gate.run(&["release"]).passed();
+    let mut first = true;
+    gate.github.fault(move |seen| {
+        let hidden = seen.line().contains("/releases/tags/") && std::mem::take(&mut first);
+        hidden.then(|| Fault::error(404, "Not Found"))
+    });
+    gate.run(&["release"]).passed();
+    assert_eq!(gate.github.releases().len(), 1);
+    assert_eq!(published(&gate), [("v1.2.4".into(), vec!["p2p-linux".into(), "p2p-macos".into()])].into());
+    let mut seen_lines = Vec::new();
+    gate.github.fault(move |seen| {
+        let line = seen.line();
+        let gone = line.contains("/releases/tags/") || seen.method == "POST" && line.ends_with("/assets");
+        let first = gone && !seen_lines.contains(&line);
+        seen_lines.push(line);
+        first.then(|| Fault::error(404, "Not Found"))
+    });
+    gate.run(&["release"]).passed();
+    assert_eq!(gate.github.releases().len(), 1);
+}
+
 /// A maintenance release of an older line moves that line's own tags only.
 #[test]
 fn an_older_line_takes_nothing_from_a_newer_one() {
