@@ -1,5 +1,9 @@
 //! The one integration test binary: the product against real parts.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests start programs and servers with an environment of their own"
+)]
 
 mod act;
 mod architecture;

@@ -35,6 +35,7 @@ pub struct Env {
 
 impl Env {
     /// The environment of this process.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn of_process() -> Self {
         std::env::vars_os().collect()
     }

@@ -64,6 +64,7 @@ impl Clients {
 }
 
 /// How every client begins.
+#[expect(clippy::disallowed_methods, reason = "the one builder of clients")]
 pub fn builder(loopback: bool) -> ClientBuilder {
     // The first caller installed the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -66,6 +66,7 @@ impl Spec {
     ) -> Result<(Child, Group), ProcessError> {
         let failed = |source| self.not_started(source);
         let file = self.env.program(&self.program);
+        #[expect(clippy::disallowed_methods, reason = "the one place that starts programs")]
         let mut command = tokio::process::Command::new(file);
         let child = command
             .arg0(&self.program)

@@ -80,6 +80,10 @@ impl Exec {
     /// Runs the program in our environment, without a terminal.
     pub(super) async fn run(&self, env: &Env) -> Result<Credential, ApiError> {
         let failed = |reason: String| ApiError::Exec { command: self.command.clone(), reason, hint: None };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the protocol of credential plugins needs pipes of its own"
+        )]
         let child = Command::new(env.program(self.command.as_ref()))
             .arg0(&self.command)
             .args(&self.arguments)
