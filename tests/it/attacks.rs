@@ -4,6 +4,8 @@ mod artifacts;
 mod children;
 mod daemons;
 mod git_configuration;
+mod narrow;
+mod never;
 mod other_bytes;
 mod planted;
 mod records;

@@ -2,6 +2,7 @@
 
 mod environments;
 mod gate;
+mod logins;
 mod notification;
 mod prepare;
 mod runner_files;

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::environments::Part;
+use super::logins::Sides;
 use super::prepare::Gathered;
 use super::trusted::Trusted;
 use crate::domain::environment::{Key, Values};
@@ -18,7 +19,7 @@ use crate::gate::context::{self, Asking, Context, Host, Job};
 use crate::gate::execute::{Account, Accounts, Edges, GivenLogins, Remote, Site};
 use crate::gate::plan::{Job as Work, Place, Plan, Step};
 use crate::gate::record::By;
-use crate::inputs::{ID_TOKEN, IdToken, Inputs, RegistryLogin, RegistryLogins, SPECS, Size};
+use crate::inputs::{ID_TOKEN, IdToken, Inputs, SPECS, Size};
 use crate::report::{Console, Reporter};
 use oci::logins::Login;
 use oci::{Client, Credentials, Insecure, Settings};
@@ -46,8 +47,13 @@ impl Wiring<'_> {
     /// One part, ready to run. `pushes` is what is pushed to the registry of a local run.
     pub(super) fn part(&self, gathered: Gathered, pushes: Option<Pushes>) -> Result<Part, Failure> {
         let Gathered { context, plan, name, promotes } = gathered;
-        let logins =
-            self.logins(&context.request.inputs, context.own(), context.source(), context.destination())?;
+        let sides = Sides {
+            own: context.own(),
+            source: context.source(),
+            destination: context.destination(),
+            stage: context.stage(),
+        };
+        let logins = self.logins(&context.request.inputs, &sides)?;
         let accounts = self.accounts(&context, &plan)?;
         let edges = Edges {
             oci: self.registries(&context.request.inputs, &logins, &accounts)?,
@@ -65,7 +71,7 @@ impl Wiring<'_> {
     /// A client of registries for who asks before there is a part.
     pub(super) async fn client(&self, asking: Asking<'_>) -> Result<Client, Failure> {
         let Asking { inputs, own, values, side, paths } = asking;
-        let logins = self.logins(inputs, own, values, None)?;
+        let logins = self.logins(inputs, &Sides { own, source: values, destination: None, stage: None })?;
         let own = match side.identity {
             Some(_) => Account::of(side, &self.federation(endpoints(values))?)?,
             None => None,
@@ -147,29 +153,9 @@ impl Wiring<'_> {
         })?)
     }
 
-    /// The logins of the inputs: those of `registry-logins`, and each side's own, the longest that fits.
-    fn logins(
-        &self,
-        inputs: &Inputs,
-        own: &Values,
-        source: &Values,
-        destination: Option<&Values>,
-    ) -> Result<GivenLogins, Failure> {
-        let further = inputs.registry_logins.iter().flat_map(RegistryLogins::iter).map(login).collect();
-        let own_login = own_login(inputs, own)?;
-        let given = |values: &Values| {
-            let registry = values.text(Key::Registry)?;
-            if let Some(own) = own_login.as_ref().filter(|own| own.registry == registry) {
-                return Some(own.clone());
-            }
-            inputs.registry_logins.as_ref()?.of(registry).map(login)
-        };
-        let logins = GivenLogins {
-            own: given(own),
-            source: given(source),
-            destination: destination.and_then(given),
-            further,
-        };
+    /// The logins of the inputs.
+    fn logins(&self, inputs: &Inputs, sides: &Sides<'_>) -> Result<GivenLogins, Failure> {
+        let logins = sides.logins(inputs)?;
         let shown: Vec<_> = logins.all().map(|login| basic(&login.username, &login.password)).collect();
         self.console.hide(&shown);
         Ok(logins)
@@ -271,34 +257,6 @@ fn with_logins(secrets: Secrets) -> Secrets {
 /// What HTTP's basic authentication makes of a login, which is as secret as the password.
 pub(super) fn basic(username: &str, password: &Secret) -> Secret {
     Secret::new(STANDARD.encode(format!("{username}:{}", password.expose())))
-}
-
-fn login(line: &RegistryLogin) -> Login {
-    let RegistryLogin { registry, username, password } = line.clone();
-    Login { registry, username, password }
-}
-
-/// The login that `registry-username` and `registry-password` give to the registry of the job's own
-/// environment.
-fn own_login(inputs: &Inputs, values: &Values) -> Result<Option<Login>, Failure> {
-    let (Some(registry), Some(password)) = (values.text(Key::Registry), &inputs.registry_password) else {
-        return Ok(None);
-    };
-    let username = match &inputs.registry_username {
-        Some(username) => username.clone(),
-        None if values.is_google(registry) => TOKEN_USER.to_owned(),
-        None => {
-            return Err(Failure::usage(
-                "the input `registry-password` is set and `registry-username` is not",
-                format!(
-                    "give the user of {registry}: `registry-username: ${{{{ github.actor }}}}`; nothing was run"
-                ),
-            ));
-        }
-    };
-    let login = Login { registry: registry.to_owned(), username, password: password.clone() };
-    login.check()?;
-    Ok(Some(login))
 }
 
 /// The inputs that a target sees something of.

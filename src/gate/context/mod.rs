@@ -29,7 +29,9 @@ use std::path::PathBuf;
 use self::later::Resolved;
 use tokio::time::Instant;
 
-use crate::domain::environment::{Environments, Given, Key, Origin, Settings, Sources, Value, Values};
+use crate::domain::environment::{
+    Environments, Given, Key, Origin, Paths as StagePaths, Settings, Sources, Stage, Value, Values,
+};
 use crate::domain::version::{Kind, Level, Prefix, VersionTag};
 use crate::edges::make::Makefile;
 use crate::gate::plan::{Cloud, Eligibility, Known, Later, Place, Plan, Side, plan};
@@ -235,6 +237,22 @@ impl Context {
     /// The name of the environment that is promoted to.
     pub fn destination_environment(&self) -> Option<&str> {
         self.destination.as_ref().ok()?.environment.as_ref().map(|name| name.text.as_str())
+    }
+
+    /// The gate whose registry path the targets read from, with the paths of all gates; none where targets belong to no
+    /// gate.
+    pub fn stage(&self) -> Option<(Stage, &StagePaths)> {
+        let request = &self.request;
+        let stage = match request.command {
+            Command::Run => {
+                let stages = request.targets.iter().map(|target| Stage::of_target(target));
+                stages.collect::<Option<Vec<_>>>()?.into_iter().max()
+            }
+            Command::Promote if request.targets == ["prod"] => Some(Stage::ExtendedTest),
+            Command::FastFeedback | Command::Plan | Command::Promote => Some(Stage::FastFeedback),
+            command => later::of(command, &request.targets),
+        };
+        Some((stage?, &self.request.paths))
     }
 
     /// The values of the environment that is promoted to, where they are known.

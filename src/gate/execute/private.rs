@@ -136,6 +136,7 @@ impl Execution<'_> {
         logins.extend(given.own.clone());
         logins.extend(of_account(accounts.own.as_ref()).await?);
         logins.extend(given.further.iter().cloned());
+        logins.extend(given.promotions.iter().filter(|_| promotes).cloned());
         let mut known: Vec<String> = Vec::new();
         logins.retain(|login| {
             let first = !known.contains(&login.registry);

@@ -50,12 +50,15 @@ pub struct GivenLogins {
     pub destination: Option<Login>,
     /// To further ones, such as the tenant's own.
     pub further: Vec<Login>,
+    /// To what only promotions need.
+    pub promotions: Vec<Login>,
 }
 
 impl GivenLogins {
     /// All of them; where two are for one registry the later is the one that is meant.
     pub fn all(&self) -> impl Iterator<Item = &Login> {
-        self.further.iter().chain([&self.own, &self.source, &self.destination].into_iter().flatten())
+        let further = self.further.iter().chain(&self.promotions);
+        further.chain([&self.own, &self.source, &self.destination].into_iter().flatten())
     }
 }
 

@@ -1,0 +1,77 @@
+//! Every target had every login of the inputs, so that a test could push to production. Where a team has a login for
+//! each path, a target gets the one for its own path.
+
+use std::time::Duration;
+
+use workflow_commands::Secret;
+
+use crate::support::gate::{Gate, MAKEFILE, Registry};
+use crate::support::registry::{Account, Auth};
+
+/// A registry that gives a token for each scope, to a robot that pushes to `test` and to one that promotes.
+fn scene(makefile: &str, auth: fn(Vec<Account>) -> Auth) -> Gate {
+    let account = |user: &str, pull: &str, push: &str| Account {
+        user: user.to_owned(),
+        password: Secret::new(format!("canary-of-{user}")),
+        pull: vec![pull.to_owned()],
+        push: vec![push.to_owned()],
+    };
+    let accounts =
+        vec![account("tester", "acme/test", "acme/test"), account("promoter", "acme", "acme/extended-test")];
+    let mut gate = Gate::new(makefile);
+    gate.registry = Registry::with(|options| options.auth = Some(auth(accounts)));
+    let path = gate.registry.path();
+    gate.input("registry", &path)
+}
+
+fn tokens(accounts: Vec<Account>) -> Auth {
+    Auth::Token { accounts, lifetime: Duration::from_mins(5) }
+}
+
+/// A test that pushes past the gate, and looks for the login that it would need.
+const PUSHES: &str = "\
+p2p-functional: attack
+attack:
+\t@if '$(P2P_BIN)' image push .rootfs '$(P2P_REGISTRY_EXTENDED_TEST)/evil:1'; then echo pushed; else echo refused; fi
+\t@cat \"$$DOCKER_CONFIG/config.json\" \"$$REGISTRY_AUTH_FILE\" > '$(HOME)/logins'
+";
+
+#[test]
+fn a_test_gets_no_login_to_the_next_path_where_each_path_has_its_own() {
+    for auth in [tokens as fn(Vec<Account>) -> Auth, Auth::Basic] {
+        let gate = scene(&format!("{MAKEFILE}{PUSHES}"), auth);
+        let path = gate.registry.path();
+        let logins = format!(
+            "{path}/test tester canary-of-tester\n{path}/extended-test promoter canary-of-promoter\n\
+             other.example me another\n"
+        );
+        let gate = gate.input("registry-logins", &logins);
+        let run = gate.run(&["fast-feedback"]);
+        let log = &run.passed().logs["p2p-functional.log"];
+        assert!(log.contains("refused\n"), "{log}");
+        assert_eq!(run.step("p2p-promote-to-extended-test"), "passed");
+        let files = std::fs::read_to_string(gate.home().join("logins")).unwrap();
+        // base64 of promoter:canary-of-promoter
+        assert!(!files.contains("cHJvbW90ZXI6"), "{files}");
+        assert!(files.contains("other.example") && files.contains("dGVzdGVyO"), "{files}");
+    }
+}
+
+/// The other way to say it: the usual login is for the first path, and one line is for the promotion.
+#[test]
+fn the_login_of_the_registry_can_be_the_tests_own() {
+    let gate = scene(&format!("{MAKEFILE}{PUSHES}"), tokens);
+    let line = format!("{}/extended-test promoter canary-of-promoter", gate.registry.path());
+    let gate = gate.input("registry-username", "tester").input("registry-password", "canary-of-tester");
+    let run = gate.input("registry-logins", &line).run(&["fast-feedback"]);
+    assert!(run.passed().logs["p2p-functional.log"].contains("refused\n"));
+    assert_eq!(run.step("p2p-promote-to-extended-test"), "passed");
+}
+
+/// One login for everything is given to every target, as ever.
+#[test]
+fn a_login_that_reaches_all_paths_stays_with_the_targets() {
+    let gate = Gate::new(&format!("{MAKEFILE}{PUSHES}")).registry_login("robot", "hunter2");
+    let run = gate.run(&["run", "p2p-build", "p2p-functional"]);
+    assert!(run.passed().logs["p2p-functional.log"].contains("pushed\n"));
+}
