@@ -15,7 +15,7 @@ mod taken;
 mod unreviewed_tag;
 mod yanked;
 
-use ::oci::{Client, Keyring, Repository, Settings, Which};
+use ::oci::{Client, Keyring, Repository, Settings, TagOrDigest};
 use p2p::gate::record::{self, Record};
 
 use crate::support::gate::{Gate, MAKEFILE};
@@ -52,7 +52,7 @@ fn at<T>(
     runtime.block_on(async {
         let client = Client::new(Settings { keyring: Keyring::default(), ..Settings::default() });
         let repository: Repository = format!("{}/{path}", gate.registry.path()).parse().unwrap();
-        let found = client.resolve(&repository, &Which::Tag(tag.to_owned())).await.unwrap().unwrap();
+        let found = client.resolve(&repository, &TagOrDigest::Tag(tag.to_owned())).await.unwrap().unwrap();
         work(client, repository, found.digest).await
     })
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::support::registry::{Faults, Options, Server};
-use ::oci::{Client, Digest, Manifest, Repository, Which};
+use ::oci::{Client, Digest, Manifest, Repository, TagOrDigest};
 
 /// The binary with these arguments, in an environment of its own.
 pub(crate) fn p2p(home: &Path, arguments: &[&str]) -> Command {
@@ -75,7 +75,7 @@ impl Embedded {
 async fn assert_complete(client: &Client, at: &Repository, digest: &Digest) {
     let mut left = vec![digest.clone()];
     while let Some(digest) = left.pop() {
-        let manifest: Manifest = client.manifest(at, &Which::Digest(digest)).await.unwrap();
+        let manifest: Manifest = client.manifest(at, &TagOrDigest::Digest(digest)).await.unwrap();
         let contents = manifest.contents().unwrap();
         for blob in contents.blobs.into_iter().filter(|blob| blob.urls.is_empty()) {
             // Its digest is checked on the way.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ::oci::{
     Client, Content, CopyOptions, Descriptor, Digest, Manifest, OCI_INDEX, OCI_MANIFEST, Repository,
-    Settings, Which,
+    Settings, TagOrDigest,
 };
 use ::sys::retry::{Policy, Retry, Watcher};
 use bytes::Bytes;
@@ -47,8 +47,8 @@ pub(crate) fn repository(host: &str, name: &str) -> Repository {
     format!("{host}/{name}").parse().unwrap()
 }
 
-pub(crate) fn tag(text: &str) -> Which {
-    Which::Tag(text.to_owned())
+pub(crate) fn tag(text: &str) -> TagOrDigest {
+    TagOrDigest::Tag(text.to_owned())
 }
 
 pub(crate) fn options() -> CopyOptions {
@@ -106,14 +106,16 @@ impl Builder<'_> {
         // Two blanks: who writes it anew instead of copying its bytes gets another digest.
         let bytes = serde_json::to_string_pretty(document).unwrap();
         let manifest = Manifest::new(bytes.into(), None);
-        let which =
-            tag.map_or_else(|| Which::Digest(manifest.digest.clone()), |tag| Which::Tag(tag.to_owned()));
+        let which = tag.map_or_else(
+            || TagOrDigest::Digest(manifest.digest.clone()),
+            |tag| TagOrDigest::Tag(tag.to_owned()),
+        );
         self.client.push_manifest(self.at, &manifest, &which).await.unwrap();
         manifest
     }
 
     pub(crate) async fn tag(&self, manifest: &Manifest, tag: &str) {
-        self.client.push_manifest(self.at, manifest, &Which::Tag(tag.to_owned())).await.unwrap();
+        self.client.push_manifest(self.at, manifest, &TagOrDigest::Tag(tag.to_owned())).await.unwrap();
     }
 }
 

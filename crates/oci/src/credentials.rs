@@ -15,9 +15,9 @@ use workflow_commands::Secret;
 
 /// Credentials that whoever made them may replace while clients use them. There may be none yet.
 #[derive(Debug, Clone, Default)]
-pub struct Renewed(Arc<Mutex<Option<Credentials>>>);
+pub struct RefreshableCredentials(Arc<Mutex<Option<Credentials>>>);
 
-impl Renewed {
+impl RefreshableCredentials {
     /// Those from now on, in every clone.
     pub fn set(&self, credentials: Credentials) {
         *self.0.lock() = Some(credentials);
@@ -77,7 +77,7 @@ impl Found {
 /// All credentials of a run: given ones first, then what Docker and podman know, else anonymous.
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
-    given: Vec<(String, Renewed)>,
+    given: Vec<(String, RefreshableCredentials)>,
     files: Vec<LoginFile>,
     /// What helpers run with.
     env: Env,
@@ -104,14 +104,14 @@ impl Keyring {
     /// (`europe-docker.pkg.dev/project/tenant`): the longest prefix wins.
     #[must_use]
     pub fn with(self, prefix: &str, credentials: Credentials) -> Self {
-        let given = Renewed::default();
+        let given = RefreshableCredentials::default();
         given.set(credentials);
         self.with_renewed(prefix, given)
     }
 
     /// The same with credentials that may be replaced later.
     #[must_use]
-    pub fn with_renewed(mut self, prefix: &str, credentials: Renewed) -> Self {
+    pub fn with_renewed(mut self, prefix: &str, credentials: RefreshableCredentials) -> Self {
         self.given.push((normal(prefix), credentials));
         self
     }
@@ -176,7 +176,7 @@ mod tests {
 
     #[tokio::test]
     async fn renewed_credentials_count_from_the_next_look_on() {
-        let renewed = Renewed::default();
+        let renewed = RefreshableCredentials::default();
         let ring = Keyring::default().with("r.io", password("host")).with_renewed("r.io/a", renewed.clone());
         let now = async || ring.find(&"r.io/a/b".parse().unwrap()).await.unwrap().credentials;
         assert_eq!(now().await, Some(password("host")), "there are none yet");

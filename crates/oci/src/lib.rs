@@ -33,10 +33,10 @@ pub use client::{Client, Settings};
 pub use copy::{
     Attached, AttachedState, CopyOptions, CopyReport, How, Listener, OnExisting, Progress, Tally,
 };
-pub use credentials::{Credentials, Keyring, Origin, Renewed};
+pub use credentials::{Credentials, Keyring, Origin, RefreshableCredentials};
 pub use digest::{Digest, Hasher};
 pub use error::{Asked, OciError, RegistryAnswer};
 pub use insecure::Insecure;
 pub use manifest::{Contents, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};
-pub use reference::{Reference, ReferenceError, Repository, Which, check_tag, is_name_component};
+pub use reference::{Reference, ReferenceError, Repository, TagOrDigest, check_tag, is_name_component};
 pub use source::Content;

@@ -11,7 +11,7 @@ use super::error::{Again, OciError, Trouble};
 use super::lenient::optional;
 use super::manifest::{ACCEPT, Descriptor, LARGEST_MANIFEST, Manifest};
 use super::pages::{Pages, next_query};
-use super::reference::{Repository, Which};
+use super::reference::{Repository, TagOrDigest};
 use super::route::{Call, Route};
 use super::transport::body_of;
 use sys::retry;
@@ -34,7 +34,7 @@ impl Client {
     pub async fn resolve(
         &self,
         repository: &Repository,
-        which: &Which,
+        which: &TagOrDigest,
     ) -> Result<Option<Descriptor>, OciError> {
         Route::pull(self, repository).resolve(which).await
     }
@@ -43,7 +43,7 @@ impl Client {
     ///
     /// # Errors
     /// When the registry does not have it, cannot be asked, or refuses.
-    pub async fn manifest(&self, repository: &Repository, which: &Which) -> Result<Manifest, OciError> {
+    pub async fn manifest(&self, repository: &Repository, which: &TagOrDigest) -> Result<Manifest, OciError> {
         Route::pull(self, repository).manifest(which).await
     }
 
@@ -57,7 +57,7 @@ impl Client {
         &self,
         repository: &Repository,
         manifest: &Manifest,
-        which: &Which,
+        which: &TagOrDigest,
     ) -> Result<(), OciError> {
         Route::push(self, repository).push_manifest(manifest, which).await
     }
@@ -73,7 +73,7 @@ impl Client {
 }
 
 impl Route {
-    pub(super) async fn resolve(&self, which: &Which) -> Result<Option<Descriptor>, OciError> {
+    pub(super) async fn resolve(&self, which: &TagOrDigest) -> Result<Option<Descriptor>, OciError> {
         match self.head(which).await {
             Ok(response) if response.status().is_success() => {
                 if let Some(descriptor) = described(&response) {
@@ -95,7 +95,7 @@ impl Route {
     }
 
     /// Asks for the headers of a manifest. Where the registry fails at that some times, GET may do better.
-    async fn head(&self, which: &Which) -> Result<Response, OciError> {
+    async fn head(&self, which: &TagOrDigest) -> Result<Response, OciError> {
         let call = read(Method::HEAD, which);
         let what = self.asked(&call.method, &call.to).text;
         let mut tries = 0;
@@ -117,19 +117,19 @@ impl Route {
     /// tag, although it shows the witness, does not have the tag. Some say 401 or 403 for what is missing.
     pub(super) async fn resolve_beside(
         &self,
-        which: &Which,
+        which: &TagOrDigest,
         witness: &Digest,
     ) -> Result<Option<Descriptor>, OciError> {
         match self.resolve(which).await {
             Err(error) if error.is_denied() => {
-                let shown = self.resolve(&Which::Digest(witness.clone())).await;
+                let shown = self.resolve(&TagOrDigest::Digest(witness.clone())).await;
                 if shown.is_ok_and(|shown| shown.is_some()) { Ok(None) } else { Err(error) }
             }
             resolved => resolved,
         }
     }
 
-    pub(super) async fn manifest(&self, which: &Which) -> Result<Manifest, OciError> {
+    pub(super) async fn manifest(&self, which: &TagOrDigest) -> Result<Manifest, OciError> {
         let call = read(Method::GET, which);
         let asked = self.asked(&call.method, &call.to);
         let attempt = || async {
@@ -145,8 +145,8 @@ impl Route {
             let bytes = body_of(&self.client, &asked, response, LARGEST_MANIFEST).await?;
             let mut manifest = Manifest::new(bytes, served.as_deref());
             let expected = match which {
-                Which::Digest(digest) => Some(digest.clone()),
-                Which::Tag(_) => told.and_then(|text| text.parse().ok()),
+                TagOrDigest::Digest(digest) => Some(digest.clone()),
+                TagOrDigest::Tag(_) => told.and_then(|text| text.parse().ok()),
             };
             if expected.is_none() && !is_document(&manifest.bytes) {
                 return Err(self.nonsense(&call, "it is no manifest").into());
@@ -162,7 +162,11 @@ impl Route {
         self.client.patiently(&asked.text, attempt).await
     }
 
-    pub(super) async fn push_manifest(&self, manifest: &Manifest, which: &Which) -> Result<(), OciError> {
+    pub(super) async fn push_manifest(
+        &self,
+        manifest: &Manifest,
+        which: &TagOrDigest,
+    ) -> Result<(), OciError> {
         let listed = self.put_manifest(manifest, which).await?;
         if !listed && let Some(subject) = manifest.contents().ok().and_then(|contents| contents.subject) {
             self.add_referrer(&subject.digest, manifest).await?;
@@ -171,7 +175,11 @@ impl Route {
     }
 
     /// Writes a manifest; says whether the registry lists it with its subject's referrers.
-    pub(super) async fn put_manifest(&self, manifest: &Manifest, which: &Which) -> Result<bool, OciError> {
+    pub(super) async fn put_manifest(
+        &self,
+        manifest: &Manifest,
+        which: &TagOrDigest,
+    ) -> Result<bool, OciError> {
         let mut call = Call::new(Method::PUT, format!("manifests/{which}"));
         let media_type = HeaderValue::from_str(&manifest.media_type)
             .map_err(|_| self.nonsense(&call, "the manifest's media type is no header"))?;
@@ -197,7 +205,12 @@ impl Route {
 
     /// What a refused write comes to. Registries whose tags are immutable refuse the same bytes too, and
     /// each with another status.
-    async fn kept(&self, manifest: &Manifest, which: &Which, refusal: Trouble) -> Result<bool, Trouble> {
+    async fn kept(
+        &self,
+        manifest: &Manifest,
+        which: &TagOrDigest,
+        refusal: Trouble,
+    ) -> Result<bool, Trouble> {
         let immutable = match &refusal.error {
             OciError::Denied { answer, .. } => answer.status == 403,
             OciError::Refused(answer) => {
@@ -210,19 +223,21 @@ impl Route {
         }
         match (self.resolve(which).await, which) {
             (Ok(Some(there)), _) if there.digest == manifest.digest => Ok(false),
-            (Ok(Some(there)), Which::Tag(tag)) if refusal.error.may_keep_tag() => Err(OciError::Immutable {
-                reference: Box::new(self.repository.tag(tag)?),
-                holds: there.digest,
-                wanted: manifest.digest.clone(),
-                refusal: Box::new(refusal.error),
+            (Ok(Some(there)), TagOrDigest::Tag(tag)) if refusal.error.may_keep_tag() => {
+                Err(OciError::Immutable {
+                    reference: Box::new(self.repository.tag(tag)?),
+                    holds: there.digest,
+                    wanted: manifest.digest.clone(),
+                    refusal: Box::new(refusal.error),
+                }
+                .into())
             }
-            .into()),
             _ => Err(refusal),
         }
     }
 
     /// Reads back what was just written; a registry may need a moment to show it.
-    pub(super) async fn read_back(&self, which: &Which) -> Result<Option<Digest>, OciError> {
+    pub(super) async fn read_back(&self, which: &TagOrDigest) -> Result<Option<Digest>, OciError> {
         let what = self.asked(&Method::HEAD, &read(Method::HEAD, which).to).text;
         let attempt = || async {
             let error = match self.resolve(which).await {
@@ -310,7 +325,7 @@ impl Route {
     }
 }
 
-fn read(method: Method, which: &Which) -> Call {
+fn read(method: Method, which: &TagOrDigest) -> Call {
     let mut call = Call::new(method, format!("manifests/{which}"));
     call.headers.insert(ACCEPT_HEADER, HeaderValue::from_static(ACCEPT));
     call

@@ -145,11 +145,11 @@ pub struct Reference {
 
 impl Reference {
     /// What to ask the registry for: the digest, else the tag, else `latest`.
-    pub fn which(&self) -> Which {
+    pub fn which(&self) -> TagOrDigest {
         match (&self.digest, &self.tag) {
-            (Some(digest), _) => Which::Digest(digest.clone()),
-            (None, Some(tag)) => Which::Tag(tag.clone()),
-            (None, None) => Which::Tag("latest".to_owned()),
+            (Some(digest), _) => TagOrDigest::Digest(digest.clone()),
+            (None, Some(tag)) => TagOrDigest::Tag(tag.clone()),
+            (None, None) => TagOrDigest::Tag("latest".to_owned()),
         }
     }
 }
@@ -207,14 +207,14 @@ impl From<Reference> for String {
 
 /// Which manifest of a repository: the distribution API's `<reference>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Which {
+pub enum TagOrDigest {
     /// The one that a tag names now.
     Tag(String),
     /// The one with this digest.
     Digest(Digest),
 }
 
-impl fmt::Display for Which {
+impl fmt::Display for TagOrDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tag(tag) => f.write_str(tag),
@@ -328,7 +328,7 @@ mod tests {
         assert_eq!(both.repository.name(), "p/t/app");
         assert_eq!(both.tag.as_deref(), Some("1"));
         assert_eq!(both.which().to_string(), DIGEST);
-        assert_eq!("shop".parse::<Reference>().unwrap().which(), Which::Tag("latest".into()));
+        assert_eq!("shop".parse::<Reference>().unwrap().which(), TagOrDigest::Tag("latest".into()));
         assert_eq!("alpine".parse::<Repository>().unwrap().api_host(), "registry-1.docker.io");
     }
 

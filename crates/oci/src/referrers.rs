@@ -14,7 +14,7 @@ use super::digest::Digest;
 use super::error::{OciError, Trouble};
 use super::manifest::{Descriptor, LARGEST_MANIFEST, Manifest, OCI_INDEX};
 use super::pages::{Pages, next_query};
-use super::reference::{Repository, Which};
+use super::reference::{Repository, TagOrDigest};
 use super::route::{Call, Route};
 use super::transport::body_of;
 
@@ -71,7 +71,7 @@ impl Route {
         subject: &Digest,
         witness: &Digest,
     ) -> Result<Option<Manifest>, OciError> {
-        let which = Which::Tag(subject.referrers_tag());
+        let which = TagOrDigest::Tag(subject.referrers_tag());
         match self.manifest(&which).await {
             // One registry has each manifest under such a tag itself.
             Ok(index) if index.digest == *subject => Ok(None),
@@ -138,7 +138,7 @@ impl Route {
 
     /// Adds a manifest to the list that stands in for the referrers API.
     pub(super) async fn add_referrer(&self, subject: &Digest, manifest: &Manifest) -> Result<(), OciError> {
-        let which = Which::Tag(subject.referrers_tag());
+        let which = TagOrDigest::Tag(subject.referrers_tag());
         let old = self.tagged_referrers(subject, &manifest.digest).await?;
         let mut index: Value = match &old {
             Some(old) => serde_json::from_slice(&old.bytes)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tokio::io::AsyncWriteExt;
 
 use oci::image::{Limit, Platform, choose, unpack};
-use oci::{Client, Contents, Manifest, Reference, Which};
+use oci::{Client, Contents, Manifest, Reference, TagOrDigest};
 use sys::error::{Exit, Failure};
 use sys::removals::Directory;
 
@@ -69,7 +69,7 @@ async fn image(client: &Client, reference: &Reference) -> Result<Contents, Failu
         platforms.extend(choice.platforms);
         // The best one is looked at next.
         for digest in choice.digests.iter().rev() {
-            left.push(Which::Digest(digest.parse()?));
+            left.push(TagOrDigest::Digest(digest.parse()?));
         }
     }
     let mut why = format!("it has no image for {}/{}", platform.os, platform.architecture);

@@ -8,7 +8,7 @@ use super::access::{client, inputs};
 use super::{required, text};
 use crate::inputs;
 use crate::report::{Console, Transfer, attachments, left_behind, size};
-use oci::{CopyOptions, CopyReport, OnExisting, Reference, Tally, Which};
+use oci::{CopyOptions, CopyReport, OnExisting, Reference, TagOrDigest, Tally};
 use sys::error::{Exit, Failure};
 use sys::world::World;
 
@@ -45,8 +45,8 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     let destination: Reference = text(matches, "destination").parse()?;
     let tag = match (&destination.tag, &destination.digest, source.which()) {
         (Some(tag), None, _) => Some(tag.clone()),
-        (None, None, Which::Tag(tag)) => Some(tag),
-        (None, None, Which::Digest(_)) => source.tag.clone(),
+        (None, None, TagOrDigest::Tag(tag)) => Some(tag),
+        (None, None, TagOrDigest::Digest(_)) => source.tag.clone(),
         (_, Some(_), _) => {
             return Err(Failure::usage(
                 format!("the destination {destination} names a digest"),

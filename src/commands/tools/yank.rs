@@ -6,7 +6,7 @@ use super::access::{client, inputs};
 use super::{present, required, text};
 use crate::gate::record::{self, By, Judgement, Record, UNSIGNED};
 use crate::report::Console;
-use oci::{Reference, Which};
+use oci::{Reference, TagOrDigest};
 use sys::error::{Exit, Failure};
 use sys::world::World;
 
@@ -50,8 +50,8 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
         reason: Some(reason.to_owned()),
         judged: world.now.to_string(),
         version: match image.which() {
-            Which::Tag(version) => Some(version),
-            Which::Digest(_) => None,
+            TagOrDigest::Tag(version) => Some(version),
+            TagOrDigest::Digest(_) => None,
         },
         image: image.clone(),
         by: By { actor, ..by },

@@ -10,7 +10,7 @@ use crate::edges::kube::Kubeconfig;
 use crate::gate::plan::{Located, Side};
 use crate::report::Reporter;
 use oci::logins::Login;
-use oci::{Credentials, Renewed};
+use oci::{Credentials, RefreshableCredentials};
 use sys::error::Failure;
 use sys::sync::Mutex;
 use workflow_commands::Level;
@@ -22,7 +22,7 @@ pub struct Account {
     registry: Option<String>,
     located: Option<Located>,
     /// What the client of registries shows; set when the account is entered.
-    renewed: Renewed,
+    renewed: RefreshableCredentials,
     found: OnceLock<Cluster>,
     keeper: Mutex<Option<Renewer>>,
 }
@@ -40,14 +40,14 @@ impl Account {
             identity,
             registry: side.registry.clone(),
             located: side.cluster.clone(),
-            renewed: Renewed::default(),
+            renewed: RefreshableCredentials::default(),
             found: OnceLock::new(),
             keeper: Mutex::default(),
         }))
     }
 
     /// The registry that its token logs in to, and what to show there.
-    pub fn registry(&self) -> Option<(&str, Renewed)> {
+    pub fn registry(&self) -> Option<(&str, RefreshableCredentials)> {
         Some((self.registry.as_deref()?, self.renewed.clone()))
     }
 

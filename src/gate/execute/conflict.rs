@@ -5,7 +5,7 @@ use super::{Execution, Progress, Said, removal};
 use crate::gate::plan::{Action, Job, Names, Plan, Promotion};
 use crate::gate::record::{self, Finding, Kept, Rule};
 use crate::inputs::{Command, OnExisting, Records};
-use oci::{Digest, Repository, Which};
+use oci::{Digest, Repository, TagOrDigest};
 use sys::error::{Exit, Failure};
 
 /// What the tag at the destination names.
@@ -37,7 +37,7 @@ impl Execution<'_> {
     ) -> Result<There, Failure> {
         let version = &progress.plan.version.version;
         let destination = promotion.destination.image(name).repository()?;
-        let found = self.edges.oci.resolve(&destination, &Which::Tag(version.clone())).await?;
+        let found = self.edges.oci.resolve(&destination, &TagOrDigest::Tag(version.clone())).await?;
         let Some(holds) = found.map(|found| found.digest) else { return Ok(There::Free) };
         if holds == *wanted {
             return Ok(There::Same);
@@ -89,7 +89,7 @@ impl Execution<'_> {
     pub(super) async fn conflicts(&self, progress: &Progress) -> Said {
         let Some((promotion, names)) = ahead(&progress.plan) else { return Ok(None) };
         let version = &progress.plan.version.version;
-        let tag = Which::Tag(version.clone());
+        let tag = TagOrDigest::Tag(version.clone());
         let mut said = Vec::new();
         for name in names {
             let destination = promotion.destination.image(name).repository()?;

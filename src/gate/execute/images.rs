@@ -9,7 +9,7 @@ use crate::domain::outcome::Event;
 use crate::edges::make;
 use crate::gate::plan::{Job, Names, Place, Plan, Promotion, Step};
 use crate::inputs::Command;
-use oci::{Reference, Repository, Which};
+use oci::{Reference, Repository, TagOrDigest};
 use sys::error::{Exit, Failure};
 
 impl Execution<'_> {
@@ -22,7 +22,7 @@ impl Execution<'_> {
         for name in &names {
             let repository = path.image(name).repository()?;
             let reference = repository.tag(&version)?;
-            match self.edges.oci.resolve(&repository, &Which::Tag(version.clone())).await {
+            match self.edges.oci.resolve(&repository, &TagOrDigest::Tag(version.clone())).await {
                 Ok(Some(found)) => {
                     let image = Image { name: name.clone(), reference, digest: found.digest };
                     self.pushed(&image, pushed.as_deref(), progress).await?;

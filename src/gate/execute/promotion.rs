@@ -11,7 +11,7 @@ use crate::gate::plan::{Promotion, Step};
 use crate::gate::record::Kept;
 use crate::inputs;
 use crate::report::{Transfer, attachments, left_behind, size};
-use oci::{CopyOptions, CopyReport, Digest, OnExisting, Which};
+use oci::{CopyOptions, CopyReport, Digest, OnExisting, TagOrDigest};
 use sys::error::{Exit, Failure};
 
 /// An image that may be promoted.
@@ -194,7 +194,7 @@ impl Execution<'_> {
         let version = &progress.plan.version.version;
         for image in images {
             let source = promotion.source.image(&image.name).repository()?;
-            let now = self.edges.oci.resolve(&source, &Which::Tag(version.clone())).await?;
+            let now = self.edges.oci.resolve(&source, &TagOrDigest::Tag(version.clone())).await?;
             let now = now.map(|found| found.digest);
             if now.as_ref() != Some(&image.digest) {
                 return Err(differs(
@@ -219,7 +219,7 @@ impl Execution<'_> {
         let version = progress.plan.version.version.clone();
         for Ready { image, kept, records, .. } in images {
             let destination = promotion.destination.image(&image.name).repository()?;
-            let now = self.edges.oci.resolve(&destination, &Which::Tag(version.clone())).await?;
+            let now = self.edges.oci.resolve(&destination, &TagOrDigest::Tag(version.clone())).await?;
             let now = now.map(|found| found.digest);
             if now.as_ref() != Some(&image.digest) {
                 let help = match &now {

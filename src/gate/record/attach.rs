@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::statement::{self, PREDICATE_TYPE};
 use super::value::Record;
-use oci::{Client, Content, Digest, Manifest, OCI_MANIFEST, OciError, Repository, Which};
+use oci::{Client, Content, Digest, Manifest, OCI_MANIFEST, OciError, Repository, TagOrDigest};
 
 /// What a record is as an artifact.
 const ARTIFACT_TYPE: &str = "application/vnd.coreeng.p2p.gate.v1+json";
@@ -57,7 +57,7 @@ pub async fn attach(
     if of_the_same.max_by_key(|other| other.time()).is_some_and(|newest| record.repeats(newest)) {
         return Ok(false);
     }
-    let Some(subject) = client.resolve(repository, &Which::Digest(digest.clone())).await? else {
+    let Some(subject) = client.resolve(repository, &TagOrDigest::Digest(digest.clone())).await? else {
         return Err(OciError::NotFound {
             repository: repository.clone(),
             what: format!("manifest {digest}"),
@@ -112,7 +112,7 @@ async fn read_one(
     digest: &Digest,
     listed: &Digest,
 ) -> Result<Kept, OciError> {
-    let manifest = client.manifest(repository, &Which::Digest(listed.clone())).await?;
+    let manifest = client.manifest(repository, &TagOrDigest::Digest(listed.clone())).await?;
     let layer = manifest.contents().ok().and_then(|contents| {
         contents.blobs.into_iter().find(|blob| blob.media_type == STATEMENT && blob.size <= LARGEST)
     });
@@ -147,7 +147,7 @@ pub async fn carry(client: &Client, to: &Repository, digest: &Digest, kept: &[Ke
         for Kept { manifest, statement, .. } in missing {
             client.push_blob(to, &Content::Bytes(Bytes::from_static(b"{}"))).await?;
             client.push_blob(to, &Content::Bytes(statement.clone())).await?;
-            client.push_manifest(to, manifest, &Which::Digest(manifest.digest.clone())).await?;
+            client.push_manifest(to, manifest, &TagOrDigest::Digest(manifest.digest.clone())).await?;
         }
     }
     arrived(client, to, digest, kept).await

@@ -1,6 +1,6 @@
 //! Records that anybody who may push can write: which of them do not count.
 
-use ::oci::{Content, Manifest, OCI_MANIFEST, Which};
+use ::oci::{Content, Manifest, OCI_MANIFEST, TagOrDigest};
 use p2p::gate::record::{By, Judgement, Record};
 use serde_json::json;
 
@@ -62,12 +62,12 @@ fn a_record_of_another_image_does_not_count_where_it_is_attached_again() {
     at(&gate, "extended-test/shop", "1.0.0", async |client, repository, digest| {
         let right = right.parse().unwrap();
         let listed = client.referrers(&repository, &right).await.unwrap().remove(0);
-        let manifest = client.manifest(&repository, &Which::Digest(listed.digest)).await.unwrap();
+        let manifest = client.manifest(&repository, &TagOrDigest::Digest(listed.digest)).await.unwrap();
         let text = String::from_utf8(manifest.bytes.to_vec()).unwrap();
         let moved = text.replace(right.as_str(), digest.as_str());
         let moved = Manifest::new(moved.into(), Some(OCI_MANIFEST));
         client.push_blob(&repository, &Content::Bytes("{}".into())).await.unwrap();
-        client.push_manifest(&repository, &moved, &Which::Digest(moved.digest.clone())).await.unwrap();
+        client.push_manifest(&repository, &moved, &TagOrDigest::Digest(moved.digest.clone())).await.unwrap();
     });
     let gate = gate.tag("v1.0.0");
     let run = gate.run(&["extended-test", "--version", "1.0.0"]);

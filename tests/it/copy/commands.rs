@@ -1,6 +1,6 @@
 //! The command lines, judged by what they print and by skopeo.
 
-use ::oci::Which;
+use ::oci::TagOrDigest;
 
 use super::{Embedded, err, out, run};
 use crate::oci::{assert_whole, client, repository, shop, tag};
@@ -68,7 +68,7 @@ async fn an_image_by_digest_needs_no_tag() {
     let copied = run(&["copy", &source, &format!("{}/prod/app", to.host())]).await;
     assert!(copied.status.success(), "{}", err(&copied));
     let at = repository(&to.host(), "prod/app");
-    assert_eq!(client().manifest(&at, &Which::Digest(image.digest.clone())).await.unwrap(), image);
+    assert_eq!(client().manifest(&at, &TagOrDigest::Digest(image.digest.clone())).await.unwrap(), image);
     assert_eq!(client().tags(&at).await.unwrap().unwrap_or_default(), Vec::<String>::new());
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::registry::{Account, Auth, Fault, Faults, Options, Server};
-use ::oci::{Client, CopyOptions, Manifest, Repository, Settings, Which};
+use ::oci::{Client, CopyOptions, Manifest, Repository, Settings, TagOrDigest};
 use ::workflow_commands::Secret;
 
 use super::{Embedded, assert_complete};
@@ -244,7 +244,7 @@ async fn a_tag_that_moves_while_it_is_read_gives_one_image_or_the_other() {
         let server = Server::start(options).await.unwrap();
         let source = repository(&server.address().to_string(), "test/app");
         let destination = repository(&to.host(), &format!("p{position}"));
-        let now = Which::Tag("now".into());
+        let now = TagOrDigest::Tag("now".into());
         let report = client()
             .copy_which(&source, &now, &destination, &["1".into()], &CopyOptions::default())
             .await

@@ -2,7 +2,7 @@
 
 use ::oci::{
     AttachedState, Client, CopyOptions, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Digest, Manifest,
-    OCI_INDEX, OCI_MANIFEST, Repository, Which,
+    OCI_INDEX, OCI_MANIFEST, Repository, TagOrDigest,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -100,7 +100,7 @@ async fn check(node: Node, client: &Client, from: &Repository, to: &[Repository;
             (report.moved, report.mounted, report.skipped),
             (foreseen.moved, foreseen.mounted, foreseen.skipped)
         );
-        assert_eq!(client.manifest(at, &Which::Tag("1".into())).await.unwrap(), image);
+        assert_eq!(client.manifest(at, &TagOrDigest::Tag("1".into())).await.unwrap(), image);
         assert_complete(client, at, &image.digest).await;
         for one in &report.attached {
             assert_eq!(one.state, AttachedState::Copied);

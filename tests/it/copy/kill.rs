@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use ::oci::Which;
+use ::oci::TagOrDigest;
 
 use super::{assert_complete, err, p2p, run};
 use crate::oci::{Builder, client, noise, repository, tag};
@@ -46,7 +46,7 @@ async fn a_hundred_kills_leave_no_tag_on_half_an_image() {
             unfinished += 1;
             let next = run(&["copy", &name, &there]).await;
             assert!(next.status.success(), "{moment}: {}", err(&next));
-            let copied = client.manifest(&at, &Which::Tag("1".into())).await.unwrap();
+            let copied = client.manifest(&at, &TagOrDigest::Tag("1".into())).await.unwrap();
             assert_eq!(copied, image);
         }
         assert_complete(&client, &at, &image.digest).await;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ::oci::{Content, Descriptor, Digest, Manifest, OCI_MANIFEST, OciError, Which};
+use ::oci::{Content, Descriptor, Digest, Manifest, OCI_MANIFEST, OciError, TagOrDigest};
 use serde_json::json;
 
 use super::{Builder, LAYER, client, descriptor, noise, repository, shop, tag, watched};
@@ -15,13 +15,13 @@ async fn tags_and_digests_resolve_to_what_was_pushed() {
     let (client, at) = (client(), repository(registry.host(), "shop/app"));
     assert_eq!(client.resolve(&at, &tag("1.2.3")).await.unwrap(), None);
     let image = shop(&client, &at).await;
-    for which in [tag("1.2.3"), Which::Digest(image.digest.clone())] {
+    for which in [tag("1.2.3"), TagOrDigest::Digest(image.digest.clone())] {
         assert_eq!(client.resolve(&at, &which).await.unwrap(), Some(image.descriptor()));
         assert_eq!(client.manifest(&at, &which).await.unwrap(), image);
     }
     let gone = Digest::of("nowhere");
-    assert_eq!(client.resolve(&at, &Which::Digest(gone.clone())).await.unwrap(), None);
-    let error = client.manifest(&at, &Which::Digest(gone.clone())).await.unwrap_err();
+    assert_eq!(client.resolve(&at, &TagOrDigest::Digest(gone.clone())).await.unwrap(), None);
+    let error = client.manifest(&at, &TagOrDigest::Digest(gone.clone())).await.unwrap_err();
     assert!(error.is_not_found() && error.to_string().contains(gone.as_str()), "{error}");
 }
 
@@ -144,7 +144,7 @@ async fn manifests_that_are_damaged_or_refused_are_errors() {
     let image = shop(&client, &at).await;
     let front = Front::start(registry.host(), |_| Act::Corrupt).await;
     let error = client
-        .manifest(&repository(front.host(), "app"), &Which::Digest(image.digest.clone()))
+        .manifest(&repository(front.host(), "app"), &TagOrDigest::Digest(image.digest.clone()))
         .await
         .unwrap_err();
     assert!(matches!(&error, OciError::Mismatch { .. }), "{error}");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use ::oci::{
     CopyOptions, DOCKER_LIST, DOCKER_MANIFEST, Digest, How, Listener, OCI_INDEX, OCI_MANIFEST, OciError,
-    OnExisting, Progress, Tally, Which,
+    OnExisting, Progress, TagOrDigest, Tally,
 };
 use ::sys::error::Help;
 use serde_json::json;
@@ -114,7 +114,8 @@ async fn all_platforms_come_along_children_first() {
         client.push_manifest(&destination, &index, &tag("inner")).await.unwrap();
         assert_whole(&destination, "inner", &index).await;
         for child in [&amd64, &arm64, &index, &outer] {
-            let there = client.manifest(&destination, &Which::Digest(child.digest.clone())).await.unwrap();
+            let there =
+                client.manifest(&destination, &TagOrDigest::Digest(child.digest.clone())).await.unwrap();
             assert_eq!(&there, child);
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ::oci::{
     Client, Content, CopyOptions, CopyReport, Credentials, Descriptor, Keyring, Manifest, OCI_INDEX,
-    OCI_MANIFEST, OciError, OnExisting, Repository, Settings, Which,
+    OCI_MANIFEST, OciError, OnExisting, Repository, Settings, TagOrDigest,
 };
 use ::sys::error::Help;
 use ::workflow_commands::Secret;
@@ -304,7 +304,7 @@ async fn the_subject_is_no_list_of_its_referrers() {
     assert_eq!((report.attached.len(), report.unread.len()), (0, 0), "{report:?}");
     // Something about it can be pushed, and does not become a part of it.
     attach(&client, &source, &index, "application/spdx+json").await;
-    assert_eq!(client.manifest(&source, &Which::Digest(index.digest.clone())).await.unwrap(), index);
+    assert_eq!(client.manifest(&source, &TagOrDigest::Digest(index.digest.clone())).await.unwrap(), index);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

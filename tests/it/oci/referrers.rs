@@ -115,5 +115,5 @@ async fn referrers_come_along_by_the_api() {
     let at = repository(to.host(), "prod/app");
     let report = client.copy(&source, &image.digest, &at, &["1".into()], &with).await.unwrap();
     assert_eq!(report.attached.len(), 2);
-    assert!(client.resolve(&at, &::oci::Which::Digest(two.digest)).await.unwrap().is_some());
+    assert!(client.resolve(&at, &::oci::TagOrDigest::Digest(two.digest)).await.unwrap().is_some());
 }

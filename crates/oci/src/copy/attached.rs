@@ -7,7 +7,7 @@ use super::run::{Job, Walk};
 use super::{Attached, AttachedState, OnExisting};
 use crate::digest::Digest;
 use crate::error::OciError;
-use crate::reference::Which;
+use crate::reference::TagOrDigest;
 
 /// The tags under which cosign keeps what it made (github.com/sigstore/cosign, `specs/`).
 const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
@@ -24,7 +24,7 @@ pub(super) struct Attachment {
 impl Job {
     /// What refers to a manifest, at the source. What cannot be read is noted, and is no failure.
     pub(super) async fn find_attached(&self, subject: &Digest) -> Result<Vec<Attachment>, OciError> {
-        let tags = COSIGN.map(|kind| Which::Tag(format!("{}.{kind}", subject.referrers_tag())));
+        let tags = COSIGN.map(|kind| TagOrDigest::Tag(format!("{}.{kind}", subject.referrers_tag())));
         let [signature, attestation, sbom] = &tags;
         let (referrers, signature, attestation, sbom) = tokio::try_join!(
             self.source.referrers(subject),
@@ -51,7 +51,7 @@ impl Job {
 
     /// What a tag of cosign's names. The subject was read with the same rights, so that a tag which is refused
     /// is one that is missing.
-    async fn signed(&self, subject: &Digest, tag: &Which) -> Result<Option<Digest>, OciError> {
+    async fn signed(&self, subject: &Digest, tag: &TagOrDigest) -> Result<Option<Digest>, OciError> {
         match self.source.resolve(tag).await {
             Ok(found) => Ok(found.map(|found| found.digest)),
             Err(error) if error.is_denied() => Ok(None),
@@ -83,7 +83,7 @@ impl Job {
             if !seen.insert((digest.clone(), tag.clone())) {
                 continue;
             }
-            let which = tag.map_or_else(|| Which::Digest(digest.clone()), Which::Tag);
+            let which = tag.map_or_else(|| TagOrDigest::Digest(digest.clone()), TagOrDigest::Tag);
             let state = match self.held(&which, image).await? {
                 Some(there) if there == digest => AttachedState::Present,
                 Some(_) if self.options.on_existing == OnExisting::Fail => AttachedState::Kept,
@@ -91,7 +91,7 @@ impl Job {
             };
             let whole = state == AttachedState::Copied;
             let read = async {
-                let root = self.source.manifest(&Which::Digest(digest.clone())).await?;
+                let root = self.source.manifest(&TagOrDigest::Digest(digest.clone())).await?;
                 self.walk(root, Walk { whole, attached: true }).await
             };
             let graph = match read.await {
@@ -114,10 +114,10 @@ impl Job {
 
     /// What the destination has under the name of an attachment. Only a tag can be taken; all else is asked to
     /// save work.
-    async fn held(&self, which: &Which, image: &Digest) -> Result<Option<Digest>, OciError> {
+    async fn held(&self, which: &TagOrDigest, image: &Digest) -> Result<Option<Digest>, OciError> {
         let fail = self.options.on_existing == OnExisting::Fail && !self.options.dry_run;
         let found = match which {
-            Which::Tag(_) if fail => self.destination.resolve_beside(which, image).await,
+            TagOrDigest::Tag(_) if fail => self.destination.resolve_beside(which, image).await,
             _ => match self.destination.resolve(which).await {
                 Err(error) if error.leaves_open() => Ok(None),
                 found => found,

@@ -63,8 +63,8 @@ impl Job {
             async {
                 let ended = attempt.await;
                 match &ended {
-                    Ok(_) => self.flow.well(),
-                    Err(Trouble { again: Again::After(_), .. }) => self.flow.badly(),
+                    Ok(_) => self.limit.well(),
+                    Err(Trouble { again: Again::After(_), .. }) => self.limit.badly(),
                     Err(_) => {}
                 }
                 ended

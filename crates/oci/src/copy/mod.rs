@@ -1,10 +1,10 @@
 //! Copying an image, whole and unchanged: what may be said about a copy, and what it reports.
 //! `run` walks the image, `blobs` brings one blob over, `attached` what refers to the image, `tags` writes the
-//! tags, `flow` decides how much is under way at once.
+//! tags, `concurrency_limit` decides how much is under way at once.
 
 mod attached;
 mod blobs;
-mod flow;
+mod concurrency_limit;
 mod run;
 mod tags;
 

@@ -10,14 +10,14 @@ use tokio::task::JoinSet;
 
 use super::attached::Attachment;
 use super::blobs::Mounts;
-use super::flow::Flow;
+use super::concurrency_limit::ConcurrencyLimit;
 use super::tags::Held;
 use super::{CopyOptions, CopyReport, How, Progress, Tally};
 use crate::client::Client;
 use crate::digest::Digest;
 use crate::error::OciError;
 use crate::manifest::{Contents, Descriptor, Manifest};
-use crate::reference::{Reference, Repository, Which};
+use crate::reference::{Reference, Repository, TagOrDigest};
 use crate::route::Route;
 use sys::sync::Mutex;
 
@@ -45,7 +45,7 @@ impl Client {
         tags: &[String],
         options: &CopyOptions,
     ) -> Result<CopyReport, OciError> {
-        self.copy_which(source, &Which::Digest(digest.clone()), destination, tags, options).await
+        self.copy_which(source, &TagOrDigest::Digest(digest.clone()), destination, tags, options).await
     }
 
     /// The same for what a tag names at the moment when its manifest is read; that is one request
@@ -56,7 +56,7 @@ impl Client {
     pub async fn copy_which(
         &self,
         source: &Repository,
-        which: &Which,
+        which: &TagOrDigest,
         destination: &Repository,
         tags: &[String],
         options: &CopyOptions,
@@ -85,7 +85,7 @@ pub(super) struct Job {
     pub(super) mounts: Mounts,
     /// Source and destination are in one registry, and a token may be for both.
     pub(super) together: bool,
-    pub(super) flow: Arc<Flow>,
+    pub(super) limit: Arc<ConcurrencyLimit>,
     counts: Mutex<Counts>,
     manifests: AtomicU64,
     /// The blobs that were taken care of: image and attachments may share some.
@@ -162,7 +162,7 @@ impl Job {
             options: options.clone(),
             mounts,
             together,
-            flow: Arc::new(Flow::new(options.concurrency)),
+            limit: Arc::new(ConcurrencyLimit::new(options.concurrency)),
             counts: Mutex::default(),
             manifests: AtomicU64::new(0),
             seen: Mutex::default(),
@@ -172,14 +172,14 @@ impl Job {
 
     async fn run(
         self: &Arc<Self>,
-        which: &Which,
+        which: &TagOrDigest,
         tags: &[Reference],
         held: Vec<Held>,
         root: Result<Manifest, OciError>,
     ) -> Result<CopyReport, OciError> {
         let (digest, root) = match (which, root) {
-            (Which::Digest(digest), root) => (digest.clone(), root),
-            (Which::Tag(_), root) => {
+            (TagOrDigest::Digest(digest), root) => (digest.clone(), root),
+            (TagOrDigest::Tag(_), root) => {
                 let root = root?;
                 (root.digest.clone(), Ok(root))
             }
@@ -202,12 +202,12 @@ impl Job {
         } else {
             if !unchanged {
                 // What refers to it should find it; the tag still comes last.
-                self.push(&graph.root, &Which::Digest(digest.clone())).await?;
+                self.push(&graph.root, &TagOrDigest::Digest(digest.clone())).await?;
             }
             self.copy_attached(graph.attached.clone(), digest).await?
         };
         if tags.is_empty() {
-            self.push(&graph.root, &Which::Digest(digest.clone())).await?;
+            self.push(&graph.root, &TagOrDigest::Digest(digest.clone())).await?;
         }
         self.write_tags(&graph.root, &missing).await?;
         Ok(self.report(digest, unchanged, attached))
@@ -275,7 +275,7 @@ impl Job {
     fn spawn_search(self: &Arc<Self>, tasks: &mut JoinSet<Result<Step, OciError>>, subject: Digest) {
         let job = Arc::clone(self);
         tasks.spawn(async move {
-            let _pass = job.flow.enter().await;
+            let _pass = job.limit.enter().await;
             job.find_attached(&subject).await.map(Step::Attached)
         });
     }
@@ -289,8 +289,8 @@ impl Job {
     ) {
         let job = Arc::clone(self);
         tasks.spawn(async move {
-            let _pass = job.flow.enter().await;
-            let which = Which::Digest(child.digest.clone());
+            let _pass = job.limit.enter().await;
+            let which = TagOrDigest::Digest(child.digest.clone());
             // Some registries break on reading a blob as a manifest: a blob is asked for as such.
             let mut unknown = false;
             if !child.is_manifest() {
@@ -341,7 +341,7 @@ impl Job {
             self.found(blob.size);
             let job = Arc::clone(self);
             tasks.spawn(async move {
-                let _pass = job.flow.enter().await;
+                let _pass = job.limit.enter().await;
                 let how = job.copy_blob(&blob).await?;
                 Ok(Step::Copied { blob, how })
             });
@@ -376,15 +376,15 @@ impl Job {
     pub(super) async fn push_children(self: &Arc<Self>, graph: &Graph) -> Result<(), OciError> {
         for level in &graph.levels {
             try_join_all(level.iter().map(|manifest| async {
-                let _pass = self.flow.enter().await;
-                self.push(manifest, &Which::Digest(manifest.digest.clone())).await
+                let _pass = self.limit.enter().await;
+                self.push(manifest, &TagOrDigest::Digest(manifest.digest.clone())).await
             }))
             .await?;
         }
         Ok(())
     }
 
-    pub(super) async fn push(&self, manifest: &Manifest, which: &Which) -> Result<(), OciError> {
+    pub(super) async fn push(&self, manifest: &Manifest, which: &TagOrDigest) -> Result<(), OciError> {
         if !self.options.dry_run {
             self.destination.push_manifest(manifest, which).await?;
         }

@@ -8,7 +8,7 @@ use super::run::Job;
 use crate::digest::Digest;
 use crate::error::OciError;
 use crate::manifest::Manifest;
-use crate::reference::{Reference, Which};
+use crate::reference::{Reference, TagOrDigest};
 
 /// What a destination tag held before the copy; a registry may refuse to tell.
 pub(super) type Held = Result<Option<Digest>, OciError>;
@@ -25,7 +25,7 @@ impl Job {
     /// What the tags hold now and, at the same time, the image's manifest.
     pub(super) async fn look(
         &self,
-        which: &Which,
+        which: &TagOrDigest,
         tags: &[Reference],
     ) -> (Vec<Held>, Result<Manifest, OciError>) {
         let held = join_all(tags.iter().map(|tag| async move {
@@ -62,7 +62,7 @@ impl Job {
     pub(super) async fn write_tags(&self, root: &Manifest, goals: &[Goal<'_>]) -> Result<(), OciError> {
         let cautious = self.options.on_existing == OnExisting::Fail && !self.options.dry_run;
         if cautious && goals.iter().any(|goal| goal.unknown) {
-            self.push(root, &Which::Digest(root.digest.clone())).await?;
+            self.push(root, &TagOrDigest::Digest(root.digest.clone())).await?;
         }
         for Goal { tag, unknown } in goals {
             let held = if cautious && *unknown {

@@ -13,7 +13,7 @@ const MOST: usize = 2;
 
 /// Lets tasks through.
 #[derive(Debug)]
-pub(super) struct Flow {
+pub(super) struct ConcurrencyLimit {
     permits: Arc<Semaphore>,
     state: Mutex<State>,
 }
@@ -28,7 +28,7 @@ struct State {
     owed: usize,
 }
 
-impl Flow {
+impl ConcurrencyLimit {
     /// Begins with `first` at once, at least one.
     pub(super) fn new(first: usize) -> Self {
         let first = first.clamp(1, Semaphore::MAX_PERMITS / MOST);
@@ -40,7 +40,7 @@ impl Flow {
 
     /// Waits until one more may be under way. `None` never comes: the semaphore is not closed.
     pub(super) async fn enter(self: &Arc<Self>) -> Pass {
-        Pass { permit: Arc::clone(&self.permits).acquire_owned().await.ok(), flow: Arc::clone(self) }
+        Pass { permit: Arc::clone(&self.permits).acquire_owned().await.ok(), limit: Arc::clone(self) }
     }
 
     /// One went well.
@@ -78,13 +78,13 @@ impl Flow {
 #[derive(Debug)]
 pub(super) struct Pass {
     permit: Option<OwnedSemaphorePermit>,
-    flow: Arc<Flow>,
+    limit: Arc<ConcurrencyLimit>,
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
         if let Some(permit) = self.permit.take()
-            && self.flow.owes()
+            && self.limit.owes()
         {
             permit.forget();
         }
@@ -97,35 +97,35 @@ mod tests {
 
     #[tokio::test]
     async fn grows_to_twice_and_halves_on_trouble() {
-        let flow = Arc::new(Flow::new(8));
+        let limit = Arc::new(ConcurrencyLimit::new(8));
         for _ in 0..100 {
-            flow.well();
+            limit.well();
         }
-        assert_eq!(flow.permits.available_permits(), 16);
+        assert_eq!(limit.permits.available_permits(), 16);
         let mut passes = Vec::new();
         for _ in 0..14 {
-            passes.push(flow.enter().await);
+            passes.push(limit.enter().await);
         }
         // Two are free; six more are taken away as they come back.
-        flow.badly();
-        assert_eq!(flow.permits.available_permits(), 0);
+        limit.badly();
+        assert_eq!(limit.permits.available_permits(), 0);
         passes.truncate(8);
-        assert_eq!(flow.permits.available_permits(), 0);
+        assert_eq!(limit.permits.available_permits(), 0);
         passes.clear();
-        assert_eq!(flow.permits.available_permits(), 8);
+        assert_eq!(limit.permits.available_permits(), 8);
         for _ in 0..10 {
-            flow.badly();
+            limit.badly();
         }
-        assert_eq!(flow.permits.available_permits(), 4);
-        flow.well();
-        assert_eq!(flow.permits.available_permits(), 5);
+        assert_eq!(limit.permits.available_permits(), 4);
+        limit.well();
+        assert_eq!(limit.permits.available_permits(), 5);
     }
 
     #[tokio::test]
     async fn one_at_a_time_stays_possible() {
-        let flow = Arc::new(Flow::new(0));
-        flow.badly();
-        drop(flow.enter().await);
-        assert_eq!(flow.permits.available_permits(), 1);
+        let limit = Arc::new(ConcurrencyLimit::new(0));
+        limit.badly();
+        drop(limit.enter().await);
+        assert_eq!(limit.permits.available_permits(), 1);
     }
 }
