@@ -5,6 +5,7 @@ mod accounts;
 mod builder;
 mod conflict;
 mod copied;
+mod diagnostics;
 mod images;
 mod log_file;
 mod preflight;
@@ -16,7 +17,6 @@ mod release;
 mod removal;
 mod site;
 mod target;
-mod trouble;
 mod version;
 mod waves;
 

@@ -89,7 +89,7 @@ impl Execution<'_> {
         let result = self.target(target, None, None, promotes).await;
         self.reporter.emit(&Event::GroupEnded);
         let result = self.passed_on(&step.name, result, progress);
-        self.explained(target, began, result).await
+        self.with_diagnostics(target, began, result).await
     }
 
     /// Two targets at the same time: one in place, the other in a copy of the workspace as the
@@ -138,7 +138,7 @@ impl Execution<'_> {
         self.reporter.emit(&Event::GroupEnded);
         for (step, target, result) in [(first, in_place, one), (second, in_copy, other)] {
             let result = self.passed_on(&step.name, result, progress);
-            let result = self.explained(target, began, result).await;
+            let result = self.with_diagnostics(target, began, result).await;
             self.ended(progress, result);
         }
         let late = || vec!["there was no time to bring all of nft's artifacts back".to_owned()];

@@ -5,13 +5,13 @@ mod access;
 mod answer;
 mod client;
 mod connection;
+mod diagnostics;
 mod error;
 mod exec;
 mod help;
 mod pod;
 mod question;
 mod subnamespace;
-mod trouble;
 
 pub use access::Action;
 pub use client::Api;

@@ -1,6 +1,6 @@
-//! Pods and events as the core API has them
-//! (<https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/>), and what they
-//! say of a deployment that went wrong.
+//! Pods and events of the core API
+//! (<https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/>), and the problems that
+//! they show.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -79,47 +79,47 @@ impl Pod {
         &self.metadata.name
     }
 
-    /// What is wrong with it, if anything is.
-    pub(super) fn trouble(&self) -> Option<String> {
+    /// The pod's problem in one line, if it has one.
+    pub(super) fn problem(&self) -> Option<String> {
         let status = &self.status;
-        let mut said: Vec<String> = self.containers().filter_map(Container::trouble).collect();
+        let mut problems: Vec<String> = self.containers().filter_map(Container::problem).collect();
         match status.phase.as_str() {
             "Succeeded" => return None,
-            "Failed" => said.insert(0, with(&or(&status.reason, "Failed"), &status.message)),
-            // Nothing of it runs yet: the conditions say what it waits for.
-            "Pending" if said.is_empty() => {
+            "Failed" => problems.insert(0, with(&or(&status.reason, "Failed"), &status.message)),
+            // No container has started, so the conditions name what the pod waits for.
+            "Pending" if problems.is_empty() => {
                 let unmet = status
                     .conditions
                     .iter()
                     .find(|condition| condition.status == "False" && !condition.message.is_empty());
-                said.push(with("Pending", unmet.map_or("", |condition| &condition.message)));
+                problems.push(with("Pending", unmet.map_or("", |condition| &condition.message)));
             }
             _ => {}
         }
-        (!said.is_empty()).then(|| said.join("; "))
+        (!problems.is_empty()).then(|| problems.join("; "))
     }
 
-    /// The container whose log may tell why, and whether that of its last life does.
-    pub(super) fn speaker(&self) -> Option<(&str, bool)> {
-        let ill = self.containers().filter(|container| container.trouble().is_some());
-        let mut spoke = ill.filter(|container| {
+    /// The container whose log may show the cause, and whether to read the log of its last run.
+    pub(super) fn container_to_log(&self) -> Option<(&str, bool)> {
+        let unhealthy = self.containers().filter(|container| container.problem().is_some());
+        let mut started = unhealthy.filter(|container| {
             container.state.running.is_some()
                 || container.state.terminated.is_some()
                 || container.last_state.terminated.is_some()
         });
-        let container = spoke.next()?;
-        let between = container.state.waiting.is_some();
-        Some((&container.name, between))
+        let container = started.next()?;
+        let previous = container.state.waiting.is_some();
+        Some((&container.name, previous))
     }
 
     fn containers(&self) -> impl Iterator<Item = &Container> {
-        // Init containers that are done say nothing of interest, and come first when they are not.
+        // An init container that has not finished blocks the others, so it comes first.
         self.status.init_container_statuses.iter().chain(&self.status.container_statuses)
     }
 }
 
 impl Container {
-    fn trouble(&self) -> Option<String> {
+    fn problem(&self) -> Option<String> {
         let ended = |cause: &Cause| {
             with(
                 &format!("{} with exit code {}", or(&cause.reason, "ended"), cause.exit_code),
@@ -198,7 +198,7 @@ impl Event {
 }
 
 impl Events {
-    /// The latest of them since a moment, the oldest first, as lines.
+    /// The latest `most` events that are not older than `since`, the oldest first, as lines.
     pub(super) fn since(mut self, since: Timestamp, most: usize) -> Vec<String> {
         self.items.retain(|event| event.last().is_none_or(|last| last >= since));
         self.items.sort_by_key(Event::last);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_is_well_is_not_told_of() {
+    fn a_healthy_pod_has_no_problem() {
         for status in [
             json!({"phase": "Running", "containerStatuses": [{"name": "app", "ready": true, "restartCount": 2, "state": {"running": {}}}]}),
             json!({"phase": "Succeeded", "containerStatuses": [{"name": "job", "state": {"terminated": {"exitCode": 0}}}]}),
@@ -248,41 +248,41 @@ mod tests {
                 "containerStatuses": [{"name": "app", "ready": true, "state": {"running": {}}}]}),
         ] {
             let pod = pod(&status);
-            assert_eq!(pod.trouble(), None, "{pod:?}");
-            assert_eq!(pod.speaker(), None, "{pod:?}");
+            assert_eq!(pod.problem(), None, "{pod:?}");
+            assert_eq!(pod.container_to_log(), None, "{pod:?}");
         }
     }
 
     #[test]
-    fn what_is_wrong_with_a_pod_is_said_in_one_line() {
+    fn the_problem_of_a_pod_is_one_line() {
         let crashed = pod(
             &json!({"phase": "Running", "containerStatuses": [{"name": "app", "restartCount": 3,
             "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container"}},
             "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}]}),
         );
         assert_eq!(
-            crashed.trouble().unwrap(),
+            crashed.problem().unwrap(),
             "container app: CrashLoopBackOff: back-off 40s restarting failed container; before that Error with exit code 1; restarted 3 times"
         );
-        assert_eq!(crashed.speaker(), Some(("app", true)));
+        assert_eq!(crashed.container_to_log(), Some(("app", true)));
         let image = pod(&json!({"phase": "Pending", "containerStatuses": [{"name": "app",
             "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"x\""}}}]}));
-        assert_eq!(image.trouble().unwrap(), "container app: ImagePullBackOff: Back-off pulling image \"x\"");
-        assert_eq!(image.speaker(), None);
+        assert_eq!(image.problem().unwrap(), "container app: ImagePullBackOff: Back-off pulling image \"x\"");
+        assert_eq!(image.container_to_log(), None);
         let unready = pod(
             &json!({"phase": "Running", "containerStatuses": [{"name": "app", "ready": false, "state": {"running": {}}}]}),
         );
-        assert_eq!(unready.trouble().unwrap(), "container app: running, but not ready");
-        assert_eq!(unready.speaker(), Some(("app", false)));
+        assert_eq!(unready.problem().unwrap(), "container app: running, but not ready");
+        assert_eq!(unready.container_to_log(), Some(("app", false)));
         let homeless = pod(&json!({"phase": "Pending", "conditions": [
             {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available:\n3 Insufficient cpu."}]}));
-        assert_eq!(homeless.trouble().unwrap(), "Pending: 0/3 nodes are available: 3 Insufficient cpu.");
+        assert_eq!(homeless.problem().unwrap(), "Pending: 0/3 nodes are available: 3 Insufficient cpu.");
         let evicted = pod(&json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}));
-        assert_eq!(evicted.trouble().unwrap(), "Evicted: low on memory");
+        assert_eq!(evicted.problem().unwrap(), "Evicted: low on memory");
     }
 
     #[test]
-    fn the_latest_warnings_since_a_moment_are_told() {
+    fn the_latest_warnings_since_a_moment_are_shown() {
         let events: Events = serde_json::from_value(json!({"items": [
             {"reason": "Old", "message": "m", "lastTimestamp": "2026-01-01T00:00:00Z", "involvedObject": {"kind": "Pod", "name": "p"}},
             {"reason": "BackOff", "message": "restarting", "count": 7, "lastTimestamp": "2026-01-02T00:00:03Z", "involvedObject": {"kind": "Pod", "name": "p"}},

@@ -1,4 +1,4 @@
-//! What the cluster says of a target that failed in it.
+//! Diagnostics of the cluster for a target that failed in it.
 
 use jiff::Timestamp;
 
@@ -8,12 +8,12 @@ use crate::gate::plan::Target;
 use sys::retry::{Policy, Retrying};
 use workflow_commands::neutralize;
 
-/// Nobody waits long for help: one more try.
+/// Two attempts: diagnostics must not keep the user waiting.
 const ATTEMPTS: u32 = 2;
 
 impl Execution<'_> {
-    /// The result of a target, with what is wrong in its namespace where it failed there.
-    pub(super) async fn explained(
+    /// The result of a target; if the target deploys and failed, with the diagnostics of its namespace.
+    pub(super) async fn with_diagnostics(
         &self,
         target: &Target,
         since: Timestamp,
@@ -25,14 +25,14 @@ impl Execution<'_> {
         };
         let retrying =
             Retrying { policy: Policy { attempts: ATTEMPTS, ..Policy::default() }, ..Retrying::default() };
-        // None where targets get an empty kubeconfig.
+        // There is no cluster to ask where targets get an empty kubeconfig.
         let Ok(api) = self.api(retrying) else { return result };
         let mut stop = self.stop.clone();
-        let trouble = tokio::select! {
-            trouble = api.trouble(namespace, since) => trouble,
+        let lines = tokio::select! {
+            lines = api.diagnostics(namespace, since) => lines,
             _ = stop.wait() => Vec::new(),
         };
         let clean = |line: String| neutralize(&self.masker.clean(&line)).into_owned();
-        StepResult { cluster: trouble.into_iter().map(clean).collect(), ..result }
+        StepResult { cluster: lines.into_iter().map(clean).collect(), ..result }
     }
 }

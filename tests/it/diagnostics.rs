@@ -1,4 +1,4 @@
-//! A target that failed in a cluster: the report says what the cluster knows of it.
+//! Diagnostics of the cluster in the report of a target that failed.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ p2p-nft:
 \t@echo fine
 ";
 
-/// What the API says of `acme-shop-functional`, in which a pod crashes.
+/// The API's answers about `acme-shop-functional`, in which a pod crashes.
 fn crashing(seen: &Seen) -> Option<Reply> {
     let pods = "/api/v1/namespaces/acme-shop-functional/pods";
     Some(match seen.path.strip_prefix(pods) {
@@ -71,7 +71,7 @@ fn cluster() -> Cluster {
 }
 
 #[test]
-fn a_failed_target_comes_with_what_the_cluster_knows() {
+fn a_failed_target_is_reported_with_diagnostics() {
     let cluster = cluster();
     cluster.server().fault(crashing);
     let gate = gate(&cluster);
@@ -97,7 +97,7 @@ fn a_failed_target_comes_with_what_the_cluster_knows() {
 }
 
 #[test]
-fn what_cannot_be_found_out_is_said_and_the_failure_stays_what_it_was() {
+fn a_refused_request_becomes_a_line_and_the_failure_stays() {
     let cluster = cluster();
     cluster.server().fault(|seen| {
         let pods = seen.path.ends_with("/pods");
@@ -123,7 +123,7 @@ fn what_cannot_be_found_out_is_said_and_the_failure_stays_what_it_was() {
 }
 
 #[test]
-fn a_build_that_failed_has_nothing_to_do_with_the_cluster() {
+fn a_failed_build_asks_the_cluster_nothing() {
     let cluster = cluster();
     let gate = gate(&cluster).input("env-vars", "BUILD=3\n");
     let before = cluster.server().requests().len();

@@ -1,6 +1,5 @@
-//! What stands in a namespace's way: the pods that are not well, with the last lines of their logs,
-//! and the latest warnings. Asked after a deployment failed, when `helm` says no more than "timed
-//! out waiting for the condition".
+//! Diagnostics of a namespace after a deployment failed: the unhealthy pods with the last lines of their logs,
+//! and the latest warnings. `helm` alone often prints no more than "timed out waiting for the condition".
 
 use std::time::Duration;
 
@@ -13,28 +12,28 @@ use super::client::Api;
 use super::pod::{Events, List, Pod};
 use super::question::Question;
 
-/// How long all the questions may take together.
+/// The time limit for all requests together.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The most pods and events that are told of.
+/// The most pods and events that are shown.
 const MOST_PODS: usize = 5;
 const MOST_EVENTS: usize = 8;
 
-/// How much of a container's log is shown.
+/// How many lines of a container's log are shown.
 const LOG_LINES: usize = 15;
 
 impl Api {
-    /// What is wrong in `namespace`, as lines of text; none where nothing is, or no such namespace.
-    /// Events are those since `since`. What cannot be found out is a line as well: this is help
-    /// after a failure, and must not become one.
-    pub async fn trouble(&self, namespace: &str, since: Timestamp) -> Vec<String> {
-        match timeout(LIMIT, self.look_around(namespace, since)).await {
+    /// The problems in `namespace`, as lines of text; empty if there are none, or no such namespace. Events older
+    /// than `since` are left out. A request that fails becomes a line too, because diagnostics must not add a
+    /// failure of their own.
+    pub async fn diagnostics(&self, namespace: &str, since: Timestamp) -> Vec<String> {
+        match timeout(LIMIT, self.problems_in(namespace, since)).await {
             Ok(lines) => lines,
             Err(_) => vec![format!("{} did not answer within {} s", self.server(), LIMIT.as_secs())],
         }
     }
 
-    async fn look_around(&self, namespace: &str, since: Timestamp) -> Vec<String> {
+    async fn problems_in(&self, namespace: &str, since: Timestamp) -> Vec<String> {
         let base = format!("/api/v1/namespaces/{namespace}");
         let (pods, events) = tokio::join!(
             self.list::<List<Pod>>("pods", format!("{base}/pods?limit=500")),
@@ -43,17 +42,18 @@ impl Api {
         let mut lines = Vec::new();
         match pods {
             Ok(pods) => {
-                let ill: Vec<_> = pods.items.iter().filter_map(|pod| Some((pod, pod.trouble()?))).collect();
-                let shown = ill.iter().take(MOST_PODS).map(|(pod, trouble)| async move {
-                    let mut lines = vec![format!("pod {}: {trouble}", pod.name())];
-                    if let Some((container, previous)) = pod.speaker() {
+                let unhealthy: Vec<_> =
+                    pods.items.iter().filter_map(|pod| Some((pod, pod.problem()?))).collect();
+                let shown = unhealthy.iter().take(MOST_PODS).map(|(pod, problem)| async move {
+                    let mut lines = vec![format!("pod {}: {problem}", pod.name())];
+                    if let Some((container, previous)) = pod.container_to_log() {
                         lines.extend(self.last_lines(namespace, pod.name(), container, previous).await);
                     }
                     lines
                 });
                 lines.extend(join_all(shown).await.into_iter().flatten());
-                if let more @ 1.. = ill.len().saturating_sub(MOST_PODS) {
-                    lines.push(format!("and {more} more pods that are not well"));
+                if let more @ 1.. = unhealthy.len().saturating_sub(MOST_PODS) {
+                    lines.push(format!("and {more} more unhealthy pods"));
                 }
             }
             Err(line) => lines.push(line),
@@ -77,7 +77,7 @@ impl Api {
         }
     }
 
-    /// The end of a container's log; of its last life, where it is between two.
+    /// The end of a container's log; with `previous`, of its last run.
     async fn last_lines(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> Vec<String> {
         let path = format!(
             "/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&tailLines={LOG_LINES}&limitBytes=16384&previous={previous}"
@@ -88,7 +88,7 @@ impl Api {
                 .filter(|line| !line.trim().is_empty())
                 .map(|line| format!("  {container} | {line}"))
                 .collect(),
-            // A container that never ran has no log, and the pod's state says why.
+            // A container that never ran has no log; the pod's state shows the reason.
             _ => Vec::new(),
         }
     }
