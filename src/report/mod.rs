@@ -1,5 +1,5 @@
 //! The listeners: log, annotations, summary, outputs and the JSON report. Nothing else prints.
-//! They on_event events and know nothing of how the steps are run.
+//! They receive events and know nothing of how the steps are run.
 
 mod annotations;
 mod attachments;
