@@ -110,7 +110,7 @@ fn each_room_knows_only_those_that_it_may() {
 }
 
 /// Adds every room that `room` uses, directly or through others.
-fn reach<'a>(room: &str, reached: &mut BTreeSet<&'a str>) {
+fn reach(room: &str, reached: &mut BTreeSet<&str>) {
     let row = ROOMS.iter().find(|(name, _)| *name == room);
     for other in row.into_iter().flat_map(|(_, others)| others.split_whitespace()) {
         if reached.insert(other) {
