@@ -11,7 +11,7 @@ pub enum Kind {
     Elsewhere,
     /// The `version` input, taken as it is.
     Given(String),
-    /// A laptop, with the short id of its commit ([`crate::edges::git::Git::describe`]).
+    /// A run on a laptop, with the short id of its commit.
     Local(String),
 }
 

@@ -2,7 +2,7 @@
 //! configuration of somebody else's repository names programs to run. We trust the workspace of a job, which
 //! GitHub's runner made, and nothing else.
 //!
-//! git takes our word for it from the environment ([`trusting`]), except 2.35.2 to 2.37 and what
+//! git takes our word for it from the environment, except 2.35.2 to 2.37 and what
 //! distributions made of older ones (Debian's 2.30.2, Ubuntu's 2.34.1): those look into the user's own
 //! files alone, so they get one that includes the user's.
 

@@ -14,7 +14,7 @@ pub const UNSIGNED: &str = "not signed: whoever may push to the registry may wri
 pub struct Record {
     /// [`UNSIGNED`].
     pub trust: String,
-    /// The gate, as [`word`] names it. None where somebody withdrew the image by hand.
+    /// The name of the gate; none if somebody withdrew the image by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
     /// What the gate found.

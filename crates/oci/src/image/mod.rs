@@ -18,7 +18,7 @@ pub use pack::{Descriptor, Packed, pack};
 pub use platform::{Choice, choose};
 pub use unpack::unpack;
 
-/// The media type of the manifest that [`pack`] makes.
+/// The media type of the manifest that [`pack()`] makes.
 pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 /// The media type of its config.
 pub const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
