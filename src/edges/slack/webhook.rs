@@ -20,7 +20,7 @@ const PATIENCE: Policy = Policy {
     patience: Duration::from_secs(3),
 };
 
-/// Sends notification to a webhook: one that starts a workflow by its path (`/triggers/…`, `/workflows/…`), else
+/// Sends a notification to a webhook: one that starts a workflow by its path (`/triggers/…`, `/workflows/…`), else
 /// an incoming one.
 ///
 /// # Errors

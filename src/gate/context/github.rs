@@ -89,7 +89,7 @@ impl Job {
         run_url(Some(&self.server_url), &self.repository, &self.run_id)
     }
 
-    /// The facts that allocation and promotion are decided from; all commits are full ids.
+    /// The facts that tagging and promotion are decided from; all commits are full ids.
     /// Whether another HEAD than the event's is the main branch's is not asked yet, and no version given.
     pub fn facts(&self, event_sha: Commit, head: Commit, named: Option<Named>) -> Facts {
         Facts {
