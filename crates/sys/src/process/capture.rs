@@ -1,11 +1,10 @@
 //! Runs a short command and keeps what it prints.
 
-use std::io;
+use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
-use tokio::net::unix::pipe::Receiver;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::error::ProcessError;
 use super::pump::{PIPE, widen};
@@ -15,15 +14,15 @@ use workflow_commands::{cut, plain};
 /// How long the output may stay open when the command has ended.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// The pause before output is read that has come. Programs like make print line by line, and reading each
-/// line as it comes takes longer than the program itself.
+/// How often output is read while it comes. Programs like make print line by line, and waking up for each line takes
+/// longer than the program itself.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// How often output is read while nothing comes.
+const LONG_PAUSE: Duration = Duration::from_millis(16);
 
 /// This many characters of the end of standard error are shown in an error.
 const SHOWN: usize = 2000;
-
-/// How much room there is for the next read, in bytes.
-const CHUNK: usize = 64 * 1024;
 
 /// What a command printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -94,28 +93,22 @@ pub async fn capture_any(spec: &Spec, limit: Duration) -> Result<Captured, Proce
     let (mut child, _group) = spec.start(stdout, stderr, None)?;
     // Boxed, so that the futures of callers stay small.
     let capturing = Box::pin(async {
+        let mut pause = PAUSE;
         let status = loop {
-            let status = tokio::select! {
-                biased;
-                status = child.wait() => Some(status.map_err(lost)?),
-                () = async { more(&out, &err).await; sleep(PAUSE).await } => None,
-            };
-            out.read()?;
-            err.read()?;
-            if let Some(status) = status {
-                break status;
+            let ended = timeout(pause, child.wait()).await;
+            let came = out.read()? | err.read()?;
+            if let Ok(status) = ended {
+                break status.map_err(lost)?;
             }
-        };
-        let rest = async {
-            while out.open || err.open {
-                more(&out, &err).await;
-                out.read()?;
-                err.read()?;
-            }
-            Ok(())
+            pause = if came { PAUSE } else { (pause * 2).min(LONG_PAUSE) };
         };
         // A process that the command left running may hold the streams open.
-        timeout(SETTLE, rest).await.unwrap_or(Ok(()))?;
+        let settled = Instant::now() + SETTLE;
+        while (out.open || err.open) && Instant::now() < settled {
+            sleep(PAUSE).await;
+            out.read()?;
+            err.read()?;
+        }
         Ok(status)
     });
     let ended = timeout(limit, capturing).await;
@@ -125,54 +118,40 @@ pub async fn capture_any(spec: &Spec, limit: Duration) -> Result<Captured, Proce
     Ok(Captured { code: status.code(), signal: status.signal(), stdout: out.text, stderr })
 }
 
-/// Waits until one of the streams can be read.
-async fn more(out: &Stream<'_>, err: &Stream<'_>) {
-    tokio::select! {
-        () = out.readable() => {}
-        () = err.readable() => {}
-    }
-}
-
 /// One stream of a command.
 struct Stream<'a> {
     spec: &'a Spec,
-    pipe: Receiver,
+    pipe: PipeReader,
     text: Vec<u8>,
     open: bool,
 }
 
 impl<'a> Stream<'a> {
     /// A stream, and the end that the command writes to.
-    fn new(spec: &'a Spec) -> io::Result<(Self, io::PipeWriter)> {
-        let (reader, writer) = io::pipe()?;
-        widen(&reader);
-        let pipe = Receiver::from_owned_fd(reader.into())?;
+    fn new(spec: &'a Spec) -> io::Result<(Self, PipeWriter)> {
+        let (pipe, writer) = io::pipe()?;
+        rustix::io::ioctl_fionbio(&pipe, true)?;
+        widen(&pipe);
         Ok((Self { spec, pipe, text: Vec::new(), open: true }, writer))
     }
 
-    async fn readable(&self) {
-        if !self.open || self.pipe.readable().await.is_err() {
-            std::future::pending::<()>().await;
+    /// Takes what is in the pipe, but no more than it holds: a command may write without end. Returns whether there
+    /// was anything.
+    fn read(&mut self) -> Result<bool, ProcessError> {
+        if !self.open {
+            return Ok(false);
         }
-    }
-
-    /// Takes what is in the pipe, but no more than it holds: a command may write without end.
-    fn read(&mut self) -> Result<(), ProcessError> {
         let before = self.text.len();
-        while self.open && self.text.len() - before < PIPE {
-            self.text.reserve(CHUNK);
-            match self.pipe.try_read_buf(&mut self.text) {
-                Ok(0) => self.open = false,
-                Ok(_) if self.text.len() > self.spec.output_limit => {
-                    let (command, limit) = (self.spec.to_string(), self.spec.output_limit);
-                    return Err(ProcessError::TooLong { command, limit });
-                }
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(self.spec.lost(error)),
-            }
+        match (&self.pipe).take(PIPE as u64).read_to_end(&mut self.text) {
+            Ok(length) => self.open = length == PIPE,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(self.spec.lost(error)),
         }
-        Ok(())
+        if self.text.len() > self.spec.output_limit {
+            let (command, limit) = (self.spec.to_string(), self.spec.output_limit);
+            return Err(ProcessError::TooLong { command, limit });
+        }
+        Ok(self.text.len() > before)
     }
 }
 
