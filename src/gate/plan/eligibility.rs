@@ -206,16 +206,16 @@ impl fmt::Display for Ineligible {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn commit(digit: char) -> Commit {
+    pub(in crate::gate::plan) fn commit(digit: char) -> Commit {
         #[expect(clippy::unwrap_used, reason = "forty hexadecimal digits are a commit")]
         digit.to_string().repeat(40).parse().unwrap()
     }
 
     /// A push to main, HEAD where the event is.
-    fn push() -> Facts {
+    pub(in crate::gate::plan) fn push() -> Facts {
         Facts {
             event: "push".to_owned(),
             git_ref: "refs/heads/main".to_owned(),

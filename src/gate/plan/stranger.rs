@@ -85,28 +85,12 @@ impl Stranger {
 
 #[cfg(test)]
 mod tests {
+    use super::super::eligibility::tests::{commit, push};
     use super::*;
-
-    fn commit(digit: char) -> Commit {
-        #[expect(clippy::unwrap_used, reason = "forty hexadecimal digits are a commit")]
-        digit.to_string().repeat(40).parse().unwrap()
-    }
 
     /// An event whose commit is `a`; `b` is checked out.
     fn other_head(event: &str) -> Facts {
-        Facts {
-            event: event.to_owned(),
-            git_ref: "refs/heads/main".to_owned(),
-            event_sha: commit('a'),
-            head: commit('b'),
-            own_heads: Vec::new(),
-            lacks_secrets: false,
-            named: None,
-            of_main: false,
-            given: None,
-            pull_request_head: None,
-            fork: false,
-        }
+        Facts { event: event.to_owned(), head: commit('b'), ..push() }
     }
 
     const EVERY: [&str; 8] = [

@@ -40,8 +40,8 @@ fn each_app_has_its_versions_its_images_and_its_warnings() {
 
     // One app of two images, in a directory of its own, without integration tests.
     let digests = ["server", "worker"].map(|name| {
-        let digest = scene.digest(&format!("shop/api/test/{name}:3.0.10"));
-        assert_eq!(scene.digest(&format!("shop/api/extended-test/{name}:3.0.10")), digest);
+        let digest = scene.registry.digest(&format!("shop/api/test/{name}:3.0.10"));
+        assert_eq!(scene.registry.digest(&format!("shop/api/extended-test/{name}:3.0.10")), digest);
         digest
     });
     assert_ne!(digests[0], digests[1]);
@@ -75,5 +75,8 @@ fn each_app_has_its_versions_its_images_and_its_warnings() {
     };
     assert_eq!(outputs("version"), ["1.2.4", "1.2.3", "v1.2.4", "true"]);
     assert_eq!(outputs("web"), ["1.2.4", "", "", "false"]);
-    assert_eq!(scene.digest("shop/extended-test/web:1.2.4"), scene.digest("shop/test/web:1.2.4"));
+    assert_eq!(
+        scene.registry.digest("shop/extended-test/web:1.2.4"),
+        scene.registry.digest("shop/test/web:1.2.4")
+    );
 }

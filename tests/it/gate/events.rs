@@ -50,7 +50,7 @@ fn a_pull_request_is_tested_as_its_head_and_leaves_nothing() {
     assert_eq!(ended.steps("quiet"), steps("skipped"));
     assert_eq!(
         ended.json("gate", "images")[0]["digest"],
-        scene.digest(&format!("shop/test/web:{version}")).as_str()
+        scene.registry.digest(&format!("shop/test/web:{version}")).as_str()
     );
     assert_eq!(scene.registry.tags("shop/extended-test/web"), [""; 0]);
     assert_eq!(scene.bare.tags().keys().collect::<Vec<_>>(), ["v1.2.3"]);
@@ -77,7 +77,10 @@ fn a_version_tag_is_promoted_and_another_tag_is_not() {
     ] {
         assert_eq!(ended.output("gate", output), value, "{output}");
     }
-    assert_eq!(scene.digest("shop/extended-test/web:2.0.0"), scene.digest("shop/test/web:2.0.0"));
+    assert_eq!(
+        scene.registry.digest("shop/extended-test/web:2.0.0"),
+        scene.registry.digest("shop/test/web:2.0.0")
+    );
 
     let ended = scene.event("push", json!({"ref": "refs/tags/nightly"}), &[Job::new("gate")]);
     ended.run.passed();
@@ -92,7 +95,7 @@ fn a_version_tag_is_promoted_and_another_tag_is_not() {
     ] {
         assert_eq!(ended.output("gate", output), value, "{output}");
     }
-    assert_eq!(scene.versions("shop/test/web"), ["2.0.0", &version]);
-    assert_eq!(scene.versions("shop/extended-test/web"), ["2.0.0"]);
+    assert_eq!(scene.registry.versions("shop/test/web"), ["2.0.0", &version]);
+    assert_eq!(scene.registry.versions("shop/extended-test/web"), ["2.0.0"]);
     assert_eq!(scene.bare.tags(), tags);
 }

@@ -16,8 +16,8 @@ fn one_digest_goes_from_fast_feedback_through_extended_test_to_production() {
     let job =
         |command: &str| Job::new("gate").with("command", command).with("fast-feedback-path", "fast-feedback");
     scene.push(&[job("fast-feedback")]).run.passed();
-    let digest = scene.digest("shop/fast-feedback/web:1.2.4");
-    assert_eq!(scene.digest("shop/extended-test/web:1.2.4"), digest);
+    let digest = scene.registry.digest("shop/fast-feedback/web:1.2.4");
+    assert_eq!(scene.registry.digest("shop/extended-test/web:1.2.4"), digest);
 
     // Others go on in between; the gates are about what awaits them.
     scene.repository.file("later", "of the next version");
@@ -41,8 +41,8 @@ fn one_digest_goes_from_fast_feedback_through_extended_test_to_production() {
         assert!(!ended.path("gate", "workspace/.git/worktrees").exists());
         assert_eq!(ended.annotations("gate", "warning"), Vec::<&str>::new());
     }
-    assert_eq!(scene.digest("shop/prod/web:1.2.4"), digest);
-    assert_eq!(scene.versions("shop/prod/web"), ["1.2.4"]);
+    assert_eq!(scene.registry.digest("shop/prod/web:1.2.4"), digest);
+    assert_eq!(scene.registry.versions("shop/prod/web"), ["1.2.4"]);
 }
 
 #[test]
@@ -88,8 +88,8 @@ fn build_and_tests_and_promotion_can_be_jobs_of_their_own() {
     let known = ended.json("build", "environments");
     assert_eq!(known["gcp-dev"]["region"], "europe-west2");
     assert_eq!(known["gcp-dev"]["registry"], scene.at("shop"));
-    let digest = scene.digest("shop/test/web:1.2.4");
-    assert_eq!(scene.digest("shop/extended-test/web:1.2.4"), digest);
+    let digest = scene.registry.digest("shop/test/web:1.2.4");
+    assert_eq!(scene.registry.digest("shop/extended-test/web:1.2.4"), digest);
     assert_eq!(ended.json("promote", "promoted")[0]["digest"], digest.as_str());
     let report: serde_json::Value = serde_json::from_str(&ended.file("promote", "report.json")).unwrap();
     let source = &report["plan"]["environment"];

@@ -15,9 +15,9 @@ fn a_push_is_tagged_and_promoted_and_the_same_again_changes_nothing() {
     let tags = scene.bare.tags();
     assert_eq!(tags.keys().collect::<Vec<_>>(), ["v1.2.3", "v1.2.4"]);
     assert_eq!(tags["v1.2.4"], scene.head);
-    let digest = scene.digest("shop/test/web:1.2.4");
-    assert_eq!(scene.digest("shop/extended-test/web:1.2.4"), digest);
-    assert_eq!(scene.versions("shop/extended-test/web"), ["1.2.4"]);
+    let digest = scene.registry.digest("shop/test/web:1.2.4");
+    assert_eq!(scene.registry.digest("shop/extended-test/web:1.2.4"), digest);
+    assert_eq!(scene.registry.versions("shop/extended-test/web"), ["1.2.4"]);
 
     let mut outputs = ended.outputs("gate");
     let (source, destination) = (scene.at("shop/test/web:1.2.4"), scene.at("shop/extended-test/web:1.2.4"));
@@ -94,7 +94,7 @@ fn a_push_is_tagged_and_promoted_and_the_same_again_changes_nothing() {
     }
     assert_eq!((again.json("gate", "images"), again.json("gate", "promoted")), (images, promoted));
     assert_eq!(again.steps("gate"), steps);
-    assert_eq!(scene.digest("shop/extended-test/web:1.2.4"), digest);
+    assert_eq!(scene.registry.digest("shop/extended-test/web:1.2.4"), digest);
     let creations = scene.github.requests().into_iter().filter(Seen::creates_ref).count();
     assert_eq!(creations, 1);
 }

@@ -40,7 +40,7 @@ fn nothing_but_what_was_tested_is_promoted() {
     let ended = scene.push(&["own", "wrong", "moved"].map(|name| Job::new(name).apart()));
     ended.run.failed();
     assert_eq!(["own", "wrong", "moved"].map(|job| ended.exit_code(job)), [0, 1, 1]);
-    let digest = |image: &str| scene.digest(image);
+    let digest = |image: &str| scene.registry.digest(image);
     let recorded = |job| ended.json(job, "images")[0]["digest"].as_str().unwrap().to_owned();
 
     assert_eq!(

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,7 +12,6 @@ use crate::support::docker_registry::{DockerRegistry, PASSWORD, USER};
 use crate::support::git::Bare;
 use crate::support::github::Github;
 use crate::support::repository::Repository;
-use crate::support::tools::tool;
 
 /// A repository whose `main` is at GitHub, one commit after `v1.2.3`, and a registry with a login.
 pub(super) struct Scene {
@@ -71,26 +69,6 @@ impl Scene {
             .event(name, payload)
             .run();
         Ended { run, kept }
-    }
-
-    /// The tags of a repository, without those that stand in for the referrers API.
-    pub(super) fn versions(&self, repository: &str) -> Vec<String> {
-        let mut tags = self.registry.tags(repository);
-        tags.retain(|tag| !tag.starts_with("sha256-"));
-        tags
-    }
-
-    /// What skopeo calls the digest of a tag, `shop/test/web:1.2.4` say.
-    pub(super) fn digest(&self, image: &str) -> String {
-        let output = Command::new(tool("skopeo"))
-            .args(["inspect", "--tls-verify=false", "--format", "{{.Digest}}", "--creds"])
-            .arg(format!("{USER}:{PASSWORD}"))
-            .arg(format!("docker://{}/{image}", self.registry.host()))
-            .output()
-            .unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "skopeo inspect {image}: {error}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     /// A reference in the registry.

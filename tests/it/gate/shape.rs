@@ -99,7 +99,10 @@ fn a_makefile_of_the_usual_shape_passes_the_gate() {
         "deploying 1.2.4 to acme-web-nft\nnft tests in acme-web-nft passed\n"
     );
     // The include's recipe stands in no file that git tracks: the image is copied natively.
-    assert_eq!(scene.digest("shop/extended-test/web:1.2.4"), scene.digest("shop/test/web:1.2.4"));
+    assert_eq!(
+        scene.registry.digest("shop/extended-test/web:1.2.4"),
+        scene.registry.digest("shop/test/web:1.2.4")
+    );
     assert_eq!(ended.json("gate", "promoted").as_array().unwrap().len(), 1);
     assert!(!ended.log("gate").contains("the include promotes"));
     settings().bind(|| insta::assert_snapshot!("log", ended.log("gate")));

@@ -57,6 +57,26 @@ impl DockerRegistry {
         &self.host
     }
 
+    /// The tags of a repository, without those that stand in for the referrers API.
+    pub(crate) fn versions(&self, repository: &str) -> Vec<String> {
+        let mut tags = self.tags(repository);
+        tags.retain(|tag| !tag.starts_with("sha256-"));
+        tags
+    }
+
+    /// What skopeo calls the digest of a tag, `shop/test/web:1.2.4` say.
+    pub(crate) fn digest(&self, image: &str) -> String {
+        let output = Command::new("skopeo")
+            .args(["inspect", "--tls-verify=false", "--format", "{{.Digest}}", "--creds"])
+            .arg(format!("{USER}:{PASSWORD}"))
+            .arg(format!("docker://{}/{image}", self.host))
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "skopeo inspect {image}: {error}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
     /// Where it keeps a blob, to damage or remove it behind its back.
     pub(crate) fn blob_path(&self, digest: &str) -> PathBuf {
         let hex = digest.trim_start_matches("sha256:");

@@ -104,7 +104,7 @@ impl Bare {
 
 /// A repository with a working tree; removed when dropped.
 pub(crate) struct Checkout {
-    directory: TempDir,
+    pub(super) directory: TempDir,
 }
 
 impl Checkout {
@@ -126,7 +126,7 @@ impl Checkout {
     }
 
     /// Writes a file, with the directories that it needs.
-    pub(crate) fn file(&self, path: &str, text: &str) -> PathBuf {
+    pub(crate) fn file(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();

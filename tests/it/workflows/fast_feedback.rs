@@ -36,8 +36,8 @@ fn a_push_to_main_is_tagged_tested_and_promoted() {
             "version/p2p-version/increment-version: success",
         ]
     );
-    let digest = scene.digest("dev/fast-feedback/web:1.2.4");
-    assert_eq!(scene.digest("test/extended-test/web:1.2.4"), digest);
+    let digest = scene.registry.digest("dev/fast-feedback/web:1.2.4");
+    assert_eq!(scene.registry.digest("test/extended-test/web:1.2.4"), digest);
     assert_eq!(scene.registry.tags("dev/test/web"), [""; 0], "the path of the plain action");
     assert_eq!(ended.annotations("notice"), [NOT_SCANNED]);
 
@@ -135,7 +135,7 @@ fn a_pull_request_promotes_nothing_and_integrates_where_it_is_told_to() {
     assert_eq!((count("p2p-integration (dev): success"), count("p2p-integration (dev)")), (1, 1), "{jobs:?}");
     assert_eq!(count("promote"), 0, "{jobs:?}");
     assert_eq!(scene.bare.tags().keys().collect::<Vec<_>>(), ["v1.2.3"]);
-    assert_eq!(scene.versions("dev/fast-feedback/web"), [version.as_str()]);
+    assert_eq!(scene.registry.versions("dev/fast-feedback/web"), [version.as_str()]);
     assert_eq!(scene.registry.tags("test/extended-test/web"), [""; 0]);
     let warnings = ended.annotations("warning");
     assert!(warnings.iter().any(|warning| warning.contains("p2p-integration is skipped")), "{warnings:?}");

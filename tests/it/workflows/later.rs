@@ -30,7 +30,7 @@ fn one_digest_goes_from_the_build_to_production() {
     let scene = Scene::new(&[("Makefile", MAKEFILE)]).with_slack(&webhook);
     let scheduled = |name: &str| scene.workflow("schedule", json!({}), &pasted(name));
     scene.push(TWO_JOBS).run.passed();
-    let digest = scene.digest("dev/fast-feedback/web:1.2.4");
+    let digest = scene.registry.digest("dev/fast-feedback/web:1.2.4");
     // main goes on; what is tested is the tag.
     scene.repository.file("Makefile", "p2p-extended-test p2p-prod:\n\tfalse\n");
     scene.repository.commit("break what comes later");
@@ -49,8 +49,8 @@ fn one_digest_goes_from_the_build_to_production() {
     );
     assert_eq!(ended.targets(), ["p2p-extended-test 1.2.4 test"]);
     assert_eq!(ended.annotations("warning"), [""; 0], "the record of fast feedback came along");
-    assert_eq!(scene.digest("test/extended-test/web:1.2.4"), digest);
-    assert_eq!(scene.digest("live/prod/web:1.2.4"), digest);
+    assert_eq!(scene.registry.digest("test/extended-test/web:1.2.4"), digest);
+    assert_eq!(scene.registry.digest("live/prod/web:1.2.4"), digest);
     assert_eq!(slack.requests().len(), 0, "nobody wants to know that tests passed");
 
     let ended = scheduled("prod");
@@ -63,7 +63,7 @@ fn one_digest_goes_from_the_build_to_production() {
         ]
     );
     assert_eq!(ended.targets(), ["p2p-prod 1.2.4 live"]);
-    assert_eq!(scene.versions("live/prod/web"), ["1.2.4"]);
+    assert_eq!(scene.registry.versions("live/prod/web"), ["1.2.4"]);
     assert_eq!(scene.bare.tags().len(), 2, "no tag but the first gate's");
     let told: Vec<_> = slack.requests().iter().map(|seen| seen.json()["text"].clone()).collect();
     assert_eq!(told, [":white_check_mark: web 1.2.4 is in production"]);
@@ -133,10 +133,10 @@ wait:
         targets.extend(["dev", "test"].map(|environment| format!("{target} 1.2.4 {environment}")));
     }
     assert_eq!(ended.targets(), targets);
-    let first = scene.digest("dev/fast-feedback/web:1.2.4");
-    assert_ne!(scene.digest("test/fast-feedback/web:1.2.4"), first);
+    let first = scene.registry.digest("dev/fast-feedback/web:1.2.4");
+    assert_ne!(scene.registry.digest("test/fast-feedback/web:1.2.4"), first);
     for destination in ["test", "live"] {
-        assert_eq!(scene.digest(&format!("{destination}/extended-test/web:1.2.4")), first);
+        assert_eq!(scene.registry.digest(&format!("{destination}/extended-test/web:1.2.4")), first);
     }
     let jobs = ended.jobs();
     let promotions = jobs.iter().filter(|job| job.contains("/promote-to-extended-test: success")).count();

@@ -36,8 +36,8 @@ fn two_apps_have_their_own_versions_images_and_artifacts() {
     assert_eq!(tags.keys().collect::<Vec<_>>(), ["api-v3.0.10", "api-v3.0.9", "v1.2.3", "web-v0.0.1"]);
     assert_eq!((&tags["api-v3.0.10"], &tags["web-v0.0.1"]), (&scene.head, &scene.head));
     for image in ["api:3.0.10", "web:0.0.1"] {
-        let digest = scene.digest(&format!("dev/fast-feedback/{image}"));
-        assert_eq!(scene.digest(&format!("test/extended-test/{image}")), digest);
+        let digest = scene.registry.digest(&format!("dev/fast-feedback/{image}"));
+        assert_eq!(scene.registry.digest(&format!("test/extended-test/{image}")), digest);
     }
     assert_eq!(ended.targets().len(), 8);
     for app in ["api", "web"] {

@@ -1,7 +1,6 @@
 //! A tenant's repository on GitHub with its environments, and the workflows that it calls.
 
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -11,7 +10,6 @@ use crate::support::docker_registry::DockerRegistry;
 use crate::support::git::Bare;
 use crate::support::github::Github;
 use crate::support::repository::Repository;
-use crate::support::tools::tool;
 
 /// What the workflows upload with.
 pub(super) const UPLOAD: &str = "actions/upload-artifact@b7c566a772e6b6bfb58ed0dc250532a479d7789f";
@@ -143,25 +141,6 @@ impl Scene {
     /// Sends `main` to GitHub as it is now.
     pub(super) fn push_main(&self) {
         self.repository.git(&["push", "--quiet", text(self.bare.path()), "main"]);
-    }
-
-    /// The tags of a repository, without those that stand in for the referrers API.
-    pub(super) fn versions(&self, repository: &str) -> Vec<String> {
-        let mut tags = self.registry.tags(repository);
-        tags.retain(|tag| !tag.starts_with("sha256-"));
-        tags
-    }
-
-    /// What skopeo calls the digest of a tag, `dev/fast-feedback/web:1.2.4` say.
-    pub(super) fn digest(&self, image: &str) -> String {
-        let output = Command::new(tool("skopeo"))
-            .args(["inspect", "--tls-verify=false", "--format", "{{.Digest}}"])
-            .arg(format!("docker://{}/{image}", self.registry.host()))
-            .output()
-            .unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "skopeo inspect {image}: {error}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 }
 
