@@ -8,7 +8,7 @@ use sys::closest;
 use sys::error::Failure;
 
 /// The words of an error of clap's about the command `name`; ours where a flag is not one of it.
-pub(super) fn said(error: &Error, name: &str) -> String {
+pub(super) fn message(error: &Error, name: &str) -> String {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,

@@ -22,7 +22,7 @@ pub enum Asked {
     /// `p2p copy`, `latest` or `verify`: the name of the command, and its arguments.
     Tool(String, ArgMatches),
     /// Text to print, and whether it is the answer to a question (`--help`) or to a mistake.
-    Said(String, bool),
+    Text(String, bool),
 }
 
 /// The flags that were given.
@@ -69,7 +69,7 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
     }
     // With a value it is the input of that name, so clap's own flag cannot be.
     if matches!(args, [only] if only == "--version" || only == "-V") {
-        return Asked::Said(format!("p2p {}", crate::VERSION), true);
+        return Asked::Text(format!("p2p {}", crate::VERSION), true);
     }
     let program = std::iter::once(OsString::from("p2p"));
     let short = args.iter().any(|word| word == "-h");
@@ -93,13 +93,13 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
         Some(named) => bare().subcommand(with_flags(named, word(1), short)),
         None => command(),
     };
-    if let Some(said) = mistakes::no_repository(&name, word(1)) {
-        return Asked::Said(said.to_string(), false);
+    if let Some(message) = mistakes::no_repository(&name, word(1)) {
+        return Asked::Text(message.to_string(), false);
     }
     let command = command.subcommand_required(!default_command).arg_required_else_help(!default_command);
     let matches = match command.try_get_matches_from(program.chain(args.iter().cloned())) {
         Ok(matches) => matches,
-        Err(error) => return Asked::Said(mistakes::said(&error, &full_name), !error.use_stderr()),
+        Err(error) => return Asked::Text(mistakes::message(&error, &full_name), !error.use_stderr()),
     };
     match matches.subcommand() {
         Some(("image", matches)) => Asked::Image(matches.clone()),
@@ -119,8 +119,8 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
                 Some(spec) => {
                     let planned = flags.targets.first().filter(|_| name == "plan");
                     let name = planned.map_or_else(|| name.to_owned(), |planned| format!("{name} {planned}"));
-                    let said = mistakes::refused(&format!("--{}", spec.name), &name, None);
-                    Asked::Said(said.to_string(), false)
+                    let message = mistakes::refused(&format!("--{}", spec.name), &name, None);
+                    Asked::Text(message.to_string(), false)
                 }
                 None => Asked::Gate(flags),
             }

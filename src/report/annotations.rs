@@ -63,7 +63,7 @@ impl Listener for Annotations {
                     self.console.annotate_text(Level::Warning, "p2p", warning);
                 }
             }
-            Event::Said(level @ (Level::Warning | Level::Error), text) => {
+            Event::Message(level @ (Level::Warning | Level::Error), text) => {
                 self.console.annotate_text(*level, "p2p", text);
             }
             Event::Annotated(annotation) => self.pass_on(annotation),

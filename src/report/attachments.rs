@@ -13,7 +13,7 @@ pub(crate) fn attachments(attached: &[Attached], dry_run: bool) -> Vec<String> {
     }
     let width = attached.iter().map(|one| one.what.chars().count()).max().unwrap_or_default().max(8);
     let mut lines = vec![format!("{:width$}  {:13}  digest", "attached", "what became")];
-    let mut told: Vec<(&str, AttachedState)> = Vec::new();
+    let mut mentioned: Vec<(&str, AttachedState)> = Vec::new();
     for Attached { what, state, digest, .. } in attached {
         let word = match state {
             AttachedState::Copied if dry_run => "to copy",
@@ -24,8 +24,8 @@ pub(crate) fn attachments(attached: &[Attached], dry_run: bool) -> Vec<String> {
         let alike = attached.iter().filter(|other| other.what == *what && other.state == *state).count();
         if alike <= EACH {
             lines.push(format!("{what:width$}  {word:13}  {digest}"));
-        } else if !told.contains(&(what, *state)) {
-            told.push((what, *state));
+        } else if !mentioned.contains(&(what, *state)) {
+            mentioned.push((what, *state));
             lines.push(format!("{what:width$}  {word:13}  {alike} of them"));
         }
     }

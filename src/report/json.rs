@@ -111,9 +111,9 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_and_the_rest_is_the_same_without_any() {
-        let told = Told { words: ["a \"word\"", "s3cret-one"], seconds: 0.1 };
+        let text = Told { words: ["a \"word\"", "s3cret-one"], seconds: 0.1 };
         let text = |secrets: &[Secret]| {
-            String::from_utf8(super::text(&told, &Masker::new(secrets)).unwrap()).unwrap()
+            String::from_utf8(super::text(&text, &Masker::new(secrets)).unwrap()).unwrap()
         };
         let plain = text(&[]);
         assert_eq!(text(&[Secret::new("in none of it")]), plain);

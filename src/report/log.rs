@@ -167,12 +167,12 @@ impl Listener for Log {
     fn on_event(&mut self, event: &Event<'_>) {
         match event {
             Event::Began { plan } => self.began(plan),
-            Event::Said(Level::Notice, text) => self.say(text),
+            Event::Message(Level::Notice, text) => self.say(text),
             // GitHub shows what annotations say in the log too.
-            Event::Said(Level::Warning, text) if !self.console.is_github() => {
+            Event::Message(Level::Warning, text) if !self.console.is_github() => {
                 self.say(&format!("warning: {text}"));
             }
-            Event::Again(again) => self.say(&format!(
+            Event::Retry(again) => self.say(&format!(
                 "  try {} of {} failed ({}: {}); next in {}",
                 again.attempt,
                 again.of,
@@ -197,7 +197,7 @@ impl Listener for Log {
             Event::Promoted(promoted) => self
                 .say(&format!("promoted {} → {}@{}", promoted.source, promoted.destination, promoted.digest)),
             Event::Ended(outcome) => self.over(outcome),
-            Event::Mask(_) | Event::Said(..) | Event::Annotated(_) | Event::Summarised(..) => {}
+            Event::Mask(_) | Event::Message(..) | Event::Annotated(_) | Event::Summarised(..) => {}
         }
     }
 }

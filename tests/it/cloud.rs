@@ -22,12 +22,12 @@ use crate::support::gate::Run;
 fn failure(run: &Run, step: &str) -> String {
     let steps = run.report["steps"].as_array().unwrap();
     let found = steps.iter().find(|result| result["name"] == step).unwrap();
-    told(&found["failure"])
+    message(&found["failure"])
 }
 
 /// A failure of the report, as a person reads it.
 #[track_caller]
-fn told(failure: &Value) -> String {
+fn message(failure: &Value) -> String {
     let mut text = failure["what"].as_str().unwrap_or_else(|| panic!("no failure: {failure}")).to_owned();
     for cause in failure["causes"].as_array().unwrap() {
         text = format!("{text}\ncaused by: {}", cause.as_str().unwrap());

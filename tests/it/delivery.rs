@@ -106,8 +106,8 @@ fn pins_are_exact_and_touch_nothing_else() {
     }
     repository.file("examples/plain.txt", "coreeng/p2p-action\n");
     repository.commit("users");
-    let said = printed(repository.path(), "pin", &["1.2.3"]);
-    assert_eq!(said.lines().count(), 2, "{said}");
+    let message = printed(repository.path(), "pin", &["1.2.3"]);
+    assert_eq!(message.lines().count(), 2, "{message}");
     let pinned =
         users.replace("coreeng/p2p-action@v1\n", "coreeng/p2p-action@v1.2.3\n").replace("@v1.0 ", "@v1.2.3 ");
     for path in [".github/workflows/gate.yaml", "examples/a b/.github/workflows/app.yaml"] {
@@ -164,8 +164,8 @@ fn a_build_refuses_what_it_cannot_do() {
         .env("PATH", path)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("this is rustc 1.0.0"), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("this is rustc 1.0.0"), "{message}");
 }
 
 #[test]

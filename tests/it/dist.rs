@@ -14,8 +14,8 @@ use crate::support::tools::tool;
 #[test]
 fn cold_then_warm() {
     let (scene, server) = (Scene::with_release_of(BINARY), Server::start([body()]));
-    let said = started(&mut scene.step_from(&server));
-    assert!(said.contains(scene.cached().to_str().unwrap()), "{said}");
+    let message = started(&mut scene.step_from(&server));
+    assert!(message.contains(scene.cached().to_str().unwrap()), "{message}");
     let requests = server.requests();
     assert_eq!(requests.len(), 1);
     assert!(
@@ -45,8 +45,8 @@ fn without_a_mirror_it_asks_the_github_server_of_the_job() {
 fn a_given_binary_needs_no_manifest_and_no_network() {
     let scene = Scene::without_manifest();
     let binary = scene.executable("work space/built here/p2p", BINARY);
-    let said = started(scene.step().env("INPUT_BINARY_PATH", &binary));
-    assert!(said.contains(binary.to_str().unwrap()));
+    let message = started(scene.step().env("INPUT_BINARY_PATH", &binary));
+    assert!(message.contains(binary.to_str().unwrap()));
     started(scene.step().env("INPUT_BINARY_PATH", "built here/p2p"));
 
     scene.write("work space/data", b"");
@@ -73,8 +73,8 @@ fn a_damaged_cache_is_fetched_again() {
     scene.executable("spare", b"#!/bin/sh\necho evil\n");
     std::fs::create_dir_all(scene.cached().parent().unwrap()).unwrap();
     std::fs::copy(scene.path("spare"), scene.cached()).unwrap();
-    let said = started(&mut scene.step_from(&server));
-    assert!(said.contains("is damaged"), "{said}");
+    let message = started(&mut scene.step_from(&server));
+    assert!(message.contains("is damaged"), "{message}");
     assert_eq!(std::fs::read(scene.cached()).unwrap(), BINARY);
 }
 
@@ -83,10 +83,19 @@ fn a_download_with_another_hash_is_never_run() {
     let (scene, server) =
         (Scene::with_release_of(BINARY), Server::start([Answer::Body(b"#!/bin/sh\necho evil\n".into())]));
     let (text, annotation) = refused(&mut scene.step_from(&server));
-    for said in [&text, &annotation] {
-        assert!(said.contains(&format!("v1.2.3/p2p-{} is not what was released", platform())), "{said}");
-        assert!(said.contains(&format!("SHA-256 {} (20 bytes)", hash(b"#!/bin/sh\necho evil\n"))), "{said}");
-        assert!(said.contains(&format!("expected {} ({} bytes)", hash(BINARY), BINARY.len())), "{said}");
+    for message in [&text, &annotation] {
+        assert!(
+            message.contains(&format!("v1.2.3/p2p-{} is not what was released", platform())),
+            "{message}"
+        );
+        assert!(
+            message.contains(&format!("SHA-256 {} (20 bytes)", hash(b"#!/bin/sh\necho evil\n"))),
+            "{message}"
+        );
+        assert!(
+            message.contains(&format!("expected {} ({} bytes)", hash(BINARY), BINARY.len())),
+            "{message}"
+        );
     }
     assert!(!scene.cached().exists());
     scene.assert_nothing_left_over();
@@ -209,8 +218,8 @@ fn a_tool_cache_that_cannot_be_written_is_not_needed() {
             }
             step
         };
-        let said = started(&mut step());
-        assert!(said.contains("/runner temp/p2p-bootstrap/1.2.3/p2p"), "{said}");
+        let message = started(&mut step());
+        assert!(message.contains("/runner temp/p2p-bootstrap/1.2.3/p2p"), "{message}");
         started(&mut step());
         assert_eq!(server.requests().len(), 1, "later steps of the job find it");
         let (text, _) = refused(step().env("RUNNER_TEMP", "/dev/null/temp"));
@@ -283,12 +292,15 @@ fn every_platform_has_its_file() {
 fn a_checkout_without_a_release_says_how_to_go_on() {
     let scene = Scene::without_manifest();
     let (text, annotation) = refused(&mut scene.step());
-    for said in [text, annotation] {
+    for message in [text, annotation] {
         assert!(
-            said.contains("is no release") && said.contains("the action/dist/manifest is missing"),
-            "{said}"
+            message.contains("is no release") && message.contains("the action/dist/manifest is missing"),
+            "{message}"
         );
-        assert!(said.contains("cargo build --profile dist") && said.contains("binary-path"), "{said}");
+        assert!(
+            message.contains("cargo build --profile dist") && message.contains("binary-path"),
+            "{message}"
+        );
     }
 }
 

@@ -37,16 +37,16 @@ fn own() -> Identity {
 
 /// Retries without long waits, and what the watcher was told.
 fn quick() -> (Retrying, Arc<Mutex<Vec<Retry>>>) {
-    let told: Arc<Mutex<Vec<Retry>>> = Arc::default();
-    let into = Arc::clone(&told);
+    let message: Arc<Mutex<Vec<Retry>>> = Arc::default();
+    let into = Arc::clone(&message);
     let watcher = Watcher::new(move |again| into.lock().unwrap().push(again));
     let policy = Policy { attempts: 4, base: Duration::from_millis(1), ..Policy::default() };
-    (Retrying { policy, watcher }, told)
+    (Retrying { policy, watcher }, message)
 }
 
 fn impatient(google: &Google) -> (Federation, Arc<Mutex<Vec<Retry>>>) {
-    let (retrying, told) = quick();
-    (Federation::new(FederationSettings { retrying, ..google.settings() }).unwrap(), told)
+    let (retrying, message) = quick();
+    (Federation::new(FederationSettings { retrying, ..google.settings() }).unwrap(), message)
 }
 
 fn lines(requests: &[Seen]) -> Vec<String> {
@@ -60,7 +60,7 @@ fn shown(error: GoogleError) -> String {
 #[tokio::test]
 async fn a_token_takes_three_requests_and_is_kept() {
     let google = google();
-    let (secrets, told) = gather();
+    let (secrets, message) = gather();
     let federation = Federation::new(FederationSettings { secrets, ..google.settings() }).unwrap();
     let token = federation.token(&own()).await.unwrap();
     assert!(google.accepts()(token.secret().expose()));
@@ -68,7 +68,7 @@ async fn a_token_takes_three_requests_and_is_kept() {
     assert_eq!(lines(&google.server().requests()), ["GET /oidc", EXCHANGE, &account]);
     // Every secret is masked before it is used; none but the request token, which is known before.
     let mut issued = google.secrets();
-    let mut masked = told.lock().unwrap().clone();
+    let mut masked = message.lock().unwrap().clone();
     masked.push("request-token-of-the-job".to_owned());
     issued.sort();
     masked.sort();
@@ -152,12 +152,19 @@ async fn what_may_pass_is_tried_again_and_told() {
                     Err(_) => Reply::hang_up(),
                 })
             });
-            let (federation, told) = impatient(&google);
+            let (federation, message) = impatient(&google);
             federation.token(&own()).await.unwrap_or_else(|error| panic!("{line} {fault}: {error}"));
-            let told = told.lock().unwrap();
-            assert_eq!(told.iter().map(|again| again.attempt).collect::<Vec<_>>(), [1, 2], "{line} {fault}");
-            assert!(told.iter().all(|again| again.of == 4 && !again.what.contains("eyJ")));
-            assert!(fault == "hang up" || told.iter().all(|again| again.why.starts_with(fault)), "{told:?}");
+            let message = message.lock().unwrap();
+            assert_eq!(
+                message.iter().map(|again| again.attempt).collect::<Vec<_>>(),
+                [1, 2],
+                "{line} {fault}"
+            );
+            assert!(message.iter().all(|again| again.of == 4 && !again.what.contains("eyJ")));
+            assert!(
+                fault == "hang up" || message.iter().all(|again| again.why.starts_with(fault)),
+                "{message:?}"
+            );
         }
     }
 }
@@ -168,9 +175,9 @@ async fn nothing_else_is_tried_again() {
         for (path, line) in [("/oidc", "GET /oidc"), ("/v1/token", EXCHANGE), ("/v1/projects/-/", GENERATE)] {
             let google = google();
             google.server().fault(move |seen| seen.path.starts_with(path).then(|| Reply::text(status, "no")));
-            let (federation, told) = impatient(&google);
+            let (federation, message) = impatient(&google);
             federation.token(&own()).await.unwrap_err();
-            assert_eq!((google.count(line), told.lock().unwrap().len()), (1, 0), "{path} {status}");
+            assert_eq!((google.count(line), message.lock().unwrap().len()), (1, 0), "{path} {status}");
         }
     }
 }
@@ -265,10 +272,10 @@ async fn an_hour_that_is_too_long_becomes_less() {
     google.server().fault(move |seen| {
         (seen.json()["lifetime"] == "3600s").then(|| refusal(400, "INVALID_ARGUMENT", too_long))
     });
-    let (federation, told) = impatient(&google);
+    let (federation, message) = impatient(&google);
     federation.token(&own()).await.unwrap();
     assert_eq!(google.count(GENERATE), 2);
-    assert!(told.lock().unwrap()[0].why.contains("lifetime"));
+    assert!(message.lock().unwrap()[0].why.contains("lifetime"));
     google.server().fault(move |seen| {
         seen.json()["lifetime"].is_string().then(|| refusal(400, "INVALID_ARGUMENT", too_long))
     });
@@ -508,7 +515,7 @@ async fn a_kubectl_that_watches_outlives_its_token() {
     let watching = target.command(&tool("kubectl")).args(arguments).spawn().unwrap();
     target.uses_another().await;
     target.cluster.make_ready();
-    let said = succeeds(watching).await;
-    assert!(said.contains("configmap/gate condition met"), "{said}");
-    assert!(said.contains(" 200 OK ") && !said.contains(" 401 "), "{said}");
+    let message = succeeds(watching).await;
+    assert!(message.contains("configmap/gate condition met"), "{message}");
+    assert!(message.contains(" 200 OK ") && !message.contains(" 401 "), "{message}");
 }

@@ -112,8 +112,8 @@ fn without_tests(tokens: TokenStream) -> TokenStream {
                 start
                     .extend(tokens.next_if(|next| matches!(next, TokenTree::Punct(p) if p.as_char() == '!')));
                 match tokens.next_if(|next| matches!(next, TokenTree::Group(_))) {
-                    Some(attribute) if said(&attribute) == "cfg(test)" => skip_item(&mut tokens),
-                    Some(attribute) if said(&attribute).starts_with("doc=") => {}
+                    Some(attribute) if message(&attribute) == "cfg(test)" => skip_item(&mut tokens),
+                    Some(attribute) if message(&attribute).starts_with("doc=") => {}
                     attribute => kept.extend(start.into_iter().chain(attribute)),
                 }
             }
@@ -129,7 +129,7 @@ fn without_tests(tokens: TokenStream) -> TokenStream {
 }
 
 /// What stands inside an attribute's brackets, without spaces.
-fn said(attribute: &TokenTree) -> String {
+fn message(attribute: &TokenTree) -> String {
     let TokenTree::Group(group) = attribute else { return String::new() };
     group.stream().to_string().split_whitespace().collect()
 }

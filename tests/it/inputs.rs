@@ -131,10 +131,10 @@ fn every_key_is_documented_with_an_example() {
 
 /// What a command line is answered with.
 #[track_caller]
-fn said(args: &[&str]) -> String {
+fn message(args: &[&str]) -> String {
     let args: Vec<_> = args.iter().map(Into::into).collect();
     match p2p::cli::parse(&args, false) {
-        p2p::cli::Asked::Said(text, _) => text,
+        p2p::cli::Asked::Text(text, _) => text,
         other => panic!("{args:?} gave {other:?}"),
     }
 }
@@ -145,7 +145,7 @@ const COMMANDS: [&str; 7] =
 #[test]
 fn help_names_every_input_of_a_command() {
     for command in COMMANDS {
-        let help = said(&[command, "--help"]);
+        let help = message(&[command, "--help"]);
         for spec in SPECS {
             let concerns = spec.commands.iter().any(|read| read.word() == command);
             let (named, flag) = match spec.name {
@@ -167,10 +167,10 @@ fn help_names_every_input_of_a_command() {
 /// `-h` is what most people need; what begins with examples is the help of all commands.
 #[test]
 fn help_is_short_where_it_is_asked_for_in_short() {
-    insta::assert_snapshot!(said(&["--help"]));
-    insta::assert_snapshot!(said(&["fast-feedback", "-h"]));
+    insta::assert_snapshot!(message(&["--help"]));
+    insta::assert_snapshot!(message(&["fast-feedback", "-h"]));
     for command in COMMANDS {
-        let (short, long) = (said(&[command, "-h"]), said(&[command, "--help"]));
+        let (short, long) = (message(&[command, "-h"]), message(&[command, "--help"]));
         assert!(short.lines().count() <= 30 && short.lines().count() < long.lines().count(), "{short}");
         assert!(short.contains(&format!("p2p {command} --help")), "{short}");
     }
@@ -192,7 +192,7 @@ fn a_flag_that_a_command_does_not_take_is_a_mistake_that_says_so() {
         &["--tag", "v1"],
     ];
     insta::assert_snapshot!(
-        all.map(|args| format!("{}\n{}", args.join(" "), said(args).trim_end())).join("\n\n")
+        all.map(|args| format!("{}\n{}", args.join(" "), message(args).trim_end())).join("\n\n")
     );
     for args in [
         &["plan", "--floating-tags=major", "version"][..],
@@ -209,10 +209,10 @@ fn a_flag_that_a_command_does_not_take_is_a_mistake_that_says_so() {
 
 #[test]
 fn help_is_also_a_word() {
-    assert_eq!(said(&["help"]), said(&["--help"]));
-    assert_eq!(said(&["help", "run"]), said(&["run", "--help"]));
-    assert_eq!(said(&["help", "image", "push"]), said(&["image", "push", "--help"]));
-    assert_eq!(said(&["help", "rnu"]), said(&["rnu"]));
+    assert_eq!(message(&["help"]), message(&["--help"]));
+    assert_eq!(message(&["help", "run"]), message(&["run", "--help"]));
+    assert_eq!(message(&["help", "image", "push"]), message(&["image", "push", "--help"]));
+    assert_eq!(message(&["help", "rnu"]), message(&["rnu"]));
 }
 
 /// Typos, and words that belong elsewhere.
@@ -232,20 +232,20 @@ fn a_word_that_is_not_known_gets_a_suggestion() {
         &["fast-feedback", "--evironment", "dev"],
     ];
     insta::assert_snapshot!(
-        all.map(|args| format!("{}\n{}", args.join(" "), said(args).trim_end())).join("\n\n")
+        all.map(|args| format!("{}\n{}", args.join(" "), message(args).trim_end())).join("\n\n")
     );
 }
 
 /// A flag that a command would not read is no flag of it.
 #[test]
 fn commands_that_are_no_gate_take_only_the_flags_that_concern_them() {
-    insta::assert_snapshot!(said(&["copy", "--help"]));
+    insta::assert_snapshot!(message(&["copy", "--help"]));
     for command in ["latest", "verify"] {
-        let help = said(&[command, "--help"]);
+        let help = message(&[command, "--help"]);
         assert!(help.contains("--registry-username") && help.contains("INPUT_REGISTRY_PASSWORD"), "{help}");
         assert!(!help.contains("--tenant-name") && !help.contains("--dry-run"), "{help}");
     }
-    assert!(!said(&["image", "push", "--help"]).contains("--tenant-name"));
-    assert!(said(&["latest", "r/a", "--timeout", "3"]).contains("`p2p latest` takes no flag `--timeout`"));
-    assert!(said(&["image", "digest", "r/a:1", "--dry-run"]).contains("takes no flag `--dry-run`"));
+    assert!(!message(&["image", "push", "--help"]).contains("--tenant-name"));
+    assert!(message(&["latest", "r/a", "--timeout", "3"]).contains("`p2p latest` takes no flag `--timeout`"));
+    assert!(message(&["image", "digest", "r/a:1", "--dry-run"]).contains("takes no flag `--dry-run`"));
 }

@@ -154,9 +154,9 @@ fn the_empty_one_is_valid_and_reaches_nothing() {
     let (_kept, path) = written(&Kubeconfig::empty(), None, Some("shop"));
     assert_eq!(stdout(&path, &["config", "get-contexts", "-o", "name"]), "");
     let refused = kubectl(&path, &["get", "pods"]);
-    let said = String::from_utf8(refused.stderr).unwrap();
+    let message = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success());
-    assert!(said.contains("context was not found for specified context: no-cluster"), "{said}");
+    assert!(message.contains("context was not found for specified context: no-cluster"), "{message}");
 }
 
 #[test]

@@ -128,11 +128,11 @@ async fn a_token_file_is_read_again_and_a_program_run_again_when_refused() {
     api.check(&Action::deploy("shop")).await.unwrap();
 
     let script = directory.path().join("plugin");
-    let told = format!(
+    let message = format!(
         "#!/bin/sh\necho '{{\"status\":{{\"token\":\"'$(cat {0})'\"}}}}'\necho run >> {0}.runs\n",
         path.display()
     );
-    fs::write(&script, told).unwrap();
+    fs::write(&script, message).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let runs = || fs::read_to_string(directory.path().join("token.runs")).unwrap().lines().count();
     let api = api_of(&at(&cluster), &json!({"exec": {"command": script}})).unwrap();
@@ -195,9 +195,9 @@ async fn a_cluster_that_is_not_there_is_said_to_be_unreachable() {
 }
 
 /// With the patience of a run, and what the log is told.
-fn patient(server: &str, told: &Arc<Mutex<Vec<Retry>>>) -> Api {
-    let told = Arc::clone(told);
-    let watcher = Watcher::new(move |again| told.lock().unwrap().push(again));
+fn patient(server: &str, message: &Arc<Mutex<Vec<Retry>>>) -> Api {
+    let message = Arc::clone(message);
+    let watcher = Watcher::new(move |again| message.lock().unwrap().push(again));
     let text = json!({
         "current-context": "c",
         "clusters": [{"name": "c", "cluster": {"server": server}}],
@@ -214,18 +214,18 @@ async fn a_server_that_stalls_gets_all_tries_and_is_not_called_a_firewall() {
     let address = listener.local_addr().unwrap();
     // One stalls in the handshake, the other after it.
     for server in [format!("https://{address}"), format!("http://{address}")] {
-        let told = Arc::default();
+        let message = Arc::default();
         let begin = Instant::now();
-        let error = patient(&server, &told).check(&Action::deploy("shop")).await.unwrap_err();
+        let error = patient(&server, &message).check(&Action::deploy("shop")).await.unwrap_err();
         assert!(
             matches!(&error, ApiError::Unreachable { reach: Reach::Stalled, attempts: 6, reason, .. } if reason == "no answer within 5 s"),
             "{error:?}"
         );
         assert!(begin.elapsed() < Duration::from_secs(45), "{:?}", begin.elapsed());
-        let told = told.lock().unwrap();
-        let tries: Vec<_> = told.iter().map(|again| (again.attempt, again.of)).collect();
+        let message = message.lock().unwrap();
+        let tries: Vec<_> = message.iter().map(|again| (again.attempt, again.of)).collect();
         assert_eq!(tries, [(1, 6), (2, 6), (3, 6), (4, 6), (5, 6)]);
-        assert_eq!(told[0].why, "no answer within 5 s");
+        assert_eq!(message[0].why, "no answer within 5 s");
         let help = Failure::from(error).help.unwrap();
         assert!(help.starts_with("the control plane") && !help.contains("authorised networks"), "{help}");
     }
@@ -290,10 +290,10 @@ async fn a_server_that_is_silent_for_ten_seconds_is_waited_for() {
 async fn retries_quote_the_message_of_a_status() {
     let status = json!({"kind": "Status", "message": "etcd leader changed", "reason": "ServiceUnavailable", "code": 503});
     let server = serve(move |_| Some((503, status.clone()))).await;
-    let told = Arc::default();
-    let error = patient(&server, &told).check(&Action::deploy("shop")).await.unwrap_err();
+    let message = Arc::default();
+    let error = patient(&server, &message).check(&Action::deploy("shop")).await.unwrap_err();
     assert!(error.to_string().contains("(503 etcd leader changed; tried 6 times)"), "{error}");
-    assert!(told.lock().unwrap().iter().all(|again: &Retry| again.why == "503 etcd leader changed"));
+    assert!(message.lock().unwrap().iter().all(|again: &Retry| again.why == "503 etcd leader changed"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -345,13 +345,13 @@ fn names(names: &[&str]) -> Vec<String> {
 async fn subnamespaces_are_made_at_the_same_time() {
     let cluster = cluster();
     cluster.server().delay(Duration::from_millis(60));
-    let told = Mutex::new(Vec::new());
+    let message = Mutex::new(Vec::new());
     let tell =
-        |progress: &Progress| told.lock().unwrap().push((progress.name.clone(), progress.stage.clone()));
+        |progress: &Progress| message.lock().unwrap().push((progress.name.clone(), progress.stage.clone()));
     let wanted = names(&["shop-functional", "shop-integration", "shop-nft"]);
     api(&cluster).ensure_subnamespaces("shop", &wanted, LIMIT, &tell).await.unwrap();
     assert_eq!(cluster.anchors(), ["shop/shop-functional", "shop/shop-integration", "shop/shop-nft"]);
-    let mut stages: Vec<_> = told.into_inner().unwrap();
+    let mut stages: Vec<_> = message.into_inner().unwrap();
     stages.retain(|(name, _)| name == "shop-nft");
     let stages: Vec<_> = stages.into_iter().map(|(_, stage)| stage).collect();
     let missing = Some("Missing".to_owned());
@@ -368,11 +368,11 @@ async fn one_that_is_there_is_only_looked_at() {
     let ensure = || api.ensure_subnamespace("shop", "shop-nft", LIMIT, &|_| ());
     ensure().await.unwrap();
     let before = cluster.server().requests().len();
-    let told = Mutex::new(Vec::new());
-    let tell = |progress: &Progress| told.lock().unwrap().push(progress.stage.clone());
+    let message = Mutex::new(Vec::new());
+    let tell = |progress: &Progress| message.lock().unwrap().push(progress.stage.clone());
     api.ensure_subnamespace("shop", "shop-nft", LIMIT, &tell).await.unwrap();
     assert_eq!(cluster.server().requests().len(), before + 1);
-    assert_eq!(told.into_inner().unwrap(), [Stage::Ready(false)]);
+    assert_eq!(message.into_inner().unwrap(), [Stage::Ready(false)]);
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ fn the_commands_of_the_readme_are_commands() {
     let mut seen = 0;
     for line in lines {
         let words: Vec<_> = line.split('#').next().unwrap().split_whitespace().map(Into::into).collect();
-        assert!(!matches!(parse(&words, false), Asked::Said(_, false)), "{line}");
+        assert!(!matches!(parse(&words, false), Asked::Text(_, false)), "{line}");
         seen += 1;
     }
     assert!(seen > 8, "{text}");

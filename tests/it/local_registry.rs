@@ -44,8 +44,8 @@ fn a_reference_that_a_run_printed_works_while_the_registry_is_served() {
     gate.run(&["image", "pull", &reference, "out"]).passed();
     assert!(gate.has("out/version"));
     registry.signal(Signal::TERM);
-    let said = registry.end();
-    assert!(said.passed().stdout.contains(&format!("  {reference}\n")), "{}", said.stdout);
+    let message = registry.end();
+    assert!(message.passed().stdout.contains(&format!("  {reference}\n")), "{}", message.stdout);
 }
 
 #[test]

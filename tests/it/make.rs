@@ -444,16 +444,16 @@ async fn variables_are_expanded_and_their_origin_told() {
     let names =
         ["P2P_TENANT_NAME", "P2P_APP_NAME", "EMPTY", "UNDEFINED", "REQUIRED", "BRACED", "LINES", "GIVEN"];
     let makefile = corpus.ask(&[], &names).await.unwrap();
-    let told = |name: &str| makefile.variable(name).map(|it| (it.value.as_str(), it.origin));
-    assert_eq!(told("P2P_TENANT_NAME"), Some(("acme", Origin::Environment)));
-    assert_eq!(told("P2P_APP_NAME"), Some(("acme-app", Origin::File)));
-    assert_eq!(told("EMPTY"), Some(("", Origin::File)));
-    assert_eq!(told("UNDEFINED"), None);
-    assert_eq!(told("REQUIRED"), None, "expanding it would end make");
-    assert_eq!(told("BRACED"), None);
-    assert_eq!(told("LINES"), Some(("one\ntwo", Origin::File)));
-    assert_eq!(told("GIVEN"), Some(("yes", Origin::Make)));
-    assert_eq!(told("FROM_ENV"), None, "nobody asked");
+    let message = |name: &str| makefile.variable(name).map(|it| (it.value.as_str(), it.origin));
+    assert_eq!(message("P2P_TENANT_NAME"), Some(("acme", Origin::Environment)));
+    assert_eq!(message("P2P_APP_NAME"), Some(("acme-app", Origin::File)));
+    assert_eq!(message("EMPTY"), Some(("", Origin::File)));
+    assert_eq!(message("UNDEFINED"), None);
+    assert_eq!(message("REQUIRED"), None, "expanding it would end make");
+    assert_eq!(message("BRACED"), None);
+    assert_eq!(message("LINES"), Some(("one\ntwo", Origin::File)));
+    assert_eq!(message("GIVEN"), Some(("yes", Origin::Make)));
+    assert_eq!(message("FROM_ENV"), None, "nobody asked");
     assert!(!corpus.has("ran"));
 }
 

@@ -139,8 +139,8 @@ fn a_version_that_cannot_give_way_is_told_before_the_build() {
         let run = Gate::new(&format!("{own}{makefile}")).run(&["fast-feedback"]);
         assert!(run.ended(1).stdout.contains(why), "{own}: {}", run.stdout);
         assert!(run.stdout.contains("shop:0.0.1 is not in the registry"), "{own}: {}", run.stdout);
-        let (told, built) = (run.stdout.find(why), run.stdout.find("p2p-build"));
-        assert!(told.is_some(), "{told:?} {built:?}");
+        let (message, built) = (run.stdout.find(why), run.stdout.find("p2p-build"));
+        assert!(message.is_some(), "{message:?} {built:?}");
     }
 }
 

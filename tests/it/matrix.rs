@@ -222,8 +222,8 @@ fn without_a_name_a_job_is_in_the_first_environment_of_its_targets_gate() {
     }
     let run = gate.run(&["run", "p2p-functional", "p2p-prod"]);
     run.ended(64);
-    let said = "gates in different environments: FAST_FEEDBACK names gcp-dev, PROD names gcp-prod";
-    assert!(run.stdout.contains(said), "{}", run.stdout);
+    let message = "gates in different environments: FAST_FEEDBACK names gcp-dev, PROD names gcp-prod";
+    assert!(run.stdout.contains(message), "{}", run.stdout);
     // One environment for all of them is no question.
     let gate = scene(&[("FAST_FEEDBACK", only("gcp-dev")), ("PROD", only("gcp-dev"))]);
     gate.run(&["plan", "run", "p2p-functional", "p2p-prod"]).passed();
@@ -270,7 +270,7 @@ fn the_matrix_of_a_gate_is_what_github_takes() {
 
 #[test]
 fn what_is_no_matrix_is_said() {
-    let said = |gate: &Gate, arguments: &[&str]| {
+    let message = |gate: &Gate, arguments: &[&str]| {
         let run = gate.run(arguments);
         run.ended(64);
         let failure = run
@@ -291,8 +291,8 @@ fn what_is_no_matrix_is_said() {
         &["plan", "run", "p2p-build", "--output", "matrix"],
         &["fast-feedback", "--matrix", "{\"include\": [{}]}"],
     ] {
-        all.push_str(&said(&gate, arguments));
+        all.push_str(&message(&gate, arguments));
     }
-    all.push_str(&said(&gate.input("matrix", "gcp-dev"), &["run", "p2p-build"]));
+    all.push_str(&message(&gate.input("matrix", "gcp-dev"), &["run", "p2p-build"]));
     insta::assert_snapshot!(all);
 }

@@ -37,10 +37,10 @@ pub(crate) fn client() -> Client {
 
 /// A client, and the tries that it repeated.
 fn watched(settings: Settings) -> (Client, Arc<Mutex<Vec<Retry>>>) {
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let list = Arc::clone(&told);
+    let message = Arc::new(Mutex::new(Vec::new()));
+    let list = Arc::clone(&message);
     let watcher = Watcher::new(move |again| list.lock().unwrap().push(again));
-    (Client::new(Settings { watcher, ..settings }), told)
+    (Client::new(Settings { watcher, ..settings }), message)
 }
 
 pub(crate) fn repository(host: &str, name: &str) -> Repository {

@@ -131,8 +131,8 @@ fn a_failure_of_one_does_not_stop_the_other() {
 fn in_sequence(gate: &Gate, why: &str) {
     let run = gate.run(&["fast-feedback"]);
     run.passed();
-    let said = format!("p2p-functional and p2p-nft run one after the other in place: {why}");
-    assert!(run.stdout.contains(&said), "{}", run.stdout);
+    let message = format!("p2p-functional and p2p-nft run one after the other in place: {why}");
+    assert!(run.stdout.contains(&message), "{}", run.stdout);
     let workspace = gate.workspace().display().to_string();
     let expected = ["p2p-functional begins", "p2p-functional ends", "p2p-nft begins", "p2p-nft ends"];
     assert_eq!(mark(gate, "order"), expected.map(|line| format!("{line} in {workspace}")));

@@ -346,7 +346,7 @@ async fn a_slow_reader_makes_the_command_wait() {
 async fn a_reader_that_blocks_for_ever_does_not_hold_up_a_stop() {
     let (_never, wait) = mpsc::channel::<()>();
     let (stopper, stop) = Stop::new();
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (tell, mut message) = tokio::sync::mpsc::unbounded_channel();
     // exec, since dash loses a SIGINT that comes while it starts a child.
     let spec = shell("sh", Path::new("/"), "echo ready; exec sleep 4078");
     let run = run_group(&spec, options(LONG, LONG), stop, move |_| {
@@ -354,7 +354,7 @@ async fn a_reader_that_blocks_for_ever_does_not_hold_up_a_stop() {
         let _ = wait.recv();
     });
     let stopping = async {
-        told.recv().await.unwrap();
+        message.recv().await.unwrap();
         stopper.stop(StopSignal::Interrupt);
     };
     let (ended, ()) = tokio::join!(run, stopping);

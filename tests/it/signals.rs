@@ -104,8 +104,8 @@ fn both_targets_get_the_signal_and_time_to_clean_up() {
         let run = running.end();
         cancelled(&gate, &run, code, since);
         for target in ["p2p-functional", "p2p-nft"] {
-            let said = fs::read_to_string(gate.home().join(format!("{target}.cleaned"))).unwrap();
-            assert_eq!(said.trim(), name, "the target's own trap ran to its end");
+            let message = fs::read_to_string(gate.home().join(format!("{target}.cleaned"))).unwrap();
+            assert_eq!(message.trim(), name, "the target's own trap ran to its end");
         }
     }
 }
@@ -352,8 +352,8 @@ fn a_target_that_takes_too_long_is_ended_with_124() {
     assert!(run.took < LONGEST, "{:?}", run.took);
     for target in ["p2p-functional", "p2p-nft"] {
         assert_eq!(run.step(target), "timed-out");
-        let said = format!("✗ {target} ran into its time limit: it was ended after 1 s");
-        assert!(run.stdout.contains(&said), "{}", run.stdout);
+        let message = format!("✗ {target} ran into its time limit: it was ended after 1 s");
+        assert!(run.stdout.contains(&message), "{}", run.stdout);
     }
     assert_eq!(run.step("p2p-integration"), "skipped");
     assert_eq!(run.output("result"), "failure");
@@ -369,8 +369,8 @@ fn what_runs_on_in_the_background_keeps_nobody_waiting() {
     let run = gate.run(&["run", "p2p-build"]);
     run.passed();
     assert!(run.took < PROMPT, "{:?}", run.took);
-    let said = "p2p-build left processes running in the background; they were ended: sleep 9176, sleep 3";
-    assert!(run.stdout.contains(said), "{}", run.stdout);
+    let message = "p2p-build left processes running in the background; they were ended: sleep 9176, sleep 3";
+    assert!(run.stdout.contains(message), "{}", run.stdout);
     assert_eq!(run.report["steps"][0]["leftovers"], serde_json::json!(["sleep 9176", "sleep 3"]));
     assert!(!runs("sleep 9176"));
     assert!(run.logs["p2p-build.log"].contains("done"));

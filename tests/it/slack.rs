@@ -40,17 +40,17 @@ fn a_failure_on_the_main_branch_is_told_with_blocks() {
     let run = gate.run(&["fast-feedback"]);
     run.ended(2);
     leaks_nothing(&run);
-    let told = slack.requests();
-    assert_eq!(told.iter().map(Seen::line).collect::<Vec<_>>(), [format!("POST {SERVICE}")]);
-    assert_eq!(told[0].header("content-type"), "application/json");
+    let message = slack.requests();
+    assert_eq!(message.iter().map(Seen::line).collect::<Vec<_>>(), [format!("POST {SERVICE}")]);
+    assert_eq!(message[0].header("content-type"), "application/json");
     let text = ":x: fast-feedback of shop 0.0.1 failed: p2p-functional, p2p-nft";
-    let link = told[0].json()["blocks"][1]["elements"][0]["text"].as_str().unwrap().to_owned();
+    let link = message[0].json()["blocks"][1]["elements"][0]["text"].as_str().unwrap().to_owned();
     assert!(
         link.starts_with("acme/shop · <http") && link.ends_with("/acme/shop/actions/runs/41|the run>"),
         "{link}"
     );
     assert_eq!(
-        told[0].json(),
+        message[0].json(),
         json!({
             "text": text,
             "blocks": [
@@ -86,9 +86,9 @@ fn what_fails_before_there_is_a_plan_is_told_too() {
     gate.run(&["fast-feedback", "--integration", "perhaps"]).ended(64);
     gate.run(&["prod", "--version", "not a version"]).ended(64);
     gate.run(&["fast-feedback", "--working-directory", "nowhere", "--app-name", "shop"]).ended(64);
-    let told: Vec<_> = slack.requests().iter().map(Seen::json).collect();
+    let message: Vec<_> = slack.requests().iter().map(Seen::json).collect();
     assert_eq!(
-        told[0],
+        message[0],
         json!({
             "notification": "fast-feedback of acme/shop failed before anything ran: the input `integration` is \"perhaps\"",
             "app_name": "acme/shop",
@@ -97,13 +97,13 @@ fn what_fails_before_there_is_a_plan_is_told_too() {
         })
     );
     assert!(
-        told[1]["notification"]
+        message[1]["notification"]
             .as_str()
             .unwrap()
             .starts_with("prod of acme/shop not a version failed before")
     );
-    assert_eq!(told[2]["app_name"], "shop");
-    assert_eq!(told.len(), 3);
+    assert_eq!(message[2]["app_name"], "shop");
+    assert_eq!(message.len(), 3);
 }
 
 #[test]
@@ -117,10 +117,10 @@ fn a_new_version_in_production_is_good_news() {
     gate.run(&["plan", "prod"]).passed();
     assert!(slack.requests().is_empty(), "nothing was done");
     gate.run(&["prod"]).passed();
-    let told = slack.requests();
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0].json()["notification"], "shop 0.0.1 is in production");
-    assert_eq!(told[0].json()["version"], "0.0.1");
+    let message = slack.requests();
+    assert_eq!(message.len(), 1);
+    assert_eq!(message[0].json()["notification"], "shop 0.0.1 is in production");
+    assert_eq!(message[0].json()["version"], "0.0.1");
 }
 
 #[test]

@@ -468,9 +468,9 @@ fn an_image_without_its_records_does_not_go_on() {
     for command in [&["extended-test"][..], &["promote", "prod"]] {
         let run = gate.run(command);
         run.ended(1);
-        let said = "extended-test/shop:0.0.1 passed fast-feedback";
+        let message = "extended-test/shop:0.0.1 passed fast-feedback";
         assert!(run.stdout.contains("no record says that "), "{}", run.stdout);
-        assert!(run.stdout.contains(said), "{}", run.stdout);
+        assert!(run.stdout.contains(message), "{}", run.stdout);
         assert!(run.stdout.contains("fast-feedback: it has no record of any gate"), "{}", run.stdout);
         assert!(!run.logs.contains_key("p2p-extended-test.log"), "{:?}", run.logs.keys());
         assert_eq!(gate.registry.digest("prod/shop", "0.0.1"), None);

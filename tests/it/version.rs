@@ -63,9 +63,9 @@ fn client(github: &Github) -> GitHub {
 
 /// A watcher, and what it was told.
 fn watcher() -> (Watcher, Arc<Mutex<Vec<Retry>>>) {
-    let told: Arc<Mutex<Vec<Retry>>> = Arc::default();
-    let tell = Arc::clone(&told);
-    (Watcher::new(move |again| tell.lock().unwrap().push(again)), told)
+    let message: Arc<Mutex<Vec<Retry>>> = Arc::default();
+    let tell = Arc::clone(&message);
+    (Watcher::new(move |again| tell.lock().unwrap().push(again)), message)
 }
 
 /// What the reader of an error sees, the port of the loopback server left out.

@@ -141,12 +141,12 @@ impl Route {
                 return Err(self.refuse(&call, response).await);
             }
             let served = text(&response, CONTENT_TYPE.as_str()).map(str::to_owned);
-            let told = text(&response, CONTENT_DIGEST).map(str::to_owned);
+            let stated = text(&response, CONTENT_DIGEST).map(str::to_owned);
             let bytes = body_of(&self.client, &asked, response, LARGEST_MANIFEST).await?;
             let mut manifest = Manifest::new(bytes, served.as_deref());
             let expected = match which {
                 TagOrDigest::Digest(digest) => Some(digest.clone()),
-                TagOrDigest::Tag(_) => told.and_then(|text| text.parse().ok()),
+                TagOrDigest::Tag(_) => stated.and_then(|text| text.parse().ok()),
             };
             if expected.is_none() && !is_document(&manifest.bytes) {
                 return Err(self.nonsense(&call, "it is no manifest").into());
@@ -192,10 +192,12 @@ impl Route {
                 let refusal = self.refuse(&call, response).await;
                 return self.kept(manifest, which, refusal).await;
             }
-            let told: Option<Digest> = text(&response, CONTENT_DIGEST).and_then(|text| text.parse().ok());
-            match told {
-                Some(told) if told.algorithm() == manifest.digest.algorithm() && told != manifest.digest => {
-                    Err(self.mismatch(format!("manifest {which}"), manifest.digest.clone(), told).into())
+            let stated: Option<Digest> = text(&response, CONTENT_DIGEST).and_then(|text| text.parse().ok());
+            match stated {
+                Some(stated)
+                    if stated.algorithm() == manifest.digest.algorithm() && stated != manifest.digest =>
+                {
+                    Err(self.mismatch(format!("manifest {which}"), manifest.digest.clone(), stated).into())
                 }
                 _ => Ok(response.headers().contains_key(OCI_SUBJECT)),
             }

@@ -211,8 +211,8 @@ async fn fetch(
 }
 
 /// How long a token lives whose server says so many seconds: a number, or a text with one.
-fn life(said: &Value) -> Duration {
-    let seconds = match said {
+fn life(message: &Value) -> Duration {
+    let seconds = match message {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
@@ -241,19 +241,19 @@ mod tests {
 
     #[test]
     fn a_life_is_what_the_server_says_within_reason() {
-        let of = |said: &str| life(&serde_json::from_str::<Value>(said).unwrap_or_default());
-        for said in [
+        let of = |message: &str| life(&serde_json::from_str::<Value>(message).unwrap_or_default());
+        for message in [
             "null", "0", "-1", "-0.5", "\"\"", "\"soon\"", "\"-7\"", "\"NaN\"", "\"inf\"", "{}", "[300]",
             "true",
         ] {
-            assert_eq!(of(said), DEFAULT_LIFE, "{said}");
+            assert_eq!(of(message), DEFAULT_LIFE, "{message}");
         }
-        for said in ["300", "300.0", "\"300\"", "\" 300 \"", "3e2", "\"300.0\""] {
-            assert_eq!(of(said), Duration::from_mins(5), "{said}");
+        for message in ["300", "300.0", "\"300\"", "\" 300 \"", "3e2", "\"300.0\""] {
+            assert_eq!(of(message), Duration::from_mins(5), "{message}");
         }
         assert_eq!(of("299.5"), Duration::from_millis(299_500));
-        for said in ["18446744073709551615", "1e99", "\"1e30\"", "86401"] {
-            assert_eq!(of(said), LONGEST_LIFE, "{said}");
+        for message in ["18446744073709551615", "1e99", "\"1e30\"", "86401"] {
+            assert_eq!(of(message), LONGEST_LIFE, "{message}");
         }
     }
 }

@@ -118,13 +118,13 @@ pub(super) fn unreachable(asked: &Asked, reason: String, class: Class) -> Troubl
 #[derive(Deserialize)]
 struct Document {
     #[serde(default, deserialize_with = "optional")]
-    errors: Vec<Said>,
+    errors: Vec<Message>,
     #[serde(default, deserialize_with = "optional")]
     details: String,
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct Message {
     #[serde(default, deserialize_with = "optional")]
     code: String,
     #[serde(default, deserialize_with = "optional")]
@@ -138,7 +138,7 @@ pub(super) async fn refusal(asked: &Asked, response: Response, origin: &Origin) 
     let status = response.status().as_u16();
     let after = retry_after(response.headers());
     let body = read_some(response).await;
-    let (codes, says) = said(&body);
+    let (codes, says) = message(&body);
     let answer = Box::new(RegistryAnswer { asked: asked.clone(), status, codes, says });
     if matches!(status, 401 | 403) {
         return OciError::Denied { answer, origin: origin.clone() }.into();
@@ -163,7 +163,7 @@ async fn read_some(mut response: Response) -> Bytes {
 }
 
 /// Error codes and a line of text out of a refusal's body.
-fn said(body: &[u8]) -> (Vec<String>, String) {
+fn message(body: &[u8]) -> (Vec<String>, String) {
     let Ok(document) = serde_json::from_slice::<Document>(body) else {
         let text = String::from_utf8_lossy(body);
         // A proxy's error page tells nothing that the status does not.
@@ -172,7 +172,7 @@ fn said(body: &[u8]) -> (Vec<String>, String) {
     };
     let mut codes = Vec::new();
     let mut says = Vec::new();
-    for Said { code, message, detail } in document.errors.into_iter().take(3) {
+    for Message { code, message, detail } in document.errors.into_iter().take(3) {
         let detail = match detail {
             serde_json::Value::Null => String::new(),
             serde_json::Value::String(text) => format!(" ({text})"),
@@ -193,14 +193,14 @@ mod tests {
 
     #[test]
     fn refusals_are_short_and_on_said() {
-        let (codes, says) = said(
+        let (codes, says) = message(
             br#"{"errors":[{"code":"NAME_UNKNOWN","message":"not\n::error::known","detail":{"name":"a"}}]}"#,
         );
         assert_eq!(codes, ["NAME_UNKNOWN"]);
         assert_eq!(says, "NAME_UNKNOWN not ::error::known ({\"name\":\"a\"})");
-        assert_eq!(said(br#"{"details":"incorrect username"}"#).1, "incorrect username");
-        assert_eq!(said(b"<html>nginx</html>"), (Vec::new(), String::new()));
-        assert_eq!(said("Bad\r\n\u{1b}[31mGateway\u{7}".as_bytes()).1, "Bad Gateway");
-        assert_eq!(said(b"").1, "");
+        assert_eq!(message(br#"{"details":"incorrect username"}"#).1, "incorrect username");
+        assert_eq!(message(b"<html>nginx</html>"), (Vec::new(), String::new()));
+        assert_eq!(message("Bad\r\n\u{1b}[31mGateway\u{7}".as_bytes()).1, "Bad Gateway");
+        assert_eq!(message(b"").1, "");
     }
 }

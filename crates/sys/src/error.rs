@@ -96,11 +96,11 @@ impl Failure {
         }
         for failure in &mut failures {
             let help = failure.help.take().unwrap_or_default();
-            let said = help.trim_end_matches("; nothing was run");
-            if said.lines().count() > 1 {
+            let message = help.trim_end_matches("; nothing was run");
+            if message.lines().count() > 1 {
                 failure.help = Some(help);
-            } else if !said.is_empty() {
-                failure.what = format!("{} ({said})", failure.what);
+            } else if !message.is_empty() {
+                failure.what = format!("{} ({message})", failure.what);
             }
         }
         let mut all = Self::together(failures, "inputs are wrong")?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::domain::outcome::{Event, Outcome};
-use crate::gate::execute::{Edges, Execution, Progress, Site, builder};
+use crate::gate::execute::{Edges, Execution, Progress, RunContext, builder};
 use crate::gate::plan::Plan;
 use crate::inputs::Command;
 use crate::report::Reporter;
@@ -14,7 +14,7 @@ use workflow_commands::{Level, Masker};
 /// One part, ready to run.
 pub(super) struct Part {
     pub(super) plan: Plan,
-    pub(super) site: Site,
+    pub(super) run_context: RunContext,
     pub(super) edges: Edges,
     /// The environment, where there are several.
     pub(super) name: Option<String>,
@@ -45,14 +45,14 @@ impl Shared<'_> {
         Some(Outcome { logs: logs.display().to_string(), ..outcome })
     }
 
-    async fn make_builder(&self, Part { plan, site, .. }: &mut Part) {
+    async fn make_builder(&self, Part { plan, run_context, .. }: &mut Part) {
         let mut stop = self.stop.clone();
         let (cache, warning) = tokio::select! {
-            made = builder(&site.env, &site.paths.directory, site.cache) => made,
+            made = builder(&run_context.env, &run_context.paths.directory, run_context.cache) => made,
             // Nothing will be built.
-            _ = stop.wait() => (site.cache, None),
+            _ = stop.wait() => (run_context.cache, None),
         };
-        (site.cache, plan.build_cache) = (cache, cache);
+        (run_context.cache, plan.build_cache) = (cache, cache);
         plan.warnings.extend(warning);
     }
 }
@@ -68,7 +68,7 @@ impl<'a> Run<'a> {
     fn begin(&self, part: &'a Part, plan: Plan) -> (Execution<'a>, Progress) {
         let Shared { reporter, masker, stop, began } = self.shared;
         let execution = Execution {
-            site: &part.site,
+            run_context: &part.run_context,
             edges: &part.edges,
             reporter: (*reporter).clone(),
             masker: masker.clone(),
@@ -84,7 +84,7 @@ impl<'a> Run<'a> {
         for (position, part) in gates.iter().enumerate() {
             if let (Some(name), true) = (&part.name, gates.len() > 1) {
                 let text = format!("\nenvironment {name}, {} of {}:", position + 1, gates.len());
-                self.shared.reporter.emit(&Event::Said(Level::Notice, &text));
+                self.shared.reporter.emit(&Event::Message(Level::Notice, &text));
             }
             let mut plan = part.plan.clone();
             match self.under_way.first() {

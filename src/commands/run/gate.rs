@@ -97,7 +97,7 @@ impl<'a> Run<'a> {
         self.logs = paths.keeps_logs().then(|| paths.logs.clone());
         let reporter = self.reporter(&request, &paths.logs);
         for warning in insecure(&request.inputs)?.1 {
-            reporter.emit(&Event::Said(Level::Warning, &warning));
+            reporter.emit(&Event::Message(Level::Warning, &warning));
         }
         let trusted = Trusted::read(world, &request.inputs, &paths.base)?;
         let git = Git::new(&trusted.world.env)
@@ -121,7 +121,7 @@ impl<'a> Run<'a> {
             let plans: Vec<_> = parts.into_iter().map(|part| part.plan).collect();
             show(console, &plans, format)?;
             for warning in self.close().await {
-                reporter.emit(&Event::Said(Level::Warning, &warning));
+                reporter.emit(&Event::Message(Level::Warning, &warning));
             }
             self.report_plans(plans, &paths.logs);
             return Ok(None);
@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
         let mut outcome = Box::pin(shared.run(parts, &paths.logs)).await;
         if let Some(outcome) = &mut outcome {
             for warning in self.close().await {
-                reporter.emit(&Event::Said(Level::Warning, &warning));
+                reporter.emit(&Event::Message(Level::Warning, &warning));
                 outcome.warnings.push(warning);
             }
             reporter.emit(&Event::Ended(outcome));
@@ -275,7 +275,7 @@ fn secrets(inputs: &Inputs, world: &World) -> Vec<Secret> {
 
 fn watcher(reporter: &Reporter) -> Watcher {
     let reporter = reporter.clone();
-    Watcher::new(move |again| reporter.emit(&Event::Again(&again)))
+    Watcher::new(move |again| reporter.emit(&Event::Retry(&again)))
 }
 
 /// Stops the registry of a local run, and keeps its directory below the limit.

@@ -40,7 +40,7 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
         console.only_answers();
     }
     let ended = match asked {
-        Asked::Said(text, answer) => {
+        Asked::Text(text, answer) => {
             if answer {
                 console.say(text.trim_end());
                 return Exit::Passed;

@@ -16,7 +16,7 @@ use crate::edges::kube::Kubeconfig;
 use crate::edges::workspace::RestoredFile;
 use crate::gate::allocation::Listing;
 use crate::gate::context::{self, Asking, Context, Host, Job};
-use crate::gate::execute::{Account, Accounts, Edges, GivenLogins, Remote, Site};
+use crate::gate::execute::{Account, Accounts, Edges, GivenLogins, Remote, RunContext};
 use crate::gate::plan::{Job as Work, Place, Plan, Step};
 use crate::gate::record::By;
 use crate::inputs::{ID_TOKEN, IdToken, Inputs, SPECS, Size};
@@ -63,9 +63,9 @@ impl Wiring<'_> {
             pushes,
             watcher: self.host.git.watcher().clone(),
         };
-        let site = self.site(context, &plan, logins)?;
-        self.console.hide(&site.kubeconfig.secrets());
-        Ok(Part { plan, site, edges, name, promotes })
+        let run_context = self.run_context(context, &plan, logins)?;
+        self.console.hide(&run_context.kubeconfig.secrets());
+        Ok(Part { plan, run_context, edges, name, promotes })
     }
 
     /// A client of registries for who asks before there is a part.
@@ -162,7 +162,7 @@ impl Wiring<'_> {
     }
 
     /// Where the plan runs, and with what.
-    fn site(&self, context: Context, plan: &Plan, logins: GivenLogins) -> Result<Site, Failure> {
+    fn run_context(&self, context: Context, plan: &Plan, logins: GivenLogins) -> Result<RunContext, Failure> {
         let (inputs, values, env) = (&context.request.inputs, context.source(), &self.host.world.env);
         let Clusters { kubeconfig, kube_context, kubeconfig_elsewhere } =
             clusters(&context, plan, self.trusted)?;
@@ -172,7 +172,7 @@ impl Wiring<'_> {
             }
             _ => None,
         };
-        Ok(Site {
+        Ok(RunContext {
             place: context.place,
             env: of_targets(self.host.world, inputs.id_token),
             binary: std::env::current_exe()?,

@@ -54,9 +54,9 @@ pub(super) fn client(
     for warning in warnings {
         console.complain(&format!("warning: {warning}"));
     }
-    let told = console.clone();
+    let message = console.clone();
     let watcher = Watcher::new(move |again| {
-        told.complain(&format!(
+        message.complain(&format!(
             "try {} of {} failed ({}: {}); next in {:.1} s",
             again.attempt,
             again.of,

@@ -75,7 +75,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     let work = client.copy_which(from, &which, to, &tags, &options);
     let report = transfer.watch(console, world.terminal, work).await?;
     let name = tags.first().map_or_else(|| to.to_string(), |tag| format!("{to}:{tag}"));
-    console.say(&said(&name, &report, inputs.dry_run));
+    console.say(&message(&name, &report, inputs.dry_run));
     if let Some(text) = left_behind(&report.unread) {
         console.complain(&format!("warning: {text}"));
     }
@@ -83,7 +83,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
 }
 
 /// What was done, or would be.
-fn said(name: &str, report: &CopyReport, dry_run: bool) -> String {
+fn message(name: &str, report: &CopyReport, dry_run: bool) -> String {
     let digest = &report.digest;
     let mut text = match (report.unchanged, dry_run) {
         (true, _) => format!("{name}@{digest} was there already"),

@@ -59,15 +59,15 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     let repository = &image.repository;
     let client = client(world, console, &inputs, &[repository])?;
     let digest = present(&client, &image).await?;
-    let said = Kept::records(&record::read(&client, repository, &digest).await?);
-    for reason in said.iter().filter_map(|record| record.as_ref().err()) {
+    let found = Kept::records(&record::read(&client, repository, &digest).await?);
+    for reason in found.iter().filter_map(|record| record.as_ref().err()) {
         console.complain(&format!("warning: a record does not count: {reason}"));
     }
     console.say(&format!("{repository}@{digest}"));
-    console.say(&Chain::new(said.iter().flatten().cloned().collect()).to_string());
+    console.say(&Chain::new(found.iter().flatten().cloned().collect()).to_string());
     let mut wrong = Vec::new();
     for stage in &required {
-        match rule.judge(&said, stage) {
+        match rule.judge(&found, stage) {
             Finding::Passed => {}
             Finding::Missing(why) => wrong.push(format!("no record says that it passed {stage}: {why}")),
             Finding::Rejected(why) => wrong.push(why),
@@ -75,7 +75,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     }
     wrong.dedup();
     if wrong.is_empty() {
-        if let Some(why) = yanked(&said) {
+        if let Some(why) = yanked(&found) {
             console.complain(&format!("warning: {why}; no gate takes it"));
         }
         return Ok(Exit::Passed);

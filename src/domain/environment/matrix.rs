@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn each_mistake_has_its_message() {
-        let mut said = String::new();
+        let mut message = String::new();
         for text in [
             "{",
             "[]",
@@ -161,8 +161,8 @@ mod tests {
             ", ,",
         ] {
             let failure = Failure::from(Matrix::parse(text).unwrap_err());
-            said = format!("{said}{text}\n{failure}\n\n");
+            message = format!("{message}{text}\n{failure}\n\n");
         }
-        insta::assert_snapshot!(said);
+        insta::assert_snapshot!(message);
     }
 }

@@ -17,9 +17,9 @@ pub enum Event<'a> {
     /// Text that the runner must mask from now on.
     Mask(&'a workflow_commands::Secret),
     /// A message of ours.
-    Said(Level, &'a str),
+    Message(Level, &'a str),
     /// A request is tried again.
-    Again(&'a Retry),
+    Retry(&'a Retry),
     /// Steps begin, in one group of the log.
     GroupBegan(&'a [&'a Step]),
     /// A target printed this. It is masked and harmless, and ends with a line.

@@ -84,7 +84,7 @@ pub(super) fn classify(stderr: &str) -> Class {
 }
 
 /// The lines that say something, as one, without their `fatal:` and without `secrets`.
-pub(super) fn said(stderr: &str, secrets: &[&str]) -> String {
+pub(super) fn message(stderr: &str, secrets: &[&str]) -> String {
     let mut text = stderr
         .lines()
         .map(|line| line.trim().trim_start_matches("fatal: ").trim_start_matches("error: "))
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn says_it_on_one_line_without_secrets() {
         let stderr = "remote: Nope, s3cret.\nfatal: unable to access\n\n";
-        assert_eq!(said(stderr, &["s3cret", ""]), "remote: Nope, ***.; unable to access");
-        assert_eq!(said("", &[]), "it said nothing");
+        assert_eq!(message(stderr, &["s3cret", ""]), "remote: Nope, ***.; unable to access");
+        assert_eq!(message("", &[]), "it said nothing");
     }
 }

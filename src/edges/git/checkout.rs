@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::answer::said;
+use super::answer::message;
 use super::program::{Call, Git};
 use super::trust::distrusts;
 use super::{Error, files};
@@ -116,12 +116,12 @@ impl<'a> Call<'a> {
 
 pub(super) fn failed(command: String, directory: &Path, printed: &Captured) -> Error {
     if distrusts(&printed.stderr) {
-        Error::Distrusted { directory: directory.to_owned(), answer: said(&printed.stderr, &[]) }
+        Error::Distrusted { directory: directory.to_owned(), answer: message(&printed.stderr, &[]) }
     } else if printed.stderr.contains("not a git repository")
         || printed.stderr.contains("must be run in a work tree")
     {
         Error::NotARepository { directory: directory.to_owned() }
     } else {
-        Error::Failed { command, code: printed.code, answer: said(&printed.stderr, &[]) }
+        Error::Failed { command, code: printed.code, answer: message(&printed.stderr, &[]) }
     }
 }

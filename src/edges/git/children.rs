@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Error;
-use super::answer::said;
+use super::answer::message;
 use super::program::{Call, Git};
 use super::remote::without_credentials;
 use crate::domain::version::{Commit, Prefix, released_by_object};
@@ -48,7 +48,7 @@ impl Git {
             .await?;
         match printed.code {
             Some(0) => Ok(printed.stdout),
-            code => Err(Error::Failed { command: shown, code, answer: said(&printed.stderr, &[]) }),
+            code => Err(Error::Failed { command: shown, code, answer: message(&printed.stderr, &[]) }),
         }
     }
 }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Error;
-use super::answer::{Class, classify, said};
+use super::answer::{Class, classify, message};
 use super::program::{Call, Git};
 use crate::domain::version::{Commit, Prefix, VersionTag, parse_ls_remote};
 use sys::private;
@@ -86,7 +86,7 @@ impl Git {
                 if printed.code == Some(0) {
                     return Ok(printed);
                 }
-                let answer = said(&printed.stderr, secrets).replace(url, shown);
+                let answer = message(&printed.stderr, secrets).replace(url, shown);
                 let (url, command) = (shown.clone(), command.to_owned());
                 Err(match classify(&printed.stderr) {
                     Class::Transient => {

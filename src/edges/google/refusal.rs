@@ -19,11 +19,11 @@ struct Exchange {
 /// The error of all other services (<https://cloud.google.com/apis/design/errors>).
 #[derive(Deserialize)]
 struct Document {
-    error: Said,
+    error: Message,
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct Message {
     #[serde(default)]
     message: String,
     #[serde(default)]
@@ -56,7 +56,9 @@ impl Refusal {
 /// What a refused exchange means.
 pub(super) fn of_exchange(identity: &Identity, claims: Claims, answer: &Answer) -> GoogleError {
     let (code, text) = match serde_json::from_slice::<Exchange>(&answer.body) {
-        Ok(said) => (words(&said.error), words(&format!("{}: {}", said.error, said.error_description))),
+        Ok(message) => {
+            (words(&message.error), words(&format!("{}: {}", message.error, message.error_description)))
+        }
         Err(_) => (String::new(), answer.words()),
     };
     let (identity, answer, status) = (identity.into(), text, answer.status);

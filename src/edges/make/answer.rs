@@ -36,26 +36,26 @@ impl<'a> Answer<'a> {
             let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let line = &rest[..end];
             rest = rest.get(end + 1..).unwrap_or_default();
-            let Some(told) = line.strip_prefix(marker.as_bytes()).filter(|told| told.starts_with(b" "))
+            let Some(reply) = line.strip_prefix(marker.as_bytes()).filter(|reply| reply.starts_with(b" "))
             else {
                 if let Some((_, _, lines)) = &mut variable {
                     lines.push(line);
                 }
                 continue;
             };
-            if told == b" unset" {
+            if reply == b" unset" {
                 variable = None;
             }
             if let Some((name, origin, lines)) = variable.take() {
                 let value = String::from_utf8_lossy(&lines.join(&b'\n')).trim().to_owned();
                 answer.variables.insert(name, Variable { value, origin });
             }
-            if let Some(files) = told.strip_prefix(b" files") {
+            if let Some(files) = reply.strip_prefix(b" files") {
                 answer.files = split_files(files);
-            } else if let Some(named) = told.strip_prefix(b" variable ") {
+            } else if let Some(named) = reply.strip_prefix(b" variable ") {
                 variable = named_variable(named);
             }
-            answer.complete = told == b" end";
+            answer.complete = reply == b" end";
         }
         answer.expanding = variable.map(|(name, ..)| name);
         answer.rest = rest;
@@ -99,12 +99,12 @@ mod tests {
         assert!(answer.complete);
         assert_eq!(answer.files, [PathBuf::from("a"), PathBuf::from("b.mk")]);
         assert_eq!(answer.rest, b"# Make data base\n");
-        let told = |name: &str| answer.variables.get(name).map(|it| (it.value.as_str(), it.origin));
-        assert_eq!(told("X"), Some(("shop", Origin::File)));
-        assert_eq!(told("Y"), None);
-        assert_eq!(told("Z"), Some(("1\n2", Origin::Environment)));
-        assert_eq!(told("W"), Some(("", Origin::File)));
-        assert_eq!(told("E"), None);
+        let answer = |name: &str| answer.variables.get(name).map(|it| (it.value.as_str(), it.origin));
+        assert_eq!(answer("X"), Some(("shop", Origin::File)));
+        assert_eq!(answer("Y"), None);
+        assert_eq!(answer("Z"), Some(("1\n2", Origin::Environment)));
+        assert_eq!(answer("W"), Some(("", Origin::File)));
+        assert_eq!(answer("E"), None);
         let stopped = Answer::parse(b"M files a\nM variable X file\n", "M").unwrap();
         assert!(!stopped.complete);
         assert_eq!(stopped.expanding.as_deref(), Some("X"));

@@ -45,7 +45,7 @@ pub(super) fn assignments(
 ) -> Vec<Assignment> {
     let given = |name: &str| env.get(name).filter(|value| !value.is_empty());
     let assigned = variables.assigned.iter().filter(|it| names.contains(&it.name.as_str()));
-    let told = assigned.filter_map(|assigned| {
+    let message = assigned.filter_map(|assigned| {
         let Assigned { name, text, place, overrides, single } = assigned;
         let value = variables.expand(text).trim_ascii().to_owned();
         let source = Source::read(&directory.join(&place.file), place.line);
@@ -68,7 +68,7 @@ pub(super) fn assignments(
         };
         Some(Assignment { name: name.clone(), place: place.clone(), value, hold })
     });
-    told.collect()
+    message.collect()
 }
 
 /// An assignment as the file has it.

@@ -221,12 +221,12 @@ mod tests {
              # Pattern-specific Variable Values\n\np2p-% :\n# makefile (from 'm', line 7)\n# REGION := eu\n\
              # Files\n\n# makefile (from 'm', line 8)\np2p-build: TENANT_NAME = t\n",
         );
-        let told: Vec<_> = variables
+        let lines: Vec<_> = variables
             .assigned
             .iter()
             .map(|it| format!("{} {:?} {} {} {}", it.name, it.text, it.place, it.overrides, it.single))
             .collect();
-        insta::assert_snapshot!(told.join("\n"), @r#"
+        insta::assert_snapshot!(lines.join("\n"), @r#"
         VERSION "1=2" Makefile:2 false false
         PROJECT_ID "p" a b.mk:5 true false
         P2P_APP_NAME "one\ntwo" m:6 false false

@@ -36,15 +36,15 @@ pub(super) fn first_of(request: &Request, vars: &Vars) -> Result<Option<Value>, 
     let Some((other_stage, other)) = firsts.find(|(_, other)| text(other) != text(&first)) else {
         return Ok(first);
     };
-    let said = |stage: Stage, name: &Option<Value>| {
+    let message = |stage: Stage, name: &Option<Value>| {
         format!("{} names {}", stage.variable(), text(name).as_deref().unwrap_or("none"))
     };
     Err(Failure::usage(
         format!(
             "the targets `{}` belong to gates in different environments: {}, {}",
             targets.join(" "),
-            said(stage, &first),
-            said(other_stage, &other)
+            message(stage, &first),
+            message(other_stage, &other)
         ),
         "run them in a job for each environment, or say by `environment` which one is meant; nothing was run",
     ))

@@ -142,14 +142,14 @@ async fn rejected(
                 None => Ok(Vec::new()),
             }
         };
-        let said = match read.await {
+        let found = match read.await {
             Ok(kept) => Kept::records(&kept),
             Err(error) => {
                 warnings.push(format!("the records of {tag} cannot be read: {error}"));
                 continue;
             }
         };
-        let gates = stage.earlier().iter().map(|gate| rule.judge(&said, gate.word()));
+        let gates = stage.earlier().iter().map(|gate| rule.judge(&found, gate.word()));
         let rejection = gates.into_iter().find_map(|finding| match finding {
             Finding::Rejected(why) => Some(format!("{tag}: {why}")),
             Finding::Passed | Finding::Missing(_) => None,

@@ -75,12 +75,12 @@ impl Account {
         on_token: impl FnMut(&Token) -> Result<(), Failure> + Send + 'static,
         reporter: &Reporter,
     ) -> Result<Renewer, Failure> {
-        let (reporter, name, told) = (reporter.clone(), self.name(), AtomicBool::new(false));
+        let (reporter, name, warned) = (reporter.clone(), self.name(), AtomicBool::new(false));
         let on_trouble = move |failure: Failure| {
             // Once as a warning: it is tried again every half minute.
-            let level = if told.swap(true, Ordering::Relaxed) { Level::Notice } else { Level::Warning };
+            let level = if warned.swap(true, Ordering::Relaxed) { Level::Notice } else { Level::Warning };
             let text = format!("the token of the {name} could not be renewed yet: {}", failure.what);
-            reporter.emit(&Event::Said(level, &text));
+            reporter.emit(&Event::Message(level, &text));
         };
         self.federation.keep(self.identity.clone(), on_token, on_trouble).await
     }
@@ -104,10 +104,10 @@ impl Account {
             cluster: located.name.clone(),
         };
         let found = self.federation.cluster(&self.identity, &name, located.endpoint).await?;
-        let said = format!("the cluster {} by its {} endpoint", located.name, found.endpoint);
+        let message = format!("the cluster {} by its {} endpoint", located.name, found.endpoint);
         // It is asked once.
         let _first = self.found.set(found);
-        Ok(Some(said))
+        Ok(Some(message))
     }
 
     /// The kubeconfig for its cluster, once that was found; the user's token is in the file.

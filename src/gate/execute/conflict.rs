@@ -1,7 +1,7 @@
 //! The tag at a promotion's destination: whether it is free, and what happens where it names another image.
 
 use super::record::ended_by;
-use super::{Execution, Progress, Said, removal};
+use super::{Execution, Message, Progress, removal};
 use crate::gate::plan::{Action, Job, Names, Plan, Promotion};
 use crate::gate::record::{self, Finding, Kept, Rule};
 use crate::inputs::{Command, OnExisting, Records};
@@ -69,15 +69,15 @@ impl Execution<'_> {
             return Ok(Err(Stranger { why, known: false }));
         }
         let kept = record::read(&self.edges.oci, destination, holds).await?;
-        let (stage, said) = (ended_by(promotion).word(), Kept::records(&kept));
+        let (stage, messages) = (ended_by(promotion).word(), Kept::records(&kept));
         let rule = self.rule(progress);
-        Ok(match rule.judge(&said, stage) {
+        Ok(match rule.judge(&messages, stage) {
             Finding::Passed => Ok(()),
             // Its own gate may pass it again.
             Finding::Rejected(why) => Err(Stranger { why, known: false }),
             Finding::Missing(why) => {
                 let of_any = Rule { commit: None, ..rule };
-                let known = of_any.judge(&said, stage) == Finding::Passed;
+                let known = of_any.judge(&messages, stage) == Finding::Passed;
                 let why = format!("no record says that it passed {stage} on this commit: {why}");
                 Err(Stranger { why, known })
             }
@@ -86,11 +86,11 @@ impl Execution<'_> {
 
     /// Says before the build what stands in the way of the promotion: the names and the version are known.
     /// The digest that the build will give is not; what it gave before, at the source, is the best guess.
-    pub(super) async fn conflicts(&self, progress: &Progress) -> Said {
+    pub(super) async fn conflicts(&self, progress: &Progress) -> Message {
         let Some((promotion, names)) = ahead(&progress.plan) else { return Ok(None) };
         let version = &progress.plan.version.version;
         let tag = TagOrDigest::Tag(version.clone());
-        let mut said = Vec::new();
+        let mut messages = Vec::new();
         for name in names {
             let destination = promotion.destination.image(name).repository()?;
             let Some(holds) = self.edges.oci.resolve(&destination, &tag).await? else { continue };
@@ -110,7 +110,7 @@ impl Execution<'_> {
                 _ => Err(Stranger { why: "`on-existing` is `fail`".to_owned(), known: true }),
             };
             match kept {
-                Ok(()) => said.push(format!(
+                Ok(()) => messages.push(format!(
                     "{destination}:{version} was promoted from this commit before and stays {holds}, whatever the build \
                      gives"
                 )),
@@ -121,7 +121,7 @@ impl Execution<'_> {
                 }
             }
         }
-        Ok(Some(said.join("; ")).filter(|said| !said.is_empty()))
+        Ok(Some(messages.join("; ")).filter(|messages| !messages.is_empty()))
     }
 }
 

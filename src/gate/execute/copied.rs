@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::site::{Site, inside};
+use super::run_context::{RunContext, inside};
 use crate::edges::workspace::{
     ArtifactGlobs, Copied as Counted, CopyOptions, Snapshot, WorkspaceError, bring_back, copy_workspace,
 };
@@ -23,21 +23,25 @@ pub(super) struct Copied {
 
 impl Copied {
     /// Copies the workspace; where it cannot be, says why. On a signal it ends in the background.
-    pub(super) async fn make(site: &Site, globs: &[String], mut stop: Stop) -> Result<Self, String> {
-        let from = site.paths.workspace.clone();
-        let holds = site.paths.large().map_err(|failure| failure.what)?;
+    pub(super) async fn make(
+        run_context: &RunContext,
+        globs: &[String],
+        mut stop: Stop,
+    ) -> Result<Self, String> {
+        let from = run_context.paths.workspace.clone();
+        let holds = run_context.paths.large().map_err(|failure| failure.what)?;
         let root = holds.path().join("nft-workspace");
-        let directory = site.paths.directory.clone();
+        let directory = run_context.paths.directory.clone();
         let globs =
             ArtifactGlobs::parse(globs.iter().map(String::as_str)).map_err(|error| error.to_string())?;
         let stopped = Arc::new(AtomicBool::new(false));
         let options = CopyOptions {
-            limit_bytes: site.copy_limit,
+            limit_bytes: run_context.copy_limit,
             whole: directory.clone(),
             stop: Arc::clone(&stopped),
         };
         // What is there of a copy that was stopped goes before we do.
-        let under_way = site.paths.removals().begin();
+        let under_way = run_context.paths.removals().begin();
         let copying = tokio::task::spawn_blocking(move || {
             let made = make(&from, &root, &options, &globs, &directory);
             let made = made.map(|(counted, snapshot)| {
@@ -69,7 +73,7 @@ impl Copied {
     }
 
     /// What the log says of it.
-    pub(super) fn said(&self, name: &str) -> String {
+    pub(super) fn message(&self, name: &str) -> String {
         let how = if self.counted.cloned { ", cloned by the file system" } else { "" };
         let (files, bytes) = (self.counted.files, size(self.counted.bytes));
         format!("{name} runs in a copy of the workspace ({files} files, {bytes}{how})")
@@ -77,10 +81,10 @@ impl Copied {
 
     /// Brings the files back that the globs name. Gives what is to be warned of. It blocks, and does not
     /// keep the copy from being removed.
-    pub(super) fn bring_back(&self, site: &Site) -> impl FnOnce() -> Vec<String> + Send + use<> {
-        let copy = inside(&self.root, &site.paths);
-        let aside = site.paths.logs.join("nft-artifacts");
-        let into = site.paths.directory.clone();
+    pub(super) fn bring_back(&self, run_context: &RunContext) -> impl FnOnce() -> Vec<String> + Send + use<> {
+        let copy = inside(&self.root, &run_context.paths);
+        let aside = run_context.paths.logs.join("nft-artifacts");
+        let into = run_context.paths.directory.clone();
         let (globs, snapshot) = (Arc::clone(&self.globs), Arc::clone(&self.snapshot));
         move || match bring_back(&globs, &copy, &into, &snapshot, &aside) {
             Ok(brought) => brought

@@ -2,7 +2,7 @@
 
 use super::private::Private;
 use super::promotion::differs;
-use super::{Execution, Progress, Said};
+use super::{Execution, Message, Progress};
 use crate::domain::environment::Stage;
 use crate::domain::image::{Image, ImagePath, Tested};
 use crate::domain::outcome::Event;
@@ -14,7 +14,7 @@ use sys::error::{Exit, Failure};
 
 impl Execution<'_> {
     /// Finds each image's digest in the registry and keeps it: that is what is promoted.
-    pub(super) async fn record(&self, path: &ImagePath, required: bool, progress: &mut Progress) -> Said {
+    pub(super) async fn record(&self, path: &ImagePath, required: bool, progress: &mut Progress) -> Message {
         let version = progress.plan.version.version.clone();
         let pushed = self.pushed_here(progress);
         let names = self.image_names(progress).await?;
@@ -43,8 +43,8 @@ impl Execution<'_> {
             Some("`p2p-images` names none, so this module has no image".to_owned())
         };
         let images = progress.images.len();
-        let said = format!("{images} image{} recorded", if images == 1 { "" } else { "s" });
-        Ok(Some(none.map_or(said.clone(), |none| format!("{said}: {none}"))))
+        let message = format!("{images} image{} recorded", if images == 1 { "" } else { "s" });
+        Ok(Some(none.map_or(message.clone(), |none| format!("{message}: {none}"))))
     }
 
     /// What becomes of images that are not in the registry: why that is well, or a warning for each.
@@ -89,12 +89,12 @@ impl Execution<'_> {
             Names::Names(names) => return Ok(names.clone()),
             Names::PrintedBy(target) => target,
         };
-        let directory = &self.site.paths.directory;
-        self.site.restore_credentials()?;
+        let directory = &self.run_context.paths.directory;
+        self.run_context.restore_credentials()?;
         let private = Private::make(self, target, false).await?;
-        let spec = self.spec(target, &private, directory, &self.site.paths.workspace);
+        let spec = self.spec(target, &private, directory, &self.run_context.paths.workspace);
         let assignments: Vec<_> = target.assignments().collect();
-        Ok(make::images(directory, &spec.env, &assignments, &self.site.paths.temp).await?)
+        Ok(make::images(directory, &spec.env, &assignments, &self.run_context.paths.temp).await?)
     }
 
     /// Whether the images that tests are about are still those that were recorded: a test of other bytes

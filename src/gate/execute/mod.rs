@@ -15,14 +15,14 @@ mod pushed;
 mod record;
 mod release;
 mod removal;
-mod site;
+mod run_context;
 mod target;
 mod version;
 mod waves;
 
 pub use accounts::{Account, Accounts};
 pub use builder::builder;
-pub use site::{Edges, GivenLogins, Remote, Site};
+pub use run_context::{Edges, GivenLogins, Remote, RunContext};
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ const AFTER_A_SIGNAL: Duration = Duration::from_millis(500);
 /// A plan under way.
 pub struct Execution<'a> {
     /// Where it runs and with what.
-    pub site: &'a Site,
+    pub run_context: &'a RunContext,
     /// The outside systems.
     pub edges: &'a Edges,
     /// Who hears of it.
@@ -132,11 +132,11 @@ impl Execution<'_> {
 
     /// What a plan came to; a failure is part of the outcome.
     pub async fn end(&self, mut progress: Progress) -> Outcome {
-        if let Err(failure) = self.site.restore_credentials() {
+        if let Err(failure) = self.run_context.restore_credentials() {
             self.warn(&mut progress, &failure.to_string());
         }
         if !progress.plan.artifacts.is_empty() {
-            match self.blocking(self.site.artifacts(&progress.plan.artifacts)).await {
+            match self.blocking(self.run_context.artifacts(&progress.plan.artifacts)).await {
                 Some(Ok(Listed { files, refused })) => {
                     progress.artifacts = files;
                     for (path, why) in refused {
@@ -148,7 +148,7 @@ impl Execution<'_> {
                 None => self.warn(&mut progress, "there was no time to look for all artifacts"),
             }
         }
-        remove_links_out_of(&self.site.paths.logs);
+        remove_links_out_of(&self.run_context.paths.logs);
         let (started, seconds) = (progress.started, progress.clock.elapsed().as_secs_f64());
         self.outcome(progress, started, seconds)
     }
@@ -164,7 +164,7 @@ impl Execution<'_> {
             .plan
             .steps
             .iter()
-            .filter(|_| self.site.reaches_a_cluster(&progress.plan))
+            .filter(|_| self.run_context.reaches_a_cluster(&progress.plan))
             .filter(|step| broken_off.iter().any(|result| result.name == step.name))
             .filter_map(|step| step.target()?.namespace.clone())
             .collect();
@@ -189,7 +189,7 @@ impl Execution<'_> {
             half_deployed,
             started: started.to_string(),
             seconds,
-            logs: self.site.paths.logs.display().to_string(),
+            logs: self.run_context.paths.logs.display().to_string(),
             exit,
         }
     }
@@ -202,14 +202,14 @@ impl Execution<'_> {
     }
 
     /// The work of a step of ours.
-    async fn work(&self, job: &Job, progress: &mut Progress) -> Said {
+    async fn work(&self, job: &Job, progress: &mut Progress) -> Message {
         match job {
             Job::Preflight(preflight) => Box::pin(self.preflight(preflight, progress)).await,
             Job::Subnamespaces(wanted) => self.subnamespaces(wanted).await,
             Job::Version => Box::pin(self.allocate_version(progress)).await,
             Job::Images { repository, earlier, records, .. } => {
                 let required = progress.plan.images.required;
-                let said = Box::pin(self.record(repository, required, progress)).await?;
+                let message = Box::pin(self.record(repository, required, progress)).await?;
                 // A build makes images; what an earlier job recorded is no matter then.
                 if !earlier.is_empty() {
                     images::unchanged(progress)?;
@@ -225,7 +225,7 @@ impl Execution<'_> {
                         .await?;
                     }
                 }
-                Ok(said)
+                Ok(message)
             }
             Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,
             Job::ReleaseCommit { tag, files } => Box::pin(self.release_commit(tag, files, progress)).await,
@@ -236,7 +236,7 @@ impl Execution<'_> {
     }
 
     /// The result of work of ours that began at `clock`.
-    async fn timed(&self, name: &str, clock: Instant, work: impl Future<Output = Said>) -> StepResult {
+    async fn timed(&self, name: &str, clock: Instant, work: impl Future<Output = Message>) -> StepResult {
         match self.unless_stopped(name, clock, work).await {
             Ok(reason) => {
                 let seconds = clock.elapsed().as_secs_f64();
@@ -281,15 +281,15 @@ impl Execution<'_> {
     }
 
     fn notice(&self, text: &str) {
-        self.reporter.emit(&Event::Said(Level::Notice, text));
+        self.reporter.emit(&Event::Message(Level::Notice, text));
     }
 
     /// Warns, and keeps the warning for the summary and the report.
     fn warn(&self, progress: &mut Progress, text: &str) {
-        self.reporter.emit(&Event::Said(Level::Warning, text));
+        self.reporter.emit(&Event::Message(Level::Warning, text));
         progress.warnings.push(text.to_owned());
     }
 }
 
 /// What a step of ours says when it has succeeded.
-type Said = Result<Option<String>, Failure>;
+type Message = Result<Option<String>, Failure>;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::accounts::Account;
-use super::{Execution, Progress, Said};
+use super::{Execution, Message, Progress};
 use crate::domain::image::ImagePath;
 use crate::domain::outcome::Event;
 use crate::edges::kube::{Action, Api, Progress as Waiting, Stage};
@@ -42,26 +42,26 @@ struct Findings(Vec<(Check, Result<Option<String>, Failure>)>);
 
 impl Findings {
     /// In one sentence, or in one failure; each once, as one account may stand on both sides.
-    fn told(mut self) -> Said {
+    fn summary(mut self) -> Message {
         self.0.sort_by_key(|(check, _)| *check);
-        let (mut said, mut failures) = (Vec::new(), Vec::new());
+        let (mut messages, mut failures) = (Vec::new(), Vec::new());
         for (_, found) in self.0 {
             match found {
-                Ok(Some(text)) if !said.contains(&text) => said.push(text),
+                Ok(Some(text)) if !messages.contains(&text) => messages.push(text),
                 Err(failure) if !failures.contains(&failure) => failures.push(failure),
                 _ => {}
             }
         }
         match Failure::together(failures, "checks failed") {
             Some(failure) => Err(failure),
-            None => Ok(Some(said.join("; ")).filter(|said| !said.is_empty())),
+            None => Ok(Some(messages.join("; ")).filter(|messages| !messages.is_empty())),
         }
     }
 }
 
 impl Execution<'_> {
     /// Everything at the same time; all that is wrong is told at once.
-    pub(super) async fn preflight(&self, preflight: &Preflight, progress: &Progress) -> Said {
+    pub(super) async fn preflight(&self, preflight: &Preflight, progress: &Progress) -> Message {
         let found = Mutex::<Findings>::default();
         let add = |check, result| {
             found.lock().0.push((check, result));
@@ -110,7 +110,7 @@ impl Execution<'_> {
         if found.lock().0.iter().all(|(_, result)| result.is_ok()) {
             add(Check::Existing, self.conflicts(progress).await);
         }
-        found.into_inner().told()
+        found.into_inner().summary()
     }
 
     /// Becomes the account; whether that worked.
@@ -121,7 +121,7 @@ impl Execution<'_> {
         check: Check,
         add: &impl Fn(Check, Result<Option<String>, Failure>),
     ) -> bool {
-        let entered = match self.site.paths.scratch() {
+        let entered = match self.run_context.paths.scratch() {
             Ok(scratch) => account.enter(scratch.join(file), &self.reporter).await,
             Err(failure) => Err(failure),
         };
@@ -130,14 +130,14 @@ impl Execution<'_> {
         ok
     }
 
-    async fn may_push(&self, repository: Option<&ImagePath>, account: Option<&Account>) -> Said {
+    async fn may_push(&self, repository: Option<&ImagePath>, account: Option<&Account>) -> Message {
         let Some(repository) = repository else { return Ok(None) };
         let asked = self.edges.oci.may_push(&repository.repository()?).await;
         asked.map_err(|error| refused(error, account, "push images to", repository, "writer"))?;
         Ok(Some(format!("may push to {repository}")))
     }
 
-    async fn may_pull(&self, repository: Option<&ImagePath>, account: Option<&Account>) -> Said {
+    async fn may_pull(&self, repository: Option<&ImagePath>, account: Option<&Account>) -> Message {
         let Some(repository) = repository else { return Ok(None) };
         let asked = self.edges.oci.may_pull(&repository.repository()?).await;
         asked.map_err(|error| refused(error, account, "pull images from", repository, "reader"))?;
@@ -167,7 +167,7 @@ impl Execution<'_> {
                 Review::Deploy(_) => {
                     let text =
                         format!("{}; a target that deploys to it must create it", api.no_namespace(name));
-                    self.reporter.emit(&Event::Said(Level::Warning, &text));
+                    self.reporter.emit(&Event::Message(Level::Warning, &text));
                 }
             }
         }
@@ -178,13 +178,13 @@ impl Execution<'_> {
 
     /// The cluster of the targets.
     pub(super) fn api(&self, retrying: Retrying) -> Result<Api, Failure> {
-        let token = self.site.paths.scratch()?.join(OWN_TOKEN);
+        let token = self.run_context.paths.scratch()?.join(OWN_TOKEN);
         let account = self.edges.accounts.own.as_ref();
         let kubeconfig = match account.and_then(|account| account.kubeconfig(&token)) {
             Some(kubeconfig) => kubeconfig,
-            None => self.site.kubeconfig.for_target(self.site.kube_context.as_deref(), None)?,
+            None => self.run_context.kubeconfig.for_target(self.run_context.kube_context.as_deref(), None)?,
         };
-        Ok(Api::new(&kubeconfig, &self.site.env, retrying)?)
+        Ok(Api::new(&kubeconfig, &self.run_context.env, retrying)?)
     }
 
     /// Six tries of a few seconds each, so that a server that stalls holds us for less than a minute.
@@ -194,7 +194,7 @@ impl Execution<'_> {
     }
 
     /// Sees to it that the subnamespaces are there.
-    pub(super) async fn subnamespaces(&self, wanted: &Subnamespaces) -> Said {
+    pub(super) async fn subnamespaces(&self, wanted: &Subnamespaces) -> Message {
         let api = self.api(self.patiently())?;
         let made = Mutex::new(0_usize);
         let tell = |progress: &Waiting| {
@@ -212,7 +212,7 @@ impl Execution<'_> {
                 Stage::Ready(_) => {}
             }
         };
-        let limit = self.site.subnamespaces_limit;
+        let limit = self.run_context.subnamespaces_limit;
         api.ensure_subnamespaces(&wanted.parent, &wanted.names, limit, &tell).await?;
         let api = &api;
         let reviews = wanted.names.iter().map(|name| async move {

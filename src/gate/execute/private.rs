@@ -33,11 +33,11 @@ impl Private {
     /// Makes them, under the run's own directory. A target that promotes faces the destination, and
     /// may read from the source.
     pub(super) async fn make(run: &Execution<'_>, target: &Target, promotes: bool) -> Result<Self, Failure> {
-        let site = run.site;
-        let directory = site.paths.private()?;
+        let run_context = run.run_context;
+        let directory = run_context.paths.private()?;
         let at = directory.path();
         let current = run.logins(promotes).await?;
-        let logins = Arc::new(Logins::create(at, &UserFiles::of(&site.env), &current)?);
+        let logins = Arc::new(Logins::create(at, &UserFiles::of(&run_context.env), &current)?);
         let current = Arc::new(Current(Mutex::new(current)));
         let token = at.join("token");
         let accounts = &run.edges.accounts;
@@ -63,7 +63,7 @@ impl Private {
         let of_accounts = run.of_accounts(at, promotes).await?;
         // What a target writes for the runner dies with it, the summary excepted.
         let mut runner_files = Vec::new();
-        if site.place == Place::Github {
+        if run_context.place == Place::Github {
             runner_files = private::runner_files(at)?;
         }
         Ok(Self { _renewers: renewers, directory, logins, runner_files, of_accounts })
@@ -106,7 +106,7 @@ fn kubeconfig(
     promotes: bool,
     token: &Path,
 ) -> Result<Kubeconfig, Failure> {
-    let site = run.site;
+    let run_context = run.run_context;
     let accounts = &run.edges.accounts;
     let facing = if promotes { &accounts.destination } else { &accounts.own };
     let namespace = target.namespace.as_deref();
@@ -117,16 +117,16 @@ fn kubeconfig(
     if promotes && accounts.own.as_ref().is_some_and(|account| account.kubeconfig(token).is_some()) {
         return Ok(Kubeconfig::empty());
     }
-    Ok(match site.kubeconfig_elsewhere.as_ref().filter(|_| promotes) {
+    Ok(match run_context.kubeconfig_elsewhere.as_ref().filter(|_| promotes) {
         Some(elsewhere) => elsewhere.for_target(None, namespace)?,
-        None => site.kubeconfig.for_target(site.kube_context.as_deref(), namespace)?,
+        None => run_context.kubeconfig.for_target(run_context.kube_context.as_deref(), namespace)?,
     })
 }
 
 impl Execution<'_> {
     /// The logins of a target, the one to its `REGISTRY` first. Those of a promotion are for both sides.
     async fn logins(&self, promotes: bool) -> Result<Vec<Login>, Failure> {
-        let (given, accounts) = (&self.site.logins, &self.edges.accounts);
+        let (given, accounts) = (&self.run_context.logins, &self.edges.accounts);
         let mut logins: Vec<Login> = Vec::new();
         if promotes {
             logins.extend(given.destination.clone());

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::conflict::There;
 use super::record::{Wanted, wanted};
-use super::{Execution, Progress, Said, removal};
+use super::{Execution, Message, Progress, removal};
 use crate::domain::image::{ImagePath, Promoted, Tested};
 use crate::domain::outcome::{Event, Status, StepResult};
 use crate::gate::plan::{Promotion, Step};
@@ -28,16 +28,16 @@ struct Ready {
 impl Execution<'_> {
     /// Copies each image to the next stage, byte for byte. The records come before the tag: an image that
     /// can be found has them.
-    pub(super) async fn promote_natively(&self, promotion: &Promotion, progress: &mut Progress) -> Said {
+    pub(super) async fn promote_natively(&self, promotion: &Promotion, progress: &mut Progress) -> Message {
         let images = self.promotable(promotion, progress).await?;
         if images.is_empty() {
             return Ok(Some("this module has no image, so there is none to promote".to_owned()));
         }
         let tags = [progress.plan.version.version.clone()];
-        let mut said = Vec::new();
+        let mut messages = Vec::new();
         for Ready { image, kept, records, there } in &images {
             if let There::Kept(holds) = there {
-                said.push(self.stays(promotion, image, holds, progress)?);
+                messages.push(self.stays(promotion, image, holds, progress)?);
                 continue;
             }
             let source = promotion.source.image(&image.name).repository()?;
@@ -62,7 +62,7 @@ impl Execution<'_> {
             if let Some(text) = left_behind(&copied.unread) {
                 self.warn(progress, &format!("{}: {text}", image.name));
             }
-            said.push(summary(&image.name, &copied));
+            messages.push(summary(&image.name, &copied));
             self.record_promotion(promotion, image, (kept, records), progress).await?;
             if *there != There::Same {
                 let plain = CopyOptions { on_existing: options.on_existing, ..CopyOptions::default() };
@@ -70,7 +70,7 @@ impl Execution<'_> {
             }
             self.promoted(promotion, image, &tags[0], progress)?;
         }
-        Ok(Some(said.join("; ")))
+        Ok(Some(messages.join("; ")))
     }
 
     /// Lets the team's own target promote, with the same checks before and after.

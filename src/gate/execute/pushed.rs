@@ -75,7 +75,7 @@ impl Execution<'_> {
         if before != Some(&image.digest) {
             return Ok(());
         }
-        if self.site.place == Place::Github
+        if self.run_context.place == Place::Github
             && let Some(commit) = self.other_commit(image, progress).await?
         {
             return Err(of_another_commit(image, &commit));

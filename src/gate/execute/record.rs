@@ -25,7 +25,7 @@ impl Execution<'_> {
     /// Whose records count in this run. That the commit is in the history of the main branch is checked
     /// where the version's tag is looked up.
     pub(super) fn rule(&self, progress: &Progress) -> Rule {
-        Rule { commit: progress.plan.commit().map(str::to_owned), ..self.site.rule.clone() }
+        Rule { commit: progress.plan.commit().map(str::to_owned), ..self.run_context.rule.clone() }
     }
 
     /// The records of an image, once they say what is wanted. A rejection is an error; a record that is
@@ -54,13 +54,13 @@ impl Execution<'_> {
                 return Ok(Vec::new());
             }
         };
-        let (rule, said) = (self.rule(progress), Kept::records(&kept));
-        if let Some(why) = record::yanked(&said) {
+        let (rule, found) = (self.rule(progress), Kept::records(&kept));
+        if let Some(why) = record::yanked(&found) {
             return Err(rejected(&reference, why));
         }
         let mut missing = Vec::new();
         for stage in wanted.passed.iter().chain(&wanted.spared) {
-            match rule.judge(&said, stage.word()) {
+            match rule.judge(&found, stage.word()) {
                 Finding::Rejected(why) => return Err(rejected(&reference, why)),
                 Finding::Missing(why) if wanted.passed.contains(stage) => missing.push((stage.word(), why)),
                 Finding::Passed | Finding::Missing(_) => {}
@@ -195,9 +195,9 @@ impl Execution<'_> {
             (Ok(()), Some(tested)) if *tested == digest => return Ok(()),
             (Err(why), Some(tested)) if *tested == digest => why.clone(),
             _ => {
-                let said = Kept::records(&record::read(&self.edges.oci, &destination, &digest).await?);
+                let found = Kept::records(&record::read(&self.edges.oci, &destination, &digest).await?);
                 let rule = Rule { commit: None, ..self.rule(progress) };
-                if rule.judge(&said, ended_by(promotion).word()) == Finding::Passed {
+                if rule.judge(&found, ended_by(promotion).word()) == Finding::Passed {
                     return Ok(());
                 }
                 let tested = tested.as_ref().map_or("no image", Digest::as_str);
@@ -241,7 +241,7 @@ impl Execution<'_> {
             judged: progress.now().to_string(),
             version: Some(plan.version.version.clone()),
             image,
-            by: By { commit: plan.commit().map(str::to_owned), environment, ..self.site.by.clone() },
+            by: By { commit: plan.commit().map(str::to_owned), environment, ..self.run_context.by.clone() },
             targets: progress.steps.iter().filter_map(ran).collect(),
             handed_over: plan.command == Command::Promote && plan.images.handed_over,
         }

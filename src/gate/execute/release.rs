@@ -1,6 +1,6 @@
 //! The steps of `release`: the release commit, the GitHub release, the floating tags.
 
-use super::{Execution, Progress, Remote, Said};
+use super::{Execution, Message, Progress, Remote};
 use crate::domain::version::{Kind, Line, Motion, Version};
 use crate::edges::git;
 use crate::gate::release::{self, Files, Source, asset_files, committed_files, notes};
@@ -9,10 +9,15 @@ use sys::error::Failure;
 
 impl Execution<'_> {
     /// Puts the version tag on a child of the commit.
-    pub(super) async fn release_commit(&self, tag: &str, files: &[String], progress: &mut Progress) -> Said {
+    pub(super) async fn release_commit(
+        &self,
+        tag: &str,
+        files: &[String],
+        progress: &mut Progress,
+    ) -> Message {
         let remote = self.remote()?;
-        let directory = &self.site.paths.directory;
-        let root = git::toplevel(directory).unwrap_or(&self.site.paths.workspace);
+        let directory = &self.run_context.paths.directory;
+        let root = git::toplevel(directory).unwrap_or(&self.run_context.paths.workspace);
         let files = committed_files(&Files { input: "release-files", globs: files, directory }, root)?;
         let child = release::put(&remote.repository.github, tag, &remote.commit, &files).await?;
         progress.tag_created = child.created;
@@ -25,10 +30,10 @@ impl Execution<'_> {
     }
 
     /// Makes or completes the GitHub release.
-    pub(super) async fn release(&self, assets: &[String], text: &str, progress: &mut Progress) -> Said {
+    pub(super) async fn release(&self, assets: &[String], text: &str, progress: &mut Progress) -> Message {
         let remote = self.remote()?;
         let version = released(progress)?;
-        let directory = &self.site.paths.directory;
+        let directory = &self.run_context.paths.directory;
         let files = asset_files(&Files { input: "release-assets", globs: assets, directory })?;
         let prefix = &remote.repository.prefix;
         let previous = progress.plan.version.previous.as_deref().and_then(|text| text.parse().ok());
@@ -46,7 +51,7 @@ impl Execution<'_> {
     }
 
     /// Moves the floating tags.
-    pub(super) async fn floating_tags(&self, lines: &[Line], progress: &mut Progress) -> Said {
+    pub(super) async fn floating_tags(&self, lines: &[Line], progress: &mut Progress) -> Message {
         let remote = self.remote()?;
         let Some(tag) = &progress.plan.version.tag else {
             return Ok(Some("the version has no tag yet; `release` moves them".to_owned()));

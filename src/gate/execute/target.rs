@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::copied::Copied;
 use super::log_file::LogFile;
 use super::private::Private;
-use super::site::inside;
+use super::run_context::inside;
 use super::waves::STOPPED;
 use super::{Execution, Progress};
 use crate::domain::environment::{BUILD, runtime};
@@ -87,16 +87,16 @@ impl Execution<'_> {
         prefix: Option<String>,
         promotes: bool,
     ) -> Result<Option<Ran>, Failure> {
-        let site = self.site;
-        let workspace = copy.map_or(&site.paths.workspace, Copied::root);
-        let directory = inside(workspace, &site.paths);
+        let run_context = self.run_context;
+        let workspace = copy.map_or(&run_context.paths.workspace, Copied::root);
+        let directory = inside(workspace, &run_context.paths);
         let mut stop = self.stop.clone();
         // Tokens may have to be minted for it.
         let private = tokio::select! {
             private = Private::make(self, target, promotes) => private?,
             _ = stop.wait() => return Ok(None),
         };
-        let log = site.log_of(&target.target);
+        let log = run_context.log_of(&target.target);
         let printer = Arc::new(Mutex::new(Printer {
             stream: Stream::new(self.masker.clone(), options(target, prefix)),
             reporter: self.reporter.clone(),
@@ -125,8 +125,8 @@ impl Execution<'_> {
             findings: printer.stream.findings(),
             log,
             summary,
-            moved: copy.map(|copy| (copy.root().clone(), site.paths.workspace.clone())),
-            repeat: site.repeat(&target.target),
+            moved: copy.map(|copy| (copy.root().clone(), run_context.paths.workspace.clone())),
+            repeat: run_context.repeat(&target.target),
             dead_cache: printer.cache == Some(true),
         }))
     }
@@ -134,11 +134,11 @@ impl Execution<'_> {
     /// Whether a build that asks for GitHub's cache gets none, and nobody has said so yet: its token is
     /// given to actions and not to `run` steps.
     fn cache_is_dead(&self, target: &Target) -> bool {
-        let site = self.site;
+        let run_context = self.run_context;
         target.target == BUILD
-            && site.place == Place::Github
-            && site.env.get("ACTIONS_RUNTIME_TOKEN").is_none()
-            && site.cache.warning.is_none()
+            && run_context.place == Place::Github
+            && run_context.env.get("ACTIONS_RUNTIME_TOKEN").is_none()
+            && run_context.cache.warning.is_none()
     }
 
     pub(super) fn spec(
@@ -148,8 +148,8 @@ impl Execution<'_> {
         directory: &Path,
         workspace: &Path,
     ) -> Spec {
-        let site = self.site;
-        let mut env = target.variables.over(&site.env);
+        let run_context = self.run_context;
+        let mut env = target.variables.over(&run_context.env);
         // Those of a make that started us would make this one its child.
         for name in ["MAKELEVEL", "MFLAGS"] {
             env.remove(name);
@@ -160,22 +160,23 @@ impl Execution<'_> {
         for (name, value) in private.variables() {
             env.set(name, value);
         }
-        if site.cache.builder && env.get(BUILDX_BUILDER).is_none() {
+        if run_context.cache.builder && env.get(BUILDX_BUILDER).is_none() {
             env.set(BUILDX_BUILDER, BUILDER);
         }
         env.set(runtime::PWD, directory);
-        env.set(runtime::P2P_BIN, &site.binary);
-        if let Some(names) = &site.insecure_registries {
+        env.set(runtime::P2P_BIN, &run_context.binary);
+        if let Some(names) = &run_context.insecure_registries {
             env.set(runtime::P2P_INSECURE_REGISTRIES, names);
         }
-        if let Some(path) = findable(&site.binary, env.path("PATH")) {
+        if let Some(path) = findable(&run_context.binary, env.path("PATH")) {
             env.set("PATH", path);
         }
-        if site.place == Place::Github {
+        if run_context.place == Place::Github {
             env.set(runtime::GITHUB_WORKSPACE, workspace);
         }
         let assignments = target.assignments();
-        let arguments = [target.target.as_str()].into_iter().chain(site.cache.assignment).map(OsString::from);
+        let arguments =
+            [target.target.as_str()].into_iter().chain(run_context.cache.assignment).map(OsString::from);
         Spec::new("make", arguments.chain(assignments.map(OsString::from)), directory, env)
     }
 
@@ -207,7 +208,7 @@ impl Execution<'_> {
         }
         if ran.dead_cache {
             // What the Makefile sets `p2p_image_cache` to is replaced only where there is a cache that works.
-            let remedy = if self.site.cache.assignment.is_some() {
+            let remedy = if self.run_context.cache.assignment.is_some() {
                 "give `$(p2p_image_cache)` to docker buildx in its place"
             } else {
                 "where the job has docker buildx and a running Docker, p2p sets `p2p_image_cache` to a cache in the \

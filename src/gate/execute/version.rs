@@ -1,6 +1,6 @@
 //! The step `version`: the version that this run has for good.
 
-use super::{Execution, Progress, Remote, Said};
+use super::{Execution, Message, Progress, Remote};
 use crate::gate::allocation::{self, PATIENCE, Subject};
 use crate::gate::plan::Version;
 use sys::error::Failure;
@@ -8,7 +8,7 @@ use sys::error::Failure;
 impl Execution<'_> {
     /// Creates the version tag where the plan says so. Another run may take the planned one first;
     /// then the plan goes on with the version that was settled.
-    pub(super) async fn allocate_version(&self, progress: &mut Progress) -> Said {
+    pub(super) async fn allocate_version(&self, progress: &mut Progress) -> Message {
         let planned = progress.plan.version.clone();
         if !planned.create {
             return Ok(Some(match planned.version.as_str() {
@@ -40,11 +40,11 @@ impl Execution<'_> {
             create: false,
             because,
         };
-        let said = match &version.tag {
+        let message = match &version.tag {
             Some(tag) if settled.created => format!("created the tag {tag} ({})", version.because),
             _ => format!("{} ({})", version.version, version.because),
         };
         progress.plan = progress.plan.clone().with_version(version);
-        Ok(Some(said))
+        Ok(Some(message))
     }
 }

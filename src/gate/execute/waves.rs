@@ -80,7 +80,7 @@ impl Execution<'_> {
 
     /// A target with a group of the log to itself.
     pub(super) async fn alone(&self, step: &Step, target: &Target, progress: &mut Progress) -> StepResult {
-        if let Err(failure) = self.site.restore_credentials() {
+        if let Err(failure) = self.run_context.restore_credentials() {
             return StepResult::failed(&step.name, 0.0, failure);
         }
         self.reporter.emit(&Event::GroupBegan(&[step]));
@@ -99,7 +99,7 @@ impl Execution<'_> {
             return self.meanwhile(first, second, progress).await;
         };
         let copy = if in_copy.in_copy {
-            Copied::make(self.site, &progress.plan.artifacts, self.stop.clone()).await
+            Copied::make(self.run_context, &progress.plan.artifacts, self.stop.clone()).await
         } else {
             Err(in_copy.in_turn.clone().unwrap_or_else(|| "nft has no copy of the workspace".to_owned()))
         };
@@ -122,13 +122,13 @@ impl Execution<'_> {
             }
         };
         // Once, before either of them can have begun to change it.
-        if let Err(failure) = self.site.restore_credentials() {
+        if let Err(failure) = self.run_context.restore_credentials() {
             for step in [first, second] {
                 self.ended(progress, StepResult::failed(&step.name, 0.0, failure.clone()));
             }
             return;
         }
-        self.notice(&copy.said(&second.name));
+        self.notice(&copy.message(&second.name));
         self.reporter.emit(&Event::GroupBegan(&[first, second]));
         let began = progress.now();
         let (one, other) = tokio::join!(
@@ -142,7 +142,7 @@ impl Execution<'_> {
             self.ended(progress, result);
         }
         let late = || vec!["there was no time to bring all of nft's artifacts back".to_owned()];
-        for warning in self.blocking(copy.bring_back(self.site)).await.unwrap_or_else(late) {
+        for warning in self.blocking(copy.bring_back(self.run_context)).await.unwrap_or_else(late) {
             self.warn(progress, &warning);
         }
     }

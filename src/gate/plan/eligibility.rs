@@ -237,7 +237,7 @@ pub(super) mod tests {
 
     /// What the version is made from, and why nothing is tagged or promoted: `main`, `tag 1.2.3`,
     /// `elsewhere: event`.
-    fn said(facts: &Facts) -> String {
+    fn message(facts: &Facts) -> String {
         let Eligibility { kind, ineligible, .. } = of(facts);
         let kind = match kind {
             Kind::MainBranch => "main".to_owned(),
@@ -310,13 +310,13 @@ pub(super) mod tests {
         ] {
             for event in may {
                 let facts = Facts { event: event.to_owned(), git_ref: git_ref.to_owned(), ..push() };
-                assert_eq!(said(&facts), expected, "{event} {git_ref}");
-                assert_eq!(said(&Facts { fork: true, ..facts }), "elsewhere: fork", "{event} {git_ref}");
+                assert_eq!(message(&facts), expected, "{event} {git_ref}");
+                assert_eq!(message(&Facts { fork: true, ..facts }), "elsewhere: fork", "{event} {git_ref}");
             }
             for event in never {
                 let facts = Facts { event: event.to_owned(), git_ref: git_ref.to_owned(), ..push() };
-                assert_eq!(said(&facts), "elsewhere: event", "{event} {git_ref}");
-                assert_eq!(said(&Facts { fork: true, ..facts }), "elsewhere: fork", "{event} {git_ref}");
+                assert_eq!(message(&facts), "elsewhere: event", "{event} {git_ref}");
+                assert_eq!(message(&Facts { fork: true, ..facts }), "elsewhere: fork", "{event} {git_ref}");
             }
         }
     }
@@ -339,9 +339,13 @@ pub(super) mod tests {
             let named = named.map(|commit| Named { name: "hotfix".to_owned(), commit: commit.clone() });
             let facts = Facts { head: head.clone(), named, ..push() };
             let known = Facts { of_main: true, ..facts.clone() };
-            assert_eq!((said(&known), said(&facts)), (of_main.to_owned(), foreign.to_owned()), "{facts:?}");
+            assert_eq!(
+                (message(&known), message(&facts)),
+                (of_main.to_owned(), foreign.to_owned()),
+                "{facts:?}"
+            );
             let facts = Facts { git_ref: "refs/tags/v1.2.3".to_owned(), ..known };
-            assert_eq!(said(&facts), on_tag, "{facts:?}");
+            assert_eq!(message(&facts), on_tag, "{facts:?}");
         }
     }
 
@@ -357,9 +361,9 @@ pub(super) mod tests {
         ] {
             let named = Some(Named { name: name.to_owned(), commit: commit('b') });
             let facts = Facts { head: commit('b'), of_main: true, named, ..push() };
-            assert_eq!(said(&facts), expected, "{name}");
+            assert_eq!(message(&facts), expected, "{name}");
             assert_eq!(
-                said(&Facts { head: commit('a'), ..facts }),
+                message(&Facts { head: commit('a'), ..facts }),
                 "main",
                 "the event's own commit is main's"
             );
@@ -381,8 +385,8 @@ pub(super) mod tests {
             (&of_branch_by_sha256, "elsewhere: of a branch", "elsewhere: of a branch"),
         ] {
             let facts = Facts { given: Some(given.to_owned()), ..push() };
-            assert_eq!(said(&facts), on_main, "{given}");
-            let on = |git_ref: &str| said(&Facts { git_ref: git_ref.to_owned(), ..facts.clone() });
+            assert_eq!(message(&facts), on_main, "{given}");
+            let on = |git_ref: &str| message(&Facts { git_ref: git_ref.to_owned(), ..facts.clone() });
             assert_eq!(on("refs/tags/v1.2.3"), on_tag, "{given}");
             assert_eq!(on("refs/heads/topic"), "elsewhere: ref", "the first reason is the one that is told");
         }

@@ -70,7 +70,7 @@ impl Rule {
             }
         }
         match newest.filter(|newest| newest.result == Judgement::Failed) {
-            Some(failed) => Finding::Rejected(format!("it failed {stage}: {}", told(failed))),
+            Some(failed) => Finding::Rejected(format!("it failed {stage}: {}", rejection(failed))),
             None if passed => Finding::Passed,
             None => Finding::Missing(
                 closest.map_or_else(|| "it has no record of any gate".to_owned(), |(_, closest)| closest),
@@ -143,7 +143,7 @@ impl Refs {
 pub fn yanked(records: &[Result<Record, String>]) -> Option<String> {
     let yanks = records.iter().flatten().filter(|record| record.result == Judgement::Yanked);
     let newest = yanks.fold(None, |newest, record| Some(newer(newest, record)))?;
-    Some(format!("it was yanked: {}", told(newest)))
+    Some(format!("it was yanked: {}", rejection(newest)))
 }
 
 /// The later of two records; of two at the same time the one that did not pass.
@@ -156,7 +156,7 @@ fn newer<'a>(one: Option<&'a Record>, other: &'a Record) -> &'a Record {
 }
 
 /// Why, when and by whom an image was rejected.
-fn told(record: &Record) -> String {
+fn rejection(record: &Record) -> String {
     let reason = record.reason.as_deref().unwrap_or("no reason was given");
     format!("{reason} ({})", named(record))
 }
@@ -250,7 +250,7 @@ pub(super) mod tests {
     fn only_a_record_of_this_gate_repository_commit_and_ref_counts() {
         assert_eq!(found(&[first()]), Finding::Passed);
         let text = |text: &str| Some(text.to_owned());
-        for (record, said) in [
+        for (record, message) in [
             (record("extended-test", "2026-01-02T03:04:05Z"), "is of extended-test"),
             (by(|by| by.repository_id = text("18")), "is of the repository acme/shop (id 18)"),
             (by(|by| by.repository = None), "is of a laptop"),
@@ -261,8 +261,8 @@ pub(super) mod tests {
             (by(|by| by.git_ref = text("refs/pull/7/merge")), "`refs/pull/7/merge`"),
             (by(|by| by.commit = text("beef")), "is of the commit beef"),
         ] {
-            let Finding::Missing(why) = found(&[record]) else { panic!("{said} passed") };
-            assert!(why.contains(said), "{said}: {why}");
+            let Finding::Missing(why) = found(&[record]) else { panic!("{message} passed") };
+            assert!(why.contains(message), "{message}: {why}");
             assert!(why.contains("actions/runs/7"), "{why}");
         }
         // A repository that was renamed keeps its number; one without a number is known by its name.

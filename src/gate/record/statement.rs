@@ -105,7 +105,7 @@ mod tests {
         assert!(text.starts_with(r#"{"_type":"https://in-toto.io/Statement/v1""#), "{text}");
         assert_eq!(parse(text.as_bytes(), &digest).unwrap(), record);
         assert_eq!(parse(text.as_bytes(), &other).unwrap_err(), "it is about another image");
-        for (from, to, said) in [
+        for (from, to, message) in [
             (PREDICATE_TYPE, "https://slsa.dev/provenance/v1", "another type"),
             ("2026-01-02T03:04:05Z", "yesterday", "its time \"yesterday\" is none"),
             ("acme/shop", "acme/shop\\n::error::x", "not one line"),
@@ -117,7 +117,7 @@ mod tests {
             let changed = text.replace(from, to);
             assert_ne!(changed, text, "{from}");
             let read = parse(changed.as_bytes(), &digest);
-            assert!(read.as_ref().is_err_and(|reason| reason.contains(said)), "{said}: {read:?}");
+            assert!(read.as_ref().is_err_and(|reason| reason.contains(message)), "{message}: {read:?}");
         }
         parse(b"{}", &digest).unwrap_err();
     }

@@ -45,8 +45,9 @@ fn no_artifact_is_another_one_or_leads_out_of_the_workspace() {
         ("gone", "leads nowhere"),
         ("x", "line break"),
     ] {
-        let said = run.stdout.lines().any(|line| line.contains(&format!("out/{name}")) && line.contains(why));
-        assert!(said, "{name}: {}", run.stdout);
+        let message =
+            run.stdout.lines().any(|line| line.contains(&format!("out/{name}")) && line.contains(why));
+        assert!(message, "{name}: {}", run.stdout);
     }
 }
 

@@ -126,8 +126,11 @@ fn what_the_makefile_does_while_it_is_read_is_undone_too() {
         run.ended(code);
         assert_eq!(text(&gate, "set_env_1"), BEFORE);
         assert!(!runs("sleep 9414"));
-        let said = format!("{}{}", run.stdout, run.stderr);
-        assert!(said.contains("the runner's file set_env_1") && said.contains("sleep 9414"), "{said}");
+        let message = format!("{}{}", run.stdout, run.stderr);
+        assert!(
+            message.contains("the runner's file set_env_1") && message.contains("sleep 9414"),
+            "{message}"
+        );
     }
 }
 

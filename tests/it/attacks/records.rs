@@ -35,7 +35,7 @@ fn a_record_counts_only_for_its_gate_repository_ref_event_and_commit() {
             "is of the commit 0123456789",
         ),
     ];
-    for (number, (record, said)) in forged.into_iter().enumerate() {
+    for (number, (record, message)) in forged.into_iter().enumerate() {
         let version = format!("1.0.{number}");
         let gate = &gate;
         push(gate, "extended-test/shop", &version, &version);
@@ -43,8 +43,8 @@ fn a_record_counts_only_for_its_gate_repository_ref_event_and_commit() {
         let head = gate.head();
         gate.remote.annotate(&format!("v{version}"), &head);
         let run = gate.run(&["extended-test", "--version", &version]);
-        assert!(run.ended(1).stdout.contains(said), "{said}:\n{}", run.stdout);
-        assert!(!gate.home().join("p2p-extended-test").exists(), "{said}");
+        assert!(run.ended(1).stdout.contains(message), "{message}:\n{}", run.stdout);
+        assert!(!gate.home().join("p2p-extended-test").exists(), "{message}");
     }
     // With all of it right the record counts: that is what a signature is for.
     push(&gate, "extended-test/shop", "2.0.0", "right");

@@ -49,7 +49,7 @@ fn a_version_of_another_commit_is_refused_before_the_build() {
     gate.run(&["fast-feedback"]).passed();
     let first = gate.registry.digest("extended-test/shop", "0.0.1").unwrap();
     let gate = gate.commit("second").input("version", "0.0.1");
-    for (on_existing, said) in [("", "is of the commit"), ("keep", "is of the commit")] {
+    for (on_existing, message) in [("", "is of the commit"), ("keep", "is of the commit")] {
         let gate = &gate;
         assert!(built(gate) || on_existing == "keep");
         let run = gate.run(&[
@@ -57,7 +57,7 @@ fn a_version_of_another_commit_is_refused_before_the_build() {
             "--on-existing",
             if on_existing.is_empty() { "keep" } else { on_existing },
         ]);
-        assert!(run.ended(1).stdout.contains(said), "{}", run.stdout);
+        assert!(run.ended(1).stdout.contains(message), "{}", run.stdout);
         assert!(
             run.stdout.contains(&format!("extended-test/shop:0.0.1 already is {first}")),
             "{}",

@@ -20,9 +20,9 @@ fn a_yanked_image_is_neither_chosen_nor_taken_nor_promoted() {
     gate.run(&["verify", &image, "--require", "fast-feedback"]).passed();
     gate.run(&["yank", &image, "--reason", "it loses orders"]).passed();
     let shown = gate.run(&["verify", &image, "--require", "fast-feedback"]);
-    let said = format!("{}{}", shown.ended(1).stdout, shown.stderr);
-    assert!(said.contains("YANKED by hand\n  because     it loses orders\n"), "{said}");
-    assert!(said.contains("it was yanked: it loses orders"), "{said}");
+    let message = format!("{}{}", shown.ended(1).stdout, shown.stderr);
+    assert!(message.contains("YANKED by hand\n  because     it loses orders\n"), "{message}");
+    assert!(message.contains("it was yanked: it loses orders"), "{message}");
 
     let run = gate.run(&["extended-test"]);
     assert_eq!(run.passed().output("version"), "0.0.1");

@@ -1,6 +1,6 @@
 //! Pull requests from forks, which GitHub gives neither id token nor secrets.
 
-use super::{Cloud, MAKEFILE, told};
+use super::{Cloud, MAKEFILE, message};
 use crate::support::gate::Gate;
 
 fn fork(cloud: &Cloud) -> Gate {
@@ -22,7 +22,7 @@ fn it_fails_and_says_why_in_one_sentence() {
     let run = gate.run(&["fast-feedback"]);
     run.ended(1);
     assert_eq!(run.output("result"), "failure");
-    insta::assert_snapshot!(told(&run.report["failure"]), @r"
+    insta::assert_snapshot!(message(&run.report["failure"]), @r"
     this pull request comes from a fork, to which GitHub gives neither id token nor secrets, so nothing is built, deployed or tested
     help: push the branch to this repository to run the gate on it, or set `on-fork: skipped`
     ");

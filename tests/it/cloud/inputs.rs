@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AUTH_FILE, Cloud, MAKEFILE, failure, told};
+use super::{AUTH_FILE, Cloud, MAKEFILE, failure, message};
 use crate::support::gate::Gate;
 use crate::support::google::Google;
 use crate::support::kube::Hnc;
@@ -32,7 +32,7 @@ fn federation_is_off_or_on_or_where_it_is_needed() {
     let run =
         gate().input("vars", "{}").input("tenant-name", "shop").input("federation", "on").run(&["plan"]);
     run.ended(64);
-    let text = told(&run.report["failure"]);
+    let text = message(&run.report["failure"]);
     assert!(text.contains("the workload-identity-provider is not known: it needs project-number"), "{text}");
     assert!(cloud.requests().is_empty());
 }
@@ -71,7 +71,7 @@ fn the_endpoint_of_the_cluster() {
     ] {
         let run = cloud.gate_with(MAKEFILE, &[(key, value)]).run(&["plan"]);
         run.ended(64);
-        let text = told(&run.report["failure"]);
+        let text = message(&run.report["failure"]);
         assert!(text.contains(&format!("{key} {value:?}")) && text.contains(expected), "{text}");
     }
 }
@@ -133,7 +133,7 @@ fn further_registries_that_targets_are_logged_in_to() {
     let run =
         gate().input("registry-logins", "\ntenant.example the-pat-of-17\nr.example a b c\n").run(&["plan"]);
     run.ended(64);
-    let text = told(&run.report["failure"]);
+    let text = message(&run.report["failure"]);
     assert!(text.contains("line 2 lacks") && text.contains("line 3 has more"), "{text}");
     assert!(run.texts().iter().all(|(_, text)| {
         !text.lines().any(|line| line.contains("the-pat-of-17") && !line.starts_with("::add-mask::"))
@@ -221,7 +221,7 @@ fn places_of_google_s_services() {
         assert!(other.count(asked) > 0, "{name}");
         let run = cloud.gate_with(MAKEFILE, &[(name, "http://sts.example/")]).run(&["plan"]);
         run.ended(64);
-        let text = told(&run.report["failure"]);
+        let text = message(&run.report["failure"]);
         assert!(text.contains("'http://sts.example' is no URL that a token may be sent to"), "{text}");
     }
     let before = cloud.google.server().requests().len();

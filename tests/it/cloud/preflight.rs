@@ -164,7 +164,7 @@ fn a_destination_that_is_described_by_halves_names_what_is_missing() {
     let half = format!("gcp-prod: {{project-id: acme-prod, registry: {}}}", cloud.registry.of("acme-prod"));
     let run = cloud.gate(MAKEFILE).input("environments", &half).run(&["fast-feedback"]);
     run.ended(64);
-    let text = super::told(&run.report["failure"]);
+    let text = super::message(&run.report["failure"]);
     assert!(text.contains("workload-identity-provider of environment gcp-prod is not known"), "{text}");
     assert!(text.contains("project-number: …"), "{text}");
     assert!(cloud.requests().is_empty());

@@ -85,8 +85,8 @@ fn a_gate_leaves_a_record_that_anybody_can_read() {
     // What was not passed is missing; the image has its record where it was tested, too.
     let missing = gate.run(&["verify", &image, "--require", "fast-feedback,extended-test"]);
     missing.ended(1);
-    let said = format!("{}{}", missing.stdout, missing.stderr);
-    assert!(said.contains("no record says that it passed extended-test"), "{said}");
+    let message = format!("{}{}", missing.stdout, missing.stderr);
+    assert!(message.contains("no record says that it passed extended-test"), "{message}");
     let version = run.output("version");
     gate.run(&["verify", &format!("{tested}:{version}"), "--require", "fast-feedback"]).passed();
 
@@ -120,12 +120,12 @@ fn a_promotion_by_hand_goes_by_the_records_and_leaves_none() {
 
     // Nobody has said that the stage before was passed.
     let run = gate.run(&["promote", "prod"]);
-    let said = format!("no record says that {image} passed extended-test");
-    assert!(run.ended(1).stdout.contains(&said), "{}", run.stdout);
+    let message = format!("no record says that {image} passed extended-test");
+    assert!(run.ended(1).stdout.contains(&message), "{}", run.stdout);
     assert_eq!(registry.tags("acme/prod/shop"), [""; 0]);
     let gate = gate.input("promotion-record", "expected");
     let run = gate.run(&["promote", "prod"]);
-    assert!(run.passed().report["warnings"].to_string().contains(&said), "{}", run.stdout);
+    assert!(run.passed().report["warnings"].to_string().contains(&message), "{}", run.stdout);
     let promoted = format!("{host}/acme/prod/shop:{version}");
     gate.run(&["verify", &promoted, "--require", "fast-feedback"]).passed();
     gate.run(&["verify", &promoted, "--require", "extended-test"]).ended(1);
@@ -136,8 +136,8 @@ fn a_promotion_by_hand_goes_by_the_records_and_leaves_none() {
     gate.input("promotion-record", "required").run(&["promote", "prod"]).passed();
     let gate = Gate::new(MAKEFILE);
     let shown = gate.run(&["verify", &promoted, "--repository", "acme/other", "--require", "extended-test"]);
-    let said = format!("{}{}", shown.ended(1).stdout, shown.stderr);
-    assert!(said.contains("  targets     other jobs ran them and handed the digests over"), "{said}");
-    assert!(said.contains("not of acme/other"), "{said}");
+    let message = format!("{}{}", shown.ended(1).stdout, shown.stderr);
+    assert!(message.contains("  targets     other jobs ran them and handed the digests over"), "{message}");
+    assert!(message.contains("not of acme/other"), "{message}");
     gate.run(&["verify", &promoted, "--require", "extended-test,fast-feedback"]).passed();
 }

@@ -100,8 +100,8 @@ fn what_is_released_is_what_bootstrap_starts() {
         let asset = release.assets.iter().find(|asset| asset.name == format!("p2p-{platform}")).unwrap();
         assert_eq!(asset.content, script(platform).as_bytes());
         let server = Server::start([Answer::Body(asset.content.clone())]);
-        let said = started(user.path(), &server, &[("OSTYPE", system), ("HOSTTYPE", machine)]);
-        assert_eq!(said, format!("p2p for {platform}: version\n"));
+        let message = started(user.path(), &server, &[("OSTYPE", system), ("HOSTTYPE", machine)]);
+        assert_eq!(message, format!("p2p for {platform}: version\n"));
         let path = format!("GET /coreeng/p2p-action/releases/download/v1.2.4/p2p-{platform} ");
         assert!(server.requests()[0].starts_with(&path), "{:?}", server.requests());
     }

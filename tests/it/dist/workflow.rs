@@ -85,11 +85,12 @@ fn every_way_that_a_start_goes() {
         assert!(printed.contains("INPUT_COMMAND=version\n"), "{id}: {printed}");
         assert_eq!(printed.contains("is damaged"), id == "damaged", "{id}: {printed}");
     }
-    for (id, said) in [("wrong", "is not what was released"), ("missing", "404")] {
+    for (id, message) in [("wrong", "is not what was released"), ("missing", "404")] {
         let printed = run.printed("gate", id);
-        assert!(printed.contains(said) && !printed.contains("p2p runs"), "{id}: {printed}");
+        assert!(printed.contains(message) && !printed.contains("p2p runs"), "{id}: {printed}");
         assert!(!printed.contains("evil\n"), "{id}: {printed}");
-        let annotated = |line: &&crate::support::act::Line| line.is_of("gate", id) && line.arg.contains(said);
+        let annotated =
+            |line: &&crate::support::act::Line| line.is_of("gate", id) && line.arg.contains(message);
         assert!(run.commands("error").iter().any(annotated), "{id}: {}", run.log());
     }
     let mut asked: Vec<String> = server.requests().iter().map(|head| folder(head)).collect();

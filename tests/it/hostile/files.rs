@@ -38,7 +38,7 @@ fn what_is_written_goes_through_no_link_of_a_target() {
         "p2p-build: ; @mkdir -p $$HOME/.config/gcloud; echo another > $$HOME/other; \
          ln -s $$HOME/other $$HOME/.config/gcloud/application_default_credentials.json; \
          for logs in $$RUNNER_TEMP/p2p-logs-*; do ln -s $$HOME/other $$logs/next.log; done\n\
-         next: ; @echo said\n",
+         next: ; @echo message\n",
     );
     let run = gate.run(&["run", "p2p-build", "next"]);
     run.passed();
@@ -68,8 +68,8 @@ fn a_target_cannot_read_the_environment_of_p2p() {
         .envs([("HOME", at), ("TMPDIR", at)])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&run.stdout).into_owned();
-    assert!(run.status.success(), "{said}\n{}", String::from_utf8_lossy(&run.stderr));
-    assert!(said.contains("binary run look") && said.contains("p2p 0."), "{said}");
-    assert!(!said.contains("INPUT_ENV_VARS"), "{said}");
+    let message = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(run.status.success(), "{message}\n{}", String::from_utf8_lossy(&run.stderr));
+    assert!(message.contains("binary run look") && message.contains("p2p 0."), "{message}");
+    assert!(!message.contains("INPUT_ENV_VARS"), "{message}");
 }

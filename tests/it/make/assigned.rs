@@ -5,14 +5,14 @@ use p2p::edges::make::Hold;
 use super::Corpus;
 
 /// What is said of a Makefile, as `NAME place value hold`.
-async fn told(corpus: Corpus) -> Vec<String> {
+async fn message(corpus: Corpus) -> Vec<String> {
     let corpus = corpus
         .env("VERSION", "0.0.0-unsettled")
         .env("P2P_VERSION", "0.0.0-unsettled")
         .env("REGISTRY", "r.example/tenant/shop");
     let makefile = corpus.ask(&[], &[]).await.unwrap();
-    let told = makefile.assignments().iter();
-    told.map(|it| format!("{} {} {:?} {:?}", it.name, it.place, it.value, it.hold)).collect()
+    let message = makefile.assignments().iter();
+    message.map(|it| format!("{} {} {:?} {:?}", it.name, it.place, it.value, it.hold)).collect()
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn plain_assignments_give_way_to_make_s_command_line() {
         ("KUBECONFIG := k\n", "KUBECONFIG Makefile:1 \"k\" None"),
     ] {
         let corpus = Corpus::new(makefile).file(".env", "A=1\nREGISTRY=r.example/other\n");
-        assert_eq!(told(corpus).await, [expected], "{makefile}");
+        assert_eq!(message(corpus).await, [expected], "{makefile}");
     }
 }
 
@@ -48,8 +48,8 @@ async fn what_a_makefile_makes_of_the_value_is_its_own() {
         ("p2p-%: VERSION = 9\n", Hold::Single),
     ] {
         let corpus = Corpus::new(format!("{makefile}p2p-build: ; @echo\n"));
-        let told = told(corpus).await;
-        assert!(told.len() == 1 && told[0].ends_with(&format!(" {hold:?}")), "{makefile}: {told:?}");
+        let message = message(corpus).await;
+        assert!(message.len() == 1 && message[0].ends_with(&format!(" {hold:?}")), "{makefile}: {message:?}");
     }
 }
 
@@ -68,6 +68,6 @@ async fn what_leaves_the_value_as_it_is_given_is_not_told() {
         "p2p-build: VERSION = $(P2P_VERSION)\np2p-build: ; @echo\n",
         "OTHER := 9\n",
     ] {
-        assert_eq!(told(Corpus::new(makefile)).await, [""; 0], "{makefile}");
+        assert_eq!(message(Corpus::new(makefile)).await, [""; 0], "{makefile}");
     }
 }

@@ -26,11 +26,11 @@ async fn a_broken_makefile_is_told_in_makes_own_words_with_the_place() {
     ];
     for (text, message, place) in cases {
         let corpus = Corpus::new(text).file("sub.mk", "a:\nb c\n").env("LC_ALL", "de_DE.UTF-8");
-        let (told, line) = corpus.broken().await;
-        assert!(told.starts_with("the Makefile is broken: "), "{told}");
-        assert!(told.contains(message), "{text:?}: {told}");
-        assert!(!told.contains("noise"), "{told}");
-        assert_eq!(line, place, "{text:?}: {told}");
+        let (broken, line) = corpus.broken().await;
+        assert!(broken.starts_with("the Makefile is broken: "), "{broken}");
+        assert!(broken.contains(message), "{text:?}: {broken}");
+        assert!(!broken.contains("noise"), "{broken}");
+        assert_eq!(line, place, "{text:?}: {broken}");
     }
 }
 

@@ -259,12 +259,12 @@ async fn secrets_do_not_travel_without_tls() {
 async fn nobody_home_and_nobody_we_understand() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let at = repository(&format!("127.0.0.1:{port}"), "app");
-    let (client, told) = super::watched(settings());
+    let (client, message) = super::watched(settings());
     let error = client.tags(&at).await.unwrap_err();
     assert!(matches!(&error, OciError::Unreachable { class: ::sys::http::Class::Refused, .. }), "{error}");
     assert!(error.to_string().contains(&format!("GET /v2/app/tags/list at 127.0.0.1:{port}")), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
-    assert_eq!(told.lock().unwrap().len(), 5);
+    assert_eq!(message.lock().unwrap().len(), 5);
 
     let registry = DockerRegistry::start();
     let page = "<html><body>Welcome</body></html>";

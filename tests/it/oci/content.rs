@@ -106,14 +106,14 @@ async fn broken_downloads_are_resumed_where_they_broke() {
         }
     })
     .await;
-    let (client, told) = watched(super::settings());
+    let (client, message) = watched(super::settings());
     let got = client.blob_bytes(&repository(front.host(), "app"), &blob, 1_000_000).await.unwrap();
     assert_eq!(got, bytes);
     let ranges: Vec<_> = front.seen().iter().map(|seen| seen.header("range").to_owned()).collect();
     assert_eq!(ranges, ["", "bytes=300000-", "bytes=600000-", "bytes=900000-", "bytes=900000-"]);
-    let told = told.lock().unwrap().split_off(0);
-    assert_eq!(told.len(), 4);
-    assert!(told[0].what.contains(&format!("blobs/{}", blob.digest)), "{:?}", told[0]);
+    let message = message.lock().unwrap().split_off(0);
+    assert_eq!(message.len(), 4);
+    assert!(message[0].what.contains(&format!("blobs/{}", blob.digest)), "{:?}", message[0]);
 
     // A server without ranges sends all of it again.
     let reads = AtomicUsize::new(0);

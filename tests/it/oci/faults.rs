@@ -43,7 +43,7 @@ async fn one_fault_anywhere_at_the_destination_is_survived() {
         for position in 0.. {
             let name = format!("k{number}/p{position}");
             let (front, count) = faulty(to.host(), position, fault).await;
-            let (client, told) = watched(settings());
+            let (client, message) = watched(settings());
             let result = client
                 .copy(&source, &image.digest, &repository(front.host(), &name), &["1".into()], &options())
                 .await;
@@ -57,7 +57,10 @@ async fn one_fault_anywhere_at_the_destination_is_survived() {
                 break;
             }
             // A truncated answer without a body is whole.
-            assert!(!told.lock().unwrap().is_empty() || kind == "truncated answer", "{kind} at {position}");
+            assert!(
+                !message.lock().unwrap().is_empty() || kind == "truncated answer",
+                "{kind} at {position}"
+            );
         }
     }
 }
@@ -71,11 +74,11 @@ async fn one_fault_anywhere_at_the_source_is_survived() {
         for position in 0..4 {
             let name = format!("k{number}/p{position}");
             let (front, _) = faulty(from.host(), position, fault).await;
-            let (client, told) = watched(settings());
+            let (client, message) = watched(settings());
             let (source, at) = (repository(front.host(), "test/app"), repository(to.host(), &name));
             let result = client.copy(&source, &image.digest, &at, &["1".into()], &options()).await;
             result.unwrap_or_else(|error| panic!("{kind} at {position}: {error}"));
-            assert!(!told.lock().unwrap().is_empty(), "{kind} at {position}");
+            assert!(!message.lock().unwrap().is_empty(), "{kind} at {position}");
             assert_eq!(client.manifest(&at, &super::tag("1")).await.unwrap(), image);
         }
     }
@@ -88,11 +91,11 @@ async fn silence_is_given_up_and_tried_again() {
     for position in [0, 1, 3] {
         let (front, _) = faulty(from.host(), position, || Act::Stall).await;
         let (behind, _) = faulty(to.host(), position + 2, || Act::Stall).await;
-        let (client, told) = watched(Settings { stall: Duration::from_millis(300), ..settings() });
+        let (client, message) = watched(Settings { stall: Duration::from_millis(300), ..settings() });
         let (source, name) = (repository(front.host(), "test/app"), format!("p{position}"));
         let at = repository(behind.host(), &name);
         client.copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap();
-        assert!(told.lock().unwrap().iter().any(|again| again.why.contains("nothing moved for 0.3 s")));
+        assert!(message.lock().unwrap().iter().any(|again| again.why.contains("nothing moved for 0.3 s")));
         assert_eq!(to.tags(&name), ["1"]);
     }
 }
@@ -218,7 +221,7 @@ async fn a_copy_that_is_cut_off_leaves_no_tag_and_is_taken_up_again() {
     let image = Builder { client: &client, at: &source }.image("amd64", &layers).await;
     let at = repository(to.host(), "prod/app");
     for moved in [1, 3, 6] {
-        let (tell, told) = tokio::sync::oneshot::channel();
+        let (tell, message) = tokio::sync::oneshot::channel();
         let tell = std::sync::Mutex::new((0, Some(tell)));
         let listener = Listener::new(move |event| {
             if matches!(event, Progress::Done { .. }) {
@@ -233,7 +236,7 @@ async fn a_copy_that_is_cut_off_leaves_no_tag_and_is_taken_up_again() {
         let tags = ["1".to_owned()];
         tokio::select! {
             biased;
-            told = told => told.unwrap(),
+            message = message => message.unwrap(),
             result = client.copy(&source, &image.digest, &at, &tags, &options) => panic!("{result:?}"),
         }
         assert!(to.tags("prod/app").is_empty());

@@ -93,8 +93,8 @@ async fn corruption_changes_bytes_and_nothing_else() {
 async fn a_lying_digest_is_another_one() {
     let (registry, path) = third(Fault::LyingDigest).await;
     let answer = registry.ask("HEAD", &path).await.is(200, "");
-    let said = answer.header("docker-content-digest").parse::<Digest>().unwrap();
-    assert!(!path.ends_with(said.as_str()));
+    let message = answer.header("docker-content-digest").parse::<Digest>().unwrap();
+    assert!(!path.ends_with(message.as_str()));
     assert_eq!(
         registry.ask("GET", &path).await.header("docker-content-digest"),
         &path["/v2/a/blobs/".len()..]

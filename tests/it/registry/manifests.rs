@@ -149,8 +149,8 @@ async fn referrers_are_listed_by_what_they_are_attached_to() {
         got.json()["manifests"].as_array().unwrap().clone()
     };
     assert_eq!(list("").await, Vec::<Value>::new());
-    let (signature, said) = attach(&registry, &subject, Some("of/signature")).await;
-    assert_eq!(said, subject);
+    let (signature, message) = attach(&registry, &subject, Some("of/signature")).await;
+    assert_eq!(message, subject);
     let (plain, _) = attach(&registry, &subject, None).await;
     // What it is attached to may come later.
     let later = Digest::of(b"later").to_string();
@@ -174,7 +174,7 @@ async fn referrers_are_listed_by_what_they_are_attached_to() {
 async fn an_old_registry_knows_no_referrers() {
     let registry = Registry::with(|options| options.referrers = false).await;
     let subject = Digest::of(&registry.push_image("a", "1", "x").await).to_string();
-    let (_, said) = attach(&registry, &subject, None).await;
-    assert_eq!(said, "");
+    let (_, message) = attach(&registry, &subject, None).await;
+    assert_eq!(message, "");
     registry.ask("GET", &format!("/v2/a/referrers/{subject}")).await.is(404, "");
 }

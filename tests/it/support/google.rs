@@ -301,7 +301,7 @@ impl State {
 
 /// A settings' secrets, gathered.
 pub(crate) fn gather() -> (Secrets, Arc<Mutex<Vec<String>>>) {
-    let told: Arc<Mutex<Vec<String>>> = Arc::default();
-    let into = Arc::clone(&told);
-    (Secrets::new(move |secret: &Secret| into.lock().unwrap().push(secret.expose().to_owned())), told)
+    let message: Arc<Mutex<Vec<String>>> = Arc::default();
+    let into = Arc::clone(&message);
+    (Secrets::new(move |secret: &Secret| into.lock().unwrap().push(secret.expose().to_owned())), message)
 }

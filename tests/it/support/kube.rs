@@ -194,11 +194,11 @@ fn config_map(namespace: &str, ready: bool) -> Json {
 /// Tells of the config map as soon as it is ready.
 fn watch(shared: Arc<Mutex<State>>, namespace: String) -> Reply {
     let end = Instant::now() + WATCH;
-    Reply::stream(futures_util::stream::unfold(false, move |told| {
+    Reply::stream(futures_util::stream::unfold(false, move |message| {
         let (shared, namespace) = (Arc::clone(&shared), namespace.clone());
         async move {
             while Instant::now() < end {
-                if !told && shared.lock().unwrap().ready {
+                if !message && shared.lock().unwrap().ready {
                     let event = json!({"type": "MODIFIED", "object": config_map(&namespace, true)});
                     return Some((Bytes::from(format!("{event}\n")), true));
                 }

@@ -79,13 +79,17 @@ async fn a_short_rate_limit_is_waited_for() {
             _ => None,
         }
     });
-    let (watcher, told) = watcher();
+    let (watcher, message) = watcher();
     let client = client(&github).retrying(IMPATIENT, watcher);
     assert_eq!(client.create_tag("v1.2.3", &commit).await.unwrap(), Creation::Created);
-    let told = told.lock().unwrap();
-    assert_eq!(told.len(), 2);
-    assert!(told[0].why.starts_with("403: You have exceeded a secondary"), "{:?}", told[0]);
-    assert!(told[1].wait >= Duration::from_secs(1) && told[1].wait < Duration::from_secs(2), "{:?}", told[1]);
+    let message = message.lock().unwrap();
+    assert_eq!(message.len(), 2);
+    assert!(message[0].why.starts_with("403: You have exceeded a secondary"), "{:?}", message[0]);
+    assert!(
+        message[1].wait >= Duration::from_secs(1) && message[1].wait < Duration::from_secs(2),
+        "{:?}",
+        message[1]
+    );
 }
 
 #[tokio::test]

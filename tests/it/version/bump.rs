@@ -89,8 +89,8 @@ async fn messages_that_cannot_be_read_are_an_error() {
 fn the_input_bump_counts_and_the_plan_says_so() {
     let gate = Gate::new(MAKEFILE).tag("v1.2.3").commit("feat: a thing").input("bump", "conventional");
     let plan = gate.run(&["plan", "version"]);
-    let said = &plan.passed().stdout;
-    assert!(said.contains("1.3.0 (the next minor after v1.2.3)"), "{said}");
+    let message = &plan.passed().stdout;
+    assert!(message.contains("1.3.0 (the next minor after v1.2.3)"), "{message}");
     let run = gate.run(&["version"]);
     assert_eq!((run.passed().output("version"), run.output("previous-version")), ("1.3.0", "1.2.3"));
     assert_eq!(gate.remote.tags()["v1.3.0"], gate.head());

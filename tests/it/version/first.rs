@@ -16,12 +16,13 @@ fn versions_without_a_prefix_are_no_reason_to_begin_anew() {
         for arguments in [&[command][..], &[command, "--dry-run"]] {
             let run = gate.run(arguments);
             run.ended(64);
-            let said = &run.stdout;
+            let message = &run.stdout;
             assert!(
-                said.contains("no version tag 'v…' yet, but there are tags without a prefix, up to '1.2.3'")
+                message
+                    .contains("no version tag 'v…' yet, but there are tags without a prefix, up to '1.2.3'")
             );
-            assert!(said.contains("set `version-prefix: none`"), "{said}");
-            assert!(said.contains(&format!("git push origin '{head}:refs/tags/v0.1.0'")), "{said}");
+            assert!(message.contains("set `version-prefix: none`"), "{message}");
+            assert!(message.contains(&format!("git push origin '{head}:refs/tags/v0.1.0'")), "{message}");
         }
         assert!(!gate.remote.tags().contains_key("v0.0.1"));
     }

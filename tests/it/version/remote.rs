@@ -131,12 +131,12 @@ async fn a_failure_that_passes_is_tried_again_and_told() {
             _ => None,
         }
     });
-    let (watcher, told) = watcher();
+    let (watcher, message) = watcher();
     let git = git().retrying(IMPATIENT, watcher);
     assert_eq!(read(&git, &github, Some(&token(&github))).await.unwrap(), ["v1.2.3"]);
-    let told = told.lock().unwrap();
-    assert_eq!(told.iter().map(|again| (again.attempt, again.of)).collect::<Vec<_>>(), [(1, 6), (2, 6)]);
-    assert!(told[0].why.contains("503"), "{:?}", told[0]);
+    let message = message.lock().unwrap();
+    assert_eq!(message.iter().map(|again| (again.attempt, again.of)).collect::<Vec<_>>(), [(1, 6), (2, 6)]);
+    assert!(message[0].why.contains("503"), "{:?}", message[0]);
 }
 
 /// A failed read is an error, never an empty list.

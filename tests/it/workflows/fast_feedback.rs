@@ -93,12 +93,12 @@ fn a_failed_test_stops_the_promotion_and_not_its_sibling() {
     let logs = ended.file("artifacts/logs-p2p-functional-dev-run1-attempt1");
     assert!(logs.lines().last().unwrap().contains("/p2p-logs-"), "{logs:?}");
     let errors = ended.annotations("error");
-    for said in [
+    for message in [
         "does not define `p2p-functional`, `p2p-nft`",
         "security-scan-blocking-severity is not off",
         "the input version is empty",
     ] {
-        assert!(errors.iter().any(|error| error.contains(said)), "{said}: {errors:?}");
+        assert!(errors.iter().any(|error| error.contains(message)), "{message}: {errors:?}");
     }
     assert_eq!(
         ended.annotations("notice"),

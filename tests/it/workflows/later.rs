@@ -65,8 +65,8 @@ fn one_digest_goes_from_the_build_to_production() {
     assert_eq!(ended.targets(), ["p2p-prod 1.2.4 live"]);
     assert_eq!(scene.registry.versions("live/prod/web"), ["1.2.4"]);
     assert_eq!(scene.bare.tags().len(), 2, "no tag but the first gate's");
-    let told: Vec<_> = slack.requests().iter().map(|seen| seen.json()["text"].clone()).collect();
-    assert_eq!(told, [":white_check_mark: web 1.2.4 is in production"]);
+    let message: Vec<_> = slack.requests().iter().map(|seen| seen.json()["text"].clone()).collect();
+    assert_eq!(message, [":white_check_mark: web 1.2.4 is in production"]);
     assert!(!ended.run.log().contains("s3cretOfSlack"), "{}", ended.run.log());
 
     let by_hand = json!({"ref": "refs/heads/main", "inputs": {"version": "1.2.4"}});

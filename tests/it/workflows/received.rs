@@ -231,8 +231,8 @@ fn seen(prefix: &str, branch: &str, jobs: &str) -> String {
     for (title, directory) in [("received", "received"), ("uploaded", "artifacts")] {
         for file in ended.files(directory) {
             let content = ended.file(&format!("{directory}/{file}"));
-            let told = content.lines().filter(|line| !is_default(line));
-            writeln!(text, "## {title}: {file}\n{}\n", told.collect::<Vec<_>>().join("\n")).unwrap();
+            let message = content.lines().filter(|line| !is_default(line));
+            writeln!(text, "## {title}: {file}\n{}\n", message.collect::<Vec<_>>().join("\n")).unwrap();
         }
     }
     let mut notices = ended.annotations("notice");

@@ -62,8 +62,8 @@ impl<R: BufRead> Read for Frames<R> {
             if count > 0 {
                 return Ok(count);
             }
-            let said = self.decoder.get_checksum_from_data();
-            if said.is_some() && said != self.decoder.get_calculated_checksum() {
+            let stated = self.decoder.get_checksum_from_data();
+            if stated.is_some() && stated != self.decoder.get_calculated_checksum() {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "its checksum is wrong"));
             }
             self.in_frame = false;

@@ -95,7 +95,7 @@ pub async fn run_group(
     let mut output = Output::Silent(Receiver::from_owned_fd(reader.into()).map_err(lost)?, sink);
 
     let deadline = options.time_limit.and_then(|limit| started.checked_add(limit));
-    let told = loop {
+    let message = loop {
         tokio::select! {
             biased;
             status = child.wait() => break Ok(status.map_err(lost)?),
@@ -105,10 +105,10 @@ pub async fn run_group(
         }
     };
     // Whoever is left may have much to say before it ends.
-    if told.is_err() || group.members().is_running() {
+    if message.is_err() || group.members().is_running() {
         output = output.heard().map_err(lost)?;
     }
-    let (how, leftovers) = match told {
+    let (how, leftovers) = match message {
         Ok(status) => (how(status), end_leftovers(group.members()).await),
         Err(how) => (how, wind_up(&mut child, group.members(), how, options.grace, &mut stop).await),
     };

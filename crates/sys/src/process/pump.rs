@@ -60,8 +60,8 @@ fn pump(reader: &PipeReader, quit: &PipeReader, mut sink: impl FnMut(&[u8])) -> 
             Err(rustix::io::Errno::INTR) => continue,
             other => other?,
         };
-        let [readable, told] = watched.map(|fd| !fd.revents().is_empty());
-        if told && left.is_none() {
+        let [readable, message] = watched.map(|fd| !fd.revents().is_empty());
+        if message && left.is_none() {
             left = Some(PIPE);
             continue;
         }

@@ -285,13 +285,13 @@ mod tests {
                 other => format!("{other:?}"),
             }
         };
-        let said = opened("certificate-authority-data: '!s3cret!'", "").await;
-        assert_eq!(said, "the cluster's certificate authority cannot be used: it is not base64");
-        let said = opened("certificate-authority: absent.crt", "").await;
-        assert!(said.contains("/k/absent.crt"), "{said}");
-        let said = opened("", "client-certificate-data: czNjcmV0, client-key-data: czNjcmV0").await;
-        assert_eq!(said, "the user's certificate cannot be used: it is not PEM with its key");
-        let said = opened("proxy-url: '::'", "").await;
-        assert!(said.contains("proxy-url"), "{said}");
+        let message = opened("certificate-authority-data: '!s3cret!'", "").await;
+        assert_eq!(message, "the cluster's certificate authority cannot be used: it is not base64");
+        let message = opened("certificate-authority: absent.crt", "").await;
+        assert!(message.contains("/k/absent.crt"), "{message}");
+        let message = opened("", "client-certificate-data: czNjcmV0, client-key-data: czNjcmV0").await;
+        assert_eq!(message, "the user's certificate cannot be used: it is not PEM with its key");
+        let message = opened("proxy-url: '::'", "").await;
+        assert!(message.contains("proxy-url"), "{message}");
     }
 }

@@ -55,7 +55,7 @@ impl Exec {
         }
         let mut spec = json!({ "interactive": false });
         if exec.get("provideClusterInfo") == Some(&Json::Bool(true)) {
-            spec["cluster"] = told(cluster);
+            spec["cluster"] = message(cluster);
         }
         let version = text("apiVersion").unwrap_or("client.authentication.k8s.io/v1");
         Ok(Self {
@@ -113,8 +113,8 @@ impl Exec {
         };
         group.release();
         if !output.status.success() {
-            let said = words(&String::from_utf8_lossy(&output.stderr));
-            return Err(failed(format!("{}: {said}", output.status)));
+            let message = words(&String::from_utf8_lossy(&output.stderr));
+            return Err(failed(format!("{}: {message}", output.status)));
         }
         // What it printed is secret, and is not told.
         let made: Json = serde_json::from_slice(&output.stdout)
@@ -124,19 +124,19 @@ impl Exec {
 }
 
 /// The cluster as a program is told of it.
-fn told(cluster: &Map<String, Json>) -> Json {
-    let mut told = Map::new();
+fn message(cluster: &Map<String, Json>) -> Json {
+    let mut message = Map::new();
     let keys =
         ["server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data", "proxy-url"];
     for key in keys {
-        told.extend(cluster.get(key).map(|value| (key.to_owned(), value.clone())));
+        message.extend(cluster.get(key).map(|value| (key.to_owned(), value.clone())));
     }
     let extensions = cluster.get("extensions").and_then(Json::as_array).into_iter().flatten();
     let own = |entry: &&Json| entry["name"] == "client.authentication.k8s.io/exec";
     if let Some(entry) = extensions.into_iter().find(own) {
-        told.insert("config".to_owned(), entry["extension"].clone());
+        message.insert("config".to_owned(), entry["extension"].clone());
     }
-    Json::Object(told)
+    Json::Object(message)
 }
 
 impl Credential {
@@ -190,15 +190,15 @@ mod tests {
 
     #[tokio::test]
     async fn what_goes_wrong_is_said_and_what_was_printed_is_not() {
-        let said = |script: &'static str| async move {
+        let message = |script: &'static str| async move {
             exec(json!({"command": "sh", "args": ["-c", script]})).run(&env()).await.unwrap_err().to_string()
         };
         assert_eq!(
-            said("echo s3cret; echo no login >&2; exit 2").await,
+            message("echo s3cret; echo no login >&2; exit 2").await,
             "the credential program `sh` of the kubeconfig failed: exit status: 2: no login"
         );
-        assert!(said("echo s3cret").await.ends_with("it did not print an ExecCredential in JSON"));
-        assert!(said(r#"echo '{"status":{"s3cret":1}}'"#).await.ends_with("holds no credential"));
+        assert!(message("echo s3cret").await.ends_with("it did not print an ExecCredential in JSON"));
+        assert!(message(r#"echo '{"status":{"s3cret":1}}'"#).await.ends_with("holds no credential"));
         let absent = exec(json!({"command": "no-such-program", "installHint": "apt install it"}));
         assert!(matches!(
             absent.run(&env()).await.unwrap_err(),

@@ -105,7 +105,7 @@ impl Api {
             tell(&Progress { name: name.to_owned(), stage, elapsed: begin.elapsed() });
         };
         let mut created = false;
-        let mut told: Option<(Option<String>, Instant)> = None;
+        let mut message: Option<(Option<String>, Instant)> = None;
         let mut pause = FIRST_PAUSE;
         loop {
             let is_last = begin.elapsed() >= limit;
@@ -129,9 +129,9 @@ impl Api {
                 return Err(ApiError::TimedOut { name, parent, limit, state });
             }
             let due = |(before, at): &(Option<String>, Instant)| *before != state || at.elapsed() >= REMIND;
-            if told.as_ref().is_none_or(due) {
+            if message.as_ref().is_none_or(due) {
                 tell(Stage::Waiting(state.clone()));
-                told = Some((state, Instant::now()));
+                message = Some((state, Instant::now()));
             }
             sleep(pause.min(limit.saturating_sub(begin.elapsed()))).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -183,18 +183,20 @@ impl Api {
 
     fn refused(&self, what: String, parent: &str, name: &str, answer: &Answer) -> ApiError {
         let status = Status::of(answer);
-        let (said, server) = (answer.words(), self.server());
+        let (message, server) = (answer.words(), self.server());
         let (name, parent) = (name.to_owned(), parent.to_owned());
         match answer.status {
             404 if status.details.kind == "namespaces" => ApiError::NoNamespace { server, namespace: parent },
             404 => ApiError::NoController { server },
-            409 => ApiError::Taken { name, parent, answer: said },
+            409 => ApiError::Taken { name, parent, answer: message },
             // The webhook's word; else it is that of the cluster's own rules.
-            403 if said.contains("admission webhook") => ApiError::NoChildren { name, parent, answer: said },
-            403 => ApiError::Forbidden { what, server, answer: said },
-            422 => ApiError::Invalid { name, answer: said },
-            500 if said.contains("calling webhook") => ApiError::ControllerDown { name, answer: said },
-            status => ApiError::Refused { what, server, status, answer: said },
+            403 if message.contains("admission webhook") => {
+                ApiError::NoChildren { name, parent, answer: message }
+            }
+            403 => ApiError::Forbidden { what, server, answer: message },
+            422 => ApiError::Invalid { name, answer: message },
+            500 if message.contains("calling webhook") => ApiError::ControllerDown { name, answer: message },
+            status => ApiError::Refused { what, server, status, answer: message },
         }
     }
 }

@@ -77,7 +77,7 @@ pub struct Remote {
 }
 
 /// Where a plan runs and with what.
-pub struct Site {
+pub struct RunContext {
     /// Where we are.
     pub place: Place,
     /// The environment of this process, which targets inherit.
@@ -114,7 +114,7 @@ pub struct Site {
     pub log_names: Mutex<BTreeSet<String>>,
 }
 
-impl Site {
+impl RunContext {
     /// Puts gcloud's default credentials back as the job had them.
     pub(super) fn restore_credentials(&self) -> Result<(), Failure> {
         match &self.credentials {

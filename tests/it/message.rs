@@ -10,8 +10,8 @@ fn secrets_are_masked_before_anything_is_said() {
     let gate = Gate::new(MAKEFILE).input("env-vars", "PASSWORD=correct horse\n");
     let run = gate.input("registry-logins", "r.example me battery-staple").run(&["fast-feedback"]);
     let lines: Vec<_> = run.passed().stdout.lines().collect();
-    let said = lines.iter().position(|line| !line.starts_with("::add-mask::")).unwrap();
-    let masked = lines[..said].concat();
+    let message = lines.iter().position(|line| !line.starts_with("::add-mask::")).unwrap();
+    let masked = lines[..message].concat();
     for secret in [gate_token(&run.stdout), "correct horse", "battery-staple"] {
         assert!(masked.contains(&format!("::add-mask::{secret}")), "{secret}: {masked}");
         assert_eq!(run.stdout.matches(&format!("::add-mask::{secret}\n")).count(), 1, "{secret}");
