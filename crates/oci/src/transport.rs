@@ -118,13 +118,13 @@ pub(super) fn unreachable(asked: &Asked, reason: String, class: Class) -> Troubl
 #[derive(Deserialize)]
 struct Document {
     #[serde(default, deserialize_with = "optional")]
-    errors: Vec<Message>,
+    errors: Vec<Problem>,
     #[serde(default, deserialize_with = "optional")]
     details: String,
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct Problem {
     #[serde(default, deserialize_with = "optional")]
     code: String,
     #[serde(default, deserialize_with = "optional")]
@@ -172,7 +172,7 @@ fn message(body: &[u8]) -> (Vec<String>, String) {
     };
     let mut codes = Vec::new();
     let mut says = Vec::new();
-    for Message { code, message, detail } in document.errors.into_iter().take(3) {
+    for Problem { code, message, detail } in document.errors.into_iter().take(3) {
         let detail = match detail {
             serde_json::Value::Null => String::new(),
             serde_json::Value::String(text) => format!(" ({text})"),

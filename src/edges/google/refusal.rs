@@ -19,11 +19,11 @@ struct Exchange {
 /// The error of all other services (<https://cloud.google.com/apis/design/errors>).
 #[derive(Deserialize)]
 struct Document {
-    error: Message,
+    error: Problem,
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct Problem {
     #[serde(default)]
     message: String,
     #[serde(default)]
