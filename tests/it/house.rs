@@ -20,13 +20,13 @@ const PARAMETERS: usize = 5;
 /// The figures: the name, the most that the test lets pass, and the goal. Lower a limit when the code allows it,
 /// and never raise one above its goal again.
 const LIMITS: [(&str, usize, usize); 8] = [
-    (CODE, 33_000, 20_000),
+    (CODE, 32_500, 20_000),
     (MEDIAN, 150, 150),
     (FILES, 0, 0),
-    (FUNCTIONS, 15, 0),
-    (WIDE, 20, 0),
+    (FUNCTIONS, 9, 0),
+    (WIDE, 7, 0),
     (ENTRIES, 10, 10),
-    (TYPES, 30, 0),
+    (TYPES, 25, 0),
     (UNWRAPS, 0, 0),
 ];
 
