@@ -38,7 +38,7 @@ fn what_is_written_goes_through_no_link_of_a_target() {
         "p2p-build: ; @mkdir -p $$HOME/.config/gcloud; echo another > $$HOME/other; \
          ln -s $$HOME/other $$HOME/.config/gcloud/application_default_credentials.json; \
          for logs in $$RUNNER_TEMP/p2p-logs-*; do ln -s $$HOME/other $$logs/next.log; done\n\
-         next: ; @echo message\n",
+         next: ; @echo said\n",
     );
     let run = gate.run(&["run", "p2p-build", "next"]);
     run.passed();
