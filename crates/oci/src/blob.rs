@@ -26,11 +26,11 @@ pub(super) const PROGRESS: u64 = 1024 * 1024;
 /// So often a registry that fails to answer what is only asked to save work is asked again.
 pub(super) const PROBES: u32 = 2;
 
-/// Is told how many bytes of a blob have come so far.
+/// A callback that gets the number of bytes of a blob received so far.
 pub(super) type Meter = Arc<dyn Fn(u64) + Send + Sync>;
 
 impl Client {
-    /// A blob as a stream of pieces, at most a few hundred KiB each. Nothing of it is kept.
+    /// A blob as a stream of pieces, at most a few hundred KiB each. No piece is kept.
     /// The last piece comes only once digest and size of the whole are right.
     ///
     /// # Errors

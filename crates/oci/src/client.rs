@@ -143,7 +143,7 @@ impl Client {
         refused: &Found,
         began: Instant,
     ) -> Result<Option<Found>, OciError> {
-        // Whoever gave them may have replaced them meanwhile.
+        // The owner of the credentials may have replaced them meanwhile.
         if refused.origin == Origin::Given {
             return Ok(self.settings().keyring.given(repository).filter(|found| found != refused));
         }

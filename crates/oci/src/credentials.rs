@@ -13,7 +13,7 @@ use sys::sync::Mutex;
 use sys::world::Env;
 use workflow_commands::Secret;
 
-/// Credentials that whoever made them may replace while clients use them. There may be none yet.
+/// Credentials that their owner may replace while clients use them. There may be none yet.
 #[derive(Debug, Clone, Default)]
 pub struct RefreshableCredentials(Arc<Mutex<Option<Credentials>>>);
 
@@ -95,7 +95,7 @@ impl Keyring {
         Ok(Self { given: Vec::new(), files, env })
     }
 
-    /// What the files hold and nobody may see, whether or not it is used.
+    /// The secrets in the files, used or not.
     pub(super) fn secrets(&self) -> Vec<Secret> {
         self.files.iter().flat_map(LoginFile::secrets).collect()
     }

@@ -205,7 +205,7 @@ impl Route {
         self.client.patiently(&what, attempt).await
     }
 
-    /// What a refused write comes to. Registries whose tags are immutable refuse the same bytes too, and
+    /// The result of a refused write. Registries whose tags are immutable refuse the same bytes too, and
     /// each with another status.
     async fn kept(
         &self,

@@ -214,7 +214,7 @@ impl Route {
             return Ok(false);
         }
         let better = match (entry.pass.issued, &entry.pass.header) {
-            // Shown, and it was fresh: these are all our rights.
+            // The registry refused a new token, so we do not have the rights: do not retry.
             (Some(issued), _) if issued >= entry.began => self.renew(entry).await?,
             (Some(issued), _) => {
                 self.client.tokens().forget(&self.repository, &entry.found, &self.scope, issued).await;

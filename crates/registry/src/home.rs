@@ -181,7 +181,7 @@ impl Local {
         self.address
     }
 
-    /// Tells which tags are pushed, whoever serves the directory.
+    /// Reports which tags are pushed, also if another process serves the directory.
     ///
     /// # Errors
     /// Where the directory cannot be read.

@@ -85,7 +85,7 @@ impl Drop for Server {
     }
 }
 
-/// Takes connections until told to stop.
+/// Accepts connections until it must stop.
 async fn accept(listener: TcpListener, service: Service, stop: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
@@ -103,7 +103,7 @@ async fn accept(listener: TcpListener, service: Service, stop: CancellationToken
     }
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };
-    // Whoever has not ended by then is cut off when the set is dropped.
+    // Connections that are still open then are cut when the set is dropped.
     let _ = tokio::time::timeout(FAREWELL, ended).await;
     connections.shutdown().await;
 }

@@ -17,7 +17,7 @@ pub mod yaml;
 pub use closest::closest;
 pub use remove::remove_tree;
 
-/// The release that this is, told by `scripts/release/build`; else the version of the sources.
+/// The version of this release, which `scripts/release/build` sets; else the version of the sources.
 pub const VERSION: &str = match option_env!("P2P_RELEASE_VERSION") {
     Some(version) => version,
     None => env!("CARGO_PKG_VERSION"),

@@ -1,5 +1,5 @@
 //! Files that only their owner can read, replaced whole, and those where a target may have put anything
-//! in their place: a pipe that nobody writes to would keep whoever opens it for ever.
+//! in their place: opening a pipe without a writer would block for ever.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -12,11 +12,11 @@ use tempfile::{NamedTempFile, TempDir};
 use crate::error::FileError;
 
 /// Writes a file of mode 0600 under its name. Where there is one already it is replaced in one step:
-/// whoever reads it meanwhile sees the old text or the new one, never a half. Its directory must exist.
+/// a reader sees the old text or the new one, never a part. Its directory must exist.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        // Nobody reads yet what was not there.
+        // A file that did not exist has no readers yet, so it can be written in place.
         new => return new?.write_all(bytes),
     }
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;

@@ -118,7 +118,7 @@ impl Retrying {
     /// Waits after try number `failed` (from 1) and reports it; `false` at once if that was the last try.
     pub async fn pause(&self, what: &str, why: impl Display, failed: u32, after: Option<Duration>) -> bool {
         let Some(wait) = self.policy.wait(failed, after, random()) else { return false };
-        // Everyone whom a server told the same time must not come back at the same moment.
+        // Clients that got the same time from a server must not all come back at the same moment.
         let wait = if after.is_some() { wait.mul_f64(1.0 + random() / 4.0) } else { wait };
         self.sleep(what, why, failed, wait).await;
         true

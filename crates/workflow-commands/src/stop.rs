@@ -16,7 +16,7 @@ fn hex_digit(digit: u8) -> char {
 #[error("the system's random source cannot be read: {0}")]
 pub struct NoRandomness(getrandom::Error);
 
-/// A token for `stop-commands`. Make a new one for each region: whoever reads the log knows the old.
+/// A token for `stop-commands`. Make a new one for each region: readers of the log know the old one.
 #[derive(Clone)]
 pub struct StopToken(String);
 

@@ -85,7 +85,7 @@ impl Federation {
         on_trouble: impl Fn(Failure) + Send + 'static,
     ) -> Result<Renewer, Failure> {
         let federation = self.clone();
-        // Whoever begins waits for no other than a good one.
+        // The first caller fetches the token; the others wait for it and share a success.
         let begins = AtomicBool::new(true);
         let source = move || {
             let (federation, identity) = (federation.clone(), identity.clone());

@@ -38,7 +38,7 @@ pub struct CopyOptions {
     pub concurrency: usize,
     /// Only read, and report what a copy would do.
     pub dry_run: bool,
-    /// Who is told how it goes.
+    /// Listens to the progress.
     pub listener: Listener,
 }
 
@@ -96,7 +96,7 @@ pub enum How {
     Skipped,
 }
 
-/// Who is told how a copy goes; called often and from many tasks, so it should be quick.
+/// Listens to the progress of a copy. It is called often and from many tasks, so it should be quick.
 #[derive(Clone)]
 pub struct Listener(Arc<dyn Fn(Progress) + Send + Sync>);
 
@@ -175,7 +175,7 @@ pub struct Attached {
     pub digest: Digest,
     /// Its artifact type, or cosign's tag.
     pub what: String,
-    /// What became of it.
+    /// Its final state.
     pub state: AttachedState,
 }
 

@@ -12,7 +12,7 @@ use super::{CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE};
 pub struct PackOptions {
     /// The program and its first arguments.
     pub entrypoint: Vec<String>,
-    /// More arguments, which whoever runs the image may replace.
+    /// More arguments, which can be replaced when the image is run.
     pub cmd: Vec<String>,
     /// Environment variables in order.
     pub env: Vec<(String, String)>,

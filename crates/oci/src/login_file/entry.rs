@@ -46,7 +46,7 @@ impl Credentials {
         }
     }
 
-    /// What nobody may see: the secret itself, and what is sent of a login.
+    /// The secrets of a login: the password itself, and the form in which it is sent.
     pub fn secrets(&self) -> Vec<Secret> {
         match self {
             Self::Password { username, password } => {
@@ -57,7 +57,7 @@ impl Credentials {
     }
 }
 
-/// What nobody may see of an entry, also of one that cannot be used.
+/// The secrets of an entry, also of one that cannot be used.
 pub(super) fn secrets(entry: &Json) -> Vec<Secret> {
     let texts = ["auth", "password", "identitytoken", "registrytoken"].map(|name| entry.get(name)?.as_str());
     let login = credentials(entry).ok().flatten();

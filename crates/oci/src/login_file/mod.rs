@@ -132,7 +132,7 @@ impl LoginFile {
         }
     }
 
-    /// What the file holds and nobody may see.
+    /// The secrets in the file.
     pub fn secrets(&self) -> Vec<Secret> {
         self.auths.values().flat_map(entry::secrets).collect()
     }

@@ -25,9 +25,9 @@ const LAST: Duration = Duration::from_secs(1);
 /// The limits of a run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// How long it may run; without a limit, until it ends or we are told to stop.
+    /// How long it may run. Without a limit it runs until it ends or p2p must stop.
     pub time_limit: Option<Duration>,
-    /// How long it may clean up after it was told to stop.
+    /// How long it may clean up after the signal to stop.
     pub grace: Duration,
     /// Ends the daemons of the command with it, where this process adopts them
     /// ([`adopt_daemons`](super::adopt_daemons)). While other commands run, its daemons are those whose environment
@@ -50,7 +50,7 @@ pub enum How {
     Signalled(i32),
     /// It ran into its time limit.
     TimedOut,
-    /// We were told to stop.
+    /// p2p was asked to stop.
     Interrupted(StopSignal),
 }
 
@@ -70,7 +70,7 @@ pub struct Ended {
 /// what it prints to `sink` (called on another thread; while it blocks, the command waits).
 ///
 /// The command ends when its leader ends: what still runs in the group then is named and ended. So are daemons,
-/// which left the group, with [`RunOptions::mark`]; else they keep nobody waiting. On a stop, the group gets the same signal; on the
+/// which left the group, with [`RunOptions::mark`]; otherwise they run on. On a stop, the group gets the same signal; on the
 /// time limit, SIGTERM; after the grace, or on a second SIGINT, SIGKILL, so that all is over three seconds
 /// later at most.
 /// Dropping the future kills the group. After a stop a sink that blocks is waited for one second;
@@ -104,7 +104,7 @@ pub async fn run_group(
             () = output.speaks() => output = output.heard().map_err(lost)?,
         }
     };
-    // Whoever is left may have much to say before it ends.
+    // The remaining processes may print much before they end.
     if message.is_err() || group.members().is_running() {
         output = output.heard().map_err(lost)?;
     }
@@ -152,7 +152,7 @@ enum Output<S> {
 }
 
 impl<S: FnMut(&[u8]) + Send + 'static> Output<S> {
-    /// Waits until the first of it is there.
+    /// Waits for the first piece of it.
     async fn speaks(&self) {
         match self {
             // What cannot be waited for is read at the end.

@@ -90,7 +90,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         let Some(leader) = self.0.leader else { return };
-        // That nobody is left is what we want.
+        // An empty group is what we want.
         let _gone = kill_process_group(leader, Signal::KILL);
         LEADERS.lock().remove(&leader.as_raw_pid());
     }
@@ -104,7 +104,7 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Sends a signal to all. That nobody is left to get it is no error.
+    /// Sends a signal to all. If none is left, that is no error.
     pub(super) fn send(&self, signal: Signal) {
         if let Some(leader) = self.leader {
             let _ = kill_process_group(leader, signal);
@@ -134,7 +134,7 @@ impl Members {
         }
     }
 
-    /// Waits until nobody runs any more; false where somebody still does then.
+    /// Waits until no process runs any more; false if one still runs at the deadline.
     pub(super) async fn empty_by(&self, deadline: Instant) -> bool {
         let mut pause = Duration::from_millis(2);
         while self.is_running() {
@@ -181,7 +181,7 @@ impl Members {
         for zombie in
             strays.iter().filter(|stray| stray.parent == us && !stray.runs && stray.group != our_group)
         {
-            // Whoever started it does not wait for it: it was adopted.
+            // It was adopted, so only this process can reap it.
             let _reaped = waitpid(Pid::from_raw(zombie.id), WaitOptions::NOHANG);
         }
         // What p2p starts without a group of its own is in ours. So may be a daemon, which ends at the very end.

@@ -30,7 +30,7 @@ impl Pump {
         widen(&reader);
         let (tell, ended) = oneshot::channel();
         std::thread::Builder::new().name("output".to_owned()).spawn(move || {
-            // Nobody may be waiting any more.
+            // The receiver may be gone.
             let _ = tell.send(pump(&reader, &quit, sink));
         })?;
         Ok(Self { go_on: Some(go_on), ended })
@@ -66,7 +66,7 @@ fn pump(reader: &PipeReader, quit: &PipeReader, mut sink: impl FnMut(&[u8])) -> 
             continue;
         }
         if !readable {
-            // Only after being told: the pipe is empty.
+            // The pipe is empty, after the request to finish.
             return Ok(());
         }
         buffer.clear();

@@ -1,4 +1,4 @@
-//! Being told to stop.
+//! Signals that ask p2p to stop.
 
 use std::io;
 use std::time::Duration;
@@ -64,7 +64,7 @@ struct Request {
     now: bool,
 }
 
-/// Whether we were told to stop, and how. Cheap to clone; all clones know the same.
+/// Whether p2p was asked to stop, and by which signal. Cheap to clone; all clones know the same.
 #[derive(Debug, Clone)]
 pub struct Stop(watch::Receiver<Option<Request>>);
 
