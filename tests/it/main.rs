@@ -8,6 +8,7 @@
 mod act;
 mod architecture;
 mod attacks;
+mod attestation;
 mod bad_input;
 mod build_cache;
 mod cloud;

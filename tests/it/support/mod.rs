@@ -18,5 +18,6 @@ pub(crate) mod release;
 pub(crate) mod repository;
 pub(crate) mod runner_reader;
 pub(crate) mod server;
+pub(crate) mod sigstore;
 pub(crate) mod tools;
 pub(crate) mod tunnel;

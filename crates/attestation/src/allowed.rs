@@ -1,0 +1,170 @@
+//! Which workloads may sign. Pure.
+
+use globset::GlobBuilder;
+
+use crate::signer::Workload;
+
+/// What must hold of a workload. Its ref and its event are for the caller to judge.
+#[derive(Debug, Clone)]
+pub struct AllowedSigner {
+    /// Who must have issued the id token: `https://token.actions.githubusercontent.com`.
+    pub issuer: String,
+    /// The URL of the repository. Letters of both cases are the same, as on GitHub.
+    pub repository: String,
+    /// The repository's id. `None` where it is not known, as on a laptop.
+    pub repository_id: Option<String>,
+    /// The workflows, globs without host and ref: `acme/shop/.github/workflows/*`. The workflow of the repository
+    /// and the one whose job signed must both match one. Letters of both cases are the same here too.
+    pub workflows: Vec<String>,
+}
+
+/// What does not hold of a workload.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("its {what} is {found:?}, and {expected} is required")]
+pub struct Mismatch {
+    /// `issuer`, `repository`, `repository id` or `workflow`.
+    pub what: &'static str,
+    /// What the certificate says.
+    pub found: String,
+    /// What is required.
+    pub expected: String,
+}
+
+impl AllowedSigner {
+    /// Says what does not hold, if anything.
+    pub fn check(&self, workload: &Workload) -> Result<(), Mismatch> {
+        let mismatch =
+            |what, found: &str, expected: String| Mismatch { what, found: found.to_owned(), expected };
+        let exact = |what, found: &str, expected: &str, same: bool| {
+            if same { Ok(()) } else { Err(mismatch(what, found, format!("{expected:?}"))) }
+        };
+        exact("issuer", &workload.issuer, &self.issuer, workload.issuer == self.issuer)?;
+        let same = workload.repository.eq_ignore_ascii_case(&self.repository);
+        exact("repository", &workload.repository, &self.repository, same)?;
+        if let Some(id) = &self.repository_id {
+            exact("repository id", &workload.repository_id, id, workload.repository_id == *id)?;
+        }
+        for workflow in [&workload.workflow, &workload.job_workflow] {
+            let allowed =
+                path(workflow).is_some_and(|path| self.workflows.iter().any(|glob| matches(glob, path)));
+            if !allowed {
+                return Err(mismatch("workflow", workflow, expected(&self.workflows)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `owner/repository/path` of `https://host/owner/repository/path@ref`. The issuer says which host it is.
+fn path(workflow: &str) -> Option<&str> {
+    let (_host, path) = workflow.strip_prefix("https://")?.split_once('/')?;
+    path.split_once('@').map(|(path, _)| path)
+}
+
+fn expected(globs: &[String]) -> String {
+    let quoted: Vec<String> = globs.iter().map(|glob| format!("{glob:?}")).collect();
+    if quoted.is_empty() { "none".to_owned() } else { quoted.join(" or ") }
+}
+
+/// Whether `glob` matches all of `text`; `*` stays within a name between slashes. A glob that is none
+/// matches nothing.
+fn matches(glob: &str, text: &str) -> bool {
+    let glob = GlobBuilder::new(glob).literal_separator(true).case_insensitive(true).build();
+    glob.is_ok_and(|glob| glob.compile_matcher().is_match(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed() -> AllowedSigner {
+        AllowedSigner {
+            issuer: "https://token.actions.githubusercontent.com".into(),
+            repository: "https://github.com/acme/shop".into(),
+            repository_id: Some("42".into()),
+            workflows: vec![
+                "acme/shop/.github/workflows/*".into(),
+                "coreeng/p2p-action/.github/workflows/*".into(),
+            ],
+        }
+    }
+
+    fn workload() -> Workload {
+        let workflow = "https://github.com/acme/shop/.github/workflows/gate.yaml@refs/heads/main";
+        Workload {
+            issuer: "https://token.actions.githubusercontent.com".into(),
+            repository: "https://github.com/acme/shop".into(),
+            repository_id: "42".into(),
+            workflow: workflow.into(),
+            job_workflow: workflow.into(),
+            ..Workload::default()
+        }
+    }
+
+    #[test]
+    fn the_gate_of_this_repository_is_believed() {
+        let shared = "https://github.com/coreeng/p2p-action/.github/workflows/p2p.yaml@refs/tags/v1";
+        for change in [
+            |_: &mut Workload| {},
+            |workload: &mut Workload| workload.repository = "https://github.com/Acme/Shop".into(),
+            |workload: &mut Workload| {
+                workload.workflow =
+                    "https://github.com/Acme/Shop/.github/workflows/a.yaml@refs/heads/x".into();
+            },
+        ] {
+            let mut workload = workload();
+            change(&mut workload);
+            assert_eq!(allowed().check(&workload), Ok(()), "{workload:?}");
+            workload.job_workflow = shared.into();
+            assert_eq!(allowed().check(&workload), Ok(()), "{workload:?}");
+        }
+        assert_eq!(AllowedSigner { repository_id: None, ..allowed() }.check(&workload()), Ok(()));
+    }
+
+    #[test]
+    fn every_other_workload_is_refused_with_the_claim_that_differs() {
+        type Change = fn(&mut Workload);
+        let changes: [(&str, Change); 10] = [
+            ("issuer", |it| it.issuer = "https://token.actions.githubusercontent.com/acme".into()),
+            ("issuer", |it| it.issuer = String::new()),
+            ("repository", |it| it.repository = "https://github.com/mallory/shop".into()),
+            ("repository", |it| it.repository = "https://github.example/acme/shop".into()),
+            ("repository", |it| it.repository = "https://github.com/acme/shop2".into()),
+            ("repository id", |it| it.repository_id = "43".into()),
+            ("repository id", |it| it.repository_id = String::new()),
+            ("workflow", |it| {
+                it.workflow =
+                    "https://github.com/mallory/shop/.github/workflows/gate.yaml@refs/heads/main".into();
+            }),
+            ("workflow", |it| {
+                it.job_workflow = "https://github.com/mallory/x/.github/workflows/gate.yaml@v1".into();
+            }),
+            ("workflow", |it| {
+                it.workflow =
+                    "https://github.com/acme/shop/.github/workflows/a/b.yaml@refs/heads/main".into();
+            }),
+        ];
+        for (what, change) in changes {
+            let mut workload = workload();
+            change(&mut workload);
+            assert_eq!(
+                allowed().check(&workload).map_err(|mismatch| mismatch.what),
+                Err(what),
+                "{workload:?}"
+            );
+        }
+        for wrong in [
+            AllowedSigner { workflows: vec!["[".into()], ..allowed() },
+            AllowedSigner { workflows: Vec::new(), ..allowed() },
+        ] {
+            assert!(wrong.check(&workload()).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_message_says_what_was_found_and_what_is_required() {
+        let workload = Workload { repository_id: "43".into(), ..workload() };
+        let message = allowed().check(&workload).map_err(|mismatch| mismatch.to_string());
+        assert_eq!(message, Err("its repository id is \"43\", and \"42\" is required".into()));
+    }
+}

@@ -1,0 +1,101 @@
+//! Why something was not signed, or is not believed.
+
+use sys::error::{Exit, Help};
+
+/// A statement was not signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// A service was not reached, or did not answer in time.
+    #[error("{service} cannot be reached: {reason}")]
+    Unreachable {
+        /// `Fulcio`, `Rekor` or `the timestamp authority`, with its address.
+        service: String,
+        /// Why, in the words of the system.
+        reason: String,
+    },
+    /// A service refused the request.
+    #[error("{service} answered {status}: {message}")]
+    Refused {
+        /// As in [`Unreachable`](Self::Unreachable).
+        service: String,
+        /// The HTTP status.
+        status: u16,
+        /// What the service said, without secrets.
+        message: String,
+    },
+    /// A service answered with something that cannot be used.
+    #[error("{service} answered with something that is no {expected}: {reason}")]
+    Answer {
+        /// As in [`Unreachable`](Self::Unreachable).
+        service: String,
+        /// What was expected.
+        expected: &'static str,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+    /// The key did not sign.
+    #[error("the key cannot sign: {0}")]
+    Key(String),
+    /// The statement cannot be signed as it is.
+    #[error("the statement cannot be signed: {0}")]
+    Statement(String),
+}
+
+impl SignError {
+    /// Whether the services are down, so that a later try may succeed.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => sys::retry::transient(*status),
+            _ => false,
+        }
+    }
+}
+
+impl Help for SignError {
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { .. } => Some(
+                "check the status of the service and that the runner may reach it; `sigstore-fulcio-url`, \
+                 `sigstore-rekor-url` and `sigstore-timestamp-url` name another instance"
+                    .to_owned(),
+            ),
+            Self::Refused { status: 400 | 401 | 403, .. } => Some(
+                "Fulcio takes id tokens of GitHub for the audience `sigstore`: give the job `id-token: write`".to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Statement(_) => Exit::Failed,
+            _ => Exit::Unavailable,
+        }
+    }
+}
+
+/// A bundle is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// The bundle cannot be read.
+    #[error("the bundle is malformed: {0}")]
+    Bundle(String),
+    /// The statement inside cannot be read, or says less or more than one may say.
+    #[error("the statement is malformed: {0}")]
+    Statement(String),
+    /// The statement is about something else.
+    #[error("the statement is about {found}, not about {expected}")]
+    Subject {
+        /// What the statement is about.
+        found: String,
+        /// What was to be verified.
+        expected: String,
+    },
+    /// The signature, the certificate, the log entry or the time is wrong.
+    #[error("the signature is not valid: {0}")]
+    Signature(String),
+    /// The trust root cannot be used.
+    #[error("the trust root cannot be used: {0}")]
+    TrustRoot(String),
+}

@@ -1,0 +1,135 @@
+//! The statement that is signed: a predicate about one image.
+
+use serde_json::{Value, json};
+
+use crate::error::VerifyError;
+use crate::json;
+
+/// The type of every statement (in-toto attestation framework, version 1).
+const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+
+/// The most bytes of a statement. A gate of hundreds of targets stays under 100 KiB.
+const LARGEST: usize = 1024 * 1024;
+
+/// What is said about one image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The image's name. It is for people; the digest decides.
+    pub name: String,
+    /// The image's digest, `sha256:` and 64 hexadecimal digits.
+    pub digest: String,
+    /// The URI that says what the predicate means.
+    pub predicate_type: String,
+    /// What is said.
+    pub predicate: Value,
+}
+
+impl Statement {
+    /// A statement about the image `digest`.
+    ///
+    /// # Errors
+    /// Where the digest is not SHA-256.
+    pub fn new(
+        name: &str,
+        digest: &str,
+        predicate_type: &str,
+        predicate: Value,
+    ) -> Result<Self, VerifyError> {
+        hex(digest).ok_or_else(|| VerifyError::Statement(format!("{digest:?} is no SHA-256 digest")))?;
+        Ok(Self {
+            name: name.to_owned(),
+            digest: digest.to_owned(),
+            predicate_type: predicate_type.to_owned(),
+            predicate,
+        })
+    }
+
+    /// The bytes that are signed.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        let digest = self.digest.trim_start_matches("sha256:");
+        let statement = json!({
+            "_type": STATEMENT_TYPE,
+            "subject": [{ "name": self.name, "digest": { "sha256": digest } }],
+            "predicateType": self.predicate_type,
+            "predicate": self.predicate,
+        });
+        statement.to_string().into_bytes()
+    }
+
+    /// Reads a statement that has one subject with one digest.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, VerifyError> {
+        let wrong = |problem: String| VerifyError::Statement(problem);
+        let value = json::parse(bytes, LARGEST).map_err(wrong)?;
+        let text = |key: &str| {
+            let text = value.get(key).and_then(Value::as_str);
+            text.ok_or_else(|| VerifyError::Statement(format!("`{key}` is no text")))
+        };
+        let kind = text("_type")?;
+        if kind != STATEMENT_TYPE {
+            return Err(wrong(format!("its type is {kind:?}, not {STATEMENT_TYPE:?}")));
+        }
+        let subjects = value.get("subject").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let [subject] = subjects else {
+            return Err(wrong(format!("it has {} subjects, not one", subjects.len())));
+        };
+        let digests = subject.get("digest").and_then(Value::as_object);
+        let sha256 =
+            digests.filter(|digests| digests.len() == 1).and_then(|digests| digests.get("sha256")?.as_str());
+        let digest = sha256.map(|hex| format!("sha256:{hex}")).filter(|digest| hex(digest).is_some());
+        Ok(Self {
+            name: subject.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            digest: digest.ok_or_else(|| wrong("its subject has no SHA-256 digest alone".to_owned()))?,
+            predicate_type: text("predicateType")?.to_owned(),
+            predicate: value.get("predicate").cloned().unwrap_or_default(),
+        })
+    }
+}
+
+/// The digits of a SHA-256 digest.
+pub(crate) fn hex(digest: &str) -> Option<&str> {
+    let digits = digest.strip_prefix("sha256:")?;
+    let lower = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    (digits.len() == 64 && digits.bytes().all(lower)).then_some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn digest() -> String {
+        format!("sha256:{}", "5a".repeat(32))
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let statement =
+            Statement::new("app", &digest(), "https://example.com/v1", json!({"a": [1, "ü"]})).unwrap();
+        assert_eq!(Statement::parse(&statement.to_json()).unwrap(), statement);
+    }
+
+    #[test]
+    fn statements_that_one_could_read_in_two_ways_are_refused() {
+        let good =
+            String::from_utf8(Statement::new("app", &digest(), "t", json!({})).unwrap().to_json()).unwrap();
+        let subject = good.split_once("\"subject\":[").unwrap().1.split_once("],").unwrap().0.to_owned();
+        for (bad, message) in [
+            (good.replace(&subject, &format!("{subject},{subject}")), "2 subjects"),
+            (good.replace(&subject, ""), "0 subjects"),
+            (good.replace("\"sha256\":", "\"sha512\":\"ab\",\"sha256\":"), "no SHA-256 digest alone"),
+            (good.replace("5a5a", "5A5A"), "no SHA-256 digest alone"),
+            (good.replace("5a5a", ""), "no SHA-256 digest alone"),
+            (good.replace("Statement/v1", "Statement/v0.1"), "its type is"),
+            (good.replace("\"predicate\":{}", "\"predicate\":{},\"predicate\":{}"), "occurs twice"),
+            (good.replace("\"predicateType\":\"t\"", "\"predicateType\":1"), "`predicateType` is no text"),
+            ("{}".to_owned(), "`_type` is no text"),
+            (String::new(), "EOF"),
+        ] {
+            let error = Statement::parse(bad.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(message), "{bad}: {error}");
+        }
+        for bad in ["", "sha256:", "sha256:5a", "sha512:5a", &digest().to_uppercase()] {
+            Statement::new("app", bad, "t", json!({})).unwrap_err();
+        }
+    }
+}

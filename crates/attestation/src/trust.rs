@@ -1,0 +1,67 @@
+//! The authorities and logs whose signatures count.
+
+use sigstore_trust_root::TrustedRoot;
+
+use crate::error::VerifyError;
+
+/// Sigstore's public instance. `scripts/release/trust-roots` refreshes both files.
+const PUBLIC: &str = include_str!("../trust/public.json");
+
+/// GitHub's own instance, which signs for private repositories.
+const GITHUB: &str = include_str!("../trust/github.json");
+
+/// The day on which the two were fetched.
+const FETCHED: &str = include_str!("../trust/fetched");
+
+/// A trust root: certificate authorities, transparency logs and timestamp authorities.
+#[derive(Debug, Clone)]
+pub struct TrustRoot(pub(crate) TrustedRoot);
+
+impl TrustRoot {
+    /// That of Sigstore's public instance, as of [`TrustRoot::fetched`].
+    pub fn public() -> Result<Self, VerifyError> {
+        Self::from_json(PUBLIC)
+    }
+
+    /// That of GitHub's own instance, as of [`TrustRoot::fetched`].
+    pub fn github() -> Result<Self, VerifyError> {
+        Self::from_json(GITHUB)
+    }
+
+    /// One from the text of a `trusted_root.json`.
+    pub fn from_json(text: &str) -> Result<Self, VerifyError> {
+        TrustedRoot::from_json(text).map(Self).map_err(|error| VerifyError::TrustRoot(error.to_string()))
+    }
+
+    /// The day on which the embedded trust roots were fetched: `2026-11-28`.
+    pub fn fetched() -> &'static str {
+        FETCHED.trim_ascii()
+    }
+
+    /// Whether signatures must be in a transparency log: the instance has one.
+    pub(crate) fn has_log(&self) -> bool {
+        !self.0.tlogs.is_empty()
+    }
+
+    /// Whether certificates must be in a certificate transparency log.
+    pub(crate) fn has_certificate_log(&self) -> bool {
+        !self.0.ctlogs.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn the_embedded_ones_can_be_used() {
+        let (public, github) = (TrustRoot::public().unwrap(), TrustRoot::github().unwrap());
+        assert!(public.has_log() && public.has_certificate_log());
+        assert!(!github.has_log() && !github.has_certificate_log());
+        for root in [&public, &github] {
+            crate::Verifier::new(root).unwrap();
+        }
+        TrustRoot::fetched().parse::<jiff::civil::Date>().unwrap();
+    }
+}

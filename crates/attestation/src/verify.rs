@@ -1,0 +1,109 @@
+//! What a bundle says, and who signed it.
+
+use sigstore_types::{Bundle, DerPublicKey, Sha256Hash, SignatureContent};
+use sigstore_verify::{PublicKeyVerificationPolicy, VerificationPolicy, VerificationResult};
+
+use crate::error::VerifyError;
+use crate::json;
+use crate::signer::Workload;
+use crate::statement::{self, Statement};
+use crate::trust::TrustRoot;
+
+/// The most bytes of a bundle. It holds a statement in base64 and a few KiB.
+const LARGEST: usize = 2 * 1024 * 1024;
+
+/// The payload type of a DSSE envelope with an in-toto statement.
+const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+/// A statement whose signature is valid. An [`AllowedSigner`](crate::AllowedSigner) says whether its
+/// signer counts.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    /// What was signed.
+    pub statement: Statement,
+    /// The run that signed; empty where a managed key did.
+    pub workload: Workload,
+    /// When, by the log or the timestamp authority; `None` where a managed key signed without either.
+    pub time: Option<jiff::Timestamp>,
+}
+
+/// Verifies bundles with one trust root or one public key.
+pub struct Verifier {
+    verifier: sigstore_verify::Verifier,
+    rule: Rule,
+}
+
+enum Rule {
+    Certificate(VerificationPolicy),
+    Key(PublicKeyVerificationPolicy),
+}
+
+impl std::fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Verifier")
+    }
+}
+
+impl Verifier {
+    /// Takes signatures of short-lived certificates of this instance. Certificate and entry must be in its logs,
+    /// if it has logs.
+    pub fn new(root: &TrustRoot) -> Result<Self, VerifyError> {
+        let mut policy = VerificationPolicy::any_identity();
+        if !root.has_log() {
+            policy = policy.skip_tlog_unsafe();
+        }
+        if !root.has_certificate_log() {
+            policy = policy.skip_sct();
+        }
+        Ok(Self { verifier: verifier(root)?, rule: Rule::Certificate(policy) })
+    }
+
+    /// Takes signatures of the key whose public half is `pem`, without a log.
+    pub fn with_key(pem: &str) -> Result<Self, VerifyError> {
+        let key = DerPublicKey::from_pem(pem).map_err(|error| VerifyError::TrustRoot(error.to_string()))?;
+        let policy = PublicKeyVerificationPolicy::new(key).skip_tlog_unsafe();
+        // With a key nothing of a trust root is asked for.
+        Ok(Self { verifier: verifier(&TrustRoot::github()?)?, rule: Rule::Key(policy) })
+    }
+
+    /// Verifies that `bundle` holds a signed statement about the image `digest`.
+    ///
+    /// # Errors
+    /// Where anything in the bundle is malformed, not signed, or about another image.
+    pub fn verify(&self, bundle: &[u8], digest: &str) -> Result<Signed, VerifyError> {
+        let malformed = |reason: String| VerifyError::Bundle(reason);
+        json::parse(bundle, LARGEST).map_err(malformed)?;
+        let bundle: Bundle = serde_json::from_slice(bundle).map_err(|error| malformed(error.to_string()))?;
+        let SignatureContent::DsseEnvelope(envelope) = &bundle.content else {
+            return Err(malformed("it signs no statement".to_owned()));
+        };
+        if envelope.payload_type != PAYLOAD_TYPE {
+            return Err(malformed(format!("it signs {:?}, not {PAYLOAD_TYPE:?}", envelope.payload_type)));
+        }
+        let statement = Statement::parse(envelope.payload.as_bytes())?;
+        if statement.digest != digest {
+            return Err(VerifyError::Subject { found: statement.digest, expected: digest.to_owned() });
+        }
+        let hex = statement::hex(digest).unwrap_or_default();
+        let hash = Sha256Hash::from_hex(hex).map_err(|error| VerifyError::Statement(error.to_string()))?;
+        let verified = match &self.rule {
+            Rule::Certificate(policy) => self.verifier.verify(hash, &bundle, policy),
+            Rule::Key(policy) => self.verifier.verify(hash, &bundle, policy),
+        };
+        let verified = verified.map_err(|error| VerifyError::Signature(sys::http::chain(&error)))?;
+        Ok(Signed {
+            statement,
+            workload: workload(&verified),
+            time: verified.verified_timestamps().first().copied(),
+        })
+    }
+}
+
+fn verifier(root: &TrustRoot) -> Result<sigstore_verify::Verifier, VerifyError> {
+    crate::provider::install();
+    sigstore_verify::Verifier::new(&root.0).map_err(|error| VerifyError::TrustRoot(error.to_string()))
+}
+
+fn workload(verified: &VerificationResult) -> Workload {
+    verified.certificate().map(Workload::of).unwrap_or_default()
+}

@@ -1,0 +1,124 @@
+//! A Sigstore instance on loopback, and a verifier that is not ours.
+
+use std::io::BufRead as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use ::attestation::{Services, TrustRoot};
+use ::sys::retry::{Policy, Retrying};
+use ::workflow_commands::Secret;
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+/// Fulcio, Rekor, CT log and timestamp authority; see `sigstore/server.js` for what they can do wrong.
+pub(crate) struct Sigstore {
+    directory: tempfile::TempDir,
+    process: Child,
+    url: String,
+}
+
+impl Sigstore {
+    #[must_use]
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut process = node("server.js").arg(directory.path()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut url = String::new();
+        std::io::BufReader::new(process.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        assert!(url.starts_with("http://127.0.0.1:"), "the instance did not start: {url:?}");
+        Self { directory, process, url: url.trim().to_owned() }
+    }
+
+    /// The base URL of services that do `wrong`; an empty text does nothing wrong.
+    pub(crate) fn url(&self, wrong: &str) -> String {
+        if wrong.is_empty() { self.url.clone() } else { format!("{}/{wrong}", self.url) }
+    }
+
+    /// The services, with hardly any time between two tries.
+    pub(crate) fn services(&self) -> Services {
+        let quick = std::time::Duration::from_millis(1);
+        let policy = Policy { attempts: 4, base: quick, cap: quick, ..Policy::default() };
+        Services {
+            fulcio: self.url(""),
+            rekor: Some(self.url("")),
+            timestamps: None,
+            retrying: Retrying { policy, ..Retrying::default() },
+        }
+    }
+
+    /// What verifiers trust.
+    pub(crate) fn root(&self) -> TrustRoot {
+        TrustRoot::from_json(&std::fs::read_to_string(self.root_file()).unwrap()).unwrap()
+    }
+
+    pub(crate) fn root_file(&self) -> PathBuf {
+        self.directory.path().join("trusted_root.json")
+    }
+
+    /// The same without logs, as for GitHub's own instance.
+    pub(crate) fn root_without_logs(&self) -> PathBuf {
+        self.directory.path().join("trusted_root_without_logs.json")
+    }
+
+    /// All requests so far, one a line.
+    pub(crate) fn requests(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("requests.txt")).unwrap_or_default()
+    }
+
+    /// Whether the other verifier takes the bundle; what it says if it does not.
+    pub(crate) fn judged(&self, root: &Path, bundle: &[u8]) -> Result<(), String> {
+        let file = self.directory.path().join("bundle.json");
+        std::fs::write(&file, bundle).unwrap();
+        let output = node("verify.js").arg(root).arg(&file).output().unwrap();
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stdout).into_owned())
+        }
+    }
+}
+
+impl Drop for Sigstore {
+    fn drop(&mut self) {
+        let _ended = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+fn node(script: &str) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let modules = root.join("target/tools/sigstore/node_modules");
+    assert!(modules.is_dir(), "the Sigstore instance is not installed: run scripts/tools");
+    let mut command = Command::new("node");
+    command.arg(root.join("tests/it/support/sigstore").join(script)).env("NODE_PATH", modules);
+    command
+}
+
+/// An id token of a job of acme/shop on main, for Sigstore, with some claims changed.
+pub(crate) fn id_token(changes: &Value) -> Secret {
+    let mut claims = json!({
+        "iss": "https://token.actions.githubusercontent.com",
+        "aud": "sigstore",
+        "sub": "repo:acme/shop:ref:refs/heads/main",
+        "repository": "acme/shop",
+        "repository_id": "42",
+        "repository_owner": "acme",
+        "repository_owner_id": "7",
+        "repository_visibility": "public",
+        "ref": "refs/heads/main",
+        "sha": "5a".repeat(20),
+        "event_name": "push",
+        "workflow": "gate",
+        "workflow_ref": "acme/shop/.github/workflows/gate.yaml@refs/heads/main",
+        "workflow_sha": "5a".repeat(20),
+        "job_workflow_ref": "acme/shop/.github/workflows/gate.yaml@refs/heads/main",
+        "job_workflow_sha": "5a".repeat(20),
+        "run_id": "1001",
+        "run_attempt": "1",
+        "runner_environment": "github-hosted",
+    });
+    for (name, value) in changes.as_object().into_iter().flatten() {
+        claims[name] = value.clone();
+    }
+    let part = |value: &Value| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value.to_string());
+    Secret::new(format!("{}.{}.c2lnbmVk", part(&json!({"alg": "RS256"})), part(&claims)))
+}

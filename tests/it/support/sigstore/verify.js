@@ -1,0 +1,24 @@
+// A verifier that is not ours: `node verify.js TRUSTED_ROOT BUNDLE...` exits 0 where all bundles verify, and says
+// which do not.
+const fs = require('fs');
+const { bundleFromJSON } = require('@sigstore/bundle');
+const { TrustedRoot } = require('@sigstore/protobuf-specs');
+const { Verifier, toSignedEntity, toTrustMaterial } = require('@sigstore/verify');
+
+const read = (file) => JSON.parse(fs.readFileSync(file, 'utf8'));
+const [root, ...bundles] = process.argv.slice(2);
+const material = TrustedRoot.fromJSON(read(root));
+const logs = material.tlogs.length > 0;
+const verifier = new Verifier(toTrustMaterial(material), {
+  tlogThreshold: logs ? 1 : 0, ctlogThreshold: logs ? 1 : 0, timestampThreshold: 1,
+});
+let failed = false;
+for (const file of bundles) {
+  try {
+    verifier.verify(toSignedEntity(bundleFromJSON(read(file))));
+  } catch (error) {
+    failed = true;
+    console.log(`${file}: ${error.message}`);
+  }
+}
+process.exit(failed ? 1 : 0);
