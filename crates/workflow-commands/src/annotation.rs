@@ -5,7 +5,7 @@ use std::fmt;
 /// GitHub keeps this many characters of an annotation's message.
 pub(crate) const MESSAGE_CHARACTERS: usize = 4096;
 
-/// How grave an annotation is; also the name of its command.
+/// The severity of an annotation. Its name is also the name of the workflow command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// `::error::`
@@ -26,7 +26,7 @@ impl Level {
         }
     }
 
-    /// The level that a command's name stands for, in any case.
+    /// The level of the command with this name. Case does not matter.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Error, Self::Warning, Self::Notice]
             .into_iter()
@@ -43,21 +43,21 @@ impl fmt::Display for Level {
 /// One annotation, its texts unescaped. Lines and columns count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation {
-    /// How grave it is.
+    /// The severity.
     pub level: Level,
     /// A title instead of GitHub's own ("Error").
     pub title: Option<String>,
-    /// The file, as whoever printed it wrote it.
+    /// The file, as the program wrote it.
     pub file: Option<String>,
     /// First line.
     pub line: Option<u32>,
     /// Last line, never before `line`.
     pub end_line: Option<u32>,
-    /// First column; only where the annotation stays on one line.
+    /// First column; `None` if the annotation spans several lines.
     pub col: Option<u32>,
     /// Last column, never before `col`.
     pub end_column: Option<u32>,
-    /// The text; may span lines.
+    /// The message. It may have several lines.
     pub message: String,
 }
 
@@ -76,8 +76,8 @@ impl Annotation {
         }
     }
 
-    /// Drops what the runner would refuse (its `ValidateLinesAndColumns`) and what GitHub would
-    /// cut off. `None` where nothing is left to say. Texts are masked before.
+    /// Drops positions that the runner would refuse (its `ValidateLinesAndColumns`) and text that GitHub would
+    /// cut off. Returns `None` if no message is left. Mask the texts first.
     #[must_use]
     pub fn checked(mut self) -> Option<Self> {
         if self.message.trim().is_empty() {

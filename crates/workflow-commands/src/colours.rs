@@ -6,14 +6,14 @@ use std::ops::Range;
 
 use memchr::memchr_iter;
 
-/// What ends all colours.
+/// The sequence that ends all colours.
 pub(super) const RESET: &[u8] = b"\x1b[0m";
 
-/// Text without its colours, and where they were. So a secret is found that a colour divides.
+/// Text without its colours, and the positions of the colours. This finds secrets that a colour divides.
 pub(super) struct Split<'a> {
     /// The text.
     pub(super) text: Cow<'a, [u8]>,
-    /// The colours: where they stand in the text, and where they were before.
+    /// The colours: the position in the text without colours, and the range in the original.
     pub(super) colours: Vec<(usize, Range<usize>)>,
     whole: &'a [u8],
 }
@@ -51,7 +51,7 @@ fn length(text: &[u8]) -> Option<usize> {
     (parameters[end] == b'm').then_some(end + 3)
 }
 
-/// The colours that are on.
+/// The colours and styles that are on.
 #[derive(Debug, Default)]
 pub(super) struct On(BTreeMap<u8, String>);
 
@@ -61,13 +61,13 @@ impl On {
         self.0.is_empty()
     }
 
-    /// What turns them on again.
+    /// The sequence that turns them on again.
     pub(super) fn again(&self) -> Vec<u8> {
         let all: Vec<_> = self.0.values().map(String::as_str).collect();
         format!("\x1b[{}m", all.join(";")).into_bytes()
     }
 
-    /// Obeys a colour.
+    /// Applies a colour sequence.
     pub(super) fn obey(&mut self, colour: &[u8]) {
         let inner = colour.strip_prefix(b"\x1b[").and_then(|rest| rest.strip_suffix(b"m"));
         let text = String::from_utf8_lossy(inner.unwrap_or_default());
@@ -79,7 +79,7 @@ impl On {
             };
             let mut whole = parameter.to_owned();
             if matches!(code, 38 | 48 | 58) && whole.len() == 2 {
-                // `5` and a number, or `2` and three.
+                // Extended colours: `5` and one number, or `2` and three numbers.
                 let kind = parameters.next().unwrap_or_default();
                 let more = if kind == "2" { 3 } else { 1 };
                 for next in std::iter::once(kind).chain(parameters.by_ref().take(more)) {
@@ -96,7 +96,7 @@ impl On {
     }
 }
 
-/// What a code sets, as the code that ends it, and whether it sets it.
+/// Which property a code changes, named by the code that ends it, and whether this code turns it on.
 fn kind(code: u8) -> Option<(u8, bool)> {
     let ends = match code {
         1 | 2 | 22 => 22,

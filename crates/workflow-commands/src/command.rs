@@ -75,7 +75,7 @@ pub fn annotation(annotation: &Annotation) -> String {
     )
 }
 
-/// A text as it stands in a command: in a message, in a property, in either of the older form.
+/// The escaped forms of a text: as a message, as a property, and as both in the older form.
 pub(super) fn escaped(text: &str) -> [String; 3] {
     [NEW.message, NEW.property, OLD_ESCAPES].map(|escapes| {
         let mut out = String::with_capacity(text.len());
@@ -93,29 +93,29 @@ fn escape(text: &str, escapes: Escapes, out: &mut String) {
     }
 }
 
-/// A command that a line holds.
+/// A command in a line of output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Mask this text.
     AddMask(Secret),
-    /// Show this text beside a file: as long as it was written, so [check](Annotation::checked) it
-    /// once it is masked. What is cut before may end inside a secret, which is found no more.
+    /// Show this annotation. It has its full length: mask it first and then [check](Annotation::checked) it,
+    /// because the masker cannot find a secret that was cut.
     Annotation(Annotation),
     /// Another command that the runner knows, by its name in lower case.
     Other(&'static str),
 }
 
-/// A command and where in the line its message begins.
+/// A command, and the position of its message in the line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
-    /// What it says.
+    /// The command.
     pub command: Command,
     /// The offset in bytes at which the message begins; it ends with the line.
     pub message_at: usize,
 }
 
-/// Reads one line (without its end) as the runner would. `None` where the runner would see plain
-/// text, and for an annotation that says nothing.
+/// Parses one line (without its end) as the runner does. Returns `None` if the runner takes the line for plain
+/// text, and for an annotation without a message.
 pub fn parse(line: &[u8]) -> Option<Parsed> {
     let text = String::from_utf8_lossy(line);
     let raw = new_form(&text).or_else(|| old_form(&text))?;
@@ -126,14 +126,14 @@ pub fn parse(line: &[u8]) -> Option<Parsed> {
         (_, Some(level)) => Command::Annotation(raw.annotation(level, message)),
         (name, None) => Command::Other(name),
     };
-    // The message runs to the end of the line, so its place is found from there; text that was
-    // not UTF-8 is longer once decoded, which makes this begin too early, never too late.
+    // The message runs to the end of the line, so count from there. Decoding makes text that is not UTF-8
+    // longer, so the position may be too early, but never too late.
     Some(Parsed { command, message_at: line.len().saturating_sub(raw.message.len()) })
 }
 
 type Escapes = &'static [(&'static str, &'static str)];
 
-/// `%25` stands last: the runner replaces one after the other.
+/// `%25` is last because the runner replaces one after the other.
 struct Form {
     separator: char,
     property: Escapes,

@@ -25,8 +25,8 @@ pub fn stripped(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&split.text).into_owned())
 }
 
-/// Text of others as our own messages quote it: [`stripped`], without characters that nobody sees or
-/// that turn the direction of writing, and with LF as its only line end.
+/// Text of others, ready to be quoted in our messages: [`stripped`], without invisible characters and marks of
+/// direction, and with LF as the only line end.
 pub fn plain(text: &str) -> Cow<'_, str> {
     let text = stripped(text);
     if text.is_ascii() && !text.contains('\r') {
@@ -45,15 +45,15 @@ fn is_unseen(character: char) -> bool {
     )
 }
 
-/// Passes text on without control sequences, wherever its parts are cut.
+/// Removes control sequences from a stream of parts. A sequence may be split between parts.
 #[derive(Debug, Default)]
 pub(super) struct Controls {
     state: State,
-    /// What a control sequence says so far; only colours are read.
+    /// The parameters of the current control sequence. Only those of colours are kept.
     parameters: Vec<u8>,
-    /// The control sequence can still be a colour.
+    /// Whether the current control sequence can still be a colour.
     colours: bool,
-    /// The part before ended inside a character that lacks so many bytes.
+    /// How many bytes are missing of the character in which the previous part ended.
     missing: usize,
 }
 
@@ -69,14 +69,14 @@ enum State {
     Between,
     /// In a control sequence, after `ESC [`.
     Sequence,
-    /// In a string for the terminal: a title, a hyperlink, the clipboard. The byte before.
+    /// In a string for the terminal (a title, a hyperlink, the clipboard), with the previous byte.
     Quoted(u8),
     /// After ESC in such a string.
     QuotedEscape,
 }
 
 impl Controls {
-    /// Gives the text of `bytes`: in `out`, or `bytes` itself where nothing has to go.
+    /// Returns the text of `bytes`: in `out`, or `bytes` itself if nothing has to be removed.
     pub(super) fn pass<'a>(&mut self, bytes: &'a [u8], out: &'a mut Vec<u8>) -> &'a [u8] {
         out.clear();
         let mut at = 0;
@@ -107,12 +107,12 @@ impl Controls {
         out
     }
 
-    /// The byte that was held back when the text ended.
+    /// The byte that was held back, at the end of the stream.
     pub(super) fn rest(&mut self) -> Option<u8> {
         (std::mem::take(&mut self.state) == State::Eight).then_some(C1)
     }
 
-    /// Where the text that begins at `at` ends: before a control character or at the end.
+    /// The end of the text that begins at `at`: the next control character, or the end of `bytes`.
     fn text(&mut self, bytes: &[u8], mut at: usize) -> usize {
         let missing = std::mem::take(&mut self.missing);
         at += self.continued(bytes, at, missing);
@@ -130,7 +130,7 @@ impl Controls {
         }
     }
 
-    /// How many of the bytes that a character lacks are at `at`.
+    /// How many of the `missing` bytes of a character are at `at`.
     fn continued(&mut self, bytes: &[u8], at: usize, missing: usize) -> usize {
         let there = bytes[at..].iter().take(missing).take_while(|byte| (0x80..0xc0).contains(*byte)).count();
         if at + there == bytes.len() {
@@ -139,16 +139,16 @@ impl Controls {
         there
     }
 
-    /// Takes a byte of what is no text. False where it does not belong to that: it is looked at again.
+    /// Consumes a byte of a control sequence. Returns false if the byte does not belong to it and must be read again.
     fn takes(&mut self, byte: u8, out: &mut Vec<u8>) -> bool {
         let (state, takes) = match (self.state, byte) {
-            // The same as ESC and a letter.
+            // Same meaning as ESC and a letter.
             (State::Eight, 0x80..=0x9f) => (self.introduced(byte - 0x40, false), true),
             (State::Eight, _) => {
                 out.push(C1);
                 (State::Text, false)
             }
-            // A line end, CAN and SUB end whatever is open: a sequence costs no more than its line.
+            // A line end, CAN and SUB end any sequence, so an open sequence never removes more than its line.
             (State::Text, _) | (_, b'\n' | b'\r' | 0x18 | 0x1a) => (State::Text, false),
             (State::Quoted(_), ESCAPE) => (State::QuotedEscape, true),
             (State::Quoted(_), 0x07) | (State::Quoted(C1), 0x9c) | (State::QuotedEscape, b'\\') => {
@@ -181,7 +181,7 @@ impl Controls {
         takes
     }
 
-    /// What begins with ESC and this letter.
+    /// The state after ESC and this letter.
     fn introduced(&mut self, letter: u8, colours: bool) -> State {
         match letter {
             b'[' => {

@@ -7,18 +7,18 @@ use super::colours::{On, RESET, Split};
 /// Makes lines that end with LF of text that ends with CR or LF.
 #[derive(Debug, Default)]
 pub(super) struct Drawn {
-    /// What a line that was drawn with CR shows. The next that is drawn takes its place.
+    /// The visible text of the current line, which was drawn with CR. The next drawing replaces it.
     shown: Vec<u8>,
     on: On,
 }
 
 impl Drawn {
-    /// Whether `text` is what comes out.
+    /// Whether `text` passes unchanged.
     pub(super) fn keeps(&self, text: &[u8]) -> bool {
         self.shown.is_empty() && self.on.is_empty() && memchr2(b'\r', 0x1b, text).is_none()
     }
 
-    /// What the line shows that has no end yet.
+    /// The visible text of the line that has no end yet.
     pub(super) fn shown(&self) -> &[u8] {
         &self.shown
     }
@@ -56,7 +56,7 @@ impl Drawn {
         self.on.is_empty() && last.is_none_or(|at| resets(&line[at..]))
     }
 
-    /// Draws over the line. What draws nothing leaves it as it is.
+    /// Draws over the current line. Text without visible characters leaves it unchanged.
     fn draw(&mut self, text: &[u8]) {
         let split = Split::of(text);
         if !split.text.is_empty() {
@@ -90,7 +90,7 @@ mod tests {
         drawn.append(text.as_bytes(), &mut whole);
         drawn.finish(&mut whole);
         let whole = String::from_utf8_lossy(&whole).into_owned();
-        // A part ends with CR or LF, so these are all places to cut.
+        // Parts always end with CR or LF, so these are all possible splits.
         let mut parts = (Drawn::default(), Vec::new());
         for part in text.split_inclusive(['\r', '\n']) {
             parts.0.append(part.as_bytes(), &mut parts.1);

@@ -1,14 +1,14 @@
-//! Changes to a text, made at once.
+//! Applies all changes to a text in one pass.
 
 use super::colours::Split;
 use super::masker::MASK;
 
-/// What to change in a text without colours.
+/// The changes to a text without colours.
 #[derive(Debug, Default)]
 pub(super) struct Edits {
-    /// Where a space goes.
+    /// Positions at which a space is inserted.
     pub(super) breaks: Vec<usize>,
-    /// What is replaced by [`MASK`].
+    /// Ranges that [`MASK`] replaces.
     pub(super) masked: Vec<(usize, usize)>,
     /// Both, in order.
     all: Vec<(usize, usize)>,
@@ -27,7 +27,7 @@ impl Edits {
         self.all.sort_unstable();
         let mut copy = Copy { split, from: 0, colours: 0, out };
         for (start, end) in &self.all {
-            // Else it overlaps with what is already hidden.
+            // Otherwise it overlaps a range that is already hidden.
             if *start >= copy.from {
                 copy.show(*start);
                 copy.out.extend_from_slice(if start == end { b" " } else { MASK.as_bytes() });
@@ -38,7 +38,7 @@ impl Edits {
     }
 }
 
-/// How far a text has been copied.
+/// A copy in progress.
 struct Copy<'a> {
     split: &'a Split<'a>,
     from: usize,
@@ -47,7 +47,7 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    /// Copies up to `end`, with the colours there.
+    /// Copies the text and its colours up to `end`.
     fn show(&mut self, end: usize) {
         while let Some((at, place)) = self.split.colours.get(self.colours).filter(|(at, _)| *at <= end) {
             self.out.extend_from_slice(&self.split.text[self.from..*at]);
@@ -59,7 +59,7 @@ impl Copy<'_> {
         self.from = end;
     }
 
-    /// Leaves the text up to `end` out, not its colours.
+    /// Skips the text up to `end`, but keeps its colours.
     fn hide(&mut self, end: usize) {
         while let Some((_, place)) = self.split.colours.get(self.colours).filter(|(at, _)| *at < end) {
             self.out.extend_from_slice(self.split.colour(place));

@@ -8,16 +8,16 @@ pub enum FileCommandError {
     /// The runner would cut the name at `=` or `<<`, or at the line end.
     #[error("{0:?} cannot be the name of an output: it is empty or holds `=`, `<<` or a line break")]
     Name(String),
-    /// The value holds the very delimiter that was drawn for it.
+    /// The value contains the random delimiter.
     #[error("the value of the output {0} holds the delimiter of its own record")]
     Delimiter(String),
-    /// No delimiter could be drawn.
+    /// There was no randomness for a delimiter.
     #[error(transparent)]
     Random(#[from] NoRandomness),
 }
 
 /// The record that sets `name` to `value`, with its line end. A value of one line is written as
-/// `NAME=VALUE`, others between delimiters that nobody can guess.
+/// `NAME=VALUE`, a longer one between random delimiters.
 pub fn record(name: &str, value: &str) -> Result<String, FileCommandError> {
     record_with(name, value, random_word)
 }

@@ -1,4 +1,4 @@
-//! The shapes in which a secret turns up in output.
+//! The forms in which a secret may appear in output.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,24 +9,24 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use super::command;
 use super::controls::{plain, stripped};
 
-/// Text shorter than this is never masked: it would blot out half of the log.
+/// Shorter texts are never masked: they would hide half of the log.
 pub(super) const SHORTEST: usize = 4;
 
-/// Parts of an encoded text that are shorter say too little and hit too much.
+/// The length of the parts of an encoded text. Shorter parts would match too much other text.
 const PART: usize = 8;
 
 /// The length of the lines of `xxd -p`.
 const HEX_WRAP: usize = 60;
 
-/// The lines of a secret that are long enough to be masked: a secret of one line is its own. White space
-/// says nothing and is everywhere.
+/// The lines of a secret that are long enough to be masked. Lines of white space are not masked because white
+/// space is everywhere.
 pub(super) fn lines(secret: &str) -> impl Iterator<Item = &str> {
     secret.split(['\r', '\n']).filter(|line| line.len() >= SHORTEST && !line.trim().is_empty())
 }
 
-/// Every text to look for: the lines of the secret, the whole as base64, and both in hexadecimal, inside
-/// JSON, inside a URL, inside a workflow command, quoted for a shell and with single spaces. None holds a line
-/// break, none is shorter than [`SHORTEST`]; a whole that is shorter has none.
+/// All texts to search for: the lines of the secret, the whole as base64, and both in hexadecimal, in JSON, in a
+/// URL, in a workflow command, quoted for a shell and with single spaces. No form contains a line break or is
+/// shorter than [`SHORTEST`]. A shorter secret has no forms.
 pub(super) fn all(secret: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::new();
     if secret.len() < SHORTEST || secret.trim().is_empty() {
@@ -36,7 +36,7 @@ pub(super) fn all(secret: &str) -> BTreeSet<String> {
     for text in lines(secret).chain([secret]) {
         forms.extend([text.to_owned(), stripped(text).into_owned(), plain(text).into_owned()]);
         forms.extend(command::escaped(text));
-        // Where that changes only its ends, a common word would be left.
+        // If single spaces change only the ends, a common word would be left.
         let spaced = one_line(text);
         if spaced != text.trim() {
             forms.insert(spaced);
@@ -48,16 +48,15 @@ pub(super) fn all(secret: &str) -> BTreeSet<String> {
         forms.insert(lower_hex(&strict));
         forms.insert(strict.replace("%20", "+"));
         forms.insert(strict);
-        // What JavaScript's encodeURIComponent leaves alone.
+        // The characters that JavaScript's encodeURIComponent keeps.
         forms.insert(percent(text, b"-_.~!'()*"));
     }
     forms.retain(|form| form.len() >= SHORTEST && !form.contains(['\r', '\n']));
     forms
 }
 
-/// Without padding, so that padding does not matter; also from the second and third byte on, as inside a
-/// longer text (`user:secret`). Of each all parts of [`PART`] characters: they overlap, so they cover the lines
-/// of a text that was wrapped, wherever the secret begins in it.
+/// Base64 without padding, and also from the second and third byte on, as in a longer text (`user:secret`). Adds
+/// all overlapping parts of [`PART`] characters. They match in wrapped text, wherever the secret begins.
 fn base64(secret: &[u8], forms: &mut BTreeSet<String>) {
     let mut both = |text: &str| {
         forms.insert(text.to_owned());
@@ -77,13 +76,13 @@ fn base64(secret: &[u8], forms: &mut BTreeSet<String>) {
     }
 }
 
-/// Few characters, as blanks and zeros have them: they are everywhere.
+/// Whether the text has few different characters, as encoded blanks and zeros have. Such texts are everywhere.
 fn is_plain(part: &str) -> bool {
     let first = |(at, byte): &(usize, u8)| !part.as_bytes()[..*at].contains(byte);
     part.bytes().enumerate().filter(first).count() <= PART / 2
 }
 
-/// In both cases, and in the lines of `xxd -p`.
+/// Hexadecimal in lower and upper case, also wrapped as by `xxd -p`.
 fn hex(text: &str, forms: &mut BTreeSet<String>) {
     let digit = |digit: u8| char::from_digit(digit.into(), 16).unwrap_or('0');
     let lower: String = text.bytes().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect();
@@ -94,11 +93,11 @@ fn hex(text: &str, forms: &mut BTreeSet<String>) {
     }
 }
 
-/// As it stands between the quotes of a JSON string, as different writers escape it.
+/// The text inside a JSON string, as different writers escape it.
 fn json(text: &str, forms: &mut BTreeSet<String>) {
     let quoted = serde_json::Value::from(text).to_string();
     let plain = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted);
-    // Go escapes these three as well, PHP the slash, .NET all that HTML has a use for.
+    // Go also escapes these three, PHP the slash, .NET all characters with a meaning in HTML.
     let go = plain.replace('<', r"\u003c").replace('>', r"\u003e").replace('&', r"\u0026");
     let php = plain.replace('/', r"\/");
     let net = ascii(&plain.replace("\\\"", "\""), "<>&'+`\"", true);
@@ -109,7 +108,7 @@ fn json(text: &str, forms: &mut BTreeSet<String>) {
     forms.extend([plain.to_owned(), go, php, net]);
 }
 
-/// Text with what is not ASCII, and with `more`, as `\u00e4`: in halves where it is long (RFC 8259, section 7).
+/// Escapes all characters beyond ASCII, and those of `more`, as `\u00e4` or as a surrogate pair (RFC 8259, section 7).
 fn ascii(text: &str, more: &str, upper: bool) -> String {
     let mut out = String::new();
     for character in text.chars() {
@@ -125,8 +124,8 @@ fn ascii(text: &str, more: &str, upper: bool) -> String {
     out
 }
 
-/// As `printf %q` of bash and zsh writes it: with backslashes, or where there are control characters between
-/// `$'` and `'`. Between single quotes as well.
+/// As `printf %q` of bash and zsh writes it: with backslashes, or between `$'` and `'` if there are control
+/// characters. Also between single quotes.
 fn shell(text: &str, forms: &mut BTreeSet<String>) {
     forms.insert(text.replace('\'', r"'\''"));
     for always in ["", ",", "#~="] {
@@ -142,7 +141,7 @@ fn shell(text: &str, forms: &mut BTreeSet<String>) {
     forms.insert(ansi(text, false));
 }
 
-/// As it stands between `$'` and `'` (bash's manual, "ANSI-C Quoting").
+/// The text between `$'` and `'` (bash's manual, "ANSI-C Quoting").
 fn ansi(text: &str, readable: bool) -> String {
     let mut out = String::new();
     for character in text.chars() {
@@ -182,7 +181,7 @@ fn percent(text: &str, kept: &[u8]) -> String {
     out
 }
 
-/// As errors quote others: without control sequences, on one line, with single spaces (`web::words`).
+/// As our errors quote text: without control sequences, on one line, with single spaces.
 pub fn one_line(text: &str) -> String {
     plain(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,20 +1,20 @@
-//! Lines as the runner cuts them: they end at LF, CR or CRLF.
+//! Lines as the runner splits them: they end with LF, CR or CRLF.
 
 use memchr::{memchr_iter, memchr2, memrchr2};
 
-/// Where the first line of `text` ends, its end included, or `None` where it has no end yet.
+/// The position after the end of the first line of `text`, or `None` if that line has no end yet.
 pub(super) fn first_end(text: &[u8]) -> Option<usize> {
     let at = memchr2(b'\n', b'\r', text)?;
     let pair = text[at..].starts_with(b"\r\n");
     Some(at + if pair { 2 } else { 1 })
 }
 
-/// Where the last line of `text` that has an end ends, its end included.
+/// The position after the last line end of `text`.
 pub(super) fn last_end(text: &[u8]) -> Option<usize> {
     memrchr2(b'\n', b'\r', text).map(|at| at + 1)
 }
 
-/// The range of the line, without its end, in which `at` lies.
+/// The range of the line that contains `at`, without its end.
 pub(super) fn around(text: &[u8], at: usize) -> std::ops::Range<usize> {
     let start = last_end(&text[..at]).unwrap_or(0);
     let end = memchr2(b'\n', b'\r', &text[at..]).map_or(text.len(), |length| at + length);

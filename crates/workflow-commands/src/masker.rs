@@ -1,4 +1,4 @@
-//! Replaces secrets, in every form they turn up in, by `***`.
+//! Replaces secrets, in every form in which they may appear, by `***`.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -13,14 +13,14 @@ use super::forms;
 use super::search::Search;
 use crate::Secret;
 
-/// What stands in the place of a secret.
+/// Replaces a secret.
 pub(crate) const MASK: &str = "***";
 
-/// What ends a text of others that was cut before it could be masked. The beginning of a secret in
-/// front of it is masked as well, so whoever quotes such a text cuts it with [`cut`].
+/// Ends a text that was cut before it was masked. The masker also hides the beginning of a secret before this
+/// mark, so cut such a text with [`cut`].
 pub(crate) const CUT: char = '…';
 
-/// At most so many characters of a text that is [`plain`], and [`CUT`] where there are more.
+/// At most `characters` characters of a [`plain`] text, and [`CUT`] if there are more.
 pub fn cut(text: &str, characters: usize) -> String {
     let text = plain(text);
     match text.char_indices().nth(characters) {
@@ -29,11 +29,11 @@ pub fn cut(text: &str, characters: usize) -> String {
     }
 }
 
-/// The secrets of a run. Clones share them: what one adds, all mask.
+/// The secrets of a run. All clones share them: a secret added to one is masked by all.
 ///
-/// Masked are each line of a secret that has four characters or more, and the whole as base64 (of both
-/// alphabets, wrapped, inside a longer text). The whole and its lines are also masked in hexadecimal, inside
-/// JSON, inside a URL, inside a workflow command and quoted for a shell. Those that overlap are hidden as one.
+/// It masks each line of a secret that has four characters or more, and the whole secret as base64 (both
+/// alphabets, wrapped, inside a longer text). The secret and its lines are also masked in hexadecimal, in
+/// JSON, in a URL, in a workflow command and quoted for a shell. Overlapping matches are hidden as one.
 #[derive(Clone)]
 pub struct Masker(Arc<RwLock<State>>);
 
@@ -44,7 +44,7 @@ struct State {
 }
 
 impl Masker {
-    /// Masks these.
+    /// A masker for `secrets`.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         let state = State {
             texts: BTreeSet::new(),
@@ -56,8 +56,8 @@ impl Masker {
         masker
     }
 
-    /// Masks these too, from now on and in every clone. Gives the strings to pass to `::add-mask::`
-    /// that are new, one line each. GitHub's runner derives base64, JSON and URL forms of each by itself.
+    /// Adds secrets, for all clones. Returns the new strings to pass to `::add-mask::`, one line each. GitHub's
+    /// runner derives the base64, JSON and URL forms itself.
     pub fn add<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) -> Vec<Secret> {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let known = state.texts.len();
@@ -78,13 +78,13 @@ impl Masker {
         new
     }
 
-    /// Text of others as our own messages quote it: [`plain`], and masked after that.
+    /// Text of others, ready to be quoted in our messages: [`plain`] first, then masked.
     pub fn clean(&self, text: &str) -> String {
         self.mask(&plain(text)).into_owned()
     }
 
-    /// `text` with every secret replaced, also one that colours divide, and the beginning of one that was
-    /// [`cut`].
+    /// `text` with every secret replaced, including secrets that colours divide and the beginning of a secret that
+    /// was [`cut`].
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let split = Split::of(text.as_bytes());
         let mut edits = Edits::default();
@@ -100,11 +100,11 @@ impl Masker {
         }
         let mut out = Vec::with_capacity(text.len());
         edits.apply(&split, &mut out);
-        // A secret is whole characters, and so is what stands between two of them.
+        // A secret consists of whole characters, and so does the text between two secrets.
         Cow::Owned(String::from_utf8_lossy(&out).into_owned())
     }
 
-    /// What is searched for at this moment.
+    /// The current search.
     pub(super) fn search(&self) -> Arc<Search> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).search)
     }
@@ -135,7 +135,7 @@ mod tests {
             ("said s3cr… and s3cret-one", "said ***… and ***"),
             ("said s3cret-one-and…", "said ***…"),
             ("said über…: über", "said ***…: über"),
-            // Too short to mean anything, or not cut there.
+            // Too short, or not cut there.
             ("said s3c…", "said s3c…"),
             ("said s3cret-on", "said s3cret-on"),
             ("… s3cret-on", "… s3cret-on"),

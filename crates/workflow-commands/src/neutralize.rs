@@ -1,14 +1,14 @@
-//! Text of others made harmless: it reads as before and can no longer act as a command.
+//! Makes text of others harmless: it reads as before, but can no longer act as a command.
 //!
-//! A space goes between the two colons of a line that begins with `::`, and into every `##[`
-//! (which GitHub's log viewer also renders by itself: `##[group]`, `##[error]`).
+//! A space is inserted between the two colons of a line that begins with `::`, and into every `##[`, which
+//! GitHub's log viewer also renders (`##[group]`, `##[error]`).
 
 use std::borrow::Cow;
 
 use memchr::memmem;
 
-/// `text` with every command in it broken, in both forms and on every line end. The text may be
-/// printed at the start of a line or inside one.
+/// `text` with every command in it broken, in both forms and after every kind of line end. The result is safe at
+/// the start of a line and inside one.
 pub fn neutralize(text: &str) -> Cow<'_, str> {
     let mut breaks = Vec::new();
     find_breaks(text.as_bytes(), &mut breaks);
@@ -26,8 +26,8 @@ pub fn neutralize(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Where a space has to go, in ascending order. The beginning of `text` is the start of a line.
-/// Every place lies between two ASCII characters.
+/// Finds the positions at which a space must be inserted, in ascending order. `text` begins at the start of a
+/// line. Each position is between two ASCII characters.
 pub(super) fn find_breaks(text: &[u8], breaks: &mut Vec<usize>) {
     let before = breaks.len();
     breaks.extend(memmem::find_iter(text, b"::").filter(|at| starts_line(text, *at)).map(|at| at + 1));
@@ -38,7 +38,7 @@ pub(super) fn find_breaks(text: &[u8], breaks: &mut Vec<usize>) {
     }
 }
 
-/// Whether only blanks stand between the start of the line and `at`.
+/// Whether there are only blanks between the start of the line and `at`.
 fn starts_line(text: &[u8], at: usize) -> bool {
     let mut line = &text[..at];
     loop {
@@ -54,9 +54,9 @@ fn starts_line(text: &[u8], at: usize) -> bool {
     }
 }
 
-/// `line` without the blank character beyond ASCII that it ends with. Blank is what .NET trims
-/// (`char.IsWhiteSpace`), and what its comparisons of text may overlook (zero width, byte order
-/// mark): a break too many does no harm.
+/// `line` without a blank character beyond ASCII at its end. Blank characters are those that .NET trims
+/// (`char.IsWhiteSpace`) and those that its text comparisons may ignore (zero width, byte order mark). A space too
+/// many does no harm.
 fn without_blank(line: &[u8]) -> Option<&[u8]> {
     match line {
         [rest @ .., 0xC2, 0x85 | 0xA0 | 0xAD]

@@ -1,4 +1,4 @@
-//! Finds many texts at once, fast where there are none.
+//! Finds many texts at once. It is fast if there are no matches.
 //!
 //! A text of length n ≥ `stride` + 3 always covers four bytes that begin at a multiple of `stride`. Only
 //! those are looked up: a filter says whether these four bytes may occur in some text. If they may, a table says
@@ -25,13 +25,13 @@ const SLOTS: usize = 1 << 19;
 /// The most offsets one entry of the table tells apart.
 const MOST_OFFSETS: usize = 8;
 
-/// Texts to find; each has four bytes or more.
+/// The texts to find. Each has at least four bytes.
 pub(super) struct Search {
-    /// In ascending order, none twice.
+    /// In ascending order, without duplicates.
     texts: Vec<Arc<[u8]>>,
-    /// For each text the longest other one that it begins with.
+    /// For each text, the longest other text that is a prefix of it.
     shorter: Vec<Option<usize>>,
-    /// The first four bytes of each text, in the same order.
+    /// The [`head`] of each text, in the same order.
     heads: Vec<u32>,
     /// At the [`slot`] of four bytes, one bit: whether some text may hold them.
     filter: Box<[u64; SLOTS / 64]>,
@@ -42,7 +42,7 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// Takes the texts in ascending order, none twice, none shorter than four bytes.
+    /// `texts` are in ascending order, without duplicates, and have at least four bytes each.
     pub(super) fn new(texts: Vec<Arc<[u8]>>) -> Self {
         let shortest = texts.iter().map(|text| text.len()).min().unwrap_or(GRAM);
         let stride = (shortest + 1).saturating_sub(GRAM).clamp(1, MOST_OFFSETS);
@@ -66,13 +66,13 @@ impl Search {
         }
     }
 
-    /// The length in bytes of the longest text; 0 where there is none.
+    /// The length in bytes of the longest text; 0 if there are no texts.
     pub(super) fn longest(&self) -> usize {
         self.longest
     }
 
-    /// Appends the places `(start, end)` where texts stand in `haystack`, in order. Texts that
-    /// overlap are one place: hiding the first alone would show the rest of the other.
+    /// Appends the ranges `(start, end)` of all matches in `haystack`, in order. Overlapping matches are one range:
+    /// hiding only the first would show the rest of the other.
     pub(super) fn find(&self, haystack: &[u8], found: &mut Vec<(usize, usize)>) {
         if self.texts.is_empty() {
             return;
@@ -94,8 +94,8 @@ impl Search {
         }
     }
 
-    /// Searches from the start as far as there are [`LOOKS`] at a time, and gives how far that is. With a constant
-    /// stride each look is a few instructions.
+    /// Searches in steps of [`LOOKS`] and returns the position at which fewer are left. A constant stride keeps each
+    /// look down to a few instructions.
     fn scan<const STRIDE: usize>(&self, haystack: &[u8], found: &mut Vec<(usize, usize)>) -> usize {
         let first = found.len();
         let mut at = 0;
@@ -114,8 +114,7 @@ impl Search {
         at
     }
 
-    /// Where a text begins that goes on beyond the end of `haystack`, and of which four bytes or more
-    /// are there.
+    /// The start of a text that is cut off by the end of `haystack` and of which at least four bytes are there.
     pub(super) fn begun(&self, haystack: &[u8]) -> Option<usize> {
         let last = haystack.len().checked_sub(GRAM).filter(|_| !self.texts.is_empty())?;
         (haystack.len().saturating_sub(self.longest)..=last).find(|start| {
@@ -138,9 +137,8 @@ impl Search {
         if self.may_hold(bytes, at) { self.table[slot(gram(bytes, at)) / 8] } else { 0 }
     }
 
-    /// Looks for texts that have the four bytes at `at` at one of the offsets. Each text that
-    /// stands in the haystack is met at one place only, and those met later begin later. What was
-    /// found in this haystack begins at `first`.
+    /// Looks for texts that have the four bytes at `at` at one of the offsets. Each match is seen at exactly one `at`,
+    /// and later ones begin later. The matches in this haystack begin at `found[first]`.
     fn compare(&self, haystack: &[u8], at: usize, first: usize, found: &mut Vec<(usize, usize)>) {
         let offsets = self.offsets(haystack, at);
         if offsets == 0 {
@@ -159,7 +157,7 @@ impl Search {
         }
     }
 
-    /// The length of the longest text that `haystack` begins with.
+    /// The length of the longest text that is a prefix of `haystack`.
     fn text_at(&self, haystack: &[u8]) -> Option<usize> {
         if haystack.len() < GRAM || self.offsets(haystack, 0) & 1 == 0 {
             return None;
@@ -167,8 +165,8 @@ impl Search {
         let head = head(haystack);
         let from = self.heads.partition_point(|other| *other < head);
         let same = self.heads[from..].partition_point(|other| *other == head);
-        // The greatest text that is not greater than the haystack; if the haystack begins with
-        // any text, then with this one or with one that this one begins with.
+        // The greatest text that is not greater than the haystack. If any text is a prefix of the haystack, then it is
+        // this one or a prefix of this one.
         let after = from + self.texts[from..from + same].partition_point(|text| **text <= *haystack);
         let mut candidate = (after > from).then(|| after - 1);
         while let Some(index) = candidate {
@@ -181,13 +179,13 @@ impl Search {
     }
 }
 
-/// The four bytes at `at`; zeros where there are none.
+/// The four bytes at `at`, or zeros beyond the end.
 #[inline]
 fn gram(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + GRAM).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes)
 }
 
-/// The first four bytes as a number that sorts as they do.
+/// The first four bytes as a number that sorts like the bytes.
 fn head(bytes: &[u8]) -> u32 {
     gram(bytes, 0).swap_bytes()
 }
@@ -198,7 +196,8 @@ fn slot(gram: u32) -> usize {
     (gram.wrapping_mul(0x9E37_79B1) >> (u32::BITS - SLOTS.ilog2())) as usize
 }
 
-/// In ascending order a text follows all that it begins with, so the open ones form a stack.
+/// For each text, the longest other text that is a prefix of it. In ascending order a text follows its prefixes, so
+/// the current prefixes form a stack.
 fn shorter(texts: &[Arc<[u8]>]) -> Vec<Option<usize>> {
     let mut open: Vec<usize> = Vec::new();
     let mut all = Vec::with_capacity(texts.len());
@@ -230,7 +229,7 @@ mod tests {
         found
     }
 
-    /// The meaning of [`Search::find`], the slow way.
+    /// What [`Search::find`] must find, computed the slow way.
     fn reference(texts: &[&[u8]], haystack: &[u8]) -> Vec<(usize, usize)> {
         let mut found: Vec<(usize, usize)> = Vec::new();
         for at in 0..haystack.len() {

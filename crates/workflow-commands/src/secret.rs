@@ -1,4 +1,4 @@
-//! A value that never prints.
+//! A value that is never printed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself. Every caller hands it straight to the system that needs it.
+    /// The text itself. Pass it only to the system that needs it.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,6 +1,6 @@
-//! The token between which the runner takes nothing for a command.
+//! The token that makes the runner ignore workflow commands until it appears again.
 
-/// A word nobody can guess: 256 bits in hexadecimal.
+/// A random word: 256 bits in hexadecimal.
 pub(super) fn random_word() -> Result<String, NoRandomness> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(NoRandomness)?;
@@ -16,22 +16,22 @@ fn hex_digit(digit: u8) -> char {
 #[error("the system's random source cannot be read: {0}")]
 pub struct NoRandomness(getrandom::Error);
 
-/// A token for `stop-commands`. Make a new one for each region: readers of the log know the old one.
+/// A token for `stop-commands`. Use a new one for each region, because the log shows the old one.
 #[derive(Clone)]
 pub struct StopToken(String);
 
 impl StopToken {
-    /// A fresh one.
+    /// A new random token.
     pub fn new() -> Result<Self, NoRandomness> {
         random_word().map(Self)
     }
 
-    /// The line, with its end, after which nothing is a command.
+    /// The line that stops commands, with its end.
     pub fn begin(&self) -> String {
         format!("::stop-commands::{}\n", self.0)
     }
 
-    /// The line, with its end, after which commands work again. It must stand at the start of a line.
+    /// The line that resumes commands, with its end. Print it at the start of a line.
     pub fn end(&self) -> String {
         format!("::{}::\n", self.0)
     }

@@ -1,4 +1,4 @@
-//! What a target prints, on its way to the console and to its log file.
+//! The output of a target, on its way to the console and to its log file.
 
 use std::borrow::Cow;
 
@@ -15,29 +15,29 @@ use super::neutralize::{find_breaks, neutralize};
 use super::tail::Tail;
 use crate::Secret;
 
-/// A line is held back until it ends, or until this much of it is there.
+/// A line without an end is held back up to this many bytes.
 const PIECE: usize = 64 * 1024;
 
-/// The longest text that a target may have masked, in bytes.
+/// The longest text that `add-mask` accepts from a target, in bytes.
 const LONGEST_MASK: usize = 16 * 1024;
 
-/// All texts that a target has masked may have this many bytes.
+/// The total size of the texts that `add-mask` accepts from a target, in bytes.
 const ALL_MASKS: usize = 256 * 1024;
 
 /// How to treat an output.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What stands before each line on the console; `None` leaves lines as they are (then print
-    /// them between [`super::StopToken::begin`] and [`super::StopToken::end`]).
+    /// The prefix of each line on the console. With `None`, print the lines between
+    /// [`super::StopToken::begin`] and [`super::StopToken::end`].
     pub prefix: Option<String>,
     /// How many last lines to keep.
     pub tail: usize,
-    /// Words that must stay readable (the version, image names): `add-mask` of a text that would
-    /// hide a part of one is refused.
+    /// Words that must stay readable, such as the version and image names. `add-mask` refuses texts that would hide a
+    /// part of one.
     pub refused: Vec<String>,
-    /// How many texts the output may have masked.
+    /// How many texts `add-mask` accepts.
     pub masks: usize,
-    /// How many annotations of each level are kept. GitHub shows ten a step.
+    /// How many annotations of each level are kept. GitHub shows ten in a step.
     pub annotations: usize,
 }
 
@@ -47,53 +47,52 @@ impl Default for Options {
     }
 }
 
-/// What there is to print. Both texts are masked and can act as no command. Of control sequences they hold
-/// colours alone, which each line ends. Both are empty or end with LF, so that commands of ours may stand
-/// between two of them.
+/// Text to print. Both texts are masked and cannot act as commands. Their only control sequences are colours, which
+/// end with each line. Both are empty or end with LF, so our own commands may be printed between two of them.
 #[derive(Debug)]
 pub struct Printed<'a> {
     /// For the console.
     pub console: &'a [u8],
-    /// For the log file: the same without prefix.
+    /// For the log file: the same text without prefix.
     pub log: &'a [u8],
-    /// What the line shows that has no end yet, where it was drawn with CR, as progress bars are.
+    /// The visible text of a line that has no end yet and was drawn with CR, as progress bars are.
     pub drawing: Option<&'a [u8]>,
-    /// To pass to `::add-mask::` before anything else is printed.
+    /// Pass these to `::add-mask::` before anything else is printed.
     pub masks: Vec<Secret>,
 }
 
-/// What an output said besides its text.
+/// What was found in an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings {
-    /// Errors, warnings and notices in the order they came, masked and then [checked](Annotation::checked);
-    /// files as the target wrote them.
+    /// Errors, warnings and notices in their order, masked and then [checked](Annotation::checked). Files are as the
+    /// target wrote them.
     pub annotations: Vec<Annotation>,
-    /// How many more there were.
+    /// How many more annotations there were.
     pub more_annotations: usize,
-    /// How many `add-mask` commands were refused. Their texts were not shown in that command.
+    /// How many `add-mask` commands were refused. The commands themselves did not show their texts.
     pub refused_masks: usize,
-    /// The last lines, masked, and harmless wherever they are printed. Each ends its colours.
+    /// The last lines, masked and harmless wherever they are printed. Each ends its own colours.
     pub tail: Vec<String>,
 }
 
-/// The output of one target. Bytes go in as they come; lines come out.
+/// The output of one target. It takes bytes and returns lines.
 #[derive(Debug)]
 pub struct Stream {
     masker: Masker,
     options: Options,
     controls: Controls,
-    /// What came last, without control sequences.
+    /// The last part, without control sequences.
     cleaned: Vec<u8>,
-    /// The beginning of a line that has no end yet.
+    /// The line that has no end yet.
     pending: Vec<u8>,
-    /// What is pending continues a line whose beginning has been printed.
+    /// Whether the beginning of the pending line has been printed.
     continued: bool,
-    /// What comes up to the next line end is the rest of a text to be masked.
+    /// Whether to drop everything up to the next line end, because it is the rest of a text to be masked.
     swallowing: bool,
     console: Vec<u8>,
     log: Vec<u8>,
     drawn: Drawn,
-    /// The lines that are complete, once some were drawn.
+    /// The complete lines, if some were drawn.
     lines: Vec<u8>,
     new_masks: Vec<Secret>,
     masks: usize,
@@ -106,7 +105,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// An output that is masked by `masker`, and whose own `add-mask` commands go there.
+    /// An output that `masker` masks. `add-mask` commands add to `masker`.
     pub fn new(masker: Masker, options: Options) -> Self {
         Self {
             masker,
@@ -131,7 +130,7 @@ impl Stream {
         }
     }
 
-    /// Takes what was printed; gives the lines that are complete. Works best with large parts.
+    /// Takes a part of the output and returns the lines that are complete. Large parts are faster.
     pub fn push(&mut self, bytes: &[u8]) -> Printed<'_> {
         self.log.clear();
         let mut cleaned = std::mem::take(&mut self.cleaned);
@@ -163,7 +162,7 @@ impl Stream {
         self.printed(false)
     }
 
-    /// Gives what is left when the output has ended.
+    /// Returns the rest at the end of the output.
     pub fn finish(&mut self) -> Printed<'_> {
         self.log.clear();
         self.pending.extend(self.controls.rest());
@@ -174,12 +173,12 @@ impl Stream {
         self.printed(true)
     }
 
-    /// The text for the log file that was given last, to keep. `spare` is used in its place.
+    /// Takes the last text for the log file out of the stream. `spare` replaces its buffer.
     pub fn take_log(&mut self, spare: Vec<u8>) -> Vec<u8> {
         std::mem::replace(&mut self.log, spare)
     }
 
-    /// What the output said besides its text, up to now.
+    /// What was found in the output so far.
     pub fn findings(&self) -> Findings {
         let mask = |text: &str| self.masker.clean(text);
         let annotations = self.annotations.iter().filter_map(|annotation| {
@@ -227,7 +226,7 @@ impl Stream {
         Printed { console, log: &self.log, drawing, masks: std::mem::take(&mut self.new_masks) }
     }
 
-    /// Prints what is pending, which has its end by now.
+    /// Prints the pending line, which is now complete.
     fn pending_line(&mut self) {
         let mut line = std::mem::take(&mut self.pending);
         let begins = !std::mem::take(&mut self.continued);
@@ -236,12 +235,12 @@ impl Stream {
         self.pending = line;
     }
 
-    /// Prints pieces of a line that grows too long. Enough is held back for no secret to be cut. Where
-    /// secrets overlap without an end, as repetitive ones do, the rest of the line is not shown. Such a line
-    /// loses its colours: a secret that they divide could be cut.
+    /// Prints pieces of a line that is too long. It holds back enough that no secret is cut. If secrets overlap
+    /// without an end, as repetitive ones do, the rest of the line is not shown. Such a line loses its colours,
+    /// because a secret that they divide could be cut.
     fn pieces(&mut self) {
         let search = self.masker.search();
-        // What stands across the cut, and a few that overlap with it. Before `sure` all are known.
+        // Enough for a secret across the cut and a few that overlap it. All that end before `sure` are known.
         let sure = PIECE + 3 * search.longest();
         let window = sure + search.longest();
         while self.pending.len() >= window + 4 {
@@ -275,8 +274,8 @@ impl Stream {
         }
     }
 
-    /// Prints lines, or (`whole` is false) a piece of one. `begins`: the block starts with a line,
-    /// not inside one.
+    /// Prints lines or, if `whole` is false, a piece of a line. `begins` says that the block starts at the start of a
+    /// line.
     fn block(&mut self, block: &[u8], begins: bool, whole: bool) {
         let split = Split::of(block);
         let block = &*split.text;
@@ -301,7 +300,7 @@ impl Stream {
         self.edits = edits;
     }
 
-    /// Does what is honest in a line. Gives the place from which on the line is not to be shown.
+    /// Obeys the command in a line, if there is one. Returns the position from which on the line must not be shown.
     fn obey(&mut self, line: &[u8], whole: bool) -> Option<usize> {
         let parsed = command::parse(line)?;
         match parsed.command {
@@ -340,7 +339,7 @@ impl Stream {
         }
         let forms = forms::all(value);
         let hides = |text: &str| self.options.refused.iter().any(|word| word.contains(text));
-        // The runner also masks what stands between double quotes, and parts between ampersands
+        // The runner also masks the text without its double quotes, and the parts between ampersands
         // (TrimDoubleQuotes and PowerShellPostAmpersandEscape in its ValueEncoders.cs).
         let parts = || {
             forms::lines(value).flat_map(|line| {

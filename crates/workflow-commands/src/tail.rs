@@ -1,9 +1,9 @@
 //! The last lines of an output.
 
-/// No more than this is kept, however long the lines are.
+/// At most this many bytes are kept, however long the lines are.
 const BYTES: usize = 64 * 1024;
 
-/// Remembers the last lines of what passes.
+/// Keeps the last lines of a text.
 #[derive(Debug)]
 pub(super) struct Tail {
     lines: usize,
@@ -67,7 +67,7 @@ mod tests {
         assert!(tail.bytes.capacity() <= 4 * BYTES);
         let lines = tail.lines();
         assert_eq!(lines.last().map(String::as_str), Some("end"));
-        // The first of them was cut, so it is not shown.
+        // The first line was cut, so it is not shown.
         assert!(lines[..lines.len() - 1].iter().all(|line| line.len() == 30_000));
         tail.push(&vec![b'y'; 10 * BYTES]);
         assert_eq!(tail.lines().concat().len(), BYTES);
