@@ -1,7 +1,7 @@
-//! What somebody meant who mistyped a word.
+//! Suggests the word that a user probably meant.
 
-/// The known word that is most like `word`, if it is like it at all: at most one in three characters is
-/// added, missing, another or swapped with its neighbour.
+/// The known word that is most similar to `word`, if at most one in three characters is added, missing, different or
+/// swapped with its neighbour.
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.trim().to_lowercase().chars().collect();
     let near = |known: &'a str| {

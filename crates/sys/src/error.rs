@@ -1,4 +1,4 @@
-//! Failures as a person reads them, and the exit codes.
+//! Failures as people read them, and exit codes.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ pub enum Exit {
     Passed,
     /// 1: the gate failed for a reason that is not a target's own exit code.
     Failed,
-    /// A make target failed; its own code is kept (GNU make gives 2).
+    /// A make target failed. p2p keeps its exit code (GNU make returns 2).
     Target(u8),
     /// 64: an input, a flag, the Makefile or the configuration is wrong. Nothing was changed.
     Usage,
     /// 69: an outside system refused or could not be reached.
     Unavailable,
-    /// 124: a target ran into its time limit.
+    /// 124: a target reached its time limit.
     TimedOut,
     /// 128 + n: the run was interrupted by signal n.
     Interrupted(u8),
@@ -38,16 +38,16 @@ impl Exit {
     }
 }
 
-/// What an error of an edge knows besides its message.
+/// What an error offers besides its message.
 pub trait Help: Error {
-    /// What the reader can do about it, in the imperative; may span lines (YAML to paste).
+    /// What the reader can do about it, in the imperative. It may have several lines (YAML to paste).
     fn help(&self) -> Option<String>;
 
-    /// The exit code that this error leads to.
+    /// The exit code of this error.
     fn exit(&self) -> Exit;
 }
 
-/// An error on its way to the reader: what failed, why, and what to do.
+/// An error for the reader: what failed, why, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Failure {
     /// What failed: lowercase, no trailing period.
@@ -62,12 +62,12 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Bad input: names the input, says what was expected; nothing has been changed.
+    /// Bad input. The message names the input and says what was expected. Nothing has been changed.
     pub fn usage(what: impl Into<String>, help: impl Into<String>) -> Self {
         Self { what: what.into(), causes: Vec::new(), help: Some(help.into()), exit: Exit::Usage }
     }
 
-    /// One failure that has all of them, one a line; `noun` says what they are.
+    /// Combines failures into one, with a line for each. `noun` says what they are.
     pub fn together(mut failures: Vec<Self>, noun: &str) -> Option<Self> {
         if failures.len() < 2 {
             return failures.pop();
@@ -89,7 +89,7 @@ impl Failure {
         Some(Self { what, causes, help, exit })
     }
 
-    /// The same for wrong inputs. What was expected of each is in its line, where that is one line.
+    /// The same for wrong inputs. The line of each says what was expected, if that fits.
     pub fn wrong_inputs(mut failures: Vec<Self>) -> Option<Self> {
         if failures.len() < 2 {
             return failures.pop();
@@ -109,7 +109,7 @@ impl Failure {
         Some(all)
     }
 
-    /// Says in front what was being done when this failed; the old message becomes a cause.
+    /// Adds what p2p was doing when this failed. The old message becomes a cause.
     #[must_use]
     pub fn context(mut self, what: impl Into<String>) -> Self {
         let cause = std::mem::replace(&mut self.what, what.into());
@@ -130,20 +130,20 @@ impl<E: Help> From<E> for Failure {
     }
 }
 
-/// A file or directory that the system refused. Its help names the directory and what to do about it.
+/// A file or directory that the system refused. Its help names the directory and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}", path.display())]
 pub struct FileError {
-    /// What was being done: `read`, `write`, `create a directory in`.
+    /// The operation: `read`, `write`, `create a directory in`.
     pub action: &'static str,
-    /// To what.
+    /// The file or directory.
     pub path: PathBuf,
-    /// What the system answered.
+    /// The system's error.
     pub source: io::Error,
 }
 
 impl FileError {
-    /// For `map_err`: says what was being done to `path`.
+    /// For `map_err`: adds the operation and the path.
     pub fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self { action, path, source }
@@ -162,7 +162,7 @@ impl Help for FileError {
     }
 }
 
-/// What to do about a directory where the system gave this answer.
+/// What to do about a directory for which the system returned this error.
 fn directory_help(directory: &Path, answer: &io::Error) -> String {
     let at = directory.display();
     let what = match answer.kind() {
@@ -179,7 +179,7 @@ fn directory_help(directory: &Path, answer: &io::Error) -> String {
     )
 }
 
-/// The system refused something that we cannot do without.
+/// The system refused something that p2p needs.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self {
@@ -191,7 +191,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// The one rendering: `error: …`, `caused by: …`, `help: …`.
+/// Renders `error: …`, `caused by: …`, `help: …`. Every error is rendered here.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", self.what)?;

@@ -1,5 +1,5 @@
-//! Files that only their owner can read, replaced whole, and those where a target may have put anything
-//! in their place: opening a pipe without a writer would block for ever.
+//! Private files, which are replaced as a whole, and files that a target may have replaced by anything: opening a pipe
+//! without a writer would block for ever.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -11,8 +11,8 @@ use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::FileError;
 
-/// Writes a file of mode 0600 under its name. Where there is one already it is replaced in one step:
-/// a reader sees the old text or the new one, never a part. Its directory must exist.
+/// Writes a file of mode 0600. An existing file is replaced in one step: readers see the old text or the new text,
+/// never a part. The directory must exist.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -20,30 +20,30 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         new => return new?.write_all(bytes),
     }
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    // Created with mode 0600, before there is anything in it.
+    // The file has mode 0600 before it has any content.
     let mut file = NamedTempFile::new_in(directory)?;
     file.write_all(bytes)?;
     file.persist(path)?;
     Ok(())
 }
 
-/// A directory for short-lived files that nobody else may enter, whatever the umask.
+/// A directory for short-lived files that only its owner may enter, whatever the umask.
 pub fn temporary() -> Result<TempDir, FileError> {
     let private = Permissions::from_mode(0o700);
     let made = tempfile::Builder::new().permissions(private).tempdir();
     made.map_err(FileError::at("create a directory in", &std::env::temp_dir()))
 }
 
-/// What to do with a link in the place of a file.
+/// What to do if the file is a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
-    /// It is the user's own.
+    /// Follow it: it belongs to the user.
     Follow,
-    /// No file of ours is one.
+    /// Refuse it: files of p2p are never links.
     Refuse,
 }
 
-/// Opens a regular file to read; anything else is an error, at once.
+/// Opens a regular file for reading. Anything else is an error at once.
 pub fn open(path: &Path, links: Links) -> io::Result<File> {
     let refuse = if links == Links::Refuse { OFlags::NOFOLLOW } else { OFlags::empty() };
     regular(OpenOptions::new().read(true), refuse, path)
@@ -59,12 +59,12 @@ pub fn read(path: &Path, links: Links, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Opens a regular file to append to, and makes it where it is missing.
+/// Opens a regular file for appending, and creates it if it is missing.
 pub fn append(path: &Path) -> io::Result<File> {
     regular(OpenOptions::new().append(true).create(true), OFlags::empty(), path)
 }
 
-/// A new file of mode 0600 in the place of whatever is there.
+/// Creates a new file of mode 0600 and replaces whatever is there.
 pub fn create(path: &Path) -> io::Result<File> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -72,7 +72,7 @@ pub fn create(path: &Path) -> io::Result<File> {
     }
 }
 
-/// The kernel's flags are not those of the type that the standard library takes.
+/// Converts the kernel's flags to the type of the standard library.
 fn regular(options: &mut OpenOptions, flags: OFlags, path: &Path) -> io::Result<File> {
     let flags = (OFlags::NONBLOCK | flags).bits().cast_signed();
     let file = options.custom_flags(flags).open(path)?;
@@ -82,8 +82,8 @@ fn regular(options: &mut OpenOptions, flags: OFlags, path: &Path) -> io::Result<
     Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
 }
 
-/// The files that the runner reads what a step says from, as a target gets them: its own and empty.
-/// They are made in `directory`; variable and path of each.
+/// Creates empty command files (`GITHUB_OUTPUT` and the others) for one target in `directory`. Returns the variable and
+/// path of each.
 pub fn runner_files(directory: &Path) -> Result<Vec<(&'static str, PathBuf)>, FileError> {
     const NAMES: [&str; 6] = [
         "GITHUB_OUTPUT",

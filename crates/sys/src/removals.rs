@@ -1,5 +1,5 @@
-//! Private directories: ours alone, gone when their owner drops them, whether now or in the background; and
-//! those of runs that were killed, which the next run removes.
+//! Private directories of p2p. Dropping their owner removes them, at once or in the background. The next run removes
+//! those of runs that were killed.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
@@ -18,14 +18,14 @@ use crate::remove_tree;
 /// How the names of private directories begin.
 const PREFIX: &str = "p2p-run-";
 
-/// A directory is locked a moment after it was made. One that is empty and younger than this is left alone.
+/// A directory is locked a moment after it was created, so an empty one that is younger than this is kept.
 const YOUNG: Duration = Duration::from_mins(1);
 
-/// The directories that are being removed in the background. Clones know the same.
+/// The directories that are being removed in the background. Clones share their state.
 #[derive(Debug, Clone)]
 pub struct Removals(Arc<watch::Sender<usize>>);
 
-/// Nothing.
+/// No removals.
 impl Default for Removals {
     fn default() -> Self {
         Self(Arc::new(watch::Sender::new(0)))
@@ -33,14 +33,14 @@ impl Default for Removals {
 }
 
 impl Removals {
-    /// Waits until nothing is being removed any more.
+    /// Waits until all removals are done.
     pub async fn done(&self) {
         let mut count = self.0.subscribe();
-        // We hold a sender ourselves, so it cannot fail.
+        // `self` holds a sender, so this cannot fail.
         let _done = count.wait_for(|count| *count == 0).await;
     }
 
-    /// As long as the returned value lives, something is under way that will remove a directory.
+    /// Announces a removal. It counts until the returned value is dropped.
     pub fn begin(&self) -> Removing {
         self.0.send_modify(|count| *count += 1);
         Removing(self.clone())
@@ -64,7 +64,7 @@ impl Removals {
     }
 }
 
-/// A removal under way.
+/// An announced removal.
 #[derive(Debug)]
 pub struct Removing(Removals);
 
@@ -74,19 +74,19 @@ impl Drop for Removing {
     }
 }
 
-/// A directory that only its owner may enter (mode 0700, whatever the umask), removed when it is dropped.
+/// A directory that only its owner may enter (mode 0700, whatever the umask). Dropping it removes the directory.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    /// Locked until the process ends, however it ends.
+    /// Locked until the process ends in any way.
     _lock: File,
 }
 
 impl Directory {
-    /// Makes one in `parent`.
+    /// Creates one in `parent`.
     ///
     /// # Errors
-    /// Where the system refuses it.
+    /// If the system refuses it.
     pub fn new(parent: &Path) -> Result<Self, FileError> {
         let private = Permissions::from_mode(0o700);
         let made = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir_in(parent);
@@ -95,19 +95,19 @@ impl Directory {
         match lock {
             Ok(lock) => Ok(Self { path, _lock: lock }),
             Err(error) => {
-                // It is empty, and was of no use.
+                // It is empty and unused.
                 let _gone = fs::remove_dir(&path);
                 Err(FileError::at("lock", &path)(error))
             }
         }
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// One that a run of this user left; none where it is in use, or may be about to be.
+    /// A directory that a run of this user left behind; `None` if it is in use or may be in a moment.
     fn take_over(path: &Path) -> Option<Self> {
         let lock = open(path).ok()?;
         let data = lock.metadata().ok()?;
@@ -120,7 +120,7 @@ impl Directory {
     }
 
     fn remove(&self) {
-        // What cannot be removed goes with the job, or when the system tidies up its temporary files.
+        // The job's end or the system's cleanup removes what p2p cannot remove.
         let _gone = remove_tree(&self.path);
     }
 }
@@ -131,14 +131,14 @@ impl Drop for Directory {
     }
 }
 
-/// Opens a directory itself, no link to one.
+/// Opens a directory, but not through a link.
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
     OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
-/// A directory that is removed in the background when this is dropped: a large one takes seconds. The files
-/// right in it, tokens among them, are gone at once.
+/// A directory that is removed in the background when this value is dropped, because a large one takes seconds. The
+/// files at its top, which may be tokens, are removed at once.
 #[derive(Debug)]
 pub struct Temporary {
     directory: Option<Directory>,
@@ -156,7 +156,7 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         let Some(directory) = self.directory.take() else { return };
         for entry in fs::read_dir(directory.path()).into_iter().flatten().flatten() {
-            // A directory stays, which is what we want.
+            // Directories stay for now.
             let _kept = fs::remove_file(entry.path());
         }
         let removing = self.removals.begin();

@@ -1,4 +1,4 @@
-//! Removing a directory tree, whatever its modes.
+//! Removes a directory tree, also if some of it is read-only.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -7,11 +7,11 @@ use std::path::Path;
 
 use crate::error::FileError;
 
-/// Removes `directory` with all it holds, read-only directories too (module caches are full of
-/// them). Follows no link. One that is not there is no error.
+/// Removes `directory` and everything in it, including read-only directories (module caches are full of them).
+/// Follows no links. A missing directory is not an error.
 ///
 /// # Errors
-/// When something in it belongs to another user, or is being written at this moment.
+/// If something in it belongs to another user, or is being written at this moment.
 pub fn remove_tree(directory: &Path) -> Result<(), FileError> {
     let first = match fs::remove_dir_all(directory) {
         Ok(()) => return Ok(()),
@@ -24,8 +24,8 @@ pub fn remove_tree(directory: &Path) -> Result<(), FileError> {
     fs::remove_dir_all(directory).map_err(FileError::at("remove", directory))
 }
 
-/// Gives the owner all rights on each directory of a tree, as far as that is allowed.
-/// Each one before it is read, which a ready-made walk cannot do.
+/// Gives the owner all rights on each directory of a tree, if that is allowed. Each directory is changed before it
+/// is read, which a ready-made walk cannot do.
 fn open_up(directory: &Path) {
     let mut open = vec![directory.to_owned()];
     while let Some(directory) = open.pop() {

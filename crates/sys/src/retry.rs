@@ -1,4 +1,4 @@
-//! The one loop that repeats what failed: which failures are worth another try, and how long it waits.
+//! The one retry loop: which failures are worth another try, and how long to wait.
 //!
 //! The wait is exponential with jitter, and `Retry-After` (RFC 9110, section 10.2.3) sets its minimum.
 
@@ -6,7 +6,7 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a request is tried, and how long the waits are.
+/// How often a request is sent, and how long p2p waits between tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// Tries in all, the first one included.
@@ -15,7 +15,7 @@ pub struct Policy {
     pub base: Duration,
     /// The longest wait that p2p chooses itself.
     pub cap: Duration,
-    /// The longest `Retry-After` that p2p obeys; after a longer one it gives up.
+    /// The longest `Retry-After` that p2p obeys. It gives up on a longer one.
     pub patience: Duration,
 }
 
@@ -59,7 +59,7 @@ fn random() -> f64 {
 /// A failed try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed<E> {
-    /// What the caller gets if this was the last try.
+    /// The error for the caller if this was the last try.
     pub error: E,
     /// Whether another try may help.
     pub again: Again,
@@ -68,26 +68,26 @@ pub struct Failed<E> {
 /// Whether to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
-    /// It would fail the same way.
+    /// Another try would fail the same way.
     No,
     /// After a wait, at least that of `Retry-After`.
     After(Option<Duration>),
-    /// One more time only: damaged content may have been damaged on the way.
+    /// Once more only: content may have been damaged on the way.
     Once,
 }
 
-/// How patiently something is repeated, and who hears of each repetition.
+/// Runs something with retries, and reports each of them.
 #[derive(Debug, Clone, Default)]
 pub struct Retrying {
     /// How often, and how long to wait.
     pub policy: Policy,
-    /// Hears of each repetition.
+    /// The callback for each retry.
     pub watcher: Watcher,
 }
 
 impl Retrying {
-    /// Repeats `attempt`, which gets its number from 1, while its failures are worth it. `what` names it in
-    /// the log.
+    /// Runs `attempt` until it succeeds or another try cannot help. It gets the number of the try, from 1. `what` names
+    /// it in the log.
     ///
     /// # Errors
     /// The error of the last try.
@@ -118,14 +118,14 @@ impl Retrying {
     /// Waits after try number `failed` (from 1) and reports it; `false` at once if that was the last try.
     pub async fn pause(&self, what: &str, why: impl Display, failed: u32, after: Option<Duration>) -> bool {
         let Some(wait) = self.policy.wait(failed, after, random()) else { return false };
-        // Clients that got the same time from a server must not all come back at the same moment.
+        // Clients with the same `Retry-After` must not all come back at the same moment.
         let wait = if after.is_some() { wait.mul_f64(1.0 + random() / 4.0) } else { wait };
         self.sleep(what, why, failed, wait).await;
         true
     }
 
-    /// The same among competitors: the wait is drawn from zero to the policy's, because those who lost at the
-    /// same moment must not meet again.
+    /// The same for competing runs: a random wait between zero and the policy's, so that runs that collided do not
+    /// collide again.
     pub async fn yield_to_others(&self, what: &str, why: impl Display, failed: u32) -> bool {
         if failed >= self.policy.attempts {
             return false;
@@ -159,7 +159,7 @@ pub struct Retry {
     pub wait: Duration,
 }
 
-/// Hears of each repeated try.
+/// A callback for retries.
 #[derive(Clone)]
 pub struct Watcher(Arc<dyn Fn(Retry) + Send + Sync>);
 
@@ -169,7 +169,7 @@ impl Watcher {
         Self(Arc::new(on_retry))
     }
 
-    /// Reports a try that is repeated outside the loop.
+    /// Reports a retry outside the loop.
     pub fn report(&self, retry: Retry) {
         (self.0)(retry);
     }

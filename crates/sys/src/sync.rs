@@ -1,5 +1,5 @@
-//! A mutex that hides poisoning. A panic in one task must not spread to every task that takes the same lock
-//! afterwards, and no lock in this product guards state that a panic could leave half written.
+//! A mutex without poisoning. A panic in one task must not spread to other tasks that take the same lock, and no
+//! lock in this product guards state that a panic could leave inconsistent.
 
 use std::fmt;
 use std::sync::{MutexGuard, PoisonError};
@@ -14,14 +14,14 @@ impl<T> Mutex<T> {
         Self(std::sync::Mutex::new(value))
     }
 
-    /// Gives the value back.
+    /// Returns the value.
     pub fn into_inner(self) -> T {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T: ?Sized> Mutex<T> {
-    /// Waits for the lock, also where another thread panicked while it held it.
+    /// Waits for the lock, even if another thread panicked while it held the lock.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Everything that comes in from outside, once, at the top.
+//! The environment, arguments and clock of the process, read once at the start.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Failure;
 
-/// Where no program is. Its name alone would be looked up again.
+/// A path without a program, because a bare name would be looked up again.
 const NOWHERE: &str = "/nonexistent";
 
-/// Whether a program is named by its file.
+/// Whether a program is named by a path.
 fn is_file_name(program: &OsStr) -> bool {
     program.as_encoded_bytes().contains(&b'/')
 }
 
-/// The first program of this name in the directories.
+/// The first program with this name in the directories.
 fn first(mut directories: impl Iterator<Item = PathBuf>, name: &OsStr) -> Option<PathBuf> {
     directories.find_map(|directory| {
         let file = directory.join(name);
@@ -29,7 +29,7 @@ fn first(mut directories: impl Iterator<Item = PathBuf>, name: &OsStr) -> Option
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Env {
     variables: BTreeMap<OsString, OsString>,
-    /// The files of the programs that were looked up for good; none where there was no such program.
+    /// The resolved files of programs; `None` for a program that was not found.
     held: BTreeMap<OsString, Option<PathBuf>>,
 }
 
@@ -40,8 +40,8 @@ impl Env {
         std::env::vars_os().collect()
     }
 
-    /// A variable's text. Empty means absent, as everywhere in GitHub Actions; text that is not
-    /// UTF-8 is absent too.
+    /// The value of a variable. An empty value counts as absent, as everywhere in GitHub Actions, and so does text that
+    /// is not UTF-8.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(OsStr::new(name))?.to_str().filter(|text| !text.is_empty())
     }
@@ -51,9 +51,8 @@ impl Env {
         self.variables.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
-    /// Looks programs up now. Later look-ups give the same files, whatever has been put into the directories of
-    /// `PATH` meanwhile: reading a Makefile runs its `$(shell …)`. Directories that depend on where a program is
-    /// started are left out.
+    /// Looks up programs now. Later look-ups return the same files, even if the directories of `PATH` have changed:
+    /// reading a Makefile runs its `$(shell …)`. Skips directories that depend on where a program is started.
     pub fn hold<N: AsRef<OsStr>>(&mut self, names: impl IntoIterator<Item = N>) {
         for name in names {
             let name = name.as_ref();
@@ -64,8 +63,8 @@ impl Env {
         }
     }
 
-    /// The file of a program, if it is named by its file, held, or in `PATH` before any directory that depends on
-    /// where the program is started.
+    /// The file of a program, if it is named by a path, was looked up before, or is in `PATH` before any directory that
+    /// depends on where the program is started.
     pub fn find_program(&self, name: &OsStr) -> Option<PathBuf> {
         if is_file_name(name) {
             return Some(name.into());
@@ -74,9 +73,9 @@ impl Env {
         self.held.get(name).cloned().unwrap_or_else(found)
     }
 
-    /// The file to start a program by. A program that is named by its file is started without a copy of this
-    /// process being made (`posix_spawn(3)`), in a fraction of the time. Where there is none, or `PATH` depends on
-    /// the directory, this is the name itself: starting that is right too, or gives the error.
+    /// The path to start a program by. With a path, the system does not copy this process (`posix_spawn(3)`), which is
+    /// much faster. If there is no file, or `PATH` depends on the directory, this is the name itself: starting it works
+    /// or fails with the right error.
     pub fn program(&self, name: &OsStr) -> OsString {
         let absent = || match self.held.get(name) {
             Some(_) => Path::new(NOWHERE).join(name),
@@ -106,7 +105,7 @@ impl Env {
         self.variables.remove(OsStr::new(name));
     }
 
-    /// Takes the variables out whose names are `wanted`.
+    /// Removes and returns the variables whose names are `wanted`.
     #[must_use]
     pub fn take(&mut self, wanted: impl Fn(&str) -> bool) -> Self {
         let wanted = |name: &OsStr| name.to_str().is_some_and(&wanted);
@@ -116,7 +115,7 @@ impl Env {
         Self { variables: taken, held: BTreeMap::new() }
     }
 
-    /// The variables whose names begin like this, in order, those that are not UTF-8 left out.
+    /// The variables whose names begin with `prefix`, in order, without those that are not UTF-8.
     pub fn beginning_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let from = (Bound::Included(OsStr::new(prefix)), Bound::Unbounded);
         let all = self.variables.range::<OsStr, _>(from).map(|(name, value)| (name.to_str(), value.to_str()));
@@ -124,13 +123,13 @@ impl Env {
             .filter_map(|(name, value)| Some((name?, value?)))
     }
 
-    /// All variables in order of their names.
+    /// All variables, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 }
 
-/// Names only: values may be secret.
+/// Shows names only, because values may be secret.
 impl std::fmt::Debug for Env {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.variables.keys()).finish()
@@ -149,7 +148,7 @@ impl World {
     ///
     /// # Errors
     ///
-    /// Where the working directory is gone.
+    /// If the working directory does not exist.
     pub fn of_process() -> Result<Self, Failure> {
         Ok(Self {
             env: Env::of_process(),
@@ -174,12 +173,12 @@ impl World {
     }
 }
 
-/// What a run starts from. Tests build their own.
+/// The input of a run. Tests build their own.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// The process environment, which what p2p starts inherits.
+    /// The process environment, which child processes inherit.
     pub env: Env,
-    /// The variables that p2p keeps to itself: those of its inputs, and of the job's id token.
+    /// The variables that child processes do not get: the inputs, and those of the job's id token.
     pub reserved: Env,
     /// The arguments, without the program's name.
     pub args: Vec<OsString>,

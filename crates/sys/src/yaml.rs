@@ -1,25 +1,24 @@
-//! YAML as a tree that keeps the text of each scalar and its line. JSON is YAML, so it is read too.
+//! YAML as a tree that keeps the text and the line of each scalar. It also reads JSON, which is YAML.
 //!
-//! Nothing is guessed from the look of a scalar: a project number stays the digits that were
-//! written, and a token that looks like a number stays a token. Errors say the line and never
-//! quote the text, which may be secret.
+//! Scalars are not converted: a project number keeps its digits, and a token that looks like a number stays a token.
+//! Errors name the line and never quote the text, which may be secret.
 
 use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput};
 
-/// The deepest nesting that is read; files of people stay under ten.
+/// The deepest accepted nesting. Files that people write stay below ten.
 const DEPTH: usize = 64;
-/// The most nodes after aliases are expanded, so that a small text cannot fill the memory.
+/// The most nodes after aliases are expanded, so a small text cannot fill the memory.
 const NODES: usize = 100_000;
 
-/// A text that is no YAML, or is YAML that we do not take.
+/// A text that is not YAML, or is YAML that p2p does not accept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct YamlError {
     /// Counted from 1.
     pub line: usize,
-    /// What is wrong there, without the text itself.
+    /// What is wrong, without the text itself.
     pub problem: String,
 }
 
@@ -32,14 +31,14 @@ pub struct Node {
     pub content: Content,
 }
 
-/// What a [`Node`] holds.
+/// The value of a [`Node`].
 #[derive(Clone, PartialEq, Eq)]
 pub enum Content {
     /// A scalar as it was written, quotes and escapes undone.
     Text {
         /// The text.
         text: String,
-        /// Whether it stood without quotes, so that `null` and `true` may mean more than letters.
+        /// Whether it had no quotes, so that `null` and `true` may be more than text.
         plain: bool,
     },
     /// A sequence.
@@ -57,7 +56,7 @@ impl Node {
         }
     }
 
-    /// Whether nothing was written, or one of YAML's words for it.
+    /// Whether it is empty or one of YAML's words for null.
     pub fn is_null(&self) -> bool {
         matches!(&self.content, Content::Text { text, plain: true }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
@@ -79,7 +78,7 @@ impl Node {
         }
     }
 
-    /// The value of a key, where this is a map that has it.
+    /// The value of a key, if this is a map with that key.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries()?.iter().find(|(name, _)| name == key).map(|(_, node)| node)
     }
@@ -115,10 +114,10 @@ impl From<ScanError> for YamlError {
 
 struct Reader<'text> {
     events: Parser<'text, StrInput<'text>>,
-    /// What each anchor stands for; one whose node is not finished yet is absent.
+    /// The node of each anchor. The anchor of an unfinished node is absent.
     anchors: HashMap<usize, Node>,
     nodes: usize,
-    /// Where the last event began.
+    /// The line of the last event.
     line: usize,
 }
 
@@ -205,7 +204,7 @@ impl<'text> Reader<'text> {
                 entries.push((name, value));
             }
         }
-        // What a map says itself wins over what it merges, and an earlier merge over a later one.
+        // A map's own keys win over merged keys, and earlier merges win over later ones.
         for (name, value) in inherited {
             if !entries.iter().any(|(known, _)| *known == name) {
                 entries.push((name, value));

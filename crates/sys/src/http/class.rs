@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::retry::{Again, transient};
 
-/// How the errors of reqwest and hyper begin that only wrap the one with the reason.
+/// How errors of reqwest and hyper begin that only wrap the error with the reason.
 const WRAPPERS: [&str; 4] =
     ["error sending request", "client error (", "tcp connect error", "error trying to connect"];
 
-/// What kind of failure it was.
+/// The kind of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// The request or the client could not be made.
@@ -20,7 +20,7 @@ pub enum Class {
     Handshake,
     /// The server did not accept the connection in time.
     Silent,
-    /// The connection was there, and then nothing came in time.
+    /// The server accepted the connection, but did not answer in time.
     Stalled,
     /// Nothing listens there.
     Refused,
@@ -28,9 +28,9 @@ pub enum Class {
     NoHost,
     /// Anything else, such as a reset.
     Broken,
-    /// An answer that may be another one the next time: 408, 429, 5xx.
+    /// An answer that may differ the next time: 408, 429, 5xx.
     Transient(u16),
-    /// Any other answer that is no success.
+    /// Any other answer without success.
     Final(u16),
 }
 
@@ -65,7 +65,7 @@ impl Class {
         }
     }
 
-    /// Whether another try may help; `after` is the server's `Retry-After`. A certificate stays wrong, but a
+    /// Whether another try may help. `after` is the server's `Retry-After`. A wrong certificate stays wrong, but a
     /// handshake that broke off may work the next time.
     pub fn again(self, after: Option<Duration>) -> Again {
         match self {
@@ -75,7 +75,7 @@ impl Class {
     }
 }
 
-/// No answer came.
+/// There was no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct NoAnswer {
@@ -88,8 +88,8 @@ pub struct NoAnswer {
 }
 
 impl NoAnswer {
-    /// A transport error after `took`. URLs are left out: they may be long or hold signatures, and the caller
-    /// names the place.
+    /// A transport error after `took`. It omits URLs, because they may be long or contain signatures. The caller names
+    /// the server.
     pub fn new(error: reqwest::Error, took: Duration, attempts: u32) -> Self {
         let class = Class::of(&error);
         let reason = match class {
@@ -101,7 +101,7 @@ impl NoAnswer {
     }
 }
 
-/// An error and its causes on one line, without those that only say that there is a cause.
+/// An error and its causes on one line, without wrappers that add no information.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = String::new();
     let mut next = Some(error);

@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::{CONNECT, Class, NoAnswer, SILENCE, chain, trust::trusting};
 
-/// Clients for any host, made when first needed because reading the certificates takes time.
+/// Clients for any host. Each is created when first needed, because reading the certificates takes time.
 ///
 /// Proxies are those of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, never for loopback; certificates
 /// are checked as [`trusting`] describes. The client for plain HTTP on loopback reads no certificates.
@@ -24,16 +24,16 @@ pub struct Clients {
 }
 
 impl Default for Clients {
-    /// For APIs: an exchange takes [`SILENCE`] at most, and redirects are not followed, because an API that
-    /// redirects is not the one that was meant and must not get the token.
+    /// For APIs: an exchange takes at most [`SILENCE`], and redirects are not followed, because another API must not get
+    /// the token.
     fn default() -> Self {
         Self::new(Some(SILENCE), 0)
     }
 }
 
 impl Clients {
-    /// Clients whose exchanges take `total` at most and follow so many redirects. A caller that streams sets no
-    /// limit and uses a [`super::StallTimer`].
+    /// Clients whose exchanges take at most `total` and follow this many redirects. A caller that streams sets no limit
+    /// and uses a [`super::StallTimer`].
     pub fn new(total: Option<Duration>, redirects: usize) -> Self {
         let (outside, loopback, plain) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         Self { total, redirects, outside, loopback, plain }
@@ -42,7 +42,7 @@ impl Clients {
     /// The client for a URL.
     ///
     /// # Errors
-    /// When the system's certificates or the proxy settings cannot be used.
+    /// If the system's certificates or the proxy settings cannot be used.
     pub fn of(&self, url: &Url) -> Result<&Client, NoAnswer> {
         let made = if !is_loopback(url) {
             self.outside.get_or_init(|| self.build(trusting(builder(false))?))
@@ -63,7 +63,7 @@ impl Clients {
     }
 }
 
-/// How every client begins.
+/// The common settings of all clients.
 #[expect(clippy::disallowed_methods, reason = "the one builder of clients")]
 pub fn builder(loopback: bool) -> ClientBuilder {
     // The first caller installed the same provider.
@@ -77,13 +77,13 @@ pub fn builder(loopback: bool) -> ClientBuilder {
     if loopback { builder.no_proxy() } else { builder }
 }
 
-/// A client that trusts nobody over TLS, so that it reads no certificates.
+/// A client that trusts no certificate authority, so it reads no certificates.
 fn without_authorities(builder: ClientBuilder) -> ClientBuilder {
     let tls = ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth();
     builder.tls_backend_preconfigured(tls)
 }
 
-/// Whether a URL leads to this machine.
+/// Whether a URL points to this machine.
 pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');

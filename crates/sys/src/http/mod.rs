@@ -1,5 +1,5 @@
-//! The one way to speak HTTP: one builder of clients, one classification of failures, and exchanges with an
-//! API that are sent through the one retry loop ([`Retrying`]). What an answer means is the edge's business.
+//! HTTP: one builder of clients, one classification of failures, and one way to send a request with retries
+//! ([`Retrying`]). The edges interpret the answers.
 
 mod class;
 mod clients;
@@ -23,21 +23,21 @@ use tokio::time::Instant;
 use crate::retry::{Failed, Retrying};
 use workflow_commands::Secret;
 
-/// How long a connection may take to be made, name look-up and TLS included.
+/// The time limit for a connection, including name look-up and TLS.
 pub const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long a server may be silent: the whole of an exchange with an API, or a stream between two pieces.
-/// Each of the six tries may end so, and a gate must not wait for minutes.
+/// How long a server may be silent: the time limit of an exchange with an API, and of the gap between two pieces of a
+/// stream. All six tries may end like this, and a gate must not wait for minutes.
 pub const SILENCE: Duration = Duration::from_secs(20);
 
-/// What helps where a server does not answer.
+/// What to do if a server does not answer.
 pub const NETWORK_HELP: &str =
     "check the network of the runner, and HTTPS_PROXY and NO_PROXY if it needs a proxy; then run again";
 
-/// The most bytes of an answer.
+/// The largest accepted answer, in bytes.
 const LARGEST: usize = 4 * 1024 * 1024;
 
-/// What came back in the end, whatever its status.
+/// The last answer, whatever its status.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The status.
@@ -51,8 +51,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The message of a failed answer: one line, not too long, without control characters. Of an error
-    /// object of the APIs that p2p knows, its message alone.
+    /// The message of a failed answer: one line, not too long, without control characters. For a known error object,
+    /// only its message.
     pub fn words(&self) -> String {
         words::of_body(&self.body).unwrap_or_else(|| "no explanation".to_owned())
     }
@@ -67,11 +67,11 @@ enum Unfit {
     None(#[from] NoAnswer),
 }
 
-/// Sends a request until the answer is not worth another try. `what` names it in the log. However a try
-/// fails, all tries of the policy are made unless another one cannot help.
+/// Sends a request again until another try cannot help or the policy's tries are used up. `what` names it in the
+/// log.
 ///
 /// # Errors
-/// When no answer came. A 5xx that stayed is an answer.
+/// If there was no answer. A persistent 5xx is an answer.
 pub async fn send(
     retrying: &Retrying,
     what: &str,
@@ -101,7 +101,7 @@ pub async fn send(
 /// Sends a request once, as try number `attempt`, and reads the whole answer, whatever its status.
 ///
 /// # Errors
-/// When no answer came, or one that is too long.
+/// If there was no answer, or it is too long.
 pub async fn once(request: RequestBuilder, attempt: u32) -> Result<Answer, NoAnswer> {
     let begin = Instant::now();
     let lost = |error| NoAnswer::new(error, begin.elapsed(), attempt);
@@ -135,12 +135,12 @@ pub fn date(headers: &HeaderMap) -> Option<jiff::Timestamp> {
     Some(jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp())
 }
 
-/// `Bearer <token>`, marked as sensitive; `None` if the token has a character that no header may have.
+/// `Bearer <token>`, marked as sensitive; `None` if the token contains a character that headers must not have.
 pub fn bearer(token: &Secret) -> Option<HeaderValue> {
     sensitive(&format!("Bearer {}", token.expose()))
 }
 
-/// A header's value that no log may show.
+/// A header value that must not be logged.
 pub fn sensitive(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);

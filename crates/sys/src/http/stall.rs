@@ -1,4 +1,4 @@
-//! Whether a stream moves.
+//! Detects streams that no longer move.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use crate::sync::Mutex;
 
-/// How many times longer than a stall a server may take to store what it received whole.
+/// A server may take this many times longer than a stall to store a complete upload.
 const STORING: u32 = 5;
 
-/// Ends a stream on which nothing moves. It may take as long as it likes otherwise.
+/// Ends a stream that no longer moves. A moving stream has no time limit.
 #[derive(Debug, Clone)]
 pub struct StallTimer(Arc<Mutex<Instant>>);
 
@@ -22,17 +22,17 @@ impl Default for StallTimer {
 }
 
 impl StallTimer {
-    /// Something moved.
+    /// Records that the stream moved.
     pub fn moved(&self) {
         self.wait_for(Duration::ZERO);
     }
 
-    /// Something will move within `pause`.
+    /// Allows a pause of this length.
     pub fn wait_for(&self, pause: Duration) {
         *self.0.lock() = Instant::now() + pause;
     }
 
-    /// The whole body is sent; now the server stores it.
+    /// Records that the whole body was sent, so that the server now stores it.
     pub fn storing(&self, stall: Duration) {
         self.wait_for(stall * (STORING - 1));
     }

@@ -1,8 +1,8 @@
-//! Which certificate authorities are trusted besides the system's own.
+//! The certificate authorities that are trusted besides those of the system.
 //!
-//! Each variable means what it means to the programs that introduced it: `SSL_CERT_FILE` (OpenSSL) replaces
-//! the system's authorities, `NODE_EXTRA_CA_CERTS` (Node.js) adds to them. The store of the operating system,
-//! and `SSL_CERT_FILE`, are read by the TLS library itself.
+//! Each variable has the meaning of the program that introduced it: `SSL_CERT_FILE` (OpenSSL) replaces the system's
+//! authorities, `NODE_EXTRA_CA_CERTS` (Node.js) adds to them. The TLS library itself reads the store of the operating
+//! system and `SSL_CERT_FILE`.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -17,11 +17,11 @@ use crate::world::Env;
 const REPLACES: &str = "SSL_CERT_FILE";
 const ADDS: &str = "NODE_EXTRA_CA_CERTS";
 
-/// What helps where a server's certificate is not trusted.
+/// What to do if a server's certificate is not trusted.
 pub const AUTHORITY_HELP: &str = "make the server's certificate authority known: set NODE_EXTRA_CA_CERTS to a PEM file that holds it, or SSL_CERT_FILE to one that holds every authority";
 
-/// What the environment of this process names. The TLS library reads the process environment too, so
-/// there is one for the whole process.
+/// The extra authorities of this process. There is one set for the whole process, because the TLS library reads the
+/// process environment too.
 static NAMED: OnceLock<Named> = OnceLock::new();
 
 #[derive(Default)]
@@ -30,8 +30,8 @@ struct Named {
     extra: Vec<Certificate>,
 }
 
-/// Reads the extra authorities that the environment names. Called once, before any client is made. A file
-/// that cannot be used is ignored, as Node.js does; the warning says so.
+/// Reads the extra authorities that the environment names. Call it once, before the first client is built. Like
+/// Node.js it ignores an unusable file, with a warning.
 pub fn trust(env: &Env) -> Option<String> {
     let (extra, warning) = match env.path(ADDS).map(|path| (certificates(&path), path)) {
         None => (Vec::new(), None),
@@ -41,16 +41,16 @@ pub fn trust(env: &Env) -> Option<String> {
         }
     };
     let extra = extra.iter().filter_map(|found| Certificate::from_der(found).ok()).collect();
-    // A directory may hold what the file lacks.
+    // The directory may contain what the file lacks.
     let replacement = env.path(REPLACES).filter(|_| env.path("SSL_CERT_DIR").is_none());
     let _first = NAMED.set(Named { replacement, extra });
     warning
 }
 
-/// A client that trusts the extra authorities as well.
+/// A client that also trusts the extra authorities.
 ///
 /// # Errors
-/// `SSL_CERT_FILE` names a file without certificates, so nothing would be trusted.
+/// If `SSL_CERT_FILE` names a file without certificates, so that nothing would be trusted.
 pub fn trusting(builder: ClientBuilder) -> Result<ClientBuilder, String> {
     let Some(named) = NAMED.get() else { return Ok(builder) };
     if let Some(path) = &named.replacement {
@@ -61,7 +61,7 @@ pub fn trusting(builder: ClientBuilder) -> Result<ClientBuilder, String> {
     Ok(builder.tls_certs_merge(named.extra.iter().cloned()))
 }
 
-/// The certificates of a PEM file that can be trusted; those that cannot are left out.
+/// The usable certificates of a PEM file.
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let text = std::fs::read(path).map_err(|error| error.to_string())?;
     let usable = |found: &CertificateDer<'static>| RootCertStore::empty().add(found.clone()).is_ok();

@@ -1,4 +1,4 @@
-//! What an answer says of a failure.
+//! Extracts the message from the answer to a failed request.
 
 use serde_json::Value as Json;
 
@@ -7,14 +7,14 @@ use workflow_commands::{cut, one_line};
 /// The most characters of an answer that an error quotes.
 const MOST: usize = 400;
 
-/// Text of others on one line, not too long, without control characters. Where it is cut, the masker
-/// knows the beginning of a secret.
+/// Text of others on one line, not too long, without control characters. If it is cut, the masker still finds the
+/// beginning of a secret.
 pub fn words(text: &str) -> String {
     cut(&one_line(&cut(text, MOST * 4)), MOST)
 }
 
-/// What a body says: the message of an error object that we know, else its own text. `None` where it says
-/// nothing; the error page of a proxy tells nothing that the status does not.
+/// The message of a body: that of a known error object, or the text itself. `None` if there is none, or if it is the
+/// error page of a proxy, which says no more than the status.
 pub(super) fn of_body(body: &[u8]) -> Option<String> {
     let text = match serde_json::from_slice(body).ok().and_then(|json| of_object(&json)) {
         Some(message) => message,
@@ -46,7 +46,7 @@ fn text(json: &Json) -> Option<String> {
     json.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned)
 }
 
-/// `PERMISSION_DENIED: the caller may not`, or the half that there is.
+/// `PERMISSION_DENIED: the caller may not`, or the part that is there.
 fn joined(json: &Json, code: &str, message: &str) -> Option<String> {
     match (text(&json[code]), text(&json[message])) {
         (Some(code), Some(message)) => Some(format!("{code}: {message}")),

@@ -11,23 +11,23 @@ use super::pump::{PIPE, widen};
 use super::spec::Spec;
 use workflow_commands::{cut, plain};
 
-/// How long the output may stay open when the command has ended.
+/// How long the output may stay open after the command has ended.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// How often output is read while it comes. Programs like make print line by line, and waking up for each line takes
-/// longer than the program itself.
+/// The interval between reads while there is output. Programs like make print line by line, and waking up for each
+/// line takes longer than the program itself.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// How often output is read while nothing comes.
+/// The interval between reads while there is no output.
 const LONG_PAUSE: Duration = Duration::from_millis(16);
 
 /// This many characters of the end of standard error are shown in an error.
 const SHOWN: usize = 2000;
 
-/// What a command printed.
+/// The output and status of a command.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Captured {
-    /// Its exit code; `None` where a signal ended it.
+    /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<i32>,
@@ -43,13 +43,13 @@ impl Captured {
         self.code == Some(0)
     }
 
-    /// Its exit code as a shell gives it: 128 + n for signal n.
+    /// Its exit code as in a shell: 128 + n for signal n.
     pub fn shell_code(&self) -> i32 {
         self.code.unwrap_or_else(|| 128 + self.signal.unwrap_or_default())
     }
 }
 
-/// Sizes only: the output of others may hold secrets.
+/// Shows sizes only, because the output may hold secrets.
 impl std::fmt::Debug for Captured {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Captured")
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Captured {
 /// Runs a command that must succeed.
 ///
 /// # Errors
-/// As [`capture_any`], and when it ends with a status other than 0.
+/// As [`capture_any`], and if it ends with a status other than 0.
 pub async fn capture(spec: &Spec, limit: Duration) -> Result<Captured, ProcessError> {
     let captured = capture_any(spec, limit).await?;
     if captured.succeeded() {
@@ -80,16 +80,16 @@ pub async fn capture(spec: &Spec, limit: Duration) -> Result<Captured, ProcessEr
     })
 }
 
-/// Runs a command whose exit code the caller looks at. Its whole group is killed when it ends, at the limits,
+/// Runs a command and returns its exit code to the caller. Its whole group is killed when it ends, at the limits,
 /// and when this future is dropped.
 ///
 /// # Errors
-/// When it cannot be started, takes longer than `limit`, or prints more than [`Spec::output_limit`].
+/// If it cannot be started, takes longer than `limit`, or prints more than [`Spec::output_limit`].
 pub async fn capture_any(spec: &Spec, limit: Duration) -> Result<Captured, ProcessError> {
     let lost = |source| spec.lost(source);
     let (mut out, stdout) = Stream::new(spec).map_err(lost)?;
     let (mut err, stderr) = Stream::new(spec).map_err(lost)?;
-    // Whatever is left of the group is killed when this function ends.
+    // The rest of the group is killed when this function ends.
     let (mut child, _group) = spec.start(stdout, stderr, None)?;
     // Boxed, so that the futures of callers stay small.
     let capturing = Box::pin(async {
@@ -155,8 +155,8 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// The end of a text, from the start of a line on. Of a last line that is too long itself its beginning:
-/// there the masker knows a secret that was cut.
+/// The last lines of a text. If the last line alone is too long, its beginning: there the masker finds a secret
+/// that was cut.
 fn end(text: &str) -> String {
     let text = plain(text);
     let text = text.trim();

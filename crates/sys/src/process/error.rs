@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use crate::error::{Exit, Help};
 
-/// A command that could not be run, or that failed. Every message names the command.
+/// A command that could not run, or that failed. Every message names the command.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
-    /// There is no such program. The remedy: install it, or correct `PATH`.
+    /// The program does not exist. Remedy: install it, or correct `PATH`.
     #[error("the program `{program}` is not installed, or not on the PATH")]
     Missing {
-        /// The program, as it was to be started.
+        /// The program.
         program: String,
     },
-    /// The program could not be started. The remedy: correct the directory, or the file's permissions.
+    /// The program could not be started. Remedy: correct the directory, or the permissions of the file.
     #[error("cannot start `{command}` in {directory}")]
     Start {
         /// The command line.
         command: String,
-        /// Where it was to run.
+        /// The working directory.
         directory: String,
         /// Why.
         source: io::Error,
@@ -31,7 +31,7 @@ pub enum ProcessError {
         command: String,
         /// `failed with exit code 2`, `was ended by signal 9`.
         ended: String,
-        /// The end of what it wrote to standard error.
+        /// The end of its standard error.
         stderr: String,
     },
     /// The command took too long and was ended.
@@ -39,7 +39,7 @@ pub enum ProcessError {
     TimedOut {
         /// The command line.
         command: String,
-        /// The time it had.
+        /// Its time limit.
         limit: Duration,
     },
     /// The command printed too much and was ended.
@@ -50,7 +50,7 @@ pub enum ProcessError {
         /// The limit of each of its streams, in bytes.
         limit: usize,
     },
-    /// Its output could not be read, or it could not be waited for.
+    /// p2p could not read its output or wait for it.
     #[error("cannot read what `{command}` prints, or how it ends")]
     Lost {
         /// The command line.

@@ -1,4 +1,4 @@
-//! Runs a command with all that it starts: streams, limits, stops.
+//! Runs a command in a process group: streams, limits, stops.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,10 +16,10 @@ use super::pump::Pump;
 use super::signals::{Stop, StopSignal};
 use super::spec::Spec;
 
-/// How long what outlives the leader by a moment (`>(tee log)`) may take before it counts as left.
+/// How long a process may outlive the leader (`>(tee log)`) before it counts as left behind.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// How long a killed leader may take to go, and the last output to be taken after a stop.
+/// How long a killed leader may take to end, and how long the last output may take after a stop.
 const LAST: Duration = Duration::from_secs(1);
 
 /// The limits of a run.
@@ -27,11 +27,11 @@ const LAST: Duration = Duration::from_secs(1);
 pub struct RunOptions {
     /// How long it may run. Without a limit it runs until it ends or p2p must stop.
     pub time_limit: Option<Duration>,
-    /// How long it may clean up after the signal to stop.
+    /// The time to clean up after the signal to stop.
     pub grace: Duration,
-    /// Ends the daemons of the command with it, where this process adopts them
-    /// ([`adopt_daemons`](super::adopt_daemons)). While other commands run, its daemons are those whose environment
-    /// holds this path; so no other command may have it.
+    /// Ends the daemons of the command too, if this process adopts them
+    /// ([`adopt_daemons`](super::adopt_daemons)). While other commands run, its daemons are those with this path in
+    /// their environment, so no other command may have it.
     pub mark: Option<PathBuf>,
 }
 
@@ -46,28 +46,28 @@ impl Default for RunOptions {
 pub enum How {
     /// With this exit code.
     Exited(i32),
-    /// By this signal, which did not come from us.
+    /// By this signal, which p2p did not send.
     Signalled(i32),
-    /// It ran into its time limit.
+    /// It reached its time limit.
     TimedOut,
     /// p2p was asked to stop.
     Interrupted(StopSignal),
 }
 
-/// A run that ended.
+/// A finished run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
-    /// How.
+    /// How it ended.
     pub how: How,
     /// How long it took, in seconds.
     pub seconds: f64,
-    /// Command lines of what it left running in its group, ended by now. They are text of others:
-    /// mask them and make them harmless before they are printed.
+    /// Command lines of the processes that it left running in its group. p2p has ended them. They are text of others:
+    /// mask and neutralize them before printing.
     pub leftovers: Vec<String>,
 }
 
-/// Runs a command in a new process group, with both of its output streams on one pipe, and hands
-/// what it prints to `sink` (called on another thread; while it blocks, the command waits).
+/// Runs a command in a new process group, with both output streams on one pipe, and passes its output to `sink`
+/// on another thread. While `sink` blocks, the command waits.
 ///
 /// The command ends when its leader ends: what still runs in the group then is named and ended. So are daemons,
 /// which left the group, with [`RunOptions::mark`]; otherwise they run on. On a stop, the group gets the same signal; on the
@@ -77,7 +77,7 @@ pub struct Ended {
 /// it may be called again later, while this function has already returned.
 ///
 /// # Errors
-/// When the command cannot be started or waited for.
+/// If the command cannot be started or waited for.
 pub async fn run_group(
     spec: &Spec,
     options: RunOptions,
@@ -135,7 +135,7 @@ pub async fn run_group(
     Ok(Ended { how, seconds: started.elapsed().as_secs_f64(), leftovers })
 }
 
-/// Waits until the deadline has passed: for ever where there is none.
+/// Waits until the deadline has passed, for ever if there is none.
 async fn passed(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
@@ -143,25 +143,25 @@ async fn passed(deadline: Option<Instant>) {
     }
 }
 
-/// The output of a command. Many a short one prints nothing, and needs no thread that reads it.
+/// The output of a command. Many short commands print nothing and need no thread to read it.
 enum Output<S> {
     /// Nothing has been printed so far.
     Silent(Receiver, S),
-    /// It is being read.
+    /// A thread reads it.
     Heard(Pump),
 }
 
 impl<S: FnMut(&[u8]) + Send + 'static> Output<S> {
-    /// Waits for the first piece of it.
+    /// Waits for the first output.
     async fn speaks(&self) {
         match self {
-            // What cannot be waited for is read at the end.
+            // If waiting fails, the output is read at the end.
             Self::Silent(pipe, _) if pipe.readable().await.is_ok() => {}
             _ => std::future::pending().await,
         }
     }
 
-    /// Reads from now on.
+    /// Starts to read.
     fn heard(self) -> io::Result<Self> {
         match self {
             Self::Silent(pipe, sink) => Pump::start(pipe.into_blocking_fd()?.into(), sink).map(Self::Heard),
@@ -169,7 +169,7 @@ impl<S: FnMut(&[u8]) + Send + 'static> Output<S> {
         }
     }
 
-    /// Who reads what is left, now that nobody prints any more; none where there is nothing.
+    /// The reader of the rest of the output, after the last process ended; `None` if there is no output.
     fn rest(self) -> io::Result<Option<Pump>> {
         match self {
             Self::Silent(pipe, _) if rustix::io::ioctl_fionread(&pipe)? == 0 => Ok(None),
@@ -189,7 +189,7 @@ fn how(status: ExitStatus) -> How {
     }
 }
 
-/// The leader has ended: ends what it left, and names it.
+/// After the leader ended: ends the processes that it left behind, and names them.
 async fn end_leftovers(members: &Members) -> Vec<String> {
     if members.empty_by(Instant::now() + SETTLE).await {
         return Vec::new();
@@ -199,7 +199,7 @@ async fn end_leftovers(members: &Members) -> Vec<String> {
     names
 }
 
-/// Tells the group to stop and gives it time; names those who had to be killed.
+/// Asks the group to stop, gives it time, and names the processes that had to be killed.
 async fn wind_up(
     child: &mut Child,
     members: &Members,

@@ -1,7 +1,7 @@
-//! The processes of a command from outside: who runs, and sending them signals.
+//! Finds the processes of a command and sends them signals.
 //!
 //! A daemon leaves the process group of its command (`setsid`, a double fork). On Linux p2p can adopt daemons: a
-//! process whose parent has ended then becomes a child of p2p in place of init's. So it can be found and ended.
+//! process whose parent has ended then becomes a child of p2p instead of init, so p2p can find and end it.
 
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
@@ -20,19 +20,19 @@ use tokio::time::Instant;
 use super::table::{self, Process};
 use crate::sync::Mutex;
 
-/// No more than this many processes are named.
+/// At most this many processes are named.
 const NAMED: usize = 20;
 
-/// How long what was left has between SIGTERM and SIGKILL.
+/// The time between SIGTERM and SIGKILL for processes that a command left behind.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How long killed processes may take to go.
+/// How long killed processes may take to end.
 const LAST: Duration = Duration::from_secs(1);
 
 /// Whether this process adopts daemons.
 static ADOPTS: AtomicBool = AtomicBool::new(false);
 
-/// The leaders of the commands that run.
+/// The leaders of the running commands.
 static LEADERS: LazyLock<Mutex<BTreeSet<i32>>> = LazyLock::new(Mutex::default);
 
 /// Adopts the daemons of all commands from now on (prctl(2), `PR_SET_CHILD_SUBREAPER`), so that they end with
@@ -42,16 +42,16 @@ pub fn adopt_daemons() {
     ADOPTS.store(rustix::process::set_child_subreaper(Some(getpid())).is_ok(), Ordering::Relaxed);
 }
 
-/// What became of daemons. Command lines are text of others: mask them and neutralize them before printing.
+/// The daemons that were found. Command lines are text of others: mask and neutralize them before printing.
 #[derive(Debug, Default)]
 pub struct Daemons {
-    /// The command lines of those that were ended.
+    /// The command lines of daemons that were ended.
     pub ended: Vec<String>,
-    /// The command lines of those that could not be ended, such as processes of root.
+    /// The command lines of daemons that could not be ended, such as processes of root.
     pub left: Vec<String>,
 }
 
-/// Ends everything that any command left behind, at once where `patient` is false.
+/// Ends everything that any command left behind, at once if `patient` is false.
 pub async fn end_daemons(patient: bool) -> Daemons {
     let all = Members { leader: None, mark: None };
     let mut ended = all.names();
@@ -68,20 +68,20 @@ pub async fn end_daemons(patient: bool) -> Daemons {
     Daemons { ended, left }
 }
 
-/// The group that a child of ours leads, killed when dropped.
+/// The process group of a child of p2p. Dropping it kills the group.
 #[derive(Debug)]
 pub(super) struct Group(Members);
 
 impl Group {
     /// The group of the child with this process id. `mark` is a text that only the environment of this command
-    /// holds: its daemons are told apart from those of other commands by it.
+    /// contains. It identifies the daemons of this command.
     pub(super) fn of(child: &tokio::process::Child, mark: Option<PathBuf>) -> Option<Self> {
         let leader = Pid::from_raw(i32::try_from(child.id()?).ok()?)?;
         LEADERS.lock().insert(leader.as_raw_pid());
         Some(Self(Members { leader: Some(leader), mark }))
     }
 
-    /// Who belongs to it.
+    /// Its processes.
     pub(super) fn members(&self) -> &Members {
         &self.0
     }
@@ -90,7 +90,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         let Some(leader) = self.0.leader else { return };
-        // An empty group is what we want.
+        // An empty group is fine.
         let _gone = kill_process_group(leader, Signal::KILL);
         LEADERS.lock().remove(&leader.as_raw_pid());
     }
@@ -117,7 +117,7 @@ impl Members {
     /// Kills all, and waits a little until they are gone.
     pub(super) async fn kill(&self) {
         let deadline = Instant::now() + LAST;
-        // They may start others before they are killed themselves.
+        // They may start others before they are killed.
         while Instant::now() < deadline {
             self.send(Signal::KILL);
             if self.empty_by(Instant::now() + Duration::from_millis(50)).await {
@@ -126,7 +126,7 @@ impl Members {
         }
     }
 
-    /// Gives all time to end themselves, and then kills them.
+    /// Gives all of them time to end, and then kills them.
     pub(super) async fn end(&self) {
         self.send(Signal::TERM);
         if !self.empty_by(Instant::now() + LINGER).await {
@@ -134,7 +134,7 @@ impl Members {
         }
     }
 
-    /// Waits until no process runs any more; false if one still runs at the deadline.
+    /// Waits until no process runs any more. Returns false if one still runs at the deadline.
     pub(super) async fn empty_by(&self, deadline: Instant) -> bool {
         let mut pause = Duration::from_millis(2);
         while self.is_running() {
@@ -147,28 +147,28 @@ impl Members {
         true
     }
 
-    /// The command lines of those who run.
+    /// The command lines of the running processes.
     pub(super) fn names(&self) -> Vec<String> {
         let mut running = self.in_group().unwrap_or_default();
         running.extend(self.daemons());
         running.iter().take(NAMED).map(Process::command_line).collect()
     }
 
-    /// Whether somebody runs, zombies left out.
+    /// Whether any process runs, not counting zombies.
     pub(super) fn is_running(&self) -> bool {
-        // A group of which only zombies are left still takes signals.
+        // A group of zombies still accepts signals.
         let group = self.leader.is_some_and(|leader| test_kill_process_group(leader).is_ok());
         group && self.in_group().is_none_or(|running| !running.is_empty()) || !self.daemons().is_empty()
     }
 
-    /// Those who run in the group; `None` where the system does not say.
+    /// The running processes of the group; `None` if the system does not say.
     fn in_group(&self) -> Option<Vec<Process>> {
         let Some(leader) = self.leader else { return Some(Vec::new()) };
         let leads = |process: &Process| process.runs && process.group == leader.as_raw_pid();
         Some(table::all()?.into_iter().filter(leads).collect())
     }
 
-    /// Those who run and left their group. Those that ended are reaped.
+    /// The running processes that left their group. Reaps those that ended.
     fn daemons(&self) -> Vec<Process> {
         if !ADOPTS.load(Ordering::Relaxed) || !has_children() {
             return Vec::new();
@@ -184,7 +184,8 @@ impl Members {
             // It was adopted, so only this process can reap it.
             let _reaped = waitpid(Pid::from_raw(zombie.id), WaitOptions::NOHANG);
         }
-        // What p2p starts without a group of its own is in ours. So may be a daemon, which ends at the very end.
+        // Programs that p2p starts without a group of their own are in its group. A daemon may be, too: it ends at
+        // the very end.
         let wanted = |stray: &&Process| match (self.leader, &self.mark) {
             _ if !stray.runs => false,
             (None, _) => true,
@@ -202,7 +203,7 @@ fn has_children() -> bool {
     !matches!(waitid(WaitId::All, options), Err(Errno::CHILD))
 }
 
-/// The processes below this one that belong to no command that runs: neither below a leader nor in its group.
+/// The processes below this one that belong to no running command: neither below a leader nor in its group.
 fn strays<'a>(table: &'a [Process], us: i32, leaders: &BTreeSet<i32>) -> Vec<&'a Process> {
     let is_free = |process: &&Process| !leaders.contains(&process.id) && !leaders.contains(&process.group);
     let mut found: Vec<_> = table.iter().filter(|process| process.parent == us).filter(is_free).collect();

@@ -1,7 +1,7 @@
 //! Child processes, each in a group of its own.
 //!
-//! Owns starting, reading, stopping and time limits. Knows nothing of make, git or what the
-//! output means, and prints nothing.
+//! Starts them, reads their output, stops them and enforces time limits. It does not interpret the output and prints
+//! nothing.
 
 mod capture;
 mod error;

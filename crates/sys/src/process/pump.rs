@@ -1,7 +1,7 @@
-//! Reads a pipe on a thread of its own and hands on what comes.
+//! Reads a pipe on its own thread and passes the bytes on.
 //!
-//! A thread, because whoever takes the bytes may block (a slow console), and signals and time
-//! limits must work all the same. What is not taken stays in the pipe, so the child waits too.
+//! It needs a thread because the sink may block (a slow console) while signals and time limits must still work.
+//! Unread bytes stay in the pipe, so the child waits too.
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::AsFd;
@@ -10,15 +10,15 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::oneshot;
 
-/// How much is read at once, in bytes.
+/// The most bytes of one read.
 const CHUNK: usize = 256 * 1024;
 
-/// The size that the pipe gets where the system lets us, in bytes.
+/// The size of the pipe in bytes, if the system allows it.
 pub(super) const PIPE: usize = 1024 * 1024;
 
 /// A running reader.
 pub(super) struct Pump {
-    /// Dropped to end the reading.
+    /// Dropping it ends the reading.
     go_on: Option<PipeWriter>,
     ended: oneshot::Receiver<io::Result<()>>,
 }
@@ -36,22 +36,22 @@ impl Pump {
         Ok(Self { go_on: Some(go_on), ended })
     }
 
-    /// Takes what is in the pipe by now and then ends, whoever may still hold the other end.
+    /// Reads what is in the pipe now and then ends, even if a process still holds the other end.
     pub(super) fn finish(&mut self) {
         self.go_on = None;
     }
 
-    /// Waits until everything has been handed on.
+    /// Waits until the sink has got everything.
     pub(super) async fn ended(&mut self) -> io::Result<()> {
-        // The other side goes without a word only if the sink panicked.
+        // The sender disappears only if the sink panicked.
         (&mut self.ended).await.unwrap_or_else(|_| Err(io::Error::other("the reader of the output died")))
     }
 }
 
 fn pump(reader: &PipeReader, quit: &PipeReader, mut sink: impl FnMut(&[u8])) -> io::Result<()> {
-    // Not filled with zeros first: most targets print little.
+    // Not filled with zeros, because most targets print little.
     let mut buffer = Vec::with_capacity(CHUNK);
-    // Once told to finish: no more than a pipe can hold, or one who still prints would keep us.
+    // After the request to finish: at most the size of a pipe, in case a process still prints.
     let mut left = None;
     while left != Some(0) {
         let mut watched = [PollFd::new(reader, PollFlags::IN), PollFd::new(quit, PollFlags::IN)];
@@ -83,8 +83,7 @@ fn pump(reader: &PipeReader, quit: &PipeReader, mut sink: impl FnMut(&[u8])) -> 
     Ok(())
 }
 
-/// A wide pipe means fewer turns between the two at its ends. Best effort: what is no pipe stays as
-/// it is.
+/// Widens a pipe, so that its two ends switch less often. Best effort: anything else stays as it is.
 pub fn widen(pipe: impl AsFd) {
     #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);

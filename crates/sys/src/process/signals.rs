@@ -41,7 +41,7 @@ impl StopSignal {
         }
     }
 
-    /// What a target gets: it cleans up after SIGINT or SIGTERM, and many do not after the other two.
+    /// The signal that a target gets: SIGINT or SIGTERM, because many programs do not clean up after the other two.
     pub(super) fn to_send(self) -> rustix::process::Signal {
         match self {
             Self::Interrupt => rustix::process::Signal::INT,
@@ -50,49 +50,49 @@ impl StopSignal {
     }
 }
 
-/// A second Ctrl-C counts from so long after the first one on: some programs pass a signal on twice.
+/// A second Ctrl-C counts only this long after the first one, because some programs pass a signal on twice.
 const SECOND: Duration = Duration::from_millis(300);
 
 /// A request to stop.
 #[derive(Debug, Clone, Copy)]
 struct Request {
-    /// The signal that came first.
+    /// The first signal.
     signal: StopSignal,
-    /// When it came.
+    /// When it arrived.
     at: Instant,
-    /// Whether SIGINT came again: nothing may take its time any more.
+    /// Whether a second SIGINT arrived, so that there is no time to clean up.
     now: bool,
 }
 
-/// Whether p2p was asked to stop, and by which signal. Cheap to clone; all clones know the same.
+/// Whether p2p was asked to stop, and by which signal. Cheap to clone; all clones share their state.
 #[derive(Debug, Clone)]
 pub struct Stop(watch::Receiver<Option<Request>>);
 
 impl Stop {
-    /// A stop that somebody else than a signal causes.
+    /// A stop that the caller requests instead of a signal.
     pub fn new() -> (Stopper, Self) {
         let (sender, receiver) = watch::channel(None);
         (Stopper(sender), Self(receiver))
     }
 
-    /// The signal that came first, if any came.
+    /// The first signal, if there was one.
     pub fn signal(&self) -> Option<StopSignal> {
         self.0.borrow().map(|request| request.signal)
     }
 
-    /// Waits for the signal; for ever where none comes.
+    /// Waits for the signal, for ever if there is none.
     pub async fn wait(&mut self) -> StopSignal {
         self.request().await.signal
     }
 
-    /// Waits for a second SIGINT, after which nothing gets time to clean up; for ever where none comes.
+    /// Waits for a second SIGINT, which leaves no time to clean up; for ever if there is none.
     pub async fn now(&mut self) {
         if self.0.wait_for(|request| request.is_some_and(|request| request.now)).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Waits until so much time has passed since the signal; for ever where none comes.
+    /// Waits until `grace` has passed since the signal; for ever if there is none.
     pub async fn over(&mut self, time: Duration) {
         let at = self.request().await.at;
         tokio::time::sleep_until(at + time).await;
@@ -107,12 +107,12 @@ impl Stop {
     }
 }
 
-/// Causes a [`Stop`].
+/// Requests a [`Stop`].
 #[derive(Debug)]
 pub struct Stopper(watch::Sender<Option<Request>>);
 
 impl Stopper {
-    /// Tells all to stop. The first signal counts; a later SIGINT says that there is no more time.
+    /// Requests the stop. The first signal counts; a later SIGINT means that there is no time left.
     pub fn stop(&self, signal: StopSignal) {
         self.0.send_if_modified(|request| match request {
             None => {
@@ -128,9 +128,9 @@ impl Stopper {
     }
 }
 
-/// Listens to SIGINT, SIGTERM, SIGHUP and SIGQUIT from when it is made. One for the whole process: from
-/// then on these signals no longer end it, not even after this was dropped. The last two stay ignored
-/// where we were started so (`nohup`, a shell's background), as far as the system tells (Linux).
+/// Listens to SIGINT, SIGTERM, SIGHUP and SIGQUIT. Create it once for the whole process: from then on these signals
+/// no longer end the process, not even after this value was dropped. The last two stay ignored if p2p was started
+/// with them ignored (`nohup`, a shell's background), on Linux.
 #[derive(Debug)]
 pub struct Signals {
     stop: Stop,
@@ -138,7 +138,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen. Fails where the system refuses the handlers.
+    /// Starts to listen. Fails if the system refuses the handlers.
     pub fn listen() -> io::Result<Self> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -153,7 +153,7 @@ impl Signals {
         let listener = tokio::spawn(async move {
             loop {
                 let come = tokio::select! {
-                    // Where both are there already, the one that the runner sends first came first.
+                    // If both are pending, assume the order in which the runner sends them.
                     biased;
                     Some(()) = interrupt.recv() => StopSignal::Interrupt,
                     Some(()) = terminate.recv() => StopSignal::Terminate,
@@ -167,7 +167,7 @@ impl Signals {
         Ok(Self { stop, listener })
     }
 
-    /// To hand to whatever must stop.
+    /// The value to pass to everything that must stop.
     pub fn stop(&self) -> Stop {
         self.stop.clone()
     }
@@ -191,7 +191,7 @@ async fn next(signal: &mut Option<Signal>) -> Option<()> {
     }
 }
 
-/// The signals that are ignored, one bit each; none where the system does not tell (proc(5): `SigIgn`).
+/// The ignored signals, one bit each, or none if the system does not say (proc(5): `SigIgn`).
 fn ignored() -> u64 {
     ignored_by(&std::fs::read_to_string("/proc/self/status").unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! What to start.
+//! The description of a command to start.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -24,15 +24,15 @@ const OUTPUT: usize = 256 << 20;
 pub struct Spec {
     /// The program: a path, or a name to look up in `PATH` of `env`.
     pub program: OsString,
-    /// Its arguments. They appear in errors unless `shown` is set, so they hold no secrets.
+    /// Its arguments. They appear in errors unless `shown` is set, so they must hold no secrets.
     pub args: Vec<OsString>,
     /// The directory it runs in.
     pub cwd: PathBuf,
     /// Its whole environment. Never printed.
     pub env: Env,
-    /// The command as messages show it; the program and its arguments by default.
+    /// The command as shown in messages; by default the program and its arguments.
     pub shown: Option<String>,
-    /// What it reads from standard input, at most 4096 bytes; nothing by default. Never printed.
+    /// Its standard input, at most 4096 bytes; empty by default. Never printed.
     pub input: Secret,
     /// How many bytes of each stream are captured before the command is ended; 256 MiB by default.
     pub output_limit: usize,
@@ -57,7 +57,7 @@ impl Spec {
         }
     }
 
-    /// Starts the command with these output streams. What is left of its group is killed with the [`Group`].
+    /// Starts the command with these output streams. Dropping the [`Group`] kills the rest of its group.
     pub(super) fn start(
         &self,
         stdout: impl Into<Stdio>,
@@ -113,7 +113,7 @@ impl Spec {
     }
 }
 
-/// The command line, for people to read: `git ls-remote --tags`.
+/// The command line for messages: `git ls-remote --tags`.
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(shown) = &self.shown {

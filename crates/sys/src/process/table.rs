@@ -2,7 +2,7 @@
 
 use workflow_commands::cut;
 
-/// No more than this many characters of a command line are shown.
+/// At most this many characters of a command line are shown.
 const SHOWN: usize = 200;
 
 /// A process. Zombies are processes that do not run.
@@ -16,7 +16,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// From `pid (name) state parent group …`. The name itself may hold parentheses and spaces.
+    /// Parses `pid (name) state parent group …`. The name may contain parentheses and spaces.
     fn parse(stat: &str) -> Option<Self> {
         let (before, after) = stat.rsplit_once(')')?;
         let (id, name) = before.split_once(" (")?;
@@ -33,7 +33,7 @@ impl Process {
         command_line(&cmdline).unwrap_or_else(|| self.name.clone())
     }
 
-    /// Whether the environment that it was started with holds this text.
+    /// Whether its initial environment contains this text.
     pub(super) fn started_with(&self, text: &[u8]) -> bool {
         let environment = std::fs::read(format!("/proc/{}/environ", self.id)).unwrap_or_default();
         environment.windows(text.len().max(1)).any(|window| window == text)
@@ -48,12 +48,12 @@ pub(super) fn all() -> Option<Vec<Process>> {
     let entries = std::fs::read_dir("/proc").ok()?.flatten();
     let of_process = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
     let found = entries.filter(|entry| entry.file_name().to_str().is_some_and(of_process));
-    // A process that ended meanwhile has no files any more.
+    // A process that has ended has no files.
     let stats = found.filter_map(|entry| std::fs::read(entry.path().join("stat")).ok());
     Some(stats.filter_map(|stat| Process::parse(&String::from_utf8_lossy(&stat))).collect())
 }
 
-/// Arguments that end with NUL each, as one line.
+/// Arguments, each ended by NUL, as one line.
 fn command_line(cmdline: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(cmdline);
     let line = text.trim_end_matches('\0').replace('\0', " ");
