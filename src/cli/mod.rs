@@ -71,36 +71,50 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
     if matches!(args, [only] if only == "--version" || only == "-V") {
         return Asked::Text(format!("p2p {}", crate::VERSION), true);
     }
+    let (name, next) = (word(args, 0).unwrap_or_default(), word(args, 1));
+    if let Some(message) = mistakes::no_repository(name, next) {
+        return Asked::Text(message.to_string(), false);
+    }
     let program = std::iter::once(OsString::from("p2p"));
-    let short = args.iter().any(|word| word == "-h");
-    // Where the first word names a command, all flags come after it: so clap need not know them of
-    // every other command too, which takes it longer than anything else here.
-    let word = |position: usize| args.get(position).map(OsString::as_os_str).and_then(OsStr::to_str);
-    let named = word(0).and_then(named);
-    let name = named.as_ref().map(|named| named.get_name().to_owned()).unwrap_or_default();
-    let planned = word(1).filter(|next| name == "plan" && Takes::by(&name, Some(next)).is_some());
-    let full_name = planned.map_or_else(|| name.clone(), |planned| format!("{name} {planned}"));
-    let command = match named {
-        // What awaits a gate is asked with everything that the gate itself would be told.
-        Some(_) if name == "latest" && gate(args) => {
-            bare().subcommand(with_flags(latest_of_gate(), word(1), short))
+    let command =
+        known_to(args).subcommand_required(!default_command).arg_required_else_help(!default_command);
+    let matches = match command.try_get_matches_from(program.chain(args.iter().cloned())) {
+        Ok(matches) => matches,
+        Err(error) => {
+            let planned = next.filter(|next| name == "plan" && Takes::by(name, Some(next)).is_some());
+            let full_name = planned.map_or_else(|| name.to_owned(), |planned| format!("{name} {planned}"));
+            return Asked::Text(mistakes::message(&error, &full_name), !error.use_stderr());
         }
-        Some(image) if name == "image" => bare().subcommand(image),
+    };
+    asked(args, matches)
+}
+
+/// An argument as text.
+fn word(args: &[OsString], position: usize) -> Option<&str> {
+    args.get(position).map(OsString::as_os_str).and_then(OsStr::to_str)
+}
+
+/// The part of the command line that these arguments need. If the first one names a command, all flags come after
+/// it, so clap need not know the flags of every other command: that would take longer than anything else here.
+fn known_to(args: &[OsString]) -> Command {
+    let short = args.iter().any(|word| word == "-h");
+    match word(args, 0).and_then(named) {
+        // `latest` of a gate takes the flags of the gate.
+        Some(named) if named.get_name() == "latest" && gate(args) => {
+            bare().subcommand(with_flags(latest_of_gate(), word(args, 1), short))
+        }
+        Some(image) if image.get_name() == "image" => bare().subcommand(image),
         // Where no word can be a flag, clap need not know any: the action gives all inputs by variables.
         Some(named) if !args.iter().any(|word| word.as_encoded_bytes().starts_with(b"-")) => {
             bare().subcommand(named)
         }
-        Some(named) => bare().subcommand(with_flags(named, word(1), short)),
+        Some(named) => bare().subcommand(with_flags(named, word(args, 1), short)),
         None => command(),
-    };
-    if let Some(message) = mistakes::no_repository(&name, word(1)) {
-        return Asked::Text(message.to_string(), false);
     }
-    let command = command.subcommand_required(!default_command).arg_required_else_help(!default_command);
-    let matches = match command.try_get_matches_from(program.chain(args.iter().cloned())) {
-        Ok(matches) => matches,
-        Err(error) => return Asked::Text(mistakes::message(&error, &full_name), !error.use_stderr()),
-    };
+}
+
+/// What the parsed arguments ask for.
+fn asked(args: &[OsString], matches: ArgMatches) -> Asked {
     match matches.subcommand() {
         Some(("image", matches)) => Asked::Image(matches.clone()),
         Some((name, matches))
@@ -131,7 +145,7 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
 
 /// Whether the word after the command names a gate, and no repository.
 fn gate(args: &[OsString]) -> bool {
-    args.get(1).and_then(|word| word.to_str()).and_then(Stage::later).is_some()
+    word(args, 1).and_then(Stage::later).is_some()
 }
 
 /// The whole command line.

@@ -38,7 +38,7 @@ impl Client {
     pub async fn blob(&self, repository: &Repository, blob: &Descriptor) -> Result<BlobReader, OciError> {
         let route = Route::pull(self, repository);
         let what = route.asked(&Method::GET, &call(blob, 0).to).text;
-        let open = || BlobReader::open(&route, blob, StallTimer::default(), None, Sum::of(blob), 0);
+        let open = || BlobReader::open(&route, Sum::of(blob), 0, StallTimer::default(), None);
         self.patiently(&what, open).await
     }
 
@@ -113,7 +113,10 @@ impl Route {
 /// The digest of a blob while it comes. Readers share it when one goes on where another broke off:
 /// bytes that come twice count once.
 #[derive(Clone)]
-pub(super) struct Sum(Arc<Mutex<Summed>>);
+pub(super) struct Sum {
+    blob: Descriptor,
+    summed: Arc<Mutex<Summed>>,
+}
 
 struct Summed {
     /// `None` once the whole was compared.
@@ -123,24 +126,31 @@ struct Summed {
 
 impl Sum {
     pub(super) fn of(blob: &Descriptor) -> Self {
-        Self(Arc::new(Mutex::new(Summed { hasher: Some(Hasher::like(&blob.digest)), bytes: 0 })))
+        let summed = Summed { hasher: Some(Hasher::like(&blob.digest)), bytes: 0 };
+        Self { blob: blob.clone(), summed: Arc::new(Mutex::new(summed)) }
     }
 
     /// How many bytes have come, those that came twice once.
     pub(super) fn bytes(&self) -> u64 {
-        self.0.lock().bytes
+        self.summed.lock().bytes
     }
 
-    /// Adds a piece that begins at `start`, which is no later than what came before. After the last byte of `blob`: what its digest is.
-    fn add(&self, blob: &Descriptor, start: u64, piece: &[u8]) -> Option<Digest> {
-        let mut summed = self.0.lock();
+    /// The blob that is to come.
+    pub(super) fn blob(&self) -> &Descriptor {
+        &self.blob
+    }
+
+    /// Adds a piece that begins at `start`, which leaves no gap to the bytes before. After the last byte of the
+    /// blob, returns the digest of all bytes.
+    fn add(&self, start: u64, piece: &[u8]) -> Option<Digest> {
+        let mut summed = self.summed.lock();
         let known = usize::try_from(summed.bytes.saturating_sub(start)).unwrap_or(usize::MAX);
         let new = piece.get(known..).unwrap_or_default();
         if let Some(hasher) = &mut summed.hasher {
             hasher.update(new);
         }
         summed.bytes += new.len() as u64;
-        if summed.bytes < blob.size { None } else { summed.hasher.take().map(Hasher::finish) }
+        if summed.bytes < self.blob.size { None } else { summed.hasher.take().map(Hasher::finish) }
     }
 }
 
@@ -176,15 +186,14 @@ impl BlobReader {
     /// Asks for the blob from byte `from` on; one try.
     pub(super) async fn open(
         route: &Route,
-        blob: &Descriptor,
-        timer: StallTimer,
-        meter: Option<Meter>,
         sum: Sum,
         from: u64,
+        timer: StallTimer,
+        meter: Option<Meter>,
     ) -> Result<Self, Trouble> {
         let mut reader = Self {
             route: route.clone(),
-            blob: blob.clone(),
+            blob: sum.blob.clone(),
             timer,
             meter,
             response: None,
@@ -304,7 +313,7 @@ impl BlobReader {
 
     /// Adds a piece to the digest, which is compared after the last one.
     fn check(&self, start: u64, piece: &[u8]) -> Result<(), Trouble> {
-        match self.sum.add(&self.blob, start, piece) {
+        match self.sum.add(start, piece) {
             Some(found) if found != self.blob.digest => Err(self.damaged(found.to_string())),
             _ => Ok(()),
         }

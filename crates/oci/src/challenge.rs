@@ -16,7 +16,16 @@ pub(super) enum Challenge {
     ///
     /// The scope that it names is not kept: we ask for what we need, and a registry that wants more
     /// would make our token say more than we do with it.
-    Bearer { realm: String, service: Option<String> },
+    Bearer(TokenServer),
+}
+
+/// The server that issues a registry's tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TokenServer {
+    /// Its address, as the registry names it.
+    pub(super) realm: String,
+    /// What the registry calls itself there.
+    pub(super) service: Option<String>,
 }
 
 impl Challenge {
@@ -30,7 +39,10 @@ impl Challenge {
             .collect();
         let bearer = all.iter().find_map(|(scheme, parameters)| {
             let realm = parameters.get("realm").filter(|_| scheme == "bearer")?;
-            Some(Self::Bearer { realm: realm.clone(), service: parameters.get("service").cloned() })
+            Some(Self::Bearer(TokenServer {
+                realm: realm.clone(),
+                service: parameters.get("service").cloned(),
+            }))
         });
         bearer.or_else(|| all.iter().any(|(scheme, _)| scheme == "basic").then_some(Self::Basic))
     }
@@ -135,13 +147,15 @@ mod tests {
         let challenge = of(&[
             r#"Bearer realm="https://auth.example/token?a=1,2",service="reg \"x\"",scope="repository:a/b:pull,push repository:c:pull""#,
         ]);
-        let Some(Challenge::Bearer { realm, service }) = challenge else { unreachable!("{challenge:?}") };
+        let Some(Challenge::Bearer(TokenServer { realm, service })) = challenge else {
+            unreachable!("{challenge:?}")
+        };
         assert_eq!(realm, "https://auth.example/token?a=1,2");
         assert_eq!(service.unwrap(), "reg \"x\"");
         assert_eq!(of(&["Basic realm=\"Registry Realm\""]), Some(Challenge::Basic));
         assert!(matches!(of(&["Basic realm=x, Bearer realm=y , error = z"]).unwrap(),
-            Challenge::Bearer { realm, .. } if realm == "y"));
-        assert!(matches!(of(&["Basic realm=x", "bearer REALM=y"]).unwrap(), Challenge::Bearer { .. }));
+            Challenge::Bearer(server) if server.realm == "y"));
+        assert!(matches!(of(&["Basic realm=x", "bearer REALM=y"]).unwrap(), Challenge::Bearer(_)));
         for nonsense in ["", "=", "Negotiate", "Bearer", "Bearer realm", ",,,=,", "Bearer =\"", "\"\"\""] {
             assert_eq!(of(&[nonsense]), None, "{nonsense}");
         }

@@ -306,6 +306,17 @@ fn certificate(registry: &str, reason: &str) -> String {
     )
 }
 
+fn refused(answer: &RegistryAnswer) -> Option<String> {
+    Some(match answer.status {
+        404 => format!("check that the repository {} exists", answer.asked.repository),
+        413 => "the registry, or a proxy before it, refuses uploads of this size: raise its limit".to_owned(),
+        429 => "the registry limits how often it may be asked: try again later, or log in for a higher limit"
+            .to_owned(),
+        500.. => "the registry failed; what was copied so far stays: run this again".to_owned(),
+        _ => return None,
+    })
+}
+
 impl Help for OciError {
     fn help(&self) -> Option<String> {
         let help = match self {
@@ -316,19 +327,7 @@ impl Help for OciError {
                 "check the name and that it was pushed to {repository}; some registries also answer \
                  \"not found\" where the rights to read are missing"
             ),
-            Self::Refused(answer) if answer.status == 404 => {
-                format!("check that the repository {} exists", answer.asked.repository)
-            }
-            Self::Refused(answer) if answer.status == 429 => {
-                "the registry limits how often it may be asked: try again later, or log in for a higher limit"
-                    .to_owned()
-            }
-            Self::Refused(answer) if answer.status == 413 => {
-                "the registry, or a proxy before it, refuses uploads of this size: raise its limit".to_owned()
-            }
-            Self::Refused(answer) if answer.status >= 500 => {
-                "the registry failed; what was copied so far stays: run this again".to_owned()
-            }
+            Self::Refused(answer) => return refused(answer),
             Self::Unreachable { asked, class: Class::Certificate | Class::Handshake, reason } => {
                 certificate(asked.repository.registry(), reason)
             }
@@ -369,7 +368,7 @@ impl Help for OciError {
                 "find out why {registry} names {to}; if that is right, use the registry by its own private name"
             ),
             Self::Setup(_) => "install the system's CA certificates (ca-certificates)".to_owned(),
-            Self::Refused(_) | Self::Unsupported { .. } | Self::File { .. } => return None,
+            Self::Unsupported { .. } | Self::File { .. } => return None,
         };
         Some(help)
     }

@@ -10,7 +10,7 @@ use super::client::{Client, authority};
 use super::credentials::{Found, Origin};
 use super::error::{Again, Asked, OciError, Trouble};
 use super::reference::Repository;
-use super::token::Pass;
+use super::token::{Need, Pass};
 use super::transport::{execute, execute_streaming, refusal};
 use sys::http::{StallTimer, retry_after};
 use sys::retry;
@@ -195,8 +195,12 @@ impl Route {
         Ok(())
     }
 
+    fn need<'a>(&'a self, entry: &'a Entry) -> Need<'a> {
+        Need { repository: &self.repository, found: &entry.found, scope: &self.scope }
+    }
+
     async fn ask_pass(&self, entry: &Entry) -> Result<Pass, Trouble> {
-        self.client.tokens().pass(&self.client, &self.repository, &entry.found, &self.scope).await
+        self.client.tokens().pass(&self.client, self.need(entry)).await
     }
 
     /// Takes other credentials, if there are any by now.
@@ -217,7 +221,7 @@ impl Route {
             // The registry refused a new token, so we do not have the rights: do not retry.
             (Some(issued), _) if issued >= entry.began => self.renew(entry).await?,
             (Some(issued), _) => {
-                self.client.tokens().forget(&self.repository, &entry.found, &self.scope, issued).await;
+                self.client.tokens().forget(self.need(entry), issued).await;
                 true
             }
             (None, Some(_)) => self.renew(entry).await?,

@@ -13,7 +13,6 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use super::blob::{BlobReader, Meter, Sum};
 use super::digest::{Digest, Hasher};
 use super::error::{OciError, Trouble};
-use super::manifest::Descriptor;
 use super::route::Route;
 use sys::http::StallTimer;
 use sys::sync::Mutex;
@@ -67,92 +66,104 @@ impl Source {
         }
     }
 
-    /// The content from byte `from` on, as the body of a request. `sum` sees to the digest of what
-    /// comes from a registry.
-    pub(super) async fn body(
-        &self,
-        blob: &Descriptor,
-        from: u64,
-        sum: &Sum,
-        timer: &StallTimer,
-        fault: &Fault,
-        settle: Duration,
-    ) -> Result<Body, Trouble> {
-        let (timer, fault) = (timer.clone(), fault.clone());
+    /// The content from byte `from` on, as the body of a request. `sum` checks the digest of what comes from a
+    /// registry.
+    pub(super) async fn body(&self, sum: &Sum, from: u64, watch: &Watch) -> Result<Body, Trouble> {
         match self {
             Self::Local(Content::Bytes(bytes)) => {
-                timer.storing(settle);
+                watch.read_whole();
                 let from = usize::try_from(from).unwrap_or(usize::MAX).min(bytes.len());
                 Ok(bytes.slice(from..).into())
             }
             Self::Local(Content::File(path)) => {
-                let file = open_file(path, from).await?;
-                let state = (file, path.clone(), blob.size.saturating_sub(from), timer, fault);
-                Ok(Body::wrap_stream(stream::unfold(
-                    state,
-                    move |(mut file, path, left, timer, fault)| async move {
-                        if left == 0 {
-                            return None;
-                        }
-                        match read_piece(&mut file, left).await {
-                            Ok(piece) => {
-                                let left = left - piece.len() as u64;
-                                if left == 0 {
-                                    timer.storing(settle);
-                                } else {
-                                    timer.moved();
-                                }
-                                Some((Ok(piece), (file, path, left, timer, fault)))
-                            }
-                            Err(source) => {
-                                fault.set(OciError::File { path: path.clone(), source }.into());
-                                Some((Err(Broken), (file, path, left, timer, fault)))
-                            }
-                        }
-                    },
-                )))
+                let left = sum.blob().size.saturating_sub(from);
+                Ok(file_body(open_file(path, from).await?, path.clone(), left, watch.clone()))
             }
             Self::Remote { route, meter } => {
-                let reader =
-                    BlobReader::open(route, blob, timer.clone(), meter.clone(), sum.clone(), from).await?;
-                let state = (reader, timer, fault);
-                Ok(Body::wrap_stream(stream::unfold(state, move |(mut reader, timer, fault)| async move {
-                    match reader.advance().await {
-                        Ok(Some(chunk)) => {
-                            // The body is not asked again after its last piece.
-                            if reader.is_done() {
-                                timer.storing(settle);
-                            }
-                            Some((Ok(chunk), (reader, timer, fault)))
-                        }
-                        Ok(None) => None,
-                        Err(trouble) => {
-                            fault.set(trouble);
-                            Some((Err(Broken), (reader, timer, fault)))
-                        }
-                    }
-                })))
+                let (timer, meter) = (watch.timer.clone(), meter.clone());
+                let reader = BlobReader::open(route, sum.clone(), from, timer, meter).await?;
+                Ok(remote_body(reader, watch.clone()))
             }
         }
     }
 }
 
-/// The body broke off at its source; [`Fault`] knows why.
+/// The next `left` bytes of a file as a body.
+fn file_body(file: tokio::fs::File, path: PathBuf, left: u64, watch: Watch) -> Body {
+    let state = (file, path, left, watch);
+    Body::wrap_stream(stream::unfold(state, async |(mut file, path, left, watch)| {
+        if left == 0 {
+            return None;
+        }
+        match read_piece(&mut file, left).await {
+            Ok(piece) => {
+                let left = left - piece.len() as u64;
+                if left == 0 {
+                    watch.read_whole();
+                } else {
+                    watch.timer.moved();
+                }
+                Some((Ok(piece), (file, path, left, watch)))
+            }
+            Err(source) => {
+                let broken = watch.failed(OciError::File { path: path.clone(), source }.into());
+                Some((Err(broken), (file, path, left, watch)))
+            }
+        }
+    }))
+}
+
+/// What a registry sends, as a body.
+fn remote_body(reader: BlobReader, watch: Watch) -> Body {
+    Body::wrap_stream(stream::unfold((reader, watch), async |(mut reader, watch)| {
+        match reader.advance().await {
+            Ok(Some(chunk)) => {
+                // The body is not asked again after its last piece.
+                if reader.is_done() {
+                    watch.read_whole();
+                }
+                Some((Ok(chunk), (reader, watch)))
+            }
+            Ok(None) => None,
+            Err(trouble) => Some((Err(watch.failed(trouble)), (reader, watch))),
+        }
+    }))
+}
+
+/// The body broke off at its source; [`Watch::fault`] knows why.
 #[derive(Debug, thiserror::Error)]
 #[error("the source of the upload failed")]
 struct Broken;
 
-/// What went wrong at the source of a body.
-#[derive(Clone, Default)]
-pub(super) struct Fault(Arc<Mutex<Option<Trouble>>>);
+/// Watches how the body of an upload is read.
+#[derive(Clone)]
+pub(super) struct Watch {
+    /// Ends the upload if nothing moves.
+    pub(super) timer: StallTimer,
+    stall: Duration,
+    fault: Arc<Mutex<Option<Trouble>>>,
+}
 
-impl Fault {
-    fn set(&self, trouble: Trouble) {
-        *self.0.lock() = Some(trouble);
+impl Watch {
+    /// For an upload that may stand still as long as `stall`.
+    pub(super) fn new(stall: Duration) -> Self {
+        Self { timer: StallTimer::default(), stall, fault: Arc::default() }
     }
 
-    pub(super) fn take(&self) -> Option<Trouble> {
-        self.0.lock().take()
+    /// The source has given its last byte: now the registry stores the blob.
+    fn read_whole(&self) {
+        self.timer.storing(self.stall);
+    }
+
+    /// The source failed.
+    fn failed(&self, trouble: Trouble) -> Broken {
+        *self.fault.lock() = Some(trouble);
+        Broken
+    }
+
+    /// Why the source failed, if it did.
+    pub(super) fn fault(&self) -> Option<Trouble> {
+        self.fault.lock().take()
     }
 }
 

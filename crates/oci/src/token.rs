@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::Mutex as Gate;
 use tokio::time::Instant;
 
-use super::challenge::{Challenge, Scope};
+use super::challenge::{Challenge, Scope, TokenServer};
 use super::client::Client;
 use super::credentials::{Credentials, Found};
 use super::error::{Asked, OciError, Trouble};
@@ -64,6 +64,14 @@ pub(super) struct Pass {
     pub(super) issued: Option<Instant>,
 }
 
+/// What a token is needed for, and who asks for it.
+#[derive(Clone, Copy)]
+pub(super) struct Need<'a> {
+    pub(super) repository: &'a Repository,
+    pub(super) found: &'a Found,
+    pub(super) scope: &'a Scope,
+}
+
 impl Tokens {
     /// Remembers how a registry wants to be spoken to.
     pub(super) fn learn(&self, repository: &Repository, challenge: Challenge) {
@@ -72,58 +80,47 @@ impl Tokens {
     }
 
     /// Forgets a token that the registry took no more.
-    pub(super) async fn forget(
-        &self,
-        repository: &Repository,
-        found: &Found,
-        scope: &Scope,
-        issued: Instant,
-    ) {
-        let gate = self.gate(repository, found, scope);
+    pub(super) async fn forget(&self, need: Need<'_>, issued: Instant) {
+        let gate = self.gate(need);
         let mut token = gate.lock().await;
         if token.as_ref().is_some_and(|token| token.issued == issued) {
             *token = None;
         }
     }
 
-    fn gate(&self, repository: &Repository, found: &Found, scope: &Scope) -> Arc<Gate<Option<Token>>> {
-        let account = match &found.credentials {
+    fn gate(&self, need: Need<'_>) -> Arc<Gate<Option<Token>>> {
+        let account = match &need.found.credentials {
             Some(Credentials::Password { username, password }) => Some((username.clone(), password.clone())),
             Some(Credentials::Identity(secret) | Credentials::Bearer(secret)) => {
                 Some((String::new(), secret.clone()))
             }
             None => None,
         };
-        let key = Key { registry: repository.registry().to_owned(), account, scope: scope.clone() };
+        let key = Key { registry: need.repository.registry().to_owned(), account, scope: need.scope.clone() };
         let mut tokens = self.tokens.lock();
         Arc::clone(tokens.entry(key).or_default())
     }
 
-    /// What to send along with a request about `repository` that needs `scope`.
-    pub(super) async fn pass(
-        &self,
-        client: &Client,
-        repository: &Repository,
-        found: &Found,
-        scope: &Scope,
-    ) -> Result<Pass, Trouble> {
-        if let Some(Credentials::Bearer(token)) = &found.credentials {
+    /// What to send along with a request that needs a token.
+    pub(super) async fn pass(&self, client: &Client, need: Need<'_>) -> Result<Pass, Trouble> {
+        let credentials = &need.found.credentials;
+        if let Some(Credentials::Bearer(token)) = credentials {
             return Ok(Pass { header: Some(bearer(token)?), issued: None });
         }
         let known = {
             let known = self.challenges.lock();
-            known.get(repository.registry()).cloned()
+            known.get(need.repository.registry()).cloned()
         };
-        match (known, &found.credentials) {
-            (Some(Challenge::Bearer { realm, service, .. }), _) => {
-                let gate = self.gate(repository, found, scope);
+        match (known, credentials) {
+            (Some(Challenge::Bearer(server)), _) => {
+                let gate = self.gate(need);
                 // One asks, the others wait for its answer.
                 let mut kept = gate.lock().await;
                 let kept_token = kept.take().filter(|token| Instant::now() < token.until);
                 let token = if let Some(token) = kept_token {
                     token
                 } else {
-                    let new = fetch(client, repository, found, scope, &realm, service.as_deref()).await?;
+                    let new = fetch(client, need, &server).await?;
                     client.settings().secrets.mask(&new.text);
                     new
                 };
@@ -149,14 +146,9 @@ struct Issued {
     expires_in: Value,
 }
 
-async fn fetch(
-    client: &Client,
-    repository: &Repository,
-    found: &Found,
-    scope: &Scope,
-    place: &str,
-    service: Option<&str>,
-) -> Result<Token, Trouble> {
+async fn fetch(client: &Client, need: Need<'_>, server: &TokenServer) -> Result<Token, Trouble> {
+    let Need { repository, found, scope } = need;
+    let (place, service) = (server.realm.as_str(), server.service.as_deref());
     let asked = Asked {
         repository: repository.clone(),
         text: format!("GET a token for {scope} at {}", repository.registry()),

@@ -14,9 +14,8 @@ use super::error::{Again, OciError, Trouble};
 use super::manifest::Descriptor;
 use super::reference::Repository;
 use super::route::{Call, REDIRECTS, Route, again_after, too_many_redirects};
-use super::source::{Content, Fault, Source, measure};
+use super::source::{Content, Source, Watch, measure};
 use super::transport::refusal;
-use sys::http::StallTimer;
 use sys::retry;
 
 /// How often an upload goes on with no more than before. A registry may still be storing what came
@@ -220,8 +219,7 @@ struct Begun<'a> {
     blob: &'a Descriptor,
     source: &'a Source,
     sum: &'a Sum,
-    timer: StallTimer,
-    fault: Fault,
+    watch: Watch,
     /// The first byte that it sends.
     from: u64,
     /// Whether the bytes go in a PATCH of their own before the PUT.
@@ -231,25 +229,17 @@ struct Begun<'a> {
 impl<'a> Begun<'a> {
     fn new(route: &'a Route, blob: &'a Descriptor, source: &'a Source, sum: &'a Sum) -> Self {
         let chunk = route.client.sends_chunks(&route.repository);
-        Self {
-            route,
-            blob,
-            source,
-            sum,
-            timer: StallTimer::default(),
-            fault: Fault::default(),
-            from: 0,
-            chunk,
-        }
+        let watch = Watch::new(route.client.settings().stall);
+        Self { route, blob, source, sum, watch, from: 0, chunk }
     }
 
     /// What is left of the blob.
     async fn body(&self) -> Result<Body, Trouble> {
-        let Self { route, blob, source, sum, timer, fault, from, .. } = self;
+        let Self { blob, source, sum, watch, from, .. } = self;
         if *from == blob.size && *from > 0 {
             return Ok(Bytes::new().into());
         }
-        source.body(blob, *from, sum, timer, fault, route.client.settings().stall).await
+        source.body(sum, *from, watch).await
     }
 
     /// Whether an answer of this registry may mean that it takes no blob in a single PUT.
@@ -316,9 +306,9 @@ impl<'a> Begun<'a> {
         let asked = self.route.asked(&call.method, &call.to);
         let (mut call, full, mut body) = (call.clone(), body.is_some(), body.unwrap_or_default());
         for _ in 0..=REDIRECTS {
-            let answer = self.route.stream(&call, body, &self.timer).await;
+            let answer = self.route.stream(&call, body, &self.watch.timer).await;
             // What went wrong at the source is the cause of whatever the destination made of it.
-            if let Some(trouble) = self.fault.take() {
+            if let Some(trouble) = self.watch.fault() {
                 return Err(trouble);
             }
             let response = answer?;

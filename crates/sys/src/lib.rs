@@ -3,7 +3,6 @@
 
 mod closest;
 pub mod error;
-pub mod group;
 pub mod http;
 pub mod private;
 pub mod process;

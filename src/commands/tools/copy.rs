@@ -70,9 +70,8 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
         listener: transfer.listener(),
     };
     let tags: Vec<String> = tag.into_iter().collect();
-    let (from, to) = (&source.repository, &destination.repository);
-    let which = source.which();
-    let work = client.copy_which(from, &which, to, &tags, &options);
+    let to = &destination.repository;
+    let work = client.copy(&source, to, &tags, &options);
     let report = transfer.watch(console, world.terminal, work).await?;
     let name = tags.first().map_or_else(|| to.to_string(), |tag| format!("{to}:{tag}"));
     console.say(&message(&name, &report, inputs.dry_run));

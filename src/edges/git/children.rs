@@ -4,7 +4,7 @@ use std::path::Path;
 use super::Error;
 use super::answer::message;
 use super::program::{Call, Git};
-use super::remote::without_credentials;
+use super::remote::{Remote, without_credentials};
 use crate::domain::version::{Commit, Prefix, released_by_object};
 use sys::private;
 use workflow_commands::Secret;
@@ -29,7 +29,7 @@ impl Git {
         let tags = format!("+refs/tags/{prefix}*:refs/tags/{prefix}*");
         let arguments =
             ["fetch", "--quiet", "--depth=1", "--filter=tree:0", "--no-tags", "--", url, tags.as_str()];
-        self.ask_remote(&command, store.path(), &arguments, url, token).await?;
+        self.ask_remote(Remote { url, token }, &command, store.path(), &arguments).await?;
         let objects = self.succeed(store.path(), &["cat-file", "--batch-all-objects", "--batch"]).await?;
         Ok(parse_batch(&objects))
     }

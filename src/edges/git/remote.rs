@@ -12,6 +12,13 @@ use sys::process::Captured;
 use sys::retry::{Again, Failed};
 use workflow_commands::Secret;
 
+/// A repository elsewhere, and the token that gives access to it.
+#[derive(Clone, Copy)]
+pub(super) struct Remote<'a> {
+    pub(super) url: &'a str,
+    pub(super) token: Option<&'a Secret>,
+}
+
 impl Git {
     /// All version tags of `prefix` in the repository at `url`, ascending: the truth of this
     /// moment, in one request and whatever the depth of the checkout.
@@ -26,7 +33,7 @@ impl Git {
         token: Option<&Secret>,
     ) -> Result<Vec<VersionTag>, Error> {
         // A prefix holds none of the characters that mean something in a pattern.
-        let printed = self.ls_remote(url, &format!("refs/tags/{prefix}*"), token).await?;
+        let printed = self.ls_remote(Remote { url, token }, &format!("refs/tags/{prefix}*")).await?;
         let tags = parse_ls_remote(prefix, &printed.stdout);
         tags.map_err(|source| Error::Tags { url: without_credentials(url), source })
     }
@@ -44,7 +51,7 @@ impl Git {
         token: Option<&Secret>,
     ) -> Result<Option<Commit>, Error> {
         // An annotated tag has a second line, `<tag>^{}`, with the commit that it leads to.
-        let printed = self.ls_remote(url, &format!("refs/tags/{tag}*"), token).await?;
+        let printed = self.ls_remote(Remote { url, token }, &format!("refs/tags/{tag}*")).await?;
         let text = String::from_utf8_lossy(&printed.stdout);
         let named = |name: &str| {
             let mut lines = text.lines().filter_map(|line| line.split_once('\t'));
@@ -53,22 +60,21 @@ impl Git {
         Ok(named(&format!("refs/tags/{tag}^{{}}")).or_else(|| named(&format!("refs/tags/{tag}"))))
     }
 
-    async fn ls_remote(&self, url: &str, pattern: &str, token: Option<&Secret>) -> Result<Captured, Error> {
-        let command = format!("git ls-remote --tags {} '{pattern}'", without_credentials(url));
+    async fn ls_remote(&self, remote: Remote<'_>, pattern: &str) -> Result<Captured, Error> {
+        let command = format!("git ls-remote --tags {} '{pattern}'", without_credentials(remote.url));
         // Outside any checkout: the checkout's own configuration holds another token.
         let outside = private::temporary()?;
-        let arguments = ["ls-remote", "--tags", "--", url, pattern];
-        self.ask_remote(&command, outside.path(), &arguments, url, token).await
+        let arguments = ["ls-remote", "--tags", "--", remote.url, pattern];
+        self.ask_remote(remote, &command, outside.path(), &arguments).await
     }
 
-    /// Runs a command that talks to the repository at `url`, again while its failure may pass.
+    /// Runs a command that talks to a remote repository. Retries while the failure may pass.
     pub(super) async fn ask_remote(
         &self,
+        Remote { url, token }: Remote<'_>,
         command: &str,
         directory: &Path,
         arguments: &[&str],
-        url: &str,
-        token: Option<&Secret>,
     ) -> Result<Captured, Error> {
         let shown = without_credentials(url);
         let basic = token.map(|token| STANDARD.encode(format!("x-access-token:{}", token.expose())));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Error;
 use super::checkout::failed;
 use super::program::{Call, Git};
-use super::remote::without_credentials;
+use super::remote::{Remote, without_credentials};
 use crate::domain::version::Commit;
 use sys::error::FileError;
 use workflow_commands::Secret;
@@ -65,7 +65,7 @@ impl Git {
                 let shown = without_credentials(url);
                 let arguments = ["fetch", "--quiet", "--no-tags", "--depth=1", "--", url, &refspec];
                 let command = format!("git fetch --depth=1 {shown} {reference}");
-                git.ask_remote(&command, to, &arguments, url, token).await?;
+                git.ask_remote(Remote { url, token }, &command, to, &arguments).await?;
             }
         }
         if let Some(url) = url {

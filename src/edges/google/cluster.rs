@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::error::GoogleError;
 use super::federation::{Federation, parse};
 use super::identity::Identity;
-use super::refusal::Refusal;
+use super::refusal::is_disabled;
 use crate::inputs::ClusterEndpoint;
 use sys::http::bearer;
 
@@ -128,7 +128,7 @@ impl Federation {
         if answer.status == 200 {
             return parse::<Found>(&what, &answer)?.choose(name, wanted);
         }
-        let Refusal { text, disabled } = Refusal::of(&answer);
+        let (disabled, text) = (is_disabled(&answer), answer.words());
         let identity = Box::new(identity.clone());
         Err(match answer.status {
             403 if disabled => GoogleError::Disabled {

@@ -1,7 +1,10 @@
 //! What the reader can do about each class of failure, to paste.
 
+use super::ClusterName;
+use super::claims::Claims;
 use super::error::GoogleError;
 use super::identity::Identity;
+use crate::inputs::ClusterEndpoint;
 use sys::error::{Exit, Help};
 use sys::http::{AUTHORITY_HELP, Class, NETWORK_HELP};
 
@@ -15,39 +18,40 @@ the caller of a reusable workflow must grant it too; runs of Dependabot never ge
 const FORK: &str = "a pull request from a fork gets neither id token nor secrets, whatever the workflow says: push the \
 branch to this repository to run the gate on it, or set `on-fork: skipped`";
 
+const PROVIDER_NAME: &str = "set the input workload-identity-provider to\n\
+projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER\n\
+or correct project-number and tenant-name, of which it is made";
+
+const ACCOUNT_NAME: &str = "set the input service-account to NAME@PROJECT.iam.gserviceaccount.com, or correct tenant-name \
+and project-id, of which it is made";
+
+const OUTAGE: &str = "see https://status.cloud.google.com and https://www.githubstatus.com; then run again";
+
 impl Help for GoogleError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::Endpoint { .. } => "write https:// in front of the host".to_owned(),
-            Self::Provider { .. } => {
-                "set the input workload-identity-provider to\nprojects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER\nor correct project-number and tenant-name, of which it is made".to_owned()
-            }
-            Self::Account { .. } => {
-                "set the input service-account to NAME@PROJECT.iam.gserviceaccount.com, or correct tenant-name and project-id, of which it is made".to_owned()
-            }
+            Self::Provider { .. } => PROVIDER_NAME.to_owned(),
+            Self::Account { .. } => ACCOUNT_NAME.to_owned(),
             Self::ClusterName { .. } => "correct project-id, region and cluster-name".to_owned(),
             Self::NoIdToken { fork: true, .. } => FORK.to_owned(),
             Self::NoIdToken { fork: false, .. } | Self::IdToken { status: 401 | 403, .. } => GRANT.to_owned(),
             Self::IdToken { .. } => "see https://www.githubstatus.com, and run again".to_owned(),
-            Self::UnknownProvider { identity, claims, .. } => unknown_provider(identity, claims.get("repository")),
+            Self::UnknownProvider { identity, claims, .. } => {
+                unknown_provider(identity, claims.get("repository"))
+            }
             Self::Rejected { identity, claims, .. } => format!(
                 "let its condition accept these claims of the job, most often by listing the repository in the tenant:\n{claims}\nthe condition is shown by\n{}",
                 describe(identity)
             ),
-            Self::ClaimTooLong { identity, claims, .. } => {
-                let long: Vec<_> =
-                    claims.too_long(LONGEST_CLAIM).map(|(name, length)| format!("{name} has {length}")).collect();
-                let long = if long.is_empty() { String::new() } else { format!(" ({} bytes)", long.join(", ")) };
-                format!(
-                    "shorten the name of the branch, the repository or the environment{long}:\n{claims}\nor let the provider map a shorter one to google.subject; its mapping is shown by\n{}",
-                    describe(identity)
-                )
-            }
+            Self::ClaimTooLong { identity, claims, .. } => claim_too_long(identity, claims),
             Self::ExchangeRefused { identity, claims, .. } => format!(
                 "compare the claims of the job\n{claims}\nwith the provider's issuer, audiences and mapping, shown by\n{}",
                 describe(identity)
             ),
-            Self::NotImpersonable { identity, repository, .. } => not_impersonable(identity, repository.as_deref()),
+            Self::NotImpersonable { identity, repository, .. } => {
+                not_impersonable(identity, repository.as_deref())
+            }
             Self::NoAccount { identity, .. } => format!(
                 "check tenant-name and project-id, of which the name is made, and that the tenant is deployed there:\ngcloud iam service-accounts list --project {}",
                 identity.account_project()
@@ -68,24 +72,10 @@ impl Help for GoogleError {
                 "check project-id, region and cluster-name (or dplatform, its default):\ngcloud container clusters list --project {}",
                 name.project
             ),
-            Self::NoEndpoint { name, there, .. } => {
-                let words: Vec<_> = there.iter().map(|kind| kind.word()).collect();
-                let other = match words.as_slice() {
-                    [] => "it has no endpoint at all; ".to_owned(),
-                    words => format!("set the environment's key cluster-endpoint to {}, or ", words.join(" or ")),
-                };
-                format!(
-                    "{other}open the DNS-based one:\ngcloud container clusters update {} --location {} --project {} --enable-dns-access",
-                    name.cluster, name.location, name.project
-                )
-            }
-            Self::Unreachable { class: Class::Certificate, .. } => {
-                AUTHORITY_HELP.to_owned()
-            }
+            Self::NoEndpoint { name, there, .. } => no_endpoint(name, there),
+            Self::Unreachable { class: Class::Certificate, .. } => AUTHORITY_HELP.to_owned(),
             Self::Unreachable { .. } => NETWORK_HELP.to_owned(),
-            Self::Unavailable { .. } => {
-                "see https://status.cloud.google.com and https://www.githubstatus.com; then run again".to_owned()
-            }
+            Self::Unavailable { .. } => OUTAGE.to_owned(),
             Self::Refused { .. } | Self::Nonsense { .. } | Self::Write { .. } => return None,
         })
     }
@@ -122,6 +112,28 @@ fn unknown_provider(identity: &Identity, repository: Option<&str>) -> String {
     )
 }
 
+fn claim_too_long(identity: &Identity, claims: &Claims) -> String {
+    let long: Vec<_> =
+        claims.too_long(LONGEST_CLAIM).map(|(name, length)| format!("{name} has {length}")).collect();
+    let long = if long.is_empty() { String::new() } else { format!(" ({} bytes)", long.join(", ")) };
+    format!(
+        "shorten the name of the branch, the repository or the environment{long}:\n{claims}\nor let the provider map a shorter one to google.subject; its mapping is shown by\n{}",
+        describe(identity)
+    )
+}
+
+fn no_endpoint(name: &ClusterName, there: &[ClusterEndpoint]) -> String {
+    let words: Vec<_> = there.iter().map(|kind| kind.word()).collect();
+    let other = match words.as_slice() {
+        [] => "it has no endpoint at all; ".to_owned(),
+        words => format!("set the environment's key cluster-endpoint to {}, or ", words.join(" or ")),
+    };
+    format!(
+        "{other}open the DNS-based one:\ngcloud container clusters update {} --location {} --project {} --enable-dns-access",
+        name.cluster, name.location, name.project
+    )
+}
+
 fn not_impersonable(identity: &Identity, repository: Option<&str>) -> String {
     format!(
         "list the repository in the tenant, or let it act as the account (or correct the account's name, which may not exist):\ngcloud iam service-accounts add-iam-policy-binding {} \\\n  --project {} --role roles/iam.workloadIdentityUser \\\n  --member principalSet://iam.googleapis.com/projects/{}/locations/global/workloadIdentityPools/{}/attribute.repository/{}",
@@ -142,10 +154,8 @@ mod tests {
     use reqwest::header::HeaderMap;
 
     use super::*;
-    use crate::edges::google::claims::Claims;
+    use crate::edges::google::Role;
     use crate::edges::google::refusal::{of_exchange, of_impersonation};
-    use crate::edges::google::{ClusterName, Role};
-    use crate::inputs::ClusterEndpoint;
     use sys::error::Failure;
     use sys::http::Answer;
     use workflow_commands::Secret;

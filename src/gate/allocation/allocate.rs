@@ -153,68 +153,107 @@ pub async fn allocate(
     github: &GitHub,
     patience: &Policy,
 ) -> Result<Allocated, Error> {
-    let Subject { prefix, commit, kind, bump: _ } = subject;
-    // Tags that GitHub told of before `git ls-remote` did.
-    let mut learned: Vec<VersionTag> = Vec::new();
-    // A tag whose creation failed without saying whether it took effect.
-    let mut unsure: Option<String> = None;
-    let (mut attempt, mut in_vain) = (1, 0);
-    let contest = Retrying { policy: *patience, watcher: github.watcher().clone() };
-    let Listing { mut tags, at } = listing;
+    let Listing { tags, at } = listing;
+    let mut contest = Contest { subject, github, read, tags, learned: Vec::new(), unsure: None, in_vain: 0 };
+    let retrying = Retrying { policy: *patience, watcher: github.watcher().clone() };
     let mut stale = at.elapsed() > FRESH;
+    let mut attempt = 1;
     loop {
-        tags.extend(learned.iter().cloned());
-        let level = level(subject, &tags, github).await?;
-        let decision = decide(prefix, &tags, commit, kind, level)?;
-        let Some(tag) = decision.tag.as_deref().filter(|_| decision.create) else {
-            let created = unsure.is_some() && unsure == decision.tag;
+        let decision = contest.decide().await?;
+        let Some(tag) = decision.tag.clone().filter(|_| decision.create) else {
+            let created = contest.unsure.is_some() && contest.unsure == decision.tag;
             return Ok(Allocated { created, ..decision.into() });
         };
         if std::mem::take(&mut stale) {
-            read_again(&mut tags, &mut learned, &read, prefix, github).await?;
+            contest.read_again().await?;
             continue;
         }
-        let answer = match github.create_tag(tag, commit).await {
-            Ok(Creation::Created) => return Ok(Allocated { created: true, ..decision.into() }),
-            Ok(Creation::Taken { after_failure, answer }) => {
-                if after_failure {
-                    unsure = Some(tag.to_owned());
-                }
-                answer
-            }
-            // The tag may be there although every answer was lost.
-            Err(error @ (GitHubError::Unavailable { .. } | GitHubError::RateLimited { .. })) => {
-                let there = read().await.is_ok_and(|tags| {
-                    tags.iter().any(|found| found.commit == *commit && prefix.tag(found.version) == tag)
-                });
-                return if there {
-                    Ok(Allocated { created: true, ..decision.into() })
-                } else {
-                    Err(error.into())
-                };
-            }
-            Err(error) => return Err(error.into()),
+        let Some(answer) = contest.create(&tag).await? else {
+            return Ok(Allocated { created: true, ..decision.into() });
         };
-        let what = format!("create the tag {tag} on commit {}", commit.short());
-        if !contest.yield_to_others(&what, &answer, attempt).await {
-            let (commit, tag) = (commit.clone(), tag.to_owned());
+        let what = format!("create the tag {tag} on commit {}", subject.commit.short());
+        if !retrying.yield_to_others(&what, &answer, attempt).await {
+            let commit = subject.commit.clone();
             return Err(Error::Contested { commit, tag, attempts: attempt, answer });
         }
         attempt += 1;
+        contest.read_again().await?;
+        contest.look_for(&tag).await?;
+    }
+}
 
-        read_again(&mut tags, &mut learned, &read, prefix, github).await?;
-        if !tags.iter().any(|found| prefix.tag(found.version) == tag) {
-            // git's side of the server may lag behind the API's: ask the side that refused.
-            let holder = github.tag_commit(tag).await?;
-            in_vain = if holder.is_none() { in_vain + 1 } else { 0 };
-            if in_vain == IN_VAIN
-                && let Some(other) = in_the_way(tag, github).await?
-            {
-                return Err(Error::Blocked { tag: tag.to_owned(), other });
+/// A run among others that want a version tag.
+struct Contest<'a, R> {
+    subject: Subject<'a>,
+    github: &'a GitHub,
+    /// Reads the remote's tags.
+    read: R,
+    /// The remote's tags, as they were read last.
+    tags: Vec<VersionTag>,
+    /// Tags that GitHub's API knew before `git ls-remote` did.
+    learned: Vec<VersionTag>,
+    /// A tag whose creation failed without saying whether it took effect.
+    unsure: Option<String>,
+    /// How often in a row GitHub refused a tag that does not exist.
+    in_vain: u32,
+}
+
+impl<R: AsyncFn() -> Result<Vec<VersionTag>, Unread>> Contest<'_, R> {
+    /// The version by all tags that are known.
+    async fn decide(&mut self) -> Result<Decision, Error> {
+        let Subject { prefix, commit, kind, bump: _ } = self.subject;
+        self.tags.extend(self.learned.iter().cloned());
+        let level = level(self.subject, &self.tags, self.github).await?;
+        Ok(decide(prefix, &self.tags, commit, kind, level)?)
+    }
+
+    /// Creates a tag. Returns GitHub's answer if the tag is taken.
+    async fn create(&mut self, tag: &str) -> Result<Option<String>, Error> {
+        let Subject { prefix, commit, .. } = self.subject;
+        match self.github.create_tag(tag, commit).await {
+            Ok(Creation::Created) => Ok(None),
+            Ok(Creation::Taken { after_failure, answer }) => {
+                if after_failure {
+                    self.unsure = Some(tag.to_owned());
+                }
+                Ok(Some(answer))
             }
-            let version = prefix.version(tag);
-            learned.extend(version.zip(holder).map(|(version, commit)| VersionTag { version, commit }));
+            // The tag may be there although every answer was lost.
+            Err(error @ (GitHubError::Unavailable { .. } | GitHubError::RateLimited { .. })) => {
+                let is_ours =
+                    |found: &VersionTag| found.commit == *commit && prefix.tag(found.version) == tag;
+                let there = (self.read)().await.is_ok_and(|tags| tags.iter().any(is_ours));
+                if there { Ok(None) } else { Err(error.into()) }
+            }
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// Reads the tags again. A tag that is no longer listed but still exists is learned.
+    async fn read_again(&mut self) -> Result<(), Error> {
+        let before = std::mem::replace(&mut self.tags, (self.read)().await?);
+        let missing = missing(before, &self.tags, &self.learned);
+        self.learned.extend(confirmed(missing, self.subject.prefix, self.github).await?);
+        Ok(())
+    }
+
+    /// Looks for a tag that GitHub refused to create. If it is not listed, git's side of the server may lag behind
+    /// the API's: ask the side that refused.
+    async fn look_for(&mut self, tag: &str) -> Result<(), Error> {
+        let prefix = self.subject.prefix;
+        if self.tags.iter().any(|found| prefix.tag(found.version) == tag) {
+            return Ok(());
+        }
+        let holder = self.github.tag_commit(tag).await?;
+        self.in_vain = if holder.is_none() { self.in_vain + 1 } else { 0 };
+        if self.in_vain == IN_VAIN
+            && let Some(other) = in_the_way(tag, self.github).await?
+        {
+            return Err(Error::Blocked { tag: tag.to_owned(), other });
+        }
+        let version = prefix.version(tag);
+        self.learned.extend(version.zip(holder).map(|(version, commit)| VersionTag { version, commit }));
+        Ok(())
     }
 }
 
@@ -228,20 +267,6 @@ async fn in_the_way(tag: &str, github: &GitHub) -> Result<Option<String>, GitHub
     }
     let below = github.tags(&format!("{tag}/"), |_| true).await?;
     Ok(below.into_iter().next().map(|tag| tag.name))
-}
-
-/// Reads the tags again. Those of before that are not listed any more and yet exist are `learned`.
-async fn read_again(
-    tags: &mut Vec<VersionTag>,
-    learned: &mut Vec<VersionTag>,
-    read: &impl AsyncFn() -> Result<Vec<VersionTag>, Unread>,
-    prefix: &Prefix,
-    github: &GitHub,
-) -> Result<(), Error> {
-    let before = std::mem::replace(tags, read().await?);
-    let missing = missing(before, tags, learned);
-    learned.extend(confirmed(missing, prefix, github).await?);
-    Ok(())
 }
 
 /// The tags that were there before and are not now, or are elsewhere.

@@ -103,24 +103,14 @@ impl Context {
         }
         let mut sources = sources(&request, &paths)?;
         let resolved = Box::pin(host.resolve(&request, &sources, &paths, connect)).await?;
-        let version_and_makefile = async {
-            let Some(Resolved { later, paths, makefile }) = resolved else {
-                let version = request.inputs.version.as_deref();
-                // git takes longest, so it is started first.
-                let (found, makefile) = tokio::join!(
-                    versions::read(host, &request, &paths, &prefix),
-                    defined(host, &request, &paths, &sources, version)
-                );
-                return Ok::<_, Failure>((found?, makefile?, None, paths));
-            };
-            let makefile = match makefile {
-                None => defined(host, &request, &paths, &sources, later.version.as_deref()).await?,
-                read => read,
-            };
-            Ok((host.found(&later, &request)?, makefile, Some(later), paths))
+        let found = async {
+            match resolved {
+                Some(resolved) => found_of_later(host, &request, &sources, resolved).await,
+                None => found_here(host, &request, &sources, paths).await,
+            }
         };
-        let (read, cloud) = tokio::join!(version_and_makefile, cloud::read(host, &request));
-        let (found, makefile, later, paths) = read?;
+        let (found, cloud) = tokio::join!(found, cloud::read(host, &request));
+        let Found { version: found, makefile, later, paths } = found?;
         if let Some(makefile) = &makefile {
             sources.add(makefile);
         }
@@ -259,6 +249,46 @@ impl Context {
     pub fn destination(&self) -> Option<&Values> {
         self.destination.as_ref().ok()
     }
+}
+
+/// What there is to run on.
+struct Found {
+    version: versions::Found,
+    makefile: Option<Makefile>,
+    later: Option<Later>,
+    paths: Paths,
+}
+
+/// The version of the commit under test and its Makefile.
+async fn found_here(
+    host: &Host<'_>,
+    request: &Request,
+    sources: &Sources,
+    paths: Paths,
+) -> Result<Found, Failure> {
+    let prefix = request.inputs.prefix()?;
+    let version = request.inputs.version.as_deref();
+    // git takes longest, so it is started first.
+    let (version, makefile) = tokio::join!(
+        versions::read(host, request, &paths, &prefix),
+        defined(host, request, &paths, sources, version)
+    );
+    Ok(Found { version: version?, makefile: makefile?, later: None, paths })
+}
+
+/// The same of the version that a later gate is about.
+async fn found_of_later(
+    host: &Host<'_>,
+    request: &Request,
+    sources: &Sources,
+    resolved: Resolved,
+) -> Result<Found, Failure> {
+    let Resolved { later, paths, makefile } = resolved;
+    let makefile = match makefile {
+        None => defined(host, request, &paths, sources, later.version.as_deref()).await?,
+        read => read,
+    };
+    Ok(Found { version: host.found(&later, request)?, makefile, later: Some(later), paths })
 }
 
 /// What the Makefile defines, for a command that asks.

@@ -122,36 +122,44 @@ pub(super) fn decide(context: &Context, decision: Decision, because: String) -> 
             });
         }
     };
-    let own = tags.iter().filter(|tag| tag.commit == eligibility.commit).map(|tag| tag.version);
-    let own: Vec<_> = own.collect();
-    let tag = prefix.tag(given);
     if child {
-        // One commit, one version: another one that it was released as stays its version.
-        if let Some(other) = own.iter().max().filter(|_| !own.contains(&given)) {
-            return Err(Failure::usage(
-                format!(
-                    "the commit {} was released as {other}, and the input `version` is {given}",
-                    eligibility.commit
-                ),
-                "run the whole workflow again: `version` gives the version that the commit has; nothing was run",
-            ));
-        }
-        if let Some(found) = tags.iter().find(|tag| tag.version == given && tag.commit != eligibility.commit)
-        {
-            let (commit, found) = (eligibility.commit.clone(), found.commit.clone());
-            return Err(release::Error::Taken { tag, commit, found }.into());
-        }
+        is_free(context, given)?;
     } else {
         stands(context, given)?;
     }
     let previous = tags.iter().map(|tag| tag.version).filter(|version| *version < given).max();
+    let own = VersionTag { version: given, commit: eligibility.commit.clone() };
     Ok(Version {
         version: given.to_string(),
         previous: Some(previous.unwrap_or(version::Version::ZERO).to_string()),
-        tag: own.contains(&given).then_some(tag),
+        tag: tags.contains(&own).then(|| prefix.tag(given)),
         create: false,
         because: because_given(),
     })
+}
+
+/// Refuses a version that a child of the commit cannot get: the commit has another version, or another commit has
+/// this one.
+fn is_free(context: &Context, given: version::Version) -> Result<(), Failure> {
+    let Context { prefix, tags, eligibility, .. } = context;
+    let (own, others): (Vec<_>, Vec<_>) = tags.iter().partition(|tag| tag.commit == eligibility.commit);
+    let is_given = |tag: &&&VersionTag| tag.version == given;
+    if let Some(other) = own.iter().max_by_key(|tag| tag.version)
+        && !own.iter().any(|tag| is_given(&tag))
+    {
+        return Err(Failure::usage(
+            format!(
+                "the commit {} was released as {}, and the input `version` is {given}",
+                eligibility.commit, other.version
+            ),
+            "run the whole workflow again: `version` gives the version that the commit has; nothing was run",
+        ));
+    }
+    if let Some(found) = others.iter().find(is_given) {
+        let (commit, found) = (eligibility.commit.clone(), found.commit.clone());
+        return Err(release::Error::Taken { tag: prefix.tag(given), commit, found }.into());
+    }
+    Ok(())
 }
 
 /// Whether the release has a commit of its own to make. The push of a version tag is about that tag.

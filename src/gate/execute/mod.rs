@@ -214,15 +214,9 @@ impl Execution<'_> {
                 if !earlier.is_empty() {
                     images::unchanged(progress)?;
                     for image in progress.images.clone() {
-                        let wanted = Wanted { passed: earlier, spared: None };
-                        Box::pin(self.let_through(
-                            &Tested::from(&image),
-                            &image.reference.repository,
-                            wanted,
-                            *records,
-                            progress,
-                        ))
-                        .await?;
+                        let (tested, at) = (Tested::from(&image), &image.reference.repository);
+                        let wanted = Wanted { passed: earlier, spared: None, records: *records };
+                        Box::pin(self.let_through(&tested, at, wanted, progress)).await?;
                     }
                 }
                 Ok(message)

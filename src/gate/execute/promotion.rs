@@ -53,7 +53,8 @@ impl Execution<'_> {
                 ..CopyOptions::default()
             };
             let now: &[String] = if *there == There::Same { &tags } else { &[] };
-            let work = self.edges.oci.copy(&source, &image.digest, &destination, now, &options);
+            let tested = source.digest(&image.digest);
+            let work = self.edges.oci.copy(&tested, &destination, now, &options);
             let tell = |line: &str| self.notice(&format!("{}: {line}", image.name));
             let copied = transfer.logged(tell, work).await?;
             for line in attachments(&copied.attached, false) {
@@ -66,7 +67,8 @@ impl Execution<'_> {
             self.record_promotion(promotion, image, (kept, records), progress).await?;
             if *there != There::Same {
                 let plain = CopyOptions { on_existing: options.on_existing, ..CopyOptions::default() };
-                self.edges.oci.copy(&destination, &image.digest, &destination, &tags, &plain).await?;
+                let copied = destination.digest(&image.digest);
+                self.edges.oci.copy(&copied, &destination, &tags, &plain).await?;
             }
             self.promoted(promotion, image, &tags[0], progress)?;
         }
@@ -169,13 +171,13 @@ impl Execution<'_> {
         for image in images {
             let source = promotion.source.image(&image.name).repository()?;
             let destination = promotion.destination.image(&image.name).repository()?;
-            let kept = self.let_through(&image, &source, wanted, promotion.record, progress).await?;
+            let kept = self.let_through(&image, &source, wanted, progress).await?;
             let there = self.destination(promotion, &image.name, &image.digest, progress).await?;
             // The same bytes may have been withdrawn there.
             let records = match there {
                 There::Free | There::Same if !off && source != destination => {
-                    self.let_through(&image, &destination, Wanted::default(), promotion.record, progress)
-                        .await?
+                    let wanted = Wanted { passed: &[], spared: None, records: promotion.record };
+                    self.let_through(&image, &destination, wanted, progress).await?
                 }
                 _ => Vec::new(),
             };

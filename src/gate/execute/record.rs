@@ -13,12 +13,14 @@ use oci::{Digest, Reference, Repository};
 use sys::error::{Exit, Failure};
 
 /// What the records of an image must say.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
     /// The gates that it must have passed.
     pub(super) passed: &'a [Stage],
     /// The gate that must not have rejected it; whether it passed is known from elsewhere.
     pub(super) spared: Option<Stage>,
+    /// Whether a missing record is an error.
+    pub(super) records: Records,
 }
 
 impl Execution<'_> {
@@ -35,16 +37,16 @@ impl Execution<'_> {
         image: &Tested,
         at: &Repository,
         wanted: Wanted<'_>,
-        records: Records,
         progress: &mut Progress,
     ) -> Result<Vec<Kept>, Failure> {
+        let Wanted { passed, spared, records } = wanted;
         if records == Records::Off {
             return Ok(Vec::new());
         }
         let reference = at.tag(&progress.plan.version.version)?.to_string();
         let kept = match record::read(&self.edges.oci, at, &image.digest).await {
             Ok(kept) => kept,
-            Err(error) if records == Records::Required && !wanted.passed.is_empty() => {
+            Err(error) if records == Records::Required && !passed.is_empty() => {
                 return Err(
                     Failure::from(error).context(format!("the records of {reference} cannot be read"))
                 );
@@ -59,10 +61,10 @@ impl Execution<'_> {
             return Err(rejected(&reference, why));
         }
         let mut missing = Vec::new();
-        for stage in wanted.passed.iter().chain(&wanted.spared) {
+        for stage in passed.iter().chain(&spared) {
             match rule.judge(&found, stage.word()) {
                 Finding::Rejected(why) => return Err(rejected(&reference, why)),
-                Finding::Missing(why) if wanted.passed.contains(stage) => missing.push((stage.word(), why)),
+                Finding::Missing(why) if passed.contains(stage) => missing.push((stage.word(), why)),
                 Finding::Passed | Finding::Missing(_) => {}
             }
         }
@@ -251,12 +253,11 @@ impl Execution<'_> {
 /// What the records of an image must say before a promotion. Where this run ran the gate, or the run that
 /// did handed the digests over, it is known that the image passed; of a promotion by hand only records say so.
 pub(super) fn wanted(promotion: &Promotion, plan: &Plan) -> Wanted<'static> {
-    match (plan.command == Command::Promote, by_hand(plan)) {
-        (_, true) => Wanted { passed: promotion.stage.earlier(), spared: None },
-        (handed_over, false) => {
-            Wanted { passed: ended_by(promotion).earlier(), spared: handed_over.then(|| ended_by(promotion)) }
-        }
-    }
+    let (passed, spared) = match (plan.command == Command::Promote, by_hand(plan)) {
+        (_, true) => (promotion.stage.earlier(), None),
+        (handed_over, false) => (ended_by(promotion).earlier(), handed_over.then(|| ended_by(promotion))),
+    };
+    Wanted { passed, spared, records: promotion.record }
 }
 
 /// The gate that a promotion ends.

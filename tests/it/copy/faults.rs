@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::registry::{Account, Auth, Fault, Faults, Options, Server};
-use ::oci::{Client, CopyOptions, Manifest, Repository, Settings, TagOrDigest};
+use ::oci::{Client, CopyOptions, Manifest, Repository, Settings};
 use ::workflow_commands::Secret;
 
 use super::{Embedded, assert_complete};
@@ -85,7 +85,7 @@ async fn copy(
     to: &Repository,
 ) -> Result<(), ::oci::OciError> {
     let options = CopyOptions { concurrency: 3, ..options() };
-    client.copy(from, &image.digest, to, &["1".into()], &options).await.map(|_| ())
+    client.copy(&from.digest(&image.digest), to, &["1".into()], &options).await.map(|_| ())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -179,7 +179,8 @@ async fn one_fault_at_any_request_of_a_copy_with_referrers() {
             let what = format!("{kind} at {position}");
             let options = CopyOptions { concurrency: 3, include_referrers: true, ..options() };
             let client = impatient();
-            let copied = client.copy(&source, &image.digest, &destination, &["1".into()], &options).await;
+            let copied =
+                client.copy(&source.digest(&image.digest), &destination, &["1".into()], &options).await;
             let reached = seen.reached(position);
             if copied.is_ok() {
                 let found = client.referrers(&destination, &image.digest).await.unwrap();
@@ -244,11 +245,8 @@ async fn a_tag_that_moves_while_it_is_read_gives_one_image_or_the_other() {
         let server = Server::start(options).await.unwrap();
         let source = repository(&server.address().to_string(), "test/app");
         let destination = repository(&to.host(), &format!("p{position}"));
-        let now = TagOrDigest::Tag("now".into());
-        let report = client()
-            .copy_which(&source, &now, &destination, &["1".into()], &CopyOptions::default())
-            .await
-            .unwrap();
+        let now = source.tag("now").unwrap();
+        let report = client().copy(&now, &destination, &["1".into()], &CopyOptions::default()).await.unwrap();
         let expected = if position == 1 { &second } else { &first };
         assert_eq!(report.digest, expected.digest, "{position}");
         judge("moved", Ok(()), &destination, expected).await;

@@ -93,9 +93,9 @@ async fn check(node: Node, client: &Client, from: &Repository, to: &[Repository;
     for at in to {
         let options = CopyOptions { include_referrers: true, ..CopyOptions::default() };
         let foreseen = CopyOptions { dry_run: true, ..options.clone() };
-        let foreseen = client.copy(from, &image.digest, at, &["1".into()], &foreseen).await.unwrap();
+        let foreseen = client.copy(&from.digest(&image.digest), at, &["1".into()], &foreseen).await.unwrap();
         assert_eq!(client.resolve(at, &tag("1")).await.unwrap(), None);
-        let report = client.copy(from, &image.digest, at, &["1".into()], &options).await.unwrap();
+        let report = client.copy(&from.digest(&image.digest), at, &["1".into()], &options).await.unwrap();
         assert_eq!(
             (report.moved, report.mounted, report.skipped),
             (foreseen.moved, foreseen.mounted, foreseen.skipped)
@@ -107,7 +107,7 @@ async fn check(node: Node, client: &Client, from: &Repository, to: &[Repository;
             assert_complete(client, at, &one.digest).await;
         }
         attached = report.attached.len();
-        let again = client.copy(from, &image.digest, at, &["1".into()], &options).await.unwrap();
+        let again = client.copy(&from.digest(&image.digest), at, &["1".into()], &options).await.unwrap();
         assert!(again.unchanged && again.moved.blobs == 0 && again.manifests == 0, "{again:?}");
     }
     attached
@@ -144,7 +144,7 @@ async fn a_manifest_of_a_type_that_nobody_knows_comes_over() {
         "config": builder.blob("application/vnd.acme.config", "{}".into()).await, "layers": [blob], "acme": [1]});
     let thing = builder.push(&document, Some("1")).await;
     let at = repository(&to.host(), "prod/thing");
-    client.copy(&source, &thing.digest, &at, &["1".into()], &CopyOptions::default()).await.unwrap();
+    client.copy(&source.digest(&thing.digest), &at, &["1".into()], &CopyOptions::default()).await.unwrap();
     assert_eq!(client.manifest(&at, &tag("1")).await.unwrap(), thing);
     assert_eq!(thing.media_type, "application/vnd.acme.thing.v7+json");
     assert_complete(&client, &at, &thing.digest).await;

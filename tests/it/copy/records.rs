@@ -56,7 +56,7 @@ async fn travel(from: &str, to: &str) {
     let (source, at) = (repository(from, "extended-test/app"), repository(to, "prod/app"));
     let image = promoted(&client, &source).await;
     let options = CopyOptions { include_referrers: true, ..CopyOptions::default() };
-    client.copy(&source, &image.digest, &at, &["1.2.3".into()], &options).await.unwrap();
+    client.copy(&source.digest(&image.digest), &at, &["1.2.3".into()], &options).await.unwrap();
     let name = format!("{at}:1.2.3");
 
     let all = "fast-feedback,extended-test";
@@ -103,7 +103,10 @@ async fn records_are_carried_where_other_referrers_stay_behind() {
     let client = client();
     let (source, at) = (repository(&from.host(), "extended-test/app"), repository(&to.host(), "prod/app"));
     let image = promoted(&client, &source).await;
-    client.copy(&source, &image.digest, &at, &["1.2.3".into()], &CopyOptions::default()).await.unwrap();
+    client
+        .copy(&source.digest(&image.digest), &at, &["1.2.3".into()], &CopyOptions::default())
+        .await
+        .unwrap();
     assert!(client.referrers(&at, &image.digest).await.unwrap().is_empty());
     let kept = record::read(&client, &source, &image.digest).await.unwrap();
     assert_eq!(kept.len(), 3);

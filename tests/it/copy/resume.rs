@@ -58,7 +58,7 @@ async fn an_upload_that_breaks_again_and_again_goes_on_each_time() {
     });
     let to = Embedded::start(Some(faults)).await;
     let (source, at) = (repository(front.host(), "test/app"), repository(&to.host(), "prod/app"));
-    let report = client().copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap();
+    let report = client().copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap();
     assert_eq!((report.moved.blobs, report.digest == image.digest), (2, true));
     assert_complete(&client(), &at, &image.digest).await;
 
@@ -110,7 +110,7 @@ async fn a_registry_that_does_not_know_gets_it_all_again() {
         });
         let to = Embedded::start(Some(faults)).await;
         let at = repository(&to.host(), "prod/app");
-        let result = client().copy(&source, &image.digest, &at, &["1".into()], &options()).await;
+        let result = client().copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await;
         result.unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_complete(&client(), &at, &image.digest).await;
         let sessions = sessions(&to);
@@ -172,7 +172,7 @@ async fn on_a_wire_that_is_cut() {
         // A registry needs a moment to see that the wire is cut, and to store what came before.
         let policy = Policy { base: Duration::from_millis(200), ..Policy::default() };
         let client = || Client::new(Settings { policy, ..settings() });
-        client().copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap();
+        client().copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap();
         assert_complete(&client(), &repository(&host, "prod/app"), &image.digest).await;
         let passed = passed.load(Ordering::Relaxed);
         assert!(passed > 6 * MB as u64 && passed < most as u64, "{passed} bytes passed");

@@ -65,10 +65,12 @@ async fn a_copy_between_two_logins() {
     let source = repository(from.host(), "test/app");
     let image = shop(&client, &source).await;
     let to_prod = repository(to.host(), "prod/app");
-    let report = client.copy(&source, &image.digest, &to_prod, &["1".into()], &options()).await.unwrap();
+    let report =
+        client.copy(&source.digest(&image.digest), &to_prod, &["1".into()], &options()).await.unwrap();
     assert_eq!(report.moved.blobs, 4);
     let to_test = repository(to.host(), "test/app");
-    let error = client.copy(&source, &image.digest, &to_test, &["1".into()], &options()).await.unwrap_err();
+    let error =
+        client.copy(&source.digest(&image.digest), &to_test, &["1".into()], &options()).await.unwrap_err();
     assert!(error.is_denied(), "{error}");
     assert_eq!((to.tags("prod/app"), to.tags("test/app")), (vec!["1".to_owned()], vec![]));
 }
@@ -125,7 +127,7 @@ async fn one_token_serves_a_whole_copy() {
     let front = Front::start(registry.host(), move |seen| issuer.act(seen)).await;
     let (from, to) = (repository(front.host(), "test/app"), repository(front.host(), "prod/app"));
     let client = as_user(front.host(), "u", "p");
-    let report = client.copy(&from, &image.digest, &to, &["1".into()], &options()).await.unwrap();
+    let report = client.copy(&from.digest(&image.digest), &to, &["1".into()], &options()).await.unwrap();
     assert_eq!(report.mounted.blobs, 4);
     let asked = token_requests(&front);
     assert_eq!(asked.len(), 1, "{asked:?}");
@@ -151,7 +153,7 @@ async fn tokens_that_end_in_mid_copy_are_renewed() {
     let front = Front::start(to.host(), move |seen| issuer.act(seen)).await;
     let at = repository(front.host(), "prod/app");
     let one_by_one = ::oci::CopyOptions { concurrency: 1, ..options() };
-    client().copy(&source, &image.digest, &at, &["1".into()], &one_by_one).await.unwrap();
+    client().copy(&source.digest(&image.digest), &at, &["1".into()], &one_by_one).await.unwrap();
     assert!(token_requests(&front).len() >= 4);
     assert_whole(&repository(to.host(), "prod/app"), "1", &image).await;
 }
@@ -172,7 +174,7 @@ async fn rights_to_one_side_at_a_time_are_enough() {
     })
     .await;
     let (from, to) = (repository(front.host(), "test/app"), repository(front.host(), "prod/app"));
-    let report = client().copy(&from, &image.digest, &to, &["1".into()], &options()).await.unwrap();
+    let report = client().copy(&from.digest(&image.digest), &to, &["1".into()], &options()).await.unwrap();
     assert_eq!((report.moved.blobs, report.mounted.blobs), (4, 0));
     assert_whole(&repository(registry.host(), "prod/app"), "1", &image).await;
 }

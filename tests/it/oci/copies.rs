@@ -27,7 +27,7 @@ async fn between_registries_every_byte_moves_once() {
     let listener = Listener::new(move |event| list.lock().unwrap().push(event));
     let tags = ["1.2.3".to_owned(), "latest".to_owned()];
     let options = CopyOptions { listener, ..options() };
-    let report = client.copy(&source, &image.digest, &destination, &tags, &options).await.unwrap();
+    let report = client.copy(&source.digest(&image.digest), &destination, &tags, &options).await.unwrap();
 
     let contents = image.contents().unwrap();
     let config = contents.blobs[0].size;
@@ -57,8 +57,10 @@ async fn within_a_registry_no_byte_moves() {
     let front = Front::start(registry.host(), |_| Act::Pass).await;
     let (source, destination) =
         (repository(front.host(), "test/app"), repository(front.host(), "extended-test/app"));
-    let report =
-        client.copy(&source, &image.digest, &destination, &["1.2.3".into()], &options()).await.unwrap();
+    let report = client
+        .copy(&source.digest(&image.digest), &destination, &["1.2.3".into()], &options())
+        .await
+        .unwrap();
     assert_eq!((report.mounted.blobs, report.moved.blobs, report.skipped.blobs), (4, 0, 0));
     assert_whole(&repository(registry.host(), "extended-test/app"), "1.2.3", &image).await;
     // The tag and the manifest are looked at, a mount a blob, the manifest is written, and read back.
@@ -73,21 +75,25 @@ async fn what_is_there_is_not_moved_again() {
     let front = Front::start(to.host(), |_| Act::Pass).await;
     let destination = repository(front.host(), "prod/app");
     let image = shop(&client, &source).await;
-    client.copy(&source, &image.digest, &destination, &["1".into()], &options()).await.unwrap();
+    client.copy(&source.digest(&image.digest), &destination, &["1".into()], &options()).await.unwrap();
 
     let before = front.seen().len();
-    let report = client.copy(&source, &image.digest, &destination, &["1".into()], &options()).await.unwrap();
+    let report =
+        client.copy(&source.digest(&image.digest), &destination, &["1".into()], &options()).await.unwrap();
     assert!(report.unchanged);
     assert_eq!((report.manifests, report.moved, report.skipped), Default::default());
     assert_eq!(front.seen().len() - before, 1);
 
-    let report = client.copy(&source, &image.digest, &destination, &["2".into()], &options()).await.unwrap();
+    let report =
+        client.copy(&source.digest(&image.digest), &destination, &["2".into()], &options()).await.unwrap();
     assert_eq!((report.unchanged, report.skipped.blobs, report.moved.blobs), (false, 4, 0));
     assert_whole(&repository(to.host(), "prod/app"), "2", &image).await;
 
     // A new name in the same repository is two manifests: one read, one written.
-    let report =
-        client.copy(&destination, &image.digest, &destination, &["3".into()], &options()).await.unwrap();
+    let report = client
+        .copy(&destination.digest(&image.digest), &destination, &["3".into()], &options())
+        .await
+        .unwrap();
     assert_eq!((report.manifests, report.skipped, report.mounted), (1, Tally::default(), Tally::default()));
     assert_whole(&repository(to.host(), "prod/app"), "3", &image).await;
 }
@@ -105,8 +111,10 @@ async fn all_platforms_come_along_children_first() {
     for same_registry in [false, true] {
         let host = if same_registry { from.host() } else { to.host() };
         let destination = repository(host, "prod/app");
-        let report =
-            client.copy(&source, &outer.digest, &destination, &["outer".into()], &options()).await.unwrap();
+        let report = client
+            .copy(&source.digest(&outer.digest), &destination, &["outer".into()], &options())
+            .await
+            .unwrap();
         assert_eq!(report.manifests, 4);
         assert_eq!(report.moved.blobs + report.mounted.blobs, 5);
         assert_eq!(report.mounted.blobs > 0, same_registry);
@@ -144,7 +152,7 @@ async fn docker_types_and_artifacts_stay_what_they_are() {
         "layers": [builder.blob("application/vnd.cncf.helm.chart.content.v1.tar+gzip", noise(2, 100)).await]});
     let chart = builder.push(&chart, None).await;
     for (image, tag) in [(&list, "list"), (&chart, "chart")] {
-        client.copy(&source, &image.digest, &destination, &[tag.into()], &options()).await.unwrap();
+        client.copy(&source.digest(&image.digest), &destination, &[tag.into()], &options()).await.unwrap();
         let raw = format!("docker://{destination}:{tag}");
         let raw = super::skopeo(&["inspect", "--raw", "--tls-verify=false", &raw]).await.unwrap();
         assert_eq!(raw, image.bytes);
@@ -166,7 +174,8 @@ async fn foreign_layers_stay_where_they_are() {
     let image = json!({"schemaVersion": 2, "mediaType": DOCKER_MANIFEST, "config": config,
         "layers": [foreign, builder.blob(LAYER, noise(1, 100)).await]});
     let image = builder.push(&image, None).await;
-    let report = client.copy(&source, &image.digest, &destination, &["1".into()], &options()).await.unwrap();
+    let report =
+        client.copy(&source.digest(&image.digest), &destination, &["1".into()], &options()).await.unwrap();
     assert_eq!((report.foreign, report.moved.blobs), (Tally { blobs: 1, bytes: 4 }, 2));
     assert_eq!(client.manifest(&destination, &tag("1")).await.unwrap(), image);
 }
@@ -213,7 +222,8 @@ async fn an_index_may_name_blobs() {
     .await;
     let destination = repository(behind.host(), "cache");
     let from = repository(front.host(), "cache");
-    let report = client.copy(&from, &index.digest, &destination, &["1".into()], &options()).await.unwrap();
+    let report =
+        client.copy(&from.digest(&index.digest), &destination, &["1".into()], &options()).await.unwrap();
     assert_eq!((report.moved, report.manifests), (Tally { blobs: 1, bytes: 1000 }, 1));
     assert!(client.has_blob(&repository(to.host(), "cache"), &descriptor(&layer)).await.unwrap());
 }
@@ -226,7 +236,7 @@ async fn a_tag_in_use_does_not_move_unless_told_to() {
     let old = shop(&client, &destination).await;
     let new = Builder { client: &client, at: &source }.image("amd64", &[noise(7, 100)]).await;
     let tags = ["1.2.3".to_owned()];
-    let error = client.copy(&source, &new.digest, &destination, &tags, &options()).await.unwrap_err();
+    let error = client.copy(&source.digest(&new.digest), &destination, &tags, &options()).await.unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, OciError::Taken { .. }), "{text}");
     assert!(text.contains(old.digest.as_str()) && text.contains(new.digest.as_str()), "{text}");
@@ -234,7 +244,7 @@ async fn a_tag_in_use_does_not_move_unless_told_to() {
     assert!(!client.has_blob(&destination, &new.contents().unwrap().blobs[1]).await.unwrap());
 
     let options = CopyOptions { on_existing: OnExisting::Overwrite, ..options() };
-    client.copy(&source, &new.digest, &destination, &tags, &options).await.unwrap();
+    client.copy(&source.digest(&new.digest), &destination, &tags, &options).await.unwrap();
     assert_whole(&destination, "1.2.3", &new).await;
 }
 
@@ -258,7 +268,7 @@ async fn a_tag_that_somebody_else_writes_meanwhile_is_seen() {
     })
     .await;
     let (from, to) = (repository(front.host(), "test/app"), repository(front.host(), "prod/app"));
-    let error = client.copy(&from, &image.digest, &to, &["1".into()], &options()).await.unwrap_err();
+    let error = client.copy(&from.digest(&image.digest), &to, &["1".into()], &options()).await.unwrap_err();
     let OciError::Moved { expected, found, .. } = &error else { unreachable!("{error}") };
     assert_eq!((expected, found.as_ref()), (&image.digest, Some(&other.digest)));
 }
@@ -271,7 +281,8 @@ async fn a_large_layer_streams_through() {
     let layers: Vec<_> = (0..40).map(|seed| noise(seed, 20_000)).chain([noise(99, 24_000_000)]).collect();
     let image = Builder { client: &client, at: &source }.image("amd64", &layers).await;
     let options = CopyOptions { concurrency: 3, ..options() };
-    let report = client.copy(&source, &image.digest, &destination, &["1".into()], &options).await.unwrap();
+    let report =
+        client.copy(&source.digest(&image.digest), &destination, &["1".into()], &options).await.unwrap();
     assert_eq!(report.moved.blobs, 42);
     assert_whole(&destination, "1", &image).await;
 }

@@ -45,7 +45,12 @@ async fn one_fault_anywhere_at_the_destination_is_survived() {
             let (front, count) = faulty(to.host(), position, fault).await;
             let (client, message) = watched(settings());
             let result = client
-                .copy(&source, &image.digest, &repository(front.host(), &name), &["1".into()], &options())
+                .copy(
+                    &source.digest(&image.digest),
+                    &repository(front.host(), &name),
+                    &["1".into()],
+                    &options(),
+                )
                 .await;
             result.unwrap_or_else(|error| panic!("{kind} at {position}: {error}"));
             assert_eq!(to.tags(&name), ["1"]);
@@ -76,7 +81,7 @@ async fn one_fault_anywhere_at_the_source_is_survived() {
             let (front, _) = faulty(from.host(), position, fault).await;
             let (client, message) = watched(settings());
             let (source, at) = (repository(front.host(), "test/app"), repository(to.host(), &name));
-            let result = client.copy(&source, &image.digest, &at, &["1".into()], &options()).await;
+            let result = client.copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await;
             result.unwrap_or_else(|error| panic!("{kind} at {position}: {error}"));
             assert!(!message.lock().unwrap().is_empty(), "{kind} at {position}");
             assert_eq!(client.manifest(&at, &super::tag("1")).await.unwrap(), image);
@@ -94,7 +99,7 @@ async fn silence_is_given_up_and_tried_again() {
         let (client, message) = watched(Settings { stall: Duration::from_millis(300), ..settings() });
         let (source, name) = (repository(front.host(), "test/app"), format!("p{position}"));
         let at = repository(behind.host(), &name);
-        client.copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap();
+        client.copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap();
         assert!(message.lock().unwrap().iter().any(|again| again.why.contains("nothing moved for 0.3 s")));
         assert_eq!(to.tags(&name), ["1"]);
     }
@@ -115,7 +120,8 @@ async fn a_registry_that_keeps_failing_gets_no_tag() {
     })
     .await;
     let at = repository(front.host(), "prod/app");
-    let error = client().copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap_err();
+    let error =
+        client().copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap_err();
     let text = error.to_string();
     assert!(matches!(&error, OciError::Refused(_)), "{text}");
     assert!(text.contains("503: UNAVAILABLE disk full") && text.contains("upload of blob sha256:"), "{text}");
@@ -127,7 +133,8 @@ async fn a_registry_that_keeps_failing_gets_no_tag() {
     })
     .await;
     let at = repository(front.host(), "prod/app");
-    let error = client().copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap_err();
+    let error =
+        client().copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap_err();
     assert!(error.to_string().contains("429"), "{error}");
     assert_eq!(front.seen().len(), 1);
 }
@@ -141,8 +148,9 @@ async fn blobs_that_are_missing_or_damaged_at_the_source_are_named() {
     let path = from.blob_path(blob.as_str());
     let content = std::fs::read(&path).unwrap();
     let at = repository(to.host(), "prod/app");
-    let copy =
-        || async { client().copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap_err() };
+    let copy = || async {
+        client().copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap_err()
+    };
 
     let mut other = content.clone();
     other[1000] ^= 1;
@@ -161,7 +169,7 @@ async fn blobs_that_are_missing_or_damaged_at_the_source_are_named() {
     assert!(to.tags("prod/app").is_empty());
 
     std::fs::write(&path, &content).unwrap();
-    client().copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap();
+    client().copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap();
     assert_whole(&at, "1", &image).await;
 }
 
@@ -175,7 +183,7 @@ async fn a_mount_that_becomes_an_upload_uses_its_session() {
     })
     .await;
     let (from, to) = (repository(front.host(), "test/app"), repository(front.host(), "prod/app"));
-    let report = client().copy(&from, &image.digest, &to, &["1".into()], &options()).await.unwrap();
+    let report = client().copy(&from.digest(&image.digest), &to, &["1".into()], &options()).await.unwrap();
     assert_eq!((report.moved.blobs, report.mounted.blobs), (4, 0));
     let posts = front.seen().iter().filter(|seen| seen.method == "POST").count();
     assert_eq!(posts, 4);
@@ -183,7 +191,7 @@ async fn a_mount_that_becomes_an_upload_uses_its_session() {
 
     // What is there is not moved again for that, and the sessions are given back.
     let before = front.seen().len();
-    let report = client().copy(&from, &image.digest, &to, &["2".into()], &options()).await.unwrap();
+    let report = client().copy(&from.digest(&image.digest), &to, &["2".into()], &options()).await.unwrap();
     assert_eq!((report.skipped.blobs, report.moved.blobs), (4, 0));
     let seen = front.seen().split_off(before);
     let count = |method: &str| {
@@ -207,7 +215,8 @@ async fn a_mount_that_is_refused_becomes_an_upload() {
         .await;
         let name = format!("prod/app{number}");
         let (from, to) = (repository(front.host(), "test/app"), repository(front.host(), &name));
-        let report = client().copy(&from, &image.digest, &to, &["1".into()], &options()).await.unwrap();
+        let report =
+            client().copy(&from.digest(&image.digest), &to, &["1".into()], &options()).await.unwrap();
         assert_eq!(report.moved.blobs, 4, "{status}");
         assert_eq!(registry.tags(&name), ["1"]);
     }
@@ -233,15 +242,15 @@ async fn a_copy_that_is_cut_off_leaves_no_tag_and_is_taken_up_again() {
             }
         });
         let options = CopyOptions { listener, concurrency: 2, ..options() };
-        let tags = ["1".to_owned()];
+        let (tested, tags) = (source.digest(&image.digest), ["1".to_owned()]);
         tokio::select! {
             biased;
             message = message => message.unwrap(),
-            result = client.copy(&source, &image.digest, &at, &tags, &options) => panic!("{result:?}"),
+            result = client.copy(&tested, &at, &tags, &options) => panic!("{result:?}"),
         }
         assert!(to.tags("prod/app").is_empty());
     }
-    let report = client.copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap();
+    let report = client.copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap();
     assert!(report.skipped.blobs >= 6, "{report:?}");
     assert_eq!(report.skipped.blobs + report.moved.blobs, 13);
     assert_whole(&at, "1", &image).await;

@@ -95,7 +95,7 @@ async fn copied(
 ) -> Result<CopyReport, OciError> {
     let at = repository(registry.host(), "prod/app");
     let with = CopyOptions { include_referrers: true, ..options() };
-    with_login(registry.host()).copy(source, &image.digest, &at, &["1".into()], &with).await
+    with_login(registry.host()).copy(&source.digest(&image.digest), &at, &["1".into()], &with).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,11 +114,11 @@ async fn copies_go_to_each_of_them_and_come_from_each() {
         let (client, at) = (with_login(registry.host()), repository(registry.host(), "prod/app"));
         for name in ["live/app", "live/app", "prod/app"] {
             let to = repository(registry.host(), name);
-            let result = client.copy(&at, &image.digest, &to, &["2".into()], &options()).await;
+            let result = client.copy(&at.digest(&image.digest), &to, &["2".into()], &options()).await;
             result.unwrap_or_else(|error| panic!("{what}: {error}"));
         }
         let back = repository(from.host(), "back/app");
-        let result = client.copy_which(&at, &tag("1"), &back, &["1".into()], &options()).await;
+        let result = client.copy(&at.tag("1").unwrap(), &back, &["1".into()], &options()).await;
         assert_eq!(result.unwrap_or_else(|error| panic!("{what}: {error}")).digest, image.digest, "{what}");
         for seen in registry.storage() {
             assert_eq!(seen.header("authorization"), "", "{what}: {seen:?}");
@@ -148,7 +148,7 @@ async fn a_tag_that_cannot_be_read_is_not_taken_from_another_image() {
     for status in [401, 403] {
         let registry = OddRegistry::start(vec![Odd::MissingIs(status)]);
         let at = repository(registry.host(), "prod/app");
-        client().copy(&source, &other.digest, &at, &["1".into()], &options()).await.unwrap();
+        client().copy(&source.digest(&other.digest), &at, &["1".into()], &options()).await.unwrap();
 
         // The tag is refused, whatever it holds; the rest of the repository is shown.
         let upstream = registry.plain();
@@ -161,7 +161,8 @@ async fn a_tag_that_cannot_be_read_is_not_taken_from_another_image() {
         let front = Front::start(&upstream, hidden).await;
         let at = repository(front.host(), "prod/app");
         // By the list of tags somebody could tell; what cannot be read back is an error in any case.
-        let error = client().copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap_err();
+        let error =
+            client().copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap_err();
         assert!(error.is_denied(), "{error}");
 
         // Nothing of the repository is shown: whether the tag is free cannot be known, and it stays.
@@ -171,11 +172,12 @@ async fn a_tag_that_cannot_be_read_is_not_taken_from_another_image() {
         };
         let front = Front::start(&upstream, blind).await;
         let to = repository(front.host(), "prod/app");
-        let error = client().copy(&source, &image.digest, &to, &["2".into()], &options()).await.unwrap_err();
+        let error =
+            client().copy(&source.digest(&image.digest), &to, &["2".into()], &options()).await.unwrap_err();
         assert!(error.is_denied(), "{error}");
         let plain = repository(&upstream, "prod/app");
         assert_eq!(client().resolve(&plain, &tag("2")).await.unwrap(), None);
-        client().copy(&source, &image.digest, &plain, &["2".into()], &over).await.unwrap();
+        client().copy(&source.digest(&image.digest), &plain, &["2".into()], &over).await.unwrap();
     }
 }
 
@@ -187,7 +189,7 @@ async fn a_tag_that_shows_up_before_it_is_written_is_not_taken() {
     let other = Builder { client: &client(), at: &source }.image("arm64", &[noise(9, 500)]).await;
     let to = DockerRegistry::start();
     let plain = repository(to.host(), "prod/app");
-    client().copy(&source, &other.digest, &plain, &["1".into()], &options()).await.unwrap();
+    client().copy(&source.digest(&other.digest), &plain, &["1".into()], &options()).await.unwrap();
     // Refused until the repository is written to.
     let written = std::sync::atomic::AtomicBool::new(false);
     let front = Front::start(to.host(), move |seen| {
@@ -200,7 +202,8 @@ async fn a_tag_that_shows_up_before_it_is_written_is_not_taken() {
     })
     .await;
     let at = repository(front.host(), "prod/app");
-    let error = client().copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap_err();
+    let error =
+        client().copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap_err();
     assert!(matches!(&error, OciError::Taken { holds, .. } if *holds == other.digest), "{error}");
     assert_eq!(client().resolve(&plain, &tag("1")).await.unwrap().unwrap().digest, other.digest);
 }
@@ -214,7 +217,8 @@ async fn rights_that_are_missing_stay_an_error() {
         let to = DockerRegistry::start();
         let front = Front::start(to.host(), move |_| Act::Answer(status, vec![], String::new())).await;
         let at = repository(front.host(), "prod/app");
-        let error = client().copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap_err();
+        let error =
+            client().copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap_err();
         assert!(error.is_denied() && error.help().is_some(), "{error}");
         let error = client().push_blob(&at, &Content::Bytes("x".into())).await.unwrap_err();
         assert!(error.is_denied(), "{error}");
@@ -325,8 +329,8 @@ async fn immutable_tags_take_the_same_bytes_again() {
             let at = at.clone();
             async move { client().push_manifest(&at, &manifest, &tag("1")).await }
         };
-        client().copy(&source, &other.digest, &at, &[], &options()).await.unwrap();
-        client().copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap();
+        client().copy(&source.digest(&other.digest), &at, &[], &options()).await.unwrap();
+        client().copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap();
         push(image.clone()).await.unwrap();
         let error = push(other.clone()).await.unwrap_err();
         let text = format!("{error} {}", error.help().unwrap());
@@ -336,9 +340,11 @@ async fn immutable_tags_take_the_same_bytes_again() {
         }
         // A copy that finds the tag free, and then taken by the same bytes.
         let over = CopyOptions { on_existing: OnExisting::Overwrite, ..options() };
-        let error = client().copy(&source, &other.digest, &at, &["1".into()], &over).await.unwrap_err();
+        let error =
+            client().copy(&source.digest(&other.digest), &at, &["1".into()], &over).await.unwrap_err();
         assert!(matches!(error, OciError::Immutable { .. }), "{error}");
-        let error = client().copy(&source, &other.digest, &at, &["1".into()], &options()).await.unwrap_err();
+        let error =
+            client().copy(&source.digest(&other.digest), &at, &["1".into()], &options()).await.unwrap_err();
         assert!(matches!(error, OciError::Taken { .. }), "{error}");
         assert_eq!(client().resolve(&at, &tag("1")).await.unwrap().unwrap().digest, image.digest);
     }

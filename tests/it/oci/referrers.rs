@@ -44,7 +44,8 @@ async fn referrers_come_along_by_the_tag_that_stands_in_for_the_api() {
     assert_eq!(listed[0].annotations["made"], "by the test");
 
     let with = CopyOptions { include_referrers: true, ..options() };
-    let report = client.copy(&source, &image.digest, &destination, &["1".into()], &with).await.unwrap();
+    let report =
+        client.copy(&source.digest(&image.digest), &destination, &["1".into()], &with).await.unwrap();
     let mut came: Vec<_> = report.attached.iter().map(|a| (a.what.as_str(), &a.digest, a.state)).collect();
     came.sort_by_key(|(what, _, _)| what.to_owned());
     assert_eq!(
@@ -66,7 +67,8 @@ async fn referrers_come_along_by_the_tag_that_stands_in_for_the_api() {
 
     // Again: all is there. A signature that the destination has of its own is kept.
     let own = attach(&client, &destination, None, "application/vnd.own", Some(&cosign)).await;
-    let report = client.copy(&source, &image.digest, &destination, &["1".into()], &with).await.unwrap();
+    let report =
+        client.copy(&source.digest(&image.digest), &destination, &["1".into()], &with).await.unwrap();
     assert!(report.unchanged && report.manifests == 0, "{report:?}");
     for attached in &report.attached {
         let expected = if attached.what == cosign { AttachedState::Kept } else { AttachedState::Present };
@@ -75,11 +77,12 @@ async fn referrers_come_along_by_the_tag_that_stands_in_for_the_api() {
     assert_eq!(client.manifest(&destination, &tag(&cosign)).await.unwrap(), own);
 
     let over = CopyOptions { on_existing: OnExisting::Overwrite, ..with };
-    client.copy(&source, &image.digest, &destination, &["1".into()], &over).await.unwrap();
+    client.copy(&source.digest(&image.digest), &destination, &["1".into()], &over).await.unwrap();
     assert_eq!(client.manifest(&destination, &tag(&cosign)).await.unwrap(), signature);
 
     let elsewhere = repository(to.host(), "other/app");
-    let report = client.copy(&source, &image.digest, &elsewhere, &["1".into()], &options()).await.unwrap();
+    let report =
+        client.copy(&source.digest(&image.digest), &elsewhere, &["1".into()], &options()).await.unwrap();
     assert!(report.attached.is_empty());
     assert_eq!(client.referrers(&elsewhere, &image.digest).await.unwrap(), []);
 }
@@ -113,7 +116,7 @@ async fn referrers_come_along_by_the_api() {
     assert_eq!(found, [one.descriptor(), two.descriptor()]);
     let with = CopyOptions { include_referrers: true, ..options() };
     let at = repository(to.host(), "prod/app");
-    let report = client.copy(&source, &image.digest, &at, &["1".into()], &with).await.unwrap();
+    let report = client.copy(&source.digest(&image.digest), &at, &["1".into()], &with).await.unwrap();
     assert_eq!(report.attached.len(), 2);
     assert!(client.resolve(&at, &::oci::TagOrDigest::Digest(two.digest)).await.unwrap().is_some());
 }

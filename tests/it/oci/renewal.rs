@@ -80,7 +80,7 @@ async fn passwords_that_end_in_mid_copy_are_asked_for_again() {
     .await;
     let (home, client) = helper(9);
     let at = repository(front.host(), "prod/app");
-    client.copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap();
+    client.copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap();
     let asked = times_asked(home.path());
     // One for the source, which wants none, and one whenever a password ended.
     assert!((4..10).contains(&asked), "{asked}");

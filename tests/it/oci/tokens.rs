@@ -106,7 +106,7 @@ async fn within_a_registry_one_token_mounts_all() {
     let before = issuer.asked().len();
     let at = repository(registry.host(), "prod/app");
     let client = client(&[&registry]);
-    let report = client.copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap();
+    let report = client.copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap();
     assert_eq!((report.mounted.blobs, report.moved.blobs), (4, 0));
     let asked = issuer.asked().split_off(before);
     assert_eq!(asked.len(), 1, "{asked:?}");
@@ -124,7 +124,7 @@ async fn tokens_that_end_are_renewed_between_registries() {
     let source = repository(from.host(), "test/app");
     let image = shop(&client, &source).await;
     let at = repository(to.host(), "prod/app");
-    client.copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap();
+    client.copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap();
     assert_eq!(client.manifest(&at, &tag("1")).await.unwrap(), image);
 }
 
@@ -136,7 +136,7 @@ async fn rights_that_are_missing_are_named() {
     let source = repository(registry.host(), "test/app");
     let image = shop(&client, &source).await;
     let at = repository(registry.host(), "prod/app");
-    let error = client.copy(&source, &image.digest, &at, &["1".into()], &options()).await.unwrap_err();
+    let error = client.copy(&source.digest(&image.digest), &at, &["1".into()], &options()).await.unwrap_err();
     assert!(error.is_denied(), "{error}");
     assert!(
         error.to_string().contains("prod/app") && error.to_string().contains("given credentials"),

@@ -35,32 +35,18 @@ impl Client {
     ///
     /// Dropping the future stops the copy.
     ///
+    /// A tag of the source is resolved when its manifest is read, in the same request. The report holds the digest.
+    ///
     /// # Errors
     /// The first failure. A tag of the destination that holds another digest is one, by default.
     pub async fn copy(
         &self,
-        source: &Repository,
-        digest: &Digest,
+        source: &Reference,
         destination: &Repository,
         tags: &[String],
         options: &CopyOptions,
     ) -> Result<CopyReport, OciError> {
-        self.copy_which(source, &TagOrDigest::Digest(digest.clone()), destination, tags, options).await
-    }
-
-    /// The same for what a tag names at the moment when its manifest is read; that is one request
-    /// less than to resolve it before. The report tells its digest.
-    ///
-    /// # Errors
-    /// As [`Client::copy`].
-    pub async fn copy_which(
-        &self,
-        source: &Repository,
-        which: &TagOrDigest,
-        destination: &Repository,
-        tags: &[String],
-        options: &CopyOptions,
-    ) -> Result<CopyReport, OciError> {
+        let (source, which) = (&source.repository, &source.which());
         let tags = tags.iter().map(|tag| destination.tag(tag)).collect::<Result<Vec<Reference>, _>>()?;
         let together = source.registry() == destination.registry();
         let job = Job::new(self, source, destination, options, together).await?;

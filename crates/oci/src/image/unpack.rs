@@ -111,15 +111,10 @@ impl Layer<'_> {
         }
         let path = parent.join(last);
         if let Some(hidden) = last.as_bytes().strip_prefix(WHITEOUT) {
-            // Other names that begin so are marks of AUFS and mean nothing here.
-            if hidden.starts_with(WHITEOUT) {
-                return Ok(());
-            }
             if matches!(hidden, b"" | b"." | b"..") {
                 return Err(unsafe_because("removes what is no file in its directory"));
             }
-            let hidden = parent.join(OsStr::from_bytes(hidden));
-            return if self.brought.contains(&hidden) { Ok(()) } else { self.remove(&hidden) };
+            return self.whiteout(&parent, hidden);
         }
         match kind {
             EntryType::Directory => self.directory(&path, mode)?,
@@ -128,14 +123,13 @@ impl Layer<'_> {
             }
             EntryType::Symlink | EntryType::Link => {
                 let target = entry.link_name().map_err(broken)?;
-                let target = target.ok_or_else(|| unsafe_because("is a link to nothing"))?.into_owned();
+                let target = target.ok_or_else(|| unsafe_because("is a link to nothing"))?;
                 if kind == EntryType::Symlink {
-                    self.remove(&path)?;
-                    symlink(&target, &path).map_err(failed(&path))?;
+                    self.symbolic_link(&target, &path)?;
                 } else {
                     let components = place::components(&target)
                         .map_err(|_| unsafe_because("is a hard link to a file outside"))?;
-                    self.link(&components, &path)?;
+                    self.hard_link(&components, &path)?;
                 }
             }
             other => {
@@ -195,8 +189,23 @@ impl Layer<'_> {
         file.set_permissions(Permissions::from_mode(mode)).map_err(failed(path))
     }
 
+    /// Removes what lower layers brought under the name that follows a whiteout mark.
+    fn whiteout(&mut self, parent: &Path, hidden: &[u8]) -> Result<(), UnpackError> {
+        let path = parent.join(OsStr::from_bytes(hidden));
+        // A name with two marks is a mark of AUFS and means nothing here.
+        if hidden.starts_with(WHITEOUT) || self.brought.contains(&path) {
+            return Ok(());
+        }
+        self.remove(&path)
+    }
+
+    fn symbolic_link(&mut self, target: &Path, path: &Path) -> Result<(), UnpackError> {
+        self.remove(path)?;
+        symlink(target, path).map_err(failed(path))
+    }
+
     /// A hard link never follows a symbolic one, so it cannot reach a file outside.
-    fn link(&mut self, target: &[OsString], path: &Path) -> Result<(), UnpackError> {
+    fn hard_link(&mut self, target: &[OsString], path: &Path) -> Result<(), UnpackError> {
         let directory = || failed(path)(io::ErrorKind::IsADirectory.into());
         let (last, parents) = target.split_last().ok_or_else(directory)?;
         let target = self.parent(parents)?.join(last);

@@ -1,17 +1,14 @@
 //! Programs that make credentials: `exec` of a kubeconfig's user
 //! (<https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>).
 
-use std::io::ErrorKind;
-use std::process::Stdio;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
-use tokio::process::Command;
 
 use super::error::ApiError;
-use sys::group::Group;
 use sys::http::words;
+use sys::process::{ProcessError, Spec, capture};
 use sys::world::Env;
 use workflow_commands::Secret;
 
@@ -79,51 +76,38 @@ impl Exec {
 
     /// Runs the program in our environment, without a terminal.
     pub(super) async fn run(&self, env: &Env) -> Result<Credential, ApiError> {
-        let failed = |reason: String| ApiError::Exec { command: self.command.clone(), reason, hint: None };
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the protocol of credential plugins needs pipes of its own"
-        )]
-        let child = Command::new(env.program(self.command.as_ref()))
-            .arg0(&self.command)
-            .args(&self.arguments)
-            .env_clear()
-            .envs(env.iter())
-            .envs(self.variables.iter().map(|(name, value)| (name, value.expose())))
-            .env("KUBERNETES_EXEC_INFO", self.info.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| ApiError::Exec {
-                command: self.command.clone(),
-                reason: match error.kind() {
-                    ErrorKind::NotFound => "it is not installed".to_owned(),
-                    _ => error.to_string(),
-                },
-                hint: self.hint.clone(),
-            })?;
-        let group = Group::of(&child);
-        let ended = tokio::time::timeout(LIMIT, child.wait_with_output()).await;
-        let output = match ended {
-            Err(_) => return Err(failed("it did not end within a minute".to_owned())),
-            Ok(output) => output.map_err(|error| failed(error.to_string()))?,
-        };
-        group.release();
-        if !output.status.success() {
-            let message = words(&String::from_utf8_lossy(&output.stderr));
-            return Err(failed(format!("{}: {message}", output.status)));
+        let mut env = env.clone();
+        for (name, value) in &self.variables {
+            env.set(name, value.expose());
         }
-        // What it printed is secret, and is not told.
+        env.set("KUBERNETES_EXEC_INFO", self.info.to_string());
+        let spec =
+            Spec { shown: Some(self.command.clone()), ..Spec::new(&self.command, &self.arguments, ".", env) };
+        let output = capture(&spec, LIMIT).await.map_err(|error| self.failed(error))?;
+        let failed = |reason: &str| ApiError::Exec {
+            command: self.command.clone(),
+            reason: reason.to_owned(),
+            hint: None,
+        };
+        // The output is secret, so errors do not quote it.
         let made: Json = serde_json::from_slice(&output.stdout)
-            .map_err(|_| failed("it did not print an ExecCredential in JSON".to_owned()))?;
-        Credential::of(&made).ok_or_else(|| failed("its ExecCredential holds no credential".to_owned()))
+            .map_err(|_| failed("it did not print an ExecCredential in JSON"))?;
+        Credential::of(&made).ok_or_else(|| failed("its ExecCredential holds no credential"))
+    }
+
+    fn failed(&self, error: ProcessError) -> ApiError {
+        let (reason, hint) = match error {
+            ProcessError::Missing { .. } => ("it is not installed".to_owned(), self.hint.clone()),
+            ProcessError::Start { source, .. } => (source.to_string(), self.hint.clone()),
+            ProcessError::Failed { ended, stderr, .. } => (format!("it {ended}: {}", words(&stderr)), None),
+            ProcessError::TimedOut { .. } => ("it did not end within a minute".to_owned(), None),
+            other => (words(&other.to_string()), None),
+        };
+        ApiError::Exec { command: self.command.clone(), reason, hint }
     }
 }
 
-/// The cluster as a program is told of it.
+/// The cluster as programs get it.
 fn message(cluster: &Map<String, Json>) -> Json {
     let mut message = Map::new();
     let keys =
@@ -195,7 +179,7 @@ mod tests {
         };
         assert_eq!(
             message("echo s3cret; echo no login >&2; exit 2").await,
-            "the credential program `sh` of the kubeconfig failed: exit status: 2: no login"
+            "the credential program `sh` of the kubeconfig failed: it failed with exit code 2: no login"
         );
         assert!(message("echo s3cret").await.ends_with("it did not print an ExecCredential in JSON"));
         assert!(message(r#"echo '{"status":{"s3cret":1}}'"#).await.ends_with("holds no credential"));

@@ -7,14 +7,21 @@ use sys::http::AUTHORITY_HELP;
 /// What a gate does without the controller.
 const SKIP: &str = "set `skip-subnamespaces-create: true` where the namespaces are made by other means";
 
+const AUTH_PROVIDER: &str =
+    "kubectl has removed it as well: let the user have an `exec` program, a token or a certificate";
+
+const OTHER_CLUSTER: &str =
+    "the token was issued, but this cluster does not take it: check project-id, region and cluster-name";
+
+const RIGHTS: &str = "let the account act in the tenant's namespaces; on GKE it needs roles/container.clusterViewer, \
+and container.clusters.connect for the DNS-based endpoint";
+
 impl Help for ApiError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::NoCluster => "give the input kubeconfig, or project-id, region and cluster-name".to_owned(),
             Self::Server => "correct the kubeconfig".to_owned(),
-            Self::Unsupported { what: "auth-provider" } => {
-                "kubectl has removed it as well: let the user have an `exec` program, a token or a certificate".to_owned()
-            }
+            Self::Unsupported { what: "auth-provider" } => AUTH_PROVIDER.to_owned(),
             Self::Unsupported { .. } => "give a kubeconfig without it".to_owned(),
             Self::Material { .. } => {
                 "correct the kubeconfig; `kubectl get --raw /version` tries it out".to_owned()
@@ -31,9 +38,7 @@ impl Help for ApiError {
             Self::Unauthorized { given: true, login, .. } => format!(
                 "the kubeconfig that you gave (the input kubeconfig or KUBECONFIG) is for another cluster, or {login} is no longer valid: renew it, and try it with\nkubectl --kubeconfig FILE auth whoami"
             ),
-            Self::Unauthorized { .. } => {
-                "the token was issued, but this cluster does not take it: check project-id, region and cluster-name".to_owned()
-            }
+            Self::Unauthorized { .. } => OTHER_CLUSTER.to_owned(),
             Self::NotAllowed { action, .. } => format!(
                 "most often the tenant is not deployed to this cluster, or the namespace is another one (check tenant-name and app-name):\nkubectl auth can-i {} {} --namespace {}",
                 action.verb,
@@ -44,15 +49,15 @@ impl Help for ApiError {
                 "the controller copies the role bindings of {parent} to its subnamespaces: ask the platform's team why they are missing:\nkubectl get rolebindings --namespace {parent}\nkubectl get rolebindings --namespace {}\nkubectl describe hierarchyconfiguration --namespace {parent}",
                 action.namespace
             ),
-            Self::Forbidden { .. } => {
-                "let the account act in the tenant's namespaces; on GKE it needs roles/container.clusterViewer, and container.clusters.connect for the DNS-based endpoint".to_owned()
-            }
+            Self::Forbidden { .. } => RIGHTS.to_owned(),
             Self::NoNamespace { namespace, .. } => format!(
                 "check tenant-name, and that the tenant is deployed to this cluster:\nkubectl get namespace {namespace}"
             ),
             Self::NoController { .. } => format!("install it, or {SKIP}"),
             Self::ControllerDown { .. } => {
-                format!("ask the platform's team; its pods are shown by\nkubectl get pods --namespace hnc-system\nor {SKIP}")
+                format!(
+                    "ask the platform's team; its pods are shown by\nkubectl get pods --namespace hnc-system\nor {SKIP}"
+                )
             }
             Self::Taken { name, .. } => format!(
                 "there is a namespace of this name that is no subnamespace of the tenant's: choose another one (an input namespace-…), or delete it:\nkubectl get namespace {name} --show-labels"
@@ -63,15 +68,10 @@ impl Help for ApiError {
             Self::Invalid { .. } => {
                 "choose another name: up to 63 lower-case letters, digits and dashes".to_owned()
             }
-            Self::TimedOut { name, parent, state, .. } => match state.as_deref() {
-                Some("Terminating") => {
-                    format!("somebody is deleting it; run again when it is gone:\nkubectl get namespace {name}")
-                }
-                _ => format!(
-                    "see what the controller says, and whether it runs:\nkubectl describe subnamespaceanchor {name} --namespace {parent}\nkubectl get pods --namespace hnc-system\nor {SKIP}"
-                ),
-            },
-            Self::Unavailable { .. } => "an upgrade of the control plane may be going on: run again".to_owned(),
+            Self::TimedOut { name, parent, state, .. } => timed_out(name, parent, state.as_deref()),
+            Self::Unavailable { .. } => {
+                "an upgrade of the control plane may be going on: run again".to_owned()
+            }
             Self::Refused { .. } => return None,
         })
     }
@@ -86,6 +86,16 @@ impl Help for ApiError {
             _ => Exit::Unavailable,
         }
     }
+}
+
+/// What helps if the controller does not make a subnamespace in time.
+fn timed_out(name: &str, parent: &str, state: Option<&str>) -> String {
+    if state == Some("Terminating") {
+        return format!("somebody is deleting it; run again when it is gone:\nkubectl get namespace {name}");
+    }
+    format!(
+        "see what the controller says, and whether it runs:\nkubectl describe subnamespaceanchor {name} --namespace {parent}\nkubectl get pods --namespace hnc-system\nor {SKIP}"
+    )
 }
 
 /// What helps where no answer came, the likeliest cause first.
@@ -161,7 +171,11 @@ mod tests {
                 reason: "it is not installed".into(),
                 hint: Some("install it with\ngcloud components install gke-gcloud-auth-plugin".into())
             },
-            ApiError::Exec { command: "aws".into(), reason: "exit status: 1: expired".into(), hint: None },
+            ApiError::Exec {
+                command: "aws".into(),
+                reason: "it failed with exit code 1: expired".into(),
+                hint: None
+            },
             unreachable(Reach::Stalled, true, true),
             unreachable(Reach::Silent, true, false),
             unreachable(Reach::Silent, false, false),
