@@ -3,7 +3,7 @@
 use clap::Arg;
 
 use crate::domain::environment::Stage;
-use crate::inputs::{self, Kind, SPECS, Spec};
+use crate::inputs::{self, InputKind, InputSpec, SPECS};
 
 /// Whose flags a command line takes.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ impl Takes {
     }
 
     /// Whether the input is among them.
-    pub(super) fn takes(self, spec: &Spec) -> bool {
+    pub(super) fn takes(self, spec: &InputSpec) -> bool {
         match self {
             Self::Of(command) => spec.commands.contains(&command),
             Self::Named(names) => names.contains(&spec.name),
@@ -44,19 +44,19 @@ impl Takes {
     }
 
     /// The inputs, secrets too.
-    pub(super) fn specs(self) -> impl Iterator<Item = &'static Spec> {
+    pub(super) fn specs(self) -> impl Iterator<Item = &'static InputSpec> {
         SPECS.iter().filter(move |spec| self.takes(spec))
     }
 
     /// The flags. For a short help those that few need are hidden, and headings are left out.
     pub(super) fn flags(self, short: bool) -> impl Iterator<Item = Arg> {
-        let shown = move |spec: &'static Spec| {
+        let shown = move |spec: &'static InputSpec| {
             let arg = flag(spec)?;
             if !short {
                 return Some(arg);
             }
             // Beside long words clap would give each flag two lines.
-            let arg = if let Kind::Choice(_) = spec.kind { arg.value_name("WORD") } else { arg };
+            let arg = if let InputKind::Choice(_) = spec.kind { arg.value_name("WORD") } else { arg };
             Some(arg.help(brief(spec)).help_heading(None).hide(!spec.usual))
         };
         self.specs().filter_map(shown)
@@ -64,7 +64,7 @@ impl Takes {
 
     /// The secrets among the inputs, as the environment variables that they are.
     pub(super) fn secrets(self) -> String {
-        let secrets: Vec<_> = self.specs().filter(|spec| spec.is_secret()).map(Spec::variable).collect();
+        let secrets: Vec<_> = self.specs().filter(|spec| spec.is_secret()).map(InputSpec::variable).collect();
         secrets.join(", ")
     }
 }
@@ -80,32 +80,32 @@ pub(super) fn anywhere() -> impl Iterator<Item = Arg> {
 }
 
 /// The flag for an input; secrets, and what commands and arguments say already, have none.
-pub(super) fn flag(spec: &'static Spec) -> Option<Arg> {
+pub(super) fn flag(spec: &'static InputSpec) -> Option<Arg> {
     if spec.is_secret() || matches!(spec.name, "command" | "target" | "download-base-url" | "binary-path") {
         return None;
     }
     let arg =
         Arg::new(spec.name).long(spec.name).help(with_default(spec.meaning, spec)).help_heading(spec.section);
     Some(match spec.kind {
-        Kind::Bool => {
+        InputKind::Bool => {
             arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
         }
-        Kind::Choice(words) => arg.value_name(words.join("|")),
-        Kind::Words => arg.value_name("NAMES"),
-        Kind::Globs => arg.value_name("GLOBS"),
-        Kind::Duration => arg.value_name("MINUTES"),
-        Kind::Size => arg.value_name("SIZE"),
-        Kind::Text | Kind::Secret => arg.value_name("TEXT"),
+        InputKind::Choice(words) => arg.value_name(words.join("|")),
+        InputKind::Words => arg.value_name("NAMES"),
+        InputKind::Globs => arg.value_name("GLOBS"),
+        InputKind::Duration => arg.value_name("MINUTES"),
+        InputKind::Size => arg.value_name("SIZE"),
+        InputKind::Text | InputKind::Secret => arg.value_name("TEXT"),
     })
 }
 
 /// What the input means, up to where the details begin.
-fn brief(spec: &Spec) -> String {
+fn brief(spec: &InputSpec) -> String {
     let end = ["; ", ": ", ". "].iter().filter_map(|end| spec.meaning.find(end)).min();
     with_default(spec.meaning.get(..end.unwrap_or(spec.meaning.len())).unwrap_or_default(), spec)
 }
 
-fn with_default(meaning: &str, spec: &Spec) -> String {
+fn with_default(meaning: &str, spec: &InputSpec) -> String {
     let meaning = meaning.trim_end_matches('.');
     match spec.default {
         Some(default) => format!("{meaning} [default: {default}]"),

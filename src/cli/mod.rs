@@ -10,11 +10,11 @@ use clap::{Arg, ArgMatches, Command};
 
 use self::flags::{Takes, flag};
 use crate::domain::environment::Stage;
-use crate::inputs::{self, SPECS, Spec};
+use crate::inputs::{self, InputSpec, SPECS};
 
 /// What the command line asks for.
 #[derive(Debug)]
-pub enum Asked {
+pub enum Invocation {
     /// The gate or a part of it: the inputs' texts by flag, the command, its arguments.
     Gate(Flags),
     /// `p2p image …`.
@@ -35,7 +35,7 @@ pub struct Flags {
 
 impl Flags {
     /// The text that the command line gives an input, if it does.
-    pub fn text(&self, spec: &Spec) -> Option<String> {
+    pub fn text(&self, spec: &InputSpec) -> Option<String> {
         match spec.name {
             "command" => self.command.clone(),
             "target" if !self.targets.is_empty() => Some(self.targets.join("\n")),
@@ -46,11 +46,11 @@ impl Flags {
 
     /// The first flag that the command would not look at, where clap was to take all: it is the command
     /// that is run, or the one that is planned.
-    fn superfluous(&self) -> Option<&'static Spec> {
+    fn superfluous(&self) -> Option<&'static InputSpec> {
         let (name, targets) = (self.command.as_deref()?, self.targets.first().map(String::as_str));
         let planned = if name == "plan" { targets.or(Some("fast-feedback")) } else { targets };
         let takes = Takes::by(name, planned)?;
-        let given = |spec: &&Spec| {
+        let given = |spec: &&InputSpec| {
             matches!(self.matches.try_contains_id(spec.name), Ok(true))
                 && self.matches.value_source(spec.name) == Some(ValueSource::CommandLine)
         };
@@ -60,7 +60,7 @@ impl Flags {
 
 /// Parses the arguments (without the program's name). `default_command`: the environment names a
 /// command, so the arguments need not.
-pub fn parse(args: &[OsString], default_command: bool) -> Asked {
+pub fn parse(args: &[OsString], default_command: bool) -> Invocation {
     if let [help, asked @ ..] = args
         && help == "help"
     {
@@ -69,11 +69,11 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
     }
     // With a value it is the input of that name, so clap's own flag cannot be.
     if matches!(args, [only] if only == "--version" || only == "-V") {
-        return Asked::Text(format!("p2p {}", crate::VERSION), true);
+        return Invocation::Text(format!("p2p {}", crate::VERSION), true);
     }
     let (name, next) = (word(args, 0).unwrap_or_default(), word(args, 1));
     if let Some(message) = mistakes::no_repository(name, next) {
-        return Asked::Text(message.to_string(), false);
+        return Invocation::Text(message.to_string(), false);
     }
     let program = std::iter::once(OsString::from("p2p"));
     let command =
@@ -83,7 +83,7 @@ pub fn parse(args: &[OsString], default_command: bool) -> Asked {
         Err(error) => {
             let planned = next.filter(|next| name == "plan" && Takes::by(name, Some(next)).is_some());
             let full_name = planned.map_or_else(|| name.to_owned(), |planned| format!("{name} {planned}"));
-            return Asked::Text(mistakes::message(&error, &full_name), !error.use_stderr());
+            return Invocation::Text(mistakes::message(&error, &full_name), !error.use_stderr());
         }
     };
     asked(args, matches)
@@ -114,13 +114,13 @@ fn known_to(args: &[OsString]) -> Command {
 }
 
 /// What the parsed arguments ask for.
-fn asked(args: &[OsString], matches: ArgMatches) -> Asked {
+fn asked(args: &[OsString], matches: ArgMatches) -> Invocation {
     match matches.subcommand() {
-        Some(("image", matches)) => Asked::Image(matches.clone()),
+        Some(("image", matches)) => Invocation::Image(matches.clone()),
         Some((name, matches))
             if crate::commands::tools::inputs(name).is_some() && !(name == "latest" && gate(args)) =>
         {
-            Asked::Tool(name.to_owned(), matches.clone())
+            Invocation::Tool(name.to_owned(), matches.clone())
         }
         Some((name, matches)) => {
             let targets = matches.try_get_many::<String>("targets").ok().flatten();
@@ -134,12 +134,12 @@ fn asked(args: &[OsString], matches: ArgMatches) -> Asked {
                     let planned = flags.targets.first().filter(|_| name == "plan");
                     let name = planned.map_or_else(|| name.to_owned(), |planned| format!("{name} {planned}"));
                     let message = mistakes::refused(&format!("--{}", spec.name), &name, None);
-                    Asked::Text(message.to_string(), false)
+                    Invocation::Text(message.to_string(), false)
                 }
-                None => Asked::Gate(flags),
+                None => Invocation::Gate(flags),
             }
         }
-        None => Asked::Gate(Flags { command: None, targets: Vec::new(), matches }),
+        None => Invocation::Gate(Flags { command: None, targets: Vec::new(), matches }),
     }
 }
 

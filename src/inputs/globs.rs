@@ -1,7 +1,7 @@
 //! The files that are wanted afterwards: globs for all targets, or each target's own.
 
 use super::types::Lines;
-use super::{Kind, Value};
+use super::{InputKind, Value};
 use sys::yaml::{self, Node};
 
 /// What a right text looks like, for the help.
@@ -46,7 +46,7 @@ impl Globs {
 }
 
 impl Value for Globs {
-    const KIND: Kind = Kind::Globs;
+    const KIND: InputKind = InputKind::Globs;
 
     fn parse(text: &str) -> Result<Self, String> {
         if !is_map(text) {

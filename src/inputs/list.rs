@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Spec;
+use super::InputSpec;
 use super::commands;
 use super::globs::Globs;
 use super::read::{Field, Read, Reader};
@@ -25,7 +25,7 @@ macro_rules! inputs {
         pub struct Inputs { $($( $(#[doc = $meaning])+ pub $field: $type, )+)+ }
 
         /// The list of inputs, in the order of the documents.
-        pub const SPECS: &[Spec] = &[ $($( Spec {
+        pub const SPECS: &[InputSpec] = &[ $($( InputSpec {
             name: $name,
             kind: <$type as Field>::KIND,
             default: inputs!(@default $($default)?),
@@ -40,7 +40,7 @@ macro_rules! inputs {
             ///
             /// # Errors
             /// None for a wrong input: [`Read`] has those.
-            pub fn read(text: impl Fn(&Spec) -> Option<String>) -> Result<Read, Failure> {
+            pub fn read(text: impl Fn(&InputSpec) -> Option<String>) -> Result<Read, Failure> {
                 let mut reader = Reader::new(text);
                 let inputs = Self { $($( $field: reader.next()?, )+)+ };
                 Ok(reader.ended(inputs))

@@ -21,7 +21,7 @@ pub use types::{
     OnExisting, OnFork, OutputFormat, Parallel, Promotion, Records, ReleaseCommit, Size, Words,
 };
 
-use crate::domain::version::{self, Prefix};
+use crate::domain::version::{Prefix, VersionError};
 use sys::world::{Env, World};
 use workflow_commands::Secret;
 
@@ -30,11 +30,11 @@ const PREFIX: &str = "INPUT_";
 
 /// One input, as action.yml, `--help` and docs/inputs.md show it.
 #[derive(Debug, Clone, Copy)]
-pub struct Spec {
+pub struct InputSpec {
     /// Its name in action.yml, in kebab case.
     pub name: &'static str,
     /// What its text must look like.
-    pub kind: Kind,
+    pub kind: InputKind,
     /// The text that stands for an absent one.
     pub default: Option<&'static str>,
     /// The heading it stands under in the documents.
@@ -49,7 +49,7 @@ pub struct Spec {
 
 /// What the text of an input must look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum InputKind {
     /// Any text.
     Text,
     /// `true` or `false`, in any case.
@@ -68,10 +68,10 @@ pub enum Kind {
     Secret,
 }
 
-impl Spec {
+impl InputSpec {
     /// Whether the input is taken from the environment only.
     pub fn is_secret(&self) -> bool {
-        self.kind == Kind::Secret
+        self.kind == InputKind::Secret
     }
 
     /// The environment variable, as GitHub names it: `INPUT_TENANT_NAME`.
@@ -113,8 +113,8 @@ impl Inputs {
     /// The prefix of version tags. An empty input is an absent one, so a word stands for no prefix.
     ///
     /// # Errors
-    /// [`version::Error::Prefix`].
-    pub fn prefix(&self) -> Result<Prefix, version::Error> {
+    /// [`VersionError::Prefix`].
+    pub fn prefix(&self) -> Result<Prefix, VersionError> {
         match self.version_prefix.as_str() {
             "none" => Ok(Prefix::NONE),
             text => text.parse(),
@@ -138,7 +138,7 @@ pub fn reserve(mut world: World) -> World {
 /// A type that an input's text is parsed into.
 pub(crate) trait Value: Sized {
     /// What the text must look like.
-    const KIND: Kind;
+    const KIND: InputKind;
 
     /// Parses the text, which is not empty; the error says what was expected.
     fn parse(text: &str) -> Result<Self, String>;

@@ -1,7 +1,7 @@
 //! Reading the inputs: all of them, whatever is wrong with some.
 
 use super::Inputs;
-use super::{Kind, SPECS, Spec, Value};
+use super::{InputKind, InputSpec, SPECS, Value};
 use sys::error::Failure;
 use workflow_commands::Secret;
 
@@ -30,14 +30,14 @@ impl Read {
 
 /// Reads one input after the other, in the order of the list.
 pub(super) struct Reader<T> {
-    specs: std::slice::Iter<'static, Spec>,
+    specs: std::slice::Iter<'static, InputSpec>,
     text: T,
     wrong: Vec<Failure>,
     names: Vec<&'static str>,
     secrets: Vec<Secret>,
 }
 
-impl<T: Fn(&Spec) -> Option<String>> Reader<T> {
+impl<T: Fn(&InputSpec) -> Option<String>> Reader<T> {
     pub(super) fn new(text: T) -> Self {
         let (wrong, names, secrets) = (Vec::new(), Vec::new(), Vec::new());
         Self { specs: SPECS.iter(), text, wrong, names, secrets }
@@ -63,16 +63,16 @@ impl<T: Fn(&Spec) -> Option<String>> Reader<T> {
 
 /// A field of [`Inputs`]: a value, or one that may be absent.
 pub(super) trait Field: Sized {
-    const KIND: Kind;
-    fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure>;
+    const KIND: InputKind;
+    fn read(spec: &InputSpec, text: Option<&str>) -> Result<Self, Failure>;
     fn secrets(text: &str) -> Vec<Secret>;
     fn text(&self) -> Option<String>;
 }
 
 impl<T: Value> Field for Option<T> {
-    const KIND: Kind = T::KIND;
+    const KIND: InputKind = T::KIND;
 
-    fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure> {
+    fn read(spec: &InputSpec, text: Option<&str>) -> Result<Self, Failure> {
         text.map(|text| T::parse(text).map_err(|expected| wrong(spec, text, &expected))).transpose()
     }
 
@@ -86,9 +86,9 @@ impl<T: Value> Field for Option<T> {
 }
 
 impl<T: Value> Field for T {
-    const KIND: Kind = T::KIND;
+    const KIND: InputKind = T::KIND;
 
-    fn read(spec: &Spec, text: Option<&str>) -> Result<Self, Failure> {
+    fn read(spec: &InputSpec, text: Option<&str>) -> Result<Self, Failure> {
         let text = text.or(spec.default).unwrap_or_default();
         T::parse(text).map_err(|expected| wrong(spec, text, &expected))
     }
@@ -102,7 +102,7 @@ impl<T: Value> Field for T {
     }
 }
 
-fn wrong(spec: &Spec, text: &str, expected: &str) -> Failure {
+fn wrong(spec: &InputSpec, text: &str, expected: &str) -> Failure {
     let what = if spec.is_secret() {
         format!("the input `{}` cannot be read", spec.name)
     } else {

@@ -1,6 +1,6 @@
 //! The `registry-logins` input: logins to further registries, one a line.
 
-use super::{Kind, Value};
+use super::{InputKind, Value};
 use workflow_commands::Secret;
 
 /// The logins in the order of their lines.
@@ -36,7 +36,7 @@ impl RegistryLogins {
 }
 
 impl Value for RegistryLogins {
-    const KIND: Kind = Kind::Secret;
+    const KIND: InputKind = InputKind::Secret;
 
     /// Names each wrong line by its number: its text may be secret.
     fn parse(text: &str) -> Result<Self, String> {

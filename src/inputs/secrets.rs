@@ -1,6 +1,6 @@
 //! Secret inputs of which a part is as secret as the whole.
 
-use super::{Kind, Value};
+use super::{InputKind, Value};
 use workflow_commands::Secret;
 
 /// The parts of a URL and the values of variables that are shorter say nothing and are everywhere.
@@ -11,7 +11,7 @@ const SHORTEST_PART: usize = 8;
 pub struct VariableLines(pub Secret);
 
 impl Value for VariableLines {
-    const KIND: Kind = Kind::Secret;
+    const KIND: InputKind = InputKind::Secret;
 
     fn parse(text: &str) -> Result<Self, String> {
         Ok(Self(Secret::new(text)))
@@ -28,7 +28,7 @@ impl Value for VariableLines {
 pub struct WebhookUrl(pub Secret);
 
 impl Value for WebhookUrl {
-    const KIND: Kind = Kind::Secret;
+    const KIND: InputKind = InputKind::Secret;
 
     fn parse(text: &str) -> Result<Self, String> {
         Ok(Self(Secret::new(text.trim())))
@@ -49,7 +49,7 @@ impl Value for WebhookUrl {
 pub struct PathOrContent(pub Secret);
 
 impl Value for PathOrContent {
-    const KIND: Kind = Kind::Secret;
+    const KIND: InputKind = InputKind::Secret;
 
     fn parse(text: &str) -> Result<Self, String> {
         Ok(Self(Secret::new(text)))

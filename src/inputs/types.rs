@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Kind, Value};
+use super::{InputKind, Value};
 use crate::domain::version::Line;
 use sys::closest;
 use workflow_commands::Secret;
@@ -16,7 +16,7 @@ fn expected(word: &str, words: &[&str], expected: &str) -> String {
 }
 
 impl Value for String {
-    const KIND: Kind = Kind::Text;
+    const KIND: InputKind = InputKind::Text;
 
     fn parse(text: &str) -> Result<Self, String> {
         Ok(text.to_owned())
@@ -28,7 +28,7 @@ impl Value for String {
 }
 
 impl Value for Secret {
-    const KIND: Kind = Kind::Secret;
+    const KIND: InputKind = InputKind::Secret;
 
     fn parse(text: &str) -> Result<Self, String> {
         Ok(Self::new(text))
@@ -36,7 +36,7 @@ impl Value for Secret {
 }
 
 impl Value for bool {
-    const KIND: Kind = Kind::Bool;
+    const KIND: InputKind = InputKind::Bool;
 
     fn parse(text: &str) -> Result<Self, String> {
         match text.trim().to_ascii_lowercase().as_str() {
@@ -52,7 +52,7 @@ impl Value for bool {
 pub struct Words(pub Vec<String>);
 
 impl Value for Words {
-    const KIND: Kind = Kind::Words;
+    const KIND: InputKind = InputKind::Words;
 
     fn parse(text: &str) -> Result<Self, String> {
         let words: Vec<_> = text
@@ -73,7 +73,7 @@ impl Value for Words {
 pub struct Lines(pub Vec<String>);
 
 impl Value for Lines {
-    const KIND: Kind = Kind::Globs;
+    const KIND: InputKind = InputKind::Globs;
 
     fn parse(text: &str) -> Result<Self, String> {
         Ok(Self(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()))
@@ -81,7 +81,7 @@ impl Value for Lines {
 }
 
 impl Value for Duration {
-    const KIND: Kind = Kind::Duration;
+    const KIND: InputKind = InputKind::Duration;
 
     fn parse(text: &str) -> Result<Self, String> {
         let expected = || {
@@ -109,7 +109,7 @@ impl Value for Duration {
 pub struct Size(pub u64);
 
 impl Value for Size {
-    const KIND: Kind = Kind::Size;
+    const KIND: InputKind = InputKind::Size;
 
     fn parse(text: &str) -> Result<Self, String> {
         let expected =
@@ -132,7 +132,7 @@ impl Value for Size {
 pub struct FloatingTags(pub Vec<Line>);
 
 impl Value for FloatingTags {
-    const KIND: Kind = Kind::Words;
+    const KIND: InputKind = InputKind::Words;
 
     fn parse(text: &str) -> Result<Self, String> {
         let mut lines = Vec::new();
@@ -167,7 +167,7 @@ macro_rules! choices {
         }
 
         impl Value for $name {
-            const KIND: Kind = Kind::Choice(Self::WORDS);
+            const KIND: InputKind = InputKind::Choice(Self::WORDS);
 
             fn parse(text: &str) -> Result<Self, String> {
                 match text.trim() {

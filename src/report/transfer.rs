@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Console;
-use oci::{Digest, Listener, Progress};
+use oci::{CopyListener, CopyProgress, Digest};
 use sys::sync::Mutex;
 
 /// How often a person sees a new line.
@@ -47,16 +47,16 @@ impl Default for Transfer {
 
 impl Transfer {
     /// Hears the copy's events.
-    pub fn listener(&self) -> Listener {
+    pub fn listener(&self) -> CopyListener {
         let shared = self.clone();
-        Listener::new(move |event| {
+        CopyListener::new(move |event| {
             let mut state = shared.0.lock();
             match event {
-                Progress::Found { blobs, bytes } => (state.blobs, state.bytes) = (blobs, bytes),
-                Progress::Moving { digest, done, .. } => {
+                CopyProgress::Found { blobs, bytes } => (state.blobs, state.bytes) = (blobs, bytes),
+                CopyProgress::Moving { digest, done, .. } => {
                     state.moving.insert(digest, done);
                 }
-                Progress::Done { digest, size, .. } => {
+                CopyProgress::Done { digest, size, .. } => {
                     state.done_blobs += 1;
                     state.done_bytes += size;
                     if state.moving.remove(&digest).is_some() {
@@ -137,7 +137,7 @@ fn mib(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use oci::How;
+    use oci::Arrival;
 
     #[test]
     fn counts_what_is_there_and_what_is_on_its_way() {
@@ -145,15 +145,15 @@ mod tests {
         let transfer = Transfer::default();
         let on_event = |event| transfer.listener().hear(event);
         let (one, two, three) = (Digest::of("1"), Digest::of("2"), Digest::of("3"));
-        on_event(Progress::Found { blobs: 3, bytes: 40 * MIB });
-        on_event(Progress::Moving { digest: one.clone(), size: 10 * MIB, done: 9 * MIB });
+        on_event(CopyProgress::Found { blobs: 3, bytes: 40 * MIB });
+        on_event(CopyProgress::Moving { digest: one.clone(), size: 10 * MIB, done: 9 * MIB });
         // A try that failed begins anew.
-        on_event(Progress::Moving { digest: one.clone(), size: 10 * MIB, done: 5 * MIB });
-        on_event(Progress::Done { digest: two, size: 20 * MIB, how: How::Skipped });
+        on_event(CopyProgress::Moving { digest: one.clone(), size: 10 * MIB, done: 5 * MIB });
+        on_event(CopyProgress::Done { digest: two, size: 20 * MIB, how: Arrival::Skipped });
         let line = |transfer: &Transfer| transfer.0.lock().line(Duration::from_secs(2));
         assert_eq!(line(&transfer), "1 of 3 blobs, 25.0 of 40.0 MiB, 2.5 MiB/s");
-        on_event(Progress::Done { digest: one, size: 10 * MIB, how: How::Moved });
-        on_event(Progress::Done { digest: three, size: 10 * MIB, how: How::Mounted });
+        on_event(CopyProgress::Done { digest: one, size: 10 * MIB, how: Arrival::Moved });
+        on_event(CopyProgress::Done { digest: three, size: 10 * MIB, how: Arrival::Mounted });
         assert_eq!(line(&transfer), "3 of 3 blobs, 40.0 of 40.0 MiB, 5.0 MiB/s");
         assert!(transfer.bar().starts_with("████████████████████ 3 of 3"));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use p2p::inputs::{Kind, SPECS};
+use p2p::inputs::{InputKind, SPECS};
 use serde_json::json;
 
 use crate::support::gate::{Gate, MAKEFILE, Run};
@@ -56,7 +56,7 @@ fn booleans() {
     the input `dry-run` is "yes"
     help: expected `true` or `false`; nothing was run
     "#);
-    for spec in SPECS.iter().filter(|spec| spec.kind == Kind::Bool) {
+    for spec in SPECS.iter().filter(|spec| spec.kind == InputKind::Bool) {
         for wrong in ["yes", "1", "on", "truth", "null"] {
             let message = of_input(spec.name, &[wrong]);
             assert!(message.starts_with(&format!("the input `{}` is {wrong:?}\n", spec.name)), "{message}");
@@ -146,7 +146,7 @@ fn choices() {
     help: expected one of `optional`, `required`, `off`; nothing was run
     "#);
     for spec in SPECS {
-        if let Kind::Choice(words) = spec.kind {
+        if let InputKind::Choice(words) = spec.kind {
             let message = of_input(spec.name, &["sometimes"]);
             let all = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
             assert!(message.contains(&format!("`{}` is \"sometimes\"", spec.name)), "{message}");

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use ::sys::world::Env;
 use ::workflow_commands::Secret;
-use p2p::domain::environment::{EnvVars, Paths, Sources, Target, Values, target_variables};
+use p2p::domain::environment::{EnvVars, Sources, StagePaths, TargetEnvironment, Values, target_variables};
 
 const MAKEFILE: &str = "\
 P2P_APP_NAME ?= of-the-makefile
@@ -19,10 +19,10 @@ p2p-build:
 fn printed(values: &Values, env_vars: &EnvVars, process: &[(&str, &str)]) -> String {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("Makefile"), MAKEFILE).unwrap();
-    let variables = target_variables(&Target {
+    let variables = target_variables(&TargetEnvironment {
         values,
         source: None,
-        paths: &Paths::default(),
+        paths: &StagePaths::default(),
         version: None,
         github_token: None,
         env_vars,

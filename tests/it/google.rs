@@ -14,7 +14,7 @@ use ::sys::world::Env;
 use p2p::edges::google::{
     ClusterName, Federation, FederationSettings, GoogleError, Identity, Renewer, Role, Token,
 };
-use p2p::edges::kube::{Action, Api, Kubeconfig};
+use p2p::edges::kube::{Api, Kubeconfig, Permission};
 use p2p::inputs::ClusterEndpoint;
 use serde_json::{Value as Json, json};
 use tokio::process::{Child, Command};
@@ -124,7 +124,7 @@ async fn preflight_is_five_requests_deep_whatever_the_number_of_identities() {
         federation.token(&own).await.unwrap().write(&path).unwrap();
         let kubeconfig = reach(&federation, &own, &path).await.for_target(None, None).unwrap();
         let api = Api::new(&kubeconfig, &Env::default(), Retrying::default()).unwrap();
-        let actions = [Action::create_subnamespaces("shop"), Action::deploy("shop")];
+        let actions = [Permission::create_subnamespaces("shop"), Permission::deploy("shop")];
         let checks = actions.iter().map(|action| api.check(action));
         futures_util::future::join_all(checks).await.into_iter().collect::<Result<(), _>>().unwrap();
     };

@@ -26,7 +26,7 @@ const LIMITS: [(&str, usize, usize); 8] = [
     (FUNCTIONS, 0, 0),
     (WIDE, 0, 0),
     (ENTRIES, 10, 10),
-    (TYPES, 25, 0),
+    (TYPES, 0, 0),
     (UNWRAPS, 0, 0),
 ];
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use p2p::domain::environment::Key;
-use p2p::inputs::{Kind, SPECS, Spec};
+use p2p::inputs::{InputKind, InputSpec, SPECS};
 
 const BEGIN: &str = "# inputs: from the list in src/inputs/list.rs";
 const BEGIN_ENV: &str = "        # environment: from the list in src/inputs/list.rs";
@@ -37,7 +37,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// The text without the expressions that GitHub would evaluate in a description.
-fn plain(spec: &Spec) -> String {
+fn plain(spec: &InputSpec) -> String {
     spec.meaning.replace("${{ ", "").replace(" }}", "")
 }
 
@@ -91,14 +91,14 @@ fn every_input_is_documented() {
                 .unwrap();
         }
         let kind = match spec.kind {
-            Kind::Text => "text".to_owned(),
-            Kind::Bool => "`true` or `false`".to_owned(),
-            Kind::Choice(words) => format!("`{}`", words.join("`, `")),
-            Kind::Words => "names, separated by white space or commas".to_owned(),
-            Kind::Globs => "globs, one a line, or YAML: lists of them by target".to_owned(),
-            Kind::Duration => "minutes, or a number with `s`, `m`, `h`".to_owned(),
-            Kind::Size => "bytes, or a number with `KiB`, `MiB`, `GiB`".to_owned(),
-            Kind::Secret => "secret: environment only".to_owned(),
+            InputKind::Text => "text".to_owned(),
+            InputKind::Bool => "`true` or `false`".to_owned(),
+            InputKind::Choice(words) => format!("`{}`", words.join("`, `")),
+            InputKind::Words => "names, separated by white space or commas".to_owned(),
+            InputKind::Globs => "globs, one a line, or YAML: lists of them by target".to_owned(),
+            InputKind::Duration => "minutes, or a number with `s`, `m`, `h`".to_owned(),
+            InputKind::Size => "bytes, or a number with `KiB`, `MiB`, `GiB`".to_owned(),
+            InputKind::Secret => "secret: environment only".to_owned(),
         };
         let default = spec.default.map_or("—".to_owned(), |default| format!("`{default}`"));
         writeln!(wanted, "| `{}` | {kind} | {default} | {} |", spec.name, spec.meaning).unwrap();
@@ -134,7 +134,7 @@ fn every_key_is_documented_with_an_example() {
 fn message(args: &[&str]) -> String {
     let args: Vec<_> = args.iter().map(Into::into).collect();
     match p2p::cli::parse(&args, false) {
-        p2p::cli::Asked::Text(text, _) => text,
+        p2p::cli::Invocation::Text(text, _) => text,
         other => panic!("{args:?} gave {other:?}"),
     }
 }
@@ -203,7 +203,7 @@ fn a_flag_that_a_command_does_not_take_is_a_mistake_that_says_so() {
         &["plan", "--tenant-name", "shop"],
     ] {
         let args: Vec<_> = args.iter().map(Into::into).collect();
-        assert!(matches!(p2p::cli::parse(&args, false), p2p::cli::Asked::Gate(_)), "{args:?}");
+        assert!(matches!(p2p::cli::parse(&args, false), p2p::cli::Invocation::Gate(_)), "{args:?}");
     }
 }
 

@@ -13,7 +13,9 @@ use ::sys::world::Env;
 use ::workflow_commands::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use p2p::edges::kube::{Action, Api, ApiError, Kubeconfig, Progress, Reach, Stage};
+use p2p::edges::kube::{
+    Api, ApiError, Kubeconfig, Permission, Reach, SubnamespaceProgress, SubnamespaceStage,
+};
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -61,19 +63,19 @@ fn cluster() -> Cluster {
 async fn one_request_tells_whether_we_may_act() {
     let cluster = cluster();
     let api = api(&cluster);
-    api.check(&Action::create_subnamespaces("shop")).await.unwrap();
+    api.check(&Permission::create_subnamespaces("shop")).await.unwrap();
     assert_eq!(cluster.server().requests().len(), 1);
     cluster.deny("create deployments.apps");
-    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    let error = api.check(&Permission::deploy("shop")).await.unwrap_err();
     assert!(matches!(error, ApiError::NotAllowed { .. }), "{error:?}");
-    let error = api.check(&Action::create_subnamespaces("elsewhere")).await.unwrap_err();
+    let error = api.check(&Permission::create_subnamespaces("elsewhere")).await.unwrap_err();
     assert!(error.to_string().contains("in the namespace elsewhere"), "{error}");
     let denied = "Permission 'container.clusters.connect' denied";
     cluster.server().fault(move |_| Some(status(403, "Forbidden", denied, &json!({}))));
-    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    let error = api.check(&Permission::deploy("shop")).await.unwrap_err();
     assert!(matches!(&error, ApiError::Forbidden { answer, .. } if answer == denied), "{error:?}");
     cluster.server().fault(|_| Some(Reply::text(200, "<html>log in")));
-    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    let error = api.check(&Permission::deploy("shop")).await.unwrap_err();
     assert!(matches!(error, ApiError::Refused { .. }), "{error:?}");
 }
 
@@ -103,11 +105,12 @@ async fn every_way_of_logging_in_works() {
     ];
     for user in users {
         let api = api_of(&at(&cluster), &user).unwrap();
-        let checked = api.check(&Action::deploy("shop")).await;
+        let checked = api.check(&Permission::deploy("shop")).await;
         checked.unwrap_or_else(|error| panic!("{user}: {error}"));
     }
     for user in [json!({}), json!({"token": "bad"}), json!({"username": "anna", "password": "guess"})] {
-        let error = api_of(&at(&cluster), &user).unwrap().check(&Action::deploy("shop")).await.unwrap_err();
+        let error =
+            api_of(&at(&cluster), &user).unwrap().check(&Permission::deploy("shop")).await.unwrap_err();
         assert!(matches!(error, ApiError::Unauthorized { .. }), "{user}: {error:?}");
         assert!(!error.to_string().contains("guess"));
     }
@@ -119,13 +122,13 @@ async fn a_token_file_is_read_again_and_a_program_run_again_when_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("token");
     let api = api_of(&at(&cluster), &json!({"tokenFile": path})).unwrap();
-    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    let error = api.check(&Permission::deploy("shop")).await.unwrap_err();
     assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     fs::write(&path, "old").unwrap();
-    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    let error = api.check(&Permission::deploy("shop")).await.unwrap_err();
     assert!(error.to_string().contains("does not accept the token in"), "{error}");
     fs::write(&path, "good").unwrap();
-    api.check(&Action::deploy("shop")).await.unwrap();
+    api.check(&Permission::deploy("shop")).await.unwrap();
 
     let script = directory.path().join("plugin");
     let message = format!(
@@ -136,12 +139,12 @@ async fn a_token_file_is_read_again_and_a_program_run_again_when_refused() {
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let runs = || fs::read_to_string(directory.path().join("token.runs")).unwrap().lines().count();
     let api = api_of(&at(&cluster), &json!({"exec": {"command": script}})).unwrap();
-    api.check(&Action::deploy("shop")).await.unwrap();
-    api.check(&Action::deploy("shop")).await.unwrap();
+    api.check(&Permission::deploy("shop")).await.unwrap();
+    api.check(&Permission::deploy("shop")).await.unwrap();
     assert_eq!(runs(), 1, "its token is kept");
     fs::write(&path, "bad").unwrap();
     cluster.server().fault(|_| Some(status(401, "Unauthorized", "Unauthorized", &json!({}))));
-    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    let error = api.check(&Permission::deploy("shop")).await.unwrap_err();
     assert!(matches!(error, ApiError::Unauthorized { .. }), "{error:?}");
     assert_eq!(runs(), 2, "once more, and then no more");
 }
@@ -150,7 +153,7 @@ async fn a_token_file_is_read_again_and_a_program_run_again_when_refused() {
 async fn certificates_are_checked_as_the_kubeconfig_says() {
     let cluster = cluster();
     let check = |entry: Json| async move {
-        api_of(&entry, &json!({"token": "good"})).unwrap().check(&Action::deploy("shop")).await
+        api_of(&entry, &json!({"token": "good"})).unwrap().check(&Permission::deploy("shop")).await
     };
     let stranger = Cluster::start(&[], takes_good);
     let wrong = json!({"server": cluster.url(), "certificate-authority-data": stranger.authority_data()});
@@ -178,7 +181,7 @@ async fn a_server_may_stand_below_a_path_and_know_whom_we_act_for() {
     let mut entry = at(&cluster);
     entry["server"] = json!(format!("{}/k8s/clusters/c-1", cluster.url()));
     let api = api_of(&entry, &json!({"token": "good", "as": "tenant", "as-groups": ["team"]})).unwrap();
-    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    let error = api.check(&Permission::deploy("shop")).await.unwrap_err();
     assert!(error.to_string().contains("/k8s/clusters/c-1"), "{error}");
     let seen = &cluster.server().requests()[0];
     assert_eq!(seen.path, "/k8s/clusters/c-1/apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
@@ -190,7 +193,7 @@ async fn a_cluster_that_is_not_there_is_said_to_be_unreachable() {
     let cluster = cluster();
     let api = api(&cluster);
     drop(cluster);
-    let error = api.check(&Action::deploy("shop")).await.unwrap_err();
+    let error = api.check(&Permission::deploy("shop")).await.unwrap_err();
     assert!(matches!(error, ApiError::Unreachable { reach: Reach::Refused, attempts: 3, .. }), "{error:?}");
 }
 
@@ -216,7 +219,7 @@ async fn a_server_that_stalls_gets_all_tries_and_is_not_called_a_firewall() {
     for server in [format!("https://{address}"), format!("http://{address}")] {
         let message = Arc::default();
         let begin = Instant::now();
-        let error = patient(&server, &message).check(&Action::deploy("shop")).await.unwrap_err();
+        let error = patient(&server, &message).check(&Permission::deploy("shop")).await.unwrap_err();
         assert!(
             matches!(&error, ApiError::Unreachable { reach: Reach::Stalled, attempts: 6, reason, .. } if reason == "no answer within 5 s"),
             "{error:?}"
@@ -239,7 +242,8 @@ async fn a_server_that_drops_packets_is_told_from_one_that_stalls() {
     let address = listener.local_addr().unwrap();
     // The queue holds one connection; then the kernel drops the packets of others.
     let _first = tokio::net::TcpStream::connect(address).await.unwrap();
-    let error = patient(&format!("https://{address}"), &Arc::default()).check(&Action::deploy("shop")).await;
+    let error =
+        patient(&format!("https://{address}"), &Arc::default()).check(&Permission::deploy("shop")).await;
     assert!(
         matches!(&error, Err(ApiError::Unreachable { reach: Reach::Silent, attempts: 6, .. })),
         "{error:?}"
@@ -283,7 +287,7 @@ async fn a_server_that_is_silent_for_ten_seconds_is_waited_for() {
         (begin.elapsed() >= Duration::from_secs(10)).then(|| (201, json!({"status": {"allowed": true}})))
     };
     let server = serve(silent).await;
-    patient(&server, &Arc::default()).check(&Action::deploy("shop")).await.unwrap();
+    patient(&server, &Arc::default()).check(&Permission::deploy("shop")).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -291,7 +295,7 @@ async fn retries_quote_the_message_of_a_status() {
     let status = json!({"kind": "Status", "message": "etcd leader changed", "reason": "ServiceUnavailable", "code": 503});
     let server = serve(move |_| Some((503, status.clone()))).await;
     let message = Arc::default();
-    let error = patient(&server, &message).check(&Action::deploy("shop")).await.unwrap_err();
+    let error = patient(&server, &message).check(&Permission::deploy("shop")).await.unwrap_err();
     assert!(error.to_string().contains("(503 etcd leader changed; tried 6 times)"), "{error}");
     assert!(message.lock().unwrap().iter().all(|again: &Retry| again.why == "503 etcd leader changed"));
 }
@@ -308,11 +312,11 @@ async fn roles_have_ten_seconds_to_reach_a_subnamespace() {
     let waits = Mutex::new(0);
     let wait = || *waits.lock().unwrap() += 1;
     let slow = patient(&serve(after(4)).await, &Arc::default());
-    slow.check_subnamespace("shop", &Action::deploy("shop-nft"), &wait).await.unwrap();
+    slow.check_subnamespace("shop", &Permission::deploy("shop-nft"), &wait).await.unwrap();
     assert_eq!(*waits.lock().unwrap(), 1);
 
     let never = patient(&serve(after(3600)).await, &Arc::default());
-    let error = never.check_subnamespace("shop", &Action::deploy("shop-nft"), &wait).await.unwrap_err();
+    let error = never.check_subnamespace("shop", &Permission::deploy("shop-nft"), &wait).await.unwrap_err();
     assert!(matches!(error, ApiError::NotPropagated { .. }), "{error:?}");
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     let text = error.to_string();
@@ -346,8 +350,9 @@ async fn subnamespaces_are_made_at_the_same_time() {
     let cluster = cluster();
     cluster.server().delay(Duration::from_millis(60));
     let message = Mutex::new(Vec::new());
-    let tell =
-        |progress: &Progress| message.lock().unwrap().push((progress.name.clone(), progress.stage.clone()));
+    let tell = |progress: &SubnamespaceProgress| {
+        message.lock().unwrap().push((progress.name.clone(), progress.stage.clone()));
+    };
     let wanted = names(&["shop-functional", "shop-integration", "shop-nft"]);
     api(&cluster).ensure_subnamespaces("shop", &wanted, LIMIT, &tell).await.unwrap();
     assert_eq!(cluster.anchors(), ["shop/shop-functional", "shop/shop-integration", "shop/shop-nft"]);
@@ -355,7 +360,15 @@ async fn subnamespaces_are_made_at_the_same_time() {
     stages.retain(|(name, _)| name == "shop-nft");
     let stages: Vec<_> = stages.into_iter().map(|(_, stage)| stage).collect();
     let missing = Some("Missing".to_owned());
-    assert_eq!(stages, [Stage::Created, Stage::Waiting(None), Stage::Waiting(missing), Stage::Ready(true)]);
+    assert_eq!(
+        stages,
+        [
+            SubnamespaceStage::Created,
+            SubnamespaceStage::Waiting(None),
+            SubnamespaceStage::Waiting(missing),
+            SubnamespaceStage::Ready(true)
+        ]
+    );
     // Look, create, Missing, Ok; for one as for three.
     assert_eq!(cluster.server().requests().len(), 12);
     assert_eq!(longest_chain(&cluster.server().requests()), 4);
@@ -369,10 +382,10 @@ async fn one_that_is_there_is_only_looked_at() {
     ensure().await.unwrap();
     let before = cluster.server().requests().len();
     let message = Mutex::new(Vec::new());
-    let tell = |progress: &Progress| message.lock().unwrap().push(progress.stage.clone());
+    let tell = |progress: &SubnamespaceProgress| message.lock().unwrap().push(progress.stage.clone());
     api.ensure_subnamespace("shop", "shop-nft", LIMIT, &tell).await.unwrap();
     assert_eq!(cluster.server().requests().len(), before + 1);
-    assert_eq!(message.into_inner().unwrap(), [Stage::Ready(false)]);
+    assert_eq!(message.into_inner().unwrap(), [SubnamespaceStage::Ready(false)]);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use p2p::cli::{Asked, parse};
+use p2p::cli::{Invocation, parse};
 
 use crate::support::gate::{Gate, MAKEFILE};
 
@@ -37,7 +37,7 @@ fn the_commands_of_the_readme_are_commands() {
     let mut seen = 0;
     for line in lines {
         let words: Vec<_> = line.split('#').next().unwrap().split_whitespace().map(Into::into).collect();
-        assert!(!matches!(parse(&words, false), Asked::Text(_, false)), "{line}");
+        assert!(!matches!(parse(&words, false), Invocation::Text(_, false)), "{line}");
         seen += 1;
     }
     assert!(seen > 8, "{text}");

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use ::sys::error::Help;
 use ::sys::world::Env;
-use p2p::edges::make::{MakeError, Makefile, Origin, Place, ProbeRequest, State, images, probe};
+use p2p::edges::make::{Location, MakeError, Makefile, ProbeRequest, State, VariableOrigin, images, probe};
 
 /// A directory with a Makefile.
 struct Corpus {
@@ -73,7 +73,7 @@ impl Corpus {
         makefile
     }
 
-    async fn broken(&self) -> (String, Option<Place>) {
+    async fn broken(&self) -> (String, Option<Location>) {
         match self.ask(&["p2p-build"], &[]).await {
             Err(error @ MakeError::Broken { .. }) => {
                 assert!(error.help().is_some());
@@ -105,11 +105,11 @@ impl Corpus {
     }
 }
 
-fn at(file: &str, line: u64) -> Place {
-    Place { file: file.into(), line }
+fn at(file: &str, line: u64) -> Location {
+    Location { file: file.into(), line }
 }
 
-fn defined(places: &[Place]) -> State {
+fn defined(places: &[Location]) -> State {
     State::Defined { recipes: places.to_vec() }
 }
 
@@ -426,7 +426,7 @@ async fn carriage_returns_and_bytes_that_are_no_utf8() {
     fs::write(corpus.directory.join(&include), "p2p-nft: ; echo\n").unwrap();
     let makefile = corpus.ask(&["p2p-build"], &["P2P_APP_NAME", "NOTE"]).await.unwrap();
     assert_eq!(makefile.target("p2p-build").state, defined(&[at("Makefile", 5)]));
-    assert_eq!(makefile.target("p2p-nft").state, defined(&[Place { file: include.clone(), line: 1 }]));
+    assert_eq!(makefile.target("p2p-nft").state, defined(&[Location { file: include.clone(), line: 1 }]));
     assert_eq!(makefile.files[1], include);
     assert_eq!(makefile.variable("P2P_APP_NAME").unwrap().value, "shop");
     assert_eq!(makefile.variable("NOTE").unwrap().value, "caf\u{fffd}");
@@ -445,14 +445,14 @@ async fn variables_are_expanded_and_their_origin_told() {
         ["P2P_TENANT_NAME", "P2P_APP_NAME", "EMPTY", "UNDEFINED", "REQUIRED", "BRACED", "LINES", "GIVEN"];
     let makefile = corpus.ask(&[], &names).await.unwrap();
     let message = |name: &str| makefile.variable(name).map(|it| (it.value.as_str(), it.origin));
-    assert_eq!(message("P2P_TENANT_NAME"), Some(("acme", Origin::Environment)));
-    assert_eq!(message("P2P_APP_NAME"), Some(("acme-app", Origin::File)));
-    assert_eq!(message("EMPTY"), Some(("", Origin::File)));
+    assert_eq!(message("P2P_TENANT_NAME"), Some(("acme", VariableOrigin::Environment)));
+    assert_eq!(message("P2P_APP_NAME"), Some(("acme-app", VariableOrigin::File)));
+    assert_eq!(message("EMPTY"), Some(("", VariableOrigin::File)));
     assert_eq!(message("UNDEFINED"), None);
     assert_eq!(message("REQUIRED"), None, "expanding it would end make");
     assert_eq!(message("BRACED"), None);
-    assert_eq!(message("LINES"), Some(("one\ntwo", Origin::File)));
-    assert_eq!(message("GIVEN"), Some(("yes", Origin::Make)));
+    assert_eq!(message("LINES"), Some(("one\ntwo", VariableOrigin::File)));
+    assert_eq!(message("GIVEN"), Some(("yes", VariableOrigin::Make)));
     assert_eq!(message("FROM_ENV"), None, "nobody asked");
     assert!(!corpus.has("ran"));
 }

@@ -103,7 +103,7 @@ async fn allocate(
     prefix: &str,
     commit: &str,
     kind: &Kind,
-) -> Result<Allocated, allocation::Error> {
+) -> Result<Allocated, allocation::AllocationError> {
     let prefix: Prefix = prefix.parse().unwrap();
     let commit: Commit = commit.parse().unwrap();
     let subject = Subject { prefix: &prefix, commit: &commit, kind, bump: Bump::Patch };

@@ -14,7 +14,8 @@ use std::time::{Duration, SystemTime};
 use ::sys::error::Help;
 use ::sys::remove_tree;
 use p2p::edges::workspace::{
-    ArtifactGlobs, Brought, Copied, CopyOptions, Snapshot, WorkspaceError, bring_back, copy_workspace,
+    ArtifactGlobs, Brought, Copied, Snapshot, WorkspaceCopyOptions, WorkspaceError, bring_back,
+    copy_workspace,
 };
 
 /// A workspace `ws` beside the place `copy` for its copy.
@@ -51,8 +52,12 @@ impl Place {
     }
 }
 
-fn options() -> CopyOptions {
-    CopyOptions { limit_bytes: u64::MAX, whole: PathBuf::from("/"), stop: Arc::new(AtomicBool::new(false)) }
+fn options() -> WorkspaceCopyOptions {
+    WorkspaceCopyOptions {
+        limit_bytes: u64::MAX,
+        whole: PathBuf::from("/"),
+        stop: Arc::new(AtomicBool::new(false)),
+    }
 }
 
 fn write(path: &Path, text: &str) {
@@ -277,7 +282,7 @@ fn git_works_in_the_copy_with_ignored_files_submodules_and_linked_worktrees() {
 }
 
 /// Where the file system clones, nothing is too large; elsewhere the error must be `expected`.
-fn refused(place: &Place, options: &CopyOptions, expected: impl Fn(&WorkspaceError) -> bool) {
+fn refused(place: &Place, options: &WorkspaceCopyOptions, expected: impl Fn(&WorkspaceError) -> bool) {
     match copy_workspace(&place.ws(), &place.copy(), options) {
         Ok(copied) => assert!(copied.cloned, "{copied:?}"),
         Err(error) => {
@@ -291,7 +296,7 @@ fn refused(place: &Place, options: &CopyOptions, expected: impl Fn(&WorkspaceErr
 #[test]
 fn a_workspace_over_the_limit_is_refused_before_anything_is_copied() {
     let place = Place::new().file("a", &"x".repeat(600)).file("b/c", &"y".repeat(401));
-    let limit = |limit_bytes| CopyOptions { limit_bytes, ..options() };
+    let limit = |limit_bytes| WorkspaceCopyOptions { limit_bytes, ..options() };
     refused(&place, &limit(1000), |error| {
         error.to_string() == "the workspace holds 1001 bytes to copy, over the limit of 1000"
     });
@@ -308,7 +313,7 @@ fn a_workspace_larger_than_the_disks_room_is_refused() {
 #[test]
 fn a_copy_that_is_told_to_stop_leaves_nothing() {
     let place = Place::new().file("a", "x");
-    let options = CopyOptions { stop: Arc::new(AtomicBool::new(true)), ..options() };
+    let options = WorkspaceCopyOptions { stop: Arc::new(AtomicBool::new(true)), ..options() };
     let error = copy_workspace(&place.ws(), &place.copy(), &options).unwrap_err();
     assert!(matches!(error, WorkspaceError::Stopped));
     assert!(!place.copy().exists());
@@ -563,7 +568,7 @@ fn a_cache_outside_the_part_that_is_needed_is_linked_to() {
     fs::create_dir(from.join("pipe")).unwrap();
     run(&from.join("pipe"), "mkfifo", &["CACHEDIR.TAG"]);
     let to = home.path().join("to");
-    let options = CopyOptions { whole: from.join("app"), ..options() };
+    let options = WorkspaceCopyOptions { whole: from.join("app"), ..options() };
     let copied = copy_workspace(&from, &to, &options).unwrap();
     assert_eq!((copied.files, copied.skipped), (2, 1), "those of app/target, and the pipe");
     assert_eq!(fs::read_link(to.join("target")).unwrap(), from.canonicalize().unwrap().join("target"));

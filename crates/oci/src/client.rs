@@ -10,7 +10,7 @@ use reqwest::Url;
 use tokio::sync::Mutex as Gate;
 use tokio::time::Instant;
 
-use super::credentials::{Credentials, Found, Keyring, Origin};
+use super::credentials::{Credentials, CredentialsOrigin, Found, Keyring};
 use super::error::{OciError, Trouble};
 use super::insecure::Insecure;
 use super::reference::Repository;
@@ -144,10 +144,10 @@ impl Client {
         began: Instant,
     ) -> Result<Option<Found>, OciError> {
         // The owner of the credentials may have replaced them meanwhile.
-        if refused.origin == Origin::Given {
+        if refused.origin == CredentialsOrigin::Given {
             return Ok(self.settings().keyring.given(repository).filter(|found| found != refused));
         }
-        if !matches!(refused.origin, Origin::Helper(_)) {
+        if !matches!(refused.origin, CredentialsOrigin::Helper(_)) {
             return Ok(None);
         }
         let gate = self.known(repository);

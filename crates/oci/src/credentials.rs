@@ -30,7 +30,7 @@ impl RefreshableCredentials {
 
 /// Where credentials came from; errors name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum CredentialsOrigin {
     /// There are none.
     Anonymous,
     /// Inputs of this run.
@@ -48,7 +48,7 @@ pub enum Origin {
     },
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for CredentialsOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anonymous => f.write_str("no credentials"),
@@ -64,13 +64,13 @@ impl fmt::Display for Origin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) credentials: Option<Credentials>,
-    pub(super) origin: Origin,
+    pub(super) origin: CredentialsOrigin,
 }
 
 impl Found {
     /// No credentials.
     pub(super) fn nothing() -> Self {
-        Self { credentials: None, origin: Origin::Anonymous }
+        Self { credentials: None, origin: CredentialsOrigin::Anonymous }
     }
 }
 
@@ -120,7 +120,7 @@ impl Keyring {
     pub(super) fn given(&self, repository: &Repository) -> Option<Found> {
         let given = self.given.iter().filter_map(|(prefix, given)| Some((prefix.as_str(), given.get()?)));
         let credentials = longest_prefix(given, &repository.to_string())?;
-        Some(Found { credentials: Some(credentials), origin: Origin::Given })
+        Some(Found { credentials: Some(credentials), origin: CredentialsOrigin::Given })
     }
 
     /// The credentials for `repository`.
@@ -134,7 +134,7 @@ impl Keyring {
             if found.credentials.is_some() {
                 return Ok(found);
             }
-            if found.origin != Origin::Anonymous {
+            if found.origin != CredentialsOrigin::Anonymous {
                 nothing = found;
             }
         }
@@ -166,12 +166,12 @@ mod tests {
         ] {
             let found = ring.find(&name.parse().unwrap()).await.unwrap();
             assert_eq!(found.credentials, Some(password(expected)), "{name}");
-            assert_eq!(found.origin, Origin::Given);
+            assert_eq!(found.origin, CredentialsOrigin::Given);
         }
         let found = ring.find(&"r.io.evil.example/a".parse().unwrap()).await.unwrap();
-        assert_eq!(found, Found { credentials: None, origin: Origin::Anonymous });
+        assert_eq!(found, Found { credentials: None, origin: CredentialsOrigin::Anonymous });
         let found = ring.find(&"r.io:5000/a".parse().unwrap()).await.unwrap();
-        assert_eq!(found.origin, Origin::Anonymous);
+        assert_eq!(found.origin, CredentialsOrigin::Anonymous);
     }
 
     #[tokio::test]

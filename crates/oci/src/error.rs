@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::credentials::Origin;
+use super::credentials::CredentialsOrigin;
 use super::digest::Digest;
 use super::reference::{Reference, ReferenceError, Repository};
 use crate::login_file::LoginFileError;
@@ -60,7 +60,7 @@ pub enum OciError {
         /// The answer.
         answer: Box<RegistryAnswer>,
         /// Whose rights were not enough.
-        origin: Origin,
+        origin: CredentialsOrigin,
     },
     /// The registry does not have it.
     #[error("{what} is not in {repository}")]
@@ -260,29 +260,29 @@ fn wants_to_push(asked: &Asked) -> bool {
     !reads || asked.text.contains("pull,push")
 }
 
-fn denied(answer: &RegistryAnswer, origin: &Origin) -> String {
+fn denied(answer: &RegistryAnswer, origin: &CredentialsOrigin) -> String {
     let repository = &answer.asked.repository;
     let registry = repository.registry();
     match origin {
-        Origin::Anonymous => format!(
+        CredentialsOrigin::Anonymous => format!(
             "no credentials for {repository} were found: give registry-username and registry-password, \
              or log in before (docker login {registry})"
         ),
-        Origin::Given => format!(
+        CredentialsOrigin::Given => format!(
             "the user or token that was given may not do this in {repository}: check the user name and \
              password, and grant it {}",
             if wants_to_push(&answer.asked) { "the right to push" } else { "the right to pull" }
         ),
-        Origin::File(path) => format!(
+        CredentialsOrigin::File(path) => format!(
             "the login for {repository} in {} is not valid (any more) or may not do this: log in again \
              (docker login {registry}), or grant that user the right",
             path.display()
         ),
-        Origin::Failed { program, .. } => format!(
+        CredentialsOrigin::Failed { program, .. } => format!(
             "install {program}, or remove it from Docker's config.json and log in again (docker login {registry}); \
              or give registry-username and registry-password"
         ),
-        Origin::Helper(program) => format!(
+        CredentialsOrigin::Helper(program) => format!(
             "the credentials of {program} may not do this in {repository}: see which account it uses, and \
              grant that account the right"
         ),

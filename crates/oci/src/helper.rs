@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::credentials::{Credentials, Found, Origin};
+use super::credentials::{Credentials, CredentialsOrigin, Found};
 use super::error::OciError;
 use super::reference::Repository;
 use crate::login_file::{Helper, LoginFile, without_mark};
@@ -48,17 +48,17 @@ pub(super) async fn find(file: &LoginFile, repository: &Repository, env: &Env) -
     if let Some(suffix) = suffix {
         let program = program(suffix);
         match ask(&program, repository, env).await {
-            Ok(Some(credentials)) => return Ok(found(credentials, Origin::Helper(program))),
+            Ok(Some(credentials)) => return Ok(found(credentials, CredentialsOrigin::Helper(program))),
             Ok(None) => {}
             Err(reason) if of_host => {
                 let registry = repository.registry().to_owned();
                 return Err(OciError::Helper { program, registry, reason });
             }
-            Err(reason) => nothing.origin = Origin::Failed { program, reason },
+            Err(reason) => nothing.origin = CredentialsOrigin::Failed { program, reason },
         }
     }
     match file.login(&name)? {
-        Some(credentials) => Ok(found(credentials, Origin::File(file.path().to_owned()))),
+        Some(credentials) => Ok(found(credentials, CredentialsOrigin::File(file.path().to_owned()))),
         None => Ok(nothing),
     }
 }

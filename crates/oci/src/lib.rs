@@ -31,9 +31,9 @@ mod upload;
 pub use blob::BlobReader;
 pub use client::{Client, Settings};
 pub use copy::{
-    Attached, AttachedState, CopyOptions, CopyReport, How, Listener, OnExisting, Progress, Tally,
+    Arrival, Attached, AttachedState, CopyListener, CopyOptions, CopyProgress, CopyReport, OnExisting, Tally,
 };
-pub use credentials::{Credentials, Keyring, Origin, RefreshableCredentials};
+pub use credentials::{Credentials, CredentialsOrigin, Keyring, RefreshableCredentials};
 pub use digest::{Digest, Hasher};
 pub use error::{Asked, OciError, RegistryAnswer};
 pub use insecure::Insecure;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::challenge::{Challenge, Scope};
 use super::client::{Client, authority};
-use super::credentials::{Found, Origin};
+use super::credentials::{CredentialsOrigin, Found};
 use super::error::{Again, Asked, OciError, Trouble};
 use super::reference::Repository;
 use super::token::{Need, Pass};
@@ -160,8 +160,8 @@ impl Route {
         refusal(&self.asked(&call.method, &call.to), response, &self.origin().await).await
     }
 
-    pub(super) async fn origin(&self) -> Origin {
-        self.client.found(&self.repository).await.map_or(Origin::Anonymous, |found| found.origin)
+    pub(super) async fn origin(&self) -> CredentialsOrigin {
+        self.client.found(&self.repository).await.map_or(CredentialsOrigin::Anonymous, |found| found.origin)
     }
 
     /// An answer that breaks the protocol.

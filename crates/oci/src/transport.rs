@@ -10,7 +10,7 @@ use reqwest::{Request, Response};
 use serde::Deserialize;
 
 use super::client::Client;
-use super::credentials::Origin;
+use super::credentials::CredentialsOrigin;
 use super::error::{Again, Asked, OciError, RegistryAnswer, Trouble};
 use super::lenient::optional;
 use sys::http::{Class, NoAnswer, StallTimer, retry_after, words};
@@ -134,7 +134,7 @@ struct Problem {
 }
 
 /// The error that an unwelcome answer is.
-pub(super) async fn refusal(asked: &Asked, response: Response, origin: &Origin) -> Trouble {
+pub(super) async fn refusal(asked: &Asked, response: Response, origin: &CredentialsOrigin) -> Trouble {
     let status = response.status().as_u16();
     let after = retry_after(response.headers());
     let body = read_some(response).await;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
 use super::answer::{Answer, CONTENT_DIGEST, Refusal};
-use super::names::Repository;
+use super::names::RepositoryName;
 use super::range::{Wanted, wanted};
 use super::service::blocking;
 use super::store::Store;
@@ -23,7 +23,7 @@ const PIECE: usize = 256 * 1024;
 /// `GET` and `HEAD` of a blob.
 pub(super) async fn get(
     store: &Store,
-    repository: Repository,
+    repository: RepositoryName,
     digest: Digest,
     headers: &HeaderMap,
     head: bool,
@@ -66,7 +66,7 @@ pub(super) async fn get(
 }
 
 /// `DELETE` of a blob: from this repository alone.
-pub(super) fn delete(store: &Store, repository: &Repository, digest: &Digest) -> Result<Answer, Refusal> {
+pub(super) fn delete(store: &Store, repository: &RepositoryName, digest: &Digest) -> Result<Answer, Refusal> {
     if store.delete_blob(repository, digest)? {
         Ok(Answer::new(StatusCode::ACCEPTED).bytes(""))
     } else {

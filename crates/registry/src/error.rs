@@ -8,7 +8,7 @@ use sys::error::{Exit, Help};
 
 /// Starting the embedded registry failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum RegistryError {
     /// Another program listens there.
     #[error("the embedded registry cannot listen on {address}: the port is in use")]
     PortInUse {
@@ -39,7 +39,7 @@ pub enum Error {
     },
 }
 
-impl Help for Error {
+impl Help for RegistryError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::PortInUse { .. } => {

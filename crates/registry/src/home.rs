@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::error::Error;
+use super::error::RegistryError;
 use super::limit::{Trimmed, by_age, trim};
 use super::pushes::Pushes;
 use super::server::Server;
@@ -50,7 +50,7 @@ impl Home {
     ///
     /// # Errors
     /// Where the directory cannot be written to, or nothing can be listened on.
-    pub async fn join(&self) -> Result<Local, Error> {
+    pub async fn join(&self) -> Result<Local, RegistryError> {
         let in_use = self.in_use()?;
         if let (Some(port), Held::Elsewhere) = (self.port(), self.lock("serving")?) {
             return Ok(Local {
@@ -61,7 +61,7 @@ impl Home {
             });
         }
         let server = match self.stay().await {
-            Err(Error::PortInUse { .. }) => self.listen(0).await?,
+            Err(RegistryError::PortInUse { .. }) => self.listen(0).await?,
             started => started?,
         };
         Ok(Local {
@@ -75,11 +75,11 @@ impl Home {
     /// Serves the directory until it is ended, on the port that stays. `port` makes that another one.
     ///
     /// # Errors
-    /// [`Error::Served`] where another process does so already, and those of [`Home::join`].
-    pub async fn serve(&self, port: Option<u16>) -> Result<Local, Error> {
+    /// [`RegistryError::Served`] where another process does so already, and those of [`Home::join`].
+    pub async fn serve(&self, port: Option<u16>) -> Result<Local, RegistryError> {
         let in_use = self.in_use()?;
         let Held::Here(serving) = self.lock("serving")? else {
-            return Err(Error::Served { address: loopback(self.port().unwrap_or_default()) });
+            return Err(RegistryError::Served { address: loopback(self.port().unwrap_or_default()) });
         };
         let server = match port {
             Some(port) => self.keep_port(self.listen(port).await?)?,
@@ -113,14 +113,14 @@ impl Home {
     }
 
     /// A server on the port that stays. The first one chooses it.
-    async fn stay(&self) -> Result<Server, Error> {
+    async fn stay(&self) -> Result<Server, RegistryError> {
         if let Some(port) = self.port() {
             return self.listen(port).await;
         }
         let mut port = first_port(&self.root);
         for _ in 1..TRIES {
             match self.listen(port).await {
-                Err(Error::PortInUse { .. }) => {
+                Err(RegistryError::PortInUse { .. }) => {
                     port = if port + 1 < PORTS.end { port + 1 } else { PORTS.start }
                 }
                 started => return self.keep_port(started?),
@@ -129,11 +129,11 @@ impl Home {
         self.keep_port(self.listen(port).await?)
     }
 
-    async fn listen(&self, port: u16) -> Result<Server, Error> {
+    async fn listen(&self, port: u16) -> Result<Server, RegistryError> {
         Server::start(&self.root, loopback(port)).await
     }
 
-    fn keep_port(&self, server: Server) -> Result<Server, Error> {
+    fn keep_port(&self, server: Server) -> Result<Server, RegistryError> {
         let port = server.address().port().to_string();
         fs::write(self.root.join("port"), port).map_err(|source| self.unusable(source))?;
         Ok(server)
@@ -145,12 +145,12 @@ impl Home {
     }
 
     /// Says that a server runs; removing images waits for no such lock to be left.
-    fn in_use(&self) -> Result<File, Error> {
+    fn in_use(&self) -> Result<File, RegistryError> {
         let lock = self.file("in-use").and_then(|file| file.lock_shared().map(|()| file));
         lock.map_err(|source| self.unusable(source))
     }
 
-    fn lock(&self, name: &str) -> Result<Held, Error> {
+    fn lock(&self, name: &str) -> Result<Held, RegistryError> {
         let file = self.file(name).map_err(|source| self.unusable(source))?;
         match file.try_lock() {
             Ok(()) => Ok(Held::Here(file)),
@@ -164,8 +164,8 @@ impl Home {
         File::options().create(true).truncate(false).write(true).open(self.root.join(name))
     }
 
-    fn unusable(&self, source: io::Error) -> Error {
-        Error::Root { root: self.root.clone(), source }
+    fn unusable(&self, source: io::Error) -> RegistryError {
+        RegistryError::Root { root: self.root.clone(), source }
     }
 }
 
@@ -185,7 +185,7 @@ impl Local {
     ///
     /// # Errors
     /// Where the directory cannot be read.
-    pub fn pushes(&self) -> Result<Pushes, Error> {
+    pub fn pushes(&self) -> Result<Pushes, RegistryError> {
         match &self.server {
             Some(server) => Ok(server.pushes()),
             None => Store::open(&self.home.root)

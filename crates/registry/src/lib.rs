@@ -35,11 +35,11 @@ mod upload;
 mod uploads;
 
 pub use answer::Body;
-pub use error::Error;
+pub use error::RegistryError;
 pub use home::{Home, Local};
 pub use limit::Trimmed;
-pub use manifest::Manifest;
-pub use names::{Repository, Tag};
+pub use manifest::StoredManifest;
+pub use names::{RepositoryName, Tag};
 pub use pushes::{Moment, Pushes};
 pub use server::Server;
 pub use service::{Features, Service};

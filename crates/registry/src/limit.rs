@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use walkdir::WalkDir;
 
-use super::names::{Repository, Tag};
+use super::names::{RepositoryName, Tag};
 use super::store::Store;
 use oci::Digest;
 
@@ -52,7 +52,7 @@ pub(super) fn trim(store: &Store, root: &Path, limit: u64) -> io::Result<Trimmed
 }
 
 /// Every tag with the time at which it was written, oldest first.
-pub(super) fn by_age(store: &Store) -> io::Result<Vec<(SystemTime, Repository, Tag)>> {
+pub(super) fn by_age(store: &Store) -> io::Result<Vec<(SystemTime, RepositoryName, Tag)>> {
     let mut tags = Vec::new();
     for repository in store.repositories()? {
         for tag in store.tags(&repository)?.unwrap_or_default() {
@@ -65,7 +65,7 @@ pub(super) fn by_age(store: &Store) -> io::Result<Vec<(SystemTime, Repository, T
 }
 
 /// Removes the manifests and blobs of a repository that no tag leads to; the bytes that became free.
-fn sweep(store: &Store, repository: &Repository) -> io::Result<u64> {
+fn sweep(store: &Store, repository: &RepositoryName) -> io::Result<u64> {
     let mut open = Vec::new();
     for tag in store.tags(repository)?.unwrap_or_default() {
         open.extend(store.tagged(repository, &tag)?);

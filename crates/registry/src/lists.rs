@@ -5,7 +5,7 @@ use http::{HeaderName, StatusCode};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Refusal};
-use super::names::Repository;
+use super::names::RepositoryName;
 use super::query::Query;
 use super::store::Store;
 use oci::{Digest, OCI_INDEX};
@@ -16,7 +16,7 @@ const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied
 pub(super) fn tags(
     store: &Store,
     page: usize,
-    repository: &Repository,
+    repository: &RepositoryName,
     query: &Query,
 ) -> Result<Answer, Refusal> {
     let tags = store.tags(repository)?;
@@ -30,7 +30,7 @@ pub(super) fn tags(
 /// `GET /v2/_catalog`.
 pub(super) fn catalog(store: &Store, page: usize, query: &Query) -> Result<Answer, Refusal> {
     let repositories = store.repositories()?;
-    let names = repositories.iter().map(Repository::as_str).collect();
+    let names = repositories.iter().map(RepositoryName::as_str).collect();
     let (names, link) = cut(names, page, "/v2/_catalog", query)?;
     Ok(list(&json!({"repositories": names}), link))
 }
@@ -38,7 +38,7 @@ pub(super) fn catalog(store: &Store, page: usize, query: &Query) -> Result<Answe
 /// `GET …/referrers/<digest>`: an index, empty where nothing is attached.
 pub(super) fn referrers(
     store: &Store,
-    repository: &Repository,
+    repository: &RepositoryName,
     subject: &Digest,
     query: &Query,
 ) -> Result<Answer, Refusal> {

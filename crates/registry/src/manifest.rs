@@ -9,7 +9,7 @@ use oci::{DOCKER_LIST, DOCKER_MANIFEST, Digest, OCI_INDEX, OCI_MANIFEST};
 
 /// A manifest as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manifest {
+pub struct StoredManifest {
     /// As it was pushed.
     pub media_type: String,
     /// As they were pushed.
@@ -74,7 +74,7 @@ impl Descriptor {
     }
 }
 
-impl Manifest {
+impl StoredManifest {
     /// Takes a pushed manifest. `content_type` is the request's; without one the document's own counts.
     pub(super) fn pushed(content_type: Option<&str>, bytes: Vec<u8>) -> Result<Self, Refusal> {
         let invalid = |message: &str| Refusal::bad("MANIFEST_INVALID", message);
@@ -152,7 +152,7 @@ mod tests {
     use serde_json::json;
 
     fn links(media_type: &str, document: &Value) -> Result<Links, u16> {
-        Manifest::pushed(Some(media_type), document.to_string().into_bytes())
+        StoredManifest::pushed(Some(media_type), document.to_string().into_bytes())
             .and_then(|manifest| manifest.links())
             .map_err(|refusal| refusal.status.as_u16())
     }
@@ -184,14 +184,14 @@ mod tests {
         let index = json!({"manifests": [{"digest": child.as_str()}]});
         assert_eq!(links(DOCKER_LIST, &index).unwrap().manifests, [child]);
         assert_eq!(links("application/vnd.acme+json", &index), Ok(Links::default()));
-        let raw = Manifest::pushed(Some("text/plain"), b"\xff".to_vec()).unwrap();
+        let raw = StoredManifest::pushed(Some("text/plain"), b"\xff".to_vec()).unwrap();
         assert_eq!(raw.links().map_err(|_| ()), Ok(Links::default()));
         assert_eq!(links(OCI_MANIFEST, &json!({})), Err(400));
         assert_eq!(links(OCI_INDEX, &json!({"manifests": [{"digest": "sha256:.."}]})), Err(400));
         assert_eq!(links(OCI_INDEX, &json!({"mediaType": OCI_MANIFEST})), Err(400));
         assert_eq!(links(OCI_INDEX, &json!([])), Err(400));
-        assert!(Manifest::pushed(None, b"{}".to_vec()).is_err());
-        let inner = Manifest::pushed(None, br#"{"mediaType":"a/b"}"#.to_vec()).unwrap();
+        assert!(StoredManifest::pushed(None, b"{}".to_vec()).is_err());
+        let inner = StoredManifest::pushed(None, br#"{"mediaType":"a/b"}"#.to_vec()).unwrap();
         assert_eq!(inner.media_type, "a/b");
     }
 
@@ -199,7 +199,7 @@ mod tests {
     fn a_referrer_falls_back_to_its_configs_type() {
         let describe = |document: Value| {
             let bytes = document.to_string().into_bytes();
-            let manifest = Manifest { media_type: OCI_MANIFEST.to_owned(), bytes };
+            let manifest = StoredManifest { media_type: OCI_MANIFEST.to_owned(), bytes };
             serde_json::to_value(manifest.referrer(&Digest::of(b"x"))).unwrap()
         };
         let config = json!({"mediaType": "of/config", "digest": "d"});

@@ -6,8 +6,8 @@ use http_body_util::BodyExt as _;
 use serde_json::json;
 
 use super::answer::{Answer, Body, CONTENT_DIGEST, Refusal};
-use super::manifest::Manifest;
-use super::names::{Reference, Repository};
+use super::manifest::StoredManifest;
+use super::names::{Reference, RepositoryName};
 use super::store::Store;
 use oci::Digest;
 
@@ -19,7 +19,7 @@ const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 /// `GET` and `HEAD` of a manifest.
 pub(super) fn get(
     store: &Store,
-    repository: &Repository,
+    repository: &RepositoryName,
     reference: &Reference,
     head: bool,
 ) -> Result<Answer, Refusal> {
@@ -61,7 +61,7 @@ pub(super) struct Pushed {
 pub(super) fn put(
     store: &Store,
     referrers: bool,
-    repository: &Repository,
+    repository: &RepositoryName,
     reference: &Reference,
     pushed: Pushed,
 ) -> Result<Answer, Refusal> {
@@ -73,7 +73,7 @@ pub(super) fn put(
         return Err(Refusal::bad("DIGEST_INVALID", "the manifest has another digest")
             .detail(json!({"expected": asked.as_str(), "actual": digest.as_str()})));
     }
-    let manifest = Manifest::pushed(content_type.as_deref(), bytes)?;
+    let manifest = StoredManifest::pushed(content_type.as_deref(), bytes)?;
     let links = manifest.links()?;
     let missing_blobs = links.blobs.iter().filter(|blob| !store.has_blob(repository, blob));
     let missing_children = links.manifests.iter().filter(|child| !store.has_manifest(repository, child));
@@ -102,7 +102,7 @@ pub(super) fn put(
 /// `DELETE` of a tag, or of a manifest with all its tags.
 pub(super) fn delete(
     store: &Store,
-    repository: &Repository,
+    repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<Answer, Refusal> {
     let removed = match reference {

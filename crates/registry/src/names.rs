@@ -6,9 +6,9 @@ use oci::Digest;
 
 /// The name of a repository without a host, 255 bytes at most (distribution specification 1.1, "Pulling manifests").
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Repository(String);
+pub struct RepositoryName(String);
 
-impl Repository {
+impl RepositoryName {
     /// Checks `text`; `None` where it is no name of a repository.
     pub fn parse(text: &str) -> Option<Self> {
         (text.len() <= 255 && text.split('/').all(oci::is_name_component)).then(|| Self(text.to_owned()))
@@ -20,7 +20,7 @@ impl Repository {
     }
 }
 
-impl fmt::Display for Repository {
+impl fmt::Display for RepositoryName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -78,16 +78,16 @@ mod tests {
     #[test]
     fn repositories_follow_the_grammar() {
         for good in ["a", "shop/api", "a.b/c_d/e__f/g---h", "0/1", "a/manifests/b", "v2/blobs/uploads"] {
-            assert!(Repository::parse(good).is_some(), "{good}");
+            assert!(RepositoryName::parse(good).is_some(), "{good}");
         }
         for bad in [
             "", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "A", "a..b", "a___b", "a._b", "-a", "a-",
             "_blobs", "a/_blobs", "a b", "a\\b", "a\0", "ä", "a.", "a-_b",
         ] {
-            assert!(Repository::parse(bad).is_none(), "{bad:?}");
+            assert!(RepositoryName::parse(bad).is_none(), "{bad:?}");
         }
-        assert!(Repository::parse(&"a".repeat(255)).is_some());
-        assert!(Repository::parse(&"a".repeat(256)).is_none());
+        assert!(RepositoryName::parse(&"a".repeat(255)).is_some());
+        assert!(RepositoryName::parse(&"a".repeat(256)).is_none());
     }
 
     #[test]

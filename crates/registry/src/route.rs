@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::answer::Refusal;
-use super::names::{Reference, Repository, sha256};
+use super::names::{Reference, RepositoryName, sha256};
 use super::query::decode;
 use oci::Digest;
 
@@ -15,17 +15,17 @@ pub(super) enum Route {
     /// `/v2/_catalog`
     Catalog,
     /// `/v2/<name>/tags/list`
-    Tags(Repository),
+    Tags(RepositoryName),
     /// `/v2/<name>/manifests/<tag or digest>`
-    Manifest(Repository, Reference),
+    Manifest(RepositoryName, Reference),
     /// `/v2/<name>/blobs/<digest>`
-    Blob(Repository, Digest),
+    Blob(RepositoryName, Digest),
     /// `/v2/<name>/blobs/uploads/`
-    Uploads(Repository),
+    Uploads(RepositoryName),
     /// `/v2/<name>/blobs/uploads/<id>`
-    Upload(Repository, String),
+    Upload(RepositoryName, String),
     /// `/v2/<name>/referrers/<digest>`
-    Referrers(Repository, Digest),
+    Referrers(RepositoryName, Digest),
 }
 
 impl Route {
@@ -57,9 +57,9 @@ impl Route {
     }
 }
 
-fn repository(parts: &[&str]) -> Result<Repository, Refusal> {
+fn repository(parts: &[&str]) -> Result<RepositoryName, Refusal> {
     let name = parts.join("/");
-    Repository::parse(&name)
+    RepositoryName::parse(&name)
         .ok_or_else(|| Refusal::bad("NAME_INVALID", format!("{name:?} is no repository name")))
 }
 
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn names_are_read_from_the_end() {
-        let name = |text| Repository::parse(text).unwrap();
+        let name = |text| RepositoryName::parse(text).unwrap();
         let digest = Digest::of(b"x");
         let reference = |text| Reference::parse(text).unwrap();
         for (path, route) in [

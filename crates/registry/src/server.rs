@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::error::Error;
+use super::error::RegistryError;
 use super::pushes::Pushes;
 use super::service::{Features, Service};
 use super::store::Store;
@@ -39,12 +39,12 @@ impl Server {
     ///
     /// # Errors
     /// When the directory cannot be written to, or the address cannot be listened on.
-    pub async fn start(root: impl Into<PathBuf>, address: SocketAddr) -> Result<Self, Error> {
+    pub async fn start(root: impl Into<PathBuf>, address: SocketAddr) -> Result<Self, RegistryError> {
         let root = root.into();
-        let store = Store::open(&root).map_err(|source| Error::Root { root, source })?;
+        let store = Store::open(&root).map_err(|source| RegistryError::Root { root, source })?;
         let refused = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => Error::PortInUse { address },
-            _ => Error::Listen { address, source },
+            io::ErrorKind::AddrInUse => RegistryError::PortInUse { address },
+            _ => RegistryError::Listen { address, source },
         };
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;

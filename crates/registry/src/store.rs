@@ -21,8 +21,8 @@ use rustix::fs::Access;
 use tempfile::NamedTempFile;
 
 use super::limit::freed_by;
-use super::manifest::Manifest;
-use super::names::{Reference, Repository, Tag, sha256};
+use super::manifest::StoredManifest;
+use super::names::{Reference, RepositoryName, Tag, sha256};
 use oci::Digest;
 
 /// A process that was killed leaves its uploads; after this long nobody still writes to them.
@@ -58,12 +58,16 @@ impl Store {
     }
 
     /// Whether the repository has this blob.
-    pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> bool {
+    pub fn has_blob(&self, repository: &RepositoryName, digest: &Digest) -> bool {
         self.blob_path(repository, digest).is_file()
     }
 
     /// A blob and its size.
-    pub(super) fn blob(&self, repository: &Repository, digest: &Digest) -> io::Result<Option<(File, u64)>> {
+    pub(super) fn blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> io::Result<Option<(File, u64)>> {
         let Some(file) = absent(File::open(self.blob_path(repository, digest)))? else { return Ok(None) };
         let size = file.metadata()?.len();
         Ok(Some((file, size)))
@@ -72,7 +76,7 @@ impl Store {
     /// Puts a file that was checked against `digest` into the repository.
     pub(super) fn keep_blob(
         &self,
-        repository: &Repository,
+        repository: &RepositoryName,
         digest: &Digest,
         file: NamedTempFile,
     ) -> io::Result<()> {
@@ -80,7 +84,12 @@ impl Store {
     }
 
     /// Gives `to` a blob of `from`; false where `from` does not have it.
-    pub(super) fn mount(&self, from: &Repository, to: &Repository, digest: &Digest) -> io::Result<bool> {
+    pub(super) fn mount(
+        &self,
+        from: &RepositoryName,
+        to: &RepositoryName,
+        digest: &Digest,
+    ) -> io::Result<bool> {
         let (source, target) = (self.blob_path(from, digest), self.blob_path(to, digest));
         if !source.is_file() {
             return Ok(false);
@@ -102,27 +111,31 @@ impl Store {
     }
 
     /// Removes a blob from a repository; false where there is none.
-    pub(super) fn delete_blob(&self, repository: &Repository, digest: &Digest) -> io::Result<bool> {
+    pub(super) fn delete_blob(&self, repository: &RepositoryName, digest: &Digest) -> io::Result<bool> {
         Ok(absent(fs::remove_file(self.blob_path(repository, digest)))?.is_some())
     }
 
     /// The blobs of a repository, and the bytes that become free when one is removed.
-    pub(super) fn blobs_of(&self, repository: &Repository) -> io::Result<Vec<Digest>> {
+    pub(super) fn blobs_of(&self, repository: &RepositoryName) -> io::Result<Vec<Digest>> {
         digests(&self.path(repository).join("_blobs"))
     }
 
     /// See [`Store::blobs_of`].
-    pub(super) fn blob_size(&self, repository: &Repository, digest: &Digest) -> u64 {
+    pub(super) fn blob_size(&self, repository: &RepositoryName, digest: &Digest) -> u64 {
         freed_by(&self.blob_path(repository, digest))
     }
 
     /// Whether the repository has this manifest.
-    pub fn has_manifest(&self, repository: &Repository, digest: &Digest) -> bool {
+    pub fn has_manifest(&self, repository: &RepositoryName, digest: &Digest) -> bool {
         self.manifest_path(repository, digest).is_file()
     }
 
     /// The manifest with this digest.
-    pub fn manifest(&self, repository: &Repository, digest: &Digest) -> io::Result<Option<Manifest>> {
+    pub fn manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> io::Result<Option<StoredManifest>> {
         let Some(mut line) = absent(fs::read(self.manifest_path(repository, digest)))? else {
             return Ok(None);
         };
@@ -132,25 +145,25 @@ impl Store {
         let bytes = line.split_off(end + 1);
         line.truncate(end);
         let media_type = String::from_utf8(line).map_err(io::Error::other)?;
-        Ok(Some(Manifest { media_type, bytes }))
+        Ok(Some(StoredManifest { media_type, bytes }))
     }
 
     /// The manifests of a repository, and the bytes that become free when one is removed.
-    pub(super) fn manifests_of(&self, repository: &Repository) -> io::Result<Vec<Digest>> {
+    pub(super) fn manifests_of(&self, repository: &RepositoryName) -> io::Result<Vec<Digest>> {
         digests(&self.path(repository).join("_manifests"))
     }
 
     /// See [`Store::manifests_of`].
-    pub(super) fn manifest_size(&self, repository: &Repository, digest: &Digest) -> u64 {
+    pub(super) fn manifest_size(&self, repository: &RepositoryName, digest: &Digest) -> u64 {
         freed_by(&self.manifest_path(repository, digest))
     }
 
     /// Puts a manifest into the repository, attached to its subject, if any.
     pub(super) fn keep_manifest(
         &self,
-        repository: &Repository,
+        repository: &RepositoryName,
         digest: &Digest,
-        manifest: &Manifest,
+        manifest: &StoredManifest,
         subject: Option<&Digest>,
     ) -> io::Result<()> {
         // First the link: one that leads nowhere is passed over, a missing one would hide a referrer.
@@ -166,7 +179,7 @@ impl Store {
     /// Removes a manifest with its tags and its link to `subject`; false where there is none.
     pub(super) fn delete_manifest(
         &self,
-        repository: &Repository,
+        repository: &RepositoryName,
         digest: &Digest,
         subject: Option<&Digest>,
     ) -> io::Result<bool> {
@@ -183,14 +196,14 @@ impl Store {
     }
 
     /// The digests of the manifests attached to `subject`, in order.
-    pub(super) fn referrers(&self, repository: &Repository, subject: &Digest) -> io::Result<Vec<Digest>> {
+    pub(super) fn referrers(&self, repository: &RepositoryName, subject: &Digest) -> io::Result<Vec<Digest>> {
         digests(&self.referrers_path(repository, subject))
     }
 
     /// The digest that a reference means; `None` for a tag that does not exist.
     pub(super) fn resolve(
         &self,
-        repository: &Repository,
+        repository: &RepositoryName,
         reference: &Reference,
     ) -> io::Result<Option<Digest>> {
         match reference {
@@ -200,30 +213,30 @@ impl Store {
     }
 
     /// What a tag points at.
-    pub fn tagged(&self, repository: &Repository, tag: &Tag) -> io::Result<Option<Digest>> {
+    pub fn tagged(&self, repository: &RepositoryName, tag: &Tag) -> io::Result<Option<Digest>> {
         let text = absent(fs::read_to_string(self.tags_path(repository).join(tag.as_str())))?;
         Ok(text.and_then(|text| sha256(text.trim_end())))
     }
 
     /// When a tag was written last.
-    pub(super) fn tagged_at(&self, repository: &Repository, tag: &Tag) -> io::Result<SystemTime> {
+    pub(super) fn tagged_at(&self, repository: &RepositoryName, tag: &Tag) -> io::Result<SystemTime> {
         fs::metadata(self.tags_path(repository).join(tag.as_str()))?.modified()
     }
 
     /// Points a tag at a digest, whatever it pointed at before.
-    pub fn tag(&self, repository: &Repository, tag: &Tag, digest: &Digest) -> io::Result<()> {
+    pub fn tag(&self, repository: &RepositoryName, tag: &Tag, digest: &Digest) -> io::Result<()> {
         let mut file = self.new_file()?;
         writeln!(file, "{digest}")?;
         keep(file, &self.tags_path(repository).join(tag.as_str()))
     }
 
     /// Removes a tag; false where there is none.
-    pub(super) fn delete_tag(&self, repository: &Repository, tag: &Tag) -> io::Result<bool> {
+    pub(super) fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> io::Result<bool> {
         Ok(absent(fs::remove_file(self.tags_path(repository).join(tag.as_str())))?.is_some())
     }
 
     /// The tags in order of their bytes; `None` for a repository that does not exist.
-    pub fn tags(&self, repository: &Repository) -> io::Result<Option<Vec<Tag>>> {
+    pub fn tags(&self, repository: &RepositoryName) -> io::Result<Option<Vec<Tag>>> {
         let Some(names) = names(&self.tags_path(repository))? else {
             return Ok(is_repository(&self.path(repository)).then(Vec::new));
         };
@@ -231,18 +244,18 @@ impl Store {
     }
 
     /// All repositories in order of their names' bytes.
-    pub fn repositories(&self) -> io::Result<Vec<Repository>> {
+    pub fn repositories(&self) -> io::Result<Vec<RepositoryName>> {
         let base = self.root.join("repositories");
         let mut found = Vec::new();
         let mut open = vec![String::new()];
         while let Some(name) = open.pop() {
             let directory = base.join(&name);
-            if let Some(repository) = Repository::parse(&name).filter(|_| is_repository(&directory)) {
+            if let Some(repository) = RepositoryName::parse(&name).filter(|_| is_repository(&directory)) {
                 found.push(repository);
             }
             for child in names(&directory)?.unwrap_or_default() {
                 let child = if name.is_empty() { child } else { format!("{name}/{child}") };
-                if Repository::parse(&child).is_some() {
+                if RepositoryName::parse(&child).is_some() {
                     open.push(child);
                 }
             }
@@ -255,23 +268,23 @@ impl Store {
         self.root.join("temporary")
     }
 
-    fn path(&self, repository: &Repository) -> PathBuf {
+    fn path(&self, repository: &RepositoryName) -> PathBuf {
         self.root.join("repositories").join(repository.as_str())
     }
 
-    fn blob_path(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+    fn blob_path(&self, repository: &RepositoryName, digest: &Digest) -> PathBuf {
         self.path(repository).join("_blobs").join(digest.hex())
     }
 
-    fn manifest_path(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+    fn manifest_path(&self, repository: &RepositoryName, digest: &Digest) -> PathBuf {
         self.path(repository).join("_manifests").join(digest.hex())
     }
 
-    fn tags_path(&self, repository: &Repository) -> PathBuf {
+    fn tags_path(&self, repository: &RepositoryName) -> PathBuf {
         self.path(repository).join("_tags")
     }
 
-    fn referrers_path(&self, repository: &Repository, subject: &Digest) -> PathBuf {
+    fn referrers_path(&self, repository: &RepositoryName, subject: &Digest) -> PathBuf {
         self.path(repository).join("_referrers").join(subject.hex())
     }
 }

@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 
 use super::answer::{Body, Refusal};
-use super::names::Repository;
+use super::names::RepositoryName;
 use super::store::Store;
 use oci::{Digest, Hasher};
 use sys::sync::Mutex;
@@ -24,7 +24,7 @@ const WAITING: usize = 8;
 #[derive(Debug)]
 pub(super) struct Upload {
     /// Where its blob will be.
-    pub(super) repository: Repository,
+    pub(super) repository: RepositoryName,
     /// `None` once it is finished. Locked for as long as a body comes, so never where others wait.
     sink: Mutex<Option<Sink>>,
     /// The sink's size.
@@ -58,7 +58,7 @@ impl Sink {
 
 impl Upload {
     /// Begins an upload.
-    pub(super) fn begin(store: &Store, repository: Repository) -> io::Result<Self> {
+    pub(super) fn begin(store: &Store, repository: RepositoryName) -> io::Result<Self> {
         let sink = Sink { file: store.new_file()?, hasher: Hasher::sha256(), size: 0 };
         Ok(Self { repository, sink: Mutex::new(Some(sink)), size: AtomicU64::new(0) })
     }

@@ -7,7 +7,7 @@ use http::header::{CONTENT_RANGE, LOCATION, RANGE};
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::answer::{Answer, Body, CONTENT_DIGEST, Refusal};
-use super::names::Repository;
+use super::names::RepositoryName;
 use super::query::Query;
 use super::random::random_id;
 use super::range;
@@ -29,7 +29,7 @@ impl Uploads {
     pub(crate) async fn begin(
         &self,
         store: &Store,
-        repository: Repository,
+        repository: RepositoryName,
         query: &Query,
         body: &mut Body,
     ) -> Result<Answer, Refusal> {
@@ -49,7 +49,7 @@ impl Uploads {
     }
 
     /// A session of this repository. Another repository cannot reach it.
-    pub(crate) fn find(&self, repository: &Repository, id: String) -> Result<Session<'_>, Refusal> {
+    pub(crate) fn find(&self, repository: &RepositoryName, id: String) -> Result<Session<'_>, Refusal> {
         let found = self.0.lock().get(&id).cloned().filter(|upload| upload.repository == *repository);
         Ok(Session { uploads: self, id, upload: found.ok_or_else(unknown)? })
     }
@@ -117,11 +117,11 @@ impl Session<'_> {
 pub(crate) async fn mount(
     store: &Store,
     mounts: bool,
-    repository: &Repository,
+    repository: &RepositoryName,
     query: &Query,
 ) -> Result<Option<Answer>, Refusal> {
     let (Some(digest), Some(from)) = (query.get("mount"), query.get("from")) else { return Ok(None) };
-    let (digest, from) = (route::digest(digest)?, Repository::parse(from));
+    let (digest, from) = (route::digest(digest)?, RepositoryName::parse(from));
     let Some(from) = from.filter(|_| mounts) else { return Ok(None) };
     let (store, to, wanted) = (store.clone(), repository.clone(), digest.clone());
     let mounted = blocking(move || Ok(store.mount(&from, &to, &wanted)?)).await?;
@@ -138,14 +138,14 @@ async fn keep(store: &Store, upload: Arc<Upload>, digest: Digest) -> Result<Answ
 }
 
 /// 201: the repository has the blob now.
-fn created(repository: &Repository, digest: &Digest) -> Answer {
+fn created(repository: &RepositoryName, digest: &Digest) -> Answer {
     Answer::new(StatusCode::CREATED)
         .header(LOCATION, format!("/v2/{repository}/blobs/{digest}"))
         .header(CONTENT_DIGEST, digest.as_str())
         .bytes("")
 }
 
-fn progress(status: StatusCode, repository: &Repository, id: &str, size: u64) -> Answer {
+fn progress(status: StatusCode, repository: &RepositoryName, id: &str, size: u64) -> Answer {
     let answer = Answer::new(status)
         .header(LOCATION, location(repository, id))
         .header(RANGE, received(size))
@@ -153,7 +153,7 @@ fn progress(status: StatusCode, repository: &Repository, id: &str, size: u64) ->
     if status == StatusCode::NO_CONTENT { answer } else { answer.bytes("") }
 }
 
-fn location(repository: &Repository, id: &str) -> String {
+fn location(repository: &RepositoryName, id: &str) -> String {
     format!("/v2/{repository}/blobs/uploads/{id}")
 }
 

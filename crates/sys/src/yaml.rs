@@ -28,12 +28,12 @@ pub struct Node {
     /// Counted from 1.
     pub line: usize,
     /// The value.
-    pub content: Content,
+    pub content: NodeContent,
 }
 
 /// The value of a [`Node`].
 #[derive(Clone, PartialEq, Eq)]
-pub enum Content {
+pub enum NodeContent {
     /// A scalar as it was written, quotes and escapes undone.
     Text {
         /// The text.
@@ -51,21 +51,21 @@ impl Node {
     /// The text of a scalar; `None` for a list, a map and a null.
     pub fn text(&self) -> Option<&str> {
         match &self.content {
-            Content::Text { text, .. } if !self.is_null() => Some(text),
+            NodeContent::Text { text, .. } if !self.is_null() => Some(text),
             _ => None,
         }
     }
 
     /// Whether it is empty or one of YAML's words for null.
     pub fn is_null(&self) -> bool {
-        matches!(&self.content, Content::Text { text, plain: true }
+        matches!(&self.content, NodeContent::Text { text, plain: true }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// The entries of a map.
     pub fn entries(&self) -> Option<&[(String, Node)]> {
         match &self.content {
-            Content::Map(entries) => Some(entries),
+            NodeContent::Map(entries) => Some(entries),
             _ => None,
         }
     }
@@ -73,7 +73,7 @@ impl Node {
     /// The items of a list.
     pub fn items(&self) -> Option<&[Node]> {
         match &self.content {
-            Content::List(items) => Some(items),
+            NodeContent::List(items) => Some(items),
             _ => None,
         }
     }
@@ -99,7 +99,7 @@ pub fn parse(text: &str) -> Result<Node, YamlError> {
         }
     }
     Ok(document
-        .unwrap_or_else(|| Node { line: 1, content: Content::Text { text: String::new(), plain: true } }))
+        .unwrap_or_else(|| Node { line: 1, content: NodeContent::Text { text: String::new(), plain: true } }))
 }
 
 fn error(line: usize, problem: impl Into<String>) -> YamlError {
@@ -144,7 +144,7 @@ impl<'text> Reader<'text> {
         let (content, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && tag.is_none();
-                (Content::Text { text: text.into_owned(), plain }, anchor)
+                (NodeContent::Text { text: text.into_owned(), plain }, anchor)
             }
             Event::SequenceStart(_, anchor, _) => (self.list(depth)?, anchor),
             Event::MappingStart(_, anchor, _) => (self.map(depth)?, anchor),
@@ -171,17 +171,17 @@ impl<'text> Reader<'text> {
         Ok(())
     }
 
-    fn list(&mut self, depth: usize) -> Result<Content, YamlError> {
+    fn list(&mut self, depth: usize) -> Result<NodeContent, YamlError> {
         let mut items = Vec::new();
         loop {
             match self.inside()? {
-                (Event::SequenceEnd, _) => return Ok(Content::List(items)),
+                (Event::SequenceEnd, _) => return Ok(NodeContent::List(items)),
                 (event, span) => items.push(self.node(event, span, depth + 1)?),
             }
         }
     }
 
-    fn map(&mut self, depth: usize) -> Result<Content, YamlError> {
+    fn map(&mut self, depth: usize) -> Result<NodeContent, YamlError> {
         let mut entries: Vec<(String, Node)> = Vec::new();
         let mut inherited = Vec::new();
         loop {
@@ -191,7 +191,7 @@ impl<'text> Reader<'text> {
             }
             let merges = matches!(&event, Event::Scalar(key, ScalarStyle::Plain, ..) if key == "<<");
             let key = self.node(event, span, depth + 1)?;
-            let Content::Text { text: name, .. } = key.content else {
+            let NodeContent::Text { text: name, .. } = key.content else {
                 return Err(error(key.line, "a key must be text"));
             };
             let (event, span) = self.inside()?;
@@ -210,7 +210,7 @@ impl<'text> Reader<'text> {
                 entries.push((name, value));
             }
         }
-        Ok(Content::Map(entries))
+        Ok(NodeContent::Map(entries))
     }
 }
 
@@ -218,25 +218,25 @@ impl<'text> Reader<'text> {
 fn to_merge(value: Node) -> Result<Vec<(String, Node)>, YamlError> {
     let refused = error(value.line, "`<<` takes a map or a list of maps");
     match value.content {
-        Content::Map(entries) => Ok(entries),
-        Content::List(items) => {
+        NodeContent::Map(entries) => Ok(entries),
+        NodeContent::List(items) => {
             let mut all = Vec::new();
             for item in items {
-                let Content::Map(entries) = item.content else { return Err(refused) };
+                let NodeContent::Map(entries) = item.content else { return Err(refused) };
                 all.extend(entries);
             }
             Ok(all)
         }
-        Content::Text { .. } => Err(refused),
+        NodeContent::Text { .. } => Err(refused),
     }
 }
 
 /// How many nodes a tree has.
 fn size(node: &Node) -> usize {
     1 + match &node.content {
-        Content::Text { .. } => 0,
-        Content::List(items) => items.iter().map(size).sum(),
-        Content::Map(entries) => entries.iter().map(|(_, value)| size(value)).sum(),
+        NodeContent::Text { .. } => 0,
+        NodeContent::List(items) => items.iter().map(size).sum(),
+        NodeContent::Map(entries) => entries.iter().map(|(_, value)| size(value)).sum(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::wiring::{Wiring, basic, insecure};
 use crate::cli::Flags;
 use crate::domain::outcome::{Event, Outcome};
 use crate::edges::git::Git;
-use crate::gate::context::{self, Host, Job, Paths, Request};
+use crate::gate::context::{self, GithubJob, Host, Paths, Request};
 use crate::gate::plan::Plan;
 use crate::inputs::{Command, Inputs, OutputFormat, Read};
 use crate::report::{self, Annotations, Console, Json, Listener, Log, Outputs, Reporter, Summary};
@@ -92,7 +92,7 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         let mut stop = self.listen()?;
-        let job = if console.is_github() { Some(Job::read(&world.env)?) } else { None };
+        let job = if console.is_github() { Some(GithubJob::read(&world.env)?) } else { None };
         let paths = Paths::new(world, job.as_ref(), &request, &self.removals)?;
         self.logs = paths.keeps_logs().then(|| paths.logs.clone());
         let reporter = self.reporter(&request, &paths.logs);

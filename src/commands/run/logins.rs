@@ -1,7 +1,7 @@
 //! The logins of the inputs, and who gets which. A target that does not promote gets the login that the path of its own
 //! gate needs, and no other that reaches a later gate: a team can give each path a login of its own.
 
-use crate::domain::environment::{Key, Paths, Stage, Values};
+use crate::domain::environment::{Key, Stage, StagePaths, Values};
 use crate::edges::google::TOKEN_USER;
 use crate::gate::execute::GivenLogins;
 use crate::inputs::{Inputs, RegistryLogin, RegistryLogins};
@@ -17,7 +17,7 @@ pub(super) struct Sides<'a> {
     /// The one that is promoted to.
     pub(super) destination: Option<&'a Values>,
     /// The gate whose path is read, where there is one.
-    pub(super) stage: Option<(Stage, &'a Paths)>,
+    pub(super) stage: Option<(Stage, &'a StagePaths)>,
 }
 
 impl Sides<'_> {

@@ -11,7 +11,7 @@ mod wiring;
 
 use std::io::Write;
 
-use crate::cli::{self, Asked};
+use crate::cli::{self, Invocation};
 use crate::inputs;
 use crate::report::{self, Console};
 use sys::error::{Exit, Failure};
@@ -36,11 +36,11 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
     // In the action an empty `command` is its default.
     let asked = cli::parse(&world.args, github || world.reserved.get("INPUT_COMMAND").is_some());
     // Scripts read what these print.
-    if matches!(asked, Asked::Image(_) | Asked::Tool(..)) {
+    if matches!(asked, Invocation::Image(_) | Invocation::Tool(..)) {
         console.only_answers();
     }
     let ended = match asked {
-        Asked::Text(text, answer) => {
+        Invocation::Text(text, answer) => {
             if answer {
                 console.say(text.trim_end());
                 return Exit::Passed;
@@ -48,14 +48,14 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
             console.complain(text.trim_end());
             return Exit::Usage;
         }
-        Asked::Image(matches) => {
+        Invocation::Image(matches) => {
             Box::pin(interruptible(crate::commands::images::run(&world, &matches, &console))).await
         }
-        Asked::Tool(name, matches) => {
+        Invocation::Tool(name, matches) => {
             Box::pin(crate::commands::tools::run(&world, &name, &matches, &console)).await
         }
         // `gate` has already reported its failures.
-        Asked::Gate(flags) => {
+        Invocation::Gate(flags) => {
             return Box::pin(gate::run(&world, &flags, &console))
                 .await
                 .unwrap_or_else(|failure| failure.exit);

@@ -15,9 +15,9 @@ use crate::edges::google::{Endpoints, Federation, FederationSettings, IdTokenReq
 use crate::edges::kube::Kubeconfig;
 use crate::edges::workspace::RestoredFile;
 use crate::gate::allocation::Listing;
-use crate::gate::context::{self, Asking, Context, Host, Job};
-use crate::gate::execute::{Account, Accounts, Edges, GivenLogins, Remote, RunContext};
-use crate::gate::plan::{Job as Work, Place, Plan, Step};
+use crate::gate::context::{self, Asking, Context, GithubJob, Host};
+use crate::gate::execute::{Account, Accounts, Allocation, Edges, GivenLogins, RunContext};
+use crate::gate::plan::{Job, Place, Plan, Step};
 use crate::gate::record::By;
 use crate::inputs::{ID_TOKEN, IdToken, Inputs, SPECS, Size};
 use crate::report::{Console, Reporter};
@@ -108,13 +108,13 @@ impl Wiring<'_> {
     }
 
     /// The remote repository, where the plan creates or moves tags.
-    fn remote(&self, context: &Context, plan: &Plan) -> Result<Option<Remote>, Failure> {
+    fn remote(&self, context: &Context, plan: &Plan) -> Result<Option<Allocation>, Failure> {
         let Some(job) = &self.host.job else { return Ok(None) };
         if !plan.steps.iter().any(|step| step.job.tags(&plan.version)) {
             return Ok(None);
         }
         let inputs = &context.request.inputs;
-        Ok(Some(Remote {
+        Ok(Some(Allocation {
             repository: context::remote(job, inputs, &context.prefix, &self.host.git)?,
             commit: context.eligibility.commit.clone(),
             kind: context.kind.clone(),
@@ -147,7 +147,7 @@ impl Wiring<'_> {
         Ok(Federation::new(FederationSettings {
             endpoints,
             request: IdTokenRequest::of(&self.host.world.reserved),
-            fork: self.host.job.as_ref().is_some_and(Job::lacks_secrets),
+            fork: self.host.job.as_ref().is_some_and(GithubJob::lacks_secrets),
             retrying: Retrying { policy: Policy::default(), watcher: self.host.git.watcher().clone() },
             secrets: with_logins(self.console.secrets()),
         })?)
@@ -218,7 +218,7 @@ fn clusters(context: &Context, plan: &Plan, trusted: &Trusted) -> Result<Cluster
         None => None,
     };
     // A context that is not there is told before anything runs.
-    let elsewhere = |step: &&Step| kubeconfig_elsewhere.is_some() && matches!(step.job, Work::Promote(_));
+    let elsewhere = |step: &&Step| kubeconfig_elsewhere.is_some() && matches!(step.job, Job::Promote(_));
     for target in plan.steps.iter().filter(|step| !elsewhere(step)).filter_map(Step::target) {
         kubeconfig.for_target(kube_context.as_deref(), target.namespace.as_deref())?;
     }

@@ -3,7 +3,7 @@
 use clap::ArgMatches;
 
 use crate::edges::google::TOKEN_USER;
-use crate::inputs::{Inputs, RegistryLogin, RegistryLogins, Spec};
+use crate::inputs::{InputSpec, Inputs, RegistryLogin, RegistryLogins};
 use crate::report::Console;
 use oci::{Client, Credentials, Insecure, Keyring, Repository, Settings};
 use sys::error::Failure;
@@ -16,7 +16,7 @@ pub(super) const OWN: [&str; 4] =
 
 /// The inputs, from flags and environment. Their secrets are masked from then on.
 pub(super) fn inputs(world: &World, matches: &ArgMatches, console: &Console) -> Result<Inputs, Failure> {
-    let flag = |spec: &Spec| matches.try_get_one::<String>(spec.name).ok().flatten().cloned();
+    let flag = |spec: &InputSpec| matches.try_get_one::<String>(spec.name).ok().flatten().cloned();
     let read = Inputs::read(|spec| spec.text(flag(spec), &world.reserved))?;
     console.masker().add(&read.secrets);
     read.checked()

@@ -12,14 +12,14 @@ use sys::yaml::{self, Node, YamlError};
 
 /// Where a text comes from, for errors and origins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum TextSource {
     /// The `environments` input.
     Input,
     /// The repository's `.p2p.yaml`.
     File,
 }
 
-impl Place {
+impl TextSource {
     fn name(self) -> &'static str {
         match self {
             Self::Input => "input environments",
@@ -37,7 +37,7 @@ pub struct Environments(BTreeMap<String, Given>);
 
 /// The repository's `.p2p.yaml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct SettingsFile {
     /// Its key `environments`.
     pub environments: Environments,
 }
@@ -46,8 +46,8 @@ impl Environments {
     /// Reads the `environments` input: YAML or JSON, a map from the environment's name to a map
     /// with the keys of [`Key`].
     pub fn parse(text: &str) -> Result<Self, EnvironmentError> {
-        let node = yaml::parse(text).map_err(|error| unreadable(Place::Input, error))?;
-        Self::read(Place::Input, &node)
+        let node = yaml::parse(text).map_err(|error| unreadable(TextSource::Input, error))?;
+        Self::read(TextSource::Input, &node)
     }
 
     /// The entry of an environment.
@@ -91,7 +91,7 @@ impl Environments {
         self
     }
 
-    fn read(place: Place, node: &Node) -> Result<Self, EnvironmentError> {
+    fn read(place: TextSource, node: &Node) -> Result<Self, EnvironmentError> {
         let mut environments = BTreeMap::new();
         if node.is_null() {
             return Ok(Self(environments));
@@ -106,7 +106,7 @@ impl Environments {
     }
 }
 
-fn read_entry(place: Place, environment: &str, node: &Node) -> Result<Given, EnvironmentError> {
+fn read_entry(place: TextSource, environment: &str, node: &Node) -> Result<Given, EnvironmentError> {
     if node.is_null() {
         return Ok(Given::new());
     }
@@ -134,8 +134,8 @@ fn read_entry(place: Place, environment: &str, node: &Node) -> Result<Given, Env
         if !text.is_empty() {
             let environment = environment.to_owned();
             let origin = match place {
-                Place::Input => Origin::Environments { environment, key },
-                Place::File => Origin::File { environment, key },
+                TextSource::Input => Origin::Environments { environment, key },
+                TextSource::File => Origin::File { environment, key },
             };
             given.insert(key, Value::new(text, origin));
         }
@@ -143,24 +143,24 @@ fn read_entry(place: Place, environment: &str, node: &Node) -> Result<Given, Env
     Ok(given)
 }
 
-impl Settings {
+impl SettingsFile {
     /// Reads the text of `.p2p.yaml`. A top-level key that we do not know is an error: it is a
     /// slip of the pen, or meant for a later version that would have obeyed it.
     pub fn parse(text: &str) -> Result<Self, EnvironmentError> {
-        let node = yaml::parse(text).map_err(|error| unreadable(Place::File, error))?;
+        let node = yaml::parse(text).map_err(|error| unreadable(TextSource::File, error))?;
         let mut settings = Self::default();
         if node.is_null() {
             return Ok(settings);
         }
         let entries = node
             .entries()
-            .ok_or_else(|| wrong(Place::File, &node, "a map with the key `environments` is expected"))?;
+            .ok_or_else(|| wrong(TextSource::File, &node, "a map with the key `environments` is expected"))?;
         for (name, node) in entries {
             match name.as_str() {
-                "environments" => settings.environments = Environments::read(Place::File, node)?,
+                "environments" => settings.environments = Environments::read(TextSource::File, node)?,
                 _ => {
                     return Err(EnvironmentError::Text {
-                        place: Place::File.name(),
+                        place: TextSource::File.name(),
                         line: node.line,
                         problem: format!("unknown key {name:?}"),
                         expected: "the one key at the top is `environments`".to_owned(),
@@ -177,16 +177,16 @@ const EXAMPLE: [&str; 4] =
     ["gcp-dev:", "  project-id: acme-dev", "  project-number: 123456789012", "  region: europe-west2"];
 
 /// The example as it stands in its place.
-fn example(place: Place) -> String {
+fn example(place: TextSource) -> String {
     let (top, indent) = match place {
-        Place::Input => ("", ""),
-        Place::File => ("\nenvironments:", "  "),
+        TextSource::Input => ("", ""),
+        TextSource::File => ("\nenvironments:", "  "),
     };
     let lines = EXAMPLE.iter().flat_map(|line| ["\n", indent, line]);
     ["write it like this:", top].into_iter().chain(lines).collect()
 }
 
-fn wrong(place: Place, node: &Node, problem: impl Into<String>) -> EnvironmentError {
+fn wrong(place: TextSource, node: &Node, problem: impl Into<String>) -> EnvironmentError {
     EnvironmentError::Text {
         place: place.name(),
         line: node.line,
@@ -195,7 +195,7 @@ fn wrong(place: Place, node: &Node, problem: impl Into<String>) -> EnvironmentEr
     }
 }
 
-fn unreadable(place: Place, error: YamlError) -> EnvironmentError {
+fn unreadable(place: TextSource, error: YamlError) -> EnvironmentError {
     EnvironmentError::Text {
         place: place.name(),
         line: error.line,
@@ -213,9 +213,9 @@ mod tests {
 
     #[test]
     fn the_example_is_right_where_it_is_shown() {
-        let input = example(Place::Input);
+        let input = example(TextSource::Input);
         assert!(input.starts_with("write it like this:\ngcp-dev:\n  project-id: acme-dev\n"), "{input}");
-        let file = example(Place::File);
+        let file = example(TextSource::File);
         let text = file.strip_prefix("write it like this:\n").unwrap();
         assert!(text.starts_with("environments:\n  gcp-dev:\n    project-id: acme-dev\n"), "{text}");
     }
@@ -245,8 +245,9 @@ mod tests {
     #[test]
     fn the_input_wins_over_the_file_key_by_key() {
         let file = "environments:\n  dev: {region: a, project-id: b}\n  prod: {region: c}\n";
-        let both =
-            Environments::parse("dev: {region: x}").unwrap().or(Settings::parse(file).unwrap().environments);
+        let both = Environments::parse("dev: {region: x}")
+            .unwrap()
+            .or(SettingsFile::parse(file).unwrap().environments);
         assert_eq!(text(&both, "dev", Key::Region).as_deref(), Some("x (environments[dev].region)"));
         assert_eq!(
             text(&both, "dev", Key::ProjectId).as_deref(),
@@ -279,15 +280,15 @@ mod tests {
                 "input environments, line 2: the region of dev must be one text",
             ),
             (
-                Settings::parse("environmens:\n  dev: {}\n").err(),
+                SettingsFile::parse("environmens:\n  dev: {}\n").err(),
                 ".p2p.yaml, line 2: unknown key \"environmens\"",
             ),
             (
-                Settings::parse("dev").err(),
+                SettingsFile::parse("dev").err(),
                 ".p2p.yaml, line 1: a map with the key `environments` is expected",
             ),
             (
-                Settings::parse("environments:\n  dev: {}\n  dev: {}\n").err(),
+                SettingsFile::parse("environments:\n  dev: {}\n  dev: {}\n").err(),
                 ".p2p.yaml, line 3: the key \"dev\" is there twice",
             ),
         ];
@@ -299,7 +300,7 @@ mod tests {
     #[test]
     fn a_file_with_nothing_in_it_says_nothing() {
         for text in ["", "# later\n", "environments:\n", "---\n"] {
-            assert_eq!(Settings::parse(text).unwrap(), Settings::default(), "{text:?}");
+            assert_eq!(SettingsFile::parse(text).unwrap(), SettingsFile::default(), "{text:?}");
         }
     }
 }

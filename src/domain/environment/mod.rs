@@ -16,13 +16,13 @@ mod variables;
 mod vars;
 
 pub use env_vars::EnvVars;
-pub use environments::{Environments, Place, Settings};
+pub use environments::{Environments, SettingsFile, TextSource};
 pub use error::EnvironmentError;
 pub use key::Key;
 pub use matrix::{Matrix, MatrixEntry};
 pub use resolve::{Sources, Values};
 pub use stage::{BUILD, FUNCTIONAL, GateTarget, INTEGRATION, NFT, PROD, Stage, TARGETS};
-pub use target::{Target, target_variables};
-pub use value::{Given, Origin, Paths, Value};
+pub use target::{TargetEnvironment, target_variables};
+pub use value::{Given, Origin, StagePaths, Value};
 pub use variables::{ComesFrom, Entry, TABLE, Variable, Variables, assignable, inherited, is_ours, runtime};
 pub use vars::Vars;

@@ -4,19 +4,19 @@ use super::env_vars::EnvVars;
 use super::key::Key;
 use super::resolve::Values;
 use super::stage::Stage;
-use super::value::{Origin, Paths, Value};
+use super::value::{Origin, StagePaths, Value};
 use super::variables::{ComesFrom, TABLE, Variable, Variables};
 use workflow_commands::Secret;
 
 /// What the variables of a target are made of.
 #[derive(Debug, Clone, Copy)]
-pub struct Target<'a> {
+pub struct TargetEnvironment<'a> {
     /// The environment that it runs in; for a promotion, the destination.
     pub values: &'a Values,
     /// Only for a promotion: where the image comes from.
     pub source: Option<&'a Values>,
     /// The registry paths of the stages.
-    pub paths: &'a Paths,
+    pub paths: &'a StagePaths,
     /// The version, where there is one.
     pub version: Option<&'a Value>,
     /// The `github-token` input.
@@ -28,7 +28,7 @@ pub struct Target<'a> {
 /// Every variable of [`TABLE`] whose value is known, and those of `env-vars`. A value without text is not
 /// known. The ones that are made when the target starts ([`ComesFrom::Run`], [`ComesFrom::Credentials`]) are
 /// added by whoever starts it.
-pub fn target_variables(target: &Target) -> Variables {
+pub fn target_variables(target: &TargetEnvironment) -> Variables {
     let mut variables = Variables::default();
     for entry in TABLE {
         match variable(entry.from, target).filter(|variable| !variable.expose().is_empty()) {
@@ -45,7 +45,7 @@ pub fn target_variables(target: &Target) -> Variables {
     variables
 }
 
-fn variable(from: ComesFrom, target: &Target) -> Option<Variable> {
+fn variable(from: ComesFrom, target: &TargetEnvironment) -> Option<Variable> {
     let shown = |value: &Value| Variable::plain(&value.text, value.origin.clone());
     let values = target.values;
     match from {
@@ -69,7 +69,7 @@ fn variable(from: ComesFrom, target: &Target) -> Option<Variable> {
     }
 }
 
-fn in_registry(stage: Stage, target: &Target) -> Option<Variable> {
+fn in_registry(stage: Stage, target: &TargetEnvironment) -> Option<Variable> {
     let registry = target.values.get(Key::Registry)?;
     let text = format!("{}/{}", registry.text, target.paths.of(stage).text);
     Some(Variable::plain(text, registry.origin.clone()))
@@ -77,7 +77,7 @@ fn in_registry(stage: Stage, target: &Target) -> Option<Variable> {
 
 /// Whether the job's own variable of that name would be wrong here: it speaks of the job's
 /// environment, and the target runs in another one.
-fn speaks_of_another(from: ComesFrom, target: &Target) -> bool {
+fn speaks_of_another(from: ComesFrom, target: &TargetEnvironment) -> bool {
     match from {
         ComesFrom::Value(key) => !target.values.own && !key.shared(),
         ComesFrom::Environment | ComesFrom::PathInRegistry(_) | ComesFrom::Credentials => !target.values.own,
@@ -118,10 +118,10 @@ mod tests {
     fn a_target_has_the_table_of_the_contract() {
         let own = sources().own().unwrap();
         let env_vars = EnvVars::parse(&Secret::new("DB_PASSWORD=s3cret")).unwrap();
-        let variables = target_variables(&Target {
+        let variables = target_variables(&TargetEnvironment {
             values: &own,
             source: None,
-            paths: &Paths::default(),
+            paths: &StagePaths::default(),
             version: Some(&Value::new("1.2.4", Origin::Run("next patch after v1.2.3".to_owned()))),
             github_token: Some(&Secret::new("ghs_s3cret")),
             env_vars: &env_vars,
@@ -179,10 +179,10 @@ mod tests {
         let sources = sources();
         let name = Value::new("gcp-prod", Origin::Input("dest-environment".to_owned()));
         let destination = sources.of(&name).unwrap();
-        let variables = target_variables(&Target {
+        let variables = target_variables(&TargetEnvironment {
             values: &destination,
             source: Some(&sources.own().unwrap()),
-            paths: &Paths::default(),
+            paths: &StagePaths::default(),
             version: None,
             github_token: None,
             env_vars: &EnvVars::default(),
@@ -229,10 +229,10 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_there() {
         let nothing = Sources::default().own().unwrap();
-        let variables = target_variables(&Target {
+        let variables = target_variables(&TargetEnvironment {
             values: &nothing,
             source: None,
-            paths: &Paths::default(),
+            paths: &StagePaths::default(),
             // Of a later gate that looks for its version.
             version: Some(&Value::new("", Origin::Default)),
             github_token: None,

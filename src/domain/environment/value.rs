@@ -114,9 +114,9 @@ pub(super) fn write_table<'a>(
 
 /// The registry path of each stage, below the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Paths([Value; 3]);
+pub struct StagePaths([Value; 3]);
 
-impl Paths {
+impl StagePaths {
     /// The path that `path` gives each stage.
     pub fn new(path: impl FnMut(Stage) -> Value) -> Self {
         Self(Stage::ALL.map(path))
@@ -129,7 +129,7 @@ impl Paths {
 }
 
 /// `test`, `extended-test` and `prod`.
-impl Default for Paths {
+impl Default for StagePaths {
     fn default() -> Self {
         Self::new(|stage| Value::new(stage.default_path(), Origin::Default))
     }

@@ -2,7 +2,7 @@ use super::Version;
 
 /// The part of a version that is counted up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum BumpLevel {
     /// The third number.
     Patch,
     /// The second; the third begins at 0 again.
@@ -11,7 +11,7 @@ pub enum Level {
     Major,
 }
 
-impl Level {
+impl BumpLevel {
     /// What the messages of commits ask for: the highest level that one of them does, and a patch
     /// where none asks for more.
     pub fn of_messages<'a>(messages: impl IntoIterator<Item = &'a str>) -> Self {
@@ -71,11 +71,11 @@ impl<'a> Type<'a> {
 
 impl Version {
     /// The next version, or `None` after the largest number.
-    pub fn next(self, level: Level) -> Option<Self> {
+    pub fn next(self, level: BumpLevel) -> Option<Self> {
         Some(match level {
-            Level::Patch => Self { patch: self.patch.checked_add(1)?, ..self },
-            Level::Minor => Self { minor: self.minor.checked_add(1)?, patch: 0, ..self },
-            Level::Major => Self::new(self.major.checked_add(1)?, 0, 0),
+            BumpLevel::Patch => Self { patch: self.patch.checked_add(1)?, ..self },
+            BumpLevel::Minor => Self { minor: self.minor.checked_add(1)?, patch: 0, ..self },
+            BumpLevel::Major => Self::new(self.major.checked_add(1)?, 0, 0),
         })
     }
 }
@@ -89,46 +89,46 @@ mod tests {
     #[test]
     fn messages_ask_for_what_they_say() {
         for (message, level) in [
-            ("", Level::Patch),
-            ("fix: a bug", Level::Patch),
-            ("Merge pull request #7 from acme/feat", Level::Patch),
-            ("feat: a thing", Level::Minor),
-            ("feat(api): a thing", Level::Minor),
-            ("Feat(a/b c): a thing", Level::Minor),
-            ("feat:a thing", Level::Patch),
-            ("feature: a thing", Level::Patch),
-            ("feat(): a thing", Level::Patch),
-            ("feat (api): a thing", Level::Patch),
-            ("a feat: a thing", Level::Patch),
-            ("fix: a bug\n\nfeat: not a header", Level::Patch),
-            ("feat!: a thing", Level::Major),
-            ("chore(deps)!: a thing", Level::Major),
-            ("what a day!: really", Level::Patch),
-            ("fix: a bug\n\nBREAKING CHANGE: no more", Level::Major),
-            ("fix: a bug\r\n\r\nBREAKING-CHANGE: no more", Level::Major),
-            ("fix: a bug\n\nBREAKING CHANGE #7", Level::Major),
-            ("fix: a bug\n\nbreaking change: no more", Level::Patch),
-            ("fix: a bug\n\nno BREAKING CHANGE: at all", Level::Patch),
-            ("BREAKING CHANGE: as the header", Level::Patch),
+            ("", BumpLevel::Patch),
+            ("fix: a bug", BumpLevel::Patch),
+            ("Merge pull request #7 from acme/feat", BumpLevel::Patch),
+            ("feat: a thing", BumpLevel::Minor),
+            ("feat(api): a thing", BumpLevel::Minor),
+            ("Feat(a/b c): a thing", BumpLevel::Minor),
+            ("feat:a thing", BumpLevel::Patch),
+            ("feature: a thing", BumpLevel::Patch),
+            ("feat(): a thing", BumpLevel::Patch),
+            ("feat (api): a thing", BumpLevel::Patch),
+            ("a feat: a thing", BumpLevel::Patch),
+            ("fix: a bug\n\nfeat: not a header", BumpLevel::Patch),
+            ("feat!: a thing", BumpLevel::Major),
+            ("chore(deps)!: a thing", BumpLevel::Major),
+            ("what a day!: really", BumpLevel::Patch),
+            ("fix: a bug\n\nBREAKING CHANGE: no more", BumpLevel::Major),
+            ("fix: a bug\r\n\r\nBREAKING-CHANGE: no more", BumpLevel::Major),
+            ("fix: a bug\n\nBREAKING CHANGE #7", BumpLevel::Major),
+            ("fix: a bug\n\nbreaking change: no more", BumpLevel::Patch),
+            ("fix: a bug\n\nno BREAKING CHANGE: at all", BumpLevel::Patch),
+            ("BREAKING CHANGE: as the header", BumpLevel::Patch),
         ] {
-            assert_eq!(Level::of_message(message), level, "{message:?}");
+            assert_eq!(BumpLevel::of_message(message), level, "{message:?}");
         }
     }
 
     #[test]
     fn the_highest_level_counts_and_none_is_a_patch() {
-        assert_eq!(Level::of_messages([]), Level::Patch);
-        assert_eq!(Level::of_messages(["fix: a", "feat: b", "docs: c"]), Level::Minor);
-        assert_eq!(Level::of_messages(["fix!: a", "feat: b"]), Level::Major);
+        assert_eq!(BumpLevel::of_messages([]), BumpLevel::Patch);
+        assert_eq!(BumpLevel::of_messages(["fix: a", "feat: b", "docs: c"]), BumpLevel::Minor);
+        assert_eq!(BumpLevel::of_messages(["fix!: a", "feat: b"]), BumpLevel::Major);
     }
 
     #[test]
     fn counts_up_to_the_largest_number_and_no_further() {
-        assert_eq!(Version::new(1, 2, 9).next(Level::Patch), Some(Version::new(1, 2, 10)));
-        assert_eq!(Version::new(1, 2, 9).next(Level::Minor), Some(Version::new(1, 3, 0)));
-        assert_eq!(Version::new(1, 2, 9).next(Level::Major), Some(Version::new(2, 0, 0)));
+        assert_eq!(Version::new(1, 2, 9).next(BumpLevel::Patch), Some(Version::new(1, 2, 10)));
+        assert_eq!(Version::new(1, 2, 9).next(BumpLevel::Minor), Some(Version::new(1, 3, 0)));
+        assert_eq!(Version::new(1, 2, 9).next(BumpLevel::Major), Some(Version::new(2, 0, 0)));
         let largest = Version::new(u64::MAX, u64::MAX, u64::MAX);
-        for level in [Level::Patch, Level::Minor, Level::Major] {
+        for level in [BumpLevel::Patch, BumpLevel::Minor, BumpLevel::Major] {
             assert_eq!(largest.next(level), None);
         }
     }
@@ -137,7 +137,7 @@ mod tests {
         #[test]
         fn the_next_version_is_higher(parts in prop::array::uniform3(0..u64::MAX)) {
             let version = Version::new(parts[0], parts[1], parts[2]);
-            for level in [Level::Patch, Level::Minor, Level::Major] {
+            for level in [BumpLevel::Patch, BumpLevel::Minor, BumpLevel::Major] {
                 prop_assert!(version.next(level).is_some_and(|next| next > version));
             }
         }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Error;
+use super::VersionError;
 
 /// The full id of a commit: 40 (SHA-1) or 64 (SHA-256) lowercase hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -21,17 +21,17 @@ impl Commit {
 }
 
 impl FromStr for Commit {
-    type Err = Error;
+    type Err = VersionError;
 
     /// # Errors
     ///
-    /// [`Error::NotACommit`] where `text` is anything but a full id; an abbreviation is no id.
-    fn from_str(text: &str) -> Result<Self, Error> {
+    /// [`VersionError::NotACommit`] where `text` is anything but a full id; an abbreviation is no id.
+    fn from_str(text: &str) -> Result<Self, VersionError> {
         let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if hexadecimal && matches!(text.len(), 40 | 64) {
             Ok(Self(text.to_ascii_lowercase()))
         } else {
-            Err(Error::NotACommit { text: text.to_owned() })
+            Err(VersionError::NotACommit { text: text.to_owned() })
         }
     }
 }
@@ -60,7 +60,7 @@ mod tests {
     fn refuses_abbreviations_names_and_noise() {
         for text in ["", "abcdef0", "main", &"g".repeat(40), &"a".repeat(41), &format!("{} ", "a".repeat(39))]
         {
-            assert_eq!(text.parse::<Commit>(), Err(Error::NotACommit { text: text.to_owned() }));
+            assert_eq!(text.parse::<Commit>(), Err(VersionError::NotACommit { text: text.to_owned() }));
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::{Commit, Error, Level, Prefix, Version, VersionTag};
+use super::{BumpLevel, Commit, Prefix, Version, VersionError, VersionTag};
 
 /// What sort of run this is, as far as its version goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,14 +55,14 @@ impl Decision {
 ///
 /// # Errors
 ///
-/// [`Error::Exhausted`] where no number is left.
+/// [`VersionError::Exhausted`] where no number is left.
 pub fn decide(
     prefix: &Prefix,
     tags: &[VersionTag],
     commit: &Commit,
     kind: &Kind,
-    level: Level,
-) -> Result<Decision, Error> {
+    level: BumpLevel,
+) -> Result<Decision, VersionError> {
     let highest = |below: Option<Version>| {
         let versions = tags.iter().map(|tag| tag.version);
         versions.filter(|version| below.is_none_or(|limit| *version < limit)).max().unwrap_or(Version::ZERO)
@@ -74,7 +74,7 @@ pub fn decide(
                 Decision::tagged(prefix, version, highest(Some(version)), false)
             } else {
                 let previous = highest(None);
-                let next = previous.next(level).ok_or_else(|| Error::Exhausted {
+                let next = previous.next(level).ok_or_else(|| VersionError::Exhausted {
                     prefix: prefix.clone(),
                     highest: previous,
                     level,
@@ -114,7 +114,7 @@ mod tests {
 
     /// Version, previous version, tag and whether to create it, on one line.
     fn outcome(list: &[(&str, u64)], on: u64, kind: &Kind) -> String {
-        let decision = decide(&Prefix::default(), &tags(list), &commit(on), kind, Level::Patch).unwrap();
+        let decision = decide(&Prefix::default(), &tags(list), &commit(on), kind, BumpLevel::Patch).unwrap();
         let previous = decision.previous.map_or("none".into(), |version| version.to_string());
         let tag = decision.tag.unwrap_or_else(|| "no tag".into());
         let create = if decision.create { "create" } else { "keep" };
@@ -130,7 +130,9 @@ mod tests {
     #[test]
     fn main_branch_counts_up_what_it_is_told_to() {
         let list = tags(&[("1.9.3", 1)]);
-        for (level, version) in [(Level::Patch, "1.9.4"), (Level::Minor, "1.10.0"), (Level::Major, "2.0.0")] {
+        for (level, version) in
+            [(BumpLevel::Patch, "1.9.4"), (BumpLevel::Minor, "1.10.0"), (BumpLevel::Major, "2.0.0")]
+        {
             let decision =
                 |on| decide(&Prefix::default(), &list, &commit(on), &Kind::MainBranch, level).unwrap();
             assert_eq!(decision(9).version, version);
@@ -196,17 +198,17 @@ mod tests {
     fn the_largest_patch_number_has_no_successor() {
         let list = tags(&[("1.2.18446744073709551615", 1)]);
         let error =
-            decide(&Prefix::default(), &list, &commit(9), &Kind::MainBranch, Level::Patch).unwrap_err();
+            decide(&Prefix::default(), &list, &commit(9), &Kind::MainBranch, BumpLevel::Patch).unwrap_err();
         assert_eq!(
             error,
-            Error::Exhausted {
+            VersionError::Exhausted {
                 prefix: Prefix::default(),
                 highest: Version::new(1, 2, u64::MAX),
-                level: Level::Patch
+                level: BumpLevel::Patch
             }
         );
         // The commit that carries it has its version all the same.
-        assert!(decide(&Prefix::default(), &list, &commit(1), &Kind::MainBranch, Level::Patch).is_ok());
+        assert!(decide(&Prefix::default(), &list, &commit(1), &Kind::MainBranch, BumpLevel::Patch).is_ok());
     }
 
     prop_compose! {
@@ -224,7 +226,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_new_version_is_above_all_and_a_rerun_gives_it_again(mut list in any_tags(), on in 0..10_u64) {
-            let first = decide(&Prefix::default(), &list, &commit(on), &Kind::MainBranch, Level::Patch).unwrap();
+            let first = decide(&Prefix::default(), &list, &commit(on), &Kind::MainBranch, BumpLevel::Patch).unwrap();
             let version: Version = first.version.parse().unwrap();
             if first.create {
                 prop_assert!(list.iter().all(|tag| tag.version < version));
@@ -236,10 +238,10 @@ mod tests {
             prop_assert!(first.previous.unwrap() < version || version == Version::ZERO);
             // Other commits go on in between.
             for other in 20..23 {
-                let next = decide(&Prefix::default(), &list, &commit(other), &Kind::MainBranch, Level::Patch).unwrap();
+                let next = decide(&Prefix::default(), &list, &commit(other), &Kind::MainBranch, BumpLevel::Patch).unwrap();
                 list.push(VersionTag { version: next.version.parse().unwrap(), commit: commit(other) });
             }
-            let again = decide(&Prefix::default(), &list, &commit(on), &Kind::MainBranch, Level::Patch).unwrap();
+            let again = decide(&Prefix::default(), &list, &commit(on), &Kind::MainBranch, BumpLevel::Patch).unwrap();
             prop_assert_eq!(&again, &Decision { create: false, ..first });
         }
 
@@ -249,15 +251,15 @@ mod tests {
             turned.reverse();
             let kind = if push { Kind::VersionTag(Version::new(2, 2, 2)) } else { Kind::MainBranch };
             prop_assert_eq!(
-                decide(&Prefix::default(), &turned, &commit(on), &kind, Level::Patch),
-                decide(&Prefix::default(), &list, &commit(on), &kind, Level::Patch)
+                decide(&Prefix::default(), &turned, &commit(on), &kind, BumpLevel::Patch),
+                decide(&Prefix::default(), &list, &commit(on), &kind, BumpLevel::Patch)
             );
         }
 
         #[test]
         fn only_the_main_branch_creates(list in any_tags(), on in 0..10_u64) {
             for kind in [Kind::Elsewhere, Kind::VersionTag(Version::new(1, 1, 1)), Kind::Given("1".into())] {
-                prop_assert!(!decide(&Prefix::default(), &list, &commit(on), &kind, Level::Patch).unwrap().create);
+                prop_assert!(!decide(&Prefix::default(), &list, &commit(on), &kind, BumpLevel::Patch).unwrap().create);
             }
         }
     }

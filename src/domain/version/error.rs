@@ -1,10 +1,10 @@
-use super::{Commit, Level, Prefix, Version};
+use super::{BumpLevel, Commit, Prefix, Version};
 use sys::error::{Exit, Help};
 
 /// Why no version could be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum VersionError {
     /// Tags that begin with this text cannot exist in git.
     #[error("no git tag can begin with the prefix '{prefix}': {why}")]
     Prefix {
@@ -33,7 +33,7 @@ pub enum Error {
         /// The highest version in the remote repository.
         highest: Version,
         /// What was to be counted up.
-        level: Level,
+        level: BumpLevel,
     },
     /// The first version tag of the usual prefix would start a second count beside the one there is.
     #[error(
@@ -86,7 +86,7 @@ pub enum Error {
     },
 }
 
-impl Help for Error {
+impl Help for VersionError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Prefix { .. } => Some(

@@ -1,4 +1,4 @@
-use super::{Commit, Error, Prefix, Version, VersionTag};
+use super::{Commit, Prefix, Version, VersionError, VersionTag};
 
 /// A line of releases, which a floating tag follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -51,7 +51,7 @@ pub enum Motion {
 ///
 /// # Errors
 ///
-/// [`Error::Stray`] where it is on a commit that no release of its line is on: whether it would go
+/// [`VersionError::Stray`] where it is on a commit that no release of its line is on: whether it would go
 /// forwards or backwards cannot be known.
 pub fn follow(
     line: Line,
@@ -59,13 +59,13 @@ pub fn follow(
     release: Version,
     at: Option<&Commit>,
     tags: &[VersionTag],
-) -> Result<Motion, Error> {
+) -> Result<Motion, VersionError> {
     let Some(at) = at else { return Ok(Motion::Create) };
     let here = tags.iter().filter(|tag| tag.commit == *at && line.joins(tag.version, release));
     match here.map(|tag| tag.version).max() {
         Some(version) if version < release => Ok(Motion::Move(version)),
         Some(version) => Ok(Motion::Stay(version)),
-        None => Err(Error::Stray { tag: line.tag(prefix, release), commit: at.clone() }),
+        None => Err(VersionError::Stray { tag: line.tag(prefix, release), commit: at.clone() }),
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
         // On a release of another line, on none, and for the minor line on one of its major line.
         for (line, at) in [(Line::Major, 9), (Line::Major, 7), (Line::Minor, 1)] {
             let error = follow(line, &prefix, release, Some(&commit(at)), &tags).unwrap_err();
-            assert_eq!(error, Error::Stray { tag: line.tag(&prefix, release), commit: commit(at) });
+            assert_eq!(error, VersionError::Stray { tag: line.tag(&prefix, release), commit: commit(at) });
         }
         assert_eq!(
             follow(Line::Major, &prefix, release, Some(&commit(1)), &tags),

@@ -14,11 +14,11 @@ mod number;
 mod prefix;
 mod tag;
 
-pub use bump::Level;
+pub use bump::BumpLevel;
 pub use child::{release_message, released_by, released_by_object};
 pub use commit::Commit;
 pub use decide::{Decision, Kind, decide};
-pub use error::Error;
+pub use error::VersionError;
 pub use floating::{Line, Motion, follow};
 pub use latest::latest;
 pub use number::Version;

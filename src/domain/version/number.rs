@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Error;
+use super::VersionError;
 
 /// `MAJOR.MINOR.PATCH`, ordered by precedence (Semantic Versioning 2.0.0, section 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,15 +57,15 @@ fn value(digits: &[u8]) -> Result<u64, Misfit> {
 }
 
 impl FromStr for Version {
-    type Err = Error;
+    type Err = VersionError;
 
     /// # Errors
     ///
-    /// [`Error::NotAVersion`] or, where a number exceeds 2^64 - 1, [`Error::TooLarge`].
-    fn from_str(text: &str) -> Result<Self, Error> {
+    /// [`VersionError::NotAVersion`] or, where a number exceeds 2^64 - 1, [`VersionError::TooLarge`].
+    fn from_str(text: &str) -> Result<Self, VersionError> {
         Self::from_bytes(text.as_bytes()).map_err(|misfit| match misfit {
-            Misfit::Form => Error::NotAVersion { text: text.to_owned() },
-            Misfit::Size => Error::TooLarge { tag: text.to_owned() },
+            Misfit::Form => VersionError::NotAVersion { text: text.to_owned() },
+            Misfit::Size => VersionError::TooLarge { tag: text.to_owned() },
         })
     }
 }

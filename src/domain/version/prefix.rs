@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Error, Version, latest};
+use super::{Version, VersionError, latest};
 
 /// The text in front of the number in a version tag: `v`, `api-v`, `team/api/`, or nothing.
 ///
@@ -40,12 +40,12 @@ impl Prefix {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] for a version that cannot be counted on from.
-    pub fn read(&self, tag: &str) -> Result<Option<Version>, Error> {
+    /// [`VersionError::TooLarge`] for a version that cannot be counted on from.
+    pub fn read(&self, tag: &str) -> Result<Option<Version>, VersionError> {
         let Some(number) = tag.strip_prefix(self.as_str()) else { return Ok(None) };
         match number.parse() {
             Ok(version) => Ok(Some(version)),
-            Err(Error::TooLarge { .. }) => Err(Error::TooLarge { tag: tag.to_owned() }),
+            Err(VersionError::TooLarge { .. }) => Err(VersionError::TooLarge { tag: tag.to_owned() }),
             Err(_) => Ok(None),
         }
     }
@@ -59,17 +59,17 @@ impl Default for Prefix {
 }
 
 impl FromStr for Prefix {
-    type Err = Error;
+    type Err = VersionError;
 
     /// Checks the prefix by the rules of git-check-ref-format(1), and refuses a leading dash as
     /// git-tag(1) does (such a tag would be an option to `git checkout`).
     ///
     /// # Errors
     ///
-    /// [`Error::Prefix`] with the rule that it breaks.
-    fn from_str(text: &str) -> Result<Self, Error> {
+    /// [`VersionError::Prefix`] with the rule that it breaks.
+    fn from_str(text: &str) -> Result<Self, VersionError> {
         match broken_rule(text) {
-            Some(why) => Err(Error::Prefix { prefix: text.to_owned(), why }),
+            Some(why) => Err(VersionError::Prefix { prefix: text.to_owned(), why }),
             None => Ok(Self(text.to_owned())),
         }
     }

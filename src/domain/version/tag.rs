@@ -1,5 +1,5 @@
 use super::number::Misfit;
-use super::{Commit, Error, Prefix, Version};
+use super::{Commit, Prefix, Version, VersionError};
 
 /// A version tag of the remote repository. Its name is [`Prefix::tag`] of its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,9 +16,9 @@ pub struct VersionTag {
 ///
 /// # Errors
 ///
-/// [`Error::NotARef`] for a line of another form: a read that went wrong must not look like fewer
-/// tags. [`Error::TooLarge`] for a version that cannot be counted on from.
-pub fn parse_ls_remote(prefix: &Prefix, output: &[u8]) -> Result<Vec<VersionTag>, Error> {
+/// [`VersionError::NotARef`] for a line of another form: a read that went wrong must not look like fewer
+/// tags. [`VersionError::TooLarge`] for a version that cannot be counted on from.
+pub fn parse_ls_remote(prefix: &Prefix, output: &[u8]) -> Result<Vec<VersionTag>, VersionError> {
     let mut tags: Vec<VersionTag> = Vec::new();
     let mut start = 0;
     for end in memchr::memchr_iter(b'\n', output).chain([output.len()]) {
@@ -27,7 +27,7 @@ pub fn parse_ls_remote(prefix: &Prefix, output: &[u8]) -> Result<Vec<VersionTag>
         if line.is_empty() {
             continue;
         }
-        let not_a_ref = || Error::NotARef { line: String::from_utf8_lossy(line).into_owned() };
+        let not_a_ref = || VersionError::NotARef { line: String::from_utf8_lossy(line).into_owned() };
         let tab = memchr::memchr(b'\t', line).ok_or_else(not_a_ref)?;
         let (id, name) = (line.get(..tab).unwrap_or_default(), line.get(tab + 1..).unwrap_or_default());
         let Some(rest) =
@@ -40,7 +40,9 @@ pub fn parse_ls_remote(prefix: &Prefix, output: &[u8]) -> Result<Vec<VersionTag>
             Ok(version) => version,
             Err(Misfit::Form) => continue,
             Err(Misfit::Size) => {
-                return Err(Error::TooLarge { tag: format!("{prefix}{}", String::from_utf8_lossy(number)) });
+                return Err(VersionError::TooLarge {
+                    tag: format!("{prefix}{}", String::from_utf8_lossy(number)),
+                });
             }
         };
         let commit = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()).ok_or_else(not_a_ref)?;
@@ -69,7 +71,7 @@ mod tests {
         digit.to_string().repeat(40)
     }
 
-    fn read(prefix: &str, output: &str) -> Result<Vec<(String, String)>, Error> {
+    fn read(prefix: &str, output: &str) -> Result<Vec<(String, String)>, VersionError> {
         let prefix: Prefix = prefix.parse().unwrap();
         let tags = parse_ls_remote(&prefix, output.as_bytes())?;
         Ok(tags.into_iter().map(|tag| (prefix.tag(tag.version), tag.commit.to_string())).collect())
@@ -127,14 +129,17 @@ mod tests {
     fn a_line_of_another_form_is_an_error() {
         for line in ["warning: something", "abc\trefs/tags/v1.0.0", "\trefs/tags/v1.0.0"] {
             let line = line.to_owned();
-            assert_eq!(read("v", &line), Err(Error::NotARef { line }));
+            assert_eq!(read("v", &line), Err(VersionError::NotARef { line }));
         }
     }
 
     #[test]
     fn a_number_that_is_too_large_is_an_error_that_names_the_tag() {
         let output = format!("{}\trefs/tags/v1.2.99999999999999999999\n", id('a'));
-        assert_eq!(read("v", &output), Err(Error::TooLarge { tag: "v1.2.99999999999999999999".into() }));
+        assert_eq!(
+            read("v", &output),
+            Err(VersionError::TooLarge { tag: "v1.2.99999999999999999999".into() })
+        );
     }
 
     proptest! {

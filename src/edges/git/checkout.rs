@@ -3,7 +3,7 @@ use std::path::Path;
 use super::answer::message;
 use super::program::{Call, Git};
 use super::trust::distrusts;
-use super::{Error, files};
+use super::{GitError, files};
 use crate::domain::version::Commit;
 use sys::process::Captured;
 
@@ -25,22 +25,22 @@ impl Git {
     ///
     /// # Errors
     ///
-    /// [`Error::NotARepository`], [`Error::NoCommit`], [`Error::Headless`] where there is no git, and the
+    /// [`GitError::NotARepository`], [`GitError::NoCommit`], [`GitError::Headless`] where there is no git, and the
     /// general ones.
-    pub async fn head(&self, directory: &Path) -> Result<Commit, Error> {
+    pub async fn head(&self, directory: &Path) -> Result<Commit, GitError> {
         let by_files = files::head(directory);
         if by_files.is_ok() {
             return by_files;
         }
         match self.peel(directory, "HEAD").await {
-            Err(Error::Missing) => by_files,
-            head => head?.ok_or_else(|| Error::NoCommit { directory: directory.to_owned() }),
+            Err(GitError::Missing) => by_files,
+            head => head?.ok_or_else(|| GitError::NoCommit { directory: directory.to_owned() }),
         }
     }
 
     /// The commit that `revision` (a ref, an id, an annotated tag) leads to, or `None` where this
     /// checkout holds no such commit.
-    pub async fn peel(&self, directory: &Path, revision: &str) -> Result<Option<Commit>, Error> {
+    pub async fn peel(&self, directory: &Path, revision: &str) -> Result<Option<Commit>, GitError> {
         let revision = format!("{revision}^{{commit}}");
         let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", &revision];
         let (command, printed) = self.ask(directory, &arguments).await?;
@@ -48,7 +48,9 @@ impl Git {
             Some(0) => {
                 let text = String::from_utf8_lossy(&printed.stdout);
                 let commit = text.trim().parse();
-                commit.map(Some).map_err(|_| Error::Unreadable { command, printed: text.trim().to_owned() })
+                commit
+                    .map(Some)
+                    .map_err(|_| GitError::Unreadable { command, printed: text.trim().to_owned() })
             }
             Some(1) => Ok(None),
             _ => Err(failed(command, directory, &printed)),
@@ -65,7 +67,7 @@ impl Git {
 
     /// Whether git tracks `file` (relative to `directory`, or absolute), in the checkout itself
     /// or one of its submodules. Outside a repository nothing is tracked.
-    pub async fn is_tracked(&self, directory: &Path, file: &Path) -> Result<bool, Error> {
+    pub async fn is_tracked(&self, directory: &Path, file: &Path) -> Result<bool, GitError> {
         let mut call = Call::local(directory, &["ls-files", "-z", "--recurse-submodules", "--"]);
         call.arguments.push(file.into());
         call.variables.push(("GIT_LITERAL_PATHSPECS", "1".into()));
@@ -75,7 +77,7 @@ impl Git {
             Some(0) => Ok(!printed.stdout.is_empty()),
             _ if printed.stderr.contains("is outside repository") => Ok(false),
             _ => match failed(command, directory, &printed) {
-                Error::NotARepository { .. } => Ok(false),
+                GitError::NotARepository { .. } => Ok(false),
                 error => Err(error),
             },
         }
@@ -85,8 +87,8 @@ impl Git {
     ///
     /// # Errors
     ///
-    /// [`Error::NotARepository`] and the general ones.
-    pub async fn is_changed(&self, directory: &Path) -> Result<bool, Error> {
+    /// [`GitError::NotARepository`] and the general ones.
+    pub async fn is_changed(&self, directory: &Path) -> Result<bool, GitError> {
         let arguments = ["status", "--porcelain=v2", "--untracked-files=no"];
         let (command, printed) = self.ask(directory, &arguments).await?;
         if printed.code == Some(0) {
@@ -96,7 +98,7 @@ impl Git {
         }
     }
 
-    async fn ask(&self, directory: &Path, arguments: &[&str]) -> Result<(String, Captured), Error> {
+    async fn ask(&self, directory: &Path, arguments: &[&str]) -> Result<(String, Captured), GitError> {
         let call = Call::local(directory, arguments);
         Ok((call.shown.clone(), self.run_in_checkout(call).await?))
     }
@@ -114,14 +116,14 @@ impl<'a> Call<'a> {
     }
 }
 
-pub(super) fn failed(command: String, directory: &Path, printed: &Captured) -> Error {
+pub(super) fn failed(command: String, directory: &Path, printed: &Captured) -> GitError {
     if distrusts(&printed.stderr) {
-        Error::Distrusted { directory: directory.to_owned(), answer: message(&printed.stderr, &[]) }
+        GitError::Distrusted { directory: directory.to_owned(), answer: message(&printed.stderr, &[]) }
     } else if printed.stderr.contains("not a git repository")
         || printed.stderr.contains("must be run in a work tree")
     {
-        Error::NotARepository { directory: directory.to_owned() }
+        GitError::NotARepository { directory: directory.to_owned() }
     } else {
-        Error::Failed { command, code: printed.code, answer: message(&printed.stderr, &[]) }
+        GitError::Failed { command, code: printed.code, answer: message(&printed.stderr, &[]) }
     }
 }

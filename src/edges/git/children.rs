@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Error;
+use super::GitError;
 use super::answer::message;
 use super::program::{Call, Git};
 use super::remote::{Remote, without_credentials};
@@ -22,7 +22,7 @@ impl Git {
         url: &str,
         prefix: &Prefix,
         token: Option<&Secret>,
-    ) -> Result<BTreeMap<Commit, Commit>, Error> {
+    ) -> Result<BTreeMap<Commit, Commit>, GitError> {
         let command = format!("git fetch --depth=1 {} 'refs/tags/{prefix}*'", without_credentials(url));
         let store = private::temporary()?;
         self.succeed(store.path(), &["init", "--quiet", "--bare", "."]).await?;
@@ -34,7 +34,7 @@ impl Git {
         Ok(parse_batch(&objects))
     }
 
-    async fn succeed(&self, directory: &Path, arguments: &[&str]) -> Result<Vec<u8>, Error> {
+    async fn succeed(&self, directory: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
         let shown = format!("git {}", arguments.join(" "));
         let printed = self
             .run(Call {
@@ -48,7 +48,7 @@ impl Git {
             .await?;
         match printed.code {
             Some(0) => Ok(printed.stdout),
-            code => Err(Error::Failed { command: shown, code, answer: message(&printed.stderr, &[]) }),
+            code => Err(GitError::Failed { command: shown, code, answer: message(&printed.stderr, &[]) }),
         }
     }
 }

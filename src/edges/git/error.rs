@@ -6,7 +6,7 @@ use sys::process::ProcessError;
 /// Why git gave no answer. URLs are shown without user and password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum GitError {
     /// No program `git` on the `PATH`.
     #[error("the program git is not installed, or not on the PATH")]
     Missing,
@@ -102,11 +102,11 @@ pub enum Error {
         /// The repository.
         url: String,
         /// Why.
-        source: crate::domain::version::Error,
+        source: crate::domain::version::VersionError,
     },
 }
 
-impl From<ProcessError> for Error {
+impl From<ProcessError> for GitError {
     fn from(error: ProcessError) -> Self {
         match error {
             ProcessError::Missing { .. } => Self::Missing,
@@ -115,7 +115,7 @@ impl From<ProcessError> for Error {
     }
 }
 
-impl Help for Error {
+impl Help for GitError {
     fn help(&self) -> Option<String> {
         let text = match self {
             Self::Missing => "install git, or add its directory to the PATH of the job",

@@ -3,16 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Error, toplevel};
+use super::{GitError, toplevel};
 use crate::domain::version::Commit;
 
 /// The commit that is checked out (gitrepository-layout(5)).
 ///
 /// # Errors
 ///
-/// [`Error::Headless`] where the files do not tell: there is no repository, or it keeps its refs in
+/// [`GitError::Headless`] where the files do not tell: there is no repository, or it keeps its refs in
 /// another way.
-pub(super) fn head(directory: &Path) -> Result<Commit, Error> {
+pub(super) fn head(directory: &Path) -> Result<Commit, GitError> {
     let repository = Repository::around(directory);
     let commit = repository.and_then(|repository| {
         let head = fs::read_to_string(repository.own.join("HEAD")).ok()?;
@@ -21,7 +21,7 @@ pub(super) fn head(directory: &Path) -> Result<Commit, Error> {
             None => head.trim_end().parse().ok(),
         }
     });
-    commit.ok_or_else(|| Error::Headless { directory: directory.to_owned() })
+    commit.ok_or_else(|| GitError::Headless { directory: directory.to_owned() })
 }
 
 /// The commit that a full id or the name of a branch or tag leads to, as far as the files tell.

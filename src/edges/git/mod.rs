@@ -15,7 +15,7 @@ mod trust;
 mod worktree;
 
 pub use checkout::toplevel;
-pub use error::Error;
+pub use error::GitError;
 pub use files::named as named_by_files;
 pub use program::Git;
 pub use worktree::Worktree;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use super::Error;
+use super::GitError;
 use super::program::{Call, Git};
 use sys::private;
 
@@ -29,7 +29,7 @@ impl Git {
     ///
     /// # Errors
     /// Where it cannot be read, or no private file be written.
-    pub async fn pinned(self) -> Result<Self, Error> {
+    pub async fn pinned(self) -> Result<Self, GitError> {
         let directory = private::temporary()?;
         let printed = if self.user_files().iter().any(|file| file.exists()) {
             let arguments = ["config", "--global", "--includes", "--list", "--null"];

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::Error;
+use super::GitError;
 use super::pinned::{GLOBAL, Pinned};
 use super::trust::Trust;
 use sys::process::{Captured, Spec, capture_any};
@@ -113,7 +113,7 @@ impl Git {
     }
 
     /// Runs git to its end or its time limit.
-    pub(super) async fn run(&self, call: Call<'_>) -> Result<Captured, Error> {
+    pub(super) async fn run(&self, call: Call<'_>) -> Result<Captured, GitError> {
         let mut env = self.env.clone();
         for (name, value) in configuration(&self.env, &call.configuration) {
             env.set(name, value);

@@ -3,7 +3,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Error;
+use super::GitError;
 use super::answer::{Class, classify, message};
 use super::program::{Call, Git};
 use crate::domain::version::{Commit, Prefix, VersionTag, parse_ls_remote};
@@ -31,11 +31,11 @@ impl Git {
         url: &str,
         prefix: &Prefix,
         token: Option<&Secret>,
-    ) -> Result<Vec<VersionTag>, Error> {
+    ) -> Result<Vec<VersionTag>, GitError> {
         // A prefix holds none of the characters that mean something in a pattern.
         let printed = self.ls_remote(Remote { url, token }, &format!("refs/tags/{prefix}*")).await?;
         let tags = parse_ls_remote(prefix, &printed.stdout);
-        tags.map_err(|source| Error::Tags { url: without_credentials(url), source })
+        tags.map_err(|source| GitError::Tags { url: without_credentials(url), source })
     }
 
     /// The commit that a tag of the repository at `url` leads to, or `None` where there is no such
@@ -49,7 +49,7 @@ impl Git {
         url: &str,
         tag: &str,
         token: Option<&Secret>,
-    ) -> Result<Option<Commit>, Error> {
+    ) -> Result<Option<Commit>, GitError> {
         // An annotated tag has a second line, `<tag>^{}`, with the commit that it leads to.
         let printed = self.ls_remote(Remote { url, token }, &format!("refs/tags/{tag}*")).await?;
         let text = String::from_utf8_lossy(&printed.stdout);
@@ -60,7 +60,7 @@ impl Git {
         Ok(named(&format!("refs/tags/{tag}^{{}}")).or_else(|| named(&format!("refs/tags/{tag}"))))
     }
 
-    async fn ls_remote(&self, remote: Remote<'_>, pattern: &str) -> Result<Captured, Error> {
+    async fn ls_remote(&self, remote: Remote<'_>, pattern: &str) -> Result<Captured, GitError> {
         let command = format!("git ls-remote --tags {} '{pattern}'", without_credentials(remote.url));
         // Outside any checkout: the checkout's own configuration holds another token.
         let outside = private::temporary()?;
@@ -75,7 +75,7 @@ impl Git {
         command: &str,
         directory: &Path,
         arguments: &[&str],
-    ) -> Result<Captured, Error> {
+    ) -> Result<Captured, GitError> {
         let shown = without_credentials(url);
         let basic = token.map(|token| STANDARD.encode(format!("x-access-token:{}", token.expose())));
         let secrets: Vec<&str> = token.map(Secret::expose).into_iter().chain(basic.as_deref()).collect();
@@ -96,15 +96,15 @@ impl Git {
                 let (url, command) = (shown.clone(), command.to_owned());
                 Err(match classify(&printed.stderr) {
                     Class::Transient => {
-                        let error = Error::Unreachable { url, answer, attempts };
+                        let error = GitError::Unreachable { url, answer, attempts };
                         Failed { error, again: Again::After(None) }
                     }
                     Class::Authentication => {
-                        stays(Error::Authentication { url, token: token.is_some(), answer })
+                        stays(GitError::Authentication { url, token: token.is_some(), answer })
                     }
-                    Class::NotFound => stays(Error::NotFound { url, answer }),
-                    Class::Certificate => stays(Error::Certificate { url, answer }),
-                    Class::Other => stays(Error::Failed { command, code: printed.code, answer }),
+                    Class::NotFound => stays(GitError::NotFound { url, answer }),
+                    Class::Certificate => stays(GitError::Certificate { url, answer }),
+                    Class::Other => stays(GitError::Failed { command, code: printed.code, answer }),
                 })
             }
         };

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::Error;
+use super::GitError;
 use super::checkout::toplevel;
 use super::program::{Call, Git};
 use sys::private;
@@ -41,7 +41,7 @@ pub(super) struct Trust {
 impl Git {
     /// Runs a command that reads the checkout around its directory. One of another user is read in the
     /// workspace of the job alone.
-    pub(super) async fn run_in_checkout(&self, mut call: Call<'_>) -> Result<Captured, Error> {
+    pub(super) async fn run_in_checkout(&self, mut call: Call<'_>) -> Result<Captured, GitError> {
         call.configuration.extend(QUIET.map(|(key, value)| (key.to_owned(), value.to_owned())));
         let Some(top) = self.trusted_top(call.directory) else { return self.run(call).await };
         call.configuration.push(("safe.directory".to_owned(), top.display().to_string()));

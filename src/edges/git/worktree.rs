@@ -3,7 +3,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Error;
+use super::GitError;
 use super::checkout::failed;
 use super::program::{Call, Git};
 use super::remote::{Remote, without_credentials};
@@ -45,7 +45,7 @@ impl Git {
     /// # Errors
     ///
     /// The general ones, and those of a remote repository.
-    pub async fn worktree(&self, worktree: Worktree<'_>) -> Result<(), Error> {
+    pub async fn worktree(&self, worktree: Worktree<'_>) -> Result<(), GitError> {
         let Worktree { from, url, token, tag, commit, to } = worktree;
         let git = self.clone().within(LIMIT);
         let format =
@@ -78,11 +78,11 @@ impl Git {
 
     /// Whether the repository around a directory has a commit with all its files. One that fetches
     /// what it lacks only when asked may have the commit alone.
-    async fn lends(&self, from: &Path, commit: &Commit) -> Result<bool, Error> {
+    async fn lends(&self, from: &Path, commit: &Commit) -> Result<bool, GitError> {
         match self.peel(from, commit.as_str()).await {
             Ok(Some(_)) => {}
             // There need not be a checkout.
-            Ok(None) | Err(Error::NotARepository { .. }) => return Ok(false),
+            Ok(None) | Err(GitError::NotARepository { .. }) => return Ok(false),
             Err(error) => return Err(error),
         }
         let arguments = ["config", "--get-regexp", r"^(extensions\.partialclone|remote\..*\.promisor)$"];
@@ -92,7 +92,7 @@ impl Git {
     }
 
     /// Lets the new repository read the objects of the one around `from`.
-    async fn borrow_objects(&self, from: &Path, to: &Path) -> Result<(), Error> {
+    async fn borrow_objects(&self, from: &Path, to: &Path) -> Result<(), GitError> {
         let printed =
             self.local(from, ["rev-parse", "--git-path", "objects", "--git-path", "shallow"]).await?;
         let mut paths = printed.lines().map(|line| from.join(line));
@@ -114,7 +114,7 @@ impl Git {
         &self,
         directory: &Path,
         arguments: impl IntoIterator<Item = I>,
-    ) -> Result<String, Error> {
+    ) -> Result<String, GitError> {
         let mut call = Call::local(directory, &[]);
         call.arguments = arguments.into_iter().map(Into::into).collect();
         let shown: Vec<_> = call.arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();

@@ -17,4 +17,4 @@ pub use client::GitHub;
 pub use commits::{Mode, TreeFile};
 pub use error::{GitHubError, Reason};
 pub use octocrab::models::repos::Release;
-pub use refs::{Creation, Tag, TagUpdate};
+pub use refs::{Creation, GitTag, TagUpdate};

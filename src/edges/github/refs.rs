@@ -32,7 +32,7 @@ pub enum Creation {
 
 /// A tag as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag {
+pub struct GitTag {
     /// Its name.
     pub name: String,
     /// The id of what it points at: of the commit, or of the object of an annotated tag.
@@ -46,7 +46,7 @@ pub struct Tag {
 pub struct TagUpdate {
     /// Its name.
     pub tag: String,
-    /// What it must point at until then ([`Tag::id`]); `None` if there must be no such tag.
+    /// What it must point at until then ([`GitTag::id`]); `None` if there must be no such tag.
     pub from: Option<String>,
     /// Where it goes.
     pub to: Commit,
@@ -74,7 +74,7 @@ impl GitHub {
 
     /// The tag `tag`, or `None` if there is no such tag
     /// ([get a reference](https://docs.github.com/en/rest/git/refs#get-a-reference)).
-    pub async fn tag(&self, tag: &str) -> Result<Option<Tag>, GitHubError> {
+    pub async fn tag(&self, tag: &str) -> Result<Option<GitTag>, GitHubError> {
         let call = self.call(&format!("read the tag {tag}"))?;
         match call.done(call.repository().get_ref(&Reference::Tag(encoded(tag))).await) {
             Ok(found) => call.tag(tag, found.object).await.map(Some),
@@ -89,7 +89,11 @@ impl GitHub {
 
     /// The tags that begin with `prefix` and whose names are `wanted`, in no order; an annotated one takes
     /// a request of its own ([list matching references](https://docs.github.com/en/rest/git/refs#list-matching-references)).
-    pub async fn tags(&self, prefix: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<Tag>, GitHubError> {
+    pub async fn tags(
+        &self,
+        prefix: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<GitTag>, GitHubError> {
         let call = self.call(&format!("list the tags that begin with '{prefix}'"))?;
         let mut tags = Vec::new();
         for found in call.matching(&Reference::Tag(encoded(prefix))).await? {
@@ -146,9 +150,9 @@ impl Call {
         self.list(&format!("/git/matching-refs/{}", reference.ref_url())).await
     }
 
-    async fn tag(&self, name: &str, object: Object) -> Result<Tag, GitHubError> {
+    async fn tag(&self, name: &str, object: Object) -> Result<GitTag, GitHubError> {
         let (id, _) = parts(&object);
-        Ok(Tag { name: name.to_owned(), id: id.to_owned(), commit: self.peel(object).await? })
+        Ok(GitTag { name: name.to_owned(), id: id.to_owned(), commit: self.peel(object).await? })
     }
 
     /// Follows tag objects to the commit.

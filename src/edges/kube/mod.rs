@@ -9,6 +9,6 @@ mod kubeconfig;
 mod read;
 mod secrets;
 
-pub use api::{Action, Api, ApiError, Progress, Reach, Stage};
+pub use api::{Api, ApiError, Permission, Reach, SubnamespaceProgress, SubnamespaceStage};
 pub use error::KubeError;
 pub use kubeconfig::{Kubeconfig, NO_CLUSTER};

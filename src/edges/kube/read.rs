@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value as Json};
 
 use super::error::KubeError;
 use super::kubeconfig::{Kubeconfig, Named};
-use sys::yaml::{self, Content, Node};
+use sys::yaml::{self, Node, NodeContent};
 
 /// The keys whose value is a path, which is relative to the kubeconfig.
 const PATHS: [&str; 4] = ["certificate-authority", "client-certificate", "client-key", "tokenFile"];
@@ -60,11 +60,11 @@ pub(super) fn parse(text: &str, place: &str, directory: &Path) -> Result<Kubecon
 /// A value as JSON. Nulls in maps mean absent and are left out.
 fn json(node: &Node, key: &str) -> Json {
     match &node.content {
-        Content::Text { .. } if node.is_null() => Json::Null,
-        Content::Text { text, plain: true } if BOOLEANS.contains(&key) => boolean(text),
-        Content::Text { text, .. } => Json::String(text.clone()),
-        Content::List(items) => items.iter().map(|item| json(item, key)).collect(),
-        Content::Map(entries) => entries
+        NodeContent::Text { .. } if node.is_null() => Json::Null,
+        NodeContent::Text { text, plain: true } if BOOLEANS.contains(&key) => boolean(text),
+        NodeContent::Text { text, .. } => Json::String(text.clone()),
+        NodeContent::List(items) => items.iter().map(|item| json(item, key)).collect(),
+        NodeContent::Map(entries) => entries
             .iter()
             .filter(|(_, value)| !value.is_null())
             .map(|(key, value)| {
@@ -78,13 +78,15 @@ fn json(node: &Node, key: &str) -> Json {
 /// A value of unknown kind, after YAML's core schema.
 fn untyped(node: &Node) -> Json {
     match &node.content {
-        Content::Text { .. } if node.is_null() => Json::Null,
-        Content::Text { text, plain: true } => {
+        NodeContent::Text { .. } if node.is_null() => Json::Null,
+        NodeContent::Text { text, plain: true } => {
             text.parse::<Number>().map_or_else(|_| boolean(text), Json::Number)
         }
-        Content::Text { text, .. } => Json::String(text.clone()),
-        Content::List(items) => items.iter().map(untyped).collect(),
-        Content::Map(entries) => entries.iter().map(|(key, value)| (key.clone(), untyped(value))).collect(),
+        NodeContent::Text { text, .. } => Json::String(text.clone()),
+        NodeContent::List(items) => items.iter().map(untyped).collect(),
+        NodeContent::Map(entries) => {
+            entries.iter().map(|(key, value)| (key.clone(), untyped(value))).collect()
+        }
     }
 }
 

@@ -5,12 +5,12 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::makefile::{Origin, Variable};
+use super::makefile::{MakeVariable, VariableOrigin};
 
 /// What the probe's lines said.
 pub(super) struct Answer<'a> {
     pub(super) files: Vec<PathBuf>,
-    pub(super) variables: BTreeMap<String, Variable>,
+    pub(super) variables: BTreeMap<String, MakeVariable>,
     /// The variable that make was expanding when it stopped.
     pub(super) expanding: Option<String>,
     /// Whether the last line came: all of the Makefile has been read.
@@ -30,7 +30,7 @@ impl<'a> Answer<'a> {
             complete: false,
             rest: b"",
         };
-        let mut variable: Option<(String, Origin, Vec<&[u8]>)> = None;
+        let mut variable: Option<(String, VariableOrigin, Vec<&[u8]>)> = None;
         let mut rest = &output[begin..];
         while !answer.complete && !rest.is_empty() {
             let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
@@ -48,7 +48,7 @@ impl<'a> Answer<'a> {
             }
             if let Some((name, origin, lines)) = variable.take() {
                 let value = String::from_utf8_lossy(&lines.join(&b'\n')).trim().to_owned();
-                answer.variables.insert(name, Variable { value, origin });
+                answer.variables.insert(name, MakeVariable { value, origin });
             }
             if let Some(files) = reply.strip_prefix(b" files") {
                 answer.files = split_files(files);
@@ -72,14 +72,14 @@ fn split_files(list: &[u8]) -> Vec<PathBuf> {
 }
 
 /// `NAME origin`; `None` when it is undefined.
-fn named_variable(text: &[u8]) -> Option<(String, Origin, Vec<&[u8]>)> {
+fn named_variable(text: &[u8]) -> Option<(String, VariableOrigin, Vec<&[u8]>)> {
     let text = std::str::from_utf8(text).ok()?;
     let (name, origin) = text.split_once(' ')?;
     let origin = match origin {
         "undefined" => return None,
-        "environment" | "environment override" => Origin::Environment,
-        "file" | "override" => Origin::File,
-        _ => Origin::Make,
+        "environment" | "environment override" => VariableOrigin::Environment,
+        "file" | "override" => VariableOrigin::File,
+        _ => VariableOrigin::Make,
     };
     Some((name.to_owned(), origin, Vec::new()))
 }
@@ -100,10 +100,10 @@ mod tests {
         assert_eq!(answer.files, [PathBuf::from("a"), PathBuf::from("b.mk")]);
         assert_eq!(answer.rest, b"# Make data base\n");
         let answer = |name: &str| answer.variables.get(name).map(|it| (it.value.as_str(), it.origin));
-        assert_eq!(answer("X"), Some(("shop", Origin::File)));
+        assert_eq!(answer("X"), Some(("shop", VariableOrigin::File)));
         assert_eq!(answer("Y"), None);
-        assert_eq!(answer("Z"), Some(("1\n2", Origin::Environment)));
-        assert_eq!(answer("W"), Some(("", Origin::File)));
+        assert_eq!(answer("Z"), Some(("1\n2", VariableOrigin::Environment)));
+        assert_eq!(answer("W"), Some(("", VariableOrigin::File)));
         assert_eq!(answer("E"), None);
         let stopped = Answer::parse(b"M files a\nM variable X file\n", "M").unwrap();
         assert!(!stopped.complete);

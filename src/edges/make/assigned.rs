@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::makefile::Place;
+use super::makefile::Location;
 use super::variables::{Assigned, Variables};
 use sys::world::Env;
 
@@ -15,7 +15,7 @@ pub struct Assignment {
     /// The variable.
     pub name: String,
     /// Where it is assigned.
-    pub place: Place,
+    pub place: Location,
     /// Its value, as far as the database shows.
     pub value: String,
     /// What a value on make's command line would do.

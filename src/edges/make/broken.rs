@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::MakeError;
-use super::makefile::Place;
+use super::makefile::Location;
 
 /// Takes make's own words out of its standard error, which the Makefile's commands share.
 pub(super) fn broken(stderr: &str) -> MakeError {
@@ -21,13 +21,13 @@ pub(super) fn broken(stderr: &str) -> MakeError {
 }
 
 /// Reads `file:line: message`, or `make: *** [file:line: target] Error 1`.
-fn place_of(line: &str) -> Option<Place> {
+fn place_of(line: &str) -> Option<Location> {
     let line = line.split_once("*** [").map_or(line, |(_, rest)| rest);
     let (colon, _) = line.match_indices(':').find(|(at, _)| {
         line[at + 1..].split_once(':').is_some_and(|(number, _)| number.parse::<u64>().is_ok())
     })?;
     let (number, _) = line[colon + 1..].split_once(':')?;
-    Some(Place { file: PathBuf::from(&line[..colon]), line: number.parse().ok()? })
+    Some(Location { file: PathBuf::from(&line[..colon]), line: number.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -40,9 +40,9 @@ mod tests {
             make: *** No rule to make target 'nope.mk'.  Stop.\n";
         let MakeError::Broken { message, place } = broken(stderr) else { unreachable!() };
         assert!(message.starts_with("inc/a.mk:12:") && message.ends_with("Stop."), "{message}");
-        assert_eq!(place, Some(Place { file: "inc/a.mk".into(), line: 12 }));
+        assert_eq!(place, Some(Location { file: "inc/a.mk".into(), line: 12 }));
         let place = place_of("make: *** [Makefile:3: gen.mk] Error 1");
-        assert_eq!(place, Some(Place { file: "Makefile".into(), line: 3 }));
+        assert_eq!(place, Some(Location { file: "Makefile".into(), line: 3 }));
         assert_eq!(place_of("nothing: here"), None);
     }
 }

@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::makefile::Place;
+use super::makefile::Location;
 use super::variables::Variables;
 
 /// The rules and variables of a Makefile.
@@ -41,7 +41,7 @@ pub(super) struct Rule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Recipe {
     /// Where it begins.
-    pub(super) place: Place,
+    pub(super) place: Location,
     /// Its lines as the Makefile has them. Lines that continue one another are joined.
     pub(super) text: String,
 }
@@ -163,7 +163,7 @@ fn words(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 }
 
 /// Reads `#  recipe to execute (from 'Makefile', line 12):`. `None` for built-in ones too.
-fn recipe_place(line: &[u8]) -> Option<Place> {
+fn recipe_place(line: &[u8]) -> Option<Location> {
     let line = line
         .strip_prefix(b"#  recipe to execute (from ")
         .or_else(|| line.strip_prefix(b"#  commands to execute (from "))?;
@@ -171,11 +171,11 @@ fn recipe_place(line: &[u8]) -> Option<Place> {
 }
 
 /// Reads `'Makefile', line 12`.
-pub(super) fn place(line: &[u8]) -> Option<Place> {
+pub(super) fn place(line: &[u8]) -> Option<Location> {
     let comma = memchr::memmem::rfind(line, b", line ")?;
     let number = std::str::from_utf8(&line[comma + b", line ".len()..]).ok()?.parse().ok()?;
     let file = line.get(1..comma.checked_sub(1)?)?;
-    Some(Place { file: PathBuf::from(OsStr::from_bytes(file)), line: number })
+    Some(Location { file: PathBuf::from(OsStr::from_bytes(file)), line: number })
 }
 
 /// The lines of a section, one after the other.
@@ -226,8 +226,8 @@ mod tests {
         Database::parse(text.as_bytes()).unwrap()
     }
 
-    fn place(file: &str, line: u64) -> Place {
-        Place { file: PathBuf::from(file), line }
+    fn place(file: &str, line: u64) -> Location {
+        Location { file: PathBuf::from(file), line }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::edges::make::Place;
+use crate::edges::make::Location;
 use sys::error::{Exit, FileError, Help};
 use sys::process::ProcessError;
 
@@ -38,7 +38,7 @@ pub enum MakeError {
         /// make's own words, one message a line.
         message: String,
         /// The file and line that they name.
-        place: Option<Place>,
+        place: Option<Location>,
     },
     /// A variable that we asked for has a value that ends make when it is expanded.
     #[error("the variable {name} of the Makefile cannot be expanded: {message}")]

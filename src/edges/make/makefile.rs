@@ -14,14 +14,14 @@ const DEPTH: usize = 8;
 
 /// A line of a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct Location {
     /// The file as make names it: relative to the directory make ran in, or absolute.
     pub file: PathBuf,
     /// The line, from 1.
     pub line: u64,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.file.display(), self.line)
     }
@@ -32,14 +32,14 @@ impl std::fmt::Display for Place {
 pub struct Makefile {
     /// The files that were read, as make names them; the main one first.
     pub files: Vec<PathBuf>,
-    pub(super) targets: BTreeMap<String, Target>,
-    pub(super) variables: BTreeMap<String, Variable>,
+    pub(super) targets: BTreeMap<String, MakeTarget>,
+    pub(super) variables: BTreeMap<String, MakeVariable>,
     pub(super) assignments: Vec<Assignment>,
 }
 
 /// One target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct MakeTarget {
     /// Whether there is something to run.
     pub state: State,
     /// Whether a file or directory of its name keeps make from ever running it: it is not `.PHONY`
@@ -48,7 +48,7 @@ pub struct Target {
     /// The pattern rule that brings its recipe, as `p2p-%`, where one does.
     pub pattern: Option<String>,
     /// What its recipe and those of its prerequisites use outside the workspace, and where they do.
-    pub shared: Vec<(Shared, Place)>,
+    pub shared: Vec<(Shared, Location)>,
 }
 
 /// Whether a target is there, and what it has to run.
@@ -58,7 +58,7 @@ pub enum State {
     Defined {
         /// Where its recipe stands; for a target with prerequisites only, where the recipes stand
         /// that these bring, followed through further ones. Empty when they have none either.
-        recipes: Vec<Place>,
+        recipes: Vec<Location>,
     },
     /// It is declared, and has neither: make says "Nothing to be done" and passes.
     Empty,
@@ -69,16 +69,16 @@ pub enum State {
 
 /// A make variable, expanded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variable {
+pub struct MakeVariable {
     /// Its value without white space at the ends; may be empty.
     pub value: String,
     /// Where it comes from.
-    pub origin: Origin,
+    pub origin: VariableOrigin,
 }
 
 /// Where a variable comes from (make's function `origin`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum VariableOrigin {
     /// The environment that make was given.
     Environment,
     /// A Makefile.
@@ -87,9 +87,9 @@ pub enum Origin {
     Make,
 }
 
-impl Target {
+impl MakeTarget {
     /// What this target and another one both use, and where each does.
-    pub fn meets<'a>(&'a self, other: &'a Self) -> Option<(Shared, &'a Place, &'a Place)> {
+    pub fn meets<'a>(&'a self, other: &'a Self) -> Option<(Shared, &'a Location, &'a Location)> {
         self.shared.iter().find_map(|(shared, place)| {
             let (_, met) = other.shared.iter().find(|(theirs, _)| theirs == shared)?;
             Some((*shared, place, met))
@@ -99,13 +99,14 @@ impl Target {
 
 impl Makefile {
     /// The target `name`: one that was asked for, or whose name begins with `p2p-`.
-    pub fn target(&self, name: &str) -> Target {
-        let missing = Target { state: State::Missing, shadowed: false, pattern: None, shared: Vec::new() };
+    pub fn target(&self, name: &str) -> MakeTarget {
+        let missing =
+            MakeTarget { state: State::Missing, shadowed: false, pattern: None, shared: Vec::new() };
         self.targets.get(name).cloned().unwrap_or(missing)
     }
 
     /// The variable `name`, if it was asked for and is defined.
-    pub fn variable(&self, name: &str) -> Option<&Variable> {
+    pub fn variable(&self, name: &str) -> Option<&MakeVariable> {
         self.variables.get(name)
     }
 
@@ -131,7 +132,7 @@ pub(super) struct Resolver<'a> {
 
 impl Resolver<'_> {
     /// All targets that begin with `p2p-`, and those that are asked for.
-    pub(super) fn targets(&self, asked: &[&str], goal: &str) -> BTreeMap<String, Target> {
+    pub(super) fn targets(&self, asked: &[&str], goal: &str) -> BTreeMap<String, MakeTarget> {
         let listed = self.database.rules.iter().filter(|(_, rules)| rules.iter().any(|rule| rule.target));
         let listed = listed.filter_map(|(name, _)| std::str::from_utf8(name).ok());
         listed
@@ -141,7 +142,7 @@ impl Resolver<'_> {
             .collect()
     }
 
-    fn target(&self, name: &str) -> Target {
+    fn target(&self, name: &str) -> MakeTarget {
         let name = name.as_bytes();
         let rules = self.explicit(name);
         let has_prerequisites = rules.iter().any(|rule| !rule.prerequisites.is_empty());
@@ -164,11 +165,11 @@ impl Resolver<'_> {
             let target = pattern.targets.iter().find(|target| Stem::of(name, target).is_some())?;
             Some(String::from_utf8_lossy(target).into_owned())
         };
-        Target { state, shadowed, pattern: pattern.and_then(text), shared: self.shared(name) }
+        MakeTarget { state, shadowed, pattern: pattern.and_then(text), shared: self.shared(name) }
     }
 
     /// What making `name` uses outside the workspace, by all recipes that it may run.
-    fn shared(&self, name: &[u8]) -> Vec<(Shared, Place)> {
+    fn shared(&self, name: &[u8]) -> Vec<(Shared, Location)> {
         let mut shared = Vec::new();
         let mut seen = HashSet::new();
         let mut open = vec![name.to_vec()];
@@ -205,7 +206,7 @@ impl Resolver<'_> {
 
     /// Where the recipes stand that making `name` brings. A list of what is still to look at takes
     /// the place of recursion: chains of prerequisites can be long.
-    fn recipes(&self, name: &[u8]) -> Vec<Place> {
+    fn recipes(&self, name: &[u8]) -> Vec<Location> {
         let mut places = Vec::new();
         let (mut seen, mut taken) = (HashSet::new(), HashSet::new());
         let mut open = vec![Step::Target(name)];
@@ -274,7 +275,7 @@ impl Resolver<'_> {
 /// What is still to look at.
 enum Step<'a> {
     Target(&'a [u8]),
-    Recipe(&'a Place),
+    Recipe(&'a Location),
 }
 
 /// What `%` stands for. A pattern without a slash is matched against the file name alone.

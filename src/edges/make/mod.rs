@@ -20,6 +20,6 @@ pub use assigned::{Assignment, Hold};
 pub use error::MakeError;
 pub use flags::{Unwanted, unwanted};
 pub use images::images;
-pub use makefile::{Makefile, Origin, Place, State, Target, Variable};
+pub use makefile::{Location, MakeTarget, MakeVariable, Makefile, State, VariableOrigin};
 pub use probe::{ProbeRequest, probe};
 pub use reach::Shared;

@@ -1,7 +1,7 @@
 //! What recipes share with all others on the machine, whatever directory they run in.
 
 use super::database::Recipe;
-use super::makefile::Place;
+use super::makefile::Location;
 use super::variables::Variables;
 
 /// Something outside the workspace that two targets cannot use at once.
@@ -43,7 +43,7 @@ const OF_IMAGES: [&str; 12] = [
 /// What the recipe of a target uses, and the targets that it makes by a make of its own.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Used {
-    pub(super) shared: Vec<(Shared, Place)>,
+    pub(super) shared: Vec<(Shared, Location)>,
     pub(super) made: Vec<String>,
 }
 
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Used {
-        let recipe = Recipe { place: Place { file: "Makefile".into(), line: 1 }, text: text.to_owned() };
+        let recipe = Recipe { place: Location { file: "Makefile".into(), line: 1 }, text: text.to_owned() };
         let lines = [
             "# makefile (from 'm', line 1)",
             "NAME = app",

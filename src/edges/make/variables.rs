@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::database::place;
-use super::makefile::Place;
+use super::makefile::Location;
 
 /// How many references one expansion follows, so that variables which name each other end.
 const REFERENCES: u32 = 2_000;
@@ -65,7 +65,7 @@ pub(super) struct Assigned {
     pub(super) name: String,
     /// The text as make keeps it.
     pub(super) text: String,
-    pub(super) place: Place,
+    pub(super) place: Location,
     /// Whether it has the directive `override`.
     pub(super) overrides: bool,
     /// Whether it is for single targets.
@@ -173,7 +173,7 @@ fn enclosed(text: &str, open: char, close: char) -> (&str, &str) {
 }
 
 /// Reads the remark above a variable: where a Makefile assigns it, if one does, and whether by `override`.
-fn origin(remark: &[u8]) -> Option<(Option<Place>, bool)> {
+fn origin(remark: &[u8]) -> Option<(Option<Location>, bool)> {
     let remark = remark.strip_prefix(b"# ")?;
     let overrides =
         remark.starts_with(b"'override' directive") || remark.starts_with(b"`override' directive");

@@ -18,7 +18,7 @@ const MOST_THREADS: usize = 4;
 
 /// How to copy.
 #[derive(Debug, Clone)]
-pub struct CopyOptions {
+pub struct WorkspaceCopyOptions {
     /// The most bytes that may really be copied; what the file system clones does not count.
     pub limit_bytes: u64,
     /// The directory in `from` of which everything is copied. Outside it, directories that say of
@@ -44,7 +44,7 @@ pub struct Copied {
 
 /// Copies the tree `from` to `to`, which must not exist while its parent must.
 ///
-/// Everything comes along (caches as [`CopyOptions::whole`] says), ignored and untracked files
+/// Everything comes along (caches as [`WorkspaceCopyOptions::whole`] says), ignored and untracked files
 /// and `.git` too: modes, times of
 /// modification to the nanosecond (make decides by them), empty directories, hard links as separate
 /// files. Links are never followed; paths in links and in `.git` files that point into
@@ -53,7 +53,11 @@ pub struct Copied {
 /// # Errors
 /// Nothing is left behind then. [`WorkspaceError::TooLarge`] and [`WorkspaceError::NoRoom`]
 /// come before the disk is filled.
-pub fn copy_workspace(from: &Path, to: &Path, options: &CopyOptions) -> Result<Copied, WorkspaceError> {
+pub fn copy_workspace(
+    from: &Path,
+    to: &Path,
+    options: &WorkspaceCopyOptions,
+) -> Result<Copied, WorkspaceError> {
     let root = from.canonicalize().map_err(WorkspaceError::io("read", from))?;
     let given = std::path::absolute(from).map_err(WorkspaceError::io("read", from))?;
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -94,7 +98,7 @@ struct Job<'a> {
     motion: Move<'a>,
     root: &'a Path,
     to: &'a Path,
-    options: &'a CopyOptions,
+    options: &'a WorkspaceCopyOptions,
     /// Whether cloning is worth a try.
     clones: AtomicBool,
     /// Bytes really copied so far.

@@ -12,7 +12,7 @@ mod restore;
 mod scan;
 
 pub use artifacts::{Brought, Conflict, Snapshot, bring_back};
-pub use copy::{Copied, CopyOptions, copy_workspace};
+pub use copy::{Copied, WorkspaceCopyOptions, copy_workspace};
 pub use error::WorkspaceError;
 pub use globs::ArtifactGlobs;
 pub use listed::{Listed, list, remove_links_out_of};

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Unread, level};
-use crate::domain::version::{self, Commit, Decision, Kind, Prefix, Version, VersionTag, decide};
+use crate::domain::version::{Commit, Decision, Kind, Prefix, Version, VersionError, VersionTag, decide};
 use crate::edges::github::{Creation, GitHub, GitHubError};
 use crate::inputs::Bump;
 use sys::error::{Exit, Help};
@@ -75,10 +75,10 @@ impl From<Decision> for Allocated {
 /// Why no version was allocated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum AllocationError {
     /// The rules leave no version.
     #[error(transparent)]
-    Decide(#[from] version::Error),
+    Decide(#[from] VersionError),
     /// The remote's tags could not be read again.
     #[error(transparent)]
     Read(#[from] Unread),
@@ -109,7 +109,7 @@ pub enum Error {
     },
 }
 
-impl Help for Error {
+impl Help for AllocationError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Decide(error) => error.help(),
@@ -144,7 +144,7 @@ impl Help for Error {
 ///
 /// # Errors
 ///
-/// [`Error`], each with its help. A tag that was created before the failure stays and is taken
+/// [`AllocationError`], each with its help. A tag that was created before the failure stays and is taken
 /// again by the next run on this commit.
 pub async fn allocate(
     subject: Subject<'_>,
@@ -152,7 +152,7 @@ pub async fn allocate(
     read: impl AsyncFn() -> Result<Vec<VersionTag>, Unread>,
     github: &GitHub,
     patience: &Policy,
-) -> Result<Allocated, Error> {
+) -> Result<Allocated, AllocationError> {
     let Listing { tags, at } = listing;
     let mut contest = Contest { subject, github, read, tags, learned: Vec::new(), unsure: None, in_vain: 0 };
     let retrying = Retrying { policy: *patience, watcher: github.watcher().clone() };
@@ -174,7 +174,7 @@ pub async fn allocate(
         let what = format!("create the tag {tag} on commit {}", subject.commit.short());
         if !retrying.yield_to_others(&what, &answer, attempt).await {
             let commit = subject.commit.clone();
-            return Err(Error::Contested { commit, tag, attempts: attempt, answer });
+            return Err(AllocationError::Contested { commit, tag, attempts: attempt, answer });
         }
         attempt += 1;
         contest.read_again().await?;
@@ -200,7 +200,7 @@ struct Contest<'a, R> {
 
 impl<R: AsyncFn() -> Result<Vec<VersionTag>, Unread>> Contest<'_, R> {
     /// The version by all tags that are known.
-    async fn decide(&mut self) -> Result<Decision, Error> {
+    async fn decide(&mut self) -> Result<Decision, AllocationError> {
         let Subject { prefix, commit, kind, bump: _ } = self.subject;
         self.tags.extend(self.learned.iter().cloned());
         let level = level(self.subject, &self.tags, self.github).await?;
@@ -208,7 +208,7 @@ impl<R: AsyncFn() -> Result<Vec<VersionTag>, Unread>> Contest<'_, R> {
     }
 
     /// Creates a tag. Returns GitHub's answer if the tag is taken.
-    async fn create(&mut self, tag: &str) -> Result<Option<String>, Error> {
+    async fn create(&mut self, tag: &str) -> Result<Option<String>, AllocationError> {
         let Subject { prefix, commit, .. } = self.subject;
         match self.github.create_tag(tag, commit).await {
             Ok(Creation::Created) => Ok(None),
@@ -230,7 +230,7 @@ impl<R: AsyncFn() -> Result<Vec<VersionTag>, Unread>> Contest<'_, R> {
     }
 
     /// Reads the tags again. A tag that is no longer listed but still exists is learned.
-    async fn read_again(&mut self) -> Result<(), Error> {
+    async fn read_again(&mut self) -> Result<(), AllocationError> {
         let before = std::mem::replace(&mut self.tags, (self.read)().await?);
         let missing = missing(before, &self.tags, &self.learned);
         self.learned.extend(confirmed(missing, self.subject.prefix, self.github).await?);
@@ -239,7 +239,7 @@ impl<R: AsyncFn() -> Result<Vec<VersionTag>, Unread>> Contest<'_, R> {
 
     /// Looks for a tag that GitHub refused to create. If it is not listed, git's side of the server may lag behind
     /// the API's: ask the side that refused.
-    async fn look_for(&mut self, tag: &str) -> Result<(), Error> {
+    async fn look_for(&mut self, tag: &str) -> Result<(), AllocationError> {
         let prefix = self.subject.prefix;
         if self.tags.iter().any(|found| prefix.tag(found.version) == tag) {
             return Ok(());
@@ -249,7 +249,7 @@ impl<R: AsyncFn() -> Result<Vec<VersionTag>, Unread>> Contest<'_, R> {
         if self.in_vain == IN_VAIN
             && let Some(other) = in_the_way(tag, self.github).await?
         {
-            return Err(Error::Blocked { tag: tag.to_owned(), other });
+            return Err(AllocationError::Blocked { tag: tag.to_owned(), other });
         }
         let version = prefix.version(tag);
         self.learned.extend(version.zip(holder).map(|(version, commit)| VersionTag { version, commit }));
@@ -281,13 +281,13 @@ async fn confirmed(
     missing: Vec<VersionTag>,
     prefix: &Prefix,
     github: &GitHub,
-) -> Result<Vec<VersionTag>, Error> {
+) -> Result<Vec<VersionTag>, AllocationError> {
     for known in &missing {
         let (tag, wanted) = (prefix.tag(known.version), known.commit.clone());
         match github.tag_commit(&tag).await? {
             Some(found) if found == wanted => {}
-            Some(found) => return Err(version::Error::Moved { tag, found, wanted }.into()),
-            None => return Err(version::Error::Gone { tag }.into()),
+            Some(found) => return Err(VersionError::Moved { tag, found, wanted }.into()),
+            None => return Err(VersionError::Gone { tag }.into()),
         }
     }
     Ok(missing)

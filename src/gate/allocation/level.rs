@@ -1,24 +1,28 @@
 use super::Subject;
-use crate::domain::version::{Kind, Level, VersionTag};
+use crate::domain::version::{BumpLevel, Kind, VersionTag};
 use crate::edges::github::{GitHub, GitHubError};
 use crate::inputs::Bump;
 
 /// What a new version of this commit counts up. `conventional` asks GitHub for the messages of the
 /// commits since the highest of `tags`; in a repository without any there is nothing since, and the
 /// first version is 0.1.0.
-pub async fn level(subject: Subject<'_>, tags: &[VersionTag], github: &GitHub) -> Result<Level, GitHubError> {
+pub async fn level(
+    subject: Subject<'_>,
+    tags: &[VersionTag],
+    github: &GitHub,
+) -> Result<BumpLevel, GitHubError> {
     match subject.bump {
-        Bump::Patch => Ok(Level::Patch),
-        Bump::Minor => Ok(Level::Minor),
-        Bump::Major => Ok(Level::Major),
+        Bump::Patch => Ok(BumpLevel::Patch),
+        Bump::Minor => Ok(BumpLevel::Minor),
+        Bump::Major => Ok(BumpLevel::Major),
         Bump::Conventional => {
             let carried = tags.iter().any(|tag| tag.commit == *subject.commit);
             if carried || *subject.kind != Kind::MainBranch {
-                return Ok(Level::Patch);
+                return Ok(BumpLevel::Patch);
             }
-            let Some(last) = tags.iter().max_by_key(|tag| tag.version) else { return Ok(Level::Minor) };
+            let Some(last) = tags.iter().max_by_key(|tag| tag.version) else { return Ok(BumpLevel::Minor) };
             let messages = github.messages_since(&last.commit, subject.commit).await?;
-            Ok(Level::of_messages(messages.iter().map(String::as_str)))
+            Ok(BumpLevel::of_messages(messages.iter().map(String::as_str)))
         }
     }
 }

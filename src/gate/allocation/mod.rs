@@ -7,6 +7,6 @@ mod allocate;
 mod level;
 mod remote;
 
-pub use allocate::{Allocated, Error, Listing, PATIENCE, Subject, allocate};
+pub use allocate::{Allocated, AllocationError, Listing, PATIENCE, Subject, allocate};
 pub use level::level;
 pub use remote::{Remote, Unread};

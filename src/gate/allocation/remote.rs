@@ -1,5 +1,5 @@
 use crate::domain::version::{Prefix, VersionTag};
-use crate::edges::git::{self, Git};
+use crate::edges::git::{Git, GitError};
 use crate::edges::github::{GitHub, GitHubError};
 use crate::inputs::ReleaseCommit;
 use sys::error::{Exit, Help};
@@ -28,7 +28,7 @@ pub struct Remote {
 pub enum Unread {
     /// git could not read them.
     #[error(transparent)]
-    Git(#[from] git::Error),
+    Git(#[from] GitError),
     /// There is no git, and GitHub did not tell.
     #[error(transparent)]
     GitHub(#[from] GitHubError),
@@ -72,14 +72,14 @@ impl Remote {
     async fn tags_of(&self, prefix: &Prefix) -> Result<Vec<VersionTag>, Unread> {
         match self.git.ls_remote_tags(&self.url, prefix, self.token.as_ref()).await {
             Ok(tags) => Ok(tags),
-            Err(git::Error::Missing) => {
+            Err(GitError::Missing) => {
                 let version = |name: &str| prefix.read(name).transpose();
                 let tags = self.github.tags(prefix.as_str(), |name| version(name).is_some()).await?;
                 let tags = tags.into_iter().filter_map(|tag| {
                     Some(version(&tag.name)?.map(|version| VersionTag { version, commit: tag.commit }))
                 });
                 let tags: Result<_, _> = tags.collect();
-                tags.map_err(|source| git::Error::Tags { url: self.url.clone(), source }.into())
+                tags.map_err(|source| GitError::Tags { url: self.url.clone(), source }.into())
             }
             Err(error) => Err(error.into()),
         }
@@ -92,7 +92,7 @@ impl Remote {
         if self.release_commit == ReleaseCommit::Child && !tags.is_empty() {
             let commits = self.git.release_commits(&self.url, &self.prefix, self.token.as_ref()).await;
             let commits = commits.map_err(|error| match error {
-                git::Error::Missing => Unread::NoGit,
+                GitError::Missing => Unread::NoGit,
                 error => error.into(),
             })?;
             for tag in &mut tags {

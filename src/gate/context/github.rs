@@ -12,7 +12,7 @@ use workflow_commands::run_url;
 
 /// The job, from `GITHUB_*` and `RUNNER_*`.
 #[derive(Debug, Clone)]
-pub struct Job {
+pub struct GithubJob {
     /// `https://github.com`, or a GitHub Enterprise Server.
     pub server_url: String,
     /// `https://api.github.com`, or a server's own.
@@ -33,7 +33,7 @@ pub struct Job {
     payload: Value,
 }
 
-impl Job {
+impl GithubJob {
     /// Reads the job. The error names the variable that is missing.
     pub fn read(env: &Env) -> Result<Self, Failure> {
         let need = |name: &str| {

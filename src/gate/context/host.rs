@@ -1,6 +1,6 @@
 //! Where p2p runs.
 
-use super::{Job, Request};
+use super::{GithubJob, Request};
 use crate::edges::git::Git;
 use crate::gate::plan::{EVENTS, Place};
 use crate::gate::record::{Refs, Rule};
@@ -12,7 +12,7 @@ pub struct Host<'a> {
     /// The environment, the clock and the working directory.
     pub world: &'a World,
     /// The job, on GitHub.
-    pub job: Option<Job>,
+    pub job: Option<GithubJob>,
     /// The git program.
     pub git: Git,
 }

@@ -8,7 +8,7 @@ use super::search::{Chosen, Search};
 use super::versions::{self, Found};
 use super::{Asking, Host, Paths, Request};
 use crate::domain::environment::{Sources, Stage};
-use crate::domain::version::{self, Commit};
+use crate::domain::version::{Commit, VersionError};
 use crate::edges::git::Worktree;
 use crate::edges::make::Makefile;
 use crate::gate::plan::{Eligibility, Later, stage};
@@ -85,7 +85,7 @@ impl Host<'_> {
     /// The commit of the event or the checkout, for a run that checks no tag out.
     async fn commit_here(&self, paths: &Paths) -> Result<Commit, Failure> {
         match &self.job {
-            Some(job) => job.sha().parse().map_err(|error: version::Error| {
+            Some(job) => job.sha().parse().map_err(|error: VersionError| {
                 Failure::from(error).context("the environment variable `GITHUB_SHA` names no commit")
             }),
             None => Ok(versions::locally(paths, &self.git).await?.eligibility.commit),
@@ -101,7 +101,7 @@ impl Host<'_> {
         tag: &str,
     ) -> Result<(Commit, Paths), Failure> {
         let (git, token) = (&self.git, request.inputs.github_token.as_ref());
-        let url = self.job.as_ref().map(super::Job::git_url);
+        let url = self.job.as_ref().map(super::GithubJob::git_url);
         let commit = match &url {
             Some(url) => git.remote_tag(url, tag, token).await?,
             None => git.peel(&paths.directory, &format!("refs/tags/{tag}")).await?,

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::{Host, Paths, Request};
 use crate::domain::environment::{
-    Key, Origin, Sources, Stage, TARGETS, Target as TargetEnvironment, Value, Values, assignable, is_ours,
+    Key, Origin, Sources, Stage, TARGETS, TargetEnvironment, Value, Values, assignable, is_ours,
     target_variables,
 };
-use crate::edges::git::{self, Git};
+use crate::edges::git::{Git, GitError};
 use crate::edges::make::{self, Makefile, ProbeRequest, Unwanted};
 use crate::gate::plan::IMAGES;
 use crate::inputs::Command;
@@ -147,7 +147,7 @@ pub(super) async fn tracked(
             match git.is_tracked(&paths.directory, &place.file).await {
                 Ok(true) => tracked.push(place.file),
                 // A laptop without git has its local runs all the same.
-                Ok(false) | Err(git::Error::Missing) => {}
+                Ok(false) | Err(GitError::Missing) => {}
                 Err(error) => return Err(error.into()),
             }
         }

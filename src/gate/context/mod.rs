@@ -18,7 +18,7 @@ mod stranger;
 mod versions;
 
 pub use environments::{matrix, other_promotions, split};
-pub use github::Job;
+pub use github::GithubJob;
 pub use host::Host;
 pub use paths::Paths;
 pub use request::Request;
@@ -30,9 +30,9 @@ use self::later::Resolved;
 use tokio::time::Instant;
 
 use crate::domain::environment::{
-    Environments, Given, Key, Origin, Paths as StagePaths, Settings, Sources, Stage, Value, Values,
+    Environments, Given, Key, Origin, SettingsFile, Sources, Stage, StagePaths, Value, Values,
 };
-use crate::domain::version::{Kind, Level, Prefix, VersionTag};
+use crate::domain::version::{BumpLevel, Kind, Prefix, VersionTag};
 use crate::edges::make::Makefile;
 use crate::gate::plan::{Cloud, Eligibility, Known, Later, Place, Plan, Side, plan};
 use crate::inputs::{Command, Federate, Inputs};
@@ -75,7 +75,7 @@ pub struct Context {
     /// When they had been read.
     pub tags_at: Instant,
     /// What a new version counts up.
-    pub level: Level,
+    pub level: BumpLevel,
     pull_request: bool,
     makefile: Option<Makefile>,
     tracked: Vec<PathBuf>,
@@ -122,7 +122,7 @@ impl Context {
         let (values, destination) = promotion::sides(&request, &sources, &own)?;
         Ok(Self {
             place: host.place(),
-            pull_request: host.job.as_ref().is_some_and(Job::is_pull_request),
+            pull_request: host.job.as_ref().is_some_and(GithubJob::is_pull_request),
             notes: notes(host.place(), &request, later.as_ref(), &found.notes),
             warnings: found.warnings,
             eligibility: found.eligibility,
@@ -327,7 +327,7 @@ fn sources(request: &Request, paths: &Paths) -> Result<Sources, Failure> {
     let inputs = &request.inputs;
     let (vars, mut environments) = (request.vars.clone(), request.environments.clone());
     if let Some(text) = paths.settings()? {
-        environments = environments.or(Settings::parse(&text)?.environments);
+        environments = environments.or(SettingsFile::parse(&text)?.environments);
     }
     let own =
         inputs.environment.as_ref().map(|name| Value::new(name, Origin::Input("environment".to_owned())));

@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::{Job, Request};
+use super::{GithubJob, Request};
 use crate::edges::git;
 use sys::error::{Failure, FileError};
 use sys::removals::{Directory, Removals, Temporary};
@@ -50,7 +50,7 @@ impl Paths {
     /// Finds the directories and makes ours.
     pub fn new(
         world: &World,
-        job: Option<&Job>,
+        job: Option<&GithubJob>,
         request: &Request,
         removals: &Removals,
     ) -> Result<Self, Failure> {

@@ -1,10 +1,10 @@
 //! What `release` and the inputs around it add to the facts.
 
 use super::{Context, Paths, versions::because_given};
-use crate::domain::version::{self, Decision, Kind, VersionTag};
+use crate::domain::version::{Decision, Kind, Version, VersionError, VersionTag};
 use crate::gate::allocation::Remote;
-use crate::gate::plan::{Place, Version};
-use crate::gate::release::{self, Files, asset_names, notes};
+use crate::gate::plan::{Place, PlannedVersion};
+use crate::gate::release::{Files, ReleaseError, asset_names, notes};
 use crate::inputs::{Command, Inputs, Lines, ReleaseCommit};
 use sys::error::Failure;
 
@@ -53,7 +53,7 @@ pub(super) fn files(inputs: &Inputs, paths: &Paths) -> Result<(), Failure> {
 /// side of the server may not know yet.
 pub(super) async fn complete(
     remote: &Remote,
-    version: version::Version,
+    version: Version,
     tags: &mut Vec<VersionTag>,
 ) -> Result<(), Failure> {
     if remote.release_commit == ReleaseCommit::Own
@@ -75,20 +75,24 @@ pub(super) fn check_tag(context: &Context) -> Result<(), Failure> {
     }
 }
 
-fn stands(context: &Context, version: version::Version) -> Result<(), Failure> {
+fn stands(context: &Context, version: Version) -> Result<(), Failure> {
     let Context { prefix, tags, eligibility, .. } = context;
     let (tag, wanted) = (prefix.tag(version), &eligibility.commit);
     match tags.iter().find(|tag| tag.version == version).map(|tag| &tag.commit) {
-        None => Err(version::Error::Gone { tag }.into()),
+        None => Err(VersionError::Gone { tag }.into()),
         Some(found) if found != wanted => {
-            Err(version::Error::Moved { tag, found: found.clone(), wanted: wanted.clone() }.into())
+            Err(VersionError::Moved { tag, found: found.clone(), wanted: wanted.clone() }.into())
         }
         Some(_) => Ok(()),
     }
 }
 
 /// The version that is released. `decision` is what `version` would say.
-pub(super) fn decide(context: &Context, decision: Decision, because: String) -> Result<Version, Failure> {
+pub(super) fn decide(
+    context: &Context,
+    decision: Decision,
+    because: String,
+) -> Result<PlannedVersion, Failure> {
     let Context { prefix, tags, eligibility, request, place, .. } = context;
     if *place == Place::Local {
         return Err(Failure::usage("a release is made on GitHub only", "run in GitHub Actions"));
@@ -103,7 +107,7 @@ pub(super) fn decide(context: &Context, decision: Decision, because: String) -> 
     let given = match &request.inputs.version {
         Some(given) => {
             let wrong = |error| Failure::from(error).context("the input `version` cannot be released");
-            given.parse::<version::Version>().map_err(wrong)?
+            given.parse::<Version>().map_err(wrong)?
         }
         None if child && decision.create => {
             return Err(Failure::usage(
@@ -113,7 +117,7 @@ pub(super) fn decide(context: &Context, decision: Decision, because: String) -> 
             ));
         }
         None => {
-            return Ok(Version {
+            return Ok(PlannedVersion {
                 version: decision.version,
                 previous: decision.previous.map(|previous| previous.to_string()),
                 tag: decision.tag,
@@ -129,9 +133,9 @@ pub(super) fn decide(context: &Context, decision: Decision, because: String) -> 
     }
     let previous = tags.iter().map(|tag| tag.version).filter(|version| *version < given).max();
     let own = VersionTag { version: given, commit: eligibility.commit.clone() };
-    Ok(Version {
+    Ok(PlannedVersion {
         version: given.to_string(),
-        previous: Some(previous.unwrap_or(version::Version::ZERO).to_string()),
+        previous: Some(previous.unwrap_or(Version::ZERO).to_string()),
         tag: tags.contains(&own).then(|| prefix.tag(given)),
         create: false,
         because: because_given(),
@@ -140,7 +144,7 @@ pub(super) fn decide(context: &Context, decision: Decision, because: String) -> 
 
 /// Refuses a version that a child of the commit cannot get: the commit has another version, or another commit has
 /// this one.
-fn is_free(context: &Context, given: version::Version) -> Result<(), Failure> {
+fn is_free(context: &Context, given: Version) -> Result<(), Failure> {
     let Context { prefix, tags, eligibility, .. } = context;
     let (own, others): (Vec<_>, Vec<_>) = tags.iter().partition(|tag| tag.commit == eligibility.commit);
     let is_given = |tag: &&&VersionTag| tag.version == given;
@@ -157,7 +161,7 @@ fn is_free(context: &Context, given: version::Version) -> Result<(), Failure> {
     }
     if let Some(found) = others.iter().find(is_given) {
         let (commit, found) = (eligibility.commit.clone(), found.commit.clone());
-        return Err(release::Error::Taken { tag: prefix.tag(given), commit, found }.into());
+        return Err(ReleaseError::Taken { tag: prefix.tag(given), commit, found }.into());
     }
     Ok(())
 }
@@ -168,8 +172,8 @@ fn makes_child(context: &Context) -> bool {
 }
 
 /// The tag that is put on a child of the commit. Where it is there already, what it holds is checked.
-pub(super) fn tag(context: &Context, version: &Version) -> Option<String> {
+pub(super) fn tag(context: &Context, version: &PlannedVersion) -> Option<String> {
     let child = context.request.command == Command::Release && makes_child(context);
-    let version: Option<version::Version> = version.version.parse().ok();
+    let version: Option<Version> = version.version.parse().ok();
     version.filter(|_| child).map(|version| context.prefix.tag(version))
 }

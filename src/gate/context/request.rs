@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{checks, release};
-use crate::domain::environment::{
-    EnvVars, Environments, Matrix, Origin, Paths as StagePaths, Stage, Value, Vars,
-};
+use crate::domain::environment::{EnvVars, Environments, Matrix, Origin, Stage, StagePaths, Value, Vars};
 use crate::domain::image::Tested;
 use crate::gate::plan::stage;
 use crate::inputs::{Command, Inputs, OutputFormat, Read};

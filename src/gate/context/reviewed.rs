@@ -4,7 +4,7 @@
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::versions::remote;
-use super::{Job, Paths, Request};
+use super::{GithubJob, Paths, Request};
 use crate::domain::version::Commit;
 use crate::edges::git::Git;
 use crate::edges::github::{GitHub, GitHubError};
@@ -12,7 +12,7 @@ use sys::error::Failure;
 
 /// The branches whose history was reviewed, in a job.
 pub(super) struct Reviewed<'a> {
-    job: &'a Job,
+    job: &'a GithubJob,
     paths: &'a Paths,
     git: &'a Git,
     github: GitHub,
@@ -27,7 +27,7 @@ impl<'a> Reviewed<'a> {
     /// Where `GITHUB_REPOSITORY` or `GITHUB_API_URL` is wrong.
     pub(super) fn new(
         request: &Request,
-        job: &'a Job,
+        job: &'a GithubJob,
         paths: &'a Paths,
         git: &'a Git,
     ) -> Result<Self, Failure> {

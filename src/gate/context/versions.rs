@@ -2,12 +2,12 @@
 
 use tokio::time::Instant;
 
-use super::{Context, Host, Job, Paths, Request};
-use crate::domain::version::{self, Kind, Level, Prefix, VersionTag};
-use crate::edges::git::{self, Git};
+use super::{Context, GithubJob, Host, Paths, Request};
+use crate::domain::version::{self, BumpLevel, Kind, Prefix, Version, VersionError, VersionTag};
+use crate::edges::git::{self, Git, GitError};
 use crate::edges::github::{GitHub, GitHubError};
 use crate::gate::allocation::{self, Remote, Subject};
-use crate::gate::plan::{Eligibility, Facts, Named, Version, eligibility};
+use crate::gate::plan::{Eligibility, Facts, Named, PlannedVersion, eligibility};
 use crate::inputs::{Command, Inputs, ReleaseCommit};
 use sys::error::Failure;
 use sys::retry::Policy;
@@ -22,7 +22,7 @@ pub(super) struct Found {
     pub(super) tags: Vec<VersionTag>,
     /// When p2p began to read the tags: a tag that was pushed later may be missing.
     pub(super) tags_at: Instant,
-    pub(super) level: Level,
+    pub(super) level: BumpLevel,
     pub(super) notes: Vec<String>,
     pub(super) warnings: Vec<String>,
 }
@@ -35,7 +35,7 @@ impl Found {
             kind,
             tags: Vec::new(),
             tags_at: Instant::now(),
-            level: Level::Patch,
+            level: BumpLevel::Patch,
             notes: Vec::new(),
             warnings: Vec::new(),
         }
@@ -103,13 +103,13 @@ async fn first(remote: &Remote, found: &Found) -> Result<(), Failure> {
         None => Ok(()),
         Some(highest) => {
             let commit = found.eligibility.commit.clone();
-            Err(version::Error::Unprefixed { highest, commit }.into())
+            Err(VersionError::Unprefixed { highest, commit }.into())
         }
     }
 }
 
 /// The version whose tag should be there already.
-fn wanted(given: Option<&str>, kind: &Kind) -> Option<version::Version> {
+fn wanted(given: Option<&str>, kind: &Kind) -> Option<Version> {
     match kind {
         Kind::VersionTag(version) => Some(*version),
         _ => given.and_then(|given| given.parse().ok()),
@@ -120,7 +120,7 @@ fn wanted(given: Option<&str>, kind: &Kind) -> Option<version::Version> {
 ///
 /// # Errors
 /// Where `GITHUB_REPOSITORY` or `GITHUB_API_URL` is wrong.
-pub fn remote(job: &Job, inputs: &Inputs, prefix: &Prefix, git: &Git) -> Result<Remote, Failure> {
+pub fn remote(job: &GithubJob, inputs: &Inputs, prefix: &Prefix, git: &Git) -> Result<Remote, Failure> {
     let github = GitHub::new(&job.api_url, &job.repository, inputs.github_token.clone())?
         .retrying(Policy::default(), git.watcher().clone());
     Ok(Remote {
@@ -135,7 +135,7 @@ pub fn remote(job: &Job, inputs: &Inputs, prefix: &Prefix, git: &Git) -> Result<
 
 async fn on_github(
     request: &Request,
-    job: &Job,
+    job: &GithubJob,
     paths: &Paths,
     git: &Git,
     prefix: &Prefix,
@@ -153,20 +153,25 @@ async fn on_github(
 
 /// The facts of the event and the checkout. Whether another HEAD than the event's is the main branch's is not
 /// asked yet.
-pub(super) async fn facts(request: &Request, job: &Job, paths: &Paths, git: &Git) -> Result<Facts, Failure> {
+pub(super) async fn facts(
+    request: &Request,
+    job: &GithubJob,
+    paths: &Paths,
+    git: &Git,
+) -> Result<Facts, Failure> {
     let head = git.head(&paths.directory).await?;
     // GITHUB_SHA may name an annotated tag's object; a shallow checkout may not have it at all.
     let peeled = if job.sha() == head.as_str() {
         Some(head.clone())
     } else {
         match git.peel(&paths.directory, job.sha()).await {
-            Err(git::Error::Missing) => None,
+            Err(GitError::Missing) => None,
             peeled => peeled?,
         }
     };
     let event_sha = match peeled {
         Some(commit) => commit,
-        None => job.sha().parse().map_err(|error: version::Error| {
+        None => job.sha().parse().map_err(|error: VersionError| {
             Failure::from(error).context("the environment variable `GITHUB_SHA` names no commit")
         })?,
     };
@@ -215,7 +220,7 @@ async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Named, Failure> {
     revisions.extend(name.strip_prefix("refs/").map(|rest| format!("refs/remotes/{rest}")));
     for revision in revisions {
         let commit = match git.peel(&paths.directory, &revision).await {
-            Err(git::Error::Missing) => git::named_by_files(&paths.directory, &revision),
+            Err(GitError::Missing) => git::named_by_files(&paths.directory, &revision),
             commit => commit?,
         };
         if let Some(commit) = commit {
@@ -235,7 +240,7 @@ pub(super) async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> 
     let (commit, short) = match git.head(&paths.directory).await {
         Ok(commit) => {
             let changed = match git.is_changed(&paths.directory).await {
-                Err(git::Error::Missing) => {
+                Err(GitError::Missing) => {
                     notes.push("  the commit     as it is or changed: there is no git to ask".to_owned());
                     false
                 }
@@ -244,9 +249,7 @@ pub(super) async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> 
             let short = format!("{}{}", &commit.as_str()[..SHORT], if changed { "-dirty" } else { "" });
             (commit, short)
         }
-        Err(
-            git::Error::NotARepository { .. } | git::Error::NoCommit { .. } | git::Error::Headless { .. },
-        ) => {
+        Err(GitError::NotARepository { .. } | GitError::NoCommit { .. } | GitError::Headless { .. }) => {
             notes.push("  the commit     none: this is no git repository with a commit".to_owned());
             ("0".repeat(40).parse()?, "local".to_owned())
         }
@@ -258,10 +261,10 @@ pub(super) async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> 
 }
 
 /// The version of this run, as far as it is decided before anything is done.
-pub(super) fn decide(context: &Context) -> Result<Version, Failure> {
+pub(super) fn decide(context: &Context) -> Result<PlannedVersion, Failure> {
     let Context { prefix, tags, kind, eligibility, request, level, later, .. } = context;
     if let Some(later) = later {
-        return Ok(Version {
+        return Ok(PlannedVersion {
             version: later.version.clone().unwrap_or_default(),
             previous: None,
             tag: later.tag.clone(),
@@ -299,7 +302,7 @@ pub(super) fn decide(context: &Context) -> Result<Version, Failure> {
             _ => {}
         }
     }
-    Ok(Version {
+    Ok(PlannedVersion {
         version: decision.version,
         previous: decision.previous.map(|previous| previous.to_string()),
         tag: decision.tag,
@@ -312,15 +315,13 @@ pub(super) fn because_given() -> String {
     "given by the input `version`".to_owned()
 }
 
-fn because(kind: &Kind, decision: &version::Decision, prefix: &Prefix, level: Level) -> String {
+fn because(kind: &Kind, decision: &version::Decision, prefix: &Prefix, level: BumpLevel) -> String {
     match (kind, decision.previous) {
         (Kind::Given(_), _) => because_given(),
         (Kind::Local(_), _) => "a local run".to_owned(),
         (Kind::VersionTag(version), _) => format!("the tag {} was pushed", prefix.tag(*version)),
         (Kind::MainBranch, _) if !decision.create => "the commit carries its tag".to_owned(),
-        (Kind::MainBranch, Some(previous)) if previous == version::Version::ZERO => {
-            "the first version".to_owned()
-        }
+        (Kind::MainBranch, Some(previous)) if previous == Version::ZERO => "the first version".to_owned(),
         (Kind::MainBranch, Some(previous)) => {
             format!("the next {} after {}", level.word(), prefix.tag(previous))
         }

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::run_context::{RunContext, inside};
 use crate::edges::workspace::{
-    ArtifactGlobs, Copied as Counted, CopyOptions, Snapshot, WorkspaceError, bring_back, copy_workspace,
+    ArtifactGlobs, Copied as Counted, Snapshot, WorkspaceCopyOptions, WorkspaceError, bring_back,
+    copy_workspace,
 };
 use crate::report::size;
 use sys::process::Stop;
@@ -35,7 +36,7 @@ impl Copied {
         let globs =
             ArtifactGlobs::parse(globs.iter().map(String::as_str)).map_err(|error| error.to_string())?;
         let stopped = Arc::new(AtomicBool::new(false));
-        let options = CopyOptions {
+        let options = WorkspaceCopyOptions {
             limit_bytes: run_context.copy_limit,
             whole: directory.clone(),
             stop: Arc::clone(&stopped),
@@ -106,7 +107,7 @@ impl Copied {
 fn make(
     from: &Path,
     to: &Path,
-    options: &CopyOptions,
+    options: &WorkspaceCopyOptions,
     globs: &ArtifactGlobs,
     directory: &Path,
 ) -> Result<(Counted, Snapshot), WorkspaceError> {

@@ -22,7 +22,7 @@ mod waves;
 
 pub use accounts::{Account, Accounts};
 pub use builder::builder;
-pub use run_context::{Edges, GivenLogins, Remote, RunContext};
+pub use run_context::{Allocation, Edges, GivenLogins, RunContext};
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ use self::record::Wanted;
 use crate::domain::image::{Image, Promoted, Tested};
 use crate::domain::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::edges::workspace::{Listed, remove_links_out_of};
-use crate::gate::plan::{Job, Plan, Version};
+use crate::gate::plan::{Job, Plan, PlannedVersion};
 use crate::gate::record::Record;
 use crate::report::Reporter;
 use sys::error::{Exit, Failure};
@@ -82,7 +82,7 @@ impl Progress {
     }
 
     /// The version, which may not be the planned one any more.
-    pub fn version(&self) -> &Version {
+    pub fn version(&self) -> &PlannedVersion {
         &self.plan.version
     }
 

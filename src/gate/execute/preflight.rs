@@ -9,7 +9,7 @@ use super::accounts::Account;
 use super::{Execution, Message, Progress};
 use crate::domain::image::ImagePath;
 use crate::domain::outcome::Event;
-use crate::edges::kube::{Action, Api, Progress as Waiting, Stage};
+use crate::edges::kube::{Api, Permission, SubnamespaceProgress as Waiting, SubnamespaceStage};
 use crate::gate::plan::{Preflight, Review, Subnamespaces};
 use crate::report::time;
 use oci::OciError;
@@ -149,10 +149,10 @@ impl Execution<'_> {
         let api = self.api(self.patiently())?;
         let (names, actions) = match review {
             Review::Subnamespaces(parent) => {
-                (std::slice::from_ref(parent), vec![Action::create_subnamespaces(parent)])
+                (std::slice::from_ref(parent), vec![Permission::create_subnamespaces(parent)])
             }
             Review::Deploy(names) => {
-                (names.as_slice(), names.iter().map(|name| Action::deploy(name)).collect())
+                (names.as_slice(), names.iter().map(|name| Permission::deploy(name)).collect())
             }
         };
         let (lacking, checks) = tokio::join!(
@@ -201,15 +201,15 @@ impl Execution<'_> {
             let Waiting { name, stage, elapsed } = progress;
             let elapsed = time(elapsed.as_secs_f64());
             match stage {
-                Stage::Created => {
+                SubnamespaceStage::Created => {
                     *made.lock() += 1;
                     self.notice(&format!("created the subnamespace {name} of {}", wanted.parent));
                 }
-                Stage::Waiting(state) => {
+                SubnamespaceStage::Waiting(state) => {
                     let state = state.as_deref().unwrap_or("without a state");
                     self.notice(&format!("waiting for the subnamespace {name} ({state}, {elapsed})"));
                 }
-                Stage::Ready(_) => {}
+                SubnamespaceStage::Ready(_) => {}
             }
         };
         let limit = self.run_context.subnamespaces_limit;
@@ -217,7 +217,7 @@ impl Execution<'_> {
         let api = &api;
         let reviews = wanted.names.iter().map(|name| async move {
             let wait = || self.notice(&format!("waiting for the roles of {} in {name}", wanted.parent));
-            api.check_subnamespace(&wanted.parent, &Action::deploy(name), &wait).await
+            api.check_subnamespace(&wanted.parent, &Permission::deploy(name), &wait).await
         });
         join_all(reviews).await.into_iter().collect::<Result<(), _>>()?;
         let made = made.into_inner();

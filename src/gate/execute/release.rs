@@ -1,6 +1,6 @@
 //! The steps of `release`: the release commit, the GitHub release, the floating tags.
 
-use super::{Execution, Message, Progress, Remote};
+use super::{Allocation, Execution, Message, Progress};
 use crate::domain::version::{Kind, Line, Motion, Version};
 use crate::edges::git;
 use crate::gate::release::{self, Files, Source, asset_files, committed_files, notes};
@@ -75,7 +75,7 @@ impl Execution<'_> {
         Ok(Some(format!("{tag}: {}", moved.join(", "))))
     }
 
-    fn remote(&self) -> Result<&Remote, Failure> {
+    fn remote(&self) -> Result<&Allocation, Failure> {
         let none = || Failure::usage("tags and releases are made on GitHub only", "run in GitHub Actions");
         self.edges.remote.as_ref().ok_or_else(none)
     }

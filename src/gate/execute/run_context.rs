@@ -30,7 +30,7 @@ pub struct Edges {
     /// The git program.
     pub git: Git,
     /// The remote repository, on GitHub.
-    pub remote: Option<Remote>,
+    pub remote: Option<Allocation>,
     /// The accounts that the run acts as.
     pub accounts: Accounts,
     /// What is pushed to the registry of a local run, where it is ours.
@@ -63,7 +63,7 @@ impl GivenLogins {
 }
 
 /// The remote repository, in which version tags are created.
-pub struct Remote {
+pub struct Allocation {
     /// How it is reached.
     pub repository: allocation::Remote,
     /// The commit under test.

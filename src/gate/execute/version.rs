@@ -1,8 +1,8 @@
 //! The step `version`: the version that this run has for good.
 
-use super::{Execution, Message, Progress, Remote};
+use super::{Allocation, Execution, Message, Progress};
 use crate::gate::allocation::{self, PATIENCE, Subject};
-use crate::gate::plan::Version;
+use crate::gate::plan::PlannedVersion;
 use sys::error::Failure;
 
 impl Execution<'_> {
@@ -22,7 +22,7 @@ impl Execution<'_> {
                 "run in GitHub Actions",
             ));
         };
-        let Remote { repository, commit, kind, listing, bump } = remote;
+        let Allocation { repository, commit, kind, listing, bump } = remote;
         let subject = Subject { prefix: &repository.prefix, commit, kind, bump: *bump };
         let read = async || repository.tags().await;
         let settled =
@@ -33,7 +33,7 @@ impl Execution<'_> {
             (false, true) => format!("the tags changed after {} was planned", planned.version),
             (_, false) => "the commit got its tag meanwhile".to_owned(),
         };
-        let version = Version {
+        let version = PlannedVersion {
             version: settled.version,
             previous: settled.previous.map(|previous| previous.to_string()),
             tag: settled.tag,

@@ -3,7 +3,7 @@
 use super::Place;
 use super::build::Known;
 use crate::domain::environment::{
-    ComesFrom, Origin, TABLE, Target, Value, Variable, Variables, target_variables,
+    ComesFrom, Origin, TABLE, TargetEnvironment, Value, Variable, Variables, target_variables,
 };
 use crate::edges::make::{Assignment, Hold, Makefile};
 
@@ -12,7 +12,7 @@ use crate::edges::make::{Assignment, Hold, Makefile};
 pub(super) fn assigned(known: &Known<'_>) -> (Vec<String>, Vec<String>) {
     let assignments = known.makefile.map(Makefile::assignments).unwrap_or_default();
     let version = Value::new(&known.version.version, Origin::Run(known.version.because.clone()));
-    let variables = target_variables(&Target {
+    let variables = target_variables(&TargetEnvironment {
         values: known.values,
         source: None,
         paths: known.paths,

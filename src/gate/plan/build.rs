@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::assigned::assigned;
 use super::images::IMAGES;
 use super::{
-    Access, Action, Cache, Cloud, Eligibility, Images, Job, Later, Place, Plan, Promotion, Step, Target,
-    Version, missing_app_name,
+    Access, Action, Cache, Cloud, Eligibility, Images, Job, Later, Place, Plan, PlannedVersion, Promotion,
+    Step, Target, missing_app_name,
 };
 use crate::domain::environment::{
-    BUILD, EnvVars, FUNCTIONAL, INTEGRATION, Key, NFT, Origin, Paths, Stage, Target as TargetEnvironment,
-    Value, Values, target_variables,
+    BUILD, EnvVars, FUNCTIONAL, INTEGRATION, Key, NFT, Origin, Stage, StagePaths, TargetEnvironment, Value,
+    Values, target_variables,
 };
 use crate::domain::image::{ImagePath, Tested};
 use crate::edges::make::{Makefile, State};
@@ -34,7 +34,7 @@ pub struct Known<'a> {
     /// Whether the event is about a pull request.
     pub pull_request: bool,
     /// The version, as far as it is decided.
-    pub version: Version,
+    pub version: PlannedVersion,
     /// The version tag that is to be put on a child of the commit, for a release that needs one.
     pub release_tag: Option<String>,
     /// What the Makefile defines; none where the command needs none.
@@ -46,7 +46,7 @@ pub struct Known<'a> {
     /// The values of the environment that is promoted to, for a command that promotes.
     pub destination: Result<Values, Failure>,
     /// The registry paths of the stages.
-    pub paths: &'a Paths,
+    pub paths: &'a StagePaths,
     /// The `env-vars` input.
     pub env_vars: &'a EnvVars,
     /// Digests that an earlier job recorded.

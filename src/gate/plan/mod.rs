@@ -55,7 +55,7 @@ pub struct Plan {
     /// The commit under test, in full.
     pub commit: String,
     /// The version.
-    pub version: Version,
+    pub version: PlannedVersion,
     /// The values of the job's own environment, each with where it came from.
     pub environment: Values,
     /// Why all of it is skipped, where it is.
@@ -81,7 +81,7 @@ pub struct Plan {
 
 /// The version of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Version {
+pub struct PlannedVersion {
     /// Without the prefix.
     pub version: String,
     /// The version before it; unknown where the version was given or the run is local.
@@ -283,7 +283,7 @@ impl Target {
 
 impl Job {
     /// Whether it creates or moves tags in the remote repository.
-    pub fn tags(&self, version: &Version) -> bool {
+    pub fn tags(&self, version: &PlannedVersion) -> bool {
         match self {
             Self::Version => version.create,
             Self::ReleaseCommit { .. } | Self::Release { .. } | Self::FloatingTags { .. } => true,
@@ -300,7 +300,7 @@ impl Plan {
     /// The plan with the version that was settled in the end: another run may have taken the one
     /// that was planned.
     #[must_use]
-    pub fn with_version(mut self, settled: Version) -> Self {
+    pub fn with_version(mut self, settled: PlannedVersion) -> Self {
         for step in &mut self.steps {
             let target = match &mut step.job {
                 Job::Target(target) => Some(target),

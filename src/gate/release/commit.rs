@@ -1,4 +1,4 @@
-use super::Error;
+use super::ReleaseError;
 use crate::domain::version::{Commit, release_message, released_by};
 use crate::edges::github::{Creation, GitHub, GitHubError, TreeFile};
 
@@ -17,9 +17,14 @@ pub struct Child {
 ///
 /// # Errors
 ///
-/// [`Error::Taken`] where the tag is another commit's, [`Error::OtherFiles`] where it is on a child
+/// [`ReleaseError::Taken`] where the tag is another commit's, [`ReleaseError::OtherFiles`] where it is on a child
 /// that holds other files, and GitHub's own.
-pub async fn put(github: &GitHub, tag: &str, commit: &Commit, files: &[TreeFile]) -> Result<Child, Error> {
+pub async fn put(
+    github: &GitHub,
+    tag: &str,
+    commit: &Commit,
+    files: &[TreeFile],
+) -> Result<Child, ReleaseError> {
     let base = github.commit(commit).await?.tree.sha;
     let tree = if files.is_empty() { base } else { github.create_tree(&base, files).await? };
     if let Some(there) = existing(github, tag, commit, &tree).await? {
@@ -38,15 +43,20 @@ pub async fn put(github: &GitHub, tag: &str, commit: &Commit, files: &[TreeFile]
 }
 
 /// The commit of the tag, if there is one and it is what this run would have made.
-async fn existing(github: &GitHub, tag: &str, commit: &Commit, tree: &str) -> Result<Option<Commit>, Error> {
+async fn existing(
+    github: &GitHub,
+    tag: &str,
+    commit: &Commit,
+    tree: &str,
+) -> Result<Option<Commit>, ReleaseError> {
     let Some(found) = github.tag_commit(tag).await? else { return Ok(None) };
     let facts = github.commit(&found).await?;
     let parents: Vec<_> = facts.parents.iter().filter_map(|parent| parent.sha.as_deref()).collect();
     if released_by(&parents, &facts.message).as_ref() != Some(commit) {
-        return Err(Error::Taken { tag: tag.to_owned(), commit: commit.clone(), found });
+        return Err(ReleaseError::Taken { tag: tag.to_owned(), commit: commit.clone(), found });
     }
     if facts.tree.sha != tree {
-        return Err(Error::OtherFiles { tag: tag.to_owned(), commit: commit.clone() });
+        return Err(ReleaseError::OtherFiles { tag: tag.to_owned(), commit: commit.clone() });
     }
     Ok(Some(found))
 }

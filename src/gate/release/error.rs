@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use crate::domain::version::{self, Commit};
+use crate::domain::version::{Commit, VersionError};
 use crate::edges::github::GitHubError;
 use crate::gate::allocation;
 use sys::error::{Exit, Help};
@@ -9,7 +9,7 @@ use sys::error::{Exit, Help};
 /// again goes on from there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ReleaseError {
     /// GitHub did not do it.
     #[error(transparent)]
     GitHub(#[from] GitHubError),
@@ -18,7 +18,7 @@ pub enum Error {
     Tags(#[from] allocation::Unread),
     /// The tags are not as they should be.
     #[error(transparent)]
-    Version(#[from] version::Error),
+    Version(#[from] VersionError),
     /// A file could not be read.
     #[error("{} cannot be read", file.display())]
     File {
@@ -89,7 +89,7 @@ pub enum Error {
     },
 }
 
-impl Help for Error {
+impl Help for ReleaseError {
     fn help(&self) -> Option<String> {
         let text = match self {
             Self::GitHub(error) => return error.help(),

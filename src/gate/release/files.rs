@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::Error;
+use super::ReleaseError;
 use crate::edges::github::{Mode, TreeFile};
 use crate::edges::workspace::ArtifactGlobs;
 use sys::error::Failure;
@@ -34,7 +34,7 @@ impl Files<'_> {
         for glob in globs {
             if ArtifactGlobs::parse([glob.as_str()])?.find(directory)?.is_empty() {
                 let (glob, directory) = (glob.clone(), directory.to_owned());
-                return Err(Error::NoMatch { input, glob, directory }.into());
+                return Err(ReleaseError::NoMatch { input, glob, directory }.into());
             }
         }
         Ok(ArtifactGlobs::parse(globs.iter().map(String::as_str))?.find(directory)?)
@@ -51,7 +51,7 @@ pub fn committed_files(files: &Files<'_>, root: &Path) -> Result<Vec<TreeFile>, 
     let mut found = Vec::new();
     for file in files.find()? {
         let path = files.directory.join(file);
-        let unreadable = |source| Error::File { file: path.clone(), source };
+        let unreadable = |source| ReleaseError::File { file: path.clone(), source };
         let metadata = fs::symlink_metadata(&path).map_err(unreadable)?;
         let (mode, content) = if metadata.is_symlink() {
             let target = fs::read_link(&path).map_err(unreadable)?;
@@ -95,10 +95,10 @@ pub fn asset_names(files: &Files<'_>) -> Result<BTreeMap<String, PathBuf>, Failu
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
         if !plain || name.starts_with('.') || name.ends_with('.') {
-            return Err(Error::Name { name }.into());
+            return Err(ReleaseError::Name { name }.into());
         }
         if let Some(first) = found.get(&name) {
-            return Err(Error::SameName { name, first: first.clone(), second: path }.into());
+            return Err(ReleaseError::SameName { name, first: first.clone(), second: path }.into());
         }
         found.insert(name, path);
     }
@@ -113,7 +113,8 @@ pub fn asset_names(files: &Files<'_>) -> Result<BTreeMap<String, PathBuf>, Failu
 pub fn asset_files(files: &Files<'_>) -> Result<Vec<AssetFile>, Failure> {
     let mut found = Vec::new();
     for (name, path) in asset_names(files)? {
-        let (size, digest) = measure(&path).map_err(|source| Error::File { file: path.clone(), source })?;
+        let (size, digest) =
+            measure(&path).map_err(|source| ReleaseError::File { file: path.clone(), source })?;
         found.push(AssetFile { name, path, size, digest });
     }
     Ok(found)

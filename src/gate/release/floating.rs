@@ -1,6 +1,6 @@
-use super::Error;
-use crate::domain::version::{self, Commit, Line, Motion, Version};
-use crate::edges::github::{GitHub, GitHubError, Reason, Tag, TagUpdate};
+use super::ReleaseError;
+use crate::domain::version::{self, Commit, Line, Motion, Version, VersionError};
+use crate::edges::github::{GitHub, GitHubError, GitTag, Reason, TagUpdate};
 use crate::gate::allocation::{PATIENCE, Remote};
 use sys::retry::{Policy, Retrying};
 
@@ -28,14 +28,14 @@ pub struct Moved {
 ///
 /// # Errors
 ///
-/// [`version::Error::Gone`] and [`version::Error::Moved`] where the version tag is not as it was made,
-/// [`version::Error::Stray`], and those of the edges.
+/// [`VersionError::Gone`] and [`VersionError::Moved`] where the version tag is not as it was made,
+/// [`VersionError::Stray`], and those of the edges.
 pub async fn follow(
     remote: &Remote,
     release: Version,
     commit: Option<&Commit>,
     lines: &[Line],
-) -> Result<Vec<Moved>, Error> {
+) -> Result<Vec<Moved>, ReleaseError> {
     let Remote { github, prefix, .. } = remote;
     let own = prefix.tag(release);
     let mut doubts = 0;
@@ -74,18 +74,18 @@ pub async fn follow(
             return Err(failure);
         }
         if !contest.yield_to_others(&format!("move the floating tags to {own}"), &why, attempt).await {
-            return Err(Error::Restless { attempts: attempt, why });
+            return Err(ReleaseError::Restless { attempts: attempt, why });
         }
     }
     Ok(Vec::new())
 }
 
 /// The commit of the version tag, which must be `wanted` where that is known.
-async fn there(github: &GitHub, tag: &str, wanted: Option<&Commit>) -> Result<Commit, Error> {
+async fn there(github: &GitHub, tag: &str, wanted: Option<&Commit>) -> Result<Commit, ReleaseError> {
     match (github.tag_commit(tag).await?, wanted) {
-        (None, _) => Err(version::Error::Gone { tag: tag.to_owned() }.into()),
+        (None, _) => Err(VersionError::Gone { tag: tag.to_owned() }.into()),
         (Some(found), Some(wanted)) if found != *wanted => {
-            Err(version::Error::Moved { tag: tag.to_owned(), found, wanted: wanted.clone() }.into())
+            Err(VersionError::Moved { tag: tag.to_owned(), found, wanted: wanted.clone() }.into())
         }
         (Some(found), _) => Ok(found),
     }
@@ -96,9 +96,9 @@ async fn decide(
     remote: &Remote,
     release: Version,
     lines: &[Line],
-    floating: &[Option<Tag>],
+    floating: &[Option<GitTag>],
     to: &Commit,
-) -> Result<Result<Vec<Moved>, version::Error>, Error> {
+) -> Result<Result<Vec<Moved>, VersionError>, ReleaseError> {
     // Which release a tag is on matters only where it is elsewhere.
     let elsewhere = floating.iter().flatten().any(|tag| tag.commit != *to);
     let tags = if elsewhere { remote.tags().await? } else { Vec::new() };
@@ -115,10 +115,10 @@ async fn decide(
     Ok(moved.collect())
 }
 
-fn updates(moved: &[Moved], floating: &[Option<Tag>], to: &Commit) -> Vec<TagUpdate> {
+fn updates(moved: &[Moved], floating: &[Option<GitTag>], to: &Commit) -> Vec<TagUpdate> {
     let pairs = moved.iter().zip(floating);
     let moving = pairs.filter(|(moved, _)| !matches!(moved.motion, Motion::Stay(_)));
-    let update = |(moved, tag): (&Moved, &Option<Tag>)| TagUpdate {
+    let update = |(moved, tag): (&Moved, &Option<GitTag>)| TagUpdate {
         tag: moved.tag.clone(),
         from: tag.as_ref().map(|tag| tag.id.clone()),
         to: to.clone(),
@@ -126,7 +126,7 @@ fn updates(moved: &[Moved], floating: &[Option<Tag>], to: &Commit) -> Vec<TagUpd
     moving.map(update).collect()
 }
 
-async fn read(remote: &Remote, release: Version, lines: &[Line]) -> Result<Vec<Option<Tag>>, GitHubError> {
+async fn read(remote: &Remote, release: Version, lines: &[Line]) -> Result<Vec<Option<GitTag>>, GitHubError> {
     let mut floating = Vec::with_capacity(lines.len());
     for line in lines {
         floating.push(remote.github.tag(&line.tag(&remote.prefix, release)).await?);

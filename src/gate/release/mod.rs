@@ -11,7 +11,7 @@ mod floating;
 mod publish;
 
 pub use commit::{Child, put};
-pub use error::Error;
+pub use error::ReleaseError;
 pub use files::{AssetFile, Files, asset_files, asset_names, committed_files};
 pub use floating::{Moved, follow};
 pub use publish::{Published, Source, notes, publish};

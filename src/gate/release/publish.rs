@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use super::{AssetFile, Error};
-use crate::domain::version::{self, Prefix, Version};
+use super::{AssetFile, ReleaseError};
+use crate::domain::version::{Prefix, Version, VersionError};
 use crate::edges::github::{GitHub, GitHubError, Release, Upload};
 use sys::error::{Exit, Failure};
 
@@ -55,14 +55,14 @@ pub struct Published {
 ///
 /// # Errors
 ///
-/// [`Error::OtherAsset`] where a published file has other content, and GitHub's own.
+/// [`ReleaseError::OtherAsset`] where a published file has other content, and GitHub's own.
 pub async fn publish(
     github: &GitHub,
     prefix: &Prefix,
     version: Version,
     source: &Source,
     files: &[AssetFile],
-) -> Result<Published, Error> {
+) -> Result<Published, ReleaseError> {
     let tag = prefix.tag(version);
     if let Some(release) = github.release(&tag).await? {
         let uploaded = complete(github, &release, files).await?;
@@ -98,20 +98,20 @@ async fn publish_draft(
     prefix: &Prefix,
     version: Version,
     draft: &Release,
-) -> Result<Release, Error> {
+) -> Result<Release, ReleaseError> {
     let latest = match github.latest_release().await? {
         Some(latest) => prefix.version(&latest.tag_name).is_none_or(|latest| latest <= version),
         None => true,
     };
     // GitHub would make the tag itself, on the default branch.
     if github.tag_commit(&draft.tag_name).await?.is_none() {
-        return Err(version::Error::Gone { tag: draft.tag_name.clone() }.into());
+        return Err(VersionError::Gone { tag: draft.tag_name.clone() }.into());
     }
     Ok(github.publish(draft, latest).await?)
 }
 
 /// The one draft of the tag. Of two that two runs made at once the older one stays.
-async fn draft(github: &GitHub, tag: &str, source: &Source) -> Result<Release, Error> {
+async fn draft(github: &GitHub, tag: &str, source: &Source) -> Result<Release, ReleaseError> {
     if let Some(first) = github.drafts(tag).await?.into_iter().next() {
         return Ok(first);
     }
@@ -133,7 +133,7 @@ async fn draft(github: &GitHub, tag: &str, source: &Source) -> Result<Release, E
 }
 
 /// Uploads the files that the release lacks, and those that a draft has otherwise.
-async fn complete(github: &GitHub, release: &Release, files: &[AssetFile]) -> Result<usize, Error> {
+async fn complete(github: &GitHub, release: &Release, files: &[AssetFile]) -> Result<usize, ReleaseError> {
     if files.is_empty() {
         return Ok(0);
     }
@@ -144,7 +144,7 @@ async fn complete(github: &GitHub, release: &Release, files: &[AssetFile]) -> Re
         match there.iter().find(|asset| asset.name == *name) {
             Some(asset) if upload.is(asset) => continue,
             Some(asset) if !release.draft && asset.state == "uploaded" => {
-                return Err(Error::OtherAsset { tag: release.tag_name.clone(), name: name.clone() });
+                return Err(ReleaseError::OtherAsset { tag: release.tag_name.clone(), name: name.clone() });
             }
             // Nobody has seen it, or an upload broke off.
             Some(asset) => github.delete_asset(asset).await?,
@@ -152,7 +152,7 @@ async fn complete(github: &GitHub, release: &Release, files: &[AssetFile]) -> Re
         }
         match github.upload(release, upload).await {
             Ok(()) => uploaded += 1,
-            Err(GitHubError::File { file, source, .. }) => return Err(Error::File { file, source }),
+            Err(GitHubError::File { file, source, .. }) => return Err(ReleaseError::File { file, source }),
             Err(error) => return Err(error.into()),
         }
     }

@@ -235,7 +235,7 @@ async fn a_tag_that_moves_while_it_is_read_gives_one_image_or_the_other() {
         let faults = Faults::new(move |asked| {
             if asked.number == position {
                 let store = ::registry::Store::open(&tags).unwrap();
-                let name = ::registry::Repository::parse("test/app").unwrap();
+                let name = ::registry::RepositoryName::parse("test/app").unwrap();
                 let now = ::registry::Tag::parse("now").unwrap();
                 store.tag(&name, &now, &digest).unwrap();
             }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ::oci::{
-    CopyOptions, DOCKER_LIST, DOCKER_MANIFEST, Digest, How, Listener, OCI_INDEX, OCI_MANIFEST, OciError,
-    OnExisting, Progress, TagOrDigest, Tally,
+    Arrival, CopyListener, CopyOptions, CopyProgress, DOCKER_LIST, DOCKER_MANIFEST, Digest, OCI_INDEX,
+    OCI_MANIFEST, OciError, OnExisting, TagOrDigest, Tally,
 };
 use ::sys::error::Help;
 use serde_json::json;
@@ -24,7 +24,7 @@ async fn between_registries_every_byte_moves_once() {
     let image = shop(&client, &source).await;
     let events = Arc::new(Mutex::new(Vec::new()));
     let list = Arc::clone(&events);
-    let listener = Listener::new(move |event| list.lock().unwrap().push(event));
+    let listener = CopyListener::new(move |event| list.lock().unwrap().push(event));
     let tags = ["1.2.3".to_owned(), "latest".to_owned()];
     let options = CopyOptions { listener, ..options() };
     let report = client.copy(&source.digest(&image.digest), &destination, &tags, &options).await.unwrap();
@@ -39,13 +39,14 @@ async fn between_registries_every_byte_moves_once() {
     assert_whole(&destination, "latest", &image).await;
 
     let events = events.lock().unwrap();
-    let found = events.iter().rev().find(|event| matches!(event, Progress::Found { .. }));
-    assert_eq!(found, Some(&Progress::Found { blobs: 4, bytes: 370_010 + config }));
+    let found = events.iter().rev().find(|event| matches!(event, CopyProgress::Found { .. }));
+    assert_eq!(found, Some(&CopyProgress::Found { blobs: 4, bytes: 370_010 + config }));
     let done: Vec<_> =
-        events.iter().filter(|e| matches!(e, Progress::Done { how: How::Moved, .. })).collect();
+        events.iter().filter(|e| matches!(e, CopyProgress::Done { how: Arrival::Moved, .. })).collect();
     assert_eq!(done.len(), 4);
     let largest = &contents.blobs[1];
-    let whole = Progress::Moving { digest: largest.digest.clone(), size: largest.size, done: largest.size };
+    let whole =
+        CopyProgress::Moving { digest: largest.digest.clone(), size: largest.size, done: largest.size };
     assert!(events.contains(&whole));
 }
 

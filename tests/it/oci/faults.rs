@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ::oci::{CopyOptions, Listener, Manifest, OciError, Progress, Settings};
+use ::oci::{CopyListener, CopyOptions, CopyProgress, Manifest, OciError, Settings};
 
 use super::{Builder, assert_whole, client, noise, options, repository, settings, shop, watched};
 use crate::support::docker_registry::DockerRegistry;
@@ -232,8 +232,8 @@ async fn a_copy_that_is_cut_off_leaves_no_tag_and_is_taken_up_again() {
     for moved in [1, 3, 6] {
         let (tell, message) = tokio::sync::oneshot::channel();
         let tell = std::sync::Mutex::new((0, Some(tell)));
-        let listener = Listener::new(move |event| {
-            if matches!(event, Progress::Done { .. }) {
+        let listener = CopyListener::new(move |event| {
+            if matches!(event, CopyProgress::Done { .. }) {
                 let mut state = tell.lock().unwrap();
                 state.0 += 1;
                 if state.0 == moved {

@@ -105,7 +105,7 @@ async fn a_lying_digest_is_another_one() {
 async fn a_fault_may_move_a_tag_meanwhile() {
     let root = tempfile::tempdir().unwrap();
     let behind = Store::open(root.path()).unwrap();
-    let (name, tag) = (::registry::Repository::parse("a").unwrap(), Tag::parse("1").unwrap());
+    let (name, tag) = (::registry::RepositoryName::parse("a").unwrap(), Tag::parse("1").unwrap());
     let moved = (name.clone(), tag.clone(), behind.clone());
     let faults = Faults::new(move |asked| {
         let (name, tag, store) = &moved;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use ::oci::Digest;
-use ::registry::{Error, Server};
+use ::registry::{RegistryError, Server};
 use ::sys::error::{Exit, Help as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -22,16 +22,16 @@ async fn why_it_does_not_start_is_told() {
     let first = Server::start(root.path(), free()).await.unwrap();
     assert!(first.address().ip().is_loopback());
     let error = Server::start(root.path(), first.address()).await.unwrap_err();
-    assert!(matches!(error, Error::PortInUse { address } if address == first.address()));
+    assert!(matches!(error, RegistryError::PortInUse { address } if address == first.address()));
     assert_eq!(error.exit(), Exit::Unavailable);
 
     let elsewhere = "192.0.2.1:0".parse().unwrap();
-    assert!(matches!(Server::start(root.path(), elsewhere).await, Err(Error::Listen { .. })));
+    assert!(matches!(Server::start(root.path(), elsewhere).await, Err(RegistryError::Listen { .. })));
 
     let file = root.path().join("file");
     std::fs::write(&file, "").unwrap();
     let error = Server::start(&file, free()).await.unwrap_err();
-    assert!(matches!(&error, Error::Root { root, .. } if *root == file));
+    assert!(matches!(&error, RegistryError::Root { root, .. } if *root == file));
     assert!(error.help().unwrap().contains("write"));
 }
 

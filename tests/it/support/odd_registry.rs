@@ -10,7 +10,7 @@
 use std::io::Write;
 
 use super::registry::{Options, Server};
-use ::registry::{Repository, Store, Tag};
+use ::registry::{RepositoryName, Store, Tag};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, LINK, LOCATION, WWW_AUTHENTICATE};
@@ -264,7 +264,7 @@ fn puts_blob(seen: &Seen) -> bool {
 /// Whether a path is that of a tag that there is.
 fn exists(store: &Store, path: &str) -> bool {
     let named = path.strip_prefix("/v2/").and_then(|path| path.rsplit_once("/manifests/"));
-    named.is_some_and(|(name, tag)| match (Repository::parse(name), Tag::parse(tag)) {
+    named.is_some_and(|(name, tag)| match (RepositoryName::parse(name), Tag::parse(tag)) {
         (Some(name), Some(tag)) => store.tagged(&name, &tag).unwrap().is_some(),
         _ => false,
     })

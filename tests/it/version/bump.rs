@@ -9,7 +9,7 @@ use crate::support::gate::{Gate, MAKEFILE};
 use crate::support::git::Bare;
 use crate::support::github::{Fault, Github};
 
-async fn allocate(github: &Github, commit: &str, bump: Bump) -> Result<String, allocation::Error> {
+async fn allocate(github: &Github, commit: &str, bump: Bump) -> Result<String, allocation::AllocationError> {
     let (prefix, commit): (Prefix, Commit) = (Prefix::default(), commit.parse().unwrap());
     let kind = Kind::MainBranch;
     let subject = Subject { prefix: &prefix, commit: &commit, kind: &kind, bump };

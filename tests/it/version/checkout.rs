@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ::sys::process::ProcessError;
 use p2p::domain::version::Commit;
-use p2p::edges::git::{Error, Git, toplevel};
+use p2p::edges::git::{Git, GitError, toplevel};
 
 use super::{env, git, shown};
 use crate::support::git::{Checkout, git as plain_git};
@@ -131,7 +131,7 @@ async fn no_repository_no_commit_and_no_git_are_told_apart() {
     for error in
         [git().head(outside.path()).await.unwrap_err(), git().is_changed(outside.path()).await.unwrap_err()]
     {
-        assert!(matches!(error, Error::NotARepository { .. }), "{error}");
+        assert!(matches!(error, GitError::NotARepository { .. }), "{error}");
         texts.push(shown(error).replace(&name, "DIRECTORY"));
     }
     assert!(texts.windows(2).all(|pair| pair[0] == pair[1]));
@@ -162,7 +162,7 @@ async fn a_git_that_hangs_is_ended_with_its_children() {
     env.set("PATH", format!("{}:{path}", directory.path().display()));
     let git = Git::new(&env).within(Duration::from_millis(500));
     let error = git.head(directory.path()).await.unwrap_err();
-    assert!(matches!(error, Error::Program(ProcessError::TimedOut { .. })), "{error}");
+    assert!(matches!(error, GitError::Program(ProcessError::TimedOut { .. })), "{error}");
     let child = std::fs::read_to_string(pid).unwrap();
     let stat = format!("/proc/{}/stat", child.trim());
     let begun = Instant::now();
@@ -224,9 +224,9 @@ async fn a_checkout_of_another_user_is_read_in_the_job_s_workspace_alone() {
     // Neither on a laptop nor elsewhere on a runner.
     let elsewhere = Git::new(&env(trusted, false)).in_workspace(Some(directory.path()));
     let error = elsewhere.is_changed(&top).await.unwrap_err();
-    assert!(matches!(error, Error::Distrusted { .. }), "{error}");
+    assert!(matches!(error, GitError::Distrusted { .. }), "{error}");
     let error = Git::new(&env(trusted, false)).is_changed(&top).await.unwrap_err();
-    assert!(matches!(error, Error::Distrusted { .. }), "{error}");
+    assert!(matches!(error, GitError::Distrusted { .. }), "{error}");
     let text = shown(error);
     let help = format!("git config --global --add safe.directory '{}'", top.display());
     assert!(text.contains("belongs to another user") && text.contains(&help), "{text}");

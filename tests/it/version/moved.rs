@@ -18,7 +18,7 @@ async fn allocate(
     github: &Github,
     commit: &str,
     lists: Vec<Vec<VersionTag>>,
-) -> Result<String, allocation::Error> {
+) -> Result<String, allocation::AllocationError> {
     Ok(settle_after(Duration::ZERO, github, commit, lists).await?.version)
 }
 
@@ -28,7 +28,7 @@ async fn settle_after(
     github: &Github,
     commit: &str,
     lists: Vec<Vec<VersionTag>>,
-) -> Result<Allocated, allocation::Error> {
+) -> Result<Allocated, allocation::AllocationError> {
     let (prefix, commit): (Prefix, Commit) = (Prefix::default(), commit.parse().unwrap());
     let kind = Kind::MainBranch;
     let subject = Subject { prefix: &prefix, commit: &commit, kind: &kind, bump: Bump::Patch };

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ::sys::retry::Policy;
 use futures_util::future::join_all;
-use p2p::domain::version::{Commit, Kind, Level, Prefix, Version};
-use p2p::gate::allocation::{self, Allocated, Error, Subject};
+use p2p::domain::version::{BumpLevel, Commit, Kind, Prefix, Version};
+use p2p::gate::allocation::{self, Allocated, AllocationError, Subject};
 use p2p::inputs::Bump;
 
 use super::{IMPATIENT, allocate, client, just_read, shown};
@@ -25,7 +25,7 @@ fn consecutive(bare: &Bare, commits: &[String], settled: &[Allocated]) {
     for (one, commit) in settled.iter().zip(commits) {
         let version: Version = one.version.parse().unwrap();
         assert_eq!(&tags[one.tag.as_ref().unwrap()], commit);
-        assert_eq!(one.previous.unwrap().next(Level::Patch), Some(version));
+        assert_eq!(one.previous.unwrap().next(BumpLevel::Patch), Some(version));
         assert!(one.created);
     }
 }
@@ -87,7 +87,7 @@ async fn faults_cost_nobody_a_version() {
 }
 
 /// Settles with a reader that lags for ever behind what the API says.
-async fn behind(github: &Github, commit: &str, patience: &Policy) -> Result<Allocated, Error> {
+async fn behind(github: &Github, commit: &str, patience: &Policy) -> Result<Allocated, AllocationError> {
     let (prefix, commit): (Prefix, Commit) = (Prefix::default(), commit.parse().unwrap());
     let (kind, bump) = (Kind::MainBranch, Bump::Patch);
     let subject = Subject { prefix: &prefix, commit: &commit, kind: &kind, bump };
@@ -127,7 +127,10 @@ async fn a_creation_that_never_took_effect_is_an_error() {
     let github = Github::start(bare.path());
     github.fault(|seen| seen.creates_ref().then(|| Fault::error(500, "Server Error")));
     let error = allocate(&github, "v", &commit, &Kind::MainBranch).await.unwrap_err();
-    assert!(matches!(error, Error::Create(p2p::edges::github::GitHubError::Unavailable { .. })), "{error}");
+    assert!(
+        matches!(error, AllocationError::Create(p2p::edges::github::GitHubError::Unavailable { .. })),
+        "{error}"
+    );
 }
 
 #[tokio::test]

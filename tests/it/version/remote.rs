@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ::workflow_commands::Secret;
 use p2p::domain::version::Prefix;
-use p2p::edges::git::{Error, Git};
+use p2p::edges::git::{Git, GitError};
 
 use super::{IMPATIENT, env, git, shown, token, watcher};
 use crate::support::git::{Bare, Checkout};
@@ -24,7 +24,7 @@ fn one_tag() -> Bare {
     bare
 }
 
-async fn read(git: &Git, github: &Github, token: Option<&Secret>) -> Result<Vec<String>, Error> {
+async fn read(git: &Git, github: &Github, token: Option<&Secret>) -> Result<Vec<String>, GitError> {
     let prefix = Prefix::default();
     let tags = git.ls_remote_tags(&github.git_url(), &prefix, token).await?;
     Ok(tags.iter().map(|tag| prefix.tag(tag.version)).collect())

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use p2p::inputs::{SPECS, Spec};
+use p2p::inputs::{InputSpec, SPECS};
 use serde_json::json;
 
 use super::scene::Ended;
@@ -195,7 +195,7 @@ const NOTHING: &str = r"
 
 /// Whether it is what the action has where nothing is given.
 fn is_default(line: &str) -> bool {
-    let default = |spec: &Spec| Some(format!("{}={}", spec.variable(), spec.default?));
+    let default = |spec: &InputSpec| Some(format!("{}={}", spec.variable(), spec.default?));
     SPECS.iter().filter_map(default).any(|default| default == format!("INPUT_{line}"))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::run::Job;
-use super::{How, Progress};
+use super::{Arrival, CopyProgress};
 use crate::error::{Again, OciError, Trouble};
 use crate::manifest::Descriptor;
 use crate::reference::Repository;
@@ -51,7 +51,7 @@ impl Mounts {
 impl Job {
     /// Brings a blob to the destination. `None` when it is one that may stay elsewhere, and the
     /// source does not have it.
-    pub(super) async fn copy_blob(self: &Arc<Self>, blob: &Descriptor) -> Result<Option<How>, OciError> {
+    pub(super) async fn copy_blob(self: &Arc<Self>, blob: &Descriptor) -> Result<Option<Arrival>, OciError> {
         if self.options.dry_run {
             return self.foresee(blob).await.map(Some);
         }
@@ -75,24 +75,24 @@ impl Job {
             Err(error) if error.is_not_found() && !blob.urls.is_empty() => return Ok(None),
             Err(error) => return Err(error),
         };
-        self.options.listener.hear(Progress::Done { digest: blob.digest.clone(), size: blob.size, how });
+        self.options.listener.hear(CopyProgress::Done { digest: blob.digest.clone(), size: blob.size, how });
         Ok(Some(how))
     }
 
     /// What a copy would do with a blob.
-    async fn foresee(&self, blob: &Descriptor) -> Result<How, OciError> {
+    async fn foresee(&self, blob: &Descriptor) -> Result<Arrival, OciError> {
         let there = match self.destination.find_blob(blob).await {
             Err(error) if error.leaves_open() => false,
             there => there?,
         };
         Ok(match (there, self.together) {
-            (true, _) => How::Skipped,
-            (false, true) => How::Mounted,
-            (false, false) => How::Moved,
+            (true, _) => Arrival::Skipped,
+            (false, true) => Arrival::Mounted,
+            (false, false) => Arrival::Moved,
         })
     }
 
-    async fn try_blob(self: &Arc<Self>, blob: &Descriptor, tries: u32) -> Result<How, Trouble> {
+    async fn try_blob(self: &Arc<Self>, blob: &Descriptor, tries: u32) -> Result<Arrival, Trouble> {
         if !self.together {
             return self.upload_blob(blob, self.own_place(blob, tries)).await;
         }
@@ -101,7 +101,7 @@ impl Job {
         if !asked && let Some(from) = self.mounts.from(EAGER) {
             asked = true;
             match self.mount(blob, from).await? {
-                Mount::Done => return Ok(How::Mounted),
+                Mount::Done => return Ok(Arrival::Mounted),
                 Mount::Session(url) => session = Some(url),
                 Mount::Refused => {}
             }
@@ -110,11 +110,11 @@ impl Job {
             if let Some(session) = session {
                 self.destination.abandon(session).await;
             }
-            return Ok(How::Skipped);
+            return Ok(Arrival::Skipped);
         }
         if !asked && let Some(from) = self.mounts.from(DOUBTFUL) {
             match self.mount(blob, from).await? {
-                Mount::Done => return Ok(How::Mounted),
+                Mount::Done => return Ok(Arrival::Mounted),
                 Mount::Session(url) => session = Some(url),
                 Mount::Refused => {}
             }
@@ -161,11 +161,11 @@ impl Job {
         self: &Arc<Self>,
         blob: &Descriptor,
         place: impl Future<Output = Result<Place, Trouble>>,
-    ) -> Result<How, Trouble> {
+    ) -> Result<Arrival, Trouble> {
         let job = Arc::clone(self);
         let (digest, size) = (blob.digest.clone(), blob.size);
         let meter = move |done| {
-            job.options.listener.hear(Progress::Moving { digest: digest.clone(), size, done });
+            job.options.listener.hear(CopyProgress::Moving { digest: digest.clone(), size, done });
         };
         let source = Source::Remote { route: self.source.clone(), meter: Some(Arc::new(meter)) };
         // Where some are there, more will be: their bytes are not asked for in vain.
@@ -179,7 +179,7 @@ impl Job {
         } else {
             Box::pin(self.destination.upload(blob, &source, place)).await?
         };
-        Ok(if moved { How::Moved } else { How::Skipped })
+        Ok(if moved { Arrival::Moved } else { Arrival::Skipped })
     }
 
     async fn mount(&self, blob: &Descriptor, from: &Repository) -> Result<Mount, Trouble> {

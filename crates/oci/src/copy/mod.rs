@@ -39,7 +39,7 @@ pub struct CopyOptions {
     /// Only read, and report what a copy would do.
     pub dry_run: bool,
     /// Listens to the progress.
-    pub listener: Listener,
+    pub listener: CopyListener,
 }
 
 impl Default for CopyOptions {
@@ -49,14 +49,14 @@ impl Default for CopyOptions {
             include_referrers: false,
             concurrency: 32,
             dry_run: false,
-            listener: Listener::default(),
+            listener: CopyListener::default(),
         }
     }
 }
 
 /// Something happened in a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum CopyProgress {
     /// More blobs are part of the image: so many in all, so far.
     Found {
         /// Blobs.
@@ -80,14 +80,14 @@ pub enum Progress {
         /// Its size in bytes.
         size: u64,
         /// How it came there.
-        how: How,
+        how: Arrival,
     },
 }
 
 /// How a blob came to the destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum How {
+pub enum Arrival {
     /// Its bytes were moved.
     Moved,
     /// The registry took it over from another of its repositories.
@@ -98,27 +98,27 @@ pub enum How {
 
 /// Listens to the progress of a copy. It is called often and from many tasks, so it should be quick.
 #[derive(Clone)]
-pub struct Listener(Arc<dyn Fn(Progress) + Send + Sync>);
+pub struct CopyListener(Arc<dyn Fn(CopyProgress) + Send + Sync>);
 
-impl Listener {
+impl CopyListener {
     /// Calls `tell` for each event.
-    pub fn new(tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+    pub fn new(tell: impl Fn(CopyProgress) + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
     }
 
     /// Tells it.
-    pub fn hear(&self, progress: Progress) {
+    pub fn hear(&self, progress: CopyProgress) {
         (self.0)(progress);
     }
 }
 
-impl Default for Listener {
+impl Default for CopyListener {
     fn default() -> Self {
         Self::new(|_| ())
     }
 }
 
-impl fmt::Debug for Listener {
+impl fmt::Debug for CopyListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Listener")
     }

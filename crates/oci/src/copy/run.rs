@@ -12,7 +12,7 @@ use super::attached::Attachment;
 use super::blobs::Mounts;
 use super::concurrency_limit::ConcurrencyLimit;
 use super::tags::Held;
-use super::{CopyOptions, CopyReport, How, Progress, Tally};
+use super::{Arrival, CopyOptions, CopyProgress, CopyReport, Tally};
 use crate::client::Client;
 use crate::digest::Digest;
 use crate::error::OciError;
@@ -117,7 +117,7 @@ enum Step {
     Blob(Descriptor),
     Copied {
         blob: Descriptor,
-        how: Option<How>,
+        how: Option<Arrival>,
     },
     Attached(Vec<Attachment>),
 }
@@ -321,7 +321,7 @@ impl Job {
         blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size));
         for blob in blobs {
             if present || blob.is_foreign() {
-                self.count(&blob, present.then_some(How::Skipped));
+                self.count(&blob, present.then_some(Arrival::Skipped));
                 continue;
             }
             self.found(blob.size);
@@ -340,7 +340,7 @@ impl Job {
             counts.found.add(size);
             counts.found
         };
-        self.options.listener.hear(Progress::Found { blobs: found.blobs, bytes: found.bytes });
+        self.options.listener.hear(CopyProgress::Found { blobs: found.blobs, bytes: found.bytes });
     }
 
     /// Whether some blobs were there.
@@ -348,12 +348,12 @@ impl Job {
         self.counts.lock().skipped.blobs > 0
     }
 
-    fn count(&self, blob: &Descriptor, how: Option<How>) {
+    fn count(&self, blob: &Descriptor, how: Option<Arrival>) {
         let mut counts = self.counts.lock();
         match how {
-            Some(How::Moved) => counts.moved.add(blob.size),
-            Some(How::Mounted) => counts.mounted.add(blob.size),
-            Some(How::Skipped) => counts.skipped.add(blob.size),
+            Some(Arrival::Moved) => counts.moved.add(blob.size),
+            Some(Arrival::Mounted) => counts.mounted.add(blob.size),
+            Some(Arrival::Skipped) => counts.skipped.add(blob.size),
             None => counts.foreign.add(blob.size),
         }
     }

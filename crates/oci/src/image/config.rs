@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::pack::Descriptor;
+use super::pack::BlobDescriptor;
 use super::{CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE};
 
 /// What a packed image says about itself. Nothing here depends on the machine but the default platform.
@@ -82,8 +82,8 @@ pub(super) fn config(options: &PackOptions, diff_id: &str) -> serde_json::Result
 /// The manifest's bytes (image specification, "OCI Image Manifest").
 pub(super) fn manifest(
     options: &PackOptions,
-    config: &Descriptor,
-    layer: &Descriptor,
+    config: &BlobDescriptor,
+    layer: &BlobDescriptor,
 ) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(&Manifest {
         schema_version: 2,

@@ -14,7 +14,7 @@ mod zstd;
 pub use config::{PackOptions, Platform};
 pub use error::{PackError, UnpackError};
 pub use limit::Limit;
-pub use pack::{Descriptor, Packed, pack};
+pub use pack::{BlobDescriptor, Packed, pack};
 pub use platform::{Choice, choose};
 pub use unpack::unpack;
 

@@ -14,7 +14,7 @@ use super::layer::{self, Failure, Hashing};
 
 /// Bytes by their digest, `sha256:<hex>`, and their count.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Descriptor {
+pub struct BlobDescriptor {
     /// `sha256:<hex>`.
     pub digest: String,
     /// Bytes.
@@ -27,15 +27,15 @@ pub struct Packed {
     /// The manifest's bytes, of media type [`super::MANIFEST_TYPE`].
     pub manifest: Vec<u8>,
     /// The manifest's digest, which is the image's.
-    pub manifest_descriptor: Descriptor,
+    pub manifest_descriptor: BlobDescriptor,
     /// The config's bytes, of media type [`super::CONFIG_TYPE`].
     pub config: Vec<u8>,
     /// The config's digest.
-    pub config_descriptor: Descriptor,
+    pub config_descriptor: BlobDescriptor,
     /// The layer's file, of media type [`super::LAYER_TYPE`]; removed when this is dropped.
     pub layer: TempPath,
     /// The layer's digest.
-    pub layer_descriptor: Descriptor,
+    pub layer_descriptor: BlobDescriptor,
     /// What the image does not have, relative to the directory: sockets, pipes and devices.
     pub left_out: Vec<PathBuf>,
 }
@@ -64,7 +64,7 @@ pub fn pack(directory: &Path, temporary: &Path, options: &PackOptions) -> Result
     let (zipped, diff_id, _) = plain.finish();
     let (file, layer_digest, size) = zipped.finish().map_err(write)?.finish();
     let file = file.into_inner().map_err(|error| write(error.into_error()))?;
-    let layer_descriptor = Descriptor { digest: layer_digest, size };
+    let layer_descriptor = BlobDescriptor { digest: layer_digest, size };
 
     let json = |error: serde_json::Error| write(io::Error::other(error));
     let config = config::config(options, &diff_id).map_err(json)?;
@@ -82,8 +82,8 @@ pub fn pack(directory: &Path, temporary: &Path, options: &PackOptions) -> Result
     })
 }
 
-fn describe(bytes: &[u8]) -> Descriptor {
-    Descriptor { digest: digest(sha2::Sha256::new_with_prefix(bytes)), size: bytes.len() as u64 }
+fn describe(bytes: &[u8]) -> BlobDescriptor {
+    BlobDescriptor { digest: digest(sha2::Sha256::new_with_prefix(bytes)), size: bytes.len() as u64 }
 }
 
 /// `sha256:<hex>` of what `hasher` has seen.

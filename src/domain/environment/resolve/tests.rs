@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
-use crate::domain::environment::Settings;
+use crate::domain::environment::SettingsFile;
 use sys::error::Help;
 
 fn inputs(pairs: &[(Key, &str)]) -> Given {
@@ -172,7 +172,7 @@ fn another_environment_never_borrows() {
     let mut sources = platform();
     sources.inputs.extend(inputs(&[(Key::Registry, "ghcr.io/own"), (Key::Region, "own-region")]));
     sources.environments =
-        Settings::parse("environments:\n  gcp-prod:\n    project-id: acme-prod\n").unwrap().environments;
+        SettingsFile::parse("environments:\n  gcp-prod:\n    project-id: acme-prod\n").unwrap().environments;
     let prod = sources.of(&named("gcp-prod")).unwrap();
     assert!(!prod.own);
     let known: Vec<Key> = Key::ALL.into_iter().filter(|key| prod.get(*key).is_some()).collect();

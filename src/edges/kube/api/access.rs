@@ -23,7 +23,7 @@ const PATH: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
 /// Something that one may be allowed to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Action {
+pub struct Permission {
     /// `create`.
     pub verb: &'static str,
     /// The API group; empty for the core's.
@@ -34,7 +34,7 @@ pub struct Action {
     pub namespace: String,
 }
 
-impl Action {
+impl Permission {
     /// What a gate needs that creates subnamespaces of `parent`.
     pub fn create_subnamespaces(parent: &str) -> Self {
         Self {
@@ -52,13 +52,13 @@ impl Action {
 }
 
 /// `create deployments.apps in the namespace shop`.
-impl fmt::Display for Action {
+impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} in the namespace {}", self.verb, self.kind(), self.namespace)
     }
 }
 
-impl Action {
+impl Permission {
     /// `deployments.apps`, as kubectl takes it.
     pub(super) fn kind(&self) -> String {
         let dot = if self.group.is_empty() { "" } else { "." };
@@ -84,7 +84,7 @@ impl Api {
     ///
     /// # Errors
     /// [`ApiError::NotAllowed`] when not; any other when the cluster cannot be asked.
-    pub async fn check(&self, action: &Action) -> Result<(), ApiError> {
+    pub async fn check(&self, action: &Permission) -> Result<(), ApiError> {
         let body = json!({
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
@@ -132,7 +132,7 @@ impl Api {
     pub async fn check_subnamespace(
         &self,
         parent: &str,
-        action: &Action,
+        action: &Permission,
         wait: &(dyn Fn() + Sync),
     ) -> Result<(), ApiError> {
         let begin = Instant::now();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::access::Action;
+use super::access::Permission;
 
 /// How far a request came that was not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub enum ApiError {
         /// Its URL.
         server: String,
         /// What we need to do.
-        action: Action,
+        action: Permission,
         /// Why, if it says so.
         reason: Option<String>,
     },
@@ -109,7 +109,7 @@ pub enum ApiError {
         /// The parent.
         parent: String,
         /// What we need to do.
-        action: Box<Action>,
+        action: Box<Permission>,
         /// How long we waited.
         waited: Duration,
     },

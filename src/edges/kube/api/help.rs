@@ -127,7 +127,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::edges::kube::Action;
+    use crate::edges::kube::Permission;
     use sys::error::Failure;
 
     fn shown(errors: impl IntoIterator<Item = ApiError>) -> String {
@@ -202,18 +202,18 @@ mod tests {
         insta::assert_snapshot!(shown([
             ApiError::NotAllowed {
                 server: server(),
-                action: Action::create_subnamespaces("shop"),
+                action: Permission::create_subnamespaces("shop"),
                 reason: None
             },
             ApiError::NotAllowed {
                 server: server(),
-                action: Action::deploy("shop-nft"),
+                action: Permission::deploy("shop-nft"),
                 reason: Some("no role binding".into())
             },
             ApiError::NotPropagated {
                 server: server(),
                 parent: "shop".into(),
-                action: Box::new(Action::deploy("shop-nft")),
+                action: Box::new(Permission::deploy("shop-nft")),
                 waited: Duration::from_secs(10)
             },
             ApiError::Forbidden {

@@ -13,7 +13,7 @@ mod pod;
 mod question;
 mod subnamespace;
 
-pub use access::Action;
+pub use access::Permission;
 pub use client::Api;
 pub use error::{ApiError, Reach};
-pub use subnamespace::{Progress, Stage};
+pub use subnamespace::{SubnamespaceProgress, SubnamespaceStage};

@@ -23,18 +23,18 @@ const REMIND: Duration = Duration::from_secs(10);
 
 /// Where a subnamespace stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
+pub struct SubnamespaceProgress {
     /// The subnamespace.
     pub name: String,
     /// What happened.
-    pub stage: Stage,
+    pub stage: SubnamespaceStage,
     /// Since we began with it.
     pub elapsed: Duration,
 }
 
 /// A step on the way of a subnamespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stage {
+pub enum SubnamespaceStage {
     /// It was asked for.
     Created,
     /// It is waited for. The state is what the controller says, if it says anything yet.
@@ -81,7 +81,7 @@ impl Api {
         parent: &str,
         names: &[String],
         limit: Duration,
-        tell: &(dyn Fn(&Progress) + Sync),
+        tell: &(dyn Fn(&SubnamespaceProgress) + Sync),
     ) -> Result<(), ApiError> {
         let all = names.iter().map(|name| self.ensure_subnamespace(parent, name, limit, tell));
         join_all(all).await.into_iter().collect()
@@ -98,11 +98,11 @@ impl Api {
         parent: &str,
         name: &str,
         limit: Duration,
-        tell: &(dyn Fn(&Progress) + Sync),
+        tell: &(dyn Fn(&SubnamespaceProgress) + Sync),
     ) -> Result<(), ApiError> {
         let begin = Instant::now();
-        let tell = |stage: Stage| {
-            tell(&Progress { name: name.to_owned(), stage, elapsed: begin.elapsed() });
+        let tell = |stage: SubnamespaceStage| {
+            tell(&SubnamespaceProgress { name: name.to_owned(), stage, elapsed: begin.elapsed() });
         };
         let mut created = false;
         let mut message: Option<(Option<String>, Instant)> = None;
@@ -111,14 +111,14 @@ impl Api {
             let is_last = begin.elapsed() >= limit;
             let state = match self.look(parent, name).await? {
                 Anchor::Ok => {
-                    tell(Stage::Ready(created));
+                    tell(SubnamespaceStage::Ready(created));
                     return Ok(());
                 }
                 Anchor::Absent => {
                     if self.create(parent, name).await? {
                         created = true;
                         pause = FIRST_PAUSE;
-                        tell(Stage::Created);
+                        tell(SubnamespaceStage::Created);
                     }
                     None
                 }
@@ -130,7 +130,7 @@ impl Api {
             }
             let due = |(before, at): &(Option<String>, Instant)| *before != state || at.elapsed() >= REMIND;
             if message.as_ref().is_none_or(due) {
-                tell(Stage::Waiting(state.clone()));
+                tell(SubnamespaceStage::Waiting(state.clone()));
                 message = Some((state, Instant::now()));
             }
             sleep(pause.min(limit.saturating_sub(begin.elapsed()))).await;

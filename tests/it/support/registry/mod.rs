@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ::registry::{Body, Error, Features, Service, Store};
+use ::registry::{Body, Features, RegistryError, Service, Store};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -66,9 +66,9 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a registry on the current tokio runtime.
-    pub(crate) async fn start(options: Options) -> Result<Self, Error> {
+    pub(crate) async fn start(options: Options) -> Result<Self, RegistryError> {
         let Options { root, auth, referrers, mounts, page, faults } = options;
-        let store = Store::open(&root).map_err(|source| Error::Root { root, source })?;
+        let store = Store::open(&root).map_err(|source| RegistryError::Root { root, source })?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let front = Arc::new(Front {
