@@ -71,18 +71,19 @@ pub fn parse(args: &[OsString], default_command: bool) -> Invocation {
     if matches!(args, [only] if only == "--version" || only == "-V") {
         return Invocation::Text(format!("p2p {}", crate::VERSION), true);
     }
-    let (name, next) = (word(args, 0).unwrap_or_default(), word(args, 1));
-    if let Some(message) = mistakes::no_repository(name, next) {
+    let (named, next) = (word(args, 0).and_then(named), word(args, 1));
+    let name = named.as_ref().map(|named| named.get_name().to_owned()).unwrap_or_default();
+    if let Some(message) = mistakes::no_repository(&name, next) {
         return Invocation::Text(message.to_string(), false);
     }
     let program = std::iter::once(OsString::from("p2p"));
     let command =
-        known_to(args).subcommand_required(!default_command).arg_required_else_help(!default_command);
+        known_to(args, named).subcommand_required(!default_command).arg_required_else_help(!default_command);
     let matches = match command.try_get_matches_from(program.chain(args.iter().cloned())) {
         Ok(matches) => matches,
         Err(error) => {
-            let planned = next.filter(|next| name == "plan" && Takes::by(name, Some(next)).is_some());
-            let full_name = planned.map_or_else(|| name.to_owned(), |planned| format!("{name} {planned}"));
+            let planned = next.filter(|next| name == "plan" && Takes::by(&name, Some(next)).is_some());
+            let full_name = planned.map_or_else(|| name.clone(), |planned| format!("{name} {planned}"));
             return Invocation::Text(mistakes::message(&error, &full_name), !error.use_stderr());
         }
     };
@@ -94,11 +95,11 @@ fn word(args: &[OsString], position: usize) -> Option<&str> {
     args.get(position).map(OsString::as_os_str).and_then(OsStr::to_str)
 }
 
-/// The part of the command line that these arguments need. If the first one names a command, all flags come after
+/// The part of the command line that these arguments need. If the first one names a command, `named`, all flags come after
 /// it, so clap need not know the flags of every other command: that would take longer than anything else here.
-fn known_to(args: &[OsString]) -> Command {
+fn known_to(args: &[OsString], named: Option<Command>) -> Command {
     let short = args.iter().any(|word| word == "-h");
-    match word(args, 0).and_then(named) {
+    match named {
         // `latest` of a gate takes the flags of the gate.
         Some(named) if named.get_name() == "latest" && gate(args) => {
             bare().subcommand(with_flags(latest_of_gate(), word(args, 1), short))

@@ -1,5 +1,5 @@
 //! The commands: runs of the gate, and tools for images and registries.
 
-pub mod images;
+pub(crate) mod images;
 pub mod run;
-pub mod tools;
+pub(crate) mod tools;

@@ -1,6 +1,5 @@
-//! Pure: versions, environments and what happened. Knows no HTTP, no files, no environment and no clock.
+//! Pure: versions, environments and images. Knows no HTTP, no files, no environment and no clock.
 
 pub mod environment;
 pub mod image;
-pub mod outcome;
 pub mod version;

@@ -1,7 +1,7 @@
 //! Annotations and masks: what GitHub's runner is told besides the text.
 
 use super::{Console, Listener};
-use crate::domain::outcome::{Event, Status, StepResult};
+use crate::gate::outcome::{Event, Status, StepResult};
 use sys::error::Failure;
 use workflow_commands::{Annotation, Level, command};
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Listener;
-use crate::domain::outcome::{Event, Outcome, Verdict};
+use crate::gate::outcome::{Event, Outcome, Verdict};
 use sys::error::Failure;
 use sys::private;
 use workflow_commands::Masker;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Console, Listener, time};
-use crate::domain::outcome::{Event, Outcome, Status, StepResult, Verdict};
+use crate::gate::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::gate::plan::{Place, Plan};
 use workflow_commands::{Level, plain};
 

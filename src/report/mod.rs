@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::domain::outcome::Event;
+use crate::gate::outcome::Event;
 use sys::error::Failure;
 use sys::sync::Mutex;
 use sys::world::Env;

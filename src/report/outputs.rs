@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Console, Listener};
 use crate::domain::image::Image;
-use crate::domain::outcome::{Event, Outcome, Verdict};
+use crate::gate::outcome::{Event, Outcome, Verdict};
 use oci::Digest;
 use sys::error::Exit;
 use sys::private;

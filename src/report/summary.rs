@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::{Listener, markdown, time};
-use crate::domain::outcome::{Event, Outcome, Status, StepResult, Verdict};
+use crate::gate::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::gate::plan::Plan;
 use oci::{Digest, Reference};
 use sys::error::Failure;

@@ -11,7 +11,6 @@ const ROOMS: [(&str, &str); 24] = [
     ("inputs", "domain/version"),
     ("domain/environment", "inputs"),
     ("domain/image", "oci"),
-    ("domain/outcome", "domain/image gate/plan"),
     ("domain/version", ""),
     // One outside system each.
     ("edges/git", "domain/version"),
@@ -23,6 +22,7 @@ const ROOMS: [(&str, &str); 24] = [
     ("edges/workspace", ""),
     // The gate.
     ("gate/plan", "domain/environment domain/image domain/version edges/google edges/make inputs"),
+    ("gate/outcome", "domain/image gate/plan"),
     ("gate/record", "domain/version oci"),
     ("gate/release", "domain/version edges/github edges/workspace gate/allocation"),
     ("gate/allocation", "domain/version edges/git edges/github inputs"),
@@ -33,11 +33,11 @@ const ROOMS: [(&str, &str); 24] = [
     ),
     (
         "gate/execute",
-        "domain/environment domain/image domain/outcome domain/version edges/git edges/google edges/kube edges/make \
-         edges/workspace gate/context gate/plan gate/record gate/release gate/allocation inputs oci registry report",
+        "domain/environment domain/image domain/version edges/git edges/google edges/kube edges/make \
+         edges/workspace gate/context gate/outcome gate/plan gate/record gate/release gate/allocation inputs oci registry report",
     ),
     // The ends.
-    ("report", "domain/environment domain/image domain/outcome gate/plan oci"),
+    ("report", "domain/environment domain/image gate/outcome gate/plan oci"),
     ("cli", "commands/images commands/tools domain/environment inputs"),
     ("commands/images", "domain/environment inputs oci report"),
     (
@@ -46,8 +46,8 @@ const ROOMS: [(&str, &str); 24] = [
     ),
     (
         "commands/run",
-        "cli commands/images commands/tools domain/environment domain/image domain/outcome edges/git edges/google \
-         edges/kube edges/slack edges/workspace gate/context gate/execute gate/plan gate/record gate/allocation inputs oci registry report",
+        "cli commands/images commands/tools domain/environment domain/image edges/git edges/google \
+         edges/kube edges/slack edges/workspace gate/context gate/execute gate/outcome gate/plan gate/record gate/allocation inputs oci registry report",
     ),
     ("main", "commands/run report"),
 ];

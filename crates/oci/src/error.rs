@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::credentials::CredentialsOrigin;
 use super::digest::Digest;
 use super::reference::{Reference, ReferenceError, Repository};
-use crate::login_file::LoginFileError;
+use crate::logins::LoginsError;
 use sys::error::{Exit, Help};
 use sys::http::Class;
 pub(super) use sys::retry::Again;
@@ -135,7 +135,7 @@ pub enum OciError {
     },
     /// A file with logins is wrong.
     #[error(transparent)]
-    Logins(#[from] LoginFileError),
+    Logins(#[from] LoginsError),
     /// A credential helper failed.
     #[error("{program} gave no credentials for {registry}: {reason}")]
     Helper {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::credentials::{Credentials, CredentialsOrigin, Found};
 use super::error::OciError;
 use super::reference::Repository;
-use crate::login_file::{Helper, LoginFile, without_mark};
+use crate::logins::{Helper, LoginFile, without_mark};
 use sys::http;
 use sys::process::{ProcessError, Spec, capture_any};
 use sys::world::Env;

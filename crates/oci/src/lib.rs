@@ -1,6 +1,26 @@
-//! Registries over the OCI distribution API: names, credentials, reading, writing, copying.
-//! Everything that speaks HTTP to a registry is here; nothing here knows the gate, prints or
-//! reads the environment.
+//! A client of registries that speak the [OCI distribution API](https://github.com/opencontainers/distribution-spec):
+//! resolves, pushes and copies images, and lists tags and referrers. The crate prints nothing and reads the process
+//! environment only as a value.
+//!
+//! ```no_run
+//! use oci::{Client, CopyOptions, Keyring, Reference, Settings};
+//! use sys::world::Env;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! // The logins of docker and podman, and their credential helpers.
+//! let keyring = Keyring::from_env(&Env::of_process())?;
+//! let client = Client::new(Settings { keyring, ..Settings::default() });
+//!
+//! let tested: Reference = "ghcr.io/acme/shop/test/app:1.2.3".parse()?;
+//! let destination = "ghcr.io/acme/shop/extended-test/app".parse()?;
+//! let tags = ["1.2.3".to_owned()];
+//! let report = client.copy(&tested, &destination, &tags, &CopyOptions::default()).await?;
+//! println!("{destination}@{} has {} blobs more", report.digest, report.moved.blobs);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`image`] packs and unpacks images without Docker. [`logins`] reads and writes login files.
 
 mod blob;
 mod challenge;
@@ -13,7 +33,6 @@ mod helper;
 pub mod image;
 mod insecure;
 mod lenient;
-pub mod login_file;
 pub mod logins;
 mod manifest;
 mod manifests;

@@ -19,7 +19,7 @@ use super::lenient::optional;
 use super::realm;
 use super::reference::Repository;
 use super::transport::{body_of, execute, refusal};
-use crate::login_file::auth;
+use crate::logins::auth;
 use sys::http;
 use sys::sync::Mutex;
 use workflow_commands::Secret;

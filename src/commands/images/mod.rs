@@ -19,7 +19,7 @@ use sys::world::{Env, World};
 const INSECURE: &str = "insecure-registries";
 
 /// The command line.
-pub fn command() -> Command {
+pub(crate) fn command() -> Command {
     let reference = || Arg::new("reference").value_name("REFERENCE").required(true);
     let directory = || Arg::new("directory").value_name("DIRECTORY").required(true);
     let insecure = || {
@@ -69,7 +69,7 @@ pub fn command() -> Command {
 }
 
 /// Runs the command.
-pub async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
+pub(crate) async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
     let Some((name, matches)) = matches.subcommand() else { return Ok(Exit::Usage) };
     console.only_answers();
     let client = client(world, matches, console)?;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::domain::outcome::{Event, Outcome};
 use crate::gate::execute::{Edges, Execution, Progress, RunContext, builder};
+use crate::gate::outcome::{Event, Outcome};
 use crate::gate::plan::Plan;
 use crate::inputs::Command;
 use crate::report::Reporter;

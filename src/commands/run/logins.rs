@@ -5,8 +5,7 @@ use crate::domain::environment::{Key, Stage, StagePaths, Values};
 use crate::edges::google::TOKEN_USER;
 use crate::gate::execute::GivenLogins;
 use crate::inputs::{Inputs, RegistryLogin, RegistryLogins};
-use oci::login_file::longest_prefix;
-use oci::logins::Login;
+use oci::logins::{Login, longest_prefix};
 use sys::error::Failure;
 
 /// The environments of a run, and its gate.

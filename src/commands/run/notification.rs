@@ -2,8 +2,8 @@
 //! production. Whatever goes wrong with it is a warning.
 
 use crate::domain::environment::{Key, PROD};
-use crate::domain::outcome::{Outcome, Verdict};
 use crate::edges::slack::{self, Notification};
+use crate::gate::outcome::{Outcome, Verdict};
 use crate::inputs::{Command, Inputs};
 use crate::report::Console;
 use sys::error::{Exit, Failure};

@@ -63,7 +63,7 @@ async fn other_promotions(wiring: &Wiring<'_>, parts: &[Gathered]) -> Result<Vec
         return Ok(promotions);
     };
     let gate = &first.context;
-    let requests = context::other_promotions(&gate.request, gate.environment(), &first.plan.version.version)?;
+    let requests = context::other_promotions(&gate.request, gate.environment(), &first.plan.version.version);
     for request in requests {
         let name = request.inputs.dest_environment.clone().unwrap_or_default();
         let paths = gate.paths.apart(&name)?;

@@ -57,7 +57,6 @@ impl Wiring<'_> {
         let accounts = self.accounts(&context, &plan)?;
         let edges = Edges {
             oci: self.registries(&context.request.inputs, &logins, &accounts)?,
-            git: self.host.git.clone(),
             remote: self.remote(&context, &plan)?,
             accounts,
             pushes,

@@ -16,12 +16,12 @@ use sys::error::{Exit, Failure};
 use sys::world::World;
 
 /// The command lines.
-pub fn commands() -> [Command; 5] {
+pub(crate) fn commands() -> [Command; 5] {
     [copy::command(), latest::command(), verify::command(), yank::command(), registry::command()]
 }
 
 /// The inputs that a command of this name reads, if it is one of these.
-pub fn inputs(name: &str) -> Option<&'static [&'static str]> {
+pub(crate) fn inputs(name: &str) -> Option<&'static [&'static str]> {
     match name {
         copy::NAME => Some(&copy::INPUTS),
         verify::NAME => Some(&verify::INPUTS),
@@ -35,7 +35,7 @@ pub fn inputs(name: &str) -> Option<&'static [&'static str]> {
 ///
 /// # Errors
 /// What stands in its way; it is rendered by whoever runs the command.
-pub async fn run(
+pub(crate) async fn run(
     world: &World,
     name: &str,
     matches: &ArgMatches,

@@ -55,11 +55,6 @@ impl Environments {
         self.0.get(environment)
     }
 
-    /// The names of all environments in order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.named().map(|(name, _)| name.as_str())
-    }
-
     fn named(&self) -> impl Iterator<Item = (&String, &Given)> {
         self.0.iter().filter(|(name, _)| *name != OWN)
     }
@@ -238,7 +233,7 @@ mod tests {
             assert_eq!(value(Key::Region).as_deref(), Some("europe-west2 (environments[gcp-dev].region)"));
             assert_eq!(value(Key::Registry), None, "an empty value is an absent one");
             assert_eq!(environments.entry("local"), Some(&Given::new()));
-            assert_eq!(environments.names().collect::<Vec<_>>(), ["gcp-dev", "local"]);
+            assert_eq!(environments.named().map(|(name, _)| name).collect::<Vec<_>>(), ["gcp-dev", "local"]);
         }
     }
 

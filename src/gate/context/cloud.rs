@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use super::{GithubJob, Host, Request};
+use super::{Host, Request};
 use crate::domain::environment::inherited;
 use crate::gate::plan::{Buildx, Cloud, INSPECT_BUILDER};
 use crate::inputs::{BuildCache, Command, ID_TOKEN};
@@ -23,7 +23,6 @@ pub(super) async fn read(host: &Host<'_>, request: &Request) -> Cloud {
     };
     let builds = matches!(request.command, Command::FastFeedback | Command::Run);
     Cloud {
-        lacks_secrets: job.is_some_and(GithubJob::lacks_secrets),
         id_token: ID_TOKEN.iter().all(|name| world.reserved.get(name).is_some()),
         buildx: if asks && builds { buildx(world).await } else { Buildx::Absent },
         runtime_token: world.env.get("ACTIONS_RUNTIME_TOKEN").is_some(),

@@ -54,7 +54,7 @@ pub(super) fn first_of(request: &Request, vars: &Vars) -> Result<Option<Value>, 
 ///
 /// # Errors
 /// Where a matrix cannot be read, names nothing, or there is none.
-pub fn matrix(request: &Request) -> Result<Matrix, Failure> {
+pub(crate) fn matrix(request: &Request) -> Result<Matrix, Failure> {
     let inputs = &request.inputs;
     let Some(stage) = gate(request) else {
         return Err(Failure::usage(
@@ -86,7 +86,7 @@ pub fn matrix(request: &Request) -> Result<Matrix, Failure> {
 ///
 /// # Errors
 /// Where a matrix cannot be read or names nothing, and where a command takes none.
-pub fn split(request: Request) -> Result<Vec<Request>, Failure> {
+pub(crate) fn split(request: Request) -> Result<Vec<Request>, Failure> {
     let inputs = &request.inputs;
     let gate = gate(&request);
     let known = inputs.matrix.is_some()
@@ -119,22 +119,15 @@ pub fn split(request: Request) -> Result<Vec<Request>, Failure> {
 
 /// The promotions to the other environments of the next gate, besides the one that `gate` plans: each
 /// is a request of its own, of the images that `gate` recorded in the environment `source`.
-///
-/// # Errors
-/// Where `vars` cannot be read.
-pub fn other_promotions(
-    gate: &Request,
-    source: Option<&str>,
-    version: &str,
-) -> Result<Vec<Request>, Failure> {
+pub(crate) fn other_promotions(gate: &Request, source: Option<&str>, version: &str) -> Vec<Request> {
     let inputs = &gate.inputs;
     let next = match gate.command {
         Command::FastFeedback => Stage::ExtendedTest,
         Command::ExtendedTest => Stage::Prod,
-        _ => return Ok(Vec::new()),
+        _ => return Vec::new(),
     };
     if inputs.dest_environment.is_some() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let entries = gate.vars.matrix(next).map(|matrix| matrix.include.as_slice()).unwrap_or_default();
     let promotion = |name: &str| {
@@ -149,5 +142,5 @@ pub fn other_promotions(
         request.inputs.version = Some(version.to_owned());
         request
     };
-    Ok(entries.iter().skip(1).map(|entry| promotion(&entry.deploy_env)).collect())
+    entries.iter().skip(1).map(|entry| promotion(&entry.deploy_env)).collect()
 }

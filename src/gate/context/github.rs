@@ -8,21 +8,16 @@ use crate::domain::version::Commit;
 use crate::gate::plan::{Facts, Named};
 use sys::error::Failure;
 use sys::world::Env;
-use workflow_commands::run_url;
 
 /// The job, from `GITHUB_*` and `RUNNER_*`.
 #[derive(Debug, Clone)]
-pub struct GithubJob {
+pub(crate) struct GithubJob {
     /// `https://github.com`, or a GitHub Enterprise Server.
     pub server_url: String,
     /// `https://api.github.com`, or a server's own.
     pub api_url: String,
     /// `owner/name`.
     pub repository: String,
-    /// The number of the run, which re-runs share.
-    pub run_id: String,
-    /// The attempt, from 1.
-    pub attempt: String,
     /// The checked-out repository.
     pub workspace: PathBuf,
     /// The runner's temporary directory, emptied at the end of the job.
@@ -35,7 +30,7 @@ pub struct GithubJob {
 
 impl GithubJob {
     /// Reads the job. The error names the variable that is missing.
-    pub fn read(env: &Env) -> Result<Self, Failure> {
+    pub(crate) fn read(env: &Env) -> Result<Self, Failure> {
         let need = |name: &str| {
             env.get(name).map(str::to_owned).ok_or_else(|| {
                 Failure::usage(
@@ -53,8 +48,6 @@ impl GithubJob {
             server_url: env.get("GITHUB_SERVER_URL").unwrap_or("https://github.com").to_owned(),
             api_url: env.get("GITHUB_API_URL").unwrap_or("https://api.github.com").to_owned(),
             repository: need("GITHUB_REPOSITORY")?,
-            run_id: env.get("GITHUB_RUN_ID").unwrap_or("0").to_owned(),
-            attempt: env.get("GITHUB_RUN_ATTEMPT").unwrap_or("1").to_owned(),
             workspace: need("GITHUB_WORKSPACE")?.into(),
             temp: env.path("RUNNER_TEMP").unwrap_or_else(|| env.path("TMPDIR").unwrap_or("/tmp".into())),
             event: need("GITHUB_EVENT_NAME")?,
@@ -65,7 +58,7 @@ impl GithubJob {
     }
 
     /// The commit or tag object of the event.
-    pub fn sha(&self) -> &str {
+    pub(crate) fn sha(&self) -> &str {
         &self.sha
     }
 
@@ -75,23 +68,18 @@ impl GithubJob {
     }
 
     /// Whether the event is about a pull request.
-    pub fn is_pull_request(&self) -> bool {
+    pub(crate) fn is_pull_request(&self) -> bool {
         self.payload.get("pull_request").is_some_and(Value::is_object)
     }
 
     /// Where git reads and writes the repository.
-    pub fn git_url(&self) -> String {
+    pub(crate) fn git_url(&self) -> String {
         format!("{}/{}", self.server_url, self.repository)
-    }
-
-    /// The page of this run.
-    pub fn url(&self) -> String {
-        run_url(Some(&self.server_url), &self.repository, &self.run_id)
     }
 
     /// The facts that tagging and promotion are decided from; all commits are full ids.
     /// Whether another HEAD than the event's is the main branch's is not asked yet, and no version given.
-    pub fn facts(&self, event_sha: Commit, head: Commit, named: Option<Named>) -> Facts {
+    pub(crate) fn facts(&self, event_sha: Commit, head: Commit, named: Option<Named>) -> Facts {
         Facts {
             event: self.event.clone(),
             git_ref: self.git_ref.clone(),
@@ -135,7 +123,7 @@ impl GithubJob {
 
     /// Whether GitHub gives it neither id token nor secrets. `pull_request_target` is about the base
     /// repository, and has both.
-    pub fn lacks_secrets(&self) -> bool {
+    pub(crate) fn lacks_secrets(&self) -> bool {
         self.is_fork() && self.event.starts_with("pull_request") && self.event != "pull_request_target"
     }
 

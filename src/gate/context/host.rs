@@ -8,7 +8,7 @@ use sys::error::Failure;
 use sys::world::World;
 
 /// Where p2p runs, and the git program there. It is the same for all environments of a run.
-pub struct Host<'a> {
+pub(crate) struct Host<'a> {
     /// The environment, the clock and the working directory.
     pub world: &'a World,
     /// The job, on GitHub.
@@ -19,7 +19,7 @@ pub struct Host<'a> {
 
 impl Host<'_> {
     /// GitHub or a laptop.
-    pub fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         if self.job.is_some() { Place::Github } else { Place::Local }
     }
 
@@ -27,7 +27,7 @@ impl Host<'_> {
     ///
     /// # Errors
     /// Where `version-prefix` is wrong.
-    pub fn rule(&self, request: &Request) -> Result<Rule, Failure> {
+    pub(crate) fn rule(&self, request: &Request) -> Result<Rule, Failure> {
         let inputs = &request.inputs;
         let refs = Refs { main_branch: inputs.main_branch_ref(), prefix: inputs.prefix()?, events: &EVENTS };
         Ok(Rule::here(&self.world.env, self.job.is_some(), refs))

@@ -17,12 +17,12 @@ mod search;
 mod stranger;
 mod versions;
 
-pub use environments::{matrix, other_promotions, split};
-pub use github::GithubJob;
-pub use host::Host;
-pub use paths::Paths;
-pub use request::Request;
-pub use versions::remote;
+pub(crate) use environments::{matrix, other_promotions, split};
+pub(crate) use github::GithubJob;
+pub(crate) use host::Host;
+pub(crate) use paths::Paths;
+pub(crate) use request::Request;
+pub(crate) use versions::remote;
 
 use std::path::PathBuf;
 
@@ -40,7 +40,7 @@ use oci::Client;
 use sys::error::Failure;
 
 /// Who asks a registry before there is a plan, and as whom.
-pub struct Asking<'a> {
+pub(crate) struct Asking<'a> {
     /// The inputs.
     pub inputs: &'a Inputs,
     /// The values of the job's own environment.
@@ -55,7 +55,7 @@ pub struct Asking<'a> {
 
 /// The facts.
 #[derive(Debug)]
-pub struct Context {
+pub(crate) struct Context {
     /// What was asked of us.
     pub request: Request,
     /// What a later gate is about.
@@ -91,7 +91,7 @@ pub struct Context {
 impl Context {
     /// Gathers the facts of one environment. `connect` makes a client of registries for a later gate that has
     /// to look for its version.
-    pub async fn gather(
+    pub(crate) async fn gather(
         host: &Host<'_>,
         request: Request,
         paths: Paths,
@@ -145,7 +145,7 @@ impl Context {
     }
 
     /// The plan that follows from the facts.
-    pub fn plan(&self) -> Result<Plan, Failure> {
+    pub(crate) fn plan(&self) -> Result<Plan, Failure> {
         let version = versions::decide(self)?;
         let plan = plan(&Known {
             inputs: &self.request.inputs,
@@ -176,24 +176,19 @@ impl Context {
         Ok(Plan { known: self.environments.described(self.target_values()), ..plan })
     }
 
-    /// Whether GitHub gives the job neither id token nor secrets.
-    pub fn lacks_secrets(&self) -> bool {
-        self.cloud.lacks_secrets
-    }
-
     /// The values of the job's own environment.
-    pub fn own(&self) -> &Values {
+    pub(crate) fn own(&self) -> &Values {
         &self.own
     }
 
     /// The values of the environment that is promoted from.
-    pub fn source(&self) -> &Values {
+    pub(crate) fn source(&self) -> &Values {
         &self.values
     }
 
     /// The context of the kubeconfig that was asked for; the one of a cluster that we look up
     /// ourselves is no wish of the user's.
-    pub fn kube_context(&self) -> Option<String> {
+    pub(crate) fn kube_context(&self) -> Option<String> {
         let context = self.target_values().get(Key::KubeContext).filter(|value| !value.derived());
         context.map(|value| value.text.clone())
     }
@@ -203,7 +198,7 @@ impl Context {
     ///
     /// # Errors
     /// Where none is known.
-    pub fn kube_context_of_another(&self) -> Result<Option<String>, Failure> {
+    pub(crate) fn kube_context_of_another(&self) -> Result<Option<String>, Failure> {
         if self.target_values().own {
             return Ok(None);
         }
@@ -216,7 +211,7 @@ impl Context {
     }
 
     /// The name of the environment that is worked in: of a promotion, where it goes.
-    pub fn environment(&self) -> Option<&str> {
+    pub(crate) fn environment(&self) -> Option<&str> {
         let values = match self.request.command {
             Command::Promote => self.destination.as_ref().ok()?,
             _ => &self.values,
@@ -225,13 +220,13 @@ impl Context {
     }
 
     /// The name of the environment that is promoted to.
-    pub fn destination_environment(&self) -> Option<&str> {
+    pub(crate) fn destination_environment(&self) -> Option<&str> {
         self.destination.as_ref().ok()?.environment.as_ref().map(|name| name.text.as_str())
     }
 
     /// The gate whose registry path the targets read from, with the paths of all gates; none where targets belong to no
     /// gate.
-    pub fn stage(&self) -> Option<(Stage, &StagePaths)> {
+    pub(crate) fn stage(&self) -> Option<(Stage, &StagePaths)> {
         let request = &self.request;
         let stage = match request.command {
             Command::Run => {
@@ -246,7 +241,7 @@ impl Context {
     }
 
     /// The values of the environment that is promoted to, where they are known.
-    pub fn destination(&self) -> Option<&Values> {
+    pub(crate) fn destination(&self) -> Option<&Values> {
         self.destination.as_ref().ok()
     }
 }

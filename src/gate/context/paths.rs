@@ -20,7 +20,7 @@ const KEPT_RUNS: usize = 20;
 
 /// The directories of a run.
 #[derive(Debug, Clone)]
-pub struct Paths {
+pub(crate) struct Paths {
     /// The root of the workspace: what nft gets a copy of.
     pub workspace: PathBuf,
     /// The directory make runs in.
@@ -48,7 +48,7 @@ pub struct Paths {
 
 impl Paths {
     /// Finds the directories and makes ours.
-    pub fn new(
+    pub(crate) fn new(
         world: &World,
         job: Option<&GithubJob>,
         request: &Request,
@@ -103,7 +103,7 @@ impl Paths {
 
     /// Directories of another environment of the same gate: the same checkout, with private files and
     /// logs apart. `name` becomes a part of them.
-    pub fn apart(&self, name: &str) -> Result<Self, Failure> {
+    pub(crate) fn apart(&self, name: &str) -> Result<Self, Failure> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
         let name: String = name.chars().map(plain).collect();
         let logs = self.logs.join(name.trim_start_matches('.'));
@@ -128,22 +128,22 @@ impl Paths {
     }
 
     /// Whether the run went to another checkout.
-    pub fn elsewhere(&self) -> bool {
+    pub(crate) fn elsewhere(&self) -> bool {
         self.base != self.directory
     }
 
     /// Whether logs and report outlive the run.
-    pub fn keeps_logs(&self) -> bool {
+    pub(crate) fn keeps_logs(&self) -> bool {
         self.keeps_logs
     }
 
     /// The directory for the report of a run on GitHub that failed before there were any others.
-    pub fn logs_of_failure(env: &Env) -> Option<PathBuf> {
+    pub(crate) fn logs_of_failure(env: &Env) -> Option<PathBuf> {
         logs_in(&env.path("RUNNER_TEMP")?, LOGS).ok()
     }
 
     /// The directory of this run: ours alone (mode 0700), made when it is first asked for.
-    pub fn scratch(&self) -> Result<&Path, Failure> {
+    pub(crate) fn scratch(&self) -> Result<&Path, Failure> {
         if let Some(made) = self.scratch.get() {
             return Ok(made.path());
         }
@@ -153,22 +153,22 @@ impl Paths {
 
     /// A new directory that is ours alone (mode 0700), for what is large: removed in the background when
     /// it is dropped.
-    pub fn large(&self) -> Result<Temporary, Failure> {
+    pub(crate) fn large(&self) -> Result<Temporary, Failure> {
         Ok(self.removals.in_background(self.private()?))
     }
 
     /// What is removed in the background.
-    pub fn removals(&self) -> &Removals {
+    pub(crate) fn removals(&self) -> &Removals {
         &self.removals
     }
 
     /// A new directory that is ours alone (mode 0700) and gone when it is dropped.
-    pub fn private(&self) -> Result<Directory, Failure> {
+    pub(crate) fn private(&self) -> Result<Directory, Failure> {
         Ok(Directory::new(&self.temp)?)
     }
 
     /// The repository's settings, if there are any.
-    pub fn settings(&self) -> Result<Option<String>, Failure> {
+    pub(crate) fn settings(&self) -> Result<Option<String>, Failure> {
         for file in &self.settings {
             match std::fs::read_to_string(file) {
                 Ok(text) => return Ok(Some(text)),
@@ -185,7 +185,7 @@ impl Paths {
     }
 
     /// Removes what runs left that were killed, and the logs of all local runs but the last few.
-    pub fn forget_old_runs(&self) {
+    pub(crate) fn forget_old_runs(&self) {
         self.removals.sweep(&self.temp);
         let entries = self.runs.as_ref().and_then(|runs| std::fs::read_dir(runs).ok());
         let mut runs: Vec<_> =
@@ -199,7 +199,7 @@ impl Paths {
     }
 
     /// The directory make runs in, relative to the workspace.
-    pub fn inside(&self) -> &Path {
+    pub(crate) fn inside(&self) -> &Path {
         self.directory.strip_prefix(&self.workspace).unwrap_or(Path::new(""))
     }
 }

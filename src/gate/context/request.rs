@@ -14,7 +14,7 @@ use sys::error::Failure;
 
 /// What was asked of us.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub(crate) struct Request {
     /// The inputs.
     pub inputs: Inputs,
     /// The command that is planned.
@@ -52,7 +52,7 @@ impl Request {
     ///
     /// # Errors
     /// All that is wrong with the inputs.
-    pub fn new(read: Read) -> Result<Self, Failure> {
+    pub(crate) fn new(read: Read) -> Result<Self, Failure> {
         let Read { inputs, mut wrong, names, .. } = read;
         let mut targets = inputs.target.clone().map(|words| words.0).unwrap_or_default();
         let mut dry_run = inputs.dry_run;

@@ -14,7 +14,7 @@ impl Host<'_> {
     ///
     /// # Errors
     /// Where a stranger's code is to fail, and where it is not known whose it is.
-    pub async fn refuse_strangers(
+    pub(crate) async fn refuse_strangers(
         &self,
         request: &Request,
         paths: &Paths,

@@ -120,7 +120,12 @@ fn wanted(given: Option<&str>, kind: &Kind) -> Option<Version> {
 ///
 /// # Errors
 /// Where `GITHUB_REPOSITORY` or `GITHUB_API_URL` is wrong.
-pub fn remote(job: &GithubJob, inputs: &Inputs, prefix: &Prefix, git: &Git) -> Result<Remote, Failure> {
+pub(crate) fn remote(
+    job: &GithubJob,
+    inputs: &Inputs,
+    prefix: &Prefix,
+    git: &Git,
+) -> Result<Remote, Failure> {
     let github = GitHub::new(&job.api_url, &job.repository, inputs.github_token.clone())?
         .retrying(Policy::default(), git.watcher().clone());
     Ok(Remote {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::domain::outcome::Event;
 use crate::edges::google::{Cluster, ClusterName, Federation, Identity, Renewer, TOKEN_USER, Token};
 use crate::edges::kube::Kubeconfig;
+use crate::gate::outcome::Event;
 use crate::gate::plan::{Located, Side};
 use crate::report::Reporter;
 use oci::logins::Login;
@@ -16,7 +16,7 @@ use sys::sync::Mutex;
 use workflow_commands::Level;
 
 /// A service account that the run acts as in one environment.
-pub struct Account {
+pub(crate) struct Account {
     federation: Federation,
     identity: Identity,
     registry: Option<String>,
@@ -32,7 +32,7 @@ impl Account {
     ///
     /// # Errors
     /// When a name cannot be one.
-    pub fn of(side: &Side, federation: &Federation) -> Result<Option<Self>, Failure> {
+    pub(crate) fn of(side: &Side, federation: &Federation) -> Result<Option<Self>, Failure> {
         let Some(acting) = &side.identity else { return Ok(None) };
         let identity = Identity::new(acting.role, &acting.provider.text, &acting.service_account.text)?;
         Ok(Some(Self {
@@ -47,7 +47,7 @@ impl Account {
     }
 
     /// The registry that its token logs in to, and what to show there.
-    pub fn registry(&self) -> Option<(&str, RefreshableCredentials)> {
+    pub(crate) fn registry(&self) -> Option<(&str, RefreshableCredentials)> {
         Some((self.registry.as_deref()?, self.renewed.clone()))
     }
 
@@ -58,7 +58,7 @@ impl Account {
 
     /// Gets a first token, and renews what carries it as long as the run lasts: what registries are
     /// shown, and a file for ourselves.
-    pub async fn enter(&self, file: PathBuf, reporter: &Reporter) -> Result<(), Failure> {
+    pub(crate) async fn enter(&self, file: PathBuf, reporter: &Reporter) -> Result<(), Failure> {
         let renewed = self.renewed.clone();
         let on_token = move |token: &Token| {
             renewed.set(credentials(token));
@@ -131,7 +131,7 @@ pub(super) fn login(registry: &str, token: &Token) -> Login {
 
 /// The accounts of a run.
 #[derive(Default)]
-pub struct Accounts {
+pub(crate) struct Accounts {
     /// In the environment of the targets; of `promote`, in the one that is promoted from.
     pub own: Option<Account>,
     /// In the environment that is promoted to.

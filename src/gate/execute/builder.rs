@@ -13,7 +13,7 @@ const CREATING: Duration = Duration::from_mins(1);
 
 /// Makes the builder where the cache needs it, in the user's own docker directory. Where it cannot be
 /// made builds go on without a cache, and the warning says so.
-pub async fn builder(env: &Env, directory: &Path, cache: Cache) -> (Cache, Option<String>) {
+pub(crate) async fn builder(env: &Env, directory: &Path, cache: Cache) -> (Cache, Option<String>) {
     if !cache.builder {
         return (cache, None);
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Execution;
-use crate::domain::outcome::{Status, StepResult};
+use crate::gate::outcome::{Status, StepResult};
 use crate::gate::plan::Target;
 use sys::retry::{Policy, Retrying};
 use workflow_commands::neutralize;

@@ -20,17 +20,17 @@ mod target;
 mod version;
 mod waves;
 
-pub use accounts::{Account, Accounts};
-pub use builder::builder;
-pub use run_context::{Allocation, Edges, GivenLogins, RunContext};
+pub(crate) use accounts::{Account, Accounts};
+pub(crate) use builder::builder;
+pub(crate) use run_context::{Allocation, Edges, GivenLogins, RunContext};
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use self::record::Wanted;
 use crate::domain::image::{Image, Promoted, Tested};
-use crate::domain::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::edges::workspace::{Listed, remove_links_out_of};
+use crate::gate::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::gate::plan::{Job, Plan, PlannedVersion};
 use crate::gate::record::Record;
 use crate::report::Reporter;
@@ -42,7 +42,7 @@ use workflow_commands::{Level, Masker, neutralize};
 const AFTER_A_SIGNAL: Duration = Duration::from_millis(500);
 
 /// A plan under way.
-pub struct Execution<'a> {
+pub(crate) struct Execution<'a> {
     /// Where it runs and with what.
     pub run_context: &'a RunContext,
     /// The outside systems.
@@ -56,7 +56,7 @@ pub struct Execution<'a> {
 }
 
 /// What has come of a plan so far.
-pub struct Progress {
+pub(crate) struct Progress {
     plan: Plan,
     steps: Vec<StepResult>,
     images: Vec<Image>,
@@ -82,12 +82,12 @@ impl Progress {
     }
 
     /// The version, which may not be the planned one any more.
-    pub fn version(&self) -> &PlannedVersion {
+    pub(crate) fn version(&self) -> &PlannedVersion {
         &self.plan.version
     }
 
     /// The images that were recorded, by this run or by the job before.
-    pub fn images(&self) -> Vec<Tested> {
+    pub(crate) fn images(&self) -> Vec<Tested> {
         match &*self.images {
             [] => self.plan.images.recorded.clone(),
             images => images.iter().map(Tested::from).collect(),
@@ -95,12 +95,12 @@ impl Progress {
     }
 
     /// Whether no step stands in the way so far, and no signal came.
-    pub fn passed(&self) -> bool {
+    pub(crate) fn passed(&self) -> bool {
         self.failed().is_none() && !self.cancelled
     }
 
     /// The number of steps before the promotion, where there is one.
-    pub fn promotion(&self) -> Option<usize> {
+    pub(crate) fn promotion(&self) -> Option<usize> {
         self.plan.steps.iter().position(|step| matches!(step.job, Job::Promote(_)))
     }
 
@@ -112,7 +112,7 @@ impl Progress {
 
 impl Execution<'_> {
     /// Begins with a plan.
-    pub fn begin(&self, plan: Plan, started: jiff::Timestamp) -> Progress {
+    pub(crate) fn begin(&self, plan: Plan, started: jiff::Timestamp) -> Progress {
         self.reporter.emit(&Event::Began { plan: &plan });
         Progress {
             warnings: plan.warnings.clone(),
@@ -131,7 +131,7 @@ impl Execution<'_> {
     }
 
     /// What a plan came to; a failure is part of the outcome.
-    pub async fn end(&self, mut progress: Progress) -> Outcome {
+    pub(crate) async fn end(&self, mut progress: Progress) -> Outcome {
         if let Err(failure) = self.run_context.restore_credentials() {
             self.warn(&mut progress, &failure.to_string());
         }

@@ -6,7 +6,7 @@ use super::conflict::There;
 use super::record::{Wanted, wanted};
 use super::{Execution, Message, Progress, removal};
 use crate::domain::image::{ImagePath, Promoted, Tested};
-use crate::domain::outcome::{Event, Status, StepResult};
+use crate::gate::outcome::{Event, Status, StepResult};
 use crate::gate::plan::{Promotion, Step};
 use crate::gate::record::Kept;
 use crate::inputs;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Execution, Progress};
 use crate::domain::environment::Stage;
 use crate::domain::image::Tested;
-use crate::domain::outcome::{Status, StepResult};
+use crate::gate::outcome::{Status, StepResult};
 use crate::gate::plan::{Action, Job, Names, Plan, Promotion};
 use crate::gate::record::{self, By, Finding, Judgement, Kept, Ran, Record, Rule, UNSIGNED};
 use crate::inputs::{Command, Records};
@@ -133,7 +133,7 @@ impl Execution<'_> {
 
     /// Leaves a record of what the gate found on each image that it judged. Where the gate failed, what it
     /// left at the destination is rejected.
-    pub async fn judge(&self, progress: &mut Progress, verdict: &Result<(), String>) {
+    pub(crate) async fn judge(&self, progress: &mut Progress, verdict: &Result<(), String>) {
         if progress.cancelled || self.stop.signal().is_some() {
             return;
         }
@@ -285,13 +285,13 @@ fn judged(progress: &Progress) -> Option<(Stage, Records)> {
 impl Progress {
     /// The first step before the promotion that did not pass, where a target has run: what fails before
     /// that says nothing of an image.
-    pub fn failed_test(&self) -> Option<String> {
+    pub(crate) fn failed_test(&self) -> Option<String> {
         let failed = self.first_failure().filter(|_| self.something_ran())?;
         Some(format!("{} {}", failed.name, failed.status.word()))
     }
 
     /// Whether all steps before the promotion passed.
-    pub fn tested(&self) -> bool {
+    pub(crate) fn tested(&self) -> bool {
         self.first_failure().is_none() && !self.cancelled
     }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::accounts::Accounts;
 use crate::domain::environment::{BUILD, Stage};
 use crate::domain::version::{Commit, Kind};
-use crate::edges::git::Git;
 use crate::edges::kube::Kubeconfig;
 use crate::edges::workspace::{ArtifactGlobs, Listed, RestoredFile, Snapshot, bring_back, list};
 use crate::gate::allocation::{self, Listing};
@@ -24,11 +23,9 @@ use sys::sync::Mutex;
 use sys::world::Env;
 
 /// The outside systems.
-pub struct Edges {
+pub(crate) struct Edges {
     /// Registries.
     pub oci: Client,
-    /// The git program.
-    pub git: Git,
     /// The remote repository, on GitHub.
     pub remote: Option<Allocation>,
     /// The accounts that the run acts as.
@@ -41,7 +38,7 @@ pub struct Edges {
 
 /// The logins of the inputs, each for the registry that it was given for.
 #[derive(Debug, Clone, Default)]
-pub struct GivenLogins {
+pub(crate) struct GivenLogins {
     /// To the environment's registry.
     pub own: Option<Login>,
     /// To the registry that is promoted from.
@@ -56,14 +53,14 @@ pub struct GivenLogins {
 
 impl GivenLogins {
     /// All of them; where two are for one registry the later is the one that is meant.
-    pub fn all(&self) -> impl Iterator<Item = &Login> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Login> {
         let further = self.further.iter().chain(&self.promotions);
         further.chain([&self.own, &self.source, &self.destination].into_iter().flatten())
     }
 }
 
 /// The remote repository, in which version tags are created.
-pub struct Allocation {
+pub(crate) struct Allocation {
     /// How it is reached.
     pub repository: allocation::Remote,
     /// The commit under test.
@@ -77,7 +74,7 @@ pub struct Allocation {
 }
 
 /// Where a plan runs and with what.
-pub struct RunContext {
+pub(crate) struct RunContext {
     /// Where we are.
     pub place: Place,
     /// The environment of this process, which targets inherit.

@@ -12,7 +12,7 @@ use super::run_context::inside;
 use super::waves::STOPPED;
 use super::{Execution, Progress};
 use crate::domain::environment::{BUILD, runtime};
-use crate::domain::outcome::{Event, Status, StepResult};
+use crate::gate::outcome::{Event, Status, StepResult};
 use crate::gate::plan::{BUILDER, Place, Target};
 use crate::report::Reporter;
 use sys::error::{Failure, FileError};

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::copied::Copied;
 use super::pushed::builds;
 use super::{Execution, Progress};
-use crate::domain::outcome::{Event, Status, StepResult};
+use crate::gate::outcome::{Event, Status, StepResult};
 use crate::gate::plan::{Action, Job, Step, Target};
 
 /// Why the steps after an interruption are skipped.
@@ -14,7 +14,7 @@ pub(super) const STOPPED: &str = "the run was interrupted";
 impl Execution<'_> {
     /// Runs the waves that are left, or those of the first `until` steps. A failure skips the waves
     /// after it, never a step of its own wave.
-    pub async fn waves(&self, progress: &mut Progress, until: Option<usize>) {
+    pub(crate) async fn waves(&self, progress: &mut Progress, until: Option<usize>) {
         let waves: Vec<usize> = progress.plan.waves().map(<[Step]>::len).collect();
         let (until, ended) = (until.unwrap_or(usize::MAX), progress.steps.len());
         let mut done = 0;
@@ -59,7 +59,7 @@ impl Execution<'_> {
     }
 
     /// Leaves the steps out that have not run.
-    pub fn skip(&self, progress: &mut Progress, reason: &str) {
+    pub(crate) fn skip(&self, progress: &mut Progress, reason: &str) {
         let left = progress.plan.steps.iter().skip(progress.steps.len());
         let left: Vec<_> = left.map(|step| StepResult::skipped(&step.name, reason)).collect();
         for result in left {

@@ -16,8 +16,6 @@ use sys::error::Failure;
 /// Facts about the job that decide what it can get at.
 #[derive(Debug, Clone, Copy)]
 pub struct Cloud {
-    /// Whether GitHub keeps id token and secrets from it: a pull request from a fork.
-    pub lacks_secrets: bool,
     /// Whether it may ask for an id token.
     pub id_token: bool,
     /// What there is of docker buildx.

@@ -56,6 +56,7 @@
 //! - **The last lines of a step that fails** are lost when act is slow to read them, because act closes the step's
 //!   terminal as soon as its shell exits with an error. The stand-in `act/bash` therefore exits only when its last
 //!   line is in act's log; see [`Shells`].
+//! - **Jobs that run at the same time** now and then crash act ("concurrent map writes"), so one runs after the other.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
@@ -166,6 +167,7 @@ impl Act {
                 &self.event,
                 "--json",
                 "--no-cache-server",
+                "--concurrent-jobs=1",
                 "--no-skip-checkout",
                 "-P",
                 "ubuntu-24.04=-self-hosted",
@@ -355,11 +357,12 @@ impl Run {
         summaries.filter(|line| line.step == [step]).map(|line| line.content.as_str()).collect()
     }
 
-    /// The whole log for a person: act's own words and what the steps printed.
+    /// The whole log for a person: act's own words and what the steps printed, and at last what is no line of the
+    /// log, such as a crash of act.
     pub(crate) fn log(&self) -> String {
         let lines = self.lines.iter().map(|line| line.text.trim_end_matches(['\r', '\n']));
-        lines.flat_map(|text| [text, "\n"]).collect::<String>()
-            + if self.lines.is_empty() { self.raw.as_str() } else { "" }
+        let rest = self.raw.lines().filter(|line| !line.starts_with('{'));
+        lines.chain(rest).flat_map(|text| [text, "\n"]).collect()
     }
 }
 

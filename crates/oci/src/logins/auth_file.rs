@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::Login;
-use crate::login_file::{LoginFile, canonical, host, longest_prefix, normal};
+use super::file::LoginFile;
+use super::key::{canonical, host, longest_prefix, normal};
+use super::target::Login;
 
 /// The user's logins in one file: those of `files`, earlier ones first. One file stands for all, because
 /// with `REGISTRY_AUTH_FILE` nothing else is read.
@@ -70,26 +71,10 @@ pub(super) fn renew(file: &mut LoginFile, logins: &[Login], own_hosts: &BTreeSet
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use serde_json::json;
 
-    use serde_json::{Value as Json, json};
-
+    use super::super::tests::{file, login};
     use super::*;
-    use workflow_commands::Secret;
-
-    fn login(registry: &str, password: &str) -> Login {
-        Login { registry: registry.to_owned(), username: "u".to_owned(), password: Secret::new(password) }
-    }
-
-    fn file(json: &Json) -> LoginFile {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(&file, json.to_string()).unwrap();
-        LoginFile::read(file.path()).unwrap()
-    }
-
-    fn json(file: &LoginFile) -> Json {
-        file.json()
-    }
 
     // base64 of u:a, u:b and u:c.
     const A: &str = "dTph";
@@ -101,14 +86,14 @@ mod tests {
         let mut file = LoginFile::default();
         let own = log_in(&mut file, &[login("r.example/one", "a"), login("r.example/two/", "b")]);
         assert_eq!(
-            json(&file),
+            file.json(),
             json!({"auths": {
                 "r.example": {"auth": A}, "r.example/one": {"auth": A}, "r.example/two": {"auth": B}
             }})
         );
         renew(&mut file, &[login("r.example/one", "c")], &own);
         assert_eq!(
-            json(&file),
+            file.json(),
             json!({"auths": {
                 "r.example": {"auth": C}, "r.example/one": {"auth": C}, "r.example/two": {"auth": B}
             }})
@@ -123,7 +108,7 @@ mod tests {
         let own = log_in(&mut file, &[login("r.example/one", "a")]);
         assert!(own.is_empty());
         assert_eq!(
-            json(&file),
+            file.json(),
             json!({
                 "auths": {"r.example": {"auth": "x"}, "r.example/one": {"auth": A}},
                 "credHelpers": {"ecr.example": "ecr"}
@@ -135,14 +120,14 @@ mod tests {
     fn a_login_to_the_host_itself_replaces_the_user_s() {
         let mut file = file(&json!({"auths": {"r.example": {"auth": "x"}}}));
         log_in(&mut file, &[login("r.example", "a")]);
-        assert_eq!(json(&file)["auths"], json!({"r.example": {"auth": A}}));
+        assert_eq!(file.json()["auths"], json!({"r.example": {"auth": A}}));
     }
 
     #[test]
     fn docker_hub_has_one_name() {
         let mut file = LoginFile::default();
         log_in(&mut file, &[login("index.docker.io/acme", "a")]);
-        assert_eq!(json(&file)["auths"], json!({"docker.io": {"auth": A}, "docker.io/acme": {"auth": A}}));
+        assert_eq!(file.json()["auths"], json!({"docker.io": {"auth": A}, "docker.io/acme": {"auth": A}}));
     }
 
     #[test]
@@ -169,6 +154,6 @@ mod tests {
             },
             "credHelpers": {"d.example": "helper"}
         });
-        assert_eq!(json(&merged(&[first, second, docker])), expected);
+        assert_eq!(merged(&[first, second, docker]).json(), expected);
     }
 }

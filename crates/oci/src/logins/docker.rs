@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::Login;
-use crate::login_file::{LoginFile, canonical, host};
+use super::file::LoginFile;
+use super::key::{canonical, host};
+use super::target::Login;
 
 /// Adds the logins. The docker CLI asks `credHelpers[host]` first, then `credsStore`, and reads
 /// `auths` only where neither is named. So a helper for a host of ours goes; and where there is a
@@ -40,22 +41,10 @@ fn key(login: &Login) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use serde_json::Value as Json;
 
+    use super::super::tests::{file, login};
     use super::*;
-    use workflow_commands::Secret;
-
-    fn login(registry: &str, password: &str) -> Login {
-        Login { registry: registry.to_owned(), username: "u".to_owned(), password: Secret::new(password) }
-    }
-
-    fn file(json: &Json) -> LoginFile {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(&file, json.to_string()).unwrap();
-        LoginFile::read(file.path()).unwrap()
-    }
 
     fn after(config: &Json, logins: &[Login]) -> Json {
         let mut config = file(config);

@@ -3,18 +3,41 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::login_file::LoginFileError;
+use super::key::host;
 use sys::error::{Exit, Help};
 
-/// Names the file; never what is in it.
+/// Names the file and the registry, never what is in the file.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginsError {
-    /// A login file is wrong.
-    #[error(transparent)]
-    File(#[from] LoginFileError),
+    /// A login file cannot be read.
+    #[error("cannot read the registry logins in {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A login file is no JSON object with logins.
+    #[error("{} holds no logins in JSON (line {line})", path.display())]
+    NotLogins {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+    },
+    /// The entry that is needed cannot be used.
+    #[error("the login for {key} in {} cannot be read: {reason}", path.display())]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// The key of the entry: a host, or a host with a path.
+        key: String,
+        /// What is wrong with the entry.
+        reason: &'static str,
+    },
     /// Docker's directory cannot be read.
     #[error("cannot read {}", path.display())]
-    Read {
+    Directory {
         /// The directory.
         path: PathBuf,
         /// Why.
@@ -28,13 +51,13 @@ pub enum LoginsError {
         /// Why.
         source: io::Error,
     },
-    /// What should be a registry is none.
+    /// The name of a registry is not valid.
     #[error("{registry:?} is no registry")]
     Registry {
-        /// As it was given.
+        /// The name as it was given.
         registry: String,
     },
-    /// A user's name that no login can carry.
+    /// No login can carry this user name.
     #[error("the user name for the registry {registry} is empty or holds a `:`")]
     Username {
         /// The registry.
@@ -44,15 +67,20 @@ pub enum LoginsError {
 
 impl Help for LoginsError {
     fn help(&self) -> Option<String> {
-        match self {
-            Self::File(error) => error.help(),
-            Self::Read { .. } => {
-                Some("let this user read it, or point DOCKER_CONFIG at another directory".to_owned())
+        Some(match self {
+            Self::File { .. } | Self::NotLogins { .. } => {
+                "correct the file, or point DOCKER_CONFIG or REGISTRY_AUTH_FILE at another one".to_owned()
             }
-            Self::Write { .. } => None,
-            Self::Registry { .. } => Some("write host[:port][/path], without a scheme".to_owned()),
-            Self::Username { .. } => Some("give the user name and the password as two inputs".to_owned()),
-        }
+            Self::Entry { key, path, .. } => {
+                format!("log in again (docker login {}), or correct {}", host(key), path.display())
+            }
+            Self::Directory { .. } => {
+                "let this user read it, or point DOCKER_CONFIG at another directory".to_owned()
+            }
+            Self::Write { .. } => return None,
+            Self::Registry { .. } => "write host[:port][/path], without a scheme".to_owned(),
+            Self::Username { .. } => "give the user name and the password as two inputs".to_owned(),
+        })
     }
 
     fn exit(&self) -> Exit {

@@ -1,11 +1,5 @@
-//! The one reader of login files: Docker's `config.json`, and the auth file of podman, skopeo and buildah
-//! (containers-auth.json(5)). They share one format. Reads what is asked for and ignores the rest: a bad
-//! entry of one registry never stands in the way of another.
-
-mod entry;
-mod error;
-mod key;
-mod places;
+//! One login file. Reads what is asked for and ignores the rest: a bad entry of one registry never stands in the way of
+//! another.
 
 use std::fmt;
 use std::io;
@@ -13,12 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
-pub use entry::Credentials;
-pub use entry::encode as auth;
-pub use error::LoginFileError;
-pub use key::{canonical, host, longest_prefix, normal};
-pub use places::{CONFIG, UserFiles};
-
+use super::entry::{self, Credentials};
+use super::error::LoginsError;
+use super::key::longest_prefix;
 use sys::private::{self, Links};
 use workflow_commands::Secret;
 
@@ -52,20 +43,20 @@ impl LoginFile {
     ///
     /// # Errors
     /// When a file exists and cannot be read, or is not JSON.
-    pub fn read(path: &Path) -> Result<Self, LoginFileError> {
+    pub fn read(path: &Path) -> Result<Self, LoginsError> {
         let mut file = Self { path: path.to_owned(), ..Self::default() };
         // The user's own file may be a link; a target may have put anything in its place.
         let bytes = match private::read(path, Links::Follow, MOST) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(file),
-            Err(source) => return Err(LoginFileError::Read { path: path.to_owned(), source }),
+            Err(source) => return Err(LoginsError::File { path: path.to_owned(), source }),
         };
         let text = without_mark(&bytes);
         if text.is_empty() {
             return Ok(file);
         }
         // What serde_json says may quote the file, which holds passwords: the line is enough.
-        let not_logins = |line| LoginFileError::NotLogins { path: path.to_owned(), line };
+        let not_logins = |line| LoginsError::NotLogins { path: path.to_owned(), line };
         let json = serde_json::from_slice(text).map_err(|error| not_logins(error.line()))?;
         let Json::Object(mut rest) = json else {
             return if json.is_null() { Ok(file) } else { Err(not_logins(1)) };
@@ -142,14 +133,14 @@ impl LoginFile {
     ///
     /// # Errors
     /// When that entry is of the wrong form. Entries of other hosts are not looked at.
-    pub fn login(&self, name: &str) -> Result<Option<Credentials>, LoginFileError> {
+    pub fn login(&self, name: &str) -> Result<Option<Credentials>, LoginsError> {
         let entries = self.auths.iter().map(|(key, entry)| (key.as_str(), (key, entry::credentials(entry))));
         // An empty entry is the docker CLI's mark that a store has the login.
         let Some((key, found)) = longest_prefix(entries.filter(|(_, (_, found))| *found != Ok(None)), name)
         else {
             return Ok(None);
         };
-        found.map_err(|reason| LoginFileError::Entry { path: self.path.clone(), key: key.clone(), reason })
+        found.map_err(|reason| LoginsError::Entry { path: self.path.clone(), key: key.clone(), reason })
     }
 }
 
@@ -175,9 +166,6 @@ fn map(json: Option<Json>) -> Option<Map<String, Json>> {
 }
 
 /// The text without a byte order mark and the blanks around it.
-pub fn without_mark(text: &[u8]) -> &[u8] {
+pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).trim_ascii()
 }
-
-#[cfg(test)]
-mod tests;

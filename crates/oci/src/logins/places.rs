@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::{LoginFile, LoginFileError};
+use super::error::LoginsError;
+use super::file::LoginFile;
 use sys::world::Env;
 
 /// The file's name in Docker's directory.
-pub const CONFIG: &str = "config.json";
+pub(super) const CONFIG: &str = "config.json";
 
 /// The files that docker, and skopeo, buildah and podman, read without us.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl UserFiles {
     ///
     /// # Errors
     /// See [`LoginFile::read`].
-    pub fn docker(&self) -> Result<LoginFile, LoginFileError> {
+    pub fn docker(&self) -> Result<LoginFile, LoginsError> {
         self.docker_directory
             .as_ref()
             .map_or_else(|| Ok(LoginFile::default()), |dir| LoginFile::read(&dir.join(CONFIG)))
@@ -48,7 +49,7 @@ impl UserFiles {
     ///
     /// # Errors
     /// See [`LoginFile::read`].
-    pub fn all(&self) -> Result<Vec<LoginFile>, LoginFileError> {
+    pub fn all(&self) -> Result<Vec<LoginFile>, LoginsError> {
         self.auth_files.iter().map(|path| LoginFile::read(path)).chain([self.docker()]).collect()
     }
 }

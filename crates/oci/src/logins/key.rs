@@ -2,7 +2,7 @@
 
 /// A key as a plain `host[/path]`. An address (`https://ghcr.io/v1/`) names its host alone; an API version
 /// behind the host is no path; Docker Hub's hosts all have one name.
-pub fn normal(key: &str) -> String {
+pub(crate) fn normal(key: &str) -> String {
     let key = key.trim();
     let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
     let (host, path) = bare.unwrap_or(key).split_once('/').unwrap_or((bare.unwrap_or(key), ""));
@@ -15,14 +15,14 @@ pub fn normal(key: &str) -> String {
 }
 
 /// The host of a key, by its one name.
-pub fn host(key: &str) -> String {
+pub(super) fn host(key: &str) -> String {
     let mut name = normal(key);
     name.truncate(name.find('/').unwrap_or(name.len()));
     name
 }
 
 /// Docker Hub's one name for its several hosts.
-pub fn canonical(host: &str) -> &str {
+pub(super) fn canonical(host: &str) -> &str {
     match host {
         "index.docker.io" | "registry-1.docker.io" => "docker.io",
         host => host,

@@ -125,7 +125,7 @@ pub(super) fn clean(entry: &Json) -> Option<Json> {
 }
 
 /// The text of an `auth`.
-pub fn encode(username: &str, password: &str) -> String {
+pub(crate) fn encode(username: &str, password: &str) -> String {
     STANDARD.encode(format!("{username}:{password}"))
 }
 

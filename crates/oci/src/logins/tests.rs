@@ -2,16 +2,27 @@
 
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-use super::*;
+use super::file::Helper;
+use super::{Credentials, Login, LoginFile, LoginsError, entry};
 use workflow_commands::Secret;
 
-fn read(text: impl AsRef<[u8]>) -> Result<LoginFile, LoginFileError> {
+fn read(text: impl AsRef<[u8]>) -> Result<LoginFile, LoginsError> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.json");
     fs::write(&path, text).unwrap();
     LoginFile::read(&path)
+}
+
+/// A file with this content.
+pub(super) fn file(json: &Json) -> LoginFile {
+    read(json.to_string()).unwrap()
+}
+
+/// A login of the user `u`.
+pub(super) fn login(registry: &str, password: &str) -> Login {
+    Login { registry: registry.to_owned(), username: "u".to_owned(), password: Secret::new(password) }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what it is compared with is an option")]
@@ -21,7 +32,7 @@ fn password(username: &str, password: &str) -> Option<Credentials> {
 
 /// The login to `r.io/x` in a file whose entry of `r.io` is this.
 fn of_entry(entry: &Json) -> Result<Option<Credentials>, String> {
-    let file = read(json!({"auths": {"r.io": entry}}).to_string()).unwrap();
+    let file = file(&json!({"auths": {"r.io": entry}}));
     file.login("r.io/x").map_err(|error| error.to_string())
 }
 

@@ -3,7 +3,7 @@
 
 mod event;
 
-pub use event::Event;
+pub(crate) use event::Event;
 
 use serde::Serialize;
 
