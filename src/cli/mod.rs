@@ -212,8 +212,8 @@ fn latest_of_gate() -> Command {
 }
 
 /// The commands that run the gate or a part of it, in the order of the help.
-const GATE: [&str; 8] =
-    ["fast-feedback", "extended-test", "prod", "version", "release", "run", "promote", "plan"];
+const GATE: [&str; 9] =
+    ["fast-feedback", "extended-test", "prod", "version", "release", "run", "promote", "scan", "plan"];
 
 /// The names of all commands.
 fn names() -> Vec<String> {
@@ -246,6 +246,10 @@ fn named(name: &str) -> Option<Command> {
             .arg(targets("The make targets, in order", "TARGET")),
         "promote" => command("promote", "Promote the tested images to the next stage")
             .arg(targets("extended-test or prod", "STAGE")),
+        "scan" => command("scan", "Scan source or images for vulnerabilities and secrets").arg(targets(
+            "source, or image with images (registry/name:tag) or a gate; secrets and dependencies are parts of source",
+            "WHAT",
+        )),
         "plan" => command("plan", "Print what a command would do")
             .arg(targets("The command to plan, with its arguments; fast-feedback if none", "COMMAND")),
         "image" => crate::commands::images::command(),

@@ -2,4 +2,5 @@
 
 pub mod environment;
 pub mod image;
+pub mod scan;
 pub mod version;

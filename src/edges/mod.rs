@@ -5,5 +5,6 @@ pub mod github;
 pub mod google;
 pub mod kube;
 pub mod make;
+pub mod scanners;
 pub mod slack;
 pub mod workspace;

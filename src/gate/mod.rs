@@ -7,3 +7,4 @@ pub(crate) mod outcome;
 pub mod plan;
 pub mod record;
 pub mod release;
+pub mod scan;

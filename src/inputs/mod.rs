@@ -17,8 +17,9 @@ pub use read::Read;
 pub use registry_logins::{RegistryLogin, RegistryLogins};
 pub use secrets::{PathOrContent, VariableLines, WebhookUrl};
 pub use types::{
-    BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, IdToken, Integration, Lines,
-    OnExisting, OnFork, OutputFormat, Parallel, Promotion, Records, ReleaseCommit, Size, Words,
+    BlockingSeverity, BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, IdToken,
+    Integration, Lines, OnExisting, OnFork, OutputFormat, Parallel, Promotion, Records, ReleaseCommit, Size,
+    Switch, Words,
 };
 
 use crate::domain::version::{Prefix, VersionError};

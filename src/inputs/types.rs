@@ -104,6 +104,27 @@ impl Value for Duration {
     }
 }
 
+/// On or off, also as a truth value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// `on` or `true`.
+    On,
+    /// `off` or `false`.
+    Off,
+}
+
+impl Value for Switch {
+    const KIND: InputKind = InputKind::Bool;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "on" | "true" => Ok(Self::On),
+            "off" | "false" => Ok(Self::Off),
+            word => Err(expected(word, &["on", "off", "true", "false"], "expected `on` or `off`")),
+        }
+    }
+}
+
 /// A number of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size(pub u64);
@@ -205,6 +226,8 @@ choices! {
         Promote = "promote",
         /// Make the GitHub release of a version and move the floating tags.
         Release = "release",
+        /// Scan source or images for vulnerabilities and secrets.
+        Scan = "scan",
         /// Find the latest version that awaits a gate.
         Latest = "latest",
         /// Print what another command would do.
@@ -327,6 +350,20 @@ choices! {
         Expected = "expected",
         /// None is written or read.
         Off = "off",
+    }
+
+    /// From which severity on findings of scans block.
+    BlockingSeverity {
+        /// None blocks.
+        Off = "off",
+        /// All that have a severity.
+        Low = "low",
+        /// Medium and above.
+        Medium = "medium",
+        /// High and critical.
+        High = "high",
+        /// Critical alone, and secrets that work.
+        Critical = "critical",
     }
 
     /// How `plan` prints.

@@ -194,6 +194,7 @@ impl Listener for Log {
             Event::Recorded(image) => {
                 self.say(&format!("recorded {}@{}", image.reference, image.digest));
             }
+            Event::Scanned(scan) => self.say(&format!("  found: {scan}\n  reports: {}", scan.directory)),
             Event::Promoted(promoted) => self
                 .say(&format!("promoted {} → {}@{}", promoted.source, promoted.destination, promoted.digest)),
             Event::Ended(outcome) => self.over(outcome),

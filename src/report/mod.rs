@@ -9,6 +9,7 @@ mod log;
 mod markdown;
 mod matrix;
 mod outputs;
+mod scans;
 mod summary;
 mod transfer;
 
@@ -19,6 +20,7 @@ pub use json::{Json, SCHEMA_VERSION};
 pub use log::Log;
 pub use matrix::matrix;
 pub use outputs::Outputs;
+pub(crate) use scans::scan_text;
 pub use summary::Summary;
 pub use transfer::Transfer;
 

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{Console, Listener};
 use crate::domain::image::Image;
+use crate::domain::scan::ScanKind;
 use crate::gate::outcome::{Event, Outcome, Verdict};
 use oci::Digest;
 use sys::error::Exit;
@@ -106,12 +107,22 @@ fn values(outcome: &Outcome, report: &str) -> Vec<(&'static str, String)> {
         ("images", json!(promotable(&outcome.images)).to_string()),
         ("digests", json!(digests(&outcome.images)).to_string()),
         ("promoted", json!(outcome.promoted).to_string()),
+        ("scans", scans(outcome).to_string()),
         ("result", outcome.result.word().to_owned()),
         ("steps", json!(steps).to_string()),
         ("artifacts", outcome.artifacts.iter().map(|file| literal(file)).collect::<Vec<_>>().join("\n")),
         ("logs-path", outcome.logs.clone()),
         ("report-path", report.to_owned()),
     ]
+}
+
+/// What scans found, by `source` and `images`.
+fn scans(outcome: &Outcome) -> serde_json::Value {
+    let named = outcome.scans.iter().map(|scan| {
+        let name = if scan.kind == ScanKind::Source { "source" } else { "images" };
+        (name.to_owned(), json!(scan))
+    });
+    serde_json::Value::Object(named.collect())
 }
 
 /// A path as a pattern that means this path alone: who uploads artifacts takes each line for a glob, without

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{Listener, markdown, time};
+use super::{Listener, markdown, scan_text, time};
 use crate::gate::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::gate::plan::Plan;
 use oci::{Digest, Reference};
@@ -71,7 +71,10 @@ fn render(outcome: &Outcome, of_targets: &[(String, String)]) -> String {
     let mut text = verdict(outcome);
     let mut left_out = 0_usize;
     let tables = [steps(outcome), images(outcome)].into_iter();
-    for part in tables.chain(failures(outcome)).chain(notes(outcome)).chain(summaries(of_targets)) {
+    let scans = outcome.scans.iter().map(scan_text);
+    for part in
+        tables.chain(failures(outcome)).chain(scans).chain(notes(outcome)).chain(summaries(of_targets))
+    {
         if text.len() + part.len() <= BUDGET {
             text.push_str(&part);
         } else {

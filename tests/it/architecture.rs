@@ -6,11 +6,12 @@ use std::fs;
 use std::path::Path;
 
 /// A room, and the other rooms and crates that it uses.
-const ROOMS: [(&str, &str); 24] = [
+const ROOMS: [(&str, &str); 27] = [
     // Pure.
     ("inputs", "domain/version"),
     ("domain/environment", "inputs"),
     ("domain/image", "oci"),
+    ("domain/scan", "domain/environment inputs"),
     ("domain/version", ""),
     // One outside system each.
     ("edges/git", "domain/version"),
@@ -18,12 +19,17 @@ const ROOMS: [(&str, &str); 24] = [
     ("edges/google", "inputs"),
     ("edges/kube", ""),
     ("edges/make", ""),
+    ("edges/scanners", "domain/scan oci"),
     ("edges/slack", ""),
     ("edges/workspace", ""),
     // The gate.
-    ("gate/plan", "domain/environment domain/image domain/version edges/google edges/make inputs"),
-    ("gate/outcome", "domain/image gate/plan"),
+    (
+        "gate/plan",
+        "domain/environment domain/image domain/scan domain/version edges/google edges/make inputs oci",
+    ),
+    ("gate/outcome", "domain/image domain/scan gate/plan"),
     ("gate/record", "domain/version oci"),
+    ("gate/scan", "domain/image domain/scan edges/git edges/scanners edges/workspace gate/plan oci"),
     ("gate/release", "domain/version edges/github edges/workspace gate/allocation"),
     ("gate/allocation", "domain/version edges/git edges/github inputs"),
     (
@@ -33,11 +39,11 @@ const ROOMS: [(&str, &str); 24] = [
     ),
     (
         "gate/execute",
-        "domain/environment domain/image domain/version edges/git edges/google edges/kube edges/make \
-         edges/workspace gate/context gate/outcome gate/plan gate/record gate/release gate/allocation inputs oci registry report",
+        "domain/environment domain/image domain/scan domain/version edges/git edges/google edges/kube edges/make \
+         edges/scanners edges/workspace gate/context gate/outcome gate/plan gate/record gate/release gate/scan gate/allocation inputs oci registry report",
     ),
     // The ends.
-    ("report", "domain/environment domain/image gate/outcome gate/plan oci"),
+    ("report", "domain/environment domain/image domain/scan gate/outcome gate/plan oci"),
     ("cli", "commands/images commands/tools domain/environment inputs"),
     ("commands/images", "domain/environment inputs oci report"),
     (

@@ -194,7 +194,7 @@ fn environments_and_vars() {
         of_input("environments", &["{a: {no-such-key: x}}", "a: [", "- a"]) + &of_input("vars", &["{", "[]"]),
         @r#"
         input environments, line 1: a has an unknown key "no-such-key"
-        help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, google-universe, google-sts-url, google-iam-credentials-url, google-container-url, cluster-endpoint, subnamespaces-timeout, copy-limit, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod, subnamespace, namespace
+        help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, google-universe, google-sts-url, google-iam-credentials-url, google-container-url, cluster-endpoint, subnamespaces-timeout, copy-limit, scan, scan-blocking-severity, scan-ignore-unfixed, scan-verify-secrets, scan-history, scan-db, scan-java-db, scan-db-max-age, scanner-base-url, trivy-path, trufflehog-path, sarif, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod, subnamespace, namespace
 
         input environments, line 1: unclosed bracket '['
         help: write it like this:
@@ -224,7 +224,7 @@ fn the_repository_s_settings() {
     let gate = Gate::new(MAKEFILE).file(".p2p.yaml", "environments: {a: {no-such-key: x}}\n");
     insta::assert_snapshot!(refused(&gate, &["fast-feedback"]), @r#"
     .p2p.yaml, line 1: a has an unknown key "no-such-key"
-    help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, google-universe, google-sts-url, google-iam-credentials-url, google-container-url, cluster-endpoint, subnamespaces-timeout, copy-limit, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod, subnamespace, namespace
+    help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, google-universe, google-sts-url, google-iam-credentials-url, google-container-url, cluster-endpoint, subnamespaces-timeout, copy-limit, scan, scan-blocking-severity, scan-ignore-unfixed, scan-verify-secrets, scan-history, scan-db, scan-java-db, scan-db-max-age, scanner-base-url, trivy-path, trufflehog-path, sarif, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod, subnamespace, namespace
     "#);
 }
 
@@ -264,7 +264,7 @@ fn commands_and_their_words() {
     help: expected one of `extended-test`, `prod`; nothing was run
 
     ["plan", "deploy"]: `deploy` cannot be planned
-    help: expected one of `fast-feedback`, `extended-test`, `prod`, `version`, `run`, `promote`, `release`, `latest`; nothing was run
+    help: expected one of `fast-feedback`, `extended-test`, `prod`, `version`, `run`, `promote`, `release`, `scan`, `latest`; nothing was run
     "#);
 }
 

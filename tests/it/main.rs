@@ -44,6 +44,7 @@ mod process;
 mod registries;
 mod registry;
 mod release;
+mod scan;
 mod signals;
 mod slack;
 mod stages;

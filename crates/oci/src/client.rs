@@ -15,6 +15,7 @@ use super::error::{OciError, Trouble};
 use super::insecure::Insecure;
 use super::reference::Repository;
 use super::token::Tokens;
+use crate::logins::auth;
 use sys::http::{Clients, SILENCE, is_loopback};
 use sys::retry::{Policy, Retrying, Watcher};
 use sys::sync::Mutex;
@@ -84,6 +85,28 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
+    /// A configuration for docker and its kin that holds the login to one repository's registry and nothing else.
+    ///
+    /// # Errors
+    /// When a login file or a helper cannot be asked.
+    pub async fn docker_configuration(&self, repository: &Repository) -> Result<serde_json::Value, OciError> {
+        let found = self.shared.settings.keyring.find(repository).await?;
+        let entry = match found.credentials {
+            None => return Ok(serde_json::json!({})),
+            Some(Credentials::Password { username, password }) => {
+                serde_json::json!({ "auth": auth(&username, password.expose()) })
+            }
+            Some(Credentials::Identity(token)) => serde_json::json!({ "identitytoken": token.expose() }),
+            Some(Credentials::Bearer(token)) => serde_json::json!({ "registrytoken": token.expose() }),
+        };
+        // Docker's own registry has an old name there.
+        let host = match repository.registry() {
+            "docker.io" => "https://index.docker.io/v1/",
+            host => host,
+        };
+        Ok(serde_json::json!({ "auths": { host: entry } }))
+    }
+
     /// A client. Nothing is contacted, and no certificates are read before they are needed.
     pub fn new(settings: Settings) -> Self {
         // Targets can read the same files.

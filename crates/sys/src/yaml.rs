@@ -1,4 +1,4 @@
-//! YAML as a tree that keeps the text and the line of each scalar. It also reads JSON, which is YAML.
+//! YAML as a tree that keeps the text and the place of each scalar. It also reads JSON, which is YAML.
 //!
 //! Scalars are not converted: a project number keeps its digits, and a token that looks like a number stays a token.
 //! Errors name the line and never quote the text, which may be secret.
@@ -18,15 +18,21 @@ const NODES: usize = 100_000;
 pub struct YamlError {
     /// Counted from 1.
     pub line: usize,
+    /// Counted from 1.
+    pub column: usize,
     /// What is wrong, without the text itself.
     pub problem: String,
 }
 
-/// A value with the line that it starts on.
+/// A value with the place where it starts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Node {
     /// Counted from 1.
     pub line: usize,
+    /// Counted from 1.
+    pub column: usize,
+    /// Line and column of its key, for a value of a map.
+    pub key: Option<(usize, usize)>,
     /// The value.
     pub content: NodeContent,
 }
@@ -87,28 +93,36 @@ impl Node {
 /// Reads one document. An empty text is a null.
 pub fn parse(text: &str) -> Result<Node, YamlError> {
     let mut reader =
-        Reader { events: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, line: 1 };
+        Reader { events: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, at: (1, 1) };
     let mut document = None;
     while let Some((event, span)) = reader.next()? {
         match event {
             Event::StreamStart | Event::StreamEnd | Event::DocumentStart(..) | Event::DocumentEnd => {}
             _ if document.is_some() => {
-                return Err(error(span.start.line(), "a second document begins; one is expected"));
+                return Err(error(place(&span.start), "a second document begins; one is expected"));
             }
             event => document = Some(reader.node(event, span, 0)?),
         }
     }
-    Ok(document
-        .unwrap_or_else(|| Node { line: 1, content: NodeContent::Text { text: String::new(), plain: true } }))
+    Ok(document.unwrap_or_else(|| node((1, 1), NodeContent::Text { text: String::new(), plain: true })))
 }
 
-fn error(line: usize, problem: impl Into<String>) -> YamlError {
-    YamlError { line: line.max(1), problem: problem.into() }
+fn node((line, column): (usize, usize), content: NodeContent) -> Node {
+    Node { line, column, key: None, content }
+}
+
+fn error((line, column): (usize, usize), problem: impl Into<String>) -> YamlError {
+    YamlError { line: line.max(1), column: column.max(1), problem: problem.into() }
+}
+
+/// Line and column, both counted from 1.
+fn place(marker: &Marker) -> (usize, usize) {
+    (marker.line(), marker.col() + 1)
 }
 
 impl From<ScanError> for YamlError {
     fn from(scan: ScanError) -> Self {
-        error(Marker::line(scan.marker()), scan.info())
+        error(place(scan.marker()), scan.info())
     }
 }
 
@@ -117,30 +131,30 @@ struct Reader<'text> {
     /// The node of each anchor. The anchor of an unfinished node is absent.
     anchors: HashMap<usize, Node>,
     nodes: usize,
-    /// The line of the last event.
-    line: usize,
+    /// Line and column of the last event.
+    at: (usize, usize),
 }
 
 impl<'text> Reader<'text> {
     fn next(&mut self) -> Result<Option<(Event<'text>, Span)>, YamlError> {
         let next = self.events.next().transpose()?;
         if let Some((_, span)) = &next {
-            self.line = span.start.line();
+            self.at = place(&span.start);
         }
         Ok(next)
     }
 
     /// The next event inside a list or a map.
     fn inside(&mut self) -> Result<(Event<'text>, Span), YamlError> {
-        self.next()?.ok_or_else(|| error(self.line, "the text ends too early"))
+        self.next()?.ok_or_else(|| error(self.at, "the text ends too early"))
     }
 
     fn node(&mut self, event: Event<'text>, span: Span, depth: usize) -> Result<Node, YamlError> {
-        let line = span.start.line();
+        let at = place(&span.start);
         if depth > DEPTH {
-            return Err(error(line, format!("nested more than {DEPTH} deep")));
+            return Err(error(at, format!("nested more than {DEPTH} deep")));
         }
-        self.count(line, 1)?;
+        self.count(at, 1)?;
         let (content, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && tag.is_none();
@@ -150,23 +164,23 @@ impl<'text> Reader<'text> {
             Event::MappingStart(_, anchor, _) => (self.map(depth)?, anchor),
             Event::Alias(anchor) => {
                 let node = self.anchors.get(&anchor).cloned();
-                let node = node.ok_or_else(|| error(line, "an alias stands inside what it names"))?;
-                self.count(line, size(&node))?;
+                let node = node.ok_or_else(|| error(at, "an alias stands inside what it names"))?;
+                self.count(at, size(&node))?;
                 return Ok(node);
             }
-            _ => return Err(error(line, "a value is expected")),
+            _ => return Err(error(at, "a value is expected")),
         };
-        let node = Node { line, content };
+        let node = node(at, content);
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
     }
 
-    fn count(&mut self, line: usize, more: usize) -> Result<(), YamlError> {
+    fn count(&mut self, at: (usize, usize), more: usize) -> Result<(), YamlError> {
         self.nodes = self.nodes.saturating_add(more);
         if self.nodes > NODES {
-            return Err(error(line, format!("more than {NODES} values, aliases counted as what they name")));
+            return Err(error(at, format!("more than {NODES} values, aliases counted as what they name")));
         }
         Ok(())
     }
@@ -191,15 +205,16 @@ impl<'text> Reader<'text> {
             }
             let merges = matches!(&event, Event::Scalar(key, ScalarStyle::Plain, ..) if key == "<<");
             let key = self.node(event, span, depth + 1)?;
+            let at = (key.line, key.column);
             let NodeContent::Text { text: name, .. } = key.content else {
-                return Err(error(key.line, "a key must be text"));
+                return Err(error(at, "a key must be text"));
             };
             let (event, span) = self.inside()?;
-            let value = self.node(event, span, depth + 1)?;
+            let value = Node { key: Some(at), ..self.node(event, span, depth + 1)? };
             if merges {
                 inherited.extend(to_merge(value)?);
             } else if entries.iter().any(|(known, _)| *known == name) {
-                return Err(error(key.line, format!("the key {name:?} is there twice")));
+                return Err(error(at, format!("the key {name:?} is there twice")));
             } else {
                 entries.push((name, value));
             }
@@ -216,7 +231,7 @@ impl<'text> Reader<'text> {
 
 /// The entries that `<<: *base` or `<<: [*a, *b]` brings (YAML 1.1's merge key, widely used).
 fn to_merge(value: Node) -> Result<Vec<(String, Node)>, YamlError> {
-    let refused = error(value.line, "`<<` takes a map or a list of maps");
+    let refused = error((value.line, value.column), "`<<` takes a map or a list of maps");
     match value.content {
         NodeContent::Map(entries) => Ok(entries),
         NodeContent::List(items) => {
@@ -262,7 +277,8 @@ mod tests {
         assert_eq!(at(&node, &["c"]).text(), Some("null"));
         assert!(at(&node, &["d"]).is_null() && at(&node, &["e"]).is_null());
         assert_eq!(at(&node, &["f"]).text(), Some("x\ty"));
-        assert_eq!(at(&node, &["c"]).line, 3);
+        let c = at(&node, &["c"]);
+        assert_eq!((c.line, c.column, c.key), (3, 4, Some((3, 1))));
     }
 
     #[test]

@@ -172,7 +172,9 @@ impl<'a> Run<'a> {
         paths: &Paths,
     ) -> Result<Option<String>, Failure> {
         // These two need none.
-        let needless = matches!(request.command, Command::Version | Command::Release);
+        let image = request.targets.first().is_some_and(|word| word == "image");
+        let needless = matches!(request.command, Command::Version | Command::Release)
+            || request.command == Command::Scan && !image;
         if self.console.is_github() || request.inputs.registry.is_some() || needless {
             return Ok(None);
         }

@@ -11,7 +11,7 @@ use sys::error::Failure;
 use sys::world::World;
 
 /// The programs that p2p starts by name, besides those that login files and kubeconfigs name.
-const PROGRAMS: [&str; 3] = ["git", "make", "docker"];
+const PROGRAMS: [&str; 5] = ["git", "make", "docker", "trivy", "trufflehog"];
 
 /// The world with its programs looked up, and the user's files.
 pub(super) struct Trusted {

@@ -1,6 +1,7 @@
 //! Makes the parts of a run: the edges, the logins, the run context.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -57,6 +58,7 @@ impl Wiring<'_> {
         let accounts = self.accounts(&context, &plan)?;
         let edges = Edges {
             oci: self.registries(&context.request.inputs, &logins, &accounts)?,
+            git: self.host.git.clone(),
             remote: self.remote(&context, &plan)?,
             accounts,
             pushes,
@@ -184,6 +186,7 @@ impl Wiring<'_> {
             kubeconfig_elsewhere,
             credentials,
             cache: plan.build_cache,
+            scanner_cache: scanner_cache(self.host, &context.paths.temp),
             by: By::here(env, context.place == Place::Github),
             rule: self.host.rule(&context.request)?,
             subnamespaces_limit: values.parsed(Key::SubnamespacesTimeout).unwrap_or(SUBNAMESPACES_LIMIT),
@@ -191,6 +194,16 @@ impl Wiring<'_> {
             paths: context.paths,
         })
     }
+}
+
+/// Where scanners are kept: in the tool cache of the runner, if it has one that can be written.
+fn scanner_cache(host: &Host<'_>, temp: &Path) -> PathBuf {
+    let world = host.world;
+    if host.job.is_none() {
+        return world.cache().join("scanners");
+    }
+    let tools = world.env.path("RUNNER_TOOL_CACHE").map(|tools| tools.join("p2p-scanners"));
+    tools.filter(|tools| std::fs::create_dir_all(tools).is_ok()).unwrap_or_else(|| temp.join("p2p-scanners"))
 }
 
 /// The clusters of a part.

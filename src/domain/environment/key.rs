@@ -66,6 +66,30 @@ keys! {
     SubnamespacesTimeout = "subnamespaces-timeout";
     /// The largest workspace that is copied for parallel targets.
     CopyLimit = "copy-limit";
+    /// Whether the gates scan source and images.
+    Scan = "scan";
+    /// From which severity on findings block.
+    ScanBlockingSeverity = "scan-blocking-severity";
+    /// Whether vulnerabilities without a fix are left out.
+    ScanIgnoreUnfixed = "scan-ignore-unfixed";
+    /// Whether providers are asked if a secret works.
+    ScanVerifySecrets = "scan-verify-secrets";
+    /// Which commits are searched for secrets.
+    ScanHistory = "scan-history";
+    /// The OCI reference of the vulnerability database.
+    ScanDb = "scan-db";
+    /// The OCI reference of the database of Java packages.
+    ScanJavaDb = "scan-java-db";
+    /// The age from which on the vulnerability database is too old.
+    ScanDbMaxAge = "scan-db-max-age";
+    /// Where scanners are fetched from.
+    ScannerBaseUrl = "scanner-base-url";
+    /// An installed Trivy.
+    TrivyPath = "trivy-path";
+    /// An installed TruffleHog.
+    TrufflehogPath = "trufflehog-path";
+    /// Globs of SARIF files with further findings.
+    Sarif = "sarif";
     /// Host and path that images are pushed under.
     Registry = "registry";
     /// The account that acts for the tenant.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::error::EnvironmentError;
 use super::key::Key;
 use super::value::{Given, Origin, Value};
-use crate::inputs::{ClusterEndpoint, Size, Value as _};
+use crate::inputs::{BlockingSeverity, ClusterEndpoint, Size, Switch, Value as _};
 
 /// The domain of Google's registries.
 pub(super) const PKG_DEV: &str = "pkg.dev";
@@ -73,14 +73,24 @@ fn check(key: Key, value: &Value) -> Result<(), EnvironmentError> {
     let text = value.text.as_str();
     let refused = match key {
         Key::ClusterEndpoint => ClusterEndpoint::parse(text).err(),
-        Key::SubnamespacesTimeout => Duration::parse(text).err(),
+        Key::SubnamespacesTimeout | Key::ScanDbMaxAge => Duration::parse(text).err(),
         Key::CopyLimit => Size::parse(text).err(),
+        Key::Scan | Key::ScanIgnoreUnfixed | Key::ScanVerifySecrets => Switch::parse(text).err(),
+        Key::ScanBlockingSeverity => BlockingSeverity::parse(text).err(),
+        Key::Sarif => None,
         _ => rule(key, value).map(str::to_owned),
     };
     refused.map_or(Ok(()), |problem| {
-        let (text, origin) = (value.text.clone(), value.origin.clone());
+        let text = if key == Key::ScannerBaseUrl { "(not shown)" } else { text };
+        let (text, origin) = (text.to_owned(), value.origin.clone());
         Err(EnvironmentError::Malformed { key, text, origin, problem })
     })
+}
+
+/// Whether it is the address of a server that needs no login: plans print it.
+fn is_open_address(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['@', '?', '#']))
 }
 
 /// The rule of a name that the value breaks.
@@ -104,6 +114,13 @@ fn rule(key: Key, value: &Value) -> Option<&'static str> {
         Key::ProjectNumber if !value.text.bytes().all(|byte| byte.is_ascii_digit()) => {
             "is no number; the project's id is another value, project-id"
         }
+        Key::ScanHistory if !matches!(value.text.as_str(), "changes" | "full") => {
+            "is neither `changes` nor `full`"
+        }
+        Key::ScannerBaseUrl if !is_open_address(&value.text) => {
+            "is no address that begins with `https://` and holds no user, password or query"
+        }
+        Key::TrivyPath | Key::TrufflehogPath if !value.text.chars().any(char::is_control) => return None,
         _ if value.text.chars().any(|c| c.is_whitespace() || c.is_control()) => {
             "holds a space, a line break or a control character"
         }

@@ -98,6 +98,40 @@ impl Git {
         }
     }
 
+    /// Whether the checkout lacks a part of the history.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::NotARepository`] and the general ones.
+    pub async fn is_shallow(&self, directory: &Path) -> Result<bool, GitError> {
+        let (command, printed) = self.ask(directory, &["rev-parse", "--is-shallow-repository"]).await?;
+        if printed.code == Some(0) {
+            Ok(printed.stdout.trim_ascii() == b"true")
+        } else {
+            Err(failed(command, directory, &printed))
+        }
+    }
+
+    /// The files of this name in the whole working tree, relative to `directory`, its top: tracked ones, and new ones
+    /// that git does not ignore.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::NotARepository`] and the general ones.
+    pub async fn files_named(&self, directory: &Path, name: &str) -> Result<Vec<String>, GitError> {
+        let glob = format!(":(top,glob)**/{name}");
+        let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", &glob];
+        let (command, printed) = self.ask(directory, &arguments).await?;
+        if printed.code != Some(0) {
+            return Err(failed(command, directory, &printed));
+        }
+        let names = printed.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        let mut names: Vec<_> = names.map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
     async fn ask(&self, directory: &Path, arguments: &[&str]) -> Result<(String, Captured), GitError> {
         let call = Call::local(directory, arguments);
         Ok((call.shown.clone(), self.run_in_checkout(call).await?))

@@ -72,6 +72,14 @@ impl GithubJob {
         self.payload.get("pull_request").is_some_and(Value::is_object)
     }
 
+    /// The commit after which the commits of the event begin: the base of a pull request or of a merge queue, or what
+    /// a push was on top of.
+    pub(super) fn scan_base(&self) -> Option<String> {
+        let bases = ["/pull_request/base/sha", "/merge_group/base_sha", "/before"];
+        let base = bases.iter().find_map(|base| self.text(base))?;
+        base.bytes().any(|digit| digit != b'0').then(|| base.to_owned())
+    }
+
     /// Where git reads and writes the repository.
     pub(crate) fn git_url(&self) -> String {
         format!("{}/{}", self.server_url, self.repository)

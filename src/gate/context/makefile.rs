@@ -51,7 +51,8 @@ pub(super) async fn read(
         .chain(promotions())
         .filter(|_| request.command != Command::Run);
     let required = request.inputs.required_targets.iter().flat_map(|words| &words.0);
-    let mut targets: Vec<_> = request.targets.iter().chain(required).map(String::as_str).collect();
+    let named = request.targets.iter().filter(|_| request.command != Command::Scan);
+    let mut targets: Vec<_> = named.chain(required).map(String::as_str).collect();
     targets.extend(gates.map(|name| -> &str { name }));
     let given: Vec<_> = assignable().collect();
     let makefile = make::probe(ProbeRequest {

@@ -77,6 +77,7 @@ pub(crate) struct Context {
     /// What a new version counts up.
     pub level: BumpLevel,
     pull_request: bool,
+    scan_base: Option<String>,
     makefile: Option<Makefile>,
     tracked: Vec<PathBuf>,
     own: Values,
@@ -115,7 +116,7 @@ impl Context {
             sources.add(makefile);
         }
         let tracked = match request.command {
-            Command::Version | Command::Release | Command::Latest => Vec::new(),
+            Command::Version | Command::Release | Command::Latest | Command::Scan => Vec::new(),
             _ => makefile::tracked(&host.git, makefile.as_ref(), &paths).await?,
         };
         let own = sources.own()?;
@@ -123,6 +124,7 @@ impl Context {
         Ok(Self {
             place: host.place(),
             pull_request: host.job.as_ref().is_some_and(GithubJob::is_pull_request),
+            scan_base: host.job.as_ref().and_then(GithubJob::scan_base),
             notes: notes(host.place(), &request, later.as_ref(), &found.notes),
             warnings: found.warnings,
             eligibility: found.eligibility,
@@ -167,6 +169,7 @@ impl Context {
             promotes: self.request.promotes,
             notes: self.notes.clone(),
             warnings: self.warnings.clone(),
+            scan_base: self.scan_base.as_deref(),
             embedded_registry: self.request.embedded_registry.is_some(),
             cloud: self.cloud,
             skipped: self.request.skipped.as_deref(),
@@ -235,6 +238,7 @@ impl Context {
             }
             Command::Promote if request.targets == ["prod"] => Some(Stage::ExtendedTest),
             Command::FastFeedback | Command::Plan | Command::Promote => Some(Stage::FastFeedback),
+            Command::Scan => request.scanned_stage(),
             command => later::of(command, &request.targets),
         };
         Some((stage?, &self.request.paths))
@@ -296,6 +300,8 @@ async fn defined(
 ) -> Result<Option<Makefile>, Failure> {
     Ok(match request.command {
         Command::Version | Command::Release => None,
+        // Only the names of a gate's images may come from there.
+        Command::Scan if request.scanned_stage().is_none() || request.inputs.image_names.is_some() => None,
         _ if request.skipped.is_some() => None,
         Command::Latest if search::is_enough(request, &sources.target_values(request)?) => None,
         _ => Some(makefile::read(host, request, paths, sources, version).await?),
@@ -355,7 +361,7 @@ fn notes(place: Place, request: &Request, later: Option<&Later>, found: &[String
         uses.push("  the version    0.0.0 with the local commit; no tag is read or created".to_owned());
     }
     // The others neither push nor deploy.
-    if !matches!(request.command, Command::Version | Command::Release | Command::Latest) {
+    if !matches!(request.command, Command::Version | Command::Release | Command::Latest | Command::Scan) {
         match (&request.embedded_registry, &inputs.registry) {
             (Some(own), _) => uses.insert(
                 0,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{checks, release};
 use crate::domain::environment::{EnvVars, Environments, Matrix, Origin, Stage, StagePaths, Value, Vars};
 use crate::domain::image::Tested;
-use crate::gate::plan::stage;
+use crate::gate::plan::{ScanTarget, scan_target, stage};
 use crate::inputs::{Command, Inputs, OutputFormat, Read};
 use oci::Reference;
 use sys::closest;
@@ -48,6 +48,14 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// The gate whose images `scan` is about.
+    pub(super) fn scanned_stage(&self) -> Option<Stage> {
+        match scan_target(&self.targets, None) {
+            Ok(ScanTarget::Stage(stage)) if self.command == Command::Scan => Some(stage),
+            _ => None,
+        }
+    }
+
     /// From the inputs: the command `plan` plans the command that its target names.
     ///
     /// # Errors
@@ -160,6 +168,7 @@ fn of_targets(command: Command, targets: &[String]) -> Option<Failure> {
                 None => failure,
             })
         }
+        Command::Scan => scan_target(targets, None).err(),
         _ if targets.is_empty() => None,
         _ => Some(Failure::usage(
             format!("`{command}` takes no target, and `target` is `{words}`"),
@@ -182,7 +191,7 @@ fn right_form(command: Command, targets: &[String]) -> Option<String> {
 }
 
 /// The commands that can be planned.
-const PLANNED: [Command; 8] = [
+const PLANNED: [Command; 9] = [
     Command::FastFeedback,
     Command::ExtendedTest,
     Command::Prod,
@@ -190,6 +199,7 @@ const PLANNED: [Command; 8] = [
     Command::Run,
     Command::Promote,
     Command::Release,
+    Command::Scan,
     Command::Latest,
 ];
 

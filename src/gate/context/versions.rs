@@ -55,6 +55,8 @@ pub(super) async fn read(
         None => locally(paths, git).await?,
     };
     match (&inputs.version, job) {
+        // A scan tags nothing, and works without the remote repository.
+        (None, Some(_)) if request.command == Command::Scan => found.kind = Kind::Elsewhere,
         // A release goes on from what an earlier job settled, and looks whether it still stands.
         (Some(version), _) if request.command != Command::Release => {
             found.kind = Kind::Given(version.clone());
@@ -147,8 +149,9 @@ async fn on_github(
 ) -> Result<Found, Failure> {
     let mut facts = facts(request, job, paths, git).await?;
     let main_branch = request.inputs.main_branch_ref();
-    // `run` neither tags nor promotes.
-    if request.command != Command::Run && hangs_on_main(&facts, &main_branch, prefix) {
+    // `run` and `scan` neither tag nor promote.
+    if !matches!(request.command, Command::Run | Command::Scan) && hangs_on_main(&facts, &main_branch, prefix)
+    {
         facts.of_main = of_main(&facts, &remote(job, &request.inputs, prefix, git)?).await?;
     }
     let eligibility = eligibility(&facts, &main_branch, prefix);

@@ -16,6 +16,7 @@ mod record;
 mod release;
 mod removal;
 mod run_context;
+mod scans;
 mod target;
 mod version;
 mod waves;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use self::record::Wanted;
 use crate::domain::image::{Image, Promoted, Tested};
+use crate::domain::scan::Scan;
 use crate::edges::workspace::{Listed, remove_links_out_of};
 use crate::gate::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::gate::plan::{Job, Plan, PlannedVersion};
@@ -63,6 +65,9 @@ pub(crate) struct Progress {
     /// What the build found, once it has begun.
     before: Option<pushed::Before>,
     promoted: Vec<Promoted>,
+    /// The scans under way.
+    scans_begun: Vec<scans::Begun>,
+    scans: Vec<Scan>,
     /// The records that the promotion left, by the names of the images.
     records: BTreeMap<String, Record>,
     tag_created: bool,
@@ -121,6 +126,8 @@ impl Execution<'_> {
             images: Vec::new(),
             before: None,
             promoted: Vec::new(),
+            scans_begun: Vec::new(),
+            scans: Vec::new(),
             records: BTreeMap::new(),
             tag_created: false,
             artifacts: Vec::new(),
@@ -184,6 +191,7 @@ impl Execution<'_> {
             steps: progress.steps,
             images: progress.images,
             promoted: progress.promoted,
+            scans: progress.scans,
             artifacts: progress.artifacts,
             warnings: progress.warnings,
             half_deployed,
@@ -196,7 +204,7 @@ impl Execution<'_> {
 
     /// Runs a step of ours, and measures it.
     async fn own(&self, job: &Job, name: &str, progress: &mut Progress) -> StepResult {
-        let clock = Instant::now();
+        let clock = Self::scan_clock(job, progress).unwrap_or_else(Instant::now);
         let work = self.work(job, progress);
         self.timed(name, clock, work).await
     }
@@ -222,6 +230,7 @@ impl Execution<'_> {
                 Ok(message)
             }
             Job::Promote(promotion) => Box::pin(self.promote_natively(promotion, progress)).await,
+            Job::Scan(job) => Box::pin(self.scan(job, progress)).await,
             Job::ReleaseCommit { tag, files } => Box::pin(self.release_commit(tag, files, progress)).await,
             Job::Release { assets, notes } => Box::pin(self.release(assets, notes, progress)).await,
             Job::FloatingTags { lines } => Box::pin(self.floating_tags(lines, progress)).await,

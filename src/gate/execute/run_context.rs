@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::accounts::Accounts;
 use crate::domain::environment::{BUILD, Stage};
 use crate::domain::version::{Commit, Kind};
+use crate::edges::git::Git;
 use crate::edges::kube::Kubeconfig;
 use crate::edges::workspace::{ArtifactGlobs, Listed, RestoredFile, Snapshot, bring_back, list};
 use crate::gate::allocation::{self, Listing};
@@ -26,6 +27,8 @@ use sys::world::Env;
 pub(crate) struct Edges {
     /// Registries.
     pub oci: Client,
+    /// The git program.
+    pub git: Git,
     /// The remote repository, on GitHub.
     pub remote: Option<Allocation>,
     /// The accounts that the run acts as.
@@ -101,6 +104,8 @@ pub(crate) struct RunContext {
     pub credentials: Option<RestoredFile>,
     /// What make is told of the build cache.
     pub cache: Cache,
+    /// Where scanners and their database are kept.
+    pub scanner_cache: PathBuf,
     /// Who judges, for the records of the gate.
     pub by: By,
     /// Whose records count.

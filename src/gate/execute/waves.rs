@@ -28,6 +28,9 @@ impl Execution<'_> {
             // The version may have changed since the plan was made, so steps are read anew.
             let steps = progress.plan.steps[done..done + wave].to_vec();
             done += wave;
+            if blocked.is_none() && self.stop.signal().is_none() {
+                self.begin_scans(&steps, progress);
+            }
             let mut running = Vec::new();
             for step in &steps {
                 match (&step.action, &blocked) {
@@ -35,6 +38,10 @@ impl Execution<'_> {
                         self.ended(progress, StepResult::skipped(&step.name, reason));
                     }
                     _ if self.stop.signal().is_some() => self.not_begun(step, progress),
+                    // What a scan finds is worth knowing even where a test failed.
+                    (Action::Run, Some(_)) if Self::scan_clock(&step.job, progress).is_some() => {
+                        running.push(step);
+                    }
                     (_, Some(reason)) => self.ended(progress, StepResult::skipped(&step.name, reason)),
                     (Action::Nothing, None) => {
                         self.ended(progress, StepResult::new(&step.name, Status::Nothing, 0.0));

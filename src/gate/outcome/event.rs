@@ -2,6 +2,7 @@
 
 use super::{Outcome, StepResult};
 use crate::domain::image::{Image, Promoted};
+use crate::domain::scan::Scan;
 use crate::gate::plan::{Plan, Step};
 use sys::retry::Retry;
 use workflow_commands::{Annotation, Level};
@@ -36,6 +37,8 @@ pub enum Event<'a> {
     Summarised(&'a str, &'a str),
     /// An image of the build was found in the registry.
     Recorded(&'a Image),
+    /// A scan ended.
+    Scanned(&'a Scan),
     /// An image was promoted.
     Promoted(&'a Promoted),
     /// The run is over.

@@ -8,6 +8,7 @@ pub(crate) use event::Event;
 use serde::Serialize;
 
 use crate::domain::image::{Image, Promoted};
+use crate::domain::scan::Scan;
 use crate::gate::plan::Plan;
 use sys::error::{Exit, Failure};
 
@@ -184,6 +185,9 @@ pub struct Outcome {
     pub images: Vec<Image>,
     /// The images that were promoted.
     pub promoted: Vec<Promoted>,
+    /// What scans found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scans: Vec<Scan>,
     /// Files that the `artifacts` globs name.
     pub artifacts: Vec<String>,
     /// What the reader should know besides: warnings in the order they came up.
@@ -225,6 +229,7 @@ impl Outcome {
             all.steps.extend(part.steps);
             all.images.extend(part.images);
             all.promoted.extend(part.promoted);
+            all.scans.extend(part.scans);
             for (list, more) in [
                 (&mut all.artifacts, part.artifacts),
                 (&mut all.warnings, part.warnings),
@@ -250,6 +255,7 @@ impl Outcome {
             steps: Vec::new(),
             images: Vec::new(),
             promoted: Vec::new(),
+            scans: Vec::new(),
             artifacts: Vec::new(),
             warnings: plan.warnings.clone(),
             half_deployed: Vec::new(),

@@ -9,6 +9,7 @@ use super::cache::{Buildx, Cache, cache};
 use super::{Action, Job, Names, Place, Promotion, Step};
 use crate::domain::environment::{BUILD, Key, Stage, Value, Values};
 use crate::domain::image::ImagePath;
+use crate::domain::scan::ScanKind;
 use crate::edges::google::Role;
 use crate::inputs::{ClusterEndpoint, Command, Federate, Inputs};
 use sys::error::Failure;
@@ -126,7 +127,8 @@ impl Planner<'_> {
     /// Who the run acts as; adds the steps that make sure of it.
     pub(super) fn access(&mut self, names: &Names) -> Result<Access, Failure> {
         let works = |step: &Step| {
-            let acts = matches!(step.job, Job::Target(_) | Job::Images { .. } | Job::Promote(_));
+            let images = matches!(&step.job, Job::Scan(job) if job.kind() == ScanKind::Images);
+            let acts = images || matches!(step.job, Job::Target(_) | Job::Images { .. } | Job::Promote(_));
             step.action == Action::Run && acts
         };
         // `latest` has to ask a registry before there is anything to do.

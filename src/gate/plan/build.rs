@@ -59,6 +59,8 @@ pub struct Known<'a> {
     pub notes: Vec<String>,
     /// The same, where it is worth a warning.
     pub warnings: Vec<String>,
+    /// The commit after which the commits of the event begin, where it names one.
+    pub scan_base: Option<&'a str>,
     /// The registry of a local run, if it is ours.
     pub embedded_registry: bool,
     /// What the job can get at.
@@ -87,6 +89,7 @@ pub fn plan(known: &Known<'_>) -> Result<Plan, Failure> {
         Command::Release => planner.release(),
         Command::Run => planner.run()?,
         Command::Promote => planner.promote()?,
+        Command::Scan => planner.scan()?,
     }
     let images = planner.images()?;
     let access = planner.access(&images.names)?;
@@ -100,7 +103,7 @@ pub(super) struct Planner<'a> {
     pub(super) warnings: Vec<String>,
     /// The variables that make is given on its command line as well.
     settled: Vec<String>,
-    wave: usize,
+    pub(super) wave: usize,
 }
 
 impl Planner<'_> {
@@ -113,7 +116,7 @@ impl Planner<'_> {
             Command::Prod => Stage::Prod.targets().collect(),
             Command::Run => known.targets.iter().map(String::as_str).collect(),
             Command::Promote => stage(known.targets).ok().and_then(Stage::promotion).into_iter().collect(),
-            Command::Version | Command::Latest | Command::Release => Vec::new(),
+            Command::Version | Command::Latest | Command::Release | Command::Scan => Vec::new(),
         };
         for target in targets {
             self.target(target, None);
@@ -136,6 +139,7 @@ impl Planner<'_> {
         self.wave = wave;
         self.target(NFT, None);
         self.target(INTEGRATION, Some(integration));
+        self.scans();
         if self.known.promotes { self.promotion(Stage::ExtendedTest) } else { Ok(()) }
     }
 
@@ -385,7 +389,7 @@ impl Planner<'_> {
         self.push(name, Action::Run, job);
     }
 
-    fn push(&mut self, name: &str, action: Action, job: Job) {
+    pub(super) fn push(&mut self, name: &str, action: Action, job: Job) {
         self.steps.push(Step { name: name.to_owned(), wave: self.wave, action, job });
         self.wave += 1;
     }
@@ -402,7 +406,7 @@ impl Planner<'_> {
         let mut notes = known.notes.clone();
         if let Some(ineligible) = &known.eligibility.ineligible
             && known.place == Place::Github
-            && known.command != Command::Run
+            && !matches!(known.command, Command::Run | Command::Scan)
         {
             notes.push(format!("no version tag is created and nothing is promoted: {ineligible}"));
         }

@@ -53,6 +53,7 @@ impl Planner<'_> {
         self.own("version", Job::Version);
         self.record(stage, stage.earlier())?;
         self.target(test, None);
+        self.later_scan(stage, test);
         match stage.next().filter(|_| self.known.promotes) {
             Some(next) => self.promotion(next),
             None => Ok(()),

@@ -9,6 +9,7 @@ mod eligibility;
 mod images;
 mod later;
 mod missing_app_name;
+mod scan;
 mod single;
 mod stranger;
 mod text;
@@ -20,6 +21,8 @@ pub use eligibility::{EVENTS, Eligibility, Facts, Ineligible, Named, eligibility
 pub use images::{IMAGES, Naming};
 pub use later::Later;
 pub use missing_app_name::missing_app_name;
+pub use scan::{ScanJob, ScanSubject};
+pub(crate) use scan::{ScanTarget, scan_target};
 pub use stranger::{Stranger, stranger};
 
 use std::time::Duration;
@@ -196,6 +199,8 @@ pub enum Job {
     },
     /// Promotes the images.
     Promote(Promotion),
+    /// Scans source or images.
+    Scan(Box<ScanJob>),
     /// Puts the version tag on a child of the commit, with these files added or replaced.
     ReleaseCommit {
         /// The tag.
@@ -291,6 +296,7 @@ impl Job {
             | Self::Subnamespaces(_)
             | Self::Target(_)
             | Self::Images { .. }
+            | Self::Scan(_)
             | Self::Promote(_) => false,
         }
     }

@@ -3,9 +3,10 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use super::{Acting, Action, Job, Located, Names, Plan, Preflight, Review, Step};
+use super::{Acting, Action, Job, Located, Names, Plan, Preflight, Review, ScanJob, ScanSubject, Step};
 use crate::domain::environment::Variables;
-use crate::inputs::ClusterEndpoint;
+use crate::domain::scan::History;
+use crate::inputs::{BlockingSeverity, ClusterEndpoint};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,6 +162,31 @@ fn limit(limit: Duration) -> String {
     }
 }
 
+impl fmt::Display for ScanJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let commits = if self.options.history == History::Full { "all commits" } else { "new commits" };
+        match &self.what {
+            ScanSubject::Source { secrets, dependencies, .. } => {
+                let parts = [(*dependencies, "dependencies and licences"), (*secrets, commits)];
+                let parts: Vec<_> = parts.into_iter().filter(|(on, _)| *on).map(|(_, part)| part).collect();
+                write!(f, "scan {}", parts.join(", and "))?;
+            }
+            ScanSubject::Reports(directory) => write!(f, "judge what was found, in {directory}")?,
+            ScanSubject::Recorded(_) => f.write_str("scan the recorded digests, all platforms")?,
+            ScanSubject::Images(images) => {
+                let names: Vec<_> = images.iter().map(ToString::to_string).collect();
+                write!(f, "scan {}, all platforms", names.join(", "))?;
+            }
+        }
+        match self.options.blocking_severity {
+            BlockingSeverity::Off => f.write_str("; no finding blocks")?,
+            BlockingSeverity::Critical => f.write_str("; critical findings block")?,
+            severity => write!(f, "; findings from {severity} on block")?,
+        }
+        self.beside.as_ref().map_or(Ok(()), |target| write!(f, "; begins with {target}"))
+    }
+}
+
 impl fmt::Display for Preflight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = vec![];
@@ -202,6 +228,7 @@ impl fmt::Display for Job {
                 write!(f, "make {}", target.target)?;
                 target.time_limit.map_or(Ok(()), |time| write!(f, ", at most {}", limit(time)))
             }
+            Self::Scan(job) => write!(f, "{job}"),
             Self::Images { repository, .. } => write!(f, "record the digests under {repository}"),
             Self::ReleaseCommit { tag, files } => {
                 write!(f, "put the tag {tag} on a child of the commit, with {}", listed(files))

@@ -213,6 +213,21 @@ impl Gate {
         self.start(arguments).end()
     }
 
+    /// Runs `p2p` with these arguments and further inputs to its end.
+    pub(crate) fn run_with_inputs(&self, arguments: &[&str], inputs: &[(&str, &str)]) -> Run {
+        let mut command = Command::new("/usr/bin/env");
+        let name = |name: &str| name.to_uppercase().replace('-', "_");
+        command.args(inputs.iter().map(|(input, value)| format!("INPUT_{}={value}", name(input))));
+        self.start_by(
+            {
+                command.arg(env!("CARGO_BIN_EXE_p2p"));
+                command
+            },
+            arguments,
+        )
+        .end()
+    }
+
     /// Runs `p2p` with these arguments and this umask to its end.
     pub(crate) fn run_with_umask(&self, arguments: &[&str], umask: u32) -> Run {
         let mut shell = Command::new("/bin/sh");

@@ -17,6 +17,7 @@ pub(crate) mod registry;
 pub(crate) mod release;
 pub(crate) mod repository;
 pub(crate) mod runner_reader;
+pub(crate) mod scanners;
 pub(crate) mod server;
 pub(crate) mod sigstore;
 pub(crate) mod tools;

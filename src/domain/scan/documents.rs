@@ -1,0 +1,144 @@
+//! The JSON files that dashboards read. Their names and fields are those of coreeng/p2p.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::findings::{LeakedSecret, Vulnerability};
+use super::outcome::{Scan, ScanGroup, ScanKind, ScannedImage};
+use super::split::Ignored;
+
+impl Scan {
+    /// The findings: `source-security-findings.json` or `image-security-findings.json`.
+    pub fn document(&self) -> Json {
+        let mut document = Map::new();
+        let groups = || self.groups.iter();
+        match self.kind {
+            ScanKind::Source => {
+                let active =
+                    |list: fn(&ScanGroup) -> Json| groups().map(list).next().unwrap_or_else(|| json!([]));
+                document.insert(
+                    "vulnerabilities".into(),
+                    active(|group| json!(group.judged.active.vulnerabilities)),
+                );
+                document.insert("licenses".into(), active(|group| json!(group.judged.active.licenses)));
+                document.insert("secrets".into(), active(|group| json!(group.judged.active.secrets)));
+            }
+            ScanKind::Images => {
+                let rows: Vec<_> = groups().flat_map(vulnerability_rows).collect();
+                document.insert("vulnerabilities".into(), json!(rows));
+                let secrets = groups()
+                    .flat_map(|group| group.judged.active.secrets.iter().map(|row| secret_row(group, row)));
+                document.insert("secrets".into(), json!(secrets.collect::<Vec<_>>()));
+            }
+        }
+        if groups().any(|group| group.judged.has_rules) {
+            document.insert("ignored".into(), self.ignored());
+        }
+        Json::Object(document)
+    }
+
+    fn ignored(&self) -> Json {
+        let groups = || self.groups.iter();
+        let of_image = |group: &ScanGroup, mut row: Json| {
+            if self.kind == ScanKind::Images {
+                row["image"] = json!(group.image);
+                row["fullRef"] = json!(group.reference);
+            }
+            row
+        };
+        let vulnerabilities = groups().flat_map(|group| {
+            group.judged.vulnerabilities.iter().map(move |ignored| {
+                let row = match self.kind {
+                    ScanKind::Source => json!(ignored.finding),
+                    ScanKind::Images => vulnerability_row(group, &ignored.finding, &ignored.finding.package),
+                };
+                of_image(group, with_reason(row, ignored))
+            })
+        });
+        let secrets = groups().flat_map(|group| {
+            group.judged.secrets.iter().map(move |ignored| {
+                let row = match self.kind {
+                    ScanKind::Source => json!(ignored.finding),
+                    ScanKind::Images => secret_row(group, &ignored.finding),
+                };
+                of_image(group, with_reason(row, ignored))
+            })
+        });
+        json!({"vulnerabilities": vulnerabilities.collect::<Vec<_>>(), "secrets": secrets.collect::<Vec<_>>()})
+    }
+}
+
+fn with_reason<T>(mut row: Json, ignored: &Ignored<T>) -> Json {
+    row["ignore"] = json!({ "reason": ignored.reason });
+    if let Some(day) = ignored.expires {
+        row["ignore"]["expires"] = json!(day.to_string());
+    }
+    row
+}
+
+/// One row for all packages that share a vulnerability, a version and a fix.
+fn vulnerability_rows(group: &ScanGroup) -> Vec<Json> {
+    let mut rows: BTreeMap<_, (usize, &Vulnerability, Vec<&str>)> = BTreeMap::new();
+    for (position, found) in group.judged.active.vulnerabilities.iter().enumerate() {
+        let key = (found.severity, &found.installed, &found.fixed, &found.id, &found.source);
+        let (_, _, packages) = rows.entry(key).or_insert((position, found, Vec::new()));
+        if !packages.contains(&found.package.as_str()) {
+            packages.push(&found.package);
+        }
+    }
+    let mut rows: Vec<_> = rows.into_values().collect();
+    rows.sort_by_key(|(position, ..)| *position);
+    rows.into_iter()
+        .map(|(_, found, packages)| vulnerability_row(group, found, &packages.join(", ")))
+        .collect()
+}
+
+fn vulnerability_row(group: &ScanGroup, found: &Vulnerability, package: &str) -> Json {
+    json!({
+        "severity": found.severity,
+        "installed": found.installed,
+        "fixed": found.fixed,
+        "cve": found.id,
+        "cveUrl": found.url,
+        "source": found.source,
+        "isBlocking": found.blocking,
+        "shortName": group.image,
+        "package": package,
+        "id": found.id,
+        "image": group.image,
+    })
+}
+
+fn secret_row(group: &ScanGroup, found: &LeakedSecret) -> Json {
+    json!({
+        "id": found.id,
+        "detector": found.detector,
+        "status": found.status,
+        "layer": found.layer.as_deref().unwrap_or("-"),
+        "path": found.file.as_deref().unwrap_or("-"),
+        "isBlocking": found.blocking,
+        "blocking": found.blocking,
+        "shortName": group.image,
+        "image": group.image,
+    })
+}
+
+/// `manifest.json` of the reports of images.
+pub fn manifest(stage: &str, images: &[ScannedImage]) -> Json {
+    let mut images: Vec<_> = images.iter().collect();
+    images.sort_by_key(|image| (&image.reference, &image.platform, &image.digest));
+    let reports: Vec<_> = images
+        .into_iter()
+        .map(|image| {
+            json!({
+                "imageRef": image.reference,
+                "platform": image.platform,
+                "digest": image.digest,
+                "vulnerabilityReport": image.files[0],
+                "secretReport": image.files[1],
+            })
+        })
+        .collect();
+    json!({"schemaVersion": 1, "stage": stage, "reports": reports})
+}

@@ -1,0 +1,258 @@
+//! The file `.p2p-security-ignore.yaml`: findings that the team knows of. Anything that is wrong with the file is an
+//! error, because a rule that nobody understands must not weaken the policy.
+
+use jiff::civil::Date;
+use sys::error::{Exit, Help};
+use sys::yaml::{self, Node, NodeContent};
+
+/// The name of the file.
+pub const FILE_NAME: &str = ".p2p-security-ignore.yaml";
+
+/// An ignore file that cannot be obeyed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}, line {line}, column {column}: {problem}")]
+pub struct IgnoreError {
+    /// The file, relative to the root of the repository.
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// Counted from 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+impl Help for IgnoreError {
+    fn help(&self) -> Option<String> {
+        Some("correct the file: docs/scans.md has an example with every key; nothing was ignored".to_owned())
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoreFile {
+    /// Where it is, relative to the root of the repository.
+    pub(super) name: String,
+    /// The directory that its rules about the source are for: empty, or with a slash at its end.
+    pub(super) directory: String,
+    pub(super) source: Entries,
+    /// The entries of each image, by the image's name.
+    pub(super) images: Vec<(String, Entries)>,
+}
+
+/// The entries of the source, or of one image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Entries {
+    pub(super) vulnerabilities: Vec<Entry>,
+    pub(super) secrets: Vec<Entry>,
+}
+
+/// One rule: the findings with this id, and with this package and one of these paths if it names some.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) id: String,
+    pub(super) reason: String,
+    pub(super) package: Option<String>,
+    pub(super) paths: Option<Vec<String>>,
+    /// The last day on which it holds.
+    pub(super) expires: Option<Date>,
+    /// Its line in the file.
+    pub(super) line: usize,
+}
+
+impl IgnoreFile {
+    /// Reads the file `name`, a path relative to the root of the repository.
+    ///
+    /// # Errors
+    /// For text that is no YAML, for another version, and for every key, value, date or path that is not right.
+    pub fn parse(name: &str, text: &str) -> Result<Self, IgnoreError> {
+        let reader = Reader { file: name };
+        let root = yaml::parse(text).map_err(|error| IgnoreError {
+            file: name.to_owned(),
+            line: error.line,
+            column: error.column,
+            problem: error.problem,
+        })?;
+        let fields = reader.map(&root, "the file", &["version", "source", "images"])?;
+        match fields.get("version").map(|node| (&node.content, node)) {
+            Some((NodeContent::Text { text, plain: true }, _)) if text == "1" => {}
+            Some((_, node)) => return Err(reader.wrong(node, "`version` must be the number 1")),
+            None => return Err(reader.wrong(&root, "`version: 1` is missing")),
+        }
+        let source = match fields.get("source") {
+            None => Entries::default(),
+            Some(node) => {
+                let fields = reader.map(node, "`source`", &["vulnerabilities", "secrets"])?;
+                reader.entries(fields, true)?
+            }
+        };
+        let images = reader.list(fields.get("images"), "`images`", |node| {
+            let fields = reader.map(node, "an image", &["name", "vulnerabilities", "secrets"])?;
+            let name = reader.required(node, fields, "name", "an image")?;
+            Ok((name, reader.entries(fields, false)?))
+        })?;
+        let directory = name.strip_suffix(FILE_NAME).unwrap_or_default().to_owned();
+        Ok(Self { name: name.to_owned(), directory, source, images })
+    }
+}
+
+/// Reads the parts of one file.
+struct Reader<'a> {
+    file: &'a str,
+}
+
+/// A map whose keys are known.
+#[derive(Clone, Copy)]
+struct Fields<'a>(&'a [(String, Node)]);
+
+impl<'a> Fields<'a> {
+    fn get(self, key: &str) -> Option<&'a Node> {
+        self.0.iter().find(|(name, _)| name == key).map(|(_, node)| node)
+    }
+}
+
+impl Reader<'_> {
+    fn wrong(&self, node: &Node, problem: impl Into<String>) -> IgnoreError {
+        self.wrong_at((node.line, node.column), problem)
+    }
+
+    fn wrong_at(&self, (line, column): (usize, usize), problem: impl Into<String>) -> IgnoreError {
+        IgnoreError { file: self.file.to_owned(), line, column, problem: problem.into() }
+    }
+
+    fn map<'a>(&self, node: &'a Node, what: &str, known: &[&str]) -> Result<Fields<'a>, IgnoreError> {
+        let keys = known.join("`, `");
+        let entries = node.entries();
+        let entries =
+            entries.ok_or_else(|| self.wrong(node, format!("{what} must be a map with `{keys}`")))?;
+        for (name, node) in entries {
+            if !known.contains(&name.as_str()) {
+                let at = node.key.unwrap_or((node.line, node.column));
+                return Err(
+                    self.wrong_at(at, format!("{what} has an unknown key {name:?}; the keys are `{keys}`"))
+                );
+            }
+        }
+        Ok(Fields(entries))
+    }
+
+    /// The items of a list that may be missing, but not empty of a value.
+    fn list<T>(
+        &self,
+        node: Option<&Node>,
+        what: &str,
+        item: impl FnMut(&Node) -> Result<T, IgnoreError>,
+    ) -> Result<Vec<T>, IgnoreError> {
+        let Some(node) = node else { return Ok(Vec::new()) };
+        let items = node.items().ok_or_else(|| self.wrong(node, format!("{what} must be a list")))?;
+        items.iter().map(item).collect()
+    }
+
+    fn entries(&self, fields: Fields<'_>, source: bool) -> Result<Entries, IgnoreError> {
+        let vulnerabilities = if source {
+            ["id", "reason", "package", "paths", "expires"].as_slice()
+        } else {
+            &["id", "reason", "package", "expires"]
+        };
+        let secrets = ["id", "reason", "path", "expires"].as_slice();
+        let read = |key: &str, known: &[&str]| {
+            self.list(fields.get(key), &format!("`{key}`"), |node| self.entry(node, known, source))
+        };
+        Ok(Entries {
+            vulnerabilities: read("vulnerabilities", vulnerabilities)?,
+            secrets: read("secrets", secrets)?,
+        })
+    }
+
+    fn entry(&self, node: &Node, known: &[&str], source: bool) -> Result<Entry, IgnoreError> {
+        let fields = self.map(node, "an entry", known)?;
+        let path = |node: &Node| if source { self.path(node) } else { self.text(node, "`path`") };
+        let paths = match (fields.get("paths"), fields.get("path")) {
+            (Some(node), _) => Some(self.list(Some(node), "`paths`", path)?),
+            (None, Some(node)) => Some(vec![path(node)?]),
+            (None, None) => None,
+        };
+        Ok(Entry {
+            id: self.required(node, fields, "id", "an entry")?,
+            reason: self.required(node, fields, "reason", "an entry")?,
+            package: fields.get("package").map(|node| self.text(node, "`package`")).transpose()?,
+            paths,
+            expires: fields.get("expires").map(|node| self.date(node)).transpose()?,
+            line: node.line,
+        })
+    }
+
+    fn required(
+        &self,
+        node: &Node,
+        fields: Fields<'_>,
+        key: &str,
+        what: &str,
+    ) -> Result<String, IgnoreError> {
+        match fields.get(key) {
+            Some(node) => self.text(node, &format!("`{key}`")),
+            None => Err(self.wrong(node, format!("{what} lacks `{key}`"))),
+        }
+    }
+
+    fn text(&self, node: &Node, what: &str) -> Result<String, IgnoreError> {
+        let text = node.text().map(str::trim).filter(|text| !text.is_empty());
+        let text =
+            text.ok_or_else(|| self.wrong(node, format!("{what} must be a text that is not empty")))?;
+        if matches!(&node.content, NodeContent::Text { text, plain: true } if is_other_type(text)) {
+            return Err(self.wrong(node, format!("{what} must be a text: write it in quotes")));
+        }
+        Ok(text.to_owned())
+    }
+
+    fn date(&self, node: &Node) -> Result<Date, IgnoreError> {
+        let digits = |text: &str| {
+            text.len() == 10
+                && text.bytes().enumerate().all(|(at, byte)| match at {
+                    4 | 7 => byte == b'-',
+                    _ => byte.is_ascii_digit(),
+                })
+        };
+        let date = node.text().filter(|text| digits(text)).and_then(|text| text.parse().ok());
+        date.ok_or_else(|| self.wrong(node, "`expires` must be a day of the calendar, such as 2027-01-31"))
+    }
+
+    /// A path relative to the file's directory.
+    fn path(&self, node: &Node) -> Result<String, IgnoreError> {
+        let text = self.text(node, "a path")?;
+        let mut parts: Vec<&str> = Vec::new();
+        let leaves = || {
+            self.wrong(
+                node,
+                "a path must stay below the directory of the file: no `..` out of it, no `/` first",
+            )
+        };
+        if text.starts_with('/') {
+            return Err(leaves());
+        }
+        for part in text.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => drop(parts.pop().ok_or_else(leaves)?),
+                part => parts.push(part),
+            }
+        }
+        Ok(parts.join("/"))
+    }
+}
+
+/// Whether YAML takes a scalar without quotes for a number or a truth value.
+fn is_other_type(text: &str) -> bool {
+    let word = text.to_ascii_lowercase();
+    let number = || {
+        let digits = word.trim_start_matches(['-', '+']).replace('_', "");
+        let based = digits.strip_prefix("0x").is_some_and(|hex| u128::from_str_radix(hex, 16).is_ok())
+            || digits.strip_prefix("0o").is_some_and(|octal| u128::from_str_radix(octal, 8).is_ok());
+        based || digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && digits.parse::<f64>().is_ok()
+    };
+    matches!(word.as_str(), "true" | "false" | "yes" | "no" | "on" | "off") || number()
+}

@@ -1,0 +1,18 @@
+//! Pure: what scanners found, what the team ignores, and what the policy says of the rest. docs/design/scans.md
+//! explains the parts. No files, no programs, no clock.
+
+mod documents;
+mod findings;
+mod ignore;
+mod options;
+mod outcome;
+mod severity;
+mod split;
+
+pub use documents::manifest;
+pub use findings::{LeakedSecret, License, ScanFindings, Vulnerability};
+pub use ignore::{FILE_NAME, IgnoreError, IgnoreFile};
+pub use options::{History, ScanOptions};
+pub use outcome::{Database, Scan, ScanGroup, ScanKind, ScannedImage, Totals};
+pub use severity::{Risk, Severity};
+pub use split::{IgnoreRules, Ignored, Judged, Scope};

@@ -1,0 +1,230 @@
+//! What a scan came to.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::findings::Vulnerability;
+use super::severity::{Risk, Severity};
+use super::split::Judged;
+use crate::inputs::BlockingSeverity;
+
+/// What was scanned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScanKind {
+    /// The source of the repository.
+    Source,
+    /// Images.
+    Images,
+}
+
+/// The database of vulnerabilities.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Database {
+    /// When it was made, RFC 3339.
+    pub updated: String,
+    /// Its age in hours.
+    pub hours: i64,
+}
+
+/// One platform of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ScannedImage {
+    /// The image's name, as `image-names` lists it.
+    pub name: String,
+    /// Where it is: with the tag, where it has one.
+    pub reference: String,
+    /// `linux/amd64`.
+    pub platform: String,
+    /// The digest of this platform's manifest.
+    pub digest: String,
+    /// The reports, below the directory of the scan.
+    pub files: [String; 2],
+}
+
+/// The findings of the source, or of one image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScanGroup {
+    /// The image's name; empty for the source.
+    pub image: String,
+    /// Where the image is.
+    pub reference: String,
+    /// Its platforms.
+    pub platforms: Vec<String>,
+    /// What was found.
+    pub judged: Judged,
+}
+
+/// How much was found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Vulnerabilities.
+    pub vulnerability_total: usize,
+    /// Those that block.
+    pub vulnerability_blocking: usize,
+    /// Restricted and forbidden licences.
+    pub license_total: usize,
+    /// Secrets.
+    pub secret_total: usize,
+    /// Those that block.
+    pub secret_blocking: usize,
+    /// What the ignore files cover.
+    pub ignored: usize,
+}
+
+/// What a scan came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// What was scanned.
+    pub kind: ScanKind,
+    /// Which commits were searched for secrets, or which stage the images belong to.
+    pub range: String,
+    /// From which severity on findings block.
+    pub threshold: BlockingSeverity,
+    /// The database, where Trivy ran.
+    pub database: Option<Database>,
+    /// The findings.
+    pub groups: Vec<ScanGroup>,
+    /// The platforms of images.
+    pub images: Vec<ScannedImage>,
+    /// Why the scan is not complete, if it is not.
+    pub failures: Vec<String>,
+    /// The directory with the reports.
+    pub directory: String,
+}
+
+impl Scan {
+    /// `ok`, or `failed` where a scanner failed or something was not scanned.
+    pub fn status(&self) -> &'static str {
+        if self.failures.is_empty() { "ok" } else { "failed" }
+    }
+
+    /// The name of the file with its findings.
+    pub fn file(&self) -> &'static str {
+        match self.kind {
+            ScanKind::Source => "source-security-findings.json",
+            ScanKind::Images => "image-security-findings.json",
+        }
+    }
+
+    /// The name of the file with its text.
+    pub fn report(&self) -> &'static str {
+        match self.kind {
+            ScanKind::Source => "source-security-report.md",
+            ScanKind::Images => "image-security-report.md",
+        }
+    }
+
+    /// The greatest risk that was found.
+    pub fn risk(&self) -> Risk {
+        if !self.failures.is_empty() {
+            return Risk::Unknown;
+        }
+        self.groups.iter().map(|group| group.judged.active.risk()).min().unwrap_or(Risk::Ok)
+    }
+
+    /// How much was found.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for Judged { active, vulnerabilities, secrets, .. } in self.groups.iter().map(|group| &group.judged) {
+            totals.vulnerability_total += active.vulnerabilities.len();
+            totals.vulnerability_blocking +=
+                active.vulnerabilities.iter().filter(|found| found.blocking).count();
+            totals.license_total += active.licenses.len();
+            totals.secret_total += active.secrets.len();
+            totals.secret_blocking += active.secrets.iter().filter(|found| found.blocking).count();
+            totals.ignored += vulnerabilities.len() + secrets.len();
+        }
+        totals
+    }
+
+    /// The vulnerabilities of each severity, the gravest first.
+    pub fn by_severity(&self) -> [usize; 5] {
+        let all = || self.groups.iter().flat_map(|group| &group.judged.active.vulnerabilities);
+        Severity::ALL.map(|severity| all().filter(|found| found.severity == severity).count())
+    }
+
+    /// The findings that block, in a line each.
+    pub fn blocking(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for ScanGroup { image, judged, .. } in &self.groups {
+            let of = if image.is_empty() { String::new() } else { format!(" of {image}") };
+            for found in judged.active.vulnerabilities.iter().filter(|found| found.blocking) {
+                lines.push(format!("{}{of}", found.sentence()));
+            }
+            for found in judged.active.secrets.iter().filter(|found| found.blocking) {
+                let file = found.file.as_deref().unwrap_or("an unknown file");
+                let line = found.line.map_or_else(String::new, |line| format!(":{line}"));
+                lines.push(format!(
+                    "{} secret {} ({}) in {file}{line}{of}",
+                    found.status, found.id, found.detector
+                ));
+            }
+        }
+        lines
+    }
+
+    /// What the ignore files have to say.
+    pub fn notices(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().flat_map(|group| &group.judged.notices).map(String::as_str)
+    }
+}
+
+impl Vulnerability {
+    /// It in one line.
+    pub fn sentence(&self) -> String {
+        let Self { id, package, installed, fixed, source, .. } = self;
+        let version = if installed == "-" { package.clone() } else { format!("{package} {installed}") };
+        let fix = if fixed == "-" { String::new() } else { format!(", fixed in {fixed}") };
+        let line = self.line.map_or_else(String::new, |line| format!(":{line}"));
+        let text = format!("{} {id} in {version}{fix} ({source}{line})", self.severity.word());
+        text.replace(['\n', '\r'], " ")
+    }
+}
+
+/// What a later job may want to know, under the names of coreeng/p2p's outputs.
+impl Serialize for Scan {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (totals, file) = (self.totals(), |name| format!("{}/{name}", self.directory));
+        let fields = json!({
+            "kind": self.kind,
+            "scan-status": self.status(),
+            "security-risk": self.risk(),
+            "vulnerability-total": totals.vulnerability_total,
+            "vulnerability-blocking": totals.vulnerability_blocking,
+            "license-total": totals.license_total,
+            "secret-total": totals.secret_total,
+            "secret-blocking": totals.secret_blocking,
+            "ignored": totals.ignored,
+            "blocking-severity": self.threshold,
+            "range": self.range,
+            "database": self.database,
+            "failures": self.failures,
+            "directory": self.directory,
+            "json-file": file(self.file()),
+            "report-file": file(self.report()),
+        });
+        fields.serialize(serializer)
+    }
+}
+
+/// In one line, for the log.
+impl std::fmt::Display for Scan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let totals = self.totals();
+        let counts = Severity::ALL.iter().zip(self.by_severity()).filter(|(_, count)| *count > 0);
+        let counts: Vec<_> =
+            counts.map(|(severity, count)| format!("{count} {}", severity.word().to_lowercase())).collect();
+        let counts = if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) };
+        let blocking = totals.vulnerability_blocking + totals.secret_blocking;
+        write!(f, "risk {}: {} vulnerabilities{counts}", self.risk().word(), totals.vulnerability_total)?;
+        write!(f, ", {} secrets, {blocking} blocking, {} ignored", totals.secret_total, totals.ignored)?;
+        if self.kind == ScanKind::Source {
+            write!(f, ", {} restricted licences", totals.license_total)?;
+        }
+        match &self.database {
+            Some(Database { hours, .. }) => write!(f, "; the database is {hours} h old"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Findings that a rule of an ignore file covers, and the rest.
+
+use jiff::civil::Date;
+
+use super::findings::{LeakedSecret, ScanFindings, Vulnerability};
+use super::ignore::{Entries, Entry, IgnoreFile};
+use crate::inputs::BlockingSeverity;
+
+/// The ignore files that count, and the day.
+#[derive(Debug, Clone)]
+pub struct IgnoreRules {
+    files: Vec<IgnoreFile>,
+    today: Date,
+}
+
+/// What the rules are asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// The source of the repository.
+    Source,
+    /// The image of this name.
+    Image(&'a str),
+}
+
+/// An ignored finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored<T> {
+    /// The finding.
+    pub finding: T,
+    /// Why the team ignores it.
+    pub reason: String,
+    /// The last day on which it is ignored.
+    pub expires: Option<Date>,
+}
+
+/// Findings after the ignore files and the policy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// What counts.
+    pub active: ScanFindings,
+    /// What does not.
+    pub vulnerabilities: Vec<Ignored<Vulnerability>>,
+    /// The same for secrets.
+    pub secrets: Vec<Ignored<LeakedSecret>>,
+    /// Whether there is an ignore file at all.
+    pub has_rules: bool,
+    /// Rules that have expired, or cover nothing.
+    pub notices: Vec<String>,
+}
+
+/// What a rule looks at.
+struct Look<'a> {
+    id: &'a str,
+    package: Option<&'a str>,
+    path: &'a str,
+}
+
+/// The rules about one kind of finding in one scope, and which of them covered something.
+struct Rules<'a> {
+    entries: Vec<(&'a IgnoreFile, &'a Entry, bool)>,
+    today: Date,
+    scope: Scope<'a>,
+}
+
+impl IgnoreRules {
+    /// The rules of these files on this day.
+    pub fn new(files: Vec<IgnoreFile>, today: Date) -> Self {
+        Self { files, today }
+    }
+
+    /// Splits findings into those that count and those that a rule covers. `complete` says whether everything was
+    /// scanned, so that a rule about a secret that covers nothing is worth a notice.
+    pub fn judge(
+        &self,
+        mut findings: ScanFindings,
+        scope: Scope<'_>,
+        threshold: BlockingSeverity,
+        complete: bool,
+    ) -> Judged {
+        findings.arrange(threshold);
+        let mut of_vulnerabilities = self.rules(scope, |entries| &entries.vulnerabilities);
+        let mut of_secrets = self.rules(scope, |entries| &entries.secrets);
+        let mut judged = Judged { has_rules: !self.files.is_empty(), ..Judged::default() };
+        judged.active.licenses = findings.licenses;
+        for finding in findings.vulnerabilities {
+            let Vulnerability { id, package, source, .. } = &finding;
+            match of_vulnerabilities.find(&Look { id, package: Some(package), path: source }) {
+                None => judged.active.vulnerabilities.push(finding),
+                Some(entry) => {
+                    judged.vulnerabilities.push(entry.ignored(Vulnerability { blocking: false, ..finding }));
+                }
+            }
+        }
+        for finding in findings.secrets {
+            let path = finding.file.as_deref().unwrap_or_default();
+            match of_secrets.find(&Look { id: &finding.id, package: None, path }) {
+                None => judged.active.secrets.push(finding),
+                Some(entry) => {
+                    judged.secrets.push(entry.ignored(LeakedSecret { blocking: false, ..finding }));
+                }
+            }
+        }
+        judged.notices.extend(of_vulnerabilities.notices(true));
+        judged.notices.extend(of_secrets.notices(complete));
+        judged
+    }
+
+    fn rules<'a>(&'a self, scope: Scope<'a>, kind: impl Fn(&'a Entries) -> &'a [Entry]) -> Rules<'a> {
+        let mut rules = Vec::new();
+        for file in &self.files {
+            let entries: Vec<&Entries> = match scope {
+                Scope::Source => vec![&file.source],
+                Scope::Image(image) => {
+                    file.images.iter().filter(|(name, _)| name == image).map(|(_, entries)| entries).collect()
+                }
+            };
+            rules.extend(entries.into_iter().flat_map(&kind).map(|entry| (file, entry, false)));
+        }
+        Rules { entries: rules, today: self.today, scope }
+    }
+}
+
+impl<'a> Rules<'a> {
+    /// The first rule that covers a finding. All that do count as used.
+    fn find(&mut self, look: &Look<'_>) -> Option<&'a Entry> {
+        let (today, scope) = (self.today, self.scope);
+        let mut found = None;
+        for (file, entry, used) in &mut self.entries {
+            if !entry.expired(today) && entry.covers(file, look, scope) {
+                *used = true;
+                found = found.or(Some(*entry));
+            }
+        }
+        found
+    }
+
+    fn notices(&self, complete: bool) -> impl Iterator<Item = String> + '_ {
+        self.entries.iter().filter_map(move |(file, entry, used)| {
+            let (at, id) = (format!("{}, line {}", file.name, entry.line), &entry.id);
+            match entry.expires.filter(|_| entry.expired(self.today)) {
+                Some(day) => Some(format!("{at}: the entry for {id} expired on {day} and no longer applies")),
+                None if *used || !complete => None,
+                None => {
+                    Some(format!("{at}: the entry for {id} matches no finding; remove it if it is obsolete"))
+                }
+            }
+        })
+    }
+}
+
+impl Entry {
+    fn expired(&self, today: Date) -> bool {
+        self.expires.is_some_and(|last| last < today)
+    }
+
+    fn covers(&self, file: &IgnoreFile, look: &Look<'_>, scope: Scope<'_>) -> bool {
+        // Rules about the source hold below the directory of their file.
+        let path = match scope {
+            Scope::Source => look.path.strip_prefix(&file.directory),
+            Scope::Image(_) => Some(look.path),
+        };
+        path.is_some_and(|path| {
+            self.id == look.id
+                && self.package.as_deref().is_none_or(|package| Some(package) == look.package)
+                && self.paths.as_ref().is_none_or(|paths| paths.iter().any(|known| known == path))
+        })
+    }
+
+    fn ignored<T>(&self, finding: T) -> Ignored<T> {
+        Ignored { finding, reason: self.reason.clone(), expires: self.expires }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! What can go wrong with a scanner. No message quotes what a scanner found, which may be secret.
+
+use std::path::PathBuf;
+
+use oci::Digest;
+use sys::error::{Exit, FileError, Help};
+use sys::process::ProcessError;
+
+/// Why there is no scanner, or no complete result of one.
+#[derive(Debug, thiserror::Error)]
+pub enum ScannerError {
+    /// The file that an environment names is no program.
+    #[error("`{key}` is {}, which is not the absolute path of an executable file", path.display())]
+    NotAProgram {
+        /// The key of the environment.
+        key: &'static str,
+        /// Its value.
+        path: PathBuf,
+    },
+    /// The scanner is not released for this machine.
+    #[error("p2p knows no release of {scanner} for {platform}")]
+    NoRelease {
+        /// The program.
+        scanner: &'static str,
+        /// The machine.
+        platform: String,
+    },
+    /// The scanner could not be fetched.
+    #[error("cannot fetch {file} from {server}: {reason}")]
+    Fetch {
+        /// The archive.
+        file: String,
+        /// The server, without the rest of the address.
+        server: String,
+        /// Why.
+        reason: String,
+    },
+    /// The file is not the one that was released.
+    #[error("{file} from {server} is not what was released: its hash is {got}, expected {expected}")]
+    Hash {
+        /// The archive.
+        file: String,
+        /// The server.
+        server: String,
+        /// Its hash.
+        got: Digest,
+        /// The hash in p2p's list.
+        expected: Digest,
+    },
+    /// The archive holds no such program.
+    #[error("{file} holds no program {program} that can be unpacked: {reason}")]
+    Archive {
+        /// The archive.
+        file: String,
+        /// The program.
+        program: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// The scanner failed.
+    #[error("{scanner} failed: {reason}")]
+    Failed {
+        /// The program.
+        scanner: &'static str,
+        /// How it ended, and the end of what it wrote to standard error.
+        reason: String,
+        /// Whether it ran into its time limit.
+        timed_out: bool,
+    },
+    /// The database of vulnerabilities is missing.
+    #[error("there is no database of vulnerabilities: {reason}")]
+    Database {
+        /// Why.
+        reason: String,
+    },
+    /// The database is too old.
+    #[error("the database of vulnerabilities is of {updated}, {hours} h old, and the limit is {limit} h")]
+    Old {
+        /// When it was made.
+        updated: String,
+        /// Its age.
+        hours: i64,
+        /// The greatest age.
+        limit: u64,
+    },
+    /// What the scanner wrote is not complete.
+    #[error("the output of {scanner} cannot be read: {problem}")]
+    Output {
+        /// The program, or the file.
+        scanner: String,
+        /// What is wrong, without the text.
+        problem: String,
+    },
+    /// The system refused a file.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl ScannerError {
+    /// A process that failed. The end of its standard error is shown without `secrets`.
+    pub(super) fn process(scanner: &'static str, error: &ProcessError, secrets: &[String]) -> Self {
+        let timed_out = matches!(error, ProcessError::TimedOut { .. });
+        let mut reason = error.to_string();
+        for secret in secrets {
+            reason = reason.replace(secret.as_str(), "***");
+        }
+        Self::Failed { scanner, reason, timed_out }
+    }
+}
+
+impl Help for ScannerError {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::NotAProgram { key, .. } => {
+                format!("correct the key `{key}` of the environment, or leave it out")
+            }
+            Self::NoRelease { scanner, .. } => {
+                format!("install {scanner}, and name it by the key `{scanner}-path` of the environment")
+            }
+            Self::Fetch { .. } => {
+                "give the key `scanner-base-url` (a mirror of GitHub's releases), or install the \
+                                   scanners on the runner and give `trivy-path` and `trufflehog-path`"
+                    .to_owned()
+            }
+            Self::Hash { .. } | Self::Archive { .. } => {
+                "the mirror or the network changed the file: find out why before you use it".to_owned()
+            }
+            Self::Database { .. } => {
+                "check the network of the runner, or give the key `scan-db` (an OCI reference of \
+                                      a mirror); docs/scans.md says more"
+                    .to_owned()
+            }
+            Self::Old { .. } => {
+                "update the mirror that `scan-db` names, or allow more by the key `scan-db-max-age`"
+                    .to_owned()
+            }
+            Self::Failed { timed_out: true, .. } => "give it more time by the input `timeout`".to_owned(),
+            Self::File(error) => return error.help(),
+            Self::Failed { .. } | Self::Output { .. } => {
+                "run `p2p scan` by hand to repeat it; nothing is promoted after an incomplete scan".to_owned()
+            }
+        })
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NotAProgram { .. } => Exit::Usage,
+            Self::Failed { timed_out: true, .. } => Exit::TimedOut,
+            Self::Fetch { .. } | Self::Database { .. } | Self::NoRelease { .. } => Exit::Unavailable,
+            Self::File(error) => error.exit(),
+            _ => Exit::Failed,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! SARIF 2.1.0, the format of other scanners
+//! (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>).
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::error::ScannerError;
+use super::trivy::position;
+use crate::domain::scan::{Severity, Vulnerability};
+
+/// Reads the findings of a file. Paths of findings are relative to `root` or lie below it; `directory` is where the
+/// scanner ran, relative to `root`.
+///
+/// # Errors
+/// When the file is no SARIF 2.1.0, or says that the scanner failed.
+pub fn read(
+    name: &str,
+    text: &[u8],
+    root: &Path,
+    directory: &Path,
+) -> Result<Vec<Vulnerability>, ScannerError> {
+    let wrong = |problem: String| ScannerError::Output { scanner: name.to_owned(), problem };
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let log: Value = serde_json::from_slice(text).map_err(|error| wrong(position(&error)))?;
+    if log["version"] != "2.1.0" {
+        return Err(wrong("it is not SARIF 2.1.0".to_owned()));
+    }
+    let runs = log["runs"].as_array().ok_or_else(|| wrong("it has no `runs`".to_owned()))?;
+    let mut findings = Vec::new();
+    for run in runs {
+        let tool = run["tool"]["driver"]["name"].as_str().unwrap_or("unknown");
+        if list(&run["invocations"]).any(|call| call["executionSuccessful"] == Value::Bool(false)) {
+            return Err(wrong(format!("it says that {tool} failed")));
+        }
+        // A run without results has not looked for any.
+        let results = run["results"].as_array().ok_or_else(|| wrong(format!("{tool} has no `results`")))?;
+        findings.extend(results.iter().filter_map(|result| {
+            let rule = rule(run, result);
+            let (source, line) = place(run, result, root, directory);
+            Some(Vulnerability {
+                id: id(result, rule)?,
+                package: tool.to_owned(),
+                installed: "-".to_owned(),
+                fixed: "-".to_owned(),
+                severity: severity(result, rule)?,
+                url: link(rule),
+                source,
+                line,
+                blocking: false,
+            })
+        }));
+    }
+    Ok(findings)
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// The rule of a result: by its index, else by its id.
+fn rule<'a>(run: &'a Value, result: &'a Value) -> &'a Value {
+    let reference = &result["rule"];
+    let tool = &run["tool"];
+    let component =
+        reference["toolComponent"]["index"].as_u64().and_then(|index| usize::try_from(index).ok());
+    let component = component.map_or(&tool["driver"], |index| &tool["extensions"][index]);
+    let index = result["ruleIndex"].as_u64().or(reference["index"].as_u64());
+    let by_index = index.and_then(|index| component["rules"].get(usize::try_from(index).ok()?));
+    let id = result["ruleId"].as_str().or(reference["id"].as_str());
+    let by_id = || {
+        let all = std::iter::once(&tool["driver"]).chain(list(&tool["extensions"]));
+        all.flat_map(|component| list(&component["rules"]))
+            .find(|rule| id.is_some() && rule["id"].as_str() == id)
+    };
+    by_index.or_else(by_id).unwrap_or(&Value::Null)
+}
+
+/// What identifies the finding; none of what is no finding: what passed, was there before and is gone, or is
+/// suppressed in the code.
+fn id(result: &Value, rule: &Value) -> Option<String> {
+    let failed = result["kind"].as_str().is_none_or(|kind| kind == "fail");
+    let there = result["baselineState"].as_str() != Some("absent");
+    let suppressed = list(&result["suppressions"])
+        .any(|suppression| suppression["status"].as_str().is_none_or(|status| status == "accepted"));
+    let id = result["ruleId"].as_str().or(result["rule"]["id"].as_str()).or(rule["id"].as_str());
+    (failed && there && !suppressed).then(|| id.unwrap_or("unknown").to_owned())
+}
+
+/// By the score that GitHub reads too, else by the level; none for the level `none`.
+fn severity(result: &Value, rule: &Value) -> Option<Severity> {
+    let score = |at: &Value| match &at["properties"]["security-severity"] {
+        Value::String(text) => text.trim().parse().ok(),
+        value => value.as_f64(),
+    };
+    if let Some(score) = score(result).or_else(|| score(rule)) {
+        return Some(Severity::of_score(score));
+    }
+    let level = result["level"].as_str().or(rule["defaultConfiguration"]["level"].as_str());
+    match level.unwrap_or("warning") {
+        "error" => Some(Severity::High),
+        "note" => Some(Severity::Low),
+        "none" => None,
+        _ => Some(Severity::Medium),
+    }
+}
+
+fn link(rule: &Value) -> String {
+    let link =
+        rule["helpUri"].as_str().filter(|link| link.starts_with("https://") || link.starts_with("http://"));
+    link.unwrap_or_default().to_owned()
+}
+
+/// The file, relative to the root of the repository where it lies below it, and the line.
+fn place(run: &Value, result: &Value, root: &Path, directory: &Path) -> (String, Option<u32>) {
+    let location = list(&result["locations"]).next().unwrap_or(&Value::Null);
+    let location = &location["physicalLocation"];
+    let artifact = &location["artifactLocation"];
+    let artifacts = || run["artifacts"].get(usize::try_from(artifact["index"].as_u64()?).ok()?);
+    let artifact = if artifact["uri"].is_string() {
+        artifact
+    } else {
+        artifacts().map_or(artifact, |at| &at["location"])
+    };
+    let line = location["region"]["startLine"].as_u64().and_then(|line| u32::try_from(line).ok());
+    let Some(uri) = artifact["uri"].as_str() else { return ("-".to_owned(), line) };
+    let base = artifact["uriBaseId"].as_str().and_then(|id| run["originalUriBaseIds"][id]["uri"].as_str());
+    let path =
+        match base.filter(|base| base.starts_with("file:") && !uri.contains(':') && !uri.starts_with('/')) {
+            Some(base) => decoded(&format!("{}/{uri}", base.trim_end_matches('/'))),
+            None => decoded(uri),
+        };
+    (below(&path, root, directory), line.filter(|line| *line > 0))
+}
+
+fn below(path: &str, root: &Path, directory: &Path) -> String {
+    let path = Path::new(path);
+    let relative = match path.strip_prefix(root) {
+        Ok(relative) => relative.to_owned(),
+        Err(_) if path.is_absolute() => path.to_owned(),
+        // A scanner names files as seen from the directory it ran in, and some from the root.
+        Err(_) if root.join(directory).join(path).exists() => directory.join(path),
+        Err(_) => path.to_owned(),
+    };
+    let relative: std::path::PathBuf = relative.components().collect();
+    let text = relative.display().to_string();
+    text.strip_prefix("./").map_or(text.clone(), str::to_owned)
+}
+
+/// The path of a URI, its escapes undone (RFC 3986, section 2.1).
+fn decoded(uri: &str) -> String {
+    let uri = uri.strip_prefix("file://").unwrap_or(uri);
+    let mut bytes = Vec::with_capacity(uri.len());
+    let mut rest = uri.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped =
+            escaped.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! TruffleHog's JSON, one finding a line. It holds the secrets themselves: nothing of a line leaves this file but what
+//! [`read`] takes.
+
+use serde_json::Value;
+
+use super::error::ScannerError;
+use super::trivy::position;
+use crate::domain::scan::LeakedSecret;
+
+/// The longest end of standard error that a message shows, in lines.
+const LAST: usize = 5;
+
+/// The forms of a secret, the longest first.
+fn forms(line: &Value) -> impl Iterator<Item = &str> {
+    ["RawV2", "Raw", "Redacted"]
+        .into_iter()
+        .filter_map(|name| line[name].as_str())
+        .filter(|form| !form.is_empty())
+}
+
+/// Reads the findings. `page` is where files of the repository can be looked at: `https://github.com/acme/shop/blob`.
+///
+/// # Errors
+/// When a line is no finding: a part of the result is missing then.
+pub fn read(output: &[u8], page: Option<&str>) -> Result<Vec<LeakedSecret>, ScannerError> {
+    let lines = output.split(|byte| *byte == b'\n').enumerate();
+    let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
+    lines
+        .map(|(number, line)| {
+            let line: Value = serde_json::from_slice(line).map_err(|error| ScannerError::Output {
+                scanner: "trufflehog".to_owned(),
+                problem: format!("line {}: {}", number + 1, position(&error)),
+            })?;
+            Ok(secret(&line, page))
+        })
+        .collect()
+}
+
+fn secret(line: &Value, page: Option<&str>) -> LeakedSecret {
+    // A path may hold the secret, too.
+    let clean = |text: &str| {
+        forms(line)
+            .filter(|form| form.len() > 3)
+            .fold(text.to_owned(), |text, form| text.replace(form, "***"))
+    };
+    let detector = line["DetectorName"].as_str().filter(|name| !name.is_empty()).unwrap_or("unknown");
+    let data = &line["SourceMetadata"]["Data"];
+    let place = if data["Git"].is_object() { &data["Git"] } else { &data["Docker"] };
+    let text = |name: &str| place[name].as_str().filter(|text| !text.is_empty()).map(clean);
+    let failed = line["VerificationError"].as_str().is_some_and(|error| !error.is_empty());
+    let status = match (line["Verified"] == true, failed) {
+        (true, _) => "verified",
+        (_, true) => "unknown",
+        _ => "unverified",
+    };
+    let (file, commit) = (text("file"), text("commit"));
+    let number = place["line"].as_u64().filter(|number| *number > 0);
+    let url = page.zip(commit.as_deref()).zip(file.as_deref());
+    let url = url.map(|((page, commit), file)| {
+        let line = number.map_or_else(String::new, |number| format!("#L{number}"));
+        format!("{page}/{commit}/{}{line}", encoded(file))
+    });
+    LeakedSecret {
+        id: LeakedSecret::id_of(forms(line).next().unwrap_or(detector)),
+        detector: detector.to_owned(),
+        status: status.to_owned(),
+        file,
+        line: number,
+        commit,
+        layer: text("layer"),
+        url,
+        blocking: false,
+    }
+}
+
+/// A path as a part of an address.
+fn encoded(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+    let escaped = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    path.bytes().map(escaped).collect()
+}
+
+/// Findings without their secrets, one a line.
+pub fn lines(secrets: &[LeakedSecret]) -> Vec<u8> {
+    let lines = secrets.iter().filter_map(|secret| serde_json::to_string(secret).ok());
+    lines.map(|line| line + "\n").collect::<String>().into_bytes()
+}
+
+/// The secrets of an output, as far as it can be read.
+pub(super) fn raw(output: &[u8]) -> Vec<String> {
+    let lines = output.split(|byte| *byte == b'\n');
+    let lines = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    lines.flat_map(|line| forms(&line).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// The messages at the end of standard error: the log is JSON, and other fields than `msg` and `error` may quote the
+/// source.
+pub(super) fn last_words(stderr: &str) -> String {
+    let message = |line: &str| match serde_json::from_str::<Value>(line) {
+        Ok(log) => {
+            let words: Vec<_> = ["msg", "error"].iter().filter_map(|key| log.get(key)?.as_str()).collect();
+            words.join(": ")
+        }
+        Err(_) => line.to_owned(),
+    };
+    let lines: Vec<_> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(LAST)..];
+    last.iter().map(|line| message(line)).collect::<Vec<_>>().join("\n")
+}

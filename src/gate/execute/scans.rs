@@ -1,0 +1,170 @@
+//! Scans under way: they begin beside a target, and a later wave waits for them.
+
+use std::time::Instant;
+
+use tokio::task::JoinHandle;
+
+use super::{Execution, Message, Progress};
+use crate::domain::scan::{Scan, ScanKind};
+use crate::edges::git;
+use crate::edges::scanners::{ScannerSources, Scanners};
+use crate::gate::outcome::Event;
+use crate::gate::plan::{Job, ScanJob, Step};
+use crate::gate::scan::{ScanRun, Scanned};
+use crate::report::scan_text;
+use sys::error::{Exit, Failure, FileError};
+use sys::private;
+use sys::retry::{Policy, Retrying};
+use workflow_commands::{Annotation, Level};
+
+/// How many findings an error lists.
+const LISTED: usize = 10;
+/// How many findings are annotated; GitHub keeps few, and targets have some as well.
+const ANNOTATED: usize = 7;
+
+/// A scan that has begun. It ends when this is dropped.
+pub(super) struct Begun {
+    kind: ScanKind,
+    pub(super) clock: Instant,
+    work: JoinHandle<Scanned>,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.work.abort();
+    }
+}
+
+impl Execution<'_> {
+    /// Begins the scans that run beside the steps of a wave.
+    pub(super) fn begin_scans(&self, wave: &[Step], progress: &mut Progress) {
+        let targets: Vec<_> = wave.iter().filter_map(|step| Some(step.target()?.target.as_str())).collect();
+        let jobs: Vec<ScanJob> = progress
+            .plan
+            .steps
+            .iter()
+            .filter_map(|step| targets.iter().find_map(|target| step.begins_beside(target)))
+            .cloned()
+            .collect();
+        for job in jobs {
+            // What stands in its way is told where the scan is waited for.
+            if let Ok(begun) = self.begin_scan(&job, progress) {
+                progress.scans_begun.push(begun);
+            }
+        }
+    }
+
+    /// When a scan began, if it did.
+    pub(super) fn scan_clock(job: &Job, progress: &Progress) -> Option<Instant> {
+        let Job::Scan(job) = job else { return None };
+        progress.scans_begun.iter().find(|begun| begun.kind == job.kind()).map(|begun| begun.clock)
+    }
+
+    fn begin_scan(&self, job: &ScanJob, progress: &Progress) -> Result<Begun, Failure> {
+        let (run_context, edges) = (self.run_context, self.edges);
+        let paths = &run_context.paths;
+        let scratch = paths.private()?;
+        let sources = ScannerSources {
+            base_url: job.options.base_url.clone(),
+            cache: run_context.scanner_cache.clone(),
+            retrying: Retrying { policy: Policy::default(), watcher: edges.watcher.clone() },
+        };
+        let env = &run_context.env;
+        let at = scratch.path().to_owned();
+        let (server, repository) = (env.get("GITHUB_SERVER_URL"), env.get("GITHUB_REPOSITORY"));
+        let page = server.zip(repository).map(|(server, repository)| format!("{server}/{repository}/blob"));
+        let root = git::toplevel(&paths.directory).unwrap_or(&paths.workspace).to_owned();
+        let run = ScanRun {
+            scanners: Scanners::new(job.options.clone(), sources, env, at, job.time_limit),
+            job: job.clone(),
+            recorded: progress.images(),
+            client: edges.oci.clone(),
+            git: edges.git.clone(),
+            root,
+            directory: paths.directory.clone(),
+            reports: paths.logs.join(directory(job.kind())),
+            scratch,
+            page,
+            now: progress.now(),
+        };
+        Ok(Begun { kind: job.kind(), clock: Instant::now(), work: tokio::spawn(Box::pin(run.scan())) })
+    }
+
+    /// Waits for a scan, judges it and reports what it found.
+    pub(super) async fn scan(&self, job: &ScanJob, progress: &mut Progress) -> Message {
+        let position = progress.scans_begun.iter().position(|begun| begun.kind == job.kind());
+        let mut begun = match position {
+            Some(position) => progress.scans_begun.remove(position),
+            None => self.begin_scan(job, progress)?,
+        };
+        let scanned = (&mut begun.work).await.map_err(|error| Failure {
+            what: "the scan ended unexpectedly".to_owned(),
+            causes: vec![error.to_string()],
+            help: None,
+            exit: Exit::Failed,
+        })?;
+        let (scan, failures) = scanned.judge()?;
+        let reports = std::path::Path::new(&scan.directory).join(scan.report());
+        let text = self.masker.clean(&scan_text(&scan));
+        private::write(&reports, text.as_bytes()).map_err(FileError::at("write", &reports))?;
+        self.tell(&scan);
+        let message = format!("risk {}", scan.risk().word());
+        let blocking = scan.blocking();
+        progress.scans.push(scan);
+        if let Some(failure) = Failure::together(failures, "parts of the scan failed") {
+            return Err(failure);
+        }
+        if !blocking.is_empty() {
+            return Err(blocked(job, blocking));
+        }
+        Ok(Some(message))
+    }
+
+    fn tell(&self, scan: &Scan) {
+        self.reporter.emit(&Event::Scanned(scan));
+        for notice in scan.notices() {
+            self.notice(notice);
+        }
+        let vulnerabilities = scan.groups.iter().flat_map(|group| &group.judged.active.vulnerabilities);
+        let placed = vulnerabilities.filter(|found| found.line.is_some()).take(ANNOTATED);
+        for found in placed {
+            let level = if found.blocking { Level::Error } else { Level::Warning };
+            self.reporter.emit(&Event::Annotated(&Annotation {
+                title: Some(found.id.clone()),
+                file: Some(found.source.clone()),
+                line: found.line,
+                ..Annotation::new(level, found.sentence())
+            }));
+        }
+    }
+}
+
+/// Where a scan's reports are, below the logs.
+fn directory(kind: ScanKind) -> &'static str {
+    match kind {
+        ScanKind::Source => "source-scan",
+        ScanKind::Images => "image-scan",
+    }
+}
+
+/// Findings that keep an image from being promoted.
+fn blocked(job: &ScanJob, mut findings: Vec<String>) -> Failure {
+    let all = findings.len();
+    findings.truncate(LISTED);
+    if all > findings.len() {
+        findings.push(format!("{} more in the reports", all - findings.len()));
+    }
+    Failure {
+        what: format!(
+            "{} at or above `scan-blocking-severity`, which is {}",
+            if all == 1 { "1 finding is".to_owned() } else { format!("{all} findings are") },
+            job.options.blocking_severity
+        ),
+        causes: findings,
+        help: Some(
+            "update what has a fix and revoke secrets, or add an entry with a reason to .p2p-security-ignore.yaml"
+                .to_owned(),
+        ),
+        exit: Exit::Failed,
+    }
+}

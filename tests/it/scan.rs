@@ -1,0 +1,7 @@
+//! Scans: with stand-ins for the scanners, in a job and on a laptop, by hand and in the gate.
+
+mod faults;
+mod fetched;
+mod gate;
+mod images;
+mod source;

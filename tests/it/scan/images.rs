@@ -1,0 +1,185 @@
+//! `p2p scan image`: each platform by its digest, with a login to its registry and no other.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::gate::{Gate, MAKEFILE, Run};
+use crate::support::scanners::{Scanners, files_below, in_layer, read_json, vulnerability};
+use ::oci::{Client, Keyring, Manifest, Repository, Settings, TagOrDigest};
+
+fn told(run: &Run) -> Value {
+    serde_json::from_str::<Value>(run.output("scans")).unwrap()["images"].clone()
+}
+
+fn document(run: &Run, name: &str) -> Value {
+    read_json(&Path::new(told(run)["directory"].as_str().unwrap()).join(name))
+}
+
+/// What Trivy finds in an image.
+fn packages(found: &[Value]) -> Value {
+    json!([{"Target": "app (debian 12.5)", "Class": "os-pkgs", "Type": "debian", "Vulnerabilities": found}])
+}
+
+#[test]
+fn an_image_is_scanned_by_the_digest_that_its_tag_names() {
+    let scanners = Scanners::new();
+    let library = |name: &str| {
+        let mut found = vulnerability("CVE-2024-0001", name, "CRITICAL");
+        found["PkgName"] = json!(name);
+        found
+    };
+    scanners.image(&packages(&[library("libssl3"), library("openssl")]));
+    scanners.layers(&[in_layer("-----BEGIN KEY", "/app/key.pem")]);
+    let gate = Gate::new(MAKEFILE).input("version", "1.0.0");
+    let digests = gate.run(&["run", "p2p-build"]).passed().json("digests");
+    let digest = digests["shop"].as_str().unwrap().to_owned();
+    let image = format!("{}/test/shop:1.0.0", gate.registry.path());
+    let run = gate.run_with_inputs(&["scan", "image", &image], &[("environments", &scanners.keys(&[]))]);
+    assert_eq!(told(run.passed())["security-risk"], "critical");
+    let target = format!("{}/test/shop@{digest}", gate.registry.path());
+    assert!(scanners.calls("trivy").last().unwrap().ends_with(&target));
+    assert!(scanners.calls("trufflehog")[0].starts_with(&format!("docker --image {target} ")));
+    let findings = document(&run, "image-security-findings.json");
+    assert_eq!(
+        findings["vulnerabilities"],
+        json!([{"severity": "CRITICAL", "installed": "1.0.0", "fixed": "1.0.1", "cve": "CVE-2024-0001",
+                "cveUrl": "https://nvd.nist.gov/vuln/detail/CVE-2024-0001", "source": "debian 12.5",
+                "isBlocking": false, "shortName": "shop", "package": "libssl3, openssl", "id": "CVE-2024-0001",
+                "image": "shop"}])
+    );
+    let secret = &findings["secrets"][0];
+    assert_eq!(
+        (&secret["status"], &secret["path"], &secret["layer"]),
+        (&json!("unknown"), &json!("/app/key.pem"), &json!("sha256:aa"))
+    );
+    let reports = document(&run, "manifest.json");
+    assert_eq!((&reports["schemaVersion"], &reports["reports"][0]["digest"]), (&json!(1), &json!(digest)));
+    assert_eq!(reports["reports"][0]["platform"], "linux/amd64");
+    let directory = told(&run)["directory"].as_str().unwrap().to_owned();
+    for report in ["vulnerabilityReport", "secretReport"] {
+        let file = Path::new(&directory).join(reports["reports"][0][report].as_str().unwrap());
+        assert!(file.is_file(), "{}", file.display());
+    }
+    for file in files_below(Path::new(&directory)) {
+        assert!(!std::fs::read_to_string(&file).unwrap().contains("BEGIN KEY"), "{}", file.display());
+    }
+}
+
+#[test]
+fn only_the_login_to_the_registry_of_the_image_reaches_the_scanners_and_only_there() {
+    let scanners = Scanners::new();
+    let gate = Gate::new(MAKEFILE)
+        .registry_login("robot", "pa55word-of-registry")
+        .input("registry-logins", "other.example robot pa55word-of-another")
+        .input("version", "1.0.0");
+    gate.run(&["run", "p2p-build"]).passed();
+    let run =
+        gate.run_with_inputs(&["scan", "image", "fast-feedback"], &[("environments", &scanners.keys(&[]))]);
+    run.passed();
+    for program in ["trivy", "trufflehog"] {
+        let login = scanners.noted(program, "login");
+        let login: Value = serde_json::from_str(&login).unwrap();
+        let auths = login["auths"].as_object().unwrap();
+        assert_eq!(auths.len(), 1, "{auths:?}");
+        assert!(gate.registry.path().starts_with(auths.keys().next().unwrap().as_str()));
+        assert!(!scanners.environment(program).contains("pa55word"));
+    }
+    assert!(!scanners.calls("trivy").concat().contains("pa55word"));
+    for place in [gate.temporary(), gate.home()] {
+        for file in files_below(place) {
+            let bytes = std::fs::read(&file).unwrap();
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(!text.contains("pa55word-of") && !text.contains("cm9ib3Q6"), "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn all_platforms_are_scanned_and_attestations_are_not() {
+    let scanners = Scanners::new();
+    let gate = Gate::new(MAKEFILE).input("version", "1.0.0");
+    gate.run(&["run", "p2p-build"]).passed();
+    let name = format!("{}/test/shop", gate.registry.path());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let children = runtime.block_on(make_index(&name));
+    scanners.write(
+        &format!("image-{}.json", children[1].trim_start_matches("sha256:")),
+        &json!({"SchemaVersion": 2, "Results": packages(&[vulnerability("CVE-2024-0002", "arm", "LOW")])})
+            .to_string(),
+    );
+    let image = format!("{name}:many");
+    let run = gate.run_with_inputs(&["scan", "image", &image], &[("environments", &scanners.keys(&[]))]);
+    assert_eq!(told(run.passed())["vulnerability-total"], 1, "{}", run.stdout);
+    let reports = document(&run, "manifest.json");
+    let scanned: Vec<_> = reports["reports"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|report| (report["platform"].as_str().unwrap(), report["digest"].as_str().unwrap()))
+        .collect();
+    assert_eq!(scanned, [("linux/amd64", children[0].as_str()), ("linux/arm/v7", children[1].as_str())]);
+    assert_eq!(scanners.calls("trufflehog").len(), 2);
+}
+
+/// Adds the tag `many`: an index of two platforms and an attestation. Gives the digests of the platforms.
+async fn make_index(name: &str) -> Vec<String> {
+    let client = Client::new(Settings { keyring: Keyring::default(), ..Settings::default() });
+    let repository: Repository = name.parse().unwrap();
+    let first = client.manifest(&repository, &TagOrDigest::Tag("1.0.0".into())).await.unwrap();
+    let mut second: Value = serde_json::from_slice(&first.bytes).unwrap();
+    second["annotations"] = json!({"of": "arm"});
+    let bytes = serde_json::to_vec(&second).unwrap();
+    let second = Manifest::new(bytes.into(), Some(&first.media_type));
+    client.push_manifest(&repository, &second, &TagOrDigest::Digest(second.digest.clone())).await.unwrap();
+    let entry = |manifest: &Manifest, platform: Value| json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.bytes.len(), "platform": platform});
+    let index = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [
+        entry(&first, json!({"os": "linux", "architecture": "amd64"})),
+        entry(&second, json!({"os": "linux", "architecture": "arm", "variant": "v7"})),
+        entry(&second, json!({"os": "unknown", "architecture": "unknown"})),
+    ]});
+    let index = Manifest::new(serde_json::to_vec(&index).unwrap().into(), None);
+    client.push_manifest(&repository, &index, &TagOrDigest::Tag("many".into())).await.unwrap();
+    vec![first.digest.to_string(), second.digest.to_string()]
+}
+
+#[test]
+fn ignore_files_of_images_are_those_at_the_root_and_where_make_runs() {
+    let scanners = Scanners::new();
+    scanners
+        .image(&packages(&["1", "2", "3"].map(|n| vulnerability(&format!("CVE-2024-000{n}"), "p", "HIGH"))));
+    let rule = |id: &str, name: &str| {
+        format!("version: 1\nimages: [{{name: {name}, vulnerabilities: [{{id: {id}, reason: Known.}}]}}]\n")
+    };
+    let gate = Gate::new(MAKEFILE)
+        .file(".p2p-security-ignore.yaml", &rule("CVE-2024-0001", "shop"))
+        .file("other/.p2p-security-ignore.yaml", &rule("CVE-2024-0002", "shop"))
+        .file("app/.p2p-security-ignore.yaml", &rule("CVE-2024-0003", "shop"))
+        .file("app/Makefile", MAKEFILE)
+        .commit("app")
+        .input("working-directory", "app")
+        .input("version", "1.0.0");
+    gate.run(&["run", "p2p-build"]).passed();
+    let run =
+        gate.run_with_inputs(&["scan", "image", "fast-feedback"], &[("environments", &scanners.keys(&[]))]);
+    let findings = document(run.passed(), "image-security-findings.json");
+    let ids = |rows: &Value| {
+        rows.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&findings["vulnerabilities"]), ["CVE-2024-0002"]);
+    assert_eq!(ids(&findings["ignored"]["vulnerabilities"]), ["CVE-2024-0001", "CVE-2024-0003"]);
+    assert_eq!(
+        findings["ignored"]["vulnerabilities"][0]["fullRef"],
+        format!("{}/test/shop:1.0.0", gate.registry.path())
+    );
+}
+
+#[test]
+fn an_image_that_is_not_there_is_an_incomplete_scan() {
+    let scanners = Scanners::new();
+    let gate = Gate::new(MAKEFILE);
+    let image = format!("{}/test/nothing:1", gate.registry.path());
+    let run = gate.run_with_inputs(&["scan", "image", &image], &[("environments", &scanners.keys(&[]))]);
+    assert_eq!((run.code, &told(&run)["scan-status"]), (1, &json!("failed")), "{}", run.stdout);
+    assert!(run.stdout.contains("nothing:1 is not in the registry"), "{}", run.stdout);
+}
