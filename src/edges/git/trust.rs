@@ -21,8 +21,19 @@ use sys::private;
 use sys::process::Captured;
 use sys::world::Env;
 
-/// Nothing that a repository names is run when we read it (git-config(1)).
-const QUIET: [(&str, &str); 2] = [("core.fsmonitor", "false"), ("core.hooksPath", "/dev/null")];
+/// Nothing that a repository names is run when p2p reads it (git-config(1)). A directory of the working tree may look
+/// like a bare repository with a configuration of its own, and a repository may name a remote from which git fetches
+/// missing objects: by ssh, with a command that the repository names.
+const QUIET: [(&str, &str); 5] = [
+    ("core.fsmonitor", "false"),
+    ("core.hooksPath", "/dev/null"),
+    ("core.sshCommand", "false"),
+    ("protocol.allow", "never"),
+    ("safe.bareRepository", "explicit"),
+];
+
+/// Keeps git from fetching missing objects. Older versions do not know it; `protocol.allow` holds there.
+const NO_FETCH: (&str, &str) = ("GIT_NO_LAZY_FETCH", "1");
 
 /// Whether git would not read a repository because of its owner. The second text is that of the
 /// first versions that looked.
@@ -43,6 +54,7 @@ impl Git {
     /// workspace of the job alone.
     pub(super) async fn run_in_checkout(&self, mut call: Call<'_>) -> Result<Captured, GitError> {
         call.configuration.extend(QUIET.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        call.variables.push((NO_FETCH.0, NO_FETCH.1.into()));
         let Some(top) = self.trusted_top(call.directory) else { return self.run(call).await };
         call.configuration.push(("safe.directory".to_owned(), top.display().to_string()));
         if let Some(trust) = self.trust.get() {

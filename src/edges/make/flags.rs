@@ -5,22 +5,45 @@ use sys::world::Env;
 /// The variables that make reads options from.
 const VARIABLES: [&str; 2] = ["MAKEFLAGS", "GNUMAKEFLAGS"];
 
-/// Options with which make ends well without running recipes, or although they failed.
-const UNTESTED: [(char, &[&str]); 5] = [
-    ('i', &["ignore-errors"]),
-    ('n', &["dry-run", "just-print", "recon"]),
-    ('q', &["question"]),
-    ('t', &["touch"]),
-    ('v', &["version"]),
-];
+/// Short options that change neither which recipes run nor whether their failure counts.
+const SHORT: &str = "BdIjklLOrRsSw";
 
 /// Short options whose argument may follow in the same word, such as `-j4`.
-const WITH_ARGUMENT: &str = "CEIOWfjlo";
+const WITH_ARGUMENT: &str = "IjlO";
+
+/// The long forms, and long options without a short form.
+const LONG: [&str; 22] = [
+    "always-make",
+    "check-symlink-times",
+    "debug",
+    "include-dir",
+    "jobs",
+    "jobserver-style",
+    "keep-going",
+    "load-average",
+    "max-load",
+    "no-builtin-rules",
+    "no-builtin-variables",
+    "no-keep-going",
+    "no-print-directory",
+    "no-silent",
+    "output-sync",
+    "print-directory",
+    "quiet",
+    "shuffle",
+    "silent",
+    "stop",
+    "trace",
+    "warn-undefined-variables",
+];
+
+/// Variables of make that decide how recipes run.
+const RUNNING: [&str; 6] = [".SHELLFLAGS", "GNUMAKEFLAGS", "MAKE", "MAKEFILES", "MAKEFLAGS", "SHELL"];
 
 /// An option or variable in the environment that no target may be run with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unwanted {
-    /// An option with which a target would pass untested.
+    /// An option or variable with which a target might pass untested.
     Untested {
         /// The variable that holds it.
         variable: &'static str,
@@ -40,36 +63,40 @@ pub enum Unwanted {
 /// variable of make is one that the gate sets.
 pub fn unwanted(env: &Env, ours: impl Fn(&str) -> bool) -> Option<Unwanted> {
     VARIABLES.into_iter().find_map(|variable| {
-        // Targets do not get the options of a make that started us.
+        // Targets do not get the options of a make that started p2p.
         let text = env.get(variable).filter(|text| !text.contains("--jobserver"))?;
         let mut options = true;
         text.split_ascii_whitespace().enumerate().find_map(|(position, word)| {
             options &= word != "--";
-            if options && is_untested(word, position == 0) {
-                return Some(Unwanted::Untested { variable, word: word.to_owned() });
+            let untested = || Some(Unwanted::Untested { variable, word: word.to_owned() });
+            if options && !is_harmless(word, position == 0) {
+                return untested();
             }
             let name = word.split_once('=')?.0.trim_end_matches([':', '+', '?', '!']);
-            (!word.starts_with('-') && ours(name))
-                .then(|| Unwanted::Assigned { variable, name: name.to_owned() })
+            if word.starts_with('-') {
+                return None;
+            }
+            if RUNNING.contains(&name) {
+                return untested();
+            }
+            ours(name).then(|| Unwanted::Assigned { variable, name: name.to_owned() })
         })
     })
 }
 
-/// Whether a word holds one of [`UNTESTED`]. The first one may be short options without a dash.
-fn is_untested(word: &str, first: bool) -> bool {
+/// Whether a word holds no other options than harmless ones, written in full. The first word may be short options
+/// without a dash.
+fn is_harmless(word: &str, first: bool) -> bool {
     if let Some(long) = word.strip_prefix("--") {
-        let long = long.split('=').next().unwrap_or_default();
-        // getopt takes the beginning of a name for it.
-        return !long.is_empty()
-            && UNTESTED.iter().any(|(_, names)| names.iter().any(|name| name.starts_with(long)));
+        return LONG.contains(&long.split('=').next().unwrap_or_default());
     }
     let short = match word.strip_prefix('-') {
         Some(short) => short,
         None if first && !word.contains('=') => word,
-        None => return false,
+        None => return true,
     };
-    let mut options = short.chars().take_while(|option| !WITH_ARGUMENT.contains(*option));
-    options.any(|option| UNTESTED.iter().any(|(short, _)| *short == option))
+    let argument = short.find(|option| WITH_ARGUMENT.contains(option)).map_or(short.len(), |at| at + 1);
+    short[..argument].chars().all(|option| SHORT.contains(option))
 }
 
 #[cfg(test)]
@@ -82,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn options_that_leave_a_target_untested_are_found_in_every_spelling() {
+    fn options_that_may_leave_a_target_untested_are_found_in_every_spelling() {
         for text in [
             "n",
             "-n",
@@ -99,6 +126,26 @@ mod tests {
             "-v",
             "--version",
             "-j 4 -i",
+            "--eval=.IGNORE:",
+            "--ev=SHELL=/bin/true",
+            "-E .IGNORE:",
+            "-ESHELL=/bin/true",
+            "-kE.IGNORE:",
+            "-f other.mk",
+            "-C elsewhere",
+            "--file=other.mk",
+            "--directory=elsewhere",
+            "-o p2p-build",
+            "--old-file=all",
+            "-p",
+            "-e",
+            "--help",
+            "ü",
+            "SHELL=/bin/true",
+            "-- SHELL:=/bin/true",
+            "-j4 .SHELLFLAGS=-n",
+            "A=1 MAKEFLAGS=-n",
+            "MAKE=true",
         ] {
             assert!(matches!(found("MAKEFLAGS", text), Some(Unwanted::Untested { .. })), "{text}");
             assert!(found("GNUMAKEFLAGS", text).is_some(), "{text}");
@@ -123,6 +170,7 @@ mod tests {
             "-rR --trace",
             "-l2.5",
             "A=-n B=--dry-run",
+            "MYSHELL=/bin/true",
             "n -j4 --jobserver-auth=3,4",
         ] {
             assert_eq!(found("MAKEFLAGS", text), None, "{text}");

@@ -117,7 +117,8 @@ impl Host<'_> {
             ),
             exit: Exit::Usage,
         })?;
-        self.refuse_unreviewed(request, paths, tag, &commit).await?;
+        self.refuse_unreviewed(request, paths, &format!("the tag {tag} names the commit {commit}"), &commit)
+            .await?;
         let to = paths.scratch()?.join("checkout");
         let worktree =
             Worktree { from: &paths.directory, url: url.as_deref(), token, tag, commit: &commit, to: &to };
@@ -133,13 +134,13 @@ impl Host<'_> {
         Ok((commit, paths))
     }
 
-    /// Refuses a tag whose commit nobody reviewed: whoever may create tags could let any Makefile run with the
-    /// secrets of production.
-    async fn refuse_unreviewed(
+    /// Refuses a commit that nobody reviewed: whoever may create tags could let any Makefile run with the secrets of
+    /// production. `what` names the commit.
+    pub(super) async fn refuse_unreviewed(
         &self,
         request: &Request,
         paths: &Paths,
-        tag: &str,
+        what: &str,
         commit: &Commit,
     ) -> Result<(), Failure> {
         let Some(job) = &self.job else { return Ok(()) };
@@ -148,13 +149,10 @@ impl Host<'_> {
             return Ok(());
         }
         Err(Failure {
-            what: format!(
-                "the tag {tag} names the commit {commit}, which is not in the history of {}",
-                reviewed.named()
-            ),
+            what: format!("{what}, which is not in the history of {}", reviewed.named()),
             causes: Vec::new(),
             help: Some(
-                "a later gate runs reviewed code only: remove the tag if it is not yours, merge the commit, or name its \
+                "later gates run reviewed code only: remove the tag if it is not yours, merge the commit, or name its \
                  branch in `release-branches`; nothing was run"
                     .to_owned(),
             ),

@@ -103,7 +103,7 @@ fn check_flags(env: &Env) -> Result<(), Failure> {
     let (variable, what) = match make::unwanted(env, is_ours) {
         None => return Ok(()),
         Some(Unwanted::Untested { variable, word }) => {
-            (variable, format!("`{word}`, with which a target passes although nothing is tested"))
+            (variable, format!("`{word}`, with which a target might pass although nothing is tested"))
         }
         Some(Unwanted::Assigned { variable, name }) => {
             (variable, format!("a value of `{name}`, which the gate sets"))

@@ -1,7 +1,7 @@
 //! Whether a commit was reviewed: it is in the history of the main branch, or of a branch that the input
 //! `release-branches` names.
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::versions::remote;
 use super::{GithubJob, Paths, Request};
@@ -97,6 +97,7 @@ impl<'a> Reviewed<'a> {
     }
 }
 
+/// `*` stays between two slashes, as in the rulesets of GitHub that protect such branches.
 fn globs(texts: &[String]) -> Result<GlobSet, Failure> {
     let wrong = |error: globset::Error| {
         Failure::usage(
@@ -106,7 +107,8 @@ fn globs(texts: &[String]) -> Result<GlobSet, Failure> {
     };
     let mut set = GlobSetBuilder::new();
     for text in texts {
-        set.add(Glob::new(text.strip_prefix("refs/heads/").unwrap_or(text)).map_err(wrong)?);
+        let mut glob = GlobBuilder::new(text.strip_prefix("refs/heads/").unwrap_or(text));
+        set.add(glob.literal_separator(true).build().map_err(wrong)?);
     }
     set.build().map_err(wrong)
 }

@@ -4,12 +4,14 @@
 use super::reviewed::Reviewed;
 use super::versions::facts;
 use super::{Host, Paths, Request};
-use crate::gate::plan::{Facts, Stranger, stranger};
+use crate::domain::environment::Stage;
+use crate::gate::plan::{Facts, Stranger, stage, stranger};
 use crate::inputs::{Command, OnFork};
 use sys::error::Failure;
 
 impl Host<'_> {
-    /// Applies the rule of the input `on-fork`: gives the reason for which everything is skipped, if it is.
+    /// Refuses parts of later gates on commits that nobody reviewed. Then applies the rule of the input `on-fork`: gives
+    /// the reason for which everything is skipped, if it is.
     /// `version` and `release` read nothing of the repository but its commits.
     ///
     /// # Errors
@@ -20,6 +22,11 @@ impl Host<'_> {
         paths: &Paths,
     ) -> Result<Option<String>, Failure> {
         let Some(job) = &self.job else { return Ok(None) };
+        if is_of_a_later_gate(request) {
+            let head = facts(request, job, paths, &self.git).await?.head;
+            self.refuse_unreviewed(request, paths, &format!("the checked-out commit is {head}"), &head)
+                .await?;
+        }
         let on_fork = request.inputs.on_fork;
         if on_fork == OnFork::Run || matches!(request.command, Command::Version | Command::Release) {
             return Ok(None);
@@ -34,5 +41,19 @@ impl Host<'_> {
             found => found,
         };
         found.map_or(Ok(None), |stranger| stranger.settle(on_fork))
+    }
+}
+
+/// Whether a command runs a part of a later gate in the checkout as it is. `p2p extended-test` and `p2p prod` check a
+/// version's tag out themselves.
+fn is_of_a_later_gate(request: &Request) -> bool {
+    let later = |target: &String| {
+        Stage::of_target(target).is_some_and(|stage| stage != Stage::FastFeedback)
+            || Stage::promoted_by(target) == Some(Stage::Prod)
+    };
+    match request.command {
+        Command::Run => request.targets.iter().any(later),
+        Command::Promote => stage(&request.targets).is_ok_and(|to| to == Stage::Prod),
+        _ => false,
     }
 }

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::{Context, GithubJob, Host, Paths, Request};
-use crate::domain::version::{self, BumpLevel, Kind, Prefix, Version, VersionError, VersionTag};
+use crate::domain::version::{self, BumpLevel, Commit, Kind, Prefix, Version, VersionError, VersionTag};
 use crate::edges::git::{self, Git, GitError};
 use crate::edges::github::{GitHub, GitHubError};
 use crate::gate::allocation::{self, Remote, Subject};
@@ -201,7 +201,8 @@ fn hangs_on_main(facts: &Facts, main_branch: &str, prefix: &Prefix) -> bool {
 }
 
 /// Whether HEAD is the main branch's, by the word of GitHub: in the history of the event's commit, or the
-/// commit of the version tag that `checkout-version` names. Whoever can push such a tag can promote.
+/// commit of the version tag that `checkout-version` names. Whoever can push such a tag can promote to the second path; later
+/// gates refuse the commit if it was not reviewed.
 async fn of_main(facts: &Facts, remote: &Remote) -> Result<bool, Failure> {
     let Facts { event_sha, head, named, .. } = facts;
     let asked = async {
@@ -220,12 +221,15 @@ async fn of_main(facts: &Facts, remote: &Remote) -> Result<bool, Failure> {
     })
 }
 
-/// What `checkout-version` names, as this checkout knows it.
+/// The commit that `checkout-version` names in this checkout: a full commit id, a full ref, a tag or a branch. `HEAD`, a
+/// path below `refs` or an expression of git could name any commit that happens to be checked out.
 async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Named, Failure> {
-    let mut revisions =
-        vec![name.to_owned(), format!("refs/tags/{name}"), format!("refs/remotes/origin/{name}")];
-    // Where actions/checkout puts what is neither branch nor tag: refs/pull/7/head.
-    revisions.extend(name.strip_prefix("refs/").map(|rest| format!("refs/remotes/{rest}")));
+    let revisions = match name.strip_prefix("refs/") {
+        // actions/checkout puts a ref that is neither branch nor tag, such as refs/pull/7/head, below refs/remotes.
+        Some(rest) => vec![name.to_owned(), format!("refs/remotes/{rest}")],
+        None if name.parse::<Commit>().is_ok() => vec![name.to_owned()],
+        None => ["tags", "remotes/origin", "heads"].map(|kind| format!("refs/{kind}/{name}")).into(),
+    };
     for revision in revisions {
         let commit = match git.peel(&paths.directory, &revision).await {
             Err(GitError::Missing) => git::named_by_files(&paths.directory, &revision),
@@ -236,8 +240,11 @@ async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Named, Failure> {
         }
     }
     Err(Failure::usage(
-        format!("the input `checkout-version` is {name:?}, which the checkout does not hold"),
-        "give the step that checks out the same `ref`; nothing was run",
+        format!(
+            "the input `checkout-version` is {name:?}, which is no commit, branch or tag of the checkout"
+        ),
+        "expected a full commit id, or a branch or tag that is also the `ref` of the step that checks out; nothing was \
+         run",
     ))
 }
 

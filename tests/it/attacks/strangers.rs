@@ -95,3 +95,40 @@ fn an_answer_that_cannot_be_had_is_no_yes() {
     assert!(run.stdout.contains("it is not known whether the commit"), "{}", run.stdout);
     assert!(!gate.has("was-read"));
 }
+
+#[test]
+fn no_directory_of_a_stranger_passes_for_a_repository_that_names_a_program() {
+    for event in ["pull_request_target", "workflow_run", "issue_comment"] {
+        let gate = scene(event, json!({}));
+        let base = gate.head();
+        let configuration = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n\tsshCommand = \"touch was-run;\"\n\
+             [extensions]\n\tpartialclone = origin\n[remote \"origin\"]\n\turl = ssh://host/path\n\tpromisor = true\n";
+        let gate = gate
+            .file("app/Makefile", MAKEFILE)
+            .file("app/HEAD", "ref: refs/heads/main\n")
+            .file("app/objects/info/keep", "")
+            .file("app/refs/heads/keep", "")
+            .file("app/config", configuration);
+        gate.git(&["add", "--all", "--force"]);
+        gate.git(&["commit", "--quiet", "--message", "looks like a bare repository"]);
+        // A commit that the stranger's repository lacks.
+        let gate = gate.sha(&base.chars().rev().collect::<String>()).input("working-directory", "app");
+        assert_ne!(gate.run(&["fast-feedback"]).code, 0, "{event}");
+        assert!(!gate.has("app/was-run") && !gate.has("was-run") && !gate.has("was-read"), "{event}");
+    }
+}
+
+#[test]
+fn the_input_checkout_version_names_a_commit_a_branch_or_a_tag() {
+    let gate = scene("workflow_dispatch", json!({}));
+    gate.git(&["update-ref", "refs/remotes/pull/7/head", "HEAD"]);
+    for name in ["HEAD", "@", "HEAD~0", "pull/7/head", "remotes/pull/7/head", "heads/stranger"] {
+        let run = gate.run(&["fast-feedback", "--checkout-version", name]);
+        assert!(
+            run.ended(64).stdout.contains("which is no commit, branch or tag of the checkout"),
+            "{}",
+            run.stdout
+        );
+        assert!(!gate.has("was-read"), "{name}");
+    }
+}

@@ -76,3 +76,31 @@ fn an_answer_that_cannot_be_had_is_no_yes() {
     assert_ne!(gate.run(&["prod"]).code, 0);
     assert!(!ran(&gate));
 }
+
+/// The jobs of the reusable workflows check the tag out themselves and run a single target of the gate.
+#[test]
+fn no_single_target_and_no_promotion_of_a_later_gate_runs_on_an_unreviewed_commit() {
+    let gate = scene();
+    let main = gate.head();
+    gate.git(&["checkout", "--quiet", "topic"]);
+    gate.git(&["tag", "v9.9.9"]);
+    let gate =
+        gate.file("Makefile", &format!("X := $(shell touch \"$$MARK\")\n{MAKEFILE}{LATER}")).sha(&main);
+    let gate = gate.input("checkout-version", "refs/tags/v9.9.9").input("version", "9.9.9");
+    for command in [&["run", "p2p-prod"][..], &["run", "p2p-extended-test"], &["promote", "prod"]] {
+        let run = gate.run(command);
+        assert!(run.ended(1).stdout.contains("which is not in the history of `main`"), "{}", run.stdout);
+        assert!(!ran(&gate), "{command:?}");
+    }
+}
+
+#[test]
+fn a_star_of_release_branches_matches_one_name_as_github_s_rulesets_do() {
+    let gate = scene();
+    gate.git(&["push", "--quiet", gate.remote.path().to_str().unwrap(), "topic:refs/heads/release/1/evil"]);
+    let gate = gate.input("release-branches", "release/*");
+    gate.run(&["prod"]).ended(1);
+    assert!(!ran(&gate));
+    let gate = gate.input("release-branches", "release/**");
+    gate.run(&["prod"]).passed();
+}
