@@ -7,6 +7,7 @@ mod interface;
 mod later;
 mod monorepo;
 mod received;
+mod scans;
 mod scene;
 
 use documents::pasted;

@@ -284,20 +284,25 @@ fn judged(progress: &Progress) -> Option<(Stage, Records)> {
 
 impl Progress {
     /// The first step before the promotion that did not pass, where a target has run: what fails before
-    /// that says nothing of an image.
+    /// that says nothing of an image. A scan rejects no image: its scanner may have failed, and tomorrow there may be
+    /// a fix or an entry in an ignore file. The image is not judged then, and goes nowhere.
     pub(crate) fn failed_test(&self) -> Option<String> {
-        let failed = self.first_failure().filter(|_| self.something_ran())?;
+        let failed = self.failures().find(|step| !self.is_scan(step)).filter(|_| self.something_ran())?;
         Some(format!("{} {}", failed.name, failed.status.word()))
     }
 
     /// Whether all steps before the promotion passed.
     pub(crate) fn tested(&self) -> bool {
-        self.first_failure().is_none() && !self.cancelled
+        self.failures().next().is_none() && !self.cancelled
     }
 
-    fn first_failure(&self) -> Option<&StepResult> {
+    fn failures(&self) -> impl Iterator<Item = &StepResult> {
         let tests = self.promotion().unwrap_or(self.plan.steps.len());
-        self.steps.iter().take(tests).find(|step| !step.status.passes())
+        self.steps.iter().take(tests).filter(|step| !step.status.passes())
+    }
+
+    fn is_scan(&self, result: &StepResult) -> bool {
+        self.plan.steps.iter().any(|step| step.name == result.name && matches!(step.job, Job::Scan(_)))
     }
 
     /// Whether a target, or the promotion, began.

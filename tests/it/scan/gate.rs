@@ -64,12 +64,17 @@ fn findings_from_the_threshold_on_stop_the_promotion_and_no_test() {
     let scanners = Scanners::new();
     let found = json!([{"Target": "app (debian 12)", "Vulnerabilities": [vulnerability("CVE-2024-0001", "x", "HIGH")]}]);
     scanners.image(&found);
-    let run = gate(&scanners, &[("scan-blocking-severity", "high")]).run(&["fast-feedback"]);
+    let gate = gate(&scanners, &[("scan-blocking-severity", "high")]);
+    let run = gate.run(&["fast-feedback"]);
     assert_eq!(run.code, 1, "{}", run.stdout);
     assert_eq!(result(&run, "scan-images"), "failed");
     assert_eq!((result(&run, "p2p-integration"), result(&run, "scan-source")), ("passed", "passed"));
     assert_eq!(result(&run, "p2p-promote-to-extended-test"), "skipped");
     assert_eq!(run.output("promoted"), "[]");
+    let image =
+        format!("{}/test/shop@{}", gate.registry.path(), run.json("digests")["shop"].as_str().unwrap());
+    let records = gate.run(&["verify", &image]);
+    assert!(!records.stdout.contains("FAILED") && !records.stdout.contains("PASSED"), "{}", records.stdout);
 }
 
 #[test]

@@ -10,12 +10,13 @@ use super::interface::{OURS, Workflow, keys, loses_nothing, word};
 use crate::support::repository::Repository;
 use crate::support::tools::tool;
 
-const DOCUMENTS: [&str; 5] = [
+const DOCUMENTS: [&str; 6] = [
     "README.md",
     "docs/pipeline.md",
     "docs/environments.md",
     "docs/monorepos.md",
     "docs/migrate-from-coreeng-p2p.md",
+    "docs/scans.md",
 ];
 
 /// The blocks of YAML in a document.

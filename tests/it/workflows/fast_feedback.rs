@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{MAKEFILE, Scene, TWO_JOBS};
 use crate::support::github::pull_request;
 
-const NOT_SCANNED: &str = "nothing is scanned for security findings, because p2p does not scan yet.";
+const NOT_SCANNED: &str = "this workflow does not scan; call p2p-workflow-source-security-scan.yaml and p2p-workflow-image-scan.yaml.";
 
 #[test]
 fn a_push_to_main_is_tagged_tested_and_promoted() {

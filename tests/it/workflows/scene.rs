@@ -14,6 +14,9 @@ use crate::support::repository::Repository;
 /// What the workflows upload with.
 pub(super) const UPLOAD: &str = "actions/upload-artifact@b7c566a772e6b6bfb58ed0dc250532a479d7789f";
 
+/// What the workflows download with.
+const DOWNLOAD: &str = "actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093";
+
 /// A tenant's Makefile: the build pushes a small image, which differs from registry to registry; each
 /// target notes that it ran.
 pub(super) const MAKEFILE: &str = r#"
@@ -86,6 +89,15 @@ impl Scene {
         self
     }
 
+    /// With these scanners installed.
+    pub(super) fn with_scanners(self, directory: &Path) -> Self {
+        let binary = env!("CARGO_BIN_EXE_p2p");
+        let path = directory.display();
+        self.with_bootstrap(&format!(
+            "INPUT_BINARY_PATH='{binary}'\nexport PATH='{path}':$PATH\nsource \"$GITHUB_ACTION_PATH/dist/released-bootstrap\"\n"
+        ))
+    }
+
     /// With the secret `SLACK_WEBHOOK_URL`.
     pub(super) fn with_slack(self, url: &str) -> Self {
         Self { slack: url.to_owned(), ..self }
@@ -120,9 +132,11 @@ impl Scene {
     pub(super) fn workflow(&self, name: &str, payload: Value, yaml: &str) -> Ended {
         let kept = tempfile::tempdir().unwrap();
         let upload = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/upload_artifact");
+        let download = upload.with_file_name("download_artifact");
         let act = Act::new(self.repository.path())
             .action(self.product.path())
             .local_repository(UPLOAD, &upload)
+            .local_repository(DOWNLOAD, &download)
             // What is checked out comes from GitHub, with the tags that runs before created there.
             .env("TEST_REPOSITORY", text(self.bare.path()))
             .env("GITHUB_SERVER_URL", &self.github.server_url)
