@@ -143,7 +143,7 @@ mod tests {
     fn counts_what_is_there_and_what_is_on_its_way() {
         const MIB: u64 = 1024 * 1024;
         let transfer = Transfer::default();
-        let on_event = |event| transfer.listener().hear(event);
+        let on_event = |event| transfer.listener().on_event(event);
         let (one, two, three) = (Digest::of("1"), Digest::of("2"), Digest::of("3"));
         on_event(CopyProgress::Found { blobs: 3, bytes: 40 * MIB });
         on_event(CopyProgress::Moving { digest: one.clone(), size: 10 * MIB, done: 9 * MIB });

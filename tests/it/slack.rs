@@ -162,7 +162,7 @@ fn slack_fails_no_gate_and_leaks_nothing() {
         broken -= 1;
         (broken >= 0).then(Reply::hang_up)
     });
-    assert!(gate.run(&["fast-feedback"]).ended(2).stdout.contains("Slack was told"));
+    assert!(gate.run(&["fast-feedback"]).ended(2).stdout.contains("sent the notification to Slack"));
     assert_eq!(slack.requests().len(), 3);
 }
 

@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
 use super::reference::Repository;
 
-/// How a registry wants to be spoken to.
+/// How a registry authenticates its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Challenge {
     /// User and password with each request.

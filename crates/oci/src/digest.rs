@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::digest::Digest as _;
 use sha2::{Sha256, Sha512};
 
-use super::reference::ReferenceError;
+use super::reference_error::ReferenceError;
 
 /// The digest of some bytes, as the OCI image specification writes it. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ impl Digest {
         hasher.finish() == *self
     }
 
-    /// The tag that stands in for the referrers API: `sha256-<hex>` (OCI distribution 1.1,
+    /// The tag that replaces the referrers API: `sha256-<hex>` (OCI distribution 1.1,
     /// "Referrers Tag Schema").
     pub fn referrers_tag(&self) -> String {
         let hex: String = self.hex().chars().take(64).collect();

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use super::credentials::CredentialsOrigin;
 use super::digest::Digest;
-use super::reference::{Reference, ReferenceError, Repository};
+use super::reference::{Reference, Repository};
+use super::reference_error::ReferenceError;
 use crate::logins::LoginsError;
 use sys::error::{Exit, Help};
 use sys::http::Class;
@@ -143,7 +144,7 @@ pub enum OciError {
         program: String,
         /// The registry.
         registry: String,
-        /// What it said, bounded.
+        /// Its message, cut if it is long.
         reason: String,
     },
     /// Sending the credentials there would show them to everyone on the way.
@@ -195,7 +196,7 @@ pub enum OciError {
 }
 
 impl OciError {
-    /// Whether the registry said no to our rights.
+    /// Whether the registry answered that we lack the rights.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Denied { .. })
     }

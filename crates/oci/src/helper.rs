@@ -33,9 +33,9 @@ pub(super) fn program(suffix: &str) -> String {
 }
 
 /// The credentials that a login file gives for a repository. As in docker, a helper for its host comes before
-/// the store, and the store before what the file itself holds. A store that fails stands in nobody's way: it
-/// may be left over from another machine, and most registries are none of its business. `Err` says why a helper
-/// of this very host, or an entry for it, gives nothing.
+/// the store, and the store before what the file itself holds. A store that fails is ignored: it
+/// may be left over from another machine, and most registries do not need it. `Err` says why the helper or the entry
+/// of this very host gives no credentials.
 pub(super) async fn find(file: &LoginFile, repository: &Repository, env: &Env) -> Result<Found, OciError> {
     let name = repository.to_string();
     let found = |credentials, origin| Found { credentials: Some(credentials), origin };

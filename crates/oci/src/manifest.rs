@@ -94,7 +94,7 @@ pub struct Contents {
     pub blobs: Vec<Descriptor>,
     /// The manifests of an index. An index may name blobs too (build caches do).
     pub manifests: Vec<Descriptor>,
-    /// The manifest that this one is about; not a part of it.
+    /// The manifest that this one describes.
     pub subject: Option<Descriptor>,
     /// Whether it is an index.
     pub index: bool,
@@ -104,8 +104,8 @@ pub struct Contents {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// The fields of all kinds of manifests that matter here. What makes up an image has to be readable, or
-/// part of it would be lost; the rest need not be.
+/// The fields of all kinds of manifests that matter here. The fields that make up an image must be
+/// readable, or a copy would lose parts; the others may be wrong.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields {

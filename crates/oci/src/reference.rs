@@ -6,44 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
-use sys::error::{Exit, Help};
-use workflow_commands::cut;
+use super::reference_error::ReferenceError;
 
 /// The registry that a name without a host means.
 const DOCKER_HUB: &str = "docker.io";
-
-/// A name that is not what it should be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} {text:?} is not valid: {why}")]
-pub struct ReferenceError {
-    kind: &'static str,
-    text: String,
-    why: String,
-}
-
-impl ReferenceError {
-    pub(super) fn new(kind: &'static str, text: &str, why: impl Into<String>) -> Self {
-        Self { kind, text: cut(text, 300), why: why.into() }
-    }
-}
-
-impl Help for ReferenceError {
-    fn help(&self) -> Option<String> {
-        Some(
-            match self.kind {
-                "digest" => "write it as sha256:<64 hexadecimal digits>",
-                "tag" => "a tag has letters, digits, '_', '.' and '-', at most 128, and starts with none of '.' and '-'",
-                "repository" => "write it as host[:port]/name, in lower case, for example ghcr.io/acme/shop",
-                _ => "write it as host[:port]/name[:tag][@sha256:…], for example ghcr.io/acme/shop:1.2.3",
-            }
-            .to_owned(),
-        )
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
-}
 
 /// A repository: a registry's host and a name in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -302,6 +268,7 @@ pub fn check_tag(tag: &str) -> Result<(), ReferenceError> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+    use sys::error::Help as _;
 
     const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 

@@ -33,7 +33,7 @@ impl Client {
     }
 }
 
-/// What refers to an image, as far as the registry tells.
+/// What refers to an image, according to the registry.
 #[derive(Debug)]
 pub(super) struct Referrers {
     pub(super) listed: Vec<Descriptor>,
@@ -65,7 +65,7 @@ impl Route {
         }
     }
 
-    /// The list under the tag that stands in for the API. `witness` is a manifest that the repository has.
+    /// The list under the tag that replaces the API. `witness` is a manifest that the repository has.
     async fn tagged_referrers(
         &self,
         subject: &Digest,
@@ -136,7 +136,7 @@ impl Route {
         Ok(list.manifests.unwrap_or_default())
     }
 
-    /// Adds a manifest to the list that stands in for the referrers API.
+    /// Adds a manifest to the list that replaces the referrers API.
     pub(super) async fn add_referrer(&self, subject: &Digest, manifest: &Manifest) -> Result<(), OciError> {
         let which = TagOrDigest::Tag(subject.referrers_tag());
         let old = self.tagged_referrers(subject, &manifest.digest).await?;

@@ -203,7 +203,7 @@ impl Route {
         self.client.tokens().pass(&self.client, self.need(entry)).await
     }
 
-    /// Takes other credentials, if there are any by now.
+    /// Takes new credentials, if there are any.
     async fn renew(&self, entry: &mut Entry) -> Result<bool, OciError> {
         let renewed = Box::pin(self.client.renewed(&self.repository, &entry.found, entry.began)).await?;
         let is = renewed.is_some();

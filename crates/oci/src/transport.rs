@@ -114,7 +114,7 @@ pub(super) fn unreachable(asked: &Asked, reason: String, class: Class) -> Troubl
     Trouble { error, again: class.again(None) }
 }
 
-/// Distribution's error document, and what token servers make of it.
+/// The error document of distribution, and its variant of token servers.
 #[derive(Deserialize)]
 struct Document {
     #[serde(default, deserialize_with = "optional")]
@@ -166,7 +166,7 @@ async fn read_some(mut response: Response) -> Bytes {
 fn message(body: &[u8]) -> (Vec<String>, String) {
     let Ok(document) = serde_json::from_slice::<Document>(body) else {
         let text = String::from_utf8_lossy(body);
-        // A proxy's error page tells nothing that the status does not.
+        // The error page of a proxy adds nothing to the status.
         let html = text.trim_start().starts_with('<');
         return (Vec::new(), if html { String::new() } else { words(&text) });
     };

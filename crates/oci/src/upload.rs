@@ -49,8 +49,8 @@ enum Stop {
 }
 
 impl Client {
-    /// Pushes a blob, unless the repository has it already; says whether it was moved. The media
-    /// type of a blob is said by the manifest that names it, so the descriptor has an empty one.
+    /// Pushes a blob, unless the repository has it already; returns whether bytes were sent. The
+    /// media type in the descriptor is empty: the manifest that names the blob defines it.
     ///
     /// # Errors
     /// When a file cannot be read, or the registry cannot be asked or refuses.
@@ -104,7 +104,7 @@ impl Route {
     pub(super) async fn open_upload(&self) -> Result<Url, Trouble> {
         let call = Call::new(Method::POST, "blobs/uploads/");
         let response = self.once(&call).await?;
-        // 202; after a redirect to the session also what the session says of itself.
+        // 202, or the status of the session itself after a redirect to it.
         if !response.status().is_success() {
             return Err(self.refuse(&call, response).await);
         }
@@ -112,13 +112,13 @@ impl Route {
         place.ok_or_else(|| self.nonsense(&call, "it names no place to upload to").into())
     }
 
-    /// Gives an upload session back that is not needed; what comes of that does not matter.
+    /// Ends an upload session that is not needed. Ignores whether the registry does so.
     pub(super) async fn abandon(&self, session: Url) {
         let _ = self.once(&Call::at(Method::DELETE, session, "an upload".to_owned())).await;
     }
 
-    /// Uploads a blob to where `place` says; one try, but what the registry has of it when the connection
-    /// breaks is not sent again. Says whether bytes were moved.
+    /// Uploads a blob to `place` in one try. If the connection breaks, continues after the bytes that the registry
+    /// has. Returns whether bytes were sent.
     pub(super) async fn upload(
         &self,
         blob: &Descriptor,
@@ -179,7 +179,7 @@ impl Route {
                 self.client.send_chunks(&self.repository);
                 Ok(())
             }
-            // It does not like this either, so the first answer is the one that tells.
+            // The registry refuses this as well, so the first answer explains the failure.
             Err(second) if begun.refused(&second.error) => Err(trouble),
             Err(second) => Err(second),
         }
@@ -307,7 +307,7 @@ impl<'a> Begun<'a> {
         let (mut call, full, mut body) = (call.clone(), body.is_some(), body.unwrap_or_default());
         for _ in 0..=REDIRECTS {
             let answer = self.route.stream(&call, body, &self.watch.timer).await;
-            // What went wrong at the source is the cause of whatever the destination made of it.
+            // A failure of the source is the cause of any answer of the destination.
             if let Some(trouble) = self.watch.fault() {
                 return Err(trouble);
             }

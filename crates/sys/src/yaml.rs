@@ -164,7 +164,7 @@ impl<'text> Reader<'text> {
             Event::MappingStart(_, anchor, _) => (self.map(depth)?, anchor),
             Event::Alias(anchor) => {
                 let node = self.anchors.get(&anchor).cloned();
-                let node = node.ok_or_else(|| error(at, "an alias stands inside what it names"))?;
+                let node = node.ok_or_else(|| error(at, "an alias is inside the node that it names"))?;
                 self.count(at, size(&node))?;
                 return Ok(node);
             }

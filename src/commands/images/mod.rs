@@ -41,7 +41,7 @@ pub(crate) fn command() -> Command {
                 .args([directory().help("What the image holds"), reference().help("registry/name:tag")])
                 .args([
                     list("entrypoint", "WORD", "The program, and with further ones its first arguments"),
-                    list("cmd", "WORD", "An argument that whoever runs the image may replace"),
+                    list("cmd", "WORD", "An argument that `docker run` may replace"),
                     list("env", "KEY=VALUE", "An environment variable of the image"),
                     list("label", "KEY=VALUE", "A label of the image"),
                     Arg::new("working-dir").long("working-dir").value_name("PATH").help("Where the program starts"),

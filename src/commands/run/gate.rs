@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::environments::Shared;
+use super::gathered::Gathered;
 use super::interrupted;
 use super::notification::Slack;
-use super::prepare::{Gathered, gather};
+use super::prepare::gather;
 use super::runner_files::RunnerFiles;
 use super::trusted::Trusted;
 use super::wiring::{Wiring, basic, insecure};

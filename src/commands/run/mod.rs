@@ -2,6 +2,7 @@
 
 mod environments;
 mod gate;
+mod gathered;
 mod logins;
 mod notification;
 mod prepare;

@@ -53,7 +53,7 @@ impl Slack {
         let Some(mut notification) = notification else { return };
         notification.text = console.masker().clean(&notification.text);
         match slack::notify(&self.webhook, &notification, Watcher::default()).await {
-            Ok(()) => console.say("Slack was told"),
+            Ok(()) => console.say("sent the notification to Slack"),
             Err(error) => console.annotate_text(
                 Level::Warning,
                 "p2p",

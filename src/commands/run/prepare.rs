@@ -1,21 +1,12 @@
 //! From one request to the parts of a run: one for each environment of the gate, and one for each promotion
 //! besides the first. All are planned before any runs. docs/design/prepare.md has the steps.
 
+use super::gathered::Gathered;
 use super::wiring::Wiring;
 use crate::domain::image::ImagePath;
 use crate::gate::context::{self, Asking, Context, Paths, Request};
 use crate::gate::plan::{Action, Job, Plan};
 use sys::error::Failure;
-
-/// What is planned in one environment.
-pub(super) struct Gathered {
-    pub(super) context: Context,
-    pub(super) plan: Plan,
-    /// The environment, where there are several.
-    pub(super) name: Option<String>,
-    /// Whether it only promotes what the gate before it tested.
-    pub(super) promotes: bool,
-}
 
 /// Gathers the facts of all parts and plans them.
 pub(super) async fn gather(

@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::environments::Part;
+use super::gathered::Gathered;
 use super::logins::Sides;
-use super::prepare::Gathered;
 use super::trusted::Trusted;
 use crate::domain::environment::{Key, Values};
 use crate::edges::google::{Endpoints, Federation, FederationSettings, IdTokenRequest, TOKEN_USER};

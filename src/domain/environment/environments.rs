@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value as Json};
-
 use super::error::EnvironmentError;
 use super::key::Key;
-use super::resolve::Values;
 use super::value::{Given, Origin, Value};
 use sys::yaml::{self, Node, YamlError};
 
@@ -55,23 +52,8 @@ impl Environments {
         self.0.get(environment)
     }
 
-    fn named(&self) -> impl Iterator<Item = (&String, &Given)> {
+    pub(super) fn named(&self) -> impl Iterator<Item = (&String, &Given)> {
         self.0.iter().filter(|(name, _)| *name != OWN)
-    }
-
-    /// Everything as the input `environments` takes it, with the values of the job's environment in its
-    /// entry: what somebody gave, not what follows from that.
-    pub fn described(&self, own: &Values) -> Map<String, Json> {
-        let texts = |given: &Given| -> Map<String, Json> {
-            let given = given.iter().filter(|(_, value)| !value.derived());
-            given.map(|(key, value)| (key.name().to_owned(), Json::from(value.text.clone()))).collect()
-        };
-        let mut described: Map<_, _> =
-            self.named().map(|(name, given)| (name.clone(), Json::from(texts(given)))).collect();
-        if let Some(name) = &own.environment {
-            described.insert(name.text.clone(), Json::from(texts(&own.of_environment())));
-        }
-        described
     }
 
     /// Adds what `other` says of keys that nothing is said of here.

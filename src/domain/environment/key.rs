@@ -4,7 +4,6 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::stage::TARGETS;
 use crate::inputs::SPECS;
 
 macro_rules! keys {
@@ -142,11 +141,6 @@ impl Key {
         }
     }
 
-    /// How the namespace of a gate's target ends where nothing gives another one.
-    pub(super) fn ending(self) -> Option<&'static str> {
-        TARGETS.iter().filter_map(|target| target.namespace).find(|(key, _)| *key == self).map(|(_, end)| end)
-    }
-
     /// Whether the value belongs to tenant, app or cloud, which are the same in every environment,
     /// and not to one environment.
     pub fn shared(self) -> bool {
@@ -165,12 +159,6 @@ impl Key {
     /// Whether there is an input of this name, too.
     pub(super) fn is_input(self) -> bool {
         SPECS.iter().any(|spec| spec.name == self.name())
-    }
-
-    /// The namespace that a target works in: build and promotion have the base namespace.
-    pub(super) fn namespace_of(target: &str) -> Self {
-        let target = TARGETS.iter().find(|known| known.name == target);
-        target.and_then(|target| target.namespace).map_or(Self::BaseNamespace, |(key, _)| key)
     }
 }
 

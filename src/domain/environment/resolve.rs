@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::{Map, Value as Json};
 
 use super::environments::{Environments, OWN};
 use super::error::EnvironmentError;
@@ -160,6 +161,23 @@ impl Values {
             }
         }
         if lacking.is_empty() { vec![key] } else { lacking }
+    }
+}
+
+impl Environments {
+    /// Everything as the input `environments` takes it, with the values of the job's environment in its
+    /// entry: what somebody gave, not what follows from that.
+    pub fn described(&self, own: &Values) -> Map<String, Json> {
+        let texts = |given: &Given| -> Map<String, Json> {
+            let given = given.iter().filter(|(_, value)| !value.derived());
+            given.map(|(key, value)| (key.name().to_owned(), Json::from(value.text.clone()))).collect()
+        };
+        let mut described: Map<_, _> =
+            self.named().map(|(name, given)| (name.clone(), Json::from(texts(given)))).collect();
+        if let Some(name) = &own.environment {
+            described.insert(name.text.clone(), Json::from(texts(&own.of_environment())));
+        }
+        described
     }
 }
 

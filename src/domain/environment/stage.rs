@@ -162,6 +162,19 @@ impl Stage {
     }
 }
 
+impl Key {
+    /// How the namespace of a gate's target ends where nothing gives another one.
+    pub(super) fn ending(self) -> Option<&'static str> {
+        TARGETS.iter().filter_map(|target| target.namespace).find(|(key, _)| *key == self).map(|(_, end)| end)
+    }
+
+    /// The namespace that a target works in: build and promotion have the base namespace.
+    pub(super) fn namespace_of(target: &str) -> Self {
+        let target = TARGETS.iter().find(|known| known.name == target);
+        target.and_then(|target| target.namespace).map_or(Self::BaseNamespace, |(key, _)| key)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

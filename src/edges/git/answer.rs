@@ -95,7 +95,7 @@ pub(super) fn message(stderr: &str, secrets: &[&str]) -> String {
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "***");
     }
-    if text.is_empty() { "it said nothing".to_owned() } else { text }
+    if text.is_empty() { "no message".to_owned() } else { text }
 }
 
 #[cfg(test)]
@@ -145,6 +145,6 @@ mod tests {
     fn says_it_on_one_line_without_secrets() {
         let stderr = "remote: Nope, s3cret.\nfatal: unable to access\n\n";
         assert_eq!(message(stderr, &["s3cret", ""]), "remote: Nope, ***.; unable to access");
-        assert_eq!(message("", &[]), "it said nothing");
+        assert_eq!(message("", &[]), "no message");
     }
 }

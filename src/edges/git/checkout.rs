@@ -57,8 +57,8 @@ impl Git {
         }
     }
 
-    /// Whether the checkout tells that `commit` is `tip` or in its history. A shallow one need not have the
-    /// history, so a no says nothing.
+    /// Whether the checkout shows that `commit` is `tip` or in its history. A shallow checkout may lack the
+    /// history, so `false` proves nothing.
     pub async fn is_ancestor(&self, directory: &Path, commit: &Commit, tip: &str) -> bool {
         let arguments = ["merge-base", "--is-ancestor", commit.as_str(), tip];
         let asked = self.ask(directory, &arguments).await;

@@ -33,7 +33,7 @@ pub enum GitError {
     Distrusted {
         /// The directory.
         directory: PathBuf,
-        /// What git said.
+        /// git's message.
         answer: String,
     },
     /// A repository without a commit.
@@ -49,7 +49,7 @@ pub enum GitError {
         command: String,
         /// Its exit code; `None` where a signal ended it.
         code: Option<i32>,
-        /// What it said.
+        /// Its message.
         answer: String,
     },
     /// git printed something that it never should.
@@ -67,7 +67,7 @@ pub enum GitError {
         url: String,
         /// Whether a token was sent.
         token: bool,
-        /// What git said.
+        /// git's message.
         answer: String,
     },
     /// The server knows no such repository, or hides it from this token.
@@ -75,7 +75,7 @@ pub enum GitError {
     NotFound {
         /// The repository.
         url: String,
-        /// What git said.
+        /// git's message.
         answer: String,
     },
     /// The server's certificate is not trusted.
@@ -83,7 +83,7 @@ pub enum GitError {
     Certificate {
         /// The repository.
         url: String,
-        /// What git said.
+        /// git's message.
         answer: String,
     },
     /// The server, or the proxy before it, could not be reached or answered with 5xx.
@@ -91,7 +91,7 @@ pub enum GitError {
     Unreachable {
         /// The repository.
         url: String,
-        /// What git said.
+        /// git's message.
         answer: String,
         /// How often it was tried.
         attempts: u32,

@@ -31,7 +31,7 @@ pub struct Git {
     pub(super) env: Env,
     limit: Duration,
     pub(super) retrying: Retrying,
-    /// The workspace of the job, whose checkouts are trusted whoever owns them.
+    /// The workspace of the job, whose checkouts are trusted whatever user owns them.
     pub(super) workspace: Option<PathBuf>,
     /// Set where git distrusted a checkout.
     pub(super) trust: Arc<OnceLock<Trust>>,
@@ -63,7 +63,7 @@ impl Git {
         for name in REMOVED.into_iter().chain(traces.iter().map(String::as_str)) {
             env.remove(name);
         }
-        // Messages are read, and nobody is there to answer a question.
+        // p2p reads the messages, and cannot answer questions.
         env.set("LC_ALL", "C");
         env.set("GIT_TERMINAL_PROMPT", "0");
         env.set("GIT_ASKPASS", "");
@@ -101,7 +101,7 @@ impl Git {
         Self { workspace: workspace.map(Path::to_owned), ..self }
     }
 
-    /// Who is told of each repeated try.
+    /// Gets each retry.
     pub fn watcher(&self) -> &Watcher {
         &self.retrying.watcher
     }

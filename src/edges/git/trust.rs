@@ -66,7 +66,7 @@ impl Git {
         if printed.code == Some(0) || !distrusts(&printed.stderr) {
             return Ok(printed);
         }
-        // Where no file can be written, what git said is the error.
+        // If p2p cannot write the file, git's own message is the error.
         let Ok(trust) = Trust::new(&self.env, &top) else { return Ok(printed) };
         again.variables.extend(self.trust.get_or_init(|| trust).variables.iter().cloned());
         self.run(again).await

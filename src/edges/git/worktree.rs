@@ -35,11 +35,10 @@ pub struct Worktree<'a> {
 impl Git {
     /// Checks a tag out.
     ///
-    /// What comes of it is a repository of its own, whose one ref is the tag. `git worktree` would
-    /// leave its mark in the repository that it belongs to, and fetching into a shallow one cuts its
-    /// history anew; here nothing of it changes, and a directory that is removed leaves nothing
-    /// behind. Objects are not copied where the repository has the commit; where it does not (a
-    /// shallow clone, as `actions/checkout` makes it), the tag's files alone are fetched. No hook runs,
+    /// The result is a repository of its own, whose only ref is the tag. `git worktree` would write to the original
+    /// repository, and a fetch into a shallow repository cuts its history anew. This way the original stays as it is,
+    /// and removing the directory removes everything. Objects are not copied if the original has the commit. If it
+    /// lacks the commit (a shallow clone of `actions/checkout`), only the files of the tag are fetched. No hook runs,
     /// files of git LFS stay pointers, and submodules are not checked out.
     ///
     /// # Errors
@@ -109,7 +108,7 @@ impl Git {
         Ok(())
     }
 
-    /// A command that asks nobody else and must succeed; gives what it printed.
+    /// Runs a command that uses no network and must succeed. Returns its output.
     async fn local<I: Into<OsString>>(
         &self,
         directory: &Path,

@@ -39,7 +39,7 @@ impl Mode {
     }
 }
 
-/// A comparison of two commits. octocrab's own type demands every file and author of it.
+/// A comparison of two commits. octocrab's own type requires every file and author.
 #[derive(serde::Deserialize)]
 struct Comparison {
     status: String,

@@ -111,7 +111,7 @@ pub enum Reason {
     NotFound,
     /// A published release of a repository with immutable releases keeps its tag and its files.
     Immutable,
-    /// A ruleset or tag protection stands in the way.
+    /// A ruleset or a tag protection forbids it.
     Protected,
     /// 422: GitHub does not have the commit.
     UnknownCommit,

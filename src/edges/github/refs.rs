@@ -7,12 +7,12 @@ use super::transport::GRAPHQL;
 use super::{GitHubError, Reason};
 use crate::domain::version::Commit;
 
-/// The id that stands for "no such ref".
+/// The id that means "no such ref".
 const NOTHING: &str = "0000000000000000000000000000000000000000";
 
 const UPDATE: &str = "mutation($input: UpdateRefsInput!) { updateRefs(input: $input) { clientMutationId } }";
 
-/// A tag that points at a tag that points at …: nobody nests deeper.
+/// How many tags that point at tags p2p follows.
 const DEEPEST: usize = 8;
 
 /// How the creation of a tag ended, if it did not fail.
@@ -117,7 +117,7 @@ impl GitHub {
     }
 
     /// Moves or creates tags, all of them or none, and only while each of them points where
-    /// `from` says, so that nobody's later move is undone. REST has no such request: its update
+    /// `from` says, so that p2p does not undo a later move. REST has no such request: its update
     /// overwrites whatever is there
     /// ([updateRefs](https://docs.github.com/en/graphql/reference/git#updaterefs)).
     ///

@@ -1,4 +1,4 @@
-//! What GitHub's token says of this job. Only for errors: nobody here checks a signature.
+//! The claims of GitHub's token about this job, for errors only: p2p does not check the signature.
 
 use std::fmt;
 

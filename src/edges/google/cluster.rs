@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn the_dns_endpoint_comes_first_where_it_is_open() {
         assert_eq!(choose(&cluster(true), None), Some((Dns, "https://gke-1.r.gke.goog".into(), false)));
-        // GKE always names one; closed, it answers nobody outside.
+        // GKE names a DNS-based endpoint even if it is closed to requests from outside.
         assert_eq!(choose(&cluster(false), None), Some((Public, "https://1.2.3.4".into(), true)));
     }
 

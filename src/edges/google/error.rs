@@ -58,7 +58,7 @@ pub enum GoogleError {
         identity: Box<Identity>,
         /// The status.
         status: u16,
-        /// What GitHub said.
+        /// GitHub's answer.
         answer: String,
     },
     /// `invalid_target`: no such provider.
@@ -68,7 +68,7 @@ pub enum GoogleError {
         identity: Box<Identity>,
         /// Who we are.
         claims: Claims,
-        /// What Google said.
+        /// Google's answer.
         answer: String,
     },
     /// `unauthorized_client`: the provider's condition does not hold.
@@ -78,7 +78,7 @@ pub enum GoogleError {
         identity: Box<Identity>,
         /// Who we are.
         claims: Claims,
-        /// What Google said.
+        /// Google's answer.
         answer: String,
     },
     /// A claim is longer than Google takes.
@@ -88,7 +88,7 @@ pub enum GoogleError {
         identity: Box<Identity>,
         /// Who we are.
         claims: Claims,
-        /// What Google said.
+        /// Google's answer.
         answer: String,
     },
     /// The exchange was refused for another reason.
@@ -100,7 +100,7 @@ pub enum GoogleError {
         claims: Claims,
         /// The status.
         status: u16,
-        /// What Google said.
+        /// Google's answer.
         answer: String,
     },
     /// 403 `iam.serviceAccounts.getAccessToken`.
@@ -110,7 +110,7 @@ pub enum GoogleError {
         identity: Box<Identity>,
         /// The repository, as its token says.
         repository: Option<String>,
-        /// What Google said.
+        /// Google's answer.
         answer: String,
     },
     /// 404: no such service account.
@@ -118,7 +118,7 @@ pub enum GoogleError {
     NoAccount {
         /// Who we want to be.
         identity: Box<Identity>,
-        /// What Google said.
+        /// Google's answer.
         answer: String,
     },
     /// The account's tokens may not live for as long as we ask, not even for a little less.
@@ -128,7 +128,7 @@ pub enum GoogleError {
     Lifetime {
         /// Who we want to be.
         identity: Box<Identity>,
-        /// What Google said.
+        /// Google's answer.
         answer: String,
     },
     /// An API that is not enabled.
@@ -140,7 +140,7 @@ pub enum GoogleError {
         service: &'static str,
         /// The project to enable it in.
         project: String,
-        /// What Google said.
+        /// Google's answer.
         answer: String,
     },
     /// The cluster may not be looked at.
@@ -150,7 +150,7 @@ pub enum GoogleError {
         identity: Box<Identity>,
         /// Which cluster.
         name: ClusterName,
-        /// What Google said.
+        /// Google's answer.
         answer: String,
     },
     /// No such cluster.
@@ -158,7 +158,7 @@ pub enum GoogleError {
     NoCluster {
         /// Which cluster.
         name: ClusterName,
-        /// What Google said.
+        /// Google's answer.
         answer: String,
     },
     /// The cluster has no endpoint of the kind.

@@ -30,7 +30,7 @@ pub struct FederationSettings {
     pub fork: bool,
     /// How patiently requests are repeated.
     pub retrying: Retrying,
-    /// Who is told of every secret before anything is done with it, to mask it.
+    /// Masks every secret before p2p uses it.
     pub secrets: Secrets,
 }
 
@@ -50,7 +50,7 @@ struct Shared {
 /// The token of one provider and account.
 #[derive(Debug, Default)]
 struct Slot {
-    /// Tries so far: whoever waited for one takes its result, a failure too.
+    /// How often a token was requested. A caller that waited for a request takes its result, a failure too.
     tries: AtomicU64,
     token: Mutex<Option<Token>>,
     /// Held while one is minted; why that failed the last time.
@@ -179,7 +179,7 @@ impl Federation {
     }
 }
 
-/// The JSON of an answer. What serde says of it is not told: it may quote a token.
+/// The JSON of an answer. The error does not quote serde's message, which may quote a token.
 pub(super) fn parse<T: DeserializeOwned>(what: &str, answer: &Answer) -> Result<T, GoogleError> {
     serde_json::from_slice(&answer.body).map_err(|_| GoogleError::Nonsense {
         what: what.to_owned(),

@@ -1,6 +1,6 @@
 //! The edge to Google Cloud, without gcloud: federated tokens, credential files, looking a cluster up.
-//! It knows no registry, no kubeconfig and no target; what a token is written into, and when, is the
-//! caller's. What the wire facts are from: `docs/google-cloud.md`.
+//! It knows no registry, no kubeconfig and no target: the caller decides where a token is written, and when.
+//! The sources of the facts about Google's APIs are in `docs/google-cloud.md`.
 
 mod account;
 mod claims;

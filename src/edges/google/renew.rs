@@ -23,9 +23,9 @@ pub struct Renewer {
 }
 
 impl Renewer {
-    /// Asks `source` for a token at once and hands it to `on_token`, so that what carries it is
-    /// there when this returns; later hands over each new one, well before the old one ends. A
-    /// failure then goes to `on_trouble`, and it is tried again.
+    /// Fetches a token from `source` and gives it to `on_token` before this function returns. Later gives each new
+    /// token to `on_token`, well before the old token ends. A later failure goes to `on_trouble`, and the renewer
+    /// tries again.
     ///
     /// # Errors
     /// When there is no first token, or it cannot be handed over.

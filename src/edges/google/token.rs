@@ -28,9 +28,9 @@ pub struct Token {
 }
 
 impl Token {
-    /// A token that was asked for at `asked` and lives for `life` from then on. (Counted from
-    /// before it was asked for, it never ends earlier than we think.) None lives longer than a day,
-    /// whatever is said of it.
+    /// A token that was asked for at `asked` and lives for `life` from then on. `asked` is the
+    /// moment before the request, so the token never ends earlier than we think. No token lives longer than a day,
+    /// whatever the server says.
     pub fn new(secret: Secret, asked: Instant, life: Duration) -> Self {
         Self { secret, asked, life: life.min(LONGEST_LIFE) }
     }

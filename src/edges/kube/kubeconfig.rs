@@ -57,8 +57,8 @@ impl Kubeconfig {
     }
 
     /// One with a single context, which is the current one; its cluster and user have the same name.
-    /// The user's token is read from a file again and again (client-go does so every minute), so
-    /// whoever writes the file can renew it. `authority` is PEM in base64; with none the server's
+    /// client-go reads the user's token from the file every minute, so a new
+    /// token in the file renews it. `authority` is PEM in base64; with none the server's
     /// certificate is a public one.
     pub fn with_token_file(context: &str, server: &str, authority: Option<&str>, token_file: &Path) -> Self {
         let item = |value: Json| Named {

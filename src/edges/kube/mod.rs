@@ -1,6 +1,5 @@
-//! The edge to Kubernetes: the kubeconfig files that targets get, and the few questions that we ask
-//! the API ourselves. What a kubeconfig given by the user holds is read here and never changed; which
-//! namespace a target has is `environment`'s.
+//! The edge to Kubernetes: the kubeconfig files of targets, and the few requests that p2p sends to the API itself.
+//! It reads the user's kubeconfig and never changes it. `domain::environment` decides the namespace of a target.
 
 mod api;
 mod error;

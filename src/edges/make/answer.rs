@@ -1,4 +1,4 @@
-//! What the lines of the probe said: the files read and the variables asked for.
+//! Reads the lines that the probe prints: the files that make read and the variables that we asked for.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::makefile::{MakeVariable, VariableOrigin};
 
-/// What the probe's lines said.
+/// The probe's lines, read.
 pub(super) struct Answer<'a> {
     pub(super) files: Vec<PathBuf>,
     pub(super) variables: BTreeMap<String, MakeVariable>,

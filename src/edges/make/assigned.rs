@@ -1,4 +1,4 @@
-//! Where a Makefile assigns a variable that targets are given, and whether make may be told otherwise.
+//! Finds where a Makefile assigns a variable that p2p gives to targets, and whether p2p may override it.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::makefile::Location;
 use super::variables::{Assigned, Variables};
 use sys::world::Env;
 
-/// A value this long stands in no other text by chance.
+/// A value of this length does not occur in another text by chance.
 const LONG: usize = 8;
 
 /// An assignment of a variable that targets are given.

@@ -73,7 +73,7 @@ fn after<'a>(stdout: &'a [u8], marker: &str) -> &'a [u8] {
     memchr::memmem::rfind(stdout, line.as_bytes()).map_or(stdout, |at| &stdout[at + line.len()..])
 }
 
-/// The last lines of what make said.
+/// The last lines of make's messages.
 fn tail(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(TAIL)..].join("\n")

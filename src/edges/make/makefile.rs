@@ -56,8 +56,8 @@ pub struct MakeTarget {
 pub enum State {
     /// It has a recipe or prerequisites.
     Defined {
-        /// Where its recipe stands; for a target with prerequisites only, where the recipes stand
-        /// that these bring, followed through further ones. Empty when they have none either.
+        /// Where its recipe is. For a target with prerequisites only, where their recipes are, also those of
+        /// indirect prerequisites. Empty if they have none either.
         recipes: Vec<Location>,
     },
     /// It is declared, and has neither: make says "Nothing to be done" and passes.
@@ -110,7 +110,7 @@ impl Makefile {
         self.variables.get(name)
     }
 
-    /// Where it assigns variables that targets are given, and what is to be said of it.
+    /// Its assignments of variables that p2p gives to targets.
     pub fn assignments(&self) -> &[Assignment] {
         &self.assignments
     }
@@ -278,7 +278,7 @@ enum Step<'a> {
     Recipe(&'a Location),
 }
 
-/// What `%` stands for. A pattern without a slash is matched against the file name alone.
+/// The text that `%` matches. A pattern without a slash is matched against the file name alone.
 struct Stem<'a> {
     directory: &'a [u8],
     text: &'a [u8],

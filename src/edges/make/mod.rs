@@ -1,4 +1,4 @@
-//! The edge to the make program: what a Makefile defines and where its recipes stand, and the
+//! The edge to the make program: what a Makefile defines, where its recipes are, and the
 //! image names that `p2p-images` prints. Runs no target of a gate; `process` does.
 //! Knows GNU make and nothing of plans, registries or git.
 

@@ -106,7 +106,7 @@ impl Words {
     /// Line by line: recipes of the database begin with a tab again; a match-anything rule and
     /// `.DEFAULT` are taken back, as make would run them for each missing `-include`; `-p` and `-r`
     /// take effect after all is read (and flags that the Makefile added, like `-B`, do not).
-    /// A value that calls `error` would end make here, so it is told and not expanded.
+    /// A value that calls `error` would end make here, so the probe prints it unexpanded.
     fn text(&self, variables: &[&str]) -> String {
         let Self { marker, goal } = self;
         let mut text = format!(

@@ -3,7 +3,7 @@ use std::time::Duration;
 use sys::error::{Exit, Help};
 use sys::http::NETWORK_HELP;
 
-/// Why Slack was not told. Nothing of the URL is in it.
+/// Why Slack did not get the message. Holds no part of the URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SlackError {
     /// The input is no URL, or one that would send the secret in the clear.
@@ -15,7 +15,7 @@ pub enum SlackError {
         /// Why, without the URL.
         reason: String,
     },
-    /// It said no.
+    /// Slack refused the message.
     #[error("Slack answered {status}: {answer}")]
     Refused {
         /// The status.

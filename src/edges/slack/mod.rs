@@ -1,5 +1,5 @@
-//! The edge to Slack: a message to a webhook. What is told, and when, is the caller's business; a
-//! webhook's URL is as secret as a password and is in no error.
+//! The edge to Slack: a message to a webhook. The caller decides what the message says,
+//! and when. The URL of a webhook is as secret as a password, so no error holds it.
 
 mod error;
 mod message;

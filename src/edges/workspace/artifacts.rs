@@ -15,7 +15,7 @@ use super::scan::Modified;
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot(BTreeMap<PathBuf, Stamp>);
 
-/// What tells that a file was changed.
+/// Facts about a file. If one of them differs, the file was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     length: u64,
@@ -166,7 +166,7 @@ impl Way<'_> {
     }
 
     /// Puts the file or link `path` of the copy at `target`: beside it first and then in one move,
-    /// so that whoever reads it never sees half of it.
+    /// so that a reader never sees half a file.
     fn place(&self, path: &Path, target: &Path) -> Result<(), WorkspaceError> {
         let source = self.copy.join(path);
         let metadata = fs::symlink_metadata(&source).map_err(WorkspaceError::io("read", &source))?;

@@ -21,9 +21,9 @@ const MOST_THREADS: usize = 4;
 pub struct WorkspaceCopyOptions {
     /// The most bytes that may really be copied; what the file system clones does not count.
     pub limit_bytes: u64,
-    /// The directory in `from` of which everything is copied. Outside it, directories that say of
-    /// themselves that they are caches (`CACHEDIR.TAG`) are linked to and not copied: they can be
-    /// large, and whoever writes to one expects others to do so too.
+    /// The directory in `from` of which everything is copied. Caches outside it (directories with a `CACHEDIR.TAG`)
+    /// are linked and not copied: they can be large, and programs that write to a cache expect others to write
+    /// there too.
     pub whole: PathBuf,
     /// Set it to end the copying soon (between two files) with [`WorkspaceError::Stopped`].
     pub stop: Arc<AtomicBool>,

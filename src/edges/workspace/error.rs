@@ -13,7 +13,7 @@ pub enum WorkspaceError {
     /// The workspace holds more than may be copied.
     #[error("the workspace holds {bytes} bytes to copy, over the limit of {limit}")]
     TooLarge {
-        /// The bytes that would really be copied; at least, where some of it could be cloned.
+        /// How many bytes p2p would copy. A lower limit if the file system can clone some of them.
         bytes: u64,
         /// The limit.
         limit: u64,

@@ -1,4 +1,4 @@
-//! Where a path that stands in a link or in a `.git` file must point in the copy.
+//! Where links and `.git` files of the copy must point.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -14,10 +14,9 @@ pub(super) struct Move<'a> {
 }
 
 impl Move<'_> {
-    /// What `target` becomes, which stands in the directory `within` of the tree; `None` when it
-    /// is right as it stands. Relative paths that stay inside are; an absolute one into the tree
-    /// is turned to the copy, and a relative one out of the tree is made absolute, as the copy
-    /// lies elsewhere.
+    /// The new target of a link in the directory `within` of the tree; `None` if `target` is right in the copy
+    /// too. An absolute path into the tree must point into the copy. A relative path out of the tree becomes
+    /// absolute, because the copy has another place. Relative paths within the tree stay.
     pub(super) fn target(&self, target: &Path, within: &Path) -> Option<PathBuf> {
         let root = self.from.first()?;
         if target.is_absolute() {

@@ -44,7 +44,7 @@ pub fn list(globs: &ArtifactGlobs, directory: &Path, root: &Path) -> Result<List
     Ok(listed)
 }
 
-/// Removes the links below `root` that lead out of it: whoever uploads the directory follows them.
+/// Removes the links below `root` that lead out of it, because an upload of the directory would follow them.
 pub fn remove_links_out_of(root: &Path) {
     let Ok(canonical) = root.canonicalize() else { return };
     let entries = WalkDir::new(root).min_depth(1).follow_links(false).into_iter().filter_map(Result::ok);

@@ -1,6 +1,6 @@
 //! The copy of the workspace that nft runs in, its removal, and the artifacts that come back.
 //! Works on directories alone: it knows nothing of targets, make or git but the `.git` files.
-//! All of it blocks; call it from a blocking task.
+//! All functions block: call them from a blocking task.
 
 mod artifacts;
 mod copy;

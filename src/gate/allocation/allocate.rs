@@ -3,17 +3,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::subject::Subject;
 use super::{Unread, level};
-use crate::domain::version::{Commit, Decision, Kind, Prefix, Version, VersionError, VersionTag, decide};
+use crate::domain::version::{Commit, Decision, Prefix, Version, VersionError, VersionTag, decide};
 use crate::edges::github::{Creation, GitHub, GitHubError};
-use crate::inputs::Bump;
 use sys::error::{Exit, Help};
 use sys::retry::{Policy, Retrying};
 
 /// How often and how patiently a run tries for a version of its own.
 ///
-/// Of those who want the same version one gets it, so nobody among `n` needs more than `n` tries;
-/// a hundred leaves room for what GitHub refuses without reason. The waits are drawn from
+/// In each round one run gets the version that all want, so among `n` runs none needs more than `n` tries.
+/// A hundred leaves room for refusals of GitHub without a reason. The waits are drawn from
 /// 0 to 250 ms, 500 ms, … 8 s: of 64 runs that start at once, each needs 15 tries at most and the
 /// last has its version after 50 s, by a simulation with GitHub's usual 0.3 to 0.5 s a request.
 pub const PATIENCE: Policy = Policy {
@@ -36,19 +36,6 @@ pub struct Listing {
     pub tags: Vec<VersionTag>,
     /// When they had been read.
     pub at: Instant,
-}
-
-/// Whose version is to be allocated.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    /// The prefix of the version tags.
-    pub prefix: &'a Prefix,
-    /// The commit under test.
-    pub commit: &'a Commit,
-    /// What sort of run this is.
-    pub kind: &'a Kind,
-    /// What a new version counts up.
-    pub bump: Bump,
 }
 
 /// The version that a commit has for good.
@@ -104,7 +91,7 @@ pub enum AllocationError {
         tag: String,
         /// How often a tag was tried.
         attempts: u32,
-        /// What GitHub said the last time.
+        /// GitHub's last answer.
         answer: String,
     },
 }
@@ -120,7 +107,7 @@ impl Help for AllocationError {
                  (git push --delete origin '{other}'), or choose another `version-prefix`"
             )),
             Self::Contested { .. } => {
-                Some("run again; if it happens every time, a hook of the server stands in the way".to_owned())
+                Some("run again; if it happens every time, a hook of the server forbids the tag".to_owned())
             }
         }
     }

@@ -1,4 +1,4 @@
-use super::Subject;
+use super::subject::Subject;
 use crate::domain::version::{BumpLevel, Kind, VersionTag};
 use crate::edges::github::{GitHub, GitHubError};
 use crate::inputs::Bump;

@@ -134,8 +134,8 @@ impl Host<'_> {
         Ok((commit, paths))
     }
 
-    /// Refuses a commit that nobody reviewed: whoever may create tags could let any Makefile run with the secrets of
-    /// production. `what` names the commit.
+    /// Refuses a commit that was not reviewed. Otherwise anyone who may create tags could run any Makefile with the
+    /// secrets of production. `what` names the commit.
     pub(super) async fn refuse_unreviewed(
         &self,
         request: &Request,
@@ -175,7 +175,7 @@ impl Host<'_> {
     }
 }
 
-/// The version, where nobody has to look for it: the input's, or that of the gate's first environment.
+/// The version if no search is needed: that of the input, or of the gate's first environment.
 fn given(request: &Request) -> Option<Chosen> {
     let (version, because) = match (&request.inputs.version, &request.decided) {
         (Some(version), _) => (version, versions::because_given()),

@@ -24,8 +24,8 @@ fn promotions() -> impl Iterator<Item = &'static str> {
     Stage::ALL.into_iter().filter_map(Stage::promotion)
 }
 
-/// The version while there is none yet. No Makefile has it by chance, so a version that is made of it is told
-/// from one of the Makefile's own.
+/// The version while there is none yet. No Makefile uses it by chance, so p2p recognises versions that a Makefile
+/// derives from it.
 const UNSETTLED: &str = "0.0.0-unsettled";
 
 /// The variable that names the tenant.
@@ -128,8 +128,8 @@ fn expected(request: &Request, sources: &Sources) -> Result<Values, Failure> {
     Sources { makefile, ..sources.clone() }.target_values(request)
 }
 
-/// The files that git tracks, of those with the recipe of a promotion or of `p2p-images`: what stands there is
-/// the team's own.
+/// Of the files with the recipe of a promotion or of `p2p-images`, those that git tracks: their recipes are the
+/// team's own.
 pub(super) async fn tracked(
     git: &Git,
     makefile: Option<&Makefile>,

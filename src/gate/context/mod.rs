@@ -350,7 +350,7 @@ fn given(inputs: &Inputs) -> Given {
     Key::ALL.into_iter().filter_map(value).collect()
 }
 
-/// What a local run uses in place of what GitHub and the platform give, said at the top.
+/// The notes at the top of the log: what a local run uses in place of GitHub and the platform.
 fn notes(place: Place, request: &Request, later: Option<&Later>, found: &[String]) -> Vec<String> {
     if place == Place::Github {
         return found.to_vec();

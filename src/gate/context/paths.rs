@@ -25,8 +25,8 @@ pub(crate) struct Paths {
     pub workspace: PathBuf,
     /// The directory make runs in.
     pub directory: PathBuf,
-    /// The directory make would run in, had a later gate not gone elsewhere: what inputs name is
-    /// relative to it.
+    /// The directory that paths in inputs are relative to: where make would run if a later gate had not checked out
+    /// its version elsewhere.
     pub base: PathBuf,
     /// What holds temporary files and directories.
     pub temp: PathBuf,
@@ -204,7 +204,7 @@ impl Paths {
     }
 }
 
-/// A new directory for logs that nobody else may read, in `parent`.
+/// Makes a directory for logs in `parent` that other users may not read.
 fn logs_in(parent: &Path, prefix: &str) -> Result<PathBuf, Failure> {
     let private = Permissions::from_mode(0o700);
     let made = tempfile::Builder::new().prefix(prefix).permissions(private).tempdir_in(parent);
@@ -218,7 +218,7 @@ fn local_logs(runs: &Path, world: &World) -> Result<PathBuf, Failure> {
     logs_in(runs, &stamp)
 }
 
-/// Makes a directory and those above it, for nobody else to enter; whatever is there stays as it is.
+/// Makes a directory and its parents, closed to other users. What exists already stays as it is.
 fn make(directory: &Path) -> Result<(), Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     Ok(made.map_err(FileError::at("create a directory in", directory))?)

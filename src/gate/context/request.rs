@@ -35,7 +35,7 @@ pub(crate) struct Request {
     pub(super) paths: StagePaths,
     /// The job's own environment, where no input names it.
     pub own: Option<Value>,
-    /// The environment that the gate runs in, where it is told; the job's own otherwise.
+    /// The environment that the gate runs in; the job's own if it is not given.
     pub target_environment: Option<Value>,
     /// Whether a gate promotes from there.
     pub promotes: bool,
@@ -65,7 +65,7 @@ impl Request {
         let mut targets = inputs.target.clone().map(|words| words.0).unwrap_or_default();
         let mut dry_run = inputs.dry_run;
         let mut command = inputs.command;
-        // Where the command itself is wrong, nobody knows what it would take.
+        // If the command itself is wrong, its inputs are not known.
         let mut known = !names.contains(&"command") && !names.contains(&"target");
         if known && command == Command::Plan {
             dry_run = true;
@@ -130,7 +130,7 @@ fn or_default<T: Default, E: Into<Failure>>(read: Option<Result<T, E>>, wrong: &
     }
 }
 
-/// What a command cannot be told.
+/// Inputs that are wrong for a command.
 fn of_command(inputs: &Inputs, command: Command, targets: &[String], dry_run: bool) -> Vec<Failure> {
     let mut wrong: Vec<_> = release::check(inputs, command).err().into_iter().collect();
     if !dry_run && inputs.output != OutputFormat::Text {
@@ -147,7 +147,7 @@ fn of_command(inputs: &Inputs, command: Command, targets: &[String], dry_run: bo
     wrong
 }
 
-/// The targets that a command cannot have; words that belong to another command are told apart.
+/// Targets that a command does not take. Words of another command get a message of their own.
 fn of_targets(command: Command, targets: &[String]) -> Option<Failure> {
     let words = targets.join(" ");
     match command {

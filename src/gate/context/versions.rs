@@ -28,7 +28,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Where a commit stands, as long as no tag is known and nothing is to be said.
+    /// The facts about a commit without any tags, notes and warnings.
     pub(super) fn of(eligibility: Eligibility, kind: Kind) -> Self {
         Self {
             eligibility,
@@ -57,7 +57,7 @@ pub(super) async fn read(
     match (&inputs.version, job) {
         // A scan tags nothing, and works without the remote repository.
         (None, Some(_)) if request.command == Command::Scan => found.kind = Kind::Elsewhere,
-        // A release goes on from what an earlier job settled, and looks whether it still stands.
+        // A release uses the version of an earlier job, and checks that its tag still exists.
         (Some(version), _) if request.command != Command::Release => {
             found.kind = Kind::Given(version.clone());
             found.warnings.extend(prefixed(version, prefix));
@@ -95,8 +95,8 @@ fn prefixed(given: &str, prefix: &Prefix) -> Option<String> {
     })
 }
 
-/// Refuses to create the first tag of the usual prefix where there are versions without one: whoever has
-/// tags like `1.2.3` wants 1.2.4 next, and not 0.0.1. Any other prefix was chosen.
+/// Refuses to create the first tag of the default prefix if there are version tags without a prefix: with tags like
+/// `1.2.3` the next version is expected to be 1.2.4, and not 0.0.1. Any other prefix was chosen on purpose.
 async fn first(remote: &Remote, found: &Found) -> Result<(), Failure> {
     if found.kind != Kind::MainBranch || remote.prefix != Prefix::default() {
         return Ok(());

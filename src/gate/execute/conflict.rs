@@ -84,8 +84,8 @@ impl Execution<'_> {
         })
     }
 
-    /// Says before the build what stands in the way of the promotion: the names and the version are known.
-    /// The digest that the build will give is not; what it gave before, at the source, is the best guess.
+    /// Finds before the build what would prevent the promotion, because names and version are known. The digest of
+    /// the build is not known yet; the digest of an earlier build, at the source, is the best guess.
     pub(super) async fn conflicts(&self, progress: &Progress) -> Message {
         let Some((promotion, names)) = ahead(&progress.plan) else { return Ok(None) };
         let version = &progress.plan.version.version;
@@ -125,8 +125,8 @@ impl Execution<'_> {
     }
 }
 
-/// The promotion that a gate has ahead of it, where it may not move tags, and the names of its images where
-/// they are known.
+/// The promotion that a gate will make, if it may not move tags, with the names of its images as far as they are
+/// known.
 fn ahead(plan: &Plan) -> Option<(&Promotion, &[String])> {
     let promotion = plan.steps.iter().find_map(|step| match &step.job {
         Job::Promote(promotion) if step.action == Action::Run => Some(promotion),

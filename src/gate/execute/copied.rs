@@ -73,7 +73,7 @@ impl Copied {
         &self.root
     }
 
-    /// What the log says of it.
+    /// The line in the log about the copy.
     pub(super) fn message(&self, name: &str) -> String {
         let how = if self.counted.cloned { ", cloned by the file system" } else { "" };
         let (files, bytes) = (self.counted.files, size(self.counted.bytes));

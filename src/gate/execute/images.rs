@@ -77,7 +77,7 @@ impl Execution<'_> {
         Ok(None)
     }
 
-    /// Whether a repository has any tag, as far as its registry tells.
+    /// Whether a repository has any tag, according to its registry.
     async fn holds_versions(&self, repository: &Repository) -> bool {
         let tags = self.edges.oci.tags(repository).await;
         tags.is_ok_and(|tags| tags.is_some_and(|tags| !tags.is_empty()))
@@ -97,8 +97,8 @@ impl Execution<'_> {
         Ok(make::images(directory, &spec.env, &assignments, &self.run_context.paths.temp).await?)
     }
 
-    /// Whether the images that tests are about are still those that were recorded: a test of other bytes
-    /// says nothing of these. Right after they were recorded nobody needs to look again.
+    /// Checks that the images under test are still those that were recorded: a test of other bytes would prove nothing
+    /// about these. Right after the images were recorded there is nothing to check.
     pub(super) async fn look_again(&self, running: &[&Step], progress: &mut Progress) -> Result<(), Failure> {
         let tests = running.iter().any(|step| matches!(step.job, Job::Target(_)));
         let last = progress.steps.len().checked_sub(1).and_then(|last| progress.plan.steps.get(last));
@@ -140,8 +140,8 @@ impl Execution<'_> {
         let recorded = progress.plan.steps.iter().any(|step| {
             matches!(step.job, Job::Images { .. }) && progress.steps.iter().any(|done| done.name == step.name)
         });
-        // What an earlier job handed over is all there is, even where that is nothing: what the tags
-        // name by now may be something else.
+        // Only the images that an earlier job handed over count, even if there are none: the tags may name other
+        // images now.
         let images = &progress.plan.images;
         let handed_over = images.handed_over || !images.recorded.is_empty();
         let missing_app_name = progress.plan.images.has_no_names();
@@ -160,7 +160,7 @@ impl Execution<'_> {
         }
         match (images.is_empty(), native) {
             (true, true) => Err(nothing_to_promote()),
-            // The plan has said so.
+            // The plan has already warned.
             (true, false) if missing_app_name => Ok(images),
             (true, false) => {
                 self.warn(

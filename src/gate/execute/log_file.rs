@@ -75,7 +75,7 @@ impl Writer {
         let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || {
             for text in to_write {
                 let _unwritten = file.write_all(&text);
-                // Nobody waits for buffers once all is said.
+                // After the last text the receiver may be gone.
                 let _finished = written.send(text);
             }
         })?;

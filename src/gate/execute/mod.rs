@@ -49,15 +49,15 @@ pub(crate) struct Execution<'a> {
     pub run_context: &'a RunContext,
     /// The outside systems.
     pub edges: &'a Edges,
-    /// Who hears of it.
+    /// Gets the events.
     pub reporter: Reporter,
     /// The secrets.
     pub masker: Masker,
-    /// Whether we were told to stop.
+    /// The signal to stop, if one came.
     pub stop: Stop,
 }
 
-/// What has come of a plan so far.
+/// The results of a plan so far.
 pub(crate) struct Progress {
     plan: Plan,
     steps: Vec<StepResult>,
@@ -99,7 +99,7 @@ impl Progress {
         }
     }
 
-    /// Whether no step stands in the way so far, and no signal came.
+    /// Whether no step has failed so far, and no signal came.
     pub(crate) fn passed(&self) -> bool {
         self.failed().is_none() && !self.cancelled
     }
@@ -109,7 +109,7 @@ impl Progress {
         self.plan.steps.iter().position(|step| matches!(step.job, Job::Promote(_)))
     }
 
-    /// The first step that stands in the way of the rest.
+    /// The first step that failed.
     fn failed(&self) -> Option<&StepResult> {
         self.steps.iter().find(|step| !step.status.passes())
     }
@@ -249,7 +249,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Does work of ours; a failure, and a signal in the middle of it, are the result of the step.
+    /// Does the work of a step of ours. A failure or a signal becomes the result of the step.
     async fn unless_stopped<T>(
         &self,
         name: &str,

@@ -22,7 +22,7 @@ use workflow_commands::Level;
 const OWN_TOKEN: &str = "own-token";
 const DESTINATION_TOKEN: &str = "destination-token";
 
-/// The checks, in the order in which they are told.
+/// The checks, in the order of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Check {
     Own,
@@ -60,7 +60,7 @@ impl Findings {
 }
 
 impl Execution<'_> {
-    /// Everything at the same time; all that is wrong is told at once.
+    /// Runs all checks at the same time, and reports all failures together.
     pub(super) async fn preflight(&self, preflight: &Preflight, progress: &Progress) -> Message {
         let found = Mutex::<Findings>::default();
         let add = |check, result| {

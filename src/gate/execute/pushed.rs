@@ -15,7 +15,7 @@ use sys::error::{Exit, Failure};
 /// What there was before the build.
 #[derive(Debug, Default)]
 pub(super) struct Before {
-    /// The digests of its tags, where they were there and the registry said so.
+    /// The digests of the tags that existed, according to the registry.
     digests: BTreeMap<Reference, Digest>,
     /// When that was, for our own registry.
     moment: Moment,
@@ -33,7 +33,7 @@ impl Execution<'_> {
         if let Some(pushes) = &self.edges.pushes {
             before.moment = pushes.now();
         } else if let Some(path) = recorded_at(&progress.plan).cloned() {
-            // A Makefile may know the names only after the build: nothing can be said of those images.
+            // A Makefile may know the names only after the build. Nothing is known about those images.
             let names = match &progress.plan.images.names {
                 Names::Names(names) => names.clone(),
                 Names::PrintedBy(_) => self.image_names(progress).await.unwrap_or_default(),

@@ -57,7 +57,7 @@ impl Execution<'_> {
             return Ok(Some("the version has no tag yet; `release` moves them".to_owned()));
         };
         let version = released(progress)?;
-        // A release commit is nobody's but the release's own.
+        // Only this release may use its release commit.
         let own = remote.repository.release_commit == ReleaseCommit::Own
             || matches!(remote.kind, Kind::VersionTag(_));
         let commit = own.then_some(&remote.commit);

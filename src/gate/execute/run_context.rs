@@ -35,7 +35,7 @@ pub(crate) struct Edges {
     pub accounts: Accounts,
     /// What is pushed to the registry of a local run, where it is ours.
     pub pushes: Option<Pushes>,
-    /// Who is told of requests that are tried again.
+    /// Gets each retry of a request.
     pub watcher: Watcher,
 }
 
@@ -94,15 +94,15 @@ pub(crate) struct RunContext {
     pub copy_limit: u64,
     /// The logins that were given.
     pub logins: GivenLogins,
-    /// What targets get of a kubeconfig.
+    /// The kubeconfig of targets.
     pub kubeconfig: Kubeconfig,
-    /// The context of it.
+    /// The context in that kubeconfig.
     pub kube_context: Option<String>,
     /// What a promotion gets instead, where it goes to another environment than the job's own.
     pub kubeconfig_elsewhere: Option<Kubeconfig>,
     /// gcloud's default credentials, which each target finds as the job had them.
     pub credentials: Option<RestoredFile>,
-    /// What make is told of the build cache.
+    /// The build cache that make gets.
     pub cache: Cache,
     /// Where scanners and their database are kept.
     pub scanner_cache: PathBuf,

@@ -20,7 +20,7 @@ use sys::process::{Ended, How, RunOptions, Spec, run_group};
 use sys::sync::Mutex;
 use workflow_commands::{Findings, Options, Stream, neutralize, stripped};
 
-/// What a target did, before it is told.
+/// What a target did, before it is reported.
 pub(super) struct Ran {
     ended: Ended,
     limit: Option<Duration>,
@@ -50,7 +50,7 @@ struct Printer {
     log: LogFile,
     /// What the log file gave back for the text before.
     spare: Vec<u8>,
-    /// Whether [`GITHUB_CACHE`] was in it; none where nobody needs to know.
+    /// Whether the output holds [`GITHUB_CACHE`]; `None` if it does not matter.
     cache: Option<bool>,
 }
 
@@ -131,8 +131,8 @@ impl Execution<'_> {
         }))
     }
 
-    /// Whether a build that asks for GitHub's cache gets none, and nobody has said so yet: its token is
-    /// given to actions and not to `run` steps.
+    /// Whether a build asks for GitHub's cache and cannot use it, and no warning has said so yet: GitHub gives the
+    /// token of the cache to actions and not to `run` steps.
     fn cache_is_dead(&self, target: &Target) -> bool {
         let run_context = self.run_context;
         target.target == BUILD
@@ -180,7 +180,7 @@ impl Execution<'_> {
         Spec::new("make", arguments.chain(assignments.map(OsString::from)), directory, env)
     }
 
-    /// Tells what a target said besides its text, and makes its result.
+    /// Reports the annotations and summaries of a target, and makes its result.
     pub(super) fn passed_on(
         &self,
         name: &str,

@@ -1,4 +1,4 @@
-//! What execution tells its listeners, as it happens.
+//! The events that execution sends to its listeners as they happen.
 
 use super::{Outcome, StepResult};
 use crate::domain::image::{Image, Promoted};
@@ -31,7 +31,7 @@ pub enum Event<'a> {
     GroupEnded,
     /// A step ended.
     StepEnded(&'a StepResult),
-    /// A target said this through a workflow command; it is checked, and ours to pass on.
+    /// A target made this annotation by a workflow command. It is checked and may be passed on.
     Annotated(&'a Annotation),
     /// What a target wrote to its step summary, masked.
     Summarised(&'a str, &'a str),

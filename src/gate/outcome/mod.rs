@@ -90,7 +90,7 @@ pub struct StepResult {
 }
 
 impl StepResult {
-    /// A step that ended like this; the rest is filled in by whoever knows it.
+    /// A step that ended like this. The caller fills in the rest.
     pub fn new(name: &str, status: Status, seconds: f64) -> Self {
         Self {
             name: name.to_owned(),
@@ -167,7 +167,7 @@ impl Verdict {
     }
 }
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
     /// The verdict.
@@ -246,7 +246,7 @@ impl Outcome {
         Some(all)
     }
 
-    /// What a plan comes to that is only shown: nothing was run.
+    /// The outcome of a plan that is only shown: nothing ran.
     pub fn of_plan(plan: Plan, now: jiff::Timestamp, logs: String) -> Self {
         Self {
             result: Verdict::Success,

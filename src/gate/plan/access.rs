@@ -35,7 +35,7 @@ pub struct Access {
     pub destination: Option<Side>,
 }
 
-/// One environment's part of it.
+/// The account and the services in one environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Side {
     /// The service account.
@@ -124,7 +124,7 @@ impl Planner<'_> {
         cache
     }
 
-    /// Who the run acts as; adds the steps that make sure of it.
+    /// The accounts of the run. Adds the steps that check them.
     pub(super) fn access(&mut self, names: &Names) -> Result<Access, Failure> {
         let works = |step: &Step| {
             let images = matches!(&step.job, Job::Scan(job) if job.kind() == ScanKind::Images);

@@ -69,7 +69,7 @@ pub struct Known<'a> {
     pub skipped: Option<&'a str>,
 }
 
-/// Makes the plan, or says all that stands in its way; nothing has been run then.
+/// Makes the plan, or returns everything that prevents it. Nothing has run at that point.
 pub fn plan(known: &Known<'_>) -> Result<Plan, Failure> {
     let (settled, warnings) = assigned(known);
     let warnings = known.warnings.iter().cloned().chain(warnings).collect();

@@ -155,8 +155,8 @@ pub(super) fn is_pull_request(name: &str) -> bool {
     ["refs/pull/", "refs/remotes/pull/"].iter().any(|front| name.starts_with(front))
 }
 
-/// What is checked out; of a pull request's merge commit, which GitHub made, the pull request's own head.
-/// `pull_request_target` checks out the base unless told otherwise, and its ref is the base's.
+/// The commit that is checked out. For a merge commit that GitHub made, the head of the pull request.
+/// `pull_request_target` checks out the base by default, and its ref is that of the base.
 fn commit_under_test(facts: &Facts) -> Commit {
     let git_ref = &facts.git_ref;
     let merge =

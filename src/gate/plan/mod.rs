@@ -1,4 +1,4 @@
-//! Pure: what will run, in which order, and what will not and why. A plan is a value; what is
+//! Decides which steps run, in which order, and why others are skipped. Pure. A plan is a value; what is
 //! printed is what is executed. No HTTP, no files, no environment, no clock.
 
 mod access;
@@ -61,7 +61,7 @@ pub struct Plan {
     pub version: PlannedVersion,
     /// The values of the job's own environment, each with where it came from.
     pub environment: Values,
-    /// Why all of it is skipped, where it is.
+    /// Why the whole run is skipped, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
     /// Who the run acts as, and where.

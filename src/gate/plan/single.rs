@@ -23,7 +23,7 @@ impl Planner<'_> {
                 format!("use `p2p promote {}`, which checks what is promoted; nothing was run", stage.word()),
             ));
         }
-        // On a laptop whoever names a target wants it.
+        // On a laptop a person named the target, so it runs.
         let integration = Some(self.integration()).filter(|_| known.place == Place::Github);
         let skipped =
             |target: &str| target == INTEGRATION && matches!(integration, Some(Action::Skip { .. }));
@@ -47,7 +47,7 @@ impl Planner<'_> {
     }
 
     /// The later stage whose images a target is about: their digests are recorded before it runs, so that
-    /// the job that promotes can be told which were tested.
+    /// the job that promotes knows which images were tested.
     fn tests(&self, name: &str) -> Option<Stage> {
         let in_registry =
             self.known.place == Place::Github && self.known.values.text(Key::Registry).is_some();

@@ -50,7 +50,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// The variables of the targets that run: what all of them share is told once.
+/// The variables of the targets that run. Shared variables are written once.
 fn write_variables(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     let running = plan.steps.iter().filter(|step| step.action == Action::Run);
     let targets: Vec<_> = running.filter_map(Step::target).collect();
@@ -125,7 +125,7 @@ fn write_step(f: &mut fmt::Formatter<'_>, step: &Step, together: bool, width: us
 /// Who the run acts as, and the cluster, each with where it came from.
 fn write_access(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     let own = &plan.access.own;
-    // What is the same on both sides is told once.
+    // What is the same on both sides is written once.
     let other = plan.access.destination.as_ref().filter(|side| {
         side.identity != own.identity
             || side.registry != own.registry

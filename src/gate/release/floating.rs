@@ -10,7 +10,7 @@ const ATTEMPTS: u32 = 40;
 /// How often an answer is doubted that a server which is behind could give.
 const DOUBTS: u32 = 3;
 
-/// A floating tag, and what became of it.
+/// A floating tag, and how its move ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
     /// Its name.

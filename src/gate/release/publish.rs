@@ -49,9 +49,9 @@ pub struct Published {
     pub now: bool,
 }
 
-/// Makes or completes the GitHub release of a version, whose tag is there: a draft first, then its
-/// files, and published last, so nobody sees half of it. What is published already keeps its text
-/// and its files, and gets those that it lacks.
+/// Makes or completes the GitHub release of a version whose tag exists: makes a draft, uploads the files, and publishes
+/// it last, so that readers never see half a release. A published release keeps its text and its files, and gets the
+/// files that it lacks.
 ///
 /// # Errors
 ///

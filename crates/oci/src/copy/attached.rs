@@ -69,9 +69,8 @@ impl Job {
         unread.push(format!("{what}: {why}"));
     }
 
-    /// Copies attachments, and what refers to them in turn (an SBOM may be signed). One after
-    /// the other: those of one subject share its list of referrers.
-    /// `image` is at the destination by now.
+    /// Copies attachments, and what refers to them in turn (an SBOM may be signed). Copies one after the other,
+    /// because attachments of one subject share its list of referrers. `image` is at the destination already.
     pub(super) async fn copy_attached(
         self: &Arc<Self>,
         mut left: Vec<Attachment>,

@@ -17,9 +17,9 @@ const MOUNT_TRIES: u32 = 2;
 /// Up to this size moving a blob once too often costs less than asking once more, in bytes.
 const SMALL: u64 = 64 * 1024;
 
-/// What is to be expected of mounts. Between two repositories of one registry they save moving
-/// bytes. Between two registries a blob is "mounted" from the destination itself: that tells
-/// whether it is there (201) or opens the session to upload it (202), in one request.
+/// Whether mounts are worth a request. Between two repositories of one registry a mount saves sending bytes. Between
+/// two registries a blob is "mounted" from the destination itself: in one request the answer says that the blob is
+/// there (201), or opens the session to upload it (202).
 #[derive(Debug)]
 pub(super) struct Mounts {
     from: Option<Repository>,
@@ -75,7 +75,11 @@ impl Job {
             Err(error) if error.is_not_found() && !blob.urls.is_empty() => return Ok(None),
             Err(error) => return Err(error),
         };
-        self.options.listener.hear(CopyProgress::Done { digest: blob.digest.clone(), size: blob.size, how });
+        self.options.listener.on_event(CopyProgress::Done {
+            digest: blob.digest.clone(),
+            size: blob.size,
+            how,
+        });
         Ok(Some(how))
     }
 
@@ -165,7 +169,7 @@ impl Job {
         let job = Arc::clone(self);
         let (digest, size) = (blob.digest.clone(), blob.size);
         let meter = move |done| {
-            job.options.listener.hear(CopyProgress::Moving { digest: digest.clone(), size, done });
+            job.options.listener.on_event(CopyProgress::Moving { digest: digest.clone(), size, done });
         };
         let source = Source::Remote { route: self.source.clone(), meter: Some(Arc::new(meter)) };
         // Where some are there, more will be: their bytes are not asked for in vain.

@@ -1,4 +1,4 @@
-//! Copying an image, whole and unchanged: what may be said about a copy, and what it reports.
+//! Copies an image, whole and unchanged: the options of a copy, and its report.
 //! `run` walks the image, `blobs` brings one blob over, `attached` what refers to the image, `tags` writes the
 //! tags, `concurrency_limit` decides how much is under way at once.
 
@@ -101,13 +101,13 @@ pub enum Arrival {
 pub struct CopyListener(Arc<dyn Fn(CopyProgress) + Send + Sync>);
 
 impl CopyListener {
-    /// Calls `tell` for each event.
-    pub fn new(tell: impl Fn(CopyProgress) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
+    /// Calls `on_event` for each event.
+    pub fn new(on_event: impl Fn(CopyProgress) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(on_event))
     }
 
-    /// Tells it.
-    pub fn hear(&self, progress: CopyProgress) {
+    /// Passes an event on.
+    pub fn on_event(&self, progress: CopyProgress) {
         (self.0)(progress);
     }
 }

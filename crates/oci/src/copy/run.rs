@@ -340,7 +340,7 @@ impl Job {
             counts.found.add(size);
             counts.found
         };
-        self.options.listener.hear(CopyProgress::Found { blobs: found.blobs, bytes: found.bytes });
+        self.options.listener.on_event(CopyProgress::Found { blobs: found.blobs, bytes: found.bytes });
     }
 
     /// Whether some blobs were there.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::pack::BlobDescriptor;
+use super::descriptor::BlobDescriptor;
 use super::{CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE};
 
 /// What a packed image says about itself. Nothing here depends on the machine but the default platform.
@@ -28,8 +28,8 @@ pub struct PackOptions {
     pub artifact_type: Option<String>,
     /// What it runs on.
     pub platform: Platform,
-    /// When it was made, also the time of every file. The epoch unless told otherwise, because the time
-    /// of day would change the digest; `SOURCE_DATE_EPOCH` is the usual source of another one.
+    /// When it was made, also the time of every file. The epoch by default, because the current
+    /// time would change the digest. Callers usually pass `SOURCE_DATE_EPOCH`.
     pub created: jiff::Timestamp,
 }
 

@@ -19,7 +19,7 @@ pub enum PackError {
     Read {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A file grew or shrank at the same time.
@@ -33,7 +33,7 @@ pub enum PackError {
     Write {
         /// Where it was to be.
         directory: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
@@ -103,7 +103,7 @@ pub enum UnpackError {
     Write {
         /// What was to be written.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }

@@ -117,7 +117,7 @@ impl<W> Hashing<W> {
 
     /// The writer below, the digest as `sha256:<hex>`, and the count of bytes.
     pub(super) fn finish(self) -> (W, String, u64) {
-        (self.inner, super::pack::digest(self.hasher), self.size)
+        (self.inner, super::descriptor::digest(self.hasher), self.size)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Directories into images and back, without Docker: the same directory gives the same bytes anywhere.
-//! Only files and bytes here; pushing and pulling is `oci`'s, running what is in an image nobody's.
+//! Works on files and bytes only: [`Client`](crate::Client) pushes and pulls.
 
 mod config;
+mod descriptor;
 mod error;
 mod layer;
 mod limit;
@@ -12,9 +13,10 @@ mod unpack;
 mod zstd;
 
 pub use config::{PackOptions, Platform};
+pub use descriptor::BlobDescriptor;
 pub use error::{PackError, UnpackError};
 pub use limit::Limit;
-pub use pack::{BlobDescriptor, Packed, pack};
+pub use pack::{Packed, pack};
 pub use platform::{Choice, choose};
 pub use unpack::unpack;
 

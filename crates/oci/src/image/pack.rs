@@ -1,25 +1,15 @@
 //! Packing: a directory becomes one layer, a config and a manifest.
 
-use std::fmt::Write as _;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
-use sha2::Digest as _;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::config::{self, PackOptions};
+use super::descriptor::BlobDescriptor;
 use super::error::PackError;
 use super::layer::{self, Failure, Hashing};
-
-/// Bytes by their digest, `sha256:<hex>`, and their count.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlobDescriptor {
-    /// `sha256:<hex>`.
-    pub digest: String,
-    /// Bytes.
-    pub size: u64,
-}
 
 /// An image, ready to be pushed: layer and config as blobs, then the manifest.
 #[derive(Debug)]
@@ -68,9 +58,9 @@ pub fn pack(directory: &Path, temporary: &Path, options: &PackOptions) -> Result
 
     let json = |error: serde_json::Error| write(io::Error::other(error));
     let config = config::config(options, &diff_id).map_err(json)?;
-    let config_descriptor = describe(&config);
+    let config_descriptor = BlobDescriptor::of(&config);
     let manifest = config::manifest(options, &config_descriptor, &layer_descriptor).map_err(json)?;
-    let manifest_descriptor = describe(&manifest);
+    let manifest_descriptor = BlobDescriptor::of(&manifest);
     Ok(Packed {
         manifest,
         manifest_descriptor,
@@ -79,18 +69,5 @@ pub fn pack(directory: &Path, temporary: &Path, options: &PackOptions) -> Result
         layer: file.into_temp_path(),
         layer_descriptor,
         left_out,
-    })
-}
-
-fn describe(bytes: &[u8]) -> BlobDescriptor {
-    BlobDescriptor { digest: digest(sha2::Sha256::new_with_prefix(bytes)), size: bytes.len() as u64 }
-}
-
-/// `sha256:<hex>` of what `hasher` has seen.
-pub(super) fn digest(hasher: sha2::Sha256) -> String {
-    hasher.finalize().iter().fold("sha256:".to_owned(), |mut text, byte| {
-        // Writing to a string never fails.
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }

@@ -24,9 +24,8 @@ pub(super) fn components(name: &Path) -> Result<Vec<OsString>, &'static str> {
     Ok(components)
 }
 
-/// The directory that `parents` name in `root`, symbolic links followed inside of it; directories that
-/// are missing are made. Links in images are relative to the image: `/run` is `root/run`, and there is
-/// nothing above the root. Adds those that are made to `made`.
+/// The directory that `parents` name in `root`. Makes missing directories and adds their number to `made`. Follows
+/// symbolic links inside `root`: in an image `/run` is `root/run`, and there is nothing above the root.
 pub(super) fn directory(root: &Path, parents: &[OsString], made: &mut u64) -> io::Result<PathBuf> {
     let mut links = 0;
     let mut left: VecDeque<OsString> = parents.iter().cloned().collect();

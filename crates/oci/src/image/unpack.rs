@@ -66,8 +66,8 @@ fn archive(bytes: impl Read, destination: &Path, limit: &Limit) -> Result<(), Un
     Ok(())
 }
 
-/// Sets the mode of a directory, unless a link stands on the way to it by now and would lead outside:
-/// where the file system knows one name in several spellings, an entry may have taken its place.
+/// Sets the mode of a directory, unless a part of its path is a link now, which could lead outside. That can happen
+/// if the file system treats several spellings as one name, so that an entry replaced the directory.
 fn set_mode(root: &Path, path: &Path, mode: u32) -> io::Result<()> {
     let mut on_the_way = path.ancestors().take_while(|path| *path != root);
     if on_the_way.all(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())) {
@@ -234,7 +234,7 @@ impl Layer<'_> {
         match fs::symlink_metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
                 fs::remove_dir_all(path).map_err(failed(path))?;
-                // A mode set later by such a path would follow whatever link stands there by then.
+                // Setting the mode of such a path later could follow a link that replaced it.
                 self.brought.retain(|known| !known.starts_with(path));
                 self.modes.retain(|known, _| !known.starts_with(path));
             }

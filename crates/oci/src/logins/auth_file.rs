@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use super::file::LoginFile;
 use super::key::{canonical, host, longest_prefix, normal};
-use super::target::Login;
+use super::login::Login;
 
-/// The user's logins in one file: those of `files`, earlier ones first. One file stands for all, because
-/// with `REGISTRY_AUTH_FILE` nothing else is read.
+/// Merges the user's login files; earlier files win. With `REGISTRY_AUTH_FILE` set, podman and its kin read only this
+/// one file.
 pub(super) fn merged(files: &[LoginFile]) -> LoginFile {
     let mut merged = LoginFile::default();
     for file in files {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::file::LoginFile;
 use super::key::{canonical, host};
-use super::target::Login;
+use super::login::Login;
 
 /// Adds the logins. The docker CLI asks `credHelpers[host]` first, then `credsStore`, and reads
 /// `auths` only where neither is named. So a helper for a host of ours goes; and where there is a

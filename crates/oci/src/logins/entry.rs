@@ -20,7 +20,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 const FIELDS: [&str; 7] =
     ["auth", "username", "password", "email", "serveraddress", "identitytoken", "registrytoken"];
 
-/// What a registry wants to see.
+/// What p2p shows to a registry to log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// User and password; sent to the registry itself, or exchanged for a token.
@@ -37,7 +37,7 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Those of a user; the user `<token>` stands for a refresh token.
+    /// Credentials of a user. The user name `<token>` means that the password is a refresh token.
     pub fn of(username: &str, password: &str) -> Self {
         let password = Secret::new(password);
         match username {
@@ -95,7 +95,7 @@ pub(super) fn credentials(entry: &Json) -> Result<Option<Credentials>, &'static 
     Err("it has neither an \"auth\" nor a user name")
 }
 
-/// An entry with nothing in it that docker or podman refuses; `None` where nothing would be left of it.
+/// The entry without the fields that docker or podman would refuse; `None` if nothing is left.
 pub(super) fn clean(entry: &Json) -> Option<Json> {
     let mut entry = match entry {
         Json::Object(entry) => entry.clone(),

@@ -1,4 +1,4 @@
-//! One login file. Reads what is asked for and ignores the rest: a bad entry of one registry never stands in the way of
+//! One login file. An entry is checked only when it is needed: a bad entry of one registry never prevents the login to
 //! another.
 
 use std::fmt;

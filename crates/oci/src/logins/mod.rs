@@ -9,6 +9,7 @@ mod entry;
 mod error;
 mod file;
 mod key;
+mod login;
 mod places;
 mod target;
 
@@ -18,8 +19,9 @@ pub use error::LoginsError;
 pub(crate) use file::{Helper, LoginFile, without_mark};
 pub use key::longest_prefix;
 pub(crate) use key::normal;
+pub use login::Login;
 pub use places::UserFiles;
-pub use target::{Login, Logins};
+pub use target::Logins;
 
 #[cfg(test)]
 mod tests;

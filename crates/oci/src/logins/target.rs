@@ -5,48 +5,11 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value as Json, json};
-
-use super::entry::encode;
 use super::error::LoginsError;
 use super::file::LoginFile;
+use super::login::Login;
 use super::places::{CONFIG, UserFiles};
 use super::{auth_file, docker};
-use workflow_commands::Secret;
-
-/// A login to a registry, or to a part of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
-    /// Host with an optional path: `ghcr.io`, `europe-west2-docker.pkg.dev/acme/tenant/shop`.
-    pub registry: String,
-    /// The user's name; it cannot hold a `:`.
-    pub username: String,
-    /// The password or token.
-    pub password: Secret,
-}
-
-impl Login {
-    /// The host, as it stands in references.
-    pub(super) fn host(&self) -> &str {
-        self.registry.split('/').next().unwrap_or_default()
-    }
-
-    /// The entry of an `auths` map.
-    pub(super) fn entry(&self) -> Json {
-        json!({ "auth": encode(&self.username, self.password.expose()) })
-    }
-
-    /// Whether docker and its kin could be given this login.
-    pub fn check(&self) -> Result<(), LoginsError> {
-        if self.host().is_empty() || self.registry.contains("://") {
-            return Err(LoginsError::Registry { registry: self.registry.clone() });
-        }
-        if self.username.is_empty() || self.username.contains(':') {
-            return Err(LoginsError::Username { registry: self.registry.clone() });
-        }
-        Ok(())
-    }
-}
 
 /// The files of a target's logins.
 #[derive(Debug)]

@@ -44,7 +44,7 @@ pub(super) enum Login {
     Exec(Exec),
 }
 
-/// Text that stands in the kubeconfig or in a file.
+/// A text in the kubeconfig, or the file that holds it.
 #[derive(Clone, PartialEq, Eq)]
 enum Source {
     Data(Secret),
@@ -168,7 +168,7 @@ impl Connection {
             (None, None) => None,
         };
         if let Some(pem) = pem {
-            // What rustls says may not be told: it is about a key.
+            // The error of rustls is about a key, so it is not quoted.
             let broken = |_| ApiError::Material { what, reason: "it is not PEM with its key".to_owned() };
             builder = builder.identity(Identity::from_pem(&pem).map_err(broken)?);
         }

@@ -19,7 +19,7 @@ pub enum Reach {
     Broken,
 }
 
-/// One variant for each class; `answer` is what the cluster said. What can be done is in `help`.
+/// One variant for each class; `answer` is the answer of the cluster. `help` says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
@@ -88,7 +88,7 @@ pub enum ApiError {
         login: String,
         /// Whether somebody gave the kubeconfig; else the account's token was refused.
         given: bool,
-        /// What the cluster said.
+        /// The cluster's answer.
         answer: String,
     },
     /// The access review says no.
@@ -120,7 +120,7 @@ pub enum ApiError {
         what: String,
         /// Its URL.
         server: String,
-        /// What the cluster said.
+        /// The cluster's answer.
         answer: String,
     },
     /// The parent namespace is not there.
@@ -146,7 +146,7 @@ pub enum ApiError {
     ControllerDown {
         /// The subnamespace.
         name: String,
-        /// What the cluster said.
+        /// The cluster's answer.
         answer: String,
     },
     /// There is a namespace of that name which is not ours.
@@ -156,7 +156,7 @@ pub enum ApiError {
         name: String,
         /// Its parent.
         parent: String,
-        /// What the cluster said.
+        /// The cluster's answer.
         answer: String,
     },
     /// The parent may have no subnamespaces.
@@ -166,7 +166,7 @@ pub enum ApiError {
         name: String,
         /// Its parent.
         parent: String,
-        /// What the cluster said.
+        /// The cluster's answer.
         answer: String,
     },
     /// 422.
@@ -174,11 +174,11 @@ pub enum ApiError {
     Invalid {
         /// The subnamespace.
         name: String,
-        /// What the cluster said.
+        /// The cluster's answer.
         answer: String,
     },
     /// It did not become ready.
-    #[error("the subnamespace {name} of {parent} was not ready after {} s ({})", limit.as_secs(), state.as_deref().map_or_else(|| "the controller has said nothing".to_owned(), |state| format!("its state is {state}")))]
+    #[error("the subnamespace {name} of {parent} was not ready after {} s ({})", limit.as_secs(), state.as_deref().map_or_else(|| "the controller has reported no state".to_owned(), |state| format!("its state is {state}")))]
     TimedOut {
         /// The subnamespace.
         name: String,
@@ -186,7 +186,7 @@ pub enum ApiError {
         parent: String,
         /// How long we waited.
         limit: Duration,
-        /// What the controller said last.
+        /// The last state that the controller reported.
         state: Option<String>,
     },
     /// 408, 429 or 5xx until the tries were used up.

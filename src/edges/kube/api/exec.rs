@@ -1,4 +1,4 @@
-//! Programs that make credentials: `exec` of a kubeconfig's user
+//! Programs that print credentials: `exec` of a kubeconfig's user
 //! (<https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>).
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use sys::process::{ProcessError, Spec, capture};
 use sys::world::Env;
 use workflow_commands::Secret;
 
-/// How long a program may take. It may talk to a cloud, but nobody can answer it.
+/// How long a program may take. It may send requests to a cloud, but cannot ask the user.
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A program to run.
@@ -22,12 +22,12 @@ pub(super) struct Exec {
     arguments: Vec<String>,
     /// In addition to ours; may be secret.
     variables: Vec<(String, Secret)>,
-    /// What the program is told of the occasion.
+    /// The value of `KUBERNETES_EXEC_INFO`.
     info: Json,
     hint: Option<String>,
 }
 
-/// What it made.
+/// The credential that a program printed.
 #[derive(Debug)]
 pub(super) struct Credential {
     pub(super) token: Option<Secret>,
@@ -38,7 +38,7 @@ pub(super) struct Credential {
 }
 
 impl Exec {
-    /// Reads the entry. `cluster` is told to programs that ask for it.
+    /// Reads the entry. Programs with `provideClusterInfo` get the `cluster`.
     pub(super) fn of(exec: &Map<String, Json>, cluster: &Map<String, Json>) -> Result<Self, ApiError> {
         let text = |key| exec.get(key).and_then(Json::as_str).filter(|text: &&str| !text.is_empty());
         let list = |key| exec.get(key).and_then(Json::as_array).into_iter().flatten();

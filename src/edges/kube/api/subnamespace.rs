@@ -18,10 +18,10 @@ use sys::http::Answer;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// How often somebody who waits is told that we still do.
+/// How often p2p reports that it still waits.
 const REMIND: Duration = Duration::from_secs(10);
 
-/// Where a subnamespace stands.
+/// The state of a subnamespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubnamespaceProgress {
     /// The subnamespace.
