@@ -42,10 +42,18 @@ pub(super) fn all(secret: &str) -> BTreeSet<String> {
             forms.insert(spaced);
         }
         json(text, &mut forms);
+        // JSON in a string of JSON, as events and messages hold it.
+        json(&json_string(text), &mut forms);
         shell(text, &mut forms);
+        markup(text, &mut forms);
         hex(text, &mut forms);
         let strict = percent(text, b"-_.~");
         forms.insert(lower_hex(&strict));
+        // Inside the parameter of a URL that is itself a parameter.
+        forms.insert(percent(&strict, b"-_.~"));
+        // What Python's quote and JavaScript's encodeURI keep.
+        forms.insert(percent(text, b"-_.~/"));
+        forms.insert(percent(text, b"-_.~!'()*;/?:@&=+$,#"));
         forms.insert(strict.replace("%20", "+"));
         forms.insert(strict);
         // The characters that JavaScript's encodeURIComponent keeps.
@@ -95,17 +103,22 @@ fn hex(text: &str, forms: &mut BTreeSet<String>) {
 
 /// The text inside a JSON string, as different writers escape it.
 fn json(text: &str, forms: &mut BTreeSet<String>) {
-    let quoted = serde_json::Value::from(text).to_string();
-    let plain = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted);
+    let plain = json_string(text);
     // Go also escapes these three, PHP the slash, .NET all characters with a meaning in HTML.
     let go = plain.replace('<', r"\u003c").replace('>', r"\u003e").replace('&', r"\u0026");
     let php = plain.replace('/', r"\/");
     let net = ascii(&plain.replace("\\\"", "\""), "<>&'+`\"", true);
-    for form in [plain, &go, &php] {
+    for form in [&plain, &go, &php] {
         forms.insert(ascii(form, "", false));
         forms.insert(ascii(form, "", true));
     }
-    forms.extend([plain.to_owned(), go, php, net]);
+    forms.extend([plain, go, php, net]);
+}
+
+/// The text inside a JSON string with the fewest escapes.
+fn json_string(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted).to_owned()
 }
 
 /// Escapes all characters beyond ASCII, and those of `more`, as `\u00e4` or as a surrogate pair (RFC 8259, section 7).
@@ -128,6 +141,8 @@ fn ascii(text: &str, more: &str, upper: bool) -> String {
 /// characters. Also between single quotes.
 fn shell(text: &str, forms: &mut BTreeSet<String>) {
     forms.insert(text.replace('\'', r"'\''"));
+    // As Python's shlex.quote writes it.
+    forms.insert(text.replace('\'', r#"'"'"'"#));
     for always in ["", ",", "#~="] {
         let special =
             |character: &char| " !\"$&'()*;<>?[\\]^`{|}".contains(*character) || always.contains(*character);
@@ -139,6 +154,17 @@ fn shell(text: &str, forms: &mut BTreeSet<String>) {
     }
     forms.insert(ansi(text, true));
     forms.insert(ansi(text, false));
+}
+
+/// The text in XML and HTML, as different writers escape it, between single quotes of YAML, and in CSV.
+fn markup(text: &str, forms: &mut BTreeSet<String>) {
+    let tags = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    for double in ["\"", "&quot;", "&#34;", "&#x22;"] {
+        for single in ["'", "&#39;", "&#x27;", "&apos;"] {
+            forms.insert(tags.replace('"', double).replace('\'', single));
+        }
+    }
+    forms.extend([text.replace('\'', "''"), text.replace('"', "\"\"")]);
 }
 
 /// The text between `$'` and `'` (bash's manual, "ANSI-C Quoting").
@@ -227,6 +253,31 @@ mod tests {
                 "{before:?}"
             );
         }
+    }
+
+    #[test]
+    fn inside_markup_json_in_json_and_urls_of_other_writers() {
+        let secret = r#"it's <"a/b" & c>"#;
+        for form in [
+            "it's &lt;\"a/b\" &amp; c&gt;",
+            "it&#39;s &lt;&#34;a/b&#34; &amp; c&gt;",
+            "it&#x27;s &lt;&quot;a/b&quot; &amp; c&gt;",
+            "it&apos;s &lt;&quot;a/b&quot; &amp; c&gt;",
+            "it''s <\"a/b\" & c>",
+            "it's <\"\"a/b\"\" & c>",
+            r#"it'"'"'s <"a/b" & c>"#,
+            r#"it's <\\\"a/b\\\" & c>"#,
+            "it%27s%20%3C%22a/b%22%20%26%20c%3E",
+            "it's%20%3C%22a/b%22%20&%20c%3E",
+            "it%2527s%2520%253C%2522a%252Fb%2522%2520%2526%2520c%253E",
+        ] {
+            has(secret, form);
+        }
+        assert_eq!(
+            all("plain-secret-1").len(),
+            all("plain_secret-1").len(),
+            "no form for what needs no escape"
+        );
     }
 
     #[test]

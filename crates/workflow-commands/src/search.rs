@@ -43,6 +43,7 @@ pub(super) struct Search {
 
 impl Search {
     /// `texts` are in ascending order, without duplicates, and have at least four bytes each.
+    #[expect(clippy::large_stack_arrays, reason = "64 KiB each, on the heap right after")]
     pub(super) fn new(texts: Vec<Arc<[u8]>>) -> Self {
         let shortest = texts.iter().map(|text| text.len()).min().unwrap_or(GRAM);
         let stride = (shortest + 1).saturating_sub(GRAM).clamp(1, MOST_OFFSETS);
