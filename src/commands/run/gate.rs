@@ -121,7 +121,7 @@ impl<'a> Run<'a> {
         if dry_run {
             let plans: Vec<_> = parts.into_iter().map(|part| part.plan).collect();
             show(console, &plans, format)?;
-            for warning in self.close().await {
+            for warning in self.close().await? {
                 reporter.emit(&Event::Message(Level::Warning, &warning));
             }
             self.report_plans(plans, &paths.logs);
@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
         let shared = Shared { reporter: &reporter, masker: console.masker(), stop, began: world.now };
         let mut outcome = Box::pin(shared.run(parts, &paths.logs)).await;
         if let Some(outcome) = &mut outcome {
-            for warning in self.close().await {
+            for warning in self.close().await? {
                 reporter.emit(&Event::Message(Level::Warning, &warning));
                 outcome.warnings.push(warning);
             }
@@ -226,8 +226,8 @@ impl<'a> Run<'a> {
 
     /// Ends what the repository's programs left running and undoes what they did to the runner's files. p2p writes
     /// its outputs after that. Returns warnings.
-    async fn close(&self) -> Vec<String> {
-        let Some(files) = &self.runner_files else { return Vec::new() };
+    async fn close(&self) -> Result<Vec<String>, Failure> {
+        let Some(files) = &self.runner_files else { return Ok(Vec::new()) };
         let stopped = self.signals.as_ref().is_some_and(|signals| signals.first().is_some());
         let masker = self.console.masker();
         files.close(!stopped, |text| neutralize(&masker.clean(text)).into_owned()).await
@@ -235,7 +235,8 @@ impl<'a> Run<'a> {
 
     /// Reports a failure from before the plan was executed.
     async fn failed(&self, failure: &Failure) {
-        for warning in self.close().await {
+        // Without an end of its processes the run has failed all the same.
+        for warning in self.close().await.unwrap_or_default() {
             self.console.annotate_text(Level::Warning, "p2p", &warning);
         }
         let env = &self.world.env;

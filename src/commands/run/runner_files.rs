@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::domain::environment::runtime;
+use sys::error::{Exit, Failure};
 use sys::private::{self, Links};
 use sys::process::end_daemons;
 use sys::world::Env;
@@ -47,7 +48,14 @@ impl RunnerFiles {
     /// Ends everything that commands left behind, and gives the files back the text that they had: p2p has not
     /// written to them so far. Returns a warning for everything that was found; `clean` makes text of others fit to
     /// print.
-    pub(super) async fn close(&self, patient: bool, clean: impl Fn(&str) -> String) -> Vec<String> {
+    ///
+    /// # Errors
+    /// If a process cannot be ended because it keeps forking. It may change the outputs of the step at any time.
+    pub(super) async fn close(
+        &self,
+        patient: bool,
+        clean: impl Fn(&str) -> String,
+    ) -> Result<Vec<String>, Failure> {
         let daemons = end_daemons(patient).await;
         let mut warnings = Vec::new();
         let list = |names: &[String]| names.iter().map(|name| clean(name)).collect::<Vec<_>>().join(", ");
@@ -68,7 +76,19 @@ impl RunnerFiles {
                 warnings.push(warning);
             }
         }
-        warnings
+        if daemons.forking {
+            return Err(Failure {
+                what: "a program of this run keeps starting others and cannot be ended; it may forge the outputs of this step"
+                    .to_owned(),
+                causes: warnings,
+                help: Some(
+                    "find the target that starts it, and let it end with its target; do not use the outputs of this run"
+                        .to_owned(),
+                ),
+                exit: Exit::Failed,
+            });
+        }
+        Ok(warnings)
     }
 }
 

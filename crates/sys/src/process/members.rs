@@ -29,6 +29,9 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long killed processes may take to end.
 const LAST: Duration = Duration::from_secs(1);
 
+/// The time between two looks for processes that keep forking.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Whether this process adopts daemons.
 static ADOPTS: AtomicBool = AtomicBool::new(false);
 
@@ -49,23 +52,50 @@ pub struct Daemons {
     pub ended: Vec<String>,
     /// The command lines of daemons that could not be ended, such as processes of root.
     pub left: Vec<String>,
+    /// Whether a process keeps starting others and ending itself, so that no signal reaches it.
+    pub forking: bool,
 }
 
 /// Ends everything that any command left behind, at once if `patient` is false.
 pub async fn end_daemons(patient: bool) -> Daemons {
-    let all = Members { leader: None, mark: None };
-    let mut ended = all.names();
-    if ended.is_empty() {
+    if !ADOPTS.load(Ordering::Relaxed) || !has_children() {
         return Daemons::default();
     }
-    if patient {
-        all.end().await;
-    } else {
-        all.kill().await;
+    let all = Members { leader: None, mark: None };
+    let mut ended = all.names();
+    if !ended.is_empty() {
+        if patient {
+            all.end().await;
+        } else {
+            all.kill().await;
+        }
     }
     let left = all.names();
     ended.retain(|name| !left.contains(name));
-    Daemons { ended, left }
+    let forking = left.is_empty() && !is_quiet().await;
+    Daemons { ended, left, forking }
+}
+
+/// Whether no process has ended, or runs, for two looks. A process that keeps forking is never seen while it runs, but
+/// each one that ends becomes a child of p2p.
+async fn is_quiet() -> bool {
+    let deadline = Instant::now() + LAST;
+    let mut quiet = 0;
+    while quiet < 2 && Instant::now() < deadline {
+        let (us, our_group) = (getpid().as_raw_pid(), getpgrp().as_raw_pid());
+        let table = table::all().unwrap_or_default();
+        let strays =
+            strays(&table, us, &LEADERS.lock().clone()).into_iter().filter(|stray| stray.group != our_group);
+        let strays: Vec<_> = strays.collect();
+        for stray in &strays {
+            let id = Pid::from_raw(stray.id);
+            let _ = id.map(|id| kill_process(id, Signal::KILL));
+            let _reaped = waitpid(id, WaitOptions::NOHANG);
+        }
+        quiet = if strays.is_empty() { quiet + 1 } else { 0 };
+        tokio::time::sleep(LOOK).await;
+    }
+    quiet == 2
 }
 
 /// The process group of a child of p2p. Dropping it kills the group.
