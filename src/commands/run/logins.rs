@@ -30,7 +30,9 @@ impl Sides<'_> {
         let reading = self.stage.map(|(stage, _)| stage);
         let (needed, later) = (of(self.source, reading), self.later());
         let promotes = |login: &Login| {
-            needed.as_ref() != Some(login) && later.iter().any(|there| meet(&login.registry, there))
+            needed.as_ref() != Some(login)
+                && (self.names_later(&login.registry)
+                    || later.iter().any(|there| meet(&login.registry, there)))
         };
         let (promotions, further) = all.iter().cloned().partition(promotes);
         let next = reading.and_then(Stage::next);
@@ -50,6 +52,17 @@ impl Sides<'_> {
         let here = self.source.text(Key::Registry);
         let there = self.destination.and_then(|values| values.text(Key::Registry));
         later.chain(there.filter(|there| Some(*there) != here).map(str::to_owned)).collect()
+    }
+
+    /// Whether a key has the path of a later gate, at any registry: a pull request may change the registry in
+    /// `.p2p.yaml`, and with it what the other rule compares.
+    fn names_later(&self, key: &str) -> bool {
+        let Some((reading, paths)) = self.stage else { return false };
+        let parts: Vec<&str> = key.split('/').skip(1).filter(|part| !part.is_empty()).collect();
+        after(reading).any(|stage| {
+            let path: Vec<&str> = paths.of(stage).text.split('/').collect();
+            parts.windows(path.len()).any(|window| window == path)
+        })
     }
 
     /// The registry of an environment, with the path of a gate.

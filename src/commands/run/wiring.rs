@@ -52,7 +52,7 @@ impl Wiring<'_> {
             own: context.own(),
             source: context.source(),
             destination: context.destination(),
-            stage: context.stage(),
+            stage: context.stage_of_logins(),
         };
         let logins = self.logins(&context.request.inputs, &sides)?;
         let accounts = self.accounts(&context, &plan)?;

@@ -244,6 +244,15 @@ impl Context {
         Some((stage?, &self.request.paths))
     }
 
+    /// The gate whose login the targets get. Targets of no gate do not widen what their neighbours get. A run that may
+    /// not promote gets the login of the first path, whatever it runs; otherwise there is none, and targets of no gate get
+    /// every login.
+    pub(crate) fn stage_of_logins(&self) -> Option<(Stage, &StagePaths)> {
+        let known = self.request.targets.iter().filter_map(|target| Stage::of_target(target)).max();
+        let first = self.eligibility.ineligible.is_some().then_some(Stage::FastFeedback);
+        self.stage().or_else(|| Some((known.or(first)?, &self.request.paths)))
+    }
+
     /// The values of the environment that is promoted to, where they are known.
     pub(crate) fn destination(&self) -> Option<&Values> {
         self.destination.as_ref().ok()

@@ -75,3 +75,46 @@ fn a_login_that_reaches_all_paths_stays_with_the_targets() {
     let run = gate.run(&["run", "p2p-build", "p2p-functional"]);
     assert!(run.passed().logs["p2p-functional.log"].contains("pushed\n"));
 }
+
+/// What the targets of a pull request see of the logins, with `command` and these changes of the pull request.
+fn seen(command: &[&str], settings: Option<&str>) -> String {
+    let custom = "custom p2p-images:\n\t@cat \"$$REGISTRY_AUTH_FILE\" > '$(HOME)/logins'; echo shop\n";
+    let gate = scene(&format!("{MAKEFILE}{PUSHES}{custom}"), tokens);
+    let path = gate.registry.path();
+    let logins = format!(
+        "{path}/test tester canary-of-tester\n{path}/extended-test promoter canary-of-promoter\n\
+         {path}//prod deployer canary-of-deployer\n"
+    );
+    let gate = gate.input("registry-logins", &logins);
+    let gate = match settings {
+        Some(text) => {
+            gate.file(".p2p.yaml", &text.replace("REGISTRY", &path)).input("registry", "").commit("settings")
+        }
+        None => gate,
+    };
+    let head = gate.head();
+    let gate = gate.pull_request("acme/shop", &head);
+    gate.run(command);
+    std::fs::read_to_string(gate.home().join("logins")).unwrap_or_default()
+}
+
+#[test]
+fn a_pull_request_gets_no_login_of_a_later_path_whatever_it_runs_and_changes() {
+    let other = "environments:\n  dev: { registry: REGISTRY/elsewhere }\n";
+    for (command, settings) in [
+        (&["run", "custom"][..], None),
+        (&["run", "custom", "p2p-functional"], None),
+        (&["run", "p2p-functional", "custom"], None),
+        (&["run", "p2p-images"], None),
+        (&["run", "p2p-functional", "--environment", "dev"], Some(other)),
+        (&["fast-feedback"], None),
+    ] {
+        let files = seen(command, settings);
+        // The beginnings of promoter:… and deployer:… in base64.
+        assert!(
+            !files.contains("cHJvbW90ZXI6") && !files.contains("ZGVwbG95ZXI6"),
+            "{command:?} {settings:?} {files}"
+        );
+        assert!(settings.is_some() || files.contains("dGVzdGVyO"), "{command:?} {files}");
+    }
+}
