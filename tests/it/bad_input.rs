@@ -318,9 +318,8 @@ fn images_and_registries() {
     the input `image-names` is ","
     help: expected at least one name; nothing was run
 
-    no image can be kept at https://ghcr.io/acme/test: `registry` or a stage's path is wrong
-    caused by: repository "https://ghcr.io/acme/test" is not valid: its host is not a host name with an optional port
-    help: write it as host[:port]/name, in lower case, for example ghcr.io/acme/shop
+    registry "https://ghcr.io/acme" (input registry) is no registry: a host and a path without `https://`, such as `ghcr.io/acme/shop` or `docker.io/acme`
+    help: correct the input registry
 
     no image can be kept at ghcr.io/Acme/test: `registry` or a stage's path is wrong
     caused by: repository "ghcr.io/Acme/test" is not valid: each part of its name has lower-case letters and digits, with '.', '_', '__' or '-' between them
@@ -331,13 +330,13 @@ fn images_and_registries() {
     help: write it as host[:port]/name, in lower case, for example ghcr.io/acme/shop
 
     the input `fast-feedback-path` is "Test"
-    help: expected a registry path of lower-case letters, digits, `.`, `_`, `-` and `/`; nothing was run
+    help: expected a registry path of lower-case letters, digits, `.`, `_`, `-` and `/`, with a letter or digit at both ends of each part; nothing was run
 
     the input `fast-feedback-path` is "/"
-    help: expected a registry path of lower-case letters, digits, `.`, `_`, `-` and `/`; nothing was run
+    help: expected a registry path of lower-case letters, digits, `.`, `_`, `-` and `/`, with a letter or digit at both ends of each part; nothing was run
 
     the input `fast-feedback-path` is "a//b"
-    help: expected a registry path of lower-case letters, digits, `.`, `_`, `-` and `/`; nothing was run
+    help: expected a registry path of lower-case letters, digits, `.`, `_`, `-` and `/`, with a letter or digit at both ends of each part; nothing was run
     "#);
 }
 
@@ -419,7 +418,7 @@ fn names_of_tenant_and_namespaces() {
         namespace-nft "Nft" (environments[""].namespace-nft) is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
         help: correct environments[""].namespace-nft
 
-        region "eu west" (input region) holds a space, a line break or a control character
+        region "eu west" (input region) is no region: lower-case letters, digits and dashes
         help: correct the input region
         "#
     );
@@ -577,4 +576,42 @@ fn the_first_step_that_failed_decides_the_code() {
     assert_eq!((run.step("p2p-functional"), run.step("p2p-nft")), ("timed-out", "failed"));
     let makefile = makefile.replace("$@ = p2p-functional", "$@ = p2p-nft");
     Gate::new(&makefile).input("timeout", "1s").run(&["fast-feedback"]).ended(2);
+}
+
+#[test]
+fn names_that_would_match_nothing_in_silence() {
+    for (name, values) in [
+        (
+            "main-branch",
+            &[" main", "main ", "ma in", "main\nx", "heads/main", "refs/tags/v1", "a..b", "-x", "@"][..],
+        ),
+        ("environment", &[" gcp-dev", "gcp-dev\n", "a\nb"]),
+        ("source-environment", &["gcp-dev "]),
+        ("dest-environment", &["\tgcp-prod"]),
+        ("registry-username", &["octocat\nx", " octocat"]),
+        ("fast-feedback-path", &["..", ".", "test/../prod", "test/.", "-test", "test/"]),
+        ("prod-path", &["a b", "PROD", "prod."]),
+    ] {
+        for value in values {
+            let message = of_input(name, &[value]);
+            assert!(message.starts_with(&format!("the input `{name}` is ")), "{name} {value:?}: {message}");
+        }
+    }
+    for (name, value) in
+        [("extended-test-path", "test"), ("prod-path", "extended-test"), ("prod-path", "test/prod")]
+    {
+        let message = of_input(name, &[value]);
+        assert!(message.contains(&format!("`{name}`")) && message.contains("a path of its own"), "{message}");
+    }
+}
+
+#[test]
+fn values_that_would_lead_to_another_host() {
+    for (name, value) in [("region", "evil.example/a"), ("project-id", "evil/x"), ("registry", "main")] {
+        let message = of_input(name, &[value]);
+        assert!(message.starts_with(&format!("{name} {value:?} (input {name})")), "{message}");
+    }
+    let message = of_input("registry", &["https://user:s3cretPW@host.example/shop"]);
+    assert!(!message.contains("s3cretPW"), "{message}");
+    assert!(of_input("main-branch", &[&"x ".repeat(5000)]).len() < 400);
 }

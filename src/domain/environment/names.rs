@@ -82,10 +82,15 @@ fn check(key: Key, value: &Value) -> Result<(), EnvironmentError> {
     };
     refused.map_or(Ok(()), |problem| {
         let text = if key == Key::ScannerBaseUrl { "(not shown)" } else { text };
-        let (text, origin) = (text.to_owned(), value.origin.clone());
+        // What stands in front of an `@` may be a password.
+        let shown = text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, host)| format!("***@{host}"));
+        let (text, origin) = (workflow_commands::cut(&shown, QUOTED), value.origin.clone());
         Err(EnvironmentError::Malformed { key, text, origin, problem })
     })
 }
+
+/// At most this many characters of a wrong value are quoted.
+const QUOTED: usize = 100;
 
 /// Whether it is the address of a server that needs no login: plans print it.
 fn is_open_address(text: &str) -> bool {
@@ -111,6 +116,14 @@ fn rule(key: Key, value: &Value) -> Option<&'static str> {
         {
             "is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends"
         }
+        Key::Region if !is_label(&value.text) => "is no region: lower-case letters, digits and dashes",
+        // The id may have a domain in front: `example.com:shop`.
+        Key::ProjectId if !value.text.split([':', '.']).all(is_label) => {
+            "is no project id: lower-case letters, digits and dashes"
+        }
+        Key::Registry if !names_a_host(&value.text) => {
+            "is no registry: a host and a path without `https://`, such as `ghcr.io/acme/shop` or `docker.io/acme`"
+        }
         Key::ProjectNumber if !value.text.bytes().all(|byte| byte.is_ascii_digit()) => {
             "is no number; the project's id is another value, project-id"
         }
@@ -126,6 +139,19 @@ fn rule(key: Key, value: &Value) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+/// Lower-case letters, digits and dashes: what may become a part of a host's name or of a path.
+fn is_label(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// Whether a registry begins with a host. Docker takes a first part without dot and port for a path at Docker Hub, which
+/// would get the password.
+fn names_a_host(registry: &str) -> bool {
+    let host = registry.split('/').next().unwrap_or_default();
+    !registry.contains("://") && (host.contains(['.', ':']) || host == "localhost")
 }
 
 /// A label after RFC 1123, as Kubernetes wants the names of namespaces.

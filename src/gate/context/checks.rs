@@ -8,14 +8,60 @@ use crate::inputs::{Globs, Inputs};
 use oci::check_tag;
 use sys::error::Failure;
 
+/// At most this many characters of a wrong input are quoted.
+const QUOTED: usize = 100;
+
 /// The inputs that are read late.
 pub(super) fn inputs(inputs: &Inputs, wrong: &mut Vec<Failure>) {
     let globs = inputs.artifacts.iter().flat_map(Globs::iter);
     wrong.extend(ArtifactGlobs::parse(globs).err().map(Failure::from));
+    wrong.extend(names(inputs));
     if let Some(version) = &inputs.version {
         let what = || format!("the input `version` is {version:?}, and images are tagged with it");
         wrong.extend(check_tag(version).err().map(|error| Failure::from(error).context(what())));
     }
+}
+
+/// Names that are compared with what GitHub says: with a blank too many they would match nothing, in silence.
+fn names(inputs: &Inputs) -> impl Iterator<Item = Failure> {
+    let named = [
+        ("environment", &inputs.environment),
+        ("source-environment", &inputs.source_environment),
+        ("dest-environment", &inputs.dest_environment),
+        ("registry-username", &inputs.registry_username),
+    ];
+    let odd = named.into_iter().filter_map(|(name, text)| {
+        let text = text.as_deref()?;
+        let odd = text.trim() != text || text.chars().any(char::is_control);
+        odd.then(|| {
+            let what = format!("the input `{name}` is {:?}", workflow_commands::cut(text, QUOTED));
+            Failure::usage(
+                what,
+                "expected a name without line breaks and without blanks at its ends; nothing was run",
+            )
+        })
+    });
+    let main = &inputs.main_branch;
+    let branch = main.strip_prefix("refs/heads/").unwrap_or(main);
+    let wrong = (!is_branch(branch) || branch.starts_with("refs/tags/") || branch.starts_with("heads/"))
+        .then(|| {
+            let what = format!("the input `main-branch` is {:?}", workflow_commands::cut(main, QUOTED));
+            Failure::usage(what, "expected a branch, such as `main` or `refs/heads/main`; nothing was run")
+        });
+    odd.chain(wrong)
+}
+
+/// Whether git takes a text for the name of a branch (git-check-ref-format(1)).
+fn is_branch(text: &str) -> bool {
+    let forbidden = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
+    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    !text.contains(forbidden)
+        && !text.contains("..")
+        && !text.contains("@{")
+        && !text.ends_with('.')
+        && !text.starts_with('-')
+        && text != "@"
+        && text.split('/').all(part)
 }
 
 /// The names of the images, wherever the plan looks for them.
@@ -55,4 +101,45 @@ pub(super) fn access(plan: &Plan) -> Result<(), Failure> {
         Identity::new(acting.role, &acting.provider.text, &acting.service_account.text)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branches_are_what_git_takes_for_them() {
+        for text in ["main", "release/2.x", "trunk", "Ünï", "a-b_c", "x@y"] {
+            assert!(is_branch(text), "{text}");
+        }
+        for text in [
+            "",
+            " main",
+            "main ",
+            "ma in",
+            "main\n",
+            "/main",
+            "main/",
+            "a//b",
+            ".main",
+            "a/.b",
+            "main.",
+            "main.lock",
+            "a.lock/b",
+            "a..b",
+            "a~1",
+            "a^",
+            "a:b",
+            "a?",
+            "rel*",
+            "a[b",
+            "a\\b",
+            "@",
+            "a@{1}",
+            "-main",
+            "a\tb",
+        ] {
+            assert!(!is_branch(text), "{text:?}");
+        }
+    }
 }

@@ -91,6 +91,7 @@ impl Request {
         let environments = or_default(inputs.environments.as_deref().map(Environments::parse), &mut wrong);
         let handed_over = or_default(inputs.images.as_deref().map(handed_over), &mut wrong);
         let paths = stage_paths(&inputs, &mut wrong);
+        wrong.extend(meeting_paths(&paths));
         wrong.extend(inputs.matrix.as_deref().and_then(|text| Matrix::parse(text).err()).map(Failure::from));
         wrong.extend(inputs.prefix().err().map(Failure::from));
         checks::inputs(&inputs, &mut wrong);
@@ -227,22 +228,43 @@ fn stage_paths(inputs: &Inputs, wrong: &mut Vec<Failure>) -> StagePaths {
     StagePaths::new(|stage| {
         let name = stage.path_input();
         let text = inputs.text(name).unwrap_or_default();
-        let part = |part: &str| {
-            !part.is_empty()
-                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
-        };
         if text == stage.default_path() {
             // action.yml gives the default as well.
             return Value::new(text, Origin::Default);
         }
-        if !text.split('/').all(part) {
+        if !text.split('/').all(is_path_part) {
             wrong.push(Failure::usage(
                 format!("the input `{name}` is {text:?}"),
-                "expected a registry path of lower-case letters, digits, `.`, `_`, `-` and `/`; nothing was run",
+                "expected a registry path of lower-case letters, digits, `.`, `_`, `-` and `/`, with a letter or digit at \
+                 both ends of each part; nothing was run",
             ));
         }
         Value::new(text, Origin::Input(name.to_owned()))
     })
+}
+
+/// A part of a repository's name (OCI distribution specification, "Pulling manifests").
+fn is_path_part(part: &str) -> bool {
+    let end = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
+    let bytes = part.as_bytes();
+    end(bytes.first()) && end(bytes.last()) && bytes.iter().all(|b| inner(*b)) && !part.contains("..")
+}
+
+/// Two stages whose paths are the same, or one within the other: an image would be in a later stage before it passed
+/// the earlier one.
+fn meeting_paths(paths: &StagePaths) -> Option<Failure> {
+    let within = |inner: Stage, outer: Stage| {
+        let (inner, outer) = (&paths.of(inner).text, &paths.of(outer).text);
+        inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let pairs = Stage::ALL.into_iter().flat_map(|one| Stage::ALL.map(|other| (one, other)));
+    let (one, other) = pairs.into_iter().find(|(one, other)| one != other && within(*one, *other))?;
+    let [text, outer] = [one, other].map(|stage| &paths.of(stage).text);
+    Some(Failure::usage(
+        format!("the input `{}` is {text:?}, and `{}` is {outer:?}", one.path_input(), other.path_input()),
+        "expected a path of its own for each stage, none within another; nothing was run",
+    ))
 }
 
 /// An entry of the input `images` before its digest is checked.

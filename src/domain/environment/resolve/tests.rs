@@ -97,9 +97,10 @@ fn an_entry_of_another_name_says_nothing_of_the_own() {
 fn every_derived_name_can_be_replaced() {
     for key in Key::ALL.into_iter().filter(|key| !key.derived_from().is_empty()) {
         let mut sources = platform();
-        sources.inputs.extend(inputs(&[(key, "mine")]));
+        let text = if key == Key::Registry { "mine.example" } else { "mine" };
+        sources.inputs.extend(inputs(&[(key, text)]));
         let own = sources.own().unwrap();
-        assert_eq!(own.text(key), Some("mine"), "{key}");
+        assert_eq!(own.text(key), Some(text), "{key}");
         assert!(!own.get(key).unwrap().derived());
     }
     let mut sources = platform();
@@ -256,7 +257,17 @@ fn names_that_no_system_would_take_are_refused() {
         assert!(refused(&[(Key::NamespaceNft, bad)]).contains("is no DNS label"), "{bad}");
     }
     assert!(refused(&[(Key::ProjectNumber, "acme-dev")]).contains("is no number"));
-    assert!(refused(&[(Key::Region, "a\nb")]).contains("holds a space"));
+    for bad in ["a\nb", "evil.example/a", "eu west", "EU"] {
+        assert!(refused(&[(Key::Region, bad)]).contains("is no region"), "{bad}");
+    }
+    for bad in ["evil/x", "a b", "Shop", "a..b", ":a"] {
+        assert!(refused(&[(Key::ProjectId, bad)]).contains("is no project id"), "{bad}");
+    }
+    for bad in ["main", "acme/shop", "v1", "https://host.example/shop", "https://user:PW@host.example/shop"] {
+        let error = refused(&[(Key::Registry, bad)]);
+        assert!(error.contains("is no registry") && !error.contains("PW"), "{error}");
+    }
+    assert!(refused(&[(Key::Registry, &"a".repeat(5000))]).len() < 300);
     let app = "a".repeat(49);
     assert_eq!(
         refused(&[(Key::TenantName, "shop"), (Key::AppName, &app)]),
