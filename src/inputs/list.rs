@@ -175,8 +175,8 @@ inputs! {
         /// always an error.
         on_existing("on-existing") for PROMOTING: OnExisting = "keep";
         /// How p2p uses the records that gates leave on images. With `required`, p2p refuses an image that
-        /// lacks the records of the earlier gates. With `expected` it warns. `off` neither writes nor reads
-        /// records.
+        /// lacks the records of the earlier gates. With `signed` only signed records count, and p2p signs its own.
+        /// With `expected` a missing record is a warning. `off` neither writes nor reads records.
         promotion_record("promotion-record"): Records = "required";
         /// The registry path of images in fast feedback.
         fast_feedback_path("fast-feedback-path"): String = "test";

@@ -18,8 +18,8 @@ pub use registry_logins::{RegistryLogin, RegistryLogins};
 pub use secrets::{PathOrContent, VariableLines, WebhookUrl};
 pub use types::{
     BlockingSeverity, BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, IdToken,
-    Integration, Lines, OnExisting, OnFork, OutputFormat, Parallel, Promotion, Records, ReleaseCommit, Size,
-    Switch, Words,
+    Integration, Lines, OnExisting, OnFork, OutputFormat, Parallel, Promotion, Records, ReleaseCommit,
+    SigningInstance, Size, Switch, Words,
 };
 
 use crate::domain::version::{Prefix, VersionError};

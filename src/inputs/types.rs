@@ -348,6 +348,8 @@ choices! {
         Required = "required",
         /// Each gate leaves one; a missing one is a warning.
         Expected = "expected",
+        /// As `required`, and only records that the gate of this repository signed count.
+        Signed = "signed",
         /// None is written or read.
         Off = "off",
     }
@@ -366,6 +368,14 @@ choices! {
         Critical = "critical",
     }
 
+    /// The instance of Sigstore that signs the records of gates.
+    SigningInstance {
+        /// Sigstore's own, with public logs.
+        Public = "public",
+        /// GitHub's, which has no public log.
+        Github = "github",
+    }
+
     /// How `plan` prints.
     OutputFormat {
         /// For a person.
@@ -374,6 +384,13 @@ choices! {
         Json = "json",
         /// The environments of the gate, as GitHub's `strategy.matrix` takes them.
         Matrix = "matrix",
+    }
+}
+
+impl Records {
+    /// Whether an image without them does not go on.
+    pub fn must_be_there(self) -> bool {
+        matches!(self, Self::Required | Self::Signed)
     }
 }
 

@@ -16,7 +16,7 @@ mod unreviewed_tag;
 mod yanked;
 
 use ::oci::{Client, Keyring, Repository, Settings, TagOrDigest};
-use p2p::gate::record::{self, Record};
+use p2p::gate::record::{Ledger, Left, Record, Trust};
 
 use crate::support::gate::{Gate, MAKEFILE};
 
@@ -60,14 +60,16 @@ fn at<T>(
 /// The records of an image that can be read.
 fn records(gate: &Gate, path: &str, tag: &str) -> Vec<Record> {
     at(gate, path, tag, async |client, repository, digest| {
-        let kept = record::read(&client, &repository, &digest).await.unwrap();
-        kept.into_iter().filter_map(|kept| kept.record.ok()).collect()
+        let ledger = Ledger::new(client, Trust::default(), None);
+        let kept = ledger.read(&repository, &digest).await.unwrap();
+        kept.into_iter().filter_map(|kept| kept.record.ok().flatten()).collect()
     })
 }
 
 /// Attaches a record to an image, as anybody can who may push.
 fn forge(gate: &Gate, path: &str, tag: &str, record: &Record) {
     at(gate, path, tag, async |client, repository, digest| {
-        assert!(record::attach(&client, &repository, &digest, record, &[]).await.unwrap());
+        let ledger = Ledger::new(client, Trust::default(), None);
+        assert_eq!(ledger.attach(&repository, &digest, record, &[]).await.unwrap(), Left::Plain);
     });
 }

@@ -25,7 +25,7 @@ async fn sign(sigstore: &Sigstore, claims: &Value) -> Vec<u8> {
 fn allowed() -> AllowedSigner {
     AllowedSigner {
         issuer: "https://token.actions.githubusercontent.com".into(),
-        repository: "https://github.com/acme/shop".into(),
+        repository: "acme/shop".into(),
         repository_id: Some("42".into()),
         workflows: vec!["acme/shop/.github/workflows/*".into()],
     }

@@ -46,6 +46,7 @@ mod registry;
 mod release;
 mod scan;
 mod signals;
+mod signed;
 mod slack;
 mod stages;
 mod support;

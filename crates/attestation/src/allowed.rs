@@ -1,15 +1,15 @@
 //! Which workloads may sign. Pure.
 
-use globset::GlobBuilder;
+use globset::{Glob, GlobBuilder};
 
 use crate::signer::Workload;
 
 /// What must hold of a workload. Its ref and its event are for the caller to judge.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedSigner {
     /// Who must have issued the id token: `https://token.actions.githubusercontent.com`.
     pub issuer: String,
-    /// The URL of the repository. Letters of both cases are the same, as on GitHub.
+    /// The repository, `owner/name`. Letters of both cases are the same, as on GitHub.
     pub repository: String,
     /// The repository's id. `None` where it is not known, as on a laptop.
     pub repository_id: Option<String>,
@@ -39,14 +39,14 @@ impl AllowedSigner {
             if same { Ok(()) } else { Err(mismatch(what, found, format!("{expected:?}"))) }
         };
         exact("issuer", &workload.issuer, &self.issuer, workload.issuer == self.issuer)?;
-        let same = workload.repository.eq_ignore_ascii_case(&self.repository);
+        let same = path(&workload.repository).is_some_and(|path| path.eq_ignore_ascii_case(&self.repository));
         exact("repository", &workload.repository, &self.repository, same)?;
         if let Some(id) = &self.repository_id {
             exact("repository id", &workload.repository_id, id, workload.repository_id == *id)?;
         }
         for workflow in [&workload.workflow, &workload.job_workflow] {
             let allowed =
-                path(workflow).is_some_and(|path| self.workflows.iter().any(|glob| matches(glob, path)));
+                file(workflow).is_some_and(|file| self.workflows.iter().any(|glob| matches(glob, file)));
             if !allowed {
                 return Err(mismatch("workflow", workflow, expected(&self.workflows)));
             }
@@ -55,10 +55,19 @@ impl AllowedSigner {
     }
 }
 
-/// `owner/repository/path` of `https://host/owner/repository/path@ref`. The issuer says which host it is.
-fn path(workflow: &str) -> Option<&str> {
-    let (_host, path) = workflow.strip_prefix("https://")?.split_once('/')?;
-    path.split_once('@').map(|(path, _)| path)
+/// Whether a text is a glob of workflows.
+pub fn is_glob(text: &str) -> bool {
+    glob(text).is_ok()
+}
+
+/// What follows the host of a URL. The issuer says which host it is: each speaks for one.
+fn path(url: &str) -> Option<&str> {
+    url.strip_prefix("https://")?.split_once('/').map(|(_host, path)| path)
+}
+
+/// `owner/repository/file` of `https://host/owner/repository/file@ref`.
+fn file(workflow: &str) -> Option<&str> {
+    path(workflow)?.split_once('@').map(|(file, _)| file)
 }
 
 fn expected(globs: &[String]) -> String {
@@ -66,11 +75,14 @@ fn expected(globs: &[String]) -> String {
     if quoted.is_empty() { "none".to_owned() } else { quoted.join(" or ") }
 }
 
-/// Whether `glob` matches all of `text`; `*` stays within a name between slashes. A glob that is none
+/// Whether `pattern` matches all of `text`; `*` stays within a name between slashes. A glob that is none
 /// matches nothing.
-fn matches(glob: &str, text: &str) -> bool {
-    let glob = GlobBuilder::new(glob).literal_separator(true).case_insensitive(true).build();
-    glob.is_ok_and(|glob| glob.compile_matcher().is_match(text))
+fn matches(pattern: &str, text: &str) -> bool {
+    glob(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(text))
+}
+
+fn glob(pattern: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(pattern).literal_separator(true).case_insensitive(true).build()
 }
 
 #[cfg(test)]
@@ -80,7 +92,7 @@ mod tests {
     fn allowed() -> AllowedSigner {
         AllowedSigner {
             issuer: "https://token.actions.githubusercontent.com".into(),
-            repository: "https://github.com/acme/shop".into(),
+            repository: "acme/shop".into(),
             repository_id: Some("42".into()),
             workflows: vec![
                 "acme/shop/.github/workflows/*".into(),
@@ -128,7 +140,7 @@ mod tests {
             ("issuer", |it| it.issuer = "https://token.actions.githubusercontent.com/acme".into()),
             ("issuer", |it| it.issuer = String::new()),
             ("repository", |it| it.repository = "https://github.com/mallory/shop".into()),
-            ("repository", |it| it.repository = "https://github.example/acme/shop".into()),
+            ("repository", |it| it.repository = "acme/shop".into()),
             ("repository", |it| it.repository = "https://github.com/acme/shop2".into()),
             ("repository id", |it| it.repository_id = "43".into()),
             ("repository id", |it| it.repository_id = String::new()),

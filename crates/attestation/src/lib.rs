@@ -31,14 +31,14 @@ mod statement;
 mod trust;
 mod verify;
 
-pub use allowed::{AllowedSigner, Mismatch};
+pub use allowed::{AllowedSigner, Mismatch, is_glob};
 pub use error::{SignError, VerifyError};
 pub use services::{Services, check};
-pub use sign::{ManagedKey, Signer};
+pub use sign::{Signer, claim};
 pub use signer::Workload;
 pub use statement::Statement;
 pub use trust::TrustRoot;
-pub use verify::{Signed, Verifier};
+pub use verify::{Signed, Verifier, predicate_type};
 
 /// The media type of a bundle, which is also the artifact type of the referrer that holds it.
 pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";

@@ -4,26 +4,23 @@ use sigstore_trust_root::TrustedRoot;
 
 use crate::error::VerifyError;
 
-/// Sigstore's public instance. `scripts/release/trust-roots` refreshes both files.
+/// Sigstore's public instance, as of the day that `trust/fetched` holds.
 const PUBLIC: &str = include_str!("../trust/public.json");
 
-/// GitHub's own instance, which signs for private repositories.
+/// GitHub's own instance, which signs for private repositories, as of the same day.
 const GITHUB: &str = include_str!("../trust/github.json");
-
-/// The day on which the two were fetched.
-const FETCHED: &str = include_str!("../trust/fetched");
 
 /// A trust root: certificate authorities, transparency logs and timestamp authorities.
 #[derive(Debug, Clone)]
 pub struct TrustRoot(pub(crate) TrustedRoot);
 
 impl TrustRoot {
-    /// That of Sigstore's public instance, as of [`TrustRoot::fetched`].
+    /// That of Sigstore's public instance.
     pub fn public() -> Result<Self, VerifyError> {
         Self::from_json(PUBLIC)
     }
 
-    /// That of GitHub's own instance, as of [`TrustRoot::fetched`].
+    /// That of GitHub's own instance.
     pub fn github() -> Result<Self, VerifyError> {
         Self::from_json(GITHUB)
     }
@@ -31,11 +28,6 @@ impl TrustRoot {
     /// One from the text of a `trusted_root.json`.
     pub fn from_json(text: &str) -> Result<Self, VerifyError> {
         TrustedRoot::from_json(text).map(Self).map_err(|error| VerifyError::TrustRoot(error.to_string()))
-    }
-
-    /// The day on which the embedded trust roots were fetched: `2026-11-28`.
-    pub fn fetched() -> &'static str {
-        FETCHED.trim_ascii()
     }
 
     /// Whether signatures must be in a transparency log: the instance has one.
@@ -62,6 +54,6 @@ mod tests {
         for root in [&public, &github] {
             crate::Verifier::new(root).unwrap();
         }
-        TrustRoot::fetched().parse::<jiff::civil::Date>().unwrap();
+        include_str!("../trust/fetched").trim().parse::<jiff::civil::Date>().unwrap();
     }
 }

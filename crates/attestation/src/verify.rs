@@ -1,7 +1,9 @@
 //! What a bundle says, and who signed it.
 
-use sigstore_types::{Bundle, DerPublicKey, Sha256Hash, SignatureContent};
-use sigstore_verify::{PublicKeyVerificationPolicy, VerificationPolicy, VerificationResult};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sigstore_types::{Bundle, Sha256Hash, SignatureContent};
+use sigstore_verify::{VerificationPolicy, VerificationResult};
 
 use crate::error::VerifyError;
 use crate::json;
@@ -21,21 +23,16 @@ const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 pub struct Signed {
     /// What was signed.
     pub statement: Statement,
-    /// The run that signed; empty where a managed key did.
+    /// The run that signed.
     pub workload: Workload,
-    /// When, by the log or the timestamp authority; `None` where a managed key signed without either.
+    /// When, by the log or the timestamp authority.
     pub time: Option<jiff::Timestamp>,
 }
 
-/// Verifies bundles with one trust root or one public key.
+/// Verifies bundles with one trust root.
 pub struct Verifier {
     verifier: sigstore_verify::Verifier,
-    rule: Rule,
-}
-
-enum Rule {
-    Certificate(VerificationPolicy),
-    Key(PublicKeyVerificationPolicy),
+    policy: VerificationPolicy,
 }
 
 impl std::fmt::Debug for Verifier {
@@ -55,15 +52,7 @@ impl Verifier {
         if !root.has_certificate_log() {
             policy = policy.skip_sct();
         }
-        Ok(Self { verifier: verifier(root)?, rule: Rule::Certificate(policy) })
-    }
-
-    /// Takes signatures of the key whose public half is `pem`, without a log.
-    pub fn with_key(pem: &str) -> Result<Self, VerifyError> {
-        let key = DerPublicKey::from_pem(pem).map_err(|error| VerifyError::TrustRoot(error.to_string()))?;
-        let policy = PublicKeyVerificationPolicy::new(key).skip_tlog_unsafe();
-        // With a key nothing of a trust root is asked for.
-        Ok(Self { verifier: verifier(&TrustRoot::github()?)?, rule: Rule::Key(policy) })
+        Ok(Self { verifier: verifier(root)?, policy })
     }
 
     /// Verifies that `bundle` holds a signed statement about the image `digest`.
@@ -86,10 +75,7 @@ impl Verifier {
         }
         let hex = statement::hex(digest).unwrap_or_default();
         let hash = Sha256Hash::from_hex(hex).map_err(|error| VerifyError::Statement(error.to_string()))?;
-        let verified = match &self.rule {
-            Rule::Certificate(policy) => self.verifier.verify(hash, &bundle, policy),
-            Rule::Key(policy) => self.verifier.verify(hash, &bundle, policy),
-        };
+        let verified = self.verifier.verify(hash, &bundle, &self.policy);
         let verified = verified.map_err(|error| VerifyError::Signature(sys::http::chain(&error)))?;
         Ok(Signed {
             statement,
@@ -97,6 +83,14 @@ impl Verifier {
             time: verified.verified_timestamps().first().copied(),
         })
     }
+}
+
+/// What kind of statement a bundle says that it holds. Nothing is verified, so this only tells whose business a
+/// bundle is.
+pub fn predicate_type(bundle: &[u8]) -> Option<String> {
+    let bundle = json::parse(bundle, LARGEST).ok()?;
+    let payload = STANDARD.decode(bundle.pointer("/dsseEnvelope/payload")?.as_str()?).ok()?;
+    json::parse(&payload, LARGEST).ok()?.get("predicateType")?.as_str().map(str::to_owned)
 }
 
 fn verifier(root: &TrustRoot) -> Result<sigstore_verify::Verifier, VerifyError> {

@@ -19,8 +19,8 @@ use crate::gate::allocation::Listing;
 use crate::gate::context::{self, Asking, Context, GithubJob, Host};
 use crate::gate::execute::{Account, Accounts, Allocation, Edges, GivenLogins, RunContext};
 use crate::gate::plan::{Job, Place, Plan, Step};
-use crate::gate::record::By;
-use crate::inputs::{ID_TOKEN, IdToken, Inputs, SPECS, Size};
+use crate::gate::record::{By, Ledger, Rule, Signing, SigningSettings};
+use crate::inputs::{ID_TOKEN, IdToken, Inputs, Records, SPECS, Size};
 use crate::report::{Console, Reporter};
 use oci::logins::Login;
 use oci::{Client, Credentials, Insecure, Settings};
@@ -56,15 +56,20 @@ impl Wiring<'_> {
         };
         let logins = self.logins(&context.request.inputs, &sides)?;
         let accounts = self.accounts(&context, &plan)?;
+        let settings = SigningSettings::of(context.source())?;
+        let rule = self.host.rule(&context.request, &settings)?;
+        let oci = self.registries(&context.request.inputs, &logins, &accounts)?;
+        let signing = self.signing(&context, &rule, &settings);
         let edges = Edges {
-            oci: self.registries(&context.request.inputs, &logins, &accounts)?,
+            ledger: Ledger::new(oci.clone(), settings.trust()?, signing),
+            oci,
             git: self.host.git.clone(),
             remote: self.remote(&context, &plan)?,
             accounts,
             pushes,
             watcher: self.host.git.watcher().clone(),
         };
-        let run_context = self.run_context(context, &plan, logins)?;
+        let run_context = self.run_context(context, &plan, (logins, rule))?;
         self.console.hide(&run_context.kubeconfig.secrets());
         Ok(Part { plan, run_context, edges, name, promotes })
     }
@@ -154,6 +159,25 @@ impl Wiring<'_> {
         })?)
     }
 
+    /// What signs the records of this run: where signatures are required, or an instance is named, and the records
+    /// may count. Those of a pull request never do.
+    fn signing(&self, context: &Context, rule: &Rule, settings: &SigningSettings) -> Option<Signing> {
+        let records = context.request.inputs.promotion_record;
+        let By { event, git_ref, .. } = By::here(&self.host.world.env, context.place == Place::Github);
+        let wanted = records == Records::Signed || (records != Records::Off && settings.sign());
+        if !wanted || !rule.refs.promote(&event?, &git_ref?) {
+            return None;
+        }
+        Some(Signing {
+            settings: settings.clone(),
+            request: IdTokenRequest::of(&self.host.world.reserved),
+            watcher: self.host.git.watcher().clone(),
+            secrets: self.console.secrets(),
+            must: records == Records::Signed,
+            signer: tokio::sync::Mutex::default(),
+        })
+    }
+
     /// The logins of the inputs.
     fn logins(&self, inputs: &Inputs, sides: &Sides<'_>) -> Result<GivenLogins, Failure> {
         let logins = sides.logins(inputs)?;
@@ -163,7 +187,12 @@ impl Wiring<'_> {
     }
 
     /// Where the plan runs, and with what.
-    fn run_context(&self, context: Context, plan: &Plan, logins: GivenLogins) -> Result<RunContext, Failure> {
+    fn run_context(
+        &self,
+        context: Context,
+        plan: &Plan,
+        (logins, rule): (GivenLogins, Rule),
+    ) -> Result<RunContext, Failure> {
         let (inputs, values, env) = (&context.request.inputs, context.source(), &self.host.world.env);
         let Clusters { kubeconfig, kube_context, kubeconfig_elsewhere } =
             clusters(&context, plan, self.trusted)?;
@@ -188,7 +217,7 @@ impl Wiring<'_> {
             cache: plan.build_cache,
             scanner_cache: scanner_cache(self.host, &context.paths.temp),
             by: By::here(env, context.place == Place::Github),
-            rule: self.host.rule(&context.request)?,
+            rule,
             subnamespaces_limit: values.parsed(Key::SubnamespacesTimeout).unwrap_or(SUBNAMESPACES_LIMIT),
             log_names: Mutex::new(BTreeSet::new()),
             paths: context.paths,

@@ -1,70 +1,91 @@
 //! `p2p verify`: how an image got here, by the records of gates that are attached to it.
 
 use clap::{Arg, ArgMatches, Command};
+use serde_json::{Value, json};
 
 use super::access::{client, inputs};
 use super::{present, required, text};
 use crate::domain::environment::Stage;
 use crate::gate::plan::EVENTS;
-use crate::gate::record::{self, Chain, Finding, Kept, Refs, Rule, yanked};
-use crate::inputs::Inputs;
+use crate::gate::record::{Chain, Finding, Kept, Ledger, Record, Refs, Rule, SigningSettings, yanked};
+use crate::inputs::{Inputs, OutputFormat, Records};
 use crate::report::Console;
-use oci::Reference;
+use oci::{Client, Digest, Reference, Repository, TagOrDigest};
 use sys::error::{Exit, Failure};
 use sys::world::World;
 
 pub(super) const NAME: &str = "verify";
 
 /// The inputs that it reads besides the login.
-pub(super) const INPUTS: [&str; 6] = [
+pub(super) const INPUTS: [&str; 9] = [
     "registry-username",
     "registry-password",
     "registry-logins",
     "insecure-registries",
     "main-branch",
+    "release-branches",
     "version-prefix",
+    "promotion-record",
+    "output",
 ];
+
+/// The annotation with which `BuildKit` marks provenance and SBOMs in an index.
+const BUILDKIT: &str = "vnd.docker.reference.type";
 
 pub(super) fn command() -> Command {
     let flag = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
     };
+    let list = |name, value, help| flag(name, value, help).value_delimiter(',');
     Command::new(NAME)
         .about("Print the records that gates left on an image, and fail where a required one is missing")
         .arg(required("image", "IMAGE", "registry/name:tag or registry/name@digest"))
-        .arg(
-            flag("require", "STAGES", "Stages that it must have passed: fast-feedback, extended-test, prod")
-                .value_delimiter(','),
-        )
+        .arg(list("require", "STAGES", "Stages that it must have passed: fast-feedback, extended-test, prod"))
         .arg(flag(
             "repository",
             "OWNER/NAME",
             "Whose records count [default: GITHUB_REPOSITORY in a job on GitHub, else any]",
         ))
+        .arg(flag("repository-id", "NUMBER", "The repository's number, which a new owner of its name lacks"))
         .arg(flag("commit", "SHA", "The full commit that must have passed [default: any]"))
+        .arg(flag(
+            "ref",
+            "REF",
+            "The only ref that counts [default: the main branch, release branches, version tags]",
+        ))
+        .arg(list("workflow", "GLOBS", "Workflows that must have signed: acme/shop/.github/workflows/*"))
+        .arg(flag("issuer", "URL", "The issuer of the signers' id tokens; the records must be signed"))
+        .arg(flag(
+            "trust-root",
+            "FILE",
+            "The trust root of an instance of Sigstore [default: Sigstore's and GitHub's]",
+        ))
 }
 
 pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
     let inputs = inputs(world, matches, console)?;
     let image: Reference = text(matches, "image").parse()?;
-    let required: Vec<String> =
-        matches.get_many::<String>("require").map(|words| words.cloned().collect()).unwrap_or_default();
+    let required: Vec<String> = list(matches, "require").unwrap_or_default();
     if let Some(unknown) = required.iter().find(|stage| Stage::named(stage).is_none()) {
         return Err(Failure::usage(
             format!("`--require` names {unknown:?}"),
             "expected stages: fast-feedback, extended-test, prod",
         ));
     }
-    let rule = rule(world, &inputs, matches)?;
+    let settings = SigningSettings {
+        trust_root: matches.get_one::<String>("trust-root").map(Into::into),
+        issuer: matches.get_one::<String>("issuer").cloned(),
+        workflows: list(matches, "workflow"),
+        ..SigningSettings::default()
+    };
+    let rule = rule(world, &inputs, matches, &settings)?;
+    let trust = settings.trust()?;
     let repository = &image.repository;
     let client = client(world, console, &inputs, &[repository])?;
     let digest = present(&client, &image).await?;
-    let found = Kept::records(&record::read(&client, repository, &digest).await?);
-    for reason in found.iter().filter_map(|record| record.as_ref().err()) {
-        console.complain(&format!("warning: a record does not count: {reason}"));
-    }
-    console.say(&format!("{repository}@{digest}"));
-    console.say(&Chain::new(found.iter().flatten().cloned().collect()).to_string());
+    let others = others(&client, repository, &digest).await?;
+    let ledger = Ledger::new(client, trust, None);
+    let found = Kept::records(&ledger.read(repository, &digest).await?);
     let mut wrong = Vec::new();
     for stage in &required {
         match rule.judge(&found, stage) {
@@ -74,6 +95,15 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
         }
     }
     wrong.dedup();
+    for reason in found.iter().filter_map(|record| record.as_ref().err()) {
+        console.complain(&format!("warning: a record does not count: {reason}"));
+    }
+    let records: Vec<Record> = found.iter().flatten().cloned().collect();
+    let name = format!("{repository}@{digest}");
+    console.say(&match inputs.output {
+        OutputFormat::Json => json(&name, &records, &wrong, &others),
+        _ => for_a_person(&name, records, &others),
+    });
     if wrong.is_empty() {
         if let Some(why) = yanked(&found) {
             console.complain(&format!("warning: {why}; no gate takes it"));
@@ -88,15 +118,87 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     })
 }
 
+fn for_a_person(image: &str, records: Vec<Record>, others: &[String]) -> String {
+    let others = others.iter().map(|other| format!("  attached    {other}; its signature was not checked"));
+    std::iter::once(image.to_owned())
+        .chain(others)
+        .chain([Chain::new(records).to_string()])
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn json(image: &str, records: &[Record], wrong: &[String], others: &[String]) -> String {
+    let records: Vec<_> = records.iter().map(shown).collect();
+    let report = json!({
+        "image": image, "passed": wrong.is_empty(), "wrong": wrong, "records": records, "attached": others,
+    });
+    format!("{report:#}")
+}
+
+fn list(matches: &ArgMatches, name: &str) -> Option<Vec<String>> {
+    matches.get_many::<String>(name).map(|words| words.cloned().collect())
+}
+
+/// A record as JSON, with who signed it.
+fn shown(record: &Record) -> Value {
+    let mut shown = serde_json::to_value(record).unwrap_or_default();
+    shown["signer"] = serde_json::to_value(&record.signer).unwrap_or_default();
+    shown
+}
+
+/// What else is attached to an image: what `BuildKit` put into its index, and its other referrers. Nobody here knows
+/// whose signatures count for them.
+async fn others(client: &Client, repository: &Repository, digest: &Digest) -> Result<Vec<String>, Failure> {
+    let manifest = client.manifest(repository, &TagOrDigest::Digest(digest.clone())).await?;
+    let contents = manifest.contents().map(|contents| contents.manifests).unwrap_or_default();
+    let inside = contents.into_iter().filter_map(|listed| {
+        let kind = listed.annotations.get(BUILDKIT)?;
+        Some(format!("{kind} {}", listed.digest))
+    });
+    let referrers = client.referrers(repository, digest).await?.into_iter().filter_map(|listed| {
+        let kind = listed.artifact_type.clone().filter(|_| !Kept::is_record(&listed))?;
+        Some(format!("{kind} {}", listed.digest))
+    });
+    Ok(inside.chain(referrers).map(|text| workflow_commands::one_line(&text)).collect())
+}
+
 /// Whose records count: the rule of the gates, with what the flags say in place of the job.
-fn rule(world: &World, inputs: &Inputs, matches: &ArgMatches) -> Result<Rule, Failure> {
-    let refs = Refs { main_branch: inputs.main_branch_ref(), prefix: inputs.prefix()?, events: &EVENTS };
+fn rule(
+    world: &World,
+    inputs: &Inputs,
+    matches: &ArgMatches,
+    settings: &SigningSettings,
+) -> Result<Rule, Failure> {
     let flag = |name: &str| matches.get_one::<String>(name).cloned();
-    let here = Rule::here(&world.env, world.env.get("GITHUB_ACTIONS") == Some("true"), refs);
-    Ok(match flag("repository") {
-        Some(repository) => {
-            Rule { repository: Some(repository), repository_id: None, commit: flag("commit"), ..here }
+    let release_branches = inputs.release_branches.clone().map(|words| words.0).unwrap_or_default();
+    let refs = match flag("ref") {
+        Some(main_branch) => {
+            Refs { main_branch, release_branches: Vec::new(), prefix: None, events: &EVENTS }
         }
-        None => Rule { commit: flag("commit"), ..here },
-    })
+        None => Refs {
+            main_branch: inputs.main_branch_ref(),
+            release_branches,
+            prefix: Some(inputs.prefix()?),
+            events: &EVENTS,
+        },
+    };
+    let here = Rule::here(&world.env, world.env.get("GITHUB_ACTIONS") == Some("true"), refs);
+    let (repository, repository_id) = match flag("repository") {
+        Some(repository) => (Some(repository), flag("repository-id")),
+        None => (here.repository.clone(), flag("repository-id").or(here.repository_id.clone())),
+    };
+    let must = inputs.promotion_record == Records::Signed
+        || settings.issuer.is_some()
+        || settings.workflows.is_some();
+    let signed = match &repository {
+        Some(repository) if must => Some(settings.allowed(&world.env, repository, repository_id.clone())),
+        None if must => {
+            return Err(Failure::usage(
+                "`--repository` is missing",
+                "name the repository that must have signed",
+            ));
+        }
+        _ => None,
+    };
+    Ok(Rule { repository, repository_id, commit: flag("commit"), signed, ..here })
 }

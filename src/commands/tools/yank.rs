@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::access::{client, inputs};
 use super::{present, required, text};
-use crate::gate::record::{self, By, Judgement, Record, UNSIGNED};
+use crate::gate::record::{By, Judgement, Ledger, Left, Record, Trust, UNSIGNED};
 use crate::report::Console;
 use oci::{Reference, TagOrDigest};
 use sys::error::{Exit, Failure};
@@ -57,10 +57,12 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
         by: By { actor, ..by },
         targets: Vec::new(),
         handed_over: false,
+        signer: None,
     };
-    let known = record::read(&client, repository, &digest).await?;
-    let fresh = record::attach(&client, repository, &digest, &record, &known).await?;
-    let what = if fresh { "is yanked" } else { "was yanked before" };
+    let ledger = Ledger::new(client, Trust::default(), None);
+    let known = ledger.read(repository, &digest).await?;
+    let left = ledger.attach(repository, &digest, &record, &known).await?;
+    let what = if left == Left::Nothing { "was yanked before" } else { "is yanked" };
     console.say(&format!("{repository}@{digest} {what}: {reason}"));
     Ok(Exit::Passed)
 }

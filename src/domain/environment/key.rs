@@ -89,6 +89,20 @@ keys! {
     TrufflehogPath = "trufflehog-path";
     /// Globs of SARIF files with further findings.
     Sarif = "sarif";
+    /// The instance of Sigstore that signs the records of gates.
+    Signing = "signing";
+    /// The file with the authorities and logs whose signatures count.
+    SigstoreTrustRoot = "sigstore-trust-root";
+    /// The base URL of Fulcio.
+    SigstoreFulcioUrl = "sigstore-fulcio-url";
+    /// The base URL of Rekor.
+    SigstoreRekorUrl = "sigstore-rekor-url";
+    /// The URL of the timestamp authority.
+    SigstoreTimestampUrl = "sigstore-timestamp-url";
+    /// The issuer of the id tokens of signers.
+    SigstoreIssuer = "sigstore-issuer";
+    /// The workflows whose signatures count.
+    RecordWorkflows = "record-workflows";
     /// Host and path that images are pushed under.
     Registry = "registry";
     /// The account that acts for the tenant.
@@ -153,6 +167,13 @@ impl Key {
                 | Self::GoogleStsUrl
                 | Self::GoogleIamCredentialsUrl
                 | Self::GoogleContainerUrl
+                | Self::Signing
+                | Self::SigstoreTrustRoot
+                | Self::SigstoreFulcioUrl
+                | Self::SigstoreRekorUrl
+                | Self::SigstoreTimestampUrl
+                | Self::SigstoreIssuer
+                | Self::RecordWorkflows
         )
     }
 

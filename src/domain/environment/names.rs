@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::error::EnvironmentError;
 use super::key::Key;
 use super::value::{Given, Origin, Value};
-use crate::inputs::{BlockingSeverity, ClusterEndpoint, Size, Switch, Value as _};
+use crate::inputs::{BlockingSeverity, ClusterEndpoint, SigningInstance, Size, Switch, Value as _};
 
 /// The domain of Google's registries.
 pub(super) const PKG_DEV: &str = "pkg.dev";
@@ -78,6 +78,7 @@ fn check(key: Key, value: &Value) -> Result<(), EnvironmentError> {
         Key::Scan | Key::ScanIgnoreUnfixed | Key::ScanVerifySecrets => Switch::parse(text).err(),
         Key::ScanBlockingSeverity => BlockingSeverity::parse(text).err(),
         Key::Sarif => None,
+        Key::Signing => SigningInstance::parse(text).err(),
         _ => rule(key, value).map(str::to_owned),
     };
     refused.map_or(Ok(()), |problem| {

@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 use super::error::GoogleError;
-use sys::http::is_loopback;
+use sys::http::is_safe;
 
 /// The domain of the public cloud; sovereign clouds have their own.
 const PUBLIC: &str = "googleapis.com";
@@ -94,8 +94,7 @@ impl Endpoints {
 pub(super) fn check(url: &str) -> Result<Url, GoogleError> {
     Url::parse(url)
         .ok()
-        .filter(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)))
-        .filter(|url| url.host_str().is_some_and(|host| !host.is_empty()))
+        .filter(|_| is_safe(url))
         .ok_or_else(|| GoogleError::Endpoint { url: url.split('?').next().unwrap_or_default().to_owned() })
 }
 

@@ -8,9 +8,11 @@ use super::endpoints::check;
 use super::error::GoogleError;
 use super::federation::{Federation, parse};
 use super::identity::Identity;
-use sys::http::bearer;
+use sys::error::{Exit, Failure};
+use sys::http::{self, Clients, bearer};
+use sys::retry::Retrying;
 use sys::world::Env;
-use workflow_commands::Secret;
+use workflow_commands::{Secret, Secrets};
 
 /// Where a job gets its tokens, and with what. The token is as powerful as the job itself.
 #[derive(Debug, Clone)]
@@ -38,13 +40,50 @@ impl IdTokenRequest {
     }
 }
 
+/// GitHub's answer.
+#[derive(Deserialize)]
+struct Issued {
+    value: String,
+}
+
+impl IdTokenRequest {
+    /// A token of this job for an audience other than Google's. It is masked.
+    ///
+    /// # Errors
+    /// Where GitHub gives none.
+    pub async fn issue(
+        &self,
+        audience: &str,
+        retrying: &Retrying,
+        secrets: &Secrets,
+    ) -> Result<Secret, Failure> {
+        let refused = |reason: String| Failure {
+            what: format!("GitHub gave this job no id token for the audience `{audience}`"),
+            causes: vec![reason],
+            help: Some("run the job again; if this stays, check the permission `id-token: write`".to_owned()),
+            exit: Exit::Unavailable,
+        };
+        let url = check(&self.url_for(audience)?)?;
+        let header =
+            bearer(&self.token).ok_or_else(|| refused("the request token is malformed".to_owned()))?;
+        let clients = Clients::default();
+        let client = clients.of(&url).map_err(|error| refused(error.to_string()))?;
+        let request = || client.get(url.clone()).header(AUTHORIZATION, header.clone());
+        let answer = http::send(retrying, "get this job's id token from GitHub", request).await;
+        let answer = answer.map_err(|error| refused(error.to_string()))?;
+        if answer.status != 200 {
+            return Err(refused(format!("it answered {}: {}", answer.status, answer.words())));
+        }
+        let issued: Issued = parse("get this job's id token from GitHub", &answer)?;
+        let token = Secret::new(issued.value);
+        secrets.mask(&token);
+        Ok(token)
+    }
+}
+
 impl Federation {
     /// A token of GitHub's for the identity's provider.
     pub(super) async fn id_token(&self, identity: &Identity) -> Result<Secret, GoogleError> {
-        #[derive(Deserialize)]
-        struct Issued {
-            value: String,
-        }
         let missing = || GoogleError::NoIdToken { identity: identity.into(), fork: self.settings().fork };
         let request = self.settings().request.as_ref().ok_or_else(missing)?;
         let url = request.url_for(&self.endpoints().id_token_audience(identity.provider()))?;

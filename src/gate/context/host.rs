@@ -3,7 +3,8 @@
 use super::{GithubJob, Request};
 use crate::edges::git::Git;
 use crate::gate::plan::{EVENTS, Place};
-use crate::gate::record::{Refs, Rule};
+use crate::gate::record::{Refs, Rule, SigningSettings};
+use crate::inputs::Records;
 use sys::error::Failure;
 use sys::world::World;
 
@@ -27,9 +28,22 @@ impl Host<'_> {
     ///
     /// # Errors
     /// Where `version-prefix` is wrong.
-    pub(crate) fn rule(&self, request: &Request) -> Result<Rule, Failure> {
-        let inputs = &request.inputs;
-        let refs = Refs { main_branch: inputs.main_branch_ref(), prefix: inputs.prefix()?, events: &EVENTS };
-        Ok(Rule::here(&self.world.env, self.job.is_some(), refs))
+    pub(crate) fn rule(&self, request: &Request, settings: &SigningSettings) -> Result<Rule, Failure> {
+        let (inputs, env) = (&request.inputs, &self.world.env);
+        let refs = Refs {
+            main_branch: inputs.main_branch_ref(),
+            release_branches: inputs.release_branches.clone().map(|words| words.0).unwrap_or_default(),
+            prefix: Some(inputs.prefix()?),
+            events: &EVENTS,
+        };
+        let rule = Rule::here(env, self.job.is_some(), refs);
+        // A laptop has no identity: nothing is signed there, and nobody is asked for signatures.
+        let signed = match &rule.repository {
+            Some(repository) if inputs.promotion_record == Records::Signed => {
+                Some(settings.allowed(env, repository, rule.repository_id.clone()))
+            }
+            _ => None,
+        };
+        Ok(Rule { signed, ..rule })
     }
 }

@@ -5,7 +5,7 @@ use crate::domain::environment::{Key, Sources, Stage, Values};
 use crate::domain::version;
 use crate::edges::make::{self, Makefile};
 use crate::gate::plan::{AccessRules, Naming, missing_app_name};
-use crate::gate::record::{self, Finding, Kept, Rule};
+use crate::gate::record::{Finding, Kept, Ledger, Rule, SigningSettings};
 use crate::inputs::{Command, Records};
 use oci::{Client, Repository};
 use sys::error::Failure;
@@ -92,15 +92,18 @@ impl Search<'_> {
             let tags = client.tags(&repository).await?.unwrap_or_default();
             found.push((repository, tags));
         }
-        let rule =
-            (request.inputs.promotion_record != Records::Off).then(|| host.rule(request)).transpose()?;
-        Ok((choose(&client, rule.as_ref(), stage, &found).await?, makefile))
+        let settings = SigningSettings::of(&values)?;
+        let rule = (request.inputs.promotion_record != Records::Off)
+            .then(|| host.rule(request, &settings))
+            .transpose()?;
+        let ledger = Ledger::new(client.clone(), settings.trust()?, None);
+        Ok((choose((&client, &ledger), rule.as_ref(), stage, &found).await?, makefile))
     }
 }
 
 /// The latest version that no earlier gate rejected; without a rule, records are not read.
 async fn choose(
-    client: &Client,
+    (client, ledger): (&Client, &Ledger),
     rule: Option<&Rule>,
     stage: Stage,
     found: &[Tagged],
@@ -112,7 +115,7 @@ async fn choose(
             (Some(version), Some(rule)) => {
                 let tagged = found.iter().filter(|(_, tags)| tags.contains(version));
                 let repositories = tagged.map(|(repository, _)| repository);
-                rejected(client, (rule, stage), repositories, version, &mut warnings).await?
+                rejected((client, ledger), (rule, stage), repositories, version, &mut warnings).await?
             }
             _ => None,
         };
@@ -128,7 +131,7 @@ async fn choose(
 /// Why no gate takes a version: an earlier gate rejected one of its images, or somebody withdrew it. Records
 /// that cannot be read are a warning here: the gate itself asks for them.
 async fn rejected(
-    client: &Client,
+    (client, ledger): (&Client, &Ledger),
     (rule, stage): (&Rule, Stage),
     repositories: impl Iterator<Item = &Repository>,
     version: &str,
@@ -138,7 +141,7 @@ async fn rejected(
         let tag = repository.tag(version)?;
         let read = async {
             match client.resolve(repository, &tag.which()).await? {
-                Some(image) => record::read(client, repository, &image.digest).await,
+                Some(image) => ledger.read(repository, &image.digest).await,
                 None => Ok(Vec::new()),
             }
         };

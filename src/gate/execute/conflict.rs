@@ -3,7 +3,7 @@
 use super::record::ended_by;
 use super::{Execution, Message, Progress, removal};
 use crate::gate::plan::{Action, Job, Names, Plan, Promotion};
-use crate::gate::record::{self, Finding, Kept, Rule};
+use crate::gate::record::{Finding, Kept, Rule};
 use crate::inputs::{Command, OnExisting, Records};
 use oci::{Digest, Repository, TagOrDigest};
 use sys::error::{Exit, Failure};
@@ -68,7 +68,7 @@ impl Execution<'_> {
             let why = "`promotion-record` is `off`, so nothing says which commit it is of".to_owned();
             return Ok(Err(Stranger { why, known: false }));
         }
-        let kept = record::read(&self.edges.oci, destination, holds).await?;
+        let kept = self.edges.ledger.read(destination, holds).await?;
         let (stage, messages) = (ended_by(promotion).word(), Kept::records(&kept));
         let rule = self.rule(progress);
         Ok(match rule.judge(&messages, stage) {

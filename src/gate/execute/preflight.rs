@@ -33,6 +33,7 @@ enum Check {
     Destination,
     OtherCluster,
     Promote,
+    Signing,
     Existing,
 }
 
@@ -105,7 +106,12 @@ impl Execution<'_> {
                 async { add(Check::Promote, self.may_push(preflight.promote.as_ref(), account).await) };
             tokio::join!(cluster, push);
         };
-        tokio::join!(own, destination);
+        let signing = async {
+            if let Some(signing) = self.edges.ledger.signing().filter(|signing| signing.must) {
+                add(Check::Signing, signing.check().await.map(Some));
+            }
+        };
+        tokio::join!(own, destination, signing);
         // Both sides are asked, so both accounts come first.
         if found.lock().0.iter().all(|(_, result)| result.is_ok()) {
             add(Check::Existing, self.conflicts(progress).await);

@@ -7,7 +7,6 @@ use super::{Execution, Progress};
 use crate::domain::environment::BUILD;
 use crate::domain::image::{Image, ImagePath};
 use crate::gate::plan::{Job, Names, Place, Plan, Step};
-use crate::gate::record;
 use oci::{Digest, Reference};
 use registry::Moment;
 use sys::error::{Exit, Failure};
@@ -102,8 +101,8 @@ impl Execution<'_> {
         for place in recorded_at(plan).into_iter().chain(promoted_to) {
             let repository = place.image(&image.name).repository()?;
             // Without its records nothing is known of an image.
-            let kept = record::read(&self.edges.oci, &repository, &image.digest).await.unwrap_or_default();
-            let records = kept.into_iter().filter_map(|kept| kept.record.ok());
+            let kept = self.edges.ledger.read(&repository, &image.digest).await.unwrap_or_default();
+            let records = kept.into_iter().filter_map(|kept| kept.record.ok().flatten());
             let records = records.filter(|record| record.version.as_ref() == Some(&plan.version.version));
             commits.extend(records.filter_map(|record| record.by.commit));
         }

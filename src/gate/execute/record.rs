@@ -7,7 +7,7 @@ use crate::domain::environment::Stage;
 use crate::domain::image::Tested;
 use crate::gate::outcome::{Status, StepResult};
 use crate::gate::plan::{Action, Job, Names, Plan, Promotion};
-use crate::gate::record::{self, By, Finding, Judgement, Kept, Ran, Record, Rule, UNSIGNED};
+use crate::gate::record::{self, By, Finding, Judgement, Kept, Left, Ran, Record, Rule, UNSIGNED};
 use crate::inputs::{Command, Records};
 use oci::{Digest, Reference, Repository};
 use sys::error::{Exit, Failure};
@@ -44,9 +44,9 @@ impl Execution<'_> {
             return Ok(Vec::new());
         }
         let reference = at.tag(&progress.plan.version.version)?.to_string();
-        let kept = match record::read(&self.edges.oci, at, &image.digest).await {
+        let kept = match self.edges.ledger.read(at, &image.digest).await {
             Ok(kept) => kept,
-            Err(error) if records == Records::Required && !passed.is_empty() => {
+            Err(error) if records.must_be_there() && !passed.is_empty() => {
                 return Err(
                     Failure::from(error).context(format!("the records of {reference} cannot be read"))
                 );
@@ -68,8 +68,8 @@ impl Execution<'_> {
                 Finding::Passed | Finding::Missing(_) => {}
             }
         }
-        if records == Records::Required && !missing.is_empty() {
-            return Err(unrecorded(&reference, &missing));
+        if records.must_be_there() && !missing.is_empty() {
+            return Err(unrecorded(&reference, &missing, records));
         }
         for (stage, why) in missing {
             self.warn_once(&format!("no record says that {reference} passed {stage}: {why}"), progress);
@@ -102,30 +102,36 @@ impl Execution<'_> {
             Ok::<_, Failure>(self.record_of(ended_by(promotion), at, Ok(()), progress))
         });
         let own = own.transpose()?;
-        let oci = &self.edges.oci;
+        let ledger = &self.edges.ledger;
         let work = async {
-            record::carry(oci, &destination, &image.digest, kept).await?;
+            ledger.carry(&destination, &image.digest, kept).await?;
             match &own {
-                Some(record) => record::attach(oci, &destination, &image.digest, record, there).await,
-                None => Ok(false),
+                Some(record) => ledger.attach(&destination, &image.digest, record, there).await,
+                None => Ok(Left::Nothing),
             }
         };
         let done = work.await;
         progress.records.extend(own.clone().map(|record| (image.name.clone(), record)));
         match done {
-            Ok(true) => self.notice(&format!(
-                "recorded at {destination} that {} passed {}; the record is {UNSIGNED}",
-                image.name,
-                ended_by(promotion).word()
-            )),
-            Ok(false) => {}
-            Err(error) if promotion.record == Records::Required => {
-                let what = format!("the records of {} could not be attached at {destination}", image.name);
-                return Err(Failure::from(error).context(what));
+            Ok(left) => {
+                let what = format!("recorded at {destination} that {}", image.name);
+                let what = format!("{what} passed {}; the record is", ended_by(promotion).word());
+                match left {
+                    Left::Nothing => {}
+                    Left::Plain => self.notice(&format!("{what} {UNSIGNED}")),
+                    Left::Signed => self.notice(&format!("{what} signed by this workflow")),
+                    Left::Pending(why) => self.warn(progress, &format!("{what} not signed: {why}")),
+                }
             }
-            Err(error) => self.warn(
+            Err(failure) if promotion.record.must_be_there() => {
+                return Err(failure.context(format!(
+                    "the records of {} could not be attached at {destination}",
+                    image.name
+                )));
+            }
+            Err(failure) => self.warn(
                 progress,
-                &format!("the records of {} could not be attached at {destination}: {error}", image.name),
+                &format!("the records of {} could not be attached at {destination}: {failure}", image.name),
             ),
         }
         Ok(())
@@ -197,7 +203,7 @@ impl Execution<'_> {
             (Ok(()), Some(tested)) if *tested == digest => return Ok(()),
             (Err(why), Some(tested)) if *tested == digest => why.clone(),
             _ => {
-                let found = Kept::records(&record::read(&self.edges.oci, &destination, &digest).await?);
+                let found = Kept::records(&self.edges.ledger.read(&destination, &digest).await?);
                 let rule = Rule { commit: None, ..self.rule(progress) };
                 if rule.judge(&found, ended_by(promotion).word()) == Finding::Passed {
                     return Ok(());
@@ -221,8 +227,10 @@ impl Execution<'_> {
 
     /// Attaches a record.
     async fn leave(&self, at: &Repository, digest: &Digest, record: &Record) -> Result<(), Failure> {
-        let known = record::read(&self.edges.oci, at, digest).await?;
-        record::attach(&self.edges.oci, at, digest, record, &known).await?;
+        let known = self.edges.ledger.read(at, digest).await?;
+        if let Left::Pending(why) = self.edges.ledger.attach(at, digest, record, &known).await? {
+            self.notice(&format!("the record at {at} is not signed: {why}"));
+        }
         Ok(())
     }
 
@@ -245,6 +253,7 @@ impl Execution<'_> {
             image,
             by: By { commit: plan.commit().map(str::to_owned), environment, ..self.run_context.by.clone() },
             targets: progress.steps.iter().filter_map(ran).collect(),
+            signer: None,
             handed_over: plan.command == Command::Promote && plan.images.handed_over,
         }
     }
@@ -353,15 +362,23 @@ fn rejected(reference: &str, why: String) -> Failure {
     }
 }
 
-fn unrecorded(reference: &str, missing: &[(&str, String)]) -> Failure {
+fn unrecorded(reference: &str, missing: &[(&str, String)], records: Records) -> Failure {
     let gates: Vec<_> = missing.iter().map(|(stage, _)| *stage).collect();
     Failure {
         what: format!("no record says that {reference} passed {}", gates.join(" and ")),
         causes: missing.iter().map(|(stage, why)| format!("{stage}: {why}")).collect(),
         help: Some(
-            "let the gate promote it from the main branch, which leaves the record; `promotion-record` is `required`, \
-             and with `expected` a missing record is a warning"
-                .to_owned(),
+            match records {
+                Records::Signed => {
+                    "let the gate promote it from the main branch, which leaves the signed record; `promotion-record` is \
+                     `signed`, and with `required` a record counts without a signature"
+                }
+                _ => {
+                    "let the gate promote it from the main branch, which leaves the record; `promotion-record` is \
+                     `required`, and with `expected` a missing record is a warning"
+                }
+            }
+            .to_owned(),
         ),
         exit: Exit::Failed,
     }

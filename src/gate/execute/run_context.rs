@@ -13,7 +13,7 @@ use crate::edges::workspace::{ArtifactGlobs, Listed, RestoredFile, Snapshot, bri
 use crate::gate::allocation::{self, Listing};
 use crate::gate::context::Paths;
 use crate::gate::plan::{Cache, Place, Plan};
-use crate::gate::record::{By, Rule};
+use crate::gate::record::{By, Ledger, Rule};
 use crate::inputs::Bump;
 use oci::Client;
 use oci::logins::Login;
@@ -27,6 +27,8 @@ use sys::world::Env;
 pub(crate) struct Edges {
     /// Registries.
     pub oci: Client,
+    /// The records of images there.
+    pub ledger: Ledger,
     /// The git program.
     pub git: Git,
     /// The remote repository, on GitHub.

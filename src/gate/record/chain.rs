@@ -33,12 +33,14 @@ impl fmt::Display for Chain {
             }
             let event =
                 by.event.as_ref().map(|event| format!("{event} of {}", by.git_ref.as_deref().unwrap_or("-")));
+            let signer = record.signer.as_ref().map(|signer| signer.job_workflow.clone());
             let rows = [
                 ("event", &event),
                 ("workflow", &by.workflow),
                 ("run", &by.run),
                 ("actor", &by.actor),
                 ("environment", &by.environment),
+                ("signed by", &signer),
             ];
             for (name, value) in rows {
                 if let Some(value) = value {
@@ -53,10 +55,13 @@ impl fmt::Display for Chain {
                 writeln!(f, "  target      {} {} in {seconds}.{rest:03} s", ran.name, ran.result)?;
             }
         }
-        match self.0.len() {
-            0 => f.write_str("no record of a gate is attached"),
-            1 => write!(f, "this record is {UNSIGNED}"),
-            _ => write!(f, "these records are {UNSIGNED}"),
+        let unsigned = self.0.iter().filter(|record| record.signer.is_none()).count();
+        match (self.0.len(), unsigned) {
+            (0, _) => f.write_str("no record of a gate is attached"),
+            (_, 0) => f.write_str("every record is signed"),
+            (1, _) => write!(f, "this record is {UNSIGNED}"),
+            (all, unsigned) if all == unsigned => write!(f, "these records are {UNSIGNED}"),
+            _ => write!(f, "the records that name no signer are {UNSIGNED}"),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Pure: which records count, and what they say about an image. Gates and `p2p verify` use this one rule.
 
+use attestation::AllowedSigner;
+use globset::Glob;
+
 use super::value::{Judgement, Record};
 use crate::domain::version::Prefix;
 
@@ -14,6 +17,8 @@ pub struct Rule {
     pub commit: Option<String>,
     /// The refs that count.
     pub refs: Refs,
+    /// Who must have signed. None counts records that are not signed.
+    pub signed: Option<AllowedSigner>,
 }
 
 /// The refs and events whose records count: those that tag and promote.
@@ -21,8 +26,10 @@ pub struct Rule {
 pub struct Refs {
     /// The main branch, a full ref.
     pub main_branch: String,
-    /// The prefix of version tags.
-    pub prefix: Prefix,
+    /// Globs of the other branches whose commits were reviewed.
+    pub release_branches: Vec<String>,
+    /// The prefix of version tags; none where only branches count.
+    pub prefix: Option<Prefix>,
     /// The events.
     pub events: &'static [&'static str],
 }
@@ -51,8 +58,12 @@ impl Rule {
             let found = match record {
                 Ok(record) => match self.counts(record, stage) {
                     Ok(()) => {
-                        newest = Some(newer(newest, record));
-                        self.of_commit(record).map_err(|why| (record, why))
+                        let signature = self.signature(record);
+                        // A rejection needs no signature, and no pass without one takes it back.
+                        if signature.is_ok() || record.result != Judgement::Passed {
+                            newest = Some(newer(newest, record));
+                        }
+                        self.of_commit(record).and(signature).map_err(|why| (record, why))
                     }
                     Err(why) => Err((record, why)),
                 },
@@ -129,14 +140,44 @@ impl Rule {
             None => Ok(()),
         }
     }
+
+    /// Whether whoever must have signed a record did.
+    fn signature(&self, record: &Record) -> Result<(), (usize, String)> {
+        let Some(allowed) = &self.signed else { return Ok(()) };
+        let Some(signer) = &record.signer else { return Err((6, "is not signed".to_owned())) };
+        allowed.check(signer).map_err(|mismatch| (7, format!("is signed, but {mismatch}")))?;
+        // Whoever may push a tag may put it on a commit that nobody reviewed, with a workflow of their own.
+        let of_tag = signer.git_ref.starts_with("refs/tags/");
+        if of_tag && record.by.commit.as_deref() != Some(&signer.commit) {
+            return Err((
+                7,
+                format!("was signed on {}, a tag of the commit {}", signer.git_ref, signer.commit),
+            ));
+        }
+        Ok(())
+    }
 }
 
 impl Refs {
+    /// Whether the record of a run of this event on this ref counts.
+    pub fn promote(&self, event: &str, git_ref: &str) -> bool {
+        self.events.contains(&event) && self.trusted(git_ref)
+    }
+
     /// Whether a record of this ref counts.
     fn trusted(&self, git_ref: &str) -> bool {
-        let version = |tag| self.prefix.version(tag).is_some();
-        git_ref == self.main_branch || git_ref.strip_prefix("refs/tags/").is_some_and(version)
+        let version = |tag| self.prefix.as_ref().is_some_and(|prefix| prefix.version(tag).is_some());
+        let release = |branch: &str| self.release_branches.iter().any(|glob| matches(glob, branch));
+        git_ref == self.main_branch
+            || git_ref.strip_prefix("refs/tags/").is_some_and(version)
+            || git_ref.strip_prefix("refs/heads/").is_some_and(release)
     }
+}
+
+/// Whether a glob of `release-branches` names this branch.
+fn matches(glob: &str, branch: &str) -> bool {
+    let glob = Glob::new(glob.strip_prefix("refs/heads/").unwrap_or(glob));
+    glob.is_ok_and(|glob| glob.compile_matcher().is_match(branch))
 }
 
 /// Why somebody withdrew an image, if somebody did.
@@ -184,6 +225,8 @@ impl Closest for Option<(usize, String)> {
 #[cfg(test)]
 pub(super) mod tests {
     #![expect(clippy::panic, reason = "a test fails by panicking")]
+    use attestation::Workload;
+
     use super::super::value::{By, Ran, UNSIGNED};
     use super::*;
 
@@ -215,6 +258,7 @@ pub(super) mod tests {
                 milliseconds: 1500,
             }],
             handed_over: false,
+            signer: None,
         }
     }
 
@@ -225,9 +269,11 @@ pub(super) mod tests {
             commit: Some(COMMIT.to_owned()),
             refs: Refs {
                 main_branch: "refs/heads/main".to_owned(),
-                prefix: Prefix::default(),
+                release_branches: vec!["release/*".to_owned()],
+                prefix: Some(Prefix::default()),
                 events: EVENTS,
             },
+            signed: None,
         }
     }
 
@@ -268,7 +314,86 @@ pub(super) mod tests {
         // A repository that was renamed keeps its number; one without a number is known by its name.
         assert_eq!(found(&[by(|by| by.repository = text("acme/store"))]), Finding::Passed);
         assert_eq!(found(&[by(|by| by.repository_id = None)]), Finding::Passed);
-        assert_eq!(found(&[by(|by| by.git_ref = text("refs/tags/v1.2.3"))]), Finding::Passed);
+        for good in ["refs/tags/v1.2.3", "refs/heads/release/1"] {
+            assert_eq!(found(&[by(|by| by.git_ref = text(good))]), Finding::Passed, "{good}");
+        }
+    }
+
+    fn signed(rule: &Rule) -> Rule {
+        let signed = AllowedSigner {
+            issuer: "https://issuer.example".to_owned(),
+            repository: "acme/shop".to_owned(),
+            repository_id: Some("17".to_owned()),
+            workflows: vec!["acme/shop/.github/workflows/*".to_owned()],
+        };
+        Rule { signed: Some(signed), ..rule.clone() }
+    }
+
+    fn signer() -> Workload {
+        let workflow = "https://github.com/acme/shop/.github/workflows/gate.yaml@refs/heads/main";
+        Workload {
+            issuer: "https://issuer.example".to_owned(),
+            repository: "https://github.com/acme/shop".to_owned(),
+            repository_id: "17".to_owned(),
+            git_ref: "refs/heads/main".to_owned(),
+            commit: COMMIT.to_owned(),
+            workflow: workflow.to_owned(),
+            job_workflow: workflow.to_owned(),
+            ..Workload::default()
+        }
+    }
+
+    #[test]
+    fn only_signed_records_count_where_signatures_are_required() {
+        let judge = |records: &[Record]| {
+            let records: Vec<_> = records.iter().cloned().map(Ok).collect();
+            signed(&rule()).judge(&records, "fast-feedback")
+        };
+        let by = |change: fn(&mut Workload)| {
+            let mut signer = signer();
+            change(&mut signer);
+            Record { signer: Some(signer), ..first() }
+        };
+        let good = by(|_| {});
+        assert_eq!(judge(std::slice::from_ref(&good)), Finding::Passed);
+        for (record, message) in [
+            (first(), "is not signed"),
+            (by(|it| it.issuer = "https://other.example".to_owned()), "is signed, but its issuer is"),
+            (by(|it| it.repository_id = "18".to_owned()), "is signed, but its repository id is"),
+            (by(|it| it.job_workflow = it.job_workflow.replace("acme", "mallory")), "its workflow is"),
+        ] {
+            let Finding::Missing(why) = judge(std::slice::from_ref(&record)) else {
+                panic!("{message} passed")
+            };
+            assert!(why.contains(message), "{message}: {why}");
+            assert_eq!(judge(&[record, good.clone()]), Finding::Passed, "{message}");
+        }
+        // A tag may stand on any commit, so its own must be the one that was tested.
+        let mut tagged = by(|it| it.git_ref = "refs/tags/v1.2.3".to_owned());
+        tagged.by.git_ref = Some("refs/tags/v1.2.3".to_owned());
+        assert_eq!(judge(std::slice::from_ref(&tagged)), Finding::Passed);
+        tagged.signer = tagged.signer.map(|signer| Workload { commit: "beef".to_owned(), ..signer });
+        assert!(
+            matches!(judge(&[tagged]), Finding::Missing(why) if why.contains("a tag of the commit beef"))
+        );
+    }
+
+    #[test]
+    fn a_rejection_needs_no_signature_and_is_taken_back_only_with_one() {
+        let at = |judged: &str, result, signer: Option<Workload>| {
+            Ok(Record { signer, result, ..record("fast-feedback", judged) })
+        };
+        let passed = at("2026-01-01T00:00:00Z", Judgement::Passed, Some(signer()));
+        let failed = at("2026-01-02T00:00:00Z", Judgement::Failed, None);
+        let plain = at("2026-01-03T00:00:00Z", Judgement::Passed, None);
+        let again = at("2026-01-04T00:00:00Z", Judgement::Passed, Some(signer()));
+        let judge = |records: &[&Result<Record, String>]| {
+            let records: Vec<_> = records.iter().copied().cloned().collect();
+            signed(&rule()).judge(&records, "fast-feedback")
+        };
+        assert!(matches!(judge(&[&passed, &failed]), Finding::Rejected(_)));
+        assert!(matches!(judge(&[&passed, &failed, &plain]), Finding::Rejected(_)));
+        assert_eq!(judge(&[&passed, &failed, &plain, &again]), Finding::Passed);
     }
 
     #[test]

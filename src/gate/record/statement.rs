@@ -5,16 +5,23 @@ use std::collections::BTreeMap;
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::value::Record;
+use super::value::{Judgement, Record};
 use oci::Digest;
 
 /// The type of an in-toto statement.
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 
-/// What our predicate is; `docs/promotion.md` describes it.
+/// What our predicate is; `docs/records.md` describes it.
 pub const PREDICATE_TYPE: &str = "https://github.com/coreeng/p2p-action/gate/v1";
+
+/// SLSA's verification summary.
+pub(super) const SUMMARY_TYPE: &str = "https://slsa.dev/verification_summary/v1";
+/// Who verified, for SLSA: this product.
+const VERIFIER: &str = "https://github.com/coreeng/p2p-action";
+/// Where the rules of a gate are described.
+const POLICY: &str = "https://github.com/coreeng/p2p-action/blob/v1/docs/records.md";
 
 /// The longest text of a record, in bytes.
 const LONGEST: usize = 2000;
@@ -69,8 +76,25 @@ pub(super) fn parse(statement: &[u8], digest: &Digest) -> Result<Record, String>
     if subject.digest.get(digest.algorithm()).is_none_or(|hex| hex != digest.hex()) {
         return Err("it is about another image".to_owned());
     }
-    let Statement { predicate: record, .. } = serde_json::from_slice::<Statement<Record>>(statement)
-        .map_err(|error| format!("its predicate cannot be read: {error}"))?;
+    let Statement { predicate: record, .. } =
+        serde_json::from_slice::<Statement<Record>>(statement).map_err(unreadable)?;
+    checked(record)
+}
+
+/// Reads the predicate of a statement whose signature was verified.
+///
+/// # Errors
+/// A reason, where it is no record.
+pub(super) fn of_predicate(predicate: Value) -> Result<Record, String> {
+    checked(serde_json::from_value(predicate).map_err(unreadable)?)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err gives the error")]
+fn unreadable(error: serde_json::Error) -> String {
+    format!("its predicate cannot be read: {error}")
+}
+
+fn checked(record: Record) -> Result<Record, String> {
     if serde_json::to_value(&record).is_ok_and(|value| is_odd(&value)) {
         return Err("one of its texts is too long or not one line".to_owned());
     }
@@ -78,6 +102,23 @@ pub(super) fn parse(statement: &[u8], digest: &Digest) -> Result<Record, String>
         Some(_) => Ok(record),
         None => Err(format!("its time {:?} is none", record.judged)),
     }
+}
+
+/// What SLSA's verifiers read of a record (<https://slsa.dev/spec/v1.1/verification_summary>).
+pub(super) fn summary(record: &Record) -> Value {
+    let stage = record.stage.as_deref().unwrap_or("none").to_uppercase().replace('-', "_");
+    let passed = record.result == Judgement::Passed;
+    let levels = if passed { vec![format!("P2P_{stage}")] } else { Vec::new() };
+    json!({
+        "verifier": { "id": VERIFIER, "version": { "p2p": sys::VERSION } },
+        "timeVerified": record.judged,
+        "resourceUri": format!("oci://{}", record.image),
+        "policy": { "uri": POLICY },
+        "inputAttestations": [],
+        "verificationResult": if passed { "PASSED" } else { "FAILED" },
+        "verifiedLevels": levels,
+        "slsaVersion": "1.1",
+    })
 }
 
 /// Whether a text of a record could pass for more than one line of a log, or fill it.

@@ -2,18 +2,28 @@
 
 use std::fmt;
 
+use attestation::Workload;
 use oci::Reference;
 use serde::{Deserialize, Serialize};
 
 /// What every record says about itself, and what everything that shows one should say too.
 pub const UNSIGNED: &str = "not signed: whoever may push to the registry may write one";
 
+/// What a signed record says instead.
+pub(super) const SIGNED: &str = "signed: the certificate of the bundle says by whom";
+
+/// What a record says that could not be signed.
+pub(super) const PENDING: &str = "not signed, because it could not be signed when the gate ran";
+
 /// What one gate found out about one image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// [`UNSIGNED`].
+    /// [`UNSIGNED`], or whether it is signed.
     pub trust: String,
+    /// The run that signed it, by the certificate; none where it is not signed.
+    #[serde(skip)]
+    pub signer: Option<Workload>,
     /// The name of the gate; none if somebody withdrew the image by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,

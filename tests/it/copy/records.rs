@@ -1,7 +1,7 @@
 //! Records of gates: written, carried along, shown, required.
 
 use ::oci::{Client, CopyOptions, Manifest, Repository};
-use p2p::gate::record::{self, By, Judgement, Record, UNSIGNED};
+use p2p::gate::record::{By, Judgement, Ledger, Left, Record, Trust, UNSIGNED};
 
 use super::{Embedded, err, out, run};
 use crate::oci::{client, repository, shop};
@@ -28,13 +28,20 @@ pub(crate) fn record(stage: &str, judged: &str) -> Record {
         },
         targets: Vec::new(),
         handed_over: false,
+        signer: None,
     }
 }
 
 /// Attaches a record, as a gate does that has read what is there.
 pub(crate) async fn attach(client: &Client, at: &Repository, image: &Manifest, record: &Record) -> bool {
-    let known = record::read(client, at, &image.digest).await.unwrap();
-    record::attach(client, at, &image.digest, record, &known).await.unwrap()
+    let ledger = ledger(client);
+    let known = ledger.read(at, &image.digest).await.unwrap();
+    ledger.attach(at, &image.digest, record, &known).await.unwrap() == Left::Plain
+}
+
+/// Records that nobody signs.
+fn ledger(client: &Client) -> Ledger {
+    Ledger::new(client.clone(), Trust::default(), None)
 }
 
 async fn promoted(client: &Client, at: &Repository) -> Manifest {
@@ -54,7 +61,7 @@ async fn promoted(client: &Client, at: &Repository) -> Manifest {
 async fn travel(from: &str, to: &str) {
     let client = client();
     let (source, at) = (repository(from, "extended-test/app"), repository(to, "prod/app"));
-    let image = promoted(&client, &source).await;
+    let image = Box::pin(promoted(&client, &source)).await;
     let options = CopyOptions { include_referrers: true, ..CopyOptions::default() };
     client.copy(&source.digest(&image.digest), &at, &["1.2.3".into()], &options).await.unwrap();
     let name = format!("{at}:1.2.3");
@@ -102,15 +109,15 @@ async fn records_are_carried_where_other_referrers_stay_behind() {
     let (from, to) = (Embedded::start(None).await, Embedded::start(None).await);
     let client = client();
     let (source, at) = (repository(&from.host(), "extended-test/app"), repository(&to.host(), "prod/app"));
-    let image = promoted(&client, &source).await;
+    let image = Box::pin(promoted(&client, &source)).await;
     client
         .copy(&source.digest(&image.digest), &at, &["1.2.3".into()], &CopyOptions::default())
         .await
         .unwrap();
     assert!(client.referrers(&at, &image.digest).await.unwrap().is_empty());
-    let kept = record::read(&client, &source, &image.digest).await.unwrap();
+    let kept = ledger(&client).read(&source, &image.digest).await.unwrap();
     assert_eq!(kept.len(), 3);
-    record::carry(&client, &at, &image.digest, &kept).await.unwrap();
+    ledger(&client).carry(&at, &image.digest, &kept).await.unwrap();
     // The very same bytes.
     assert_eq!(
         client.referrers(&at, &image.digest).await.unwrap(),
@@ -143,6 +150,6 @@ async fn a_registry_that_refuses_referrers_and_tag_is_an_error_that_says_so() {
     .await;
     let record = record("fast-feedback", "2026-01-02T03:04:05Z");
     let at = repository(front.host(), "app");
-    let error = record::attach(&client(), &at, &image.digest, &record, &[]).await.unwrap_err();
+    let error = ledger(&client()).attach(&at, &image.digest, &record, &[]).await.unwrap_err();
     assert!(error.to_string().contains("405"), "{error}");
 }

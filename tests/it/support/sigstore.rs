@@ -8,6 +8,7 @@ use ::attestation::{Services, TrustRoot};
 use ::sys::retry::{Policy, Retrying};
 use ::workflow_commands::Secret;
 use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 /// Fulcio, Rekor, CT log and timestamp authority; see `sigstore/server.js` for what they can do wrong.
@@ -43,6 +44,27 @@ impl Sigstore {
             timestamps: None,
             retrying: Retrying { policy, ..Retrying::default() },
         }
+    }
+
+    /// What a job with `id-token: write` has in its environment, whose tokens have these claims.
+    pub(crate) fn job(&self, claims: &Value) -> [(&'static str, String); 2] {
+        let claims = URL_SAFE_NO_PAD.encode(with(claims).to_string());
+        [
+            (
+                "ACTIONS_ID_TOKEN_REQUEST_URL",
+                format!("{}?api-version=2.0", self.url(&format!("oidc/{claims}"))),
+            ),
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request-token".to_owned()),
+        ]
+    }
+
+    /// The keys of an environment that name this instance; its services do `wrong`.
+    pub(crate) fn keys(&self, wrong: &str) -> Value {
+        json!({
+            "sigstore-fulcio-url": self.url(wrong),
+            "sigstore-rekor-url": self.url(wrong),
+            "sigstore-trust-root": self.root_file(),
+        })
     }
 
     /// What verifiers trust.
@@ -95,6 +117,12 @@ fn node(script: &str) -> Command {
 
 /// An id token of a job of acme/shop on main, for Sigstore, with some claims changed.
 pub(crate) fn id_token(changes: &Value) -> Secret {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    Secret::new(format!("{}.{}.c2lnbmVk", part(&json!({"alg": "RS256"})), part(&with(changes))))
+}
+
+/// The claims of such a token.
+fn with(changes: &Value) -> Value {
     let mut claims = json!({
         "iss": "https://token.actions.githubusercontent.com",
         "aud": "sigstore",
@@ -119,6 +147,5 @@ pub(crate) fn id_token(changes: &Value) -> Secret {
     for (name, value) in changes.as_object().into_iter().flatten() {
         claims[name] = value.clone();
     }
-    let part = |value: &Value| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value.to_string());
-    Secret::new(format!("{}.{}.c2lnbmVk", part(&json!({"alg": "RS256"})), part(&claims)))
+    claims
 }

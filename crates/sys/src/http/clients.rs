@@ -90,6 +90,12 @@ pub fn is_loopback(url: &Url) -> bool {
     host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
+/// Whether secrets may go to a URL: HTTPS, or this machine.
+pub fn is_safe(url: &str) -> bool {
+    let url = Url::parse(url).ok().filter(|url| url.host_str().is_some_and(|host| !host.is_empty()));
+    url.is_some_and(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)))
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]

@@ -8,7 +8,7 @@ mod trust;
 mod words;
 
 pub use class::{Class, NoAnswer, chain};
-pub use clients::{Clients, builder, is_loopback};
+pub use clients::{Clients, builder, is_loopback, is_safe};
 pub use stall::StallTimer;
 pub use trust::{AUTHORITY_HELP, trust, trusting};
 pub use words::words;

@@ -120,6 +120,14 @@ function fault(first) {
   return left > 0 ? kind : undefined;
 }
 
+// GitHub's token endpoint: the path holds the claims, and the query the audience.
+function idToken(claims, query) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const audience = new URLSearchParams(query).get('audience');
+  const all = { ...JSON.parse(Buffer.from(claims, 'base64url')), aud: audience };
+  return JSON.stringify({ value: `${part({ alg: 'RS256' })}.${part(all)}.c2lnbmVk` });
+}
+
 let serve;
 const server = http.createServer((request, response) => {
   const chunks = [];
@@ -133,6 +141,11 @@ const server = http.createServer((request, response) => {
     if (kind === 'reset') return request.socket.destroy();
     if (kind === 'stall') return undefined;
     if (/^\d+$/.test(kind || '')) { response.statusCode = Number(kind); return response.end('try later'); }
+    if (first === 'oidc') {
+      const [claims, query] = more.join('/').split('?');
+      response.setHeader('Content-Type', 'application/json');
+      return response.end(idToken(claims, query));
+    }
     let answer;
     const body = Buffer.concat(chunks);
     try {

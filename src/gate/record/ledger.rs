@@ -1,0 +1,323 @@
+//! Records at a registry: referrers of the image, by the API or the tag that stands in for it.
+
+use attestation::BUNDLE_MEDIA_TYPE;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::json;
+
+use super::signing::Signing;
+use super::statement::{self, PREDICATE_TYPE, SUMMARY_TYPE};
+use super::trust::Trust;
+use super::value::{Judgement, PENDING, Record};
+use oci::{Client, Content, Descriptor, Digest, Manifest, OCI_MANIFEST, OciError, Repository, TagOrDigest};
+use sys::error::Failure;
+use sys::sync::Mutex;
+
+/// What a record is as an artifact, where it is not signed. A signed one is a bundle.
+const ARTIFACT_TYPE: &str = "application/vnd.coreeng.p2p.gate.v1+json";
+/// The media type of a statement (github.com/in-toto/attestation, `spec/v1/envelope.md`).
+const STATEMENT: &str = "application/vnd.in-toto+json";
+/// The configuration of what is no image (OCI image 1.1, "Guidance for an Empty Descriptor").
+const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+/// Tells what kind of statement a bundle holds, as Sigstore's own tools do.
+const BUNDLE_KIND: &str = "dev.sigstore.bundle.predicateType";
+/// Tells the stage and the result in lists of referrers, for people who look there.
+const STAGE: &str = "io.coreeng.p2p.stage";
+const RESULT: &str = "io.coreeng.p2p.result";
+/// The most bytes of a record.
+const LARGEST: u64 = 2 * 1024 * 1024;
+/// How often a record is written that does not arrive: two runs may write the same list at once.
+const TRIES: usize = 3;
+/// How many records are read at once.
+const AT_ONCE: usize = 8;
+
+/// The records of images at registries: reads them with the trust of a run, and writes them, signed where the run
+/// signs.
+pub struct Ledger {
+    client: Client,
+    trust: Trust,
+    signing: Option<Signing>,
+    /// What was written, so that the same record is the same bytes wherever it is left.
+    written: Mutex<Vec<(Digest, Record, Vec<Kept>)>>,
+}
+
+/// The form in which a record is stored.
+pub(super) struct Document {
+    pub(super) media_type: &'static str,
+    pub(super) predicate_type: &'static str,
+    pub(super) bytes: Bytes,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// The newest of the same gate and environment says the same already.
+    Nothing,
+    /// It is there, not signed.
+    Plain,
+    /// It is there, signed.
+    Signed,
+    /// It is there and could not be signed; why.
+    Pending(String),
+}
+
+/// A record as a registry keeps it.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// What it says; nothing where it is the summary of a record; or why it does not count.
+    pub record: Result<Option<Record>, String>,
+    manifest: Manifest,
+    content: Bytes,
+}
+
+impl Kept {
+    /// What the records say.
+    pub fn records(kept: &[Self]) -> Vec<Result<Record, String>> {
+        kept.iter().filter_map(|kept| kept.record.clone().transpose()).collect()
+    }
+
+    /// Whether a referrer is a record or the summary of one, as far as a list tells.
+    pub fn is_record(listed: &Descriptor) -> bool {
+        let kind = listed.annotations.get(BUNDLE_KIND).map(String::as_str);
+        match listed.artifact_type.as_deref() {
+            Some(BUNDLE_MEDIA_TYPE) => matches!(kind, Some(PREDICATE_TYPE | SUMMARY_TYPE)),
+            artifact_type => artifact_type == Some(ARTIFACT_TYPE),
+        }
+    }
+}
+
+impl Ledger {
+    /// Without `signing` records are left as they are.
+    pub fn new(client: Client, trust: Trust, signing: Option<Signing>) -> Self {
+        Self { client, trust, signing, written: Mutex::default() }
+    }
+
+    /// What signs, where the run signs.
+    pub fn signing(&self) -> Option<&Signing> {
+        self.signing.as_ref()
+    }
+
+    /// Attaches a record to the image `digest` at `repository` and reads it back. `known` are the records that
+    /// are there. Where the newest of the same gate and environment says the same already, it stays.
+    ///
+    /// # Errors
+    /// When the record must be signed and cannot be, when the registry refuses both the referrer and the tag that
+    /// stands in for the API, or does not list the record although it took it.
+    pub async fn attach(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        record: &Record,
+        known: &[Kept],
+    ) -> Result<Left, Failure> {
+        let place = |record: &Record| (record.stage.clone(), record.by.environment.clone());
+        let of_the_same = known.iter().filter_map(|kept| kept.record.as_ref().ok()?.as_ref());
+        let newest =
+            of_the_same.filter(|other| place(other) == place(record)).max_by_key(|other| other.time());
+        let enough = |newest: &&Record| newest.signer.is_some() || self.signing.is_none();
+        if newest.filter(enough).is_some_and(|newest| record.repeats(newest)) {
+            return Ok(Left::Nothing);
+        }
+        let written =
+            self.written.lock().iter().find(|(of, which, _)| of == digest && which == record).cloned();
+        let (kept, left) = match written {
+            Some((_, _, kept)) => (kept, Left::Nothing),
+            None => Box::pin(self.write(repository, digest, record)).await?,
+        };
+        self.carry(repository, digest, &kept).await?;
+        Ok(left)
+    }
+
+    /// Makes the manifests of a record, and keeps them.
+    async fn write(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        record: &Record,
+    ) -> Result<(Vec<Kept>, Left), Failure> {
+        let Some(subject) = self.client.resolve(repository, &TagOrDigest::Digest(digest.clone())).await?
+        else {
+            let what = format!("manifest {digest}");
+            return Err(OciError::NotFound { repository: repository.clone(), what }.into());
+        };
+        let (documents, left) = self.documents(record, digest).await?;
+        let kept: Vec<_> = documents.into_iter().map(|document| document.kept(&subject, record)).collect();
+        // A pending record may be signed the next time.
+        if !matches!(left, Left::Pending(_)) {
+            self.written.lock().push((digest.clone(), record.clone(), kept.clone()));
+        }
+        Ok((kept, left))
+    }
+
+    /// The forms in which a record is stored. A rejection counts without a signature, so it is left in any case.
+    async fn documents(&self, record: &Record, digest: &Digest) -> Result<(Vec<Document>, Left), Failure> {
+        let plain = |record: &Record| {
+            let text =
+                statement::write(record, digest).map_err(|error| OciError::Setup(error.to_string()))?;
+            let bytes = Bytes::from(text);
+            Ok::<_, Failure>(vec![Document { media_type: STATEMENT, predicate_type: PREDICATE_TYPE, bytes }])
+        };
+        let Some(signing) = &self.signing else { return Ok((plain(record)?, Left::Plain)) };
+        match signing.seal(record, digest).await {
+            Ok(sealed) => Ok((sealed, Left::Signed)),
+            Err(failure) if signing.must && record.result == Judgement::Passed => Err(failure),
+            Err(failure) => {
+                let why = std::iter::once(failure.what).chain(failure.causes).collect::<Vec<_>>().join(": ");
+                Ok((plain(&Record { trust: PENDING.to_owned(), ..record.clone() })?, Left::Pending(why)))
+            }
+        }
+    }
+
+    /// The records that are attached to an image, in the registry's order.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked, or refuses. A record that is listed and not there is one that cannot
+    /// be read: whoever may push may list anything.
+    pub async fn read(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Kept>, OciError> {
+        let listed = self.client.referrers(repository, digest).await?;
+        let listed = listed.into_iter().filter_map(|listed| {
+            let kind = listed.artifact_type.as_deref();
+            let layer = match kind? {
+                ARTIFACT_TYPE => STATEMENT,
+                BUNDLE_MEDIA_TYPE => BUNDLE_MEDIA_TYPE,
+                _ => return None,
+            };
+            Some(self.read_one(repository, digest, listed.digest, layer))
+        });
+        let read: Vec<_> = stream::iter(listed).buffered(AT_ONCE).try_collect().await?;
+        Ok(read.into_iter().flatten().collect())
+    }
+
+    /// One record whose content is of this media type; none where it is not there, or the business of others.
+    async fn read_one(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        listed: Digest,
+        media_type: &str,
+    ) -> Result<Option<Kept>, OciError> {
+        match self.fetch(repository, listed, media_type).await {
+            Ok((manifest, None)) => {
+                let record = Err("it holds no statement".to_owned());
+                Ok(Some(Kept { record, manifest, content: Bytes::new() }))
+            }
+            Ok((manifest, Some(content))) => {
+                let record = match media_type {
+                    BUNDLE_MEDIA_TYPE => self.trust.read(&content, digest),
+                    _ => Some(statement::parse(&content, digest).map(Some)),
+                };
+                Ok(record.map(|record| Kept { record, manifest, content }))
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A manifest, and its content of this media type.
+    async fn fetch(
+        &self,
+        repository: &Repository,
+        listed: Digest,
+        media_type: &str,
+    ) -> Result<(Manifest, Option<Bytes>), OciError> {
+        let manifest = self.client.manifest(repository, &TagOrDigest::Digest(listed)).await?;
+        let contents = manifest.contents().ok();
+        let fits = |blob: &Descriptor| blob.media_type == media_type && blob.size <= LARGEST;
+        let layer = contents.and_then(|contents| contents.blobs.into_iter().find(fits));
+        let content = match layer {
+            Some(layer) => Some(self.client.blob_bytes(repository, &layer, LARGEST).await?),
+            None => None,
+        };
+        Ok((manifest, content))
+    }
+
+    /// Attaches records to the image `digest` at `to`, byte for byte as they are elsewhere, and reads them
+    /// back. Those that cannot be read stay behind.
+    ///
+    /// # Errors
+    /// When the registry refuses both the referrers and the tag that stands in for the API, or does not list
+    /// them although it took them.
+    pub async fn carry(&self, to: &Repository, digest: &Digest, kept: &[Kept]) -> Result<(), OciError> {
+        let wanted: Vec<_> = kept.iter().filter(|kept| kept.record.is_ok()).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..TRIES {
+            let there = self.client.referrers(to, digest).await?;
+            let missing: Vec<_> = wanted
+                .iter()
+                .filter(|kept| !there.iter().any(|listed| listed.digest == kept.manifest.digest))
+                .collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            for Kept { manifest, content, .. } in missing {
+                self.client.push_blob(to, &Content::Bytes(Bytes::from_static(b"{}"))).await?;
+                self.client.push_blob(to, &Content::Bytes(content.clone())).await?;
+                self.client
+                    .push_manifest(to, manifest, &TagOrDigest::Digest(manifest.digest.clone()))
+                    .await?;
+            }
+        }
+        self.arrived(to, digest, kept).await
+    }
+
+    /// Checks that the records are listed as referrers of the image `digest` at `at`.
+    ///
+    /// # Errors
+    /// One that names a record that is not.
+    async fn arrived(&self, at: &Repository, digest: &Digest, kept: &[Kept]) -> Result<(), OciError> {
+        let there = self.client.referrers(at, digest).await?;
+        for Kept { record, manifest, .. } in kept {
+            let Ok(record) = record else { continue };
+            if !there.iter().any(|listed| listed.digest == manifest.digest) {
+                let what = record.as_ref().map_or_else(
+                    || "summary".to_owned(),
+                    |record| {
+                        let stage = record.stage.as_deref().unwrap_or("nobody's gate");
+                        format!("record that {digest} {} {stage}", record.result)
+                    },
+                );
+                return Err(OciError::NotFound {
+                    repository: at.clone(),
+                    what: format!(
+                        "the {what} ({}), which the registry took and does not list,",
+                        manifest.digest
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Document {
+    /// The document as a referrer of `subject`.
+    fn kept(self, subject: &Descriptor, record: &Record) -> Kept {
+        let Self { media_type, predicate_type, bytes } = self;
+        let signed = media_type == BUNDLE_MEDIA_TYPE;
+        let mut annotations = json!({
+            "org.opencontainers.image.created": record.judged,
+            STAGE: record.stage.as_deref().unwrap_or("none"),
+            RESULT: record.result.to_string(),
+        });
+        if signed {
+            annotations["dev.sigstore.bundle.content"] = "dsse-envelope".into();
+            annotations[BUNDLE_KIND] = predicate_type.into();
+        } else {
+            annotations["in-toto.io/predicate-type"] = predicate_type.into();
+        }
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": if signed { BUNDLE_MEDIA_TYPE } else { ARTIFACT_TYPE },
+            "config": {"mediaType": EMPTY, "digest": Digest::of("{}"), "size": 2},
+            "layers": [{"mediaType": media_type, "digest": Digest::of(&bytes), "size": bytes.len()}],
+            "subject": {"mediaType": subject.media_type, "digest": subject.digest, "size": subject.size},
+            "annotations": annotations,
+        });
+        let manifest = Manifest::new(manifest.to_string().into(), Some(OCI_MANIFEST));
+        let own = (predicate_type == PREDICATE_TYPE).then(|| record.clone());
+        Kept { record: Ok(own), manifest, content: bytes }
+    }
+}

@@ -1,0 +1,170 @@
+//! Who signs records, and whose signatures count, as the keys of the environment's entry say.
+
+use std::path::PathBuf;
+
+use attestation::{AllowedSigner, Services, TrustRoot, is_glob};
+
+use super::trust::{Roots, Trust};
+use crate::domain::environment::{Key, Values};
+use crate::inputs::{SigningInstance, Value as _, Words};
+use reqwest::Url;
+use sys::error::{Failure, FileError};
+use sys::retry::Retrying;
+use sys::world::Env;
+
+/// The server of github.com.
+const GITHUB: &str = "https://github.com";
+/// The issuer of its id tokens.
+const ISSUER: &str = "https://token.actions.githubusercontent.com";
+/// The workflows of this product, which sign for the repositories that call them.
+const OWN_WORKFLOWS: &str = "coreeng/p2p-action/.github/workflows/*";
+
+/// The settings of signatures.
+#[derive(Debug, Clone, Default)]
+pub struct SigningSettings {
+    /// The instance that signs. By default the visibility of the repository decides.
+    pub instance: Option<SigningInstance>,
+    /// An instance of one's own.
+    pub services: Option<Services>,
+    /// The file of the trust root.
+    pub trust_root: Option<PathBuf>,
+    /// The issuer of the id tokens. By default that of the job's GitHub.
+    pub issuer: Option<String>,
+    /// Globs of workflows. By default those of the repository, and this product's.
+    pub workflows: Option<Vec<String>>,
+}
+
+impl SigningSettings {
+    /// The settings of an environment.
+    ///
+    /// # Errors
+    /// Where a key is wrong, or another key is needed beside it.
+    pub fn of(values: &Values) -> Result<Self, Failure> {
+        let text = |key: Key| values.text(key).map(str::to_owned);
+        let wrong = |key: Key, help: &str| {
+            let found =
+                values.text(key).map_or_else(|| "is missing".to_owned(), |text| format!("is {text:?}"));
+            Failure::usage(format!("the key `{key}` {found}"), help)
+        };
+        for key in [Key::SigstoreFulcioUrl, Key::SigstoreRekorUrl, Key::SigstoreTimestampUrl] {
+            if values.text(key).is_some_and(|url| !sys::http::is_safe(url)) {
+                return Err(wrong(key, "expected a URL that begins with `https://`; nothing was run"));
+            }
+        }
+        let workflows =
+            text(Key::RecordWorkflows).and_then(|text| Words::parse(&text).ok()).map(|words| words.0);
+        if workflows.iter().flatten().any(|glob| !is_glob(glob)) {
+            let help = "expected globs such as `acme/shop/.github/workflows/*`, separated by commas; nothing was run";
+            return Err(wrong(Key::RecordWorkflows, help));
+        }
+        let [rekor, timestamps] = [Key::SigstoreRekorUrl, Key::SigstoreTimestampUrl].map(text);
+        let own = rekor.is_some() || timestamps.is_some();
+        let services = match text(Key::SigstoreFulcioUrl) {
+            Some(fulcio) if own => Some(Services { fulcio, rekor, timestamps, ..Services::public() }),
+            Some(_) => {
+                let help =
+                    "name the log or the timestamp authority of the instance beside `sigstore-fulcio-url`";
+                return Err(wrong(Key::SigstoreRekorUrl, help));
+            }
+            None if own => {
+                let help = "name the Fulcio of the instance beside its other URLs";
+                return Err(wrong(Key::SigstoreFulcioUrl, help));
+            }
+            None => None,
+        };
+        let trust_root = text(Key::SigstoreTrustRoot).map(PathBuf::from);
+        if services.is_some() && trust_root.is_none() {
+            return Err(wrong(
+                Key::SigstoreTrustRoot,
+                "name the file of the instance's trust root: `trusted_root.json`",
+            ));
+        }
+        let instance = values.parsed(Key::Signing);
+        Ok(Self { instance, services, trust_root, issuer: text(Key::SigstoreIssuer), workflows })
+    }
+
+    /// Whether an instance is named, so that records are signed even where signatures are not required.
+    pub fn sign(&self) -> bool {
+        self.instance.is_some() || self.services.is_some()
+    }
+
+    /// The services that sign for a repository of this visibility. The public logs would tell the name of a
+    /// private repository to everybody.
+    pub(super) fn services_for(&self, visibility: Option<&str>, retrying: Retrying) -> Services {
+        let services = match (&self.services, self.instance, visibility) {
+            (Some(services), ..) => services.clone(),
+            (None, Some(SigningInstance::Public), _) | (None, None, Some("public")) => Services::public(),
+            (None, ..) => Services::github(),
+        };
+        Services { retrying, ..services }
+    }
+
+    /// Whose signatures are valid.
+    ///
+    /// # Errors
+    /// Where the file of the trust root cannot be read, or is none.
+    pub fn trust(&self) -> Result<Trust, Failure> {
+        let Some(path) = &self.trust_root else { return Ok(Trust::new(Roots::Embedded(self.instance))) };
+        let text = std::fs::read_to_string(path).map_err(FileError::at("read the trust root", path))?;
+        let root = TrustRoot::from_json(&text).map_err(|error| {
+            let help = "`sigstore-trust-root` names a `trusted_root.json`, as Sigstore's own tools write it";
+            Failure::usage(format!("{}: {error}", path.display()), help)
+        })?;
+        Ok(Trust::new(Roots::Own(Box::new(root))))
+    }
+
+    /// Who may sign the records of `repository`, `owner/name`, which has this number, at the job's GitHub.
+    pub fn allowed(&self, env: &Env, repository: &str, id: Option<String>) -> AllowedSigner {
+        let issuer = || issuer(env.get("GITHUB_SERVER_URL").unwrap_or(GITHUB).trim_end_matches('/'));
+        let workflows = || vec![format!("{repository}/.github/workflows/*"), OWN_WORKFLOWS.to_owned()];
+        AllowedSigner {
+            issuer: self.issuer.clone().unwrap_or_else(issuer),
+            repository: repository.to_owned(),
+            repository_id: id,
+            workflows: self.workflows.clone().unwrap_or_else(workflows),
+        }
+    }
+}
+
+/// Who issues the id tokens of jobs: each GitHub Enterprise Server itself, GitHub for each of its other servers. A
+/// server on this machine stands in for github.com.
+fn issuer(server: &str) -> String {
+    let loopback = Url::parse(server).is_ok_and(|url| sys::http::is_loopback(&url));
+    match server.strip_prefix("https://").filter(|host| host.ends_with(".ghe.com")) {
+        Some(host) => format!("https://token.actions.{host}"),
+        None if server == GITHUB || loopback => ISSUER.to_owned(),
+        None => format!("{server}/_services/token"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_github_has_its_issuer() {
+        for (server, expected) in [
+            (GITHUB, ISSUER),
+            ("http://127.0.0.1:4000", ISSUER),
+            ("https://acme.ghe.com", "https://token.actions.acme.ghe.com"),
+            ("https://github.acme.io", "https://github.acme.io/_services/token"),
+        ] {
+            assert_eq!(issuer(server), expected);
+        }
+    }
+
+    #[test]
+    fn public_logs_learn_nothing_of_private_repositories() {
+        let at = |settings: &SigningSettings, visibility| {
+            settings.services_for(visibility, Retrying::default()).rekor.is_some()
+        };
+        let usual = SigningSettings::default();
+        assert!(at(&usual, Some("public")));
+        for visibility in [Some("private"), Some("internal"), Some("Public"), None] {
+            assert!(!at(&usual, visibility), "{visibility:?}");
+        }
+        let public =
+            SigningSettings { instance: Some(SigningInstance::Public), ..SigningSettings::default() };
+        assert!(at(&public, Some("private")), "somebody said so");
+    }
+}

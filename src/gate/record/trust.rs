@@ -1,0 +1,113 @@
+//! Signed records: which bundles are records, whether their signatures are valid, and what they say.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use attestation::{TrustRoot, Verifier, VerifyError, Workload};
+
+use super::statement::{self, PREDICATE_TYPE, SUMMARY_TYPE};
+use super::value::{By, Record};
+use crate::inputs::SigningInstance;
+use oci::Digest;
+use sys::sync::Mutex;
+
+/// What a bundle is: a record, something else of ours (`None`), or why it does not count.
+type Found = Result<Option<Record>, String>;
+
+/// Where trust comes from.
+#[derive(Debug)]
+pub(super) enum Roots {
+    /// The embedded ones: of one instance, or of both.
+    Embedded(Option<SigningInstance>),
+    /// That of an instance of one's own.
+    Own(Box<TrustRoot>),
+}
+
+/// Whose signatures are valid. It verifies each bundle once.
+#[derive(Debug)]
+pub struct Trust {
+    roots: Roots,
+    /// Made when the first bundle is met.
+    verifiers: OnceLock<Result<Vec<Verifier>, VerifyError>>,
+    /// By the digests of the bundle and of the image.
+    verified: Mutex<HashMap<(Digest, Digest), Found>>,
+}
+
+/// The embedded trust roots of both instances.
+impl Default for Trust {
+    fn default() -> Self {
+        Self::new(Roots::Embedded(None))
+    }
+}
+
+impl Trust {
+    pub(super) fn new(roots: Roots) -> Self {
+        Self { roots, verifiers: OnceLock::new(), verified: Mutex::default() }
+    }
+
+    /// What a bundle at the image `digest` says. `None` where it is the business of others.
+    pub(super) fn read(&self, bundle: &[u8], digest: &Digest) -> Option<Found> {
+        let kind = attestation::predicate_type(bundle);
+        if kind.as_ref().is_some_and(|kind| kind != PREDICATE_TYPE && kind != SUMMARY_TYPE) {
+            return None;
+        }
+        let key = (Digest::of(bundle), digest.clone());
+        let known = self.verified.lock().get(&key).cloned();
+        let found = known.unwrap_or_else(|| {
+            let found = self.verify(bundle, digest);
+            self.verified.lock().insert(key, found.clone());
+            found
+        });
+        // A summary is for other verifiers, and theirs may lie beside it.
+        if kind.as_deref() == Some(SUMMARY_TYPE) && found.is_err() { None } else { Some(found) }
+    }
+
+    fn verify(&self, bundle: &[u8], digest: &Digest) -> Found {
+        let verifiers =
+            self.verifiers.get_or_init(|| self.verifiers()).as_ref().map_err(ToString::to_string)?;
+        let mut reason = String::new();
+        for verifier in verifiers {
+            match verifier.verify(bundle, digest.as_str()) {
+                Ok(signed) if signed.statement.predicate_type == SUMMARY_TYPE => return Ok(None),
+                Ok(signed) => {
+                    let record = statement::of_predicate(signed.statement.predicate)?;
+                    return Ok(Some(Record {
+                        by: by(&signed.workload, record.by),
+                        signer: Some(signed.workload),
+                        ..record
+                    }));
+                }
+                Err(error) if reason.is_empty() => reason = error.to_string(),
+                Err(_) => {}
+            }
+        }
+        Err(reason)
+    }
+
+    fn verifiers(&self) -> Result<Vec<Verifier>, VerifyError> {
+        let roots = match &self.roots {
+            Roots::Own(root) => return Ok(vec![Verifier::new(root)?]),
+            Roots::Embedded(Some(SigningInstance::Public)) => vec![TrustRoot::public()?],
+            Roots::Embedded(Some(SigningInstance::Github)) => vec![TrustRoot::github()?],
+            Roots::Embedded(None) => vec![TrustRoot::public()?, TrustRoot::github()?],
+        };
+        roots.iter().map(Verifier::new).collect()
+    }
+}
+
+/// Who judged, by the certificate of the signature and not by the record's own word. The certificate does not
+/// know the commit that was tested: a later gate checks the version's commit out.
+fn by(workload: &Workload, said: By) -> By {
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let path = workload.repository.strip_prefix("https://").and_then(|url| url.split_once('/'));
+    By {
+        repository: path.and_then(|(_, path)| text(path)),
+        repository_id: text(&workload.repository_id),
+        git_ref: text(&workload.git_ref),
+        event: text(&workload.event),
+        workflow: text(&workload.workflow),
+        run: text(&workload.run),
+        attempt: None,
+        ..said
+    }
+}

@@ -1,0 +1,189 @@
+//! Signed records: the gate signs what it judged, and takes nothing else where signatures are required.
+
+use serde_json::{Value, json};
+
+use crate::support::gate::{Gate, MAKEFILE, Run};
+use crate::support::sigstore::Sigstore;
+
+const LATER: &str = "\
+.PHONY: p2p-extended-test p2p-prod
+p2p-extended-test p2p-prod: ; @echo '$@ of $(P2P_VERSION)'
+";
+
+/// A job on main that can sign, with other claims than the usual ones, and services that do `wrong`.
+fn scene(sigstore: &Sigstore, claims: &Value, wrong: &str) -> Gate {
+    let gate = Gate::new(&format!("{MAKEFILE}{LATER}")).env("GITHUB_REPOSITORY_ID", "42");
+    let gate = gate.input("promotion-record", "signed");
+    signs(gate, sigstore, claims, wrong)
+}
+
+fn signs(gate: Gate, sigstore: &Sigstore, claims: &Value, wrong: &str) -> Gate {
+    let gate = gate.input("environments", &json!({"": sigstore.keys(wrong)}).to_string());
+    sigstore.job(claims).into_iter().fold(gate, |gate, (name, value)| gate.env(name, value))
+}
+
+/// What `p2p verify` says of an image in the registry.
+fn verify(gate: &Gate, sigstore: &Sigstore, path: &str, more: &[&str]) -> Run {
+    let image = format!("{}/{path}:0.0.1", gate.registry.path());
+    let root = sigstore.root_file();
+    let arguments = ["verify", &image, "--trust-root", root.to_str().unwrap()];
+    gate.run(&[&arguments[..], more].concat())
+}
+
+const SIGNED: [&str; 4] =
+    ["--issuer", "https://token.actions.githubusercontent.com", "--repository", "acme/shop"];
+
+#[test]
+fn a_signed_image_goes_from_gate_to_gate() {
+    let sigstore = Sigstore::start();
+    let gate = scene(&sigstore, &json!({}), "");
+    let run = gate.run(&["fast-feedback"]);
+    run.passed();
+    assert!(run.stdout.contains("signs records with http://127.0.0.1:"), "{}", run.stdout);
+    assert!(run.stdout.contains("that shop passed fast-feedback; the record is signed by"), "{}", run.stdout);
+    let gate = gate.event("schedule", json!({}));
+    let gate = signs(gate, &sigstore, &json!({"event_name": "schedule"}), "");
+    gate.run(&["extended-test"]).passed();
+    gate.run(&["prod"]).passed();
+    // One certificate a run, and two entries a record: at the source and at the destination it is the same.
+    let asked = |what: &str| sigstore.requests().lines().filter(|line| line.ends_with(what)).count();
+    assert_eq!((asked("signingCert"), asked("POST /api/v1/log/entries")), (3, 6), "{}", sigstore.requests());
+
+    let run = verify(
+        &gate,
+        &sigstore,
+        "prod/shop",
+        &[&SIGNED[..], &["--require", "fast-feedback,extended-test,prod"]].concat(),
+    );
+    let shown = &run.passed().stdout;
+    assert!(
+        shown
+            .contains("signed by   https://github.com/acme/shop/.github/workflows/gate.yaml@refs/heads/main"),
+        "{shown}"
+    );
+    assert!(shown.contains("every record is signed"), "{shown}");
+    let run = verify(
+        &gate,
+        &sigstore,
+        "prod/shop",
+        &[&SIGNED[..], &["--output", "json", "--require", "prod"]].concat(),
+    );
+    let report: Value = serde_json::from_str(&run.passed().stdout).unwrap();
+    assert_eq!((&report["passed"], &report["attached"]), (&json!(true), &json!([])), "{report}");
+    let first =
+        report["records"].as_array().unwrap().iter().find(|record| record["stage"] == "fast-feedback");
+    assert_eq!(first.unwrap()["signer"]["repositoryId"], "42", "{report}");
+    for (flags, message) in [
+        (["--workflow", "acme/shop/.github/workflows/release.yaml"], "its workflow is"),
+        (["--ref", "refs/heads/release"], "is of `refs/heads/main`"),
+        (["--repository-id", "43"], "(id 42), not of acme/shop"),
+        (["--commit", "c0ffee"], "the version's is c0ffee"),
+    ] {
+        let run =
+            verify(&gate, &sigstore, "prod/shop", &[&SIGNED[..], &flags, &["--require", "prod"]].concat());
+        assert!(run.ended(1).stdout.contains(message), "{flags:?}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn an_image_whose_record_is_not_signed_by_this_gate_does_not_go_on() {
+    let of_a_fork = json!({"repository": "mallory/shop", "repository_id": "43",
+        "workflow_ref": "mallory/shop/.github/workflows/gate.yaml@refs/heads/main",
+        "job_workflow_ref": "mallory/shop/.github/workflows/gate.yaml@refs/heads/main"});
+    let elsewhere = "mallory/ci/.github/workflows/gate.yaml@refs/heads/main";
+    let tag = json!({"ref": "refs/tags/v9.9.9", "sha": "00".repeat(20)});
+    for (claims, message) in [
+        (of_a_fork, "is of the repository mallory/shop (id 43), not of acme/shop"),
+        (json!({"repository_id": "43"}), "is of the repository acme/shop (id 43), not of acme/shop"),
+        (json!({"repository": "acme/other"}), "its repository is"),
+        (json!({"iss": "https://token.actions.githubusercontent.com/acme"}), "its issuer is"),
+        (json!({"job_workflow_ref": elsewhere}), "its workflow is"),
+        (json!({"workflow_ref": elsewhere}), "its workflow is"),
+        (json!({"ref": "refs/pull/7/merge"}), "is of `refs/pull/7/merge`"),
+        (json!({"ref": "refs/heads/topic"}), "is of `refs/heads/topic`"),
+        (json!({"ref": "refs/tags/latest"}), "is of `refs/tags/latest`"),
+        (tag, "a tag of the commit 00"),
+        (json!({"event_name": "pull_request_target"}), "`pull_request_target`, which never promotes"),
+    ] {
+        let sigstore = Sigstore::start();
+        // The job says that it is this repository's; its certificate says who it is.
+        let gate = scene(&sigstore, &claims, "");
+        gate.run(&["fast-feedback"]).passed();
+        let gate = signs(gate.event("schedule", json!({})), &sigstore, &json!({}), "");
+        let run = gate.run(&["extended-test"]);
+        assert!(run.ended(1).stdout.contains(message), "{claims}: {}", run.stdout);
+        assert_eq!(gate.registry.digest("prod/shop", "0.0.1"), None, "{claims}");
+    }
+}
+
+#[test]
+fn an_unsigned_image_passes_only_where_signatures_are_not_required() {
+    let sigstore = Sigstore::start();
+    let gate = Gate::new(&format!("{MAKEFILE}{LATER}")).env("GITHUB_REPOSITORY_ID", "42");
+    gate.run(&["fast-feedback"]).passed();
+    let gate = signs(gate.event("schedule", json!({})), &sigstore, &json!({}), "");
+    let run = gate.run(&["extended-test", "--promotion-record", "signed"]);
+    assert!(run.ended(1).stdout.contains("fast-feedback: the record by"), "{}", run.stdout);
+    assert!(run.stdout.contains("is not signed"), "{}", run.stdout);
+    assert_eq!(gate.registry.digest("prod/shop", "0.0.1"), None);
+    // Records that are signed count as well where they need not be.
+    gate.run(&["extended-test"]).passed();
+    let run = verify(&gate, &sigstore, "prod/shop", &[&SIGNED[..], &["--require", "extended-test"]].concat());
+    run.passed();
+    let run = verify(&gate, &sigstore, "prod/shop", &[&SIGNED[..], &["--require", "fast-feedback"]].concat());
+    assert!(run.ended(1).stdout.contains("is not signed"), "{}", run.stdout);
+}
+
+#[test]
+fn a_service_that_is_down_stops_a_gate_before_its_build_only_where_signatures_are_required() {
+    let sigstore = Sigstore::start();
+    let gate = scene(&sigstore, &json!({}), "fault-503-1000-all");
+    let run = gate.run(&["fast-feedback"]);
+    assert!(run.ended(69).stdout.contains("the record cannot be signed"), "{}", run.stdout);
+    assert_eq!(gate.registry.digest("test/shop", "0.0.1"), None, "nothing was built");
+    let run = gate.run(&["fast-feedback", "--promotion-record", "expected"]);
+    run.passed();
+    assert!(run.stdout.contains("the record is not signed"), "{}", run.stdout);
+    assert!(gate.registry.digest("extended-test/shop", "0.0.1").is_some());
+    // Without the permission there is no identity to sign with.
+    let gate = gate.env("ACTIONS_ID_TOKEN_REQUEST_URL", "");
+    let run = gate.run(&["fast-feedback"]);
+    assert!(run.ended(64).stdout.contains("give the job the permission `id-token: write`"), "{}", run.stdout);
+}
+
+#[test]
+fn nothing_is_asked_where_records_are_off_and_of_pull_requests() {
+    let sigstore = Sigstore::start();
+    let gate = scene(&sigstore, &json!({}), "");
+    gate.run(&["fast-feedback", "--promotion-record", "off"]).passed();
+    let head = gate.head();
+    let gate = gate.pull_request("acme/shop", &head).git_ref("refs/pull/7/merge");
+    gate.run(&["fast-feedback"]).passed();
+    assert_eq!(sigstore.requests(), "");
+}
+
+#[test]
+fn a_wrong_key_is_an_error_that_names_it() {
+    for (keys, message) in [
+        (json!({"signing": "publik"}), "did you mean `public`?"),
+        (
+            json!({"sigstore-fulcio-url": "http://fulcio.acme.io"}),
+            "expected a URL that begins with `https://`",
+        ),
+        (json!({"sigstore-fulcio-url": "https://fulcio.acme.io"}), "`sigstore-rekor-url` is missing"),
+        (json!({"sigstore-rekor-url": "https://rekor.acme.io"}), "`sigstore-fulcio-url` is missing"),
+        (
+            json!({"sigstore-fulcio-url": "https://f.acme.io", "sigstore-rekor-url": "https://r.acme.io"}),
+            "`sigstore-trust-root` is missing",
+        ),
+        (json!({"sigstore-trust-root": "nowhere.json"}), "nowhere.json"),
+        (json!({"sigstore-trust-root": "Makefile"}), "the trust root cannot be used"),
+        (json!({"record-workflows": "acme/[/x"}), "expected globs such as"),
+    ] {
+        let gate = Gate::new(MAKEFILE).input("environments", &json!({"": keys}).to_string());
+        let run = gate.run(&["fast-feedback", "--promotion-record", "signed"]);
+        assert!(run.stdout.contains(message), "{keys}: {}", run.stdout);
+        assert_ne!(run.code, 0);
+        assert_eq!(gate.registry.digest("test/shop", "0.0.1"), None);
+    }
+}
