@@ -1,5 +1,6 @@
 //! The log: what a person reads while the gate runs, and right after it failed.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{Console, Listener, time};
@@ -9,7 +10,7 @@ use workflow_commands::{Level, plain};
 
 /// How often a terminal shows what a target draws.
 const LIVE: Duration = Duration::from_millis(100);
-/// How long a log stays silent while a target draws.
+/// How long a log stays silent while a target draws, or prints nothing.
 const LOGGED: Duration = Duration::from_mins(1);
 /// How many characters of a live line are shown: a line that wraps cannot be cleared.
 const WIDTH: usize = 78;
@@ -21,18 +22,20 @@ pub struct Log {
     bare: bool,
     /// When a target's output was last shown.
     printed: Instant,
+    /// For how many whole minutes each step has been silent, as far as the log says so.
+    silent: BTreeMap<String, u64>,
 }
 
 impl Log {
     /// A log on `console`.
     pub fn new(console: Console) -> Self {
-        Self { console, bare: false, printed: Instant::now() }
+        Self { console, bare: false, printed: Instant::now(), silent: BTreeMap::new() }
     }
 
     /// A log that says nothing but the version on standard output, for scripts of a laptop: notes, and
     /// what goes wrong, go to standard error.
     pub fn of_version(console: Console) -> Self {
-        Self { console, bare: true, printed: Instant::now() }
+        Self { bare: true, ..Self::new(console) }
     }
 
     fn say(&self, text: &str) {
@@ -56,6 +59,16 @@ impl Log {
             self.console.live(&text.chars().take(WIDTH).collect::<String>());
         } else {
             self.console.print(&[text, b"\n"].concat());
+        }
+    }
+
+    /// A line for each minute in which a target prints nothing, so that it does not look stuck.
+    fn alive(&mut self, step: &str, running: Duration, silent: Duration) {
+        let minutes = silent.as_secs() / LOGGED.as_secs();
+        let before = self.silent.insert(step.to_owned(), minutes).unwrap_or_default();
+        if minutes > before {
+            let (silent, running) = (time(silent.as_secs_f64()), time(running.as_secs_f64()));
+            self.say(&format!("… {step} has printed nothing for {silent}; it has been running for {running}"));
         }
     }
 
@@ -189,6 +202,7 @@ impl Listener for Log {
                 self.console.print(text);
             }
             Event::Drawing(text) => self.drawing(text),
+            Event::Alive { step, running, silent } => self.alive(step, *running, *silent),
             Event::GroupEnded => self.console.close(),
             Event::StepEnded(result) => self.ended(result),
             Event::Recorded(image) => {
@@ -200,5 +214,53 @@ impl Listener for Log {
             Event::Ended(outcome) => self.over(outcome),
             Event::Mask(_) | Event::Message(..) | Event::Annotated(_) | Event::Summarised(..) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::Arc;
+
+    use sys::sync::Mutex;
+
+    use super::*;
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_minute_of_silence_is_a_line_and_output_begins_it_anew() {
+        let out = Kept::default();
+        let console = Console::new(Box::new(out.clone()), Box::new(io::sink()), false, false);
+        let mut log = Log::new(console);
+        let mut second = |running: u64, silent: u64| {
+            let (running, silent) = (Duration::from_secs(running), Duration::from_secs(silent));
+            log.on_event(&Event::Alive { step: "p2p-nft", running, silent });
+        };
+        for silent in 0..125 {
+            second(100 + silent, silent);
+        }
+        for silent in 0..62 {
+            second(225 + silent, silent);
+        }
+        let text = String::from_utf8_lossy(&out.0.lock()).into_owned();
+        assert_eq!(
+            text,
+            "… p2p-nft has printed nothing for 1 min 00 s; it has been running for 2 min 40 s\n\
+             … p2p-nft has printed nothing for 2 min 00 s; it has been running for 3 min 40 s\n\
+             … p2p-nft has printed nothing for 1 min 00 s; it has been running for 4 min 45 s\n"
+        );
     }
 }

@@ -55,8 +55,16 @@ impl Reporter {
 
     /// Tells all of them.
     pub fn emit(&self, event: &Event<'_>) {
-        for listener in self.0.lock().iter_mut() {
-            listener.on_event(event);
+        self.emit_all([event]);
+    }
+
+    /// Tells all of them of several events, with no event of another thread in between.
+    pub fn emit_all<'a>(&self, events: impl IntoIterator<Item = &'a Event<'a>>) {
+        let mut listeners = self.0.lock();
+        for event in events {
+            for listener in listeners.iter_mut() {
+                listener.on_event(event);
+            }
         }
     }
 }

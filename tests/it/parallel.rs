@@ -126,6 +126,41 @@ fn a_failure_of_one_does_not_stop_the_other() {
     }
 }
 
+/// The sibling of a target that ended waits until the test has seen the result.
+#[test]
+fn the_result_of_a_target_is_reported_while_its_sibling_runs() {
+    for on_github in [true, false] {
+        for (first, last) in [("p2p-functional", "p2p-nft"), ("p2p-nft", "p2p-functional")] {
+            let recipe = format!(
+                "$(wait); [ $@ = {first} ] && exit 3; echo begins; until [ -e \"$$MARKS/go\" ]; do sleep 0.02; done; \
+                 echo ends"
+            );
+            let scene = scene("", &recipe);
+            let gate = if on_github { scene } else { scene.env("GITHUB_ACTIONS", "") };
+            let mut running = gate.start(&["fast-feedback"]);
+            let failed = format!("✗ {first} failed after");
+            running.until("the first result is there", |run| run.stdout().contains(&failed));
+            fs::write(gate.home().join("go"), "").unwrap();
+            let run = running.end();
+            run.ended(2);
+            assert_eq!((run.step(first), run.step(last)), ("failed", "passed"));
+            let at = |text: &str| run.stdout.find(text).unwrap_or_else(|| panic!("{text}: {}", run.stdout));
+            let prefix = last.strip_prefix("p2p-").unwrap();
+            let group = if on_github { format!("::group::{last}\n") } else { format!("\n== {last}\n") };
+            assert!(at(&failed) < at(&group) && at(&group) < at(&format!("{prefix} | ends")), "{}", run.stdout);
+            if on_github {
+                let between = &run.stdout[..at(&failed)];
+                let (opened, closed) =
+                    (between.matches("::group::").count(), between.matches("::endgroup::").count());
+                assert_eq!(opened, closed, "no group hides it: {}", run.stdout);
+            }
+            let names = run.report["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap());
+            let names: Vec<_> = names.filter(|name| [first, last].contains(name)).collect();
+            assert_eq!(names, ["p2p-functional", "p2p-nft"], "the report keeps the order of the plan");
+        }
+    }
+}
+
 /// They run in place, functional first, and the log says why.
 #[track_caller]
 fn in_sequence(gate: &Gate, why: &str) {

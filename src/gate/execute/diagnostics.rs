@@ -1,10 +1,11 @@
-//! Diagnostics of the cluster for a target that failed in it.
+//! Why a target failed: the diagnostics of the cluster, if it deploys.
 
 use jiff::Timestamp;
 
 use super::Execution;
-use crate::gate::outcome::{Status, StepResult};
-use crate::gate::plan::Target;
+use super::target::{Beside, Ran};
+use crate::gate::plan::{Step, Target};
+use sys::error::Failure;
 use sys::retry::{Policy, Retrying};
 use workflow_commands::neutralize;
 
@@ -12,27 +13,35 @@ use workflow_commands::neutralize;
 const ATTEMPTS: u32 = 2;
 
 impl Execution<'_> {
-    /// The result of a target; if the target deploys and failed, with the diagnostics of its namespace.
-    pub(super) async fn with_diagnostics(
+    /// Runs a target, and finds out why it failed if it did.
+    pub(super) async fn diagnosed(
         &self,
+        step: &Step,
         target: &Target,
-        since: Timestamp,
-        result: StepResult,
-    ) -> StepResult {
-        let failed = matches!(result.status, Status::Failed | Status::TimedOut);
-        let Some(namespace) = target.namespace.as_deref().filter(|_| failed && target.deploys) else {
-            return result;
+        beside: Beside<'_>,
+        began: Timestamp,
+    ) -> Result<Option<Ran>, Failure> {
+        let mut ran = self.target(step, target, beside).await?;
+        if let Some(ran) = ran.as_mut().filter(|ran| ran.failed()) {
+            ran.cluster = self.cluster_of(target, began).await;
+        }
+        Ok(ran)
+    }
+
+    /// The diagnostics of the namespace of a target that deploys.
+    async fn cluster_of(&self, target: &Target, since: Timestamp) -> Vec<String> {
+        let Some(namespace) = target.namespace.as_deref().filter(|_| target.deploys) else {
+            return Vec::new();
         };
         let retrying =
             Retrying { policy: Policy { attempts: ATTEMPTS, ..Policy::default() }, ..Retrying::default() };
         // There is no cluster to ask where targets get an empty kubeconfig.
-        let Ok(api) = self.api(retrying) else { return result };
+        let Ok(api) = self.api(retrying) else { return Vec::new() };
         let mut stop = self.stop.clone();
         let lines = tokio::select! {
             lines = api.diagnostics(namespace, since) => lines,
             _ = stop.wait() => Vec::new(),
         };
-        let clean = |line: String| neutralize(&self.masker.clean(&line)).into_owned();
-        StepResult { cluster: lines.into_iter().map(clean).collect(), ..result }
+        lines.into_iter().map(|line| neutralize(&self.masker.clean(&line)).into_owned()).collect()
     }
 }

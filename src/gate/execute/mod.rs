@@ -6,6 +6,7 @@ mod builder;
 mod conflict;
 mod copied;
 mod diagnostics;
+mod heartbeat;
 mod images;
 mod log_file;
 mod preflight;
@@ -97,6 +98,13 @@ impl Progress {
             [] => self.plan.images.recorded.clone(),
             images => images.iter().map(Tested::from).collect(),
         }
+    }
+
+    /// Keeps the result of a step, in the order of the plan: of two steps at the same time either may end first.
+    fn keep(&mut self, result: StepResult) {
+        self.steps.push(result);
+        let Self { plan, steps, .. } = self;
+        steps.sort_by_key(|result| plan.steps.iter().position(|step| step.name == result.name));
     }
 
     /// Whether no step has failed so far, and no signal came.

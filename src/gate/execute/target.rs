@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::copied::Copied;
+use super::heartbeat::while_running;
 use super::log_file::LogFile;
 use super::private::Private;
 use super::run_context::inside;
@@ -13,12 +14,24 @@ use super::waves::STOPPED;
 use super::{Execution, Progress};
 use crate::domain::environment::{BUILD, runtime};
 use crate::gate::outcome::{Event, Status, StepResult};
-use crate::gate::plan::{BUILDER, Place, Target};
+use crate::gate::plan::{BUILDER, Job, Place, Step, Target};
 use crate::report::Reporter;
 use sys::error::{Failure, FileError};
 use sys::process::{Ended, How, RunOptions, Spec, run_group};
 use sys::sync::Mutex;
+use tokio::time::Instant;
 use workflow_commands::{Findings, Options, Stream, neutralize, stripped};
+
+/// Whether a target shares its group of the log with another one, which runs at the same time.
+#[derive(Clone, Copy)]
+pub(super) enum Beside<'a> {
+    /// It runs alone, in place.
+    Nothing,
+    /// It runs in place.
+    InPlace,
+    /// It runs in the copy of the workspace.
+    InCopy(&'a Copied),
+}
 
 /// What a target did, before it is reported.
 pub(super) struct Ran {
@@ -32,6 +45,15 @@ pub(super) struct Ran {
     repeat: String,
     /// Whether it asked for the build cache that GitHub's token is needed for, and had none.
     dead_cache: bool,
+    /// The diagnostics of its namespace, if it failed there; masked and harmless.
+    pub(super) cluster: Vec<String>,
+}
+
+impl Ran {
+    /// Whether it failed by itself or ran into its time limit.
+    pub(super) fn failed(&self) -> bool {
+        !matches!(self.ended.how, How::Exited(0) | How::Interrupted(_))
+    }
 }
 
 /// What a recipe says that asks for GitHub's build cache; make shows recipes as it runs them.
@@ -52,10 +74,13 @@ struct Printer {
     spare: Vec<u8>,
     /// Whether the output holds [`GITHUB_CACHE`]; `None` if it does not matter.
     cache: Option<bool>,
+    /// When the target last printed something.
+    printed: Instant,
 }
 
 impl Printer {
     fn take(&mut self, bytes: Option<&[u8]>) {
+        self.printed = Instant::now();
         let printed = match bytes {
             Some(bytes) => self.stream.push(bytes),
             None => self.stream.finish(),
@@ -78,23 +103,27 @@ impl Printer {
 }
 
 impl Execution<'_> {
-    /// Runs a target, in place or in the copy, and gives what it did; nothing where a signal kept it from
-    /// beginning.
+    /// Runs a target, and gives what it did; nothing where a signal kept it from beginning.
     pub(super) async fn target(
         &self,
+        step: &Step,
         target: &Target,
-        copy: Option<&Copied>,
-        prefix: Option<String>,
-        promotes: bool,
+        beside: Beside<'_>,
     ) -> Result<Option<Ran>, Failure> {
         let run_context = self.run_context;
+        let (prefix, copy) = match beside {
+            Beside::Nothing => (None, None),
+            Beside::InPlace => (Some(prefix(&step.name)), None),
+            Beside::InCopy(copy) => (Some(prefix(&step.name)), Some(copy)),
+        };
+        let promotes = matches!(step.job, Job::Promote(_));
         let workspace = copy.map_or(&run_context.paths.workspace, Copied::root);
         let directory = inside(workspace, &run_context.paths);
-        let mut stop = self.stop.clone();
+        let mut stopped = self.stop.clone();
         // Tokens may have to be minted for it.
         let private = tokio::select! {
             private = Private::make(self, target, promotes) => private?,
-            _ = stop.wait() => return Ok(None),
+            _ = stopped.wait() => return Ok(None),
         };
         let log = run_context.log_of(&target.target);
         let printer = Arc::new(Mutex::new(Printer {
@@ -103,6 +132,7 @@ impl Execution<'_> {
             log: LogFile::create(&log).map_err(FileError::at("write", &log))?,
             spare: Vec::new(),
             cache: self.cache_is_dead(target).then_some(false),
+            printed: Instant::now(),
         }));
         let spec = self.spec(target, &private, &directory, workspace);
         let options = RunOptions {
@@ -111,10 +141,12 @@ impl Execution<'_> {
             ..RunOptions::default()
         };
         let sink = Arc::clone(&printer);
-        let ended = run_group(&spec, options, self.stop.clone(), move |bytes| {
+        let running = run_group(&spec, options, self.stop.clone(), move |bytes| {
             sink.lock().take(Some(bytes));
-        })
-        .await?;
+        });
+        let silent = || printer.lock().printed.elapsed();
+        let alive = |running, silent| self.reporter.emit(&Event::Alive { step: &step.name, running, silent });
+        let ended = while_running(running, silent, alive).await?;
         let mut printer = printer.lock();
         printer.take(None);
         printer.log.finish();
@@ -128,6 +160,7 @@ impl Execution<'_> {
             moved: copy.map(|copy| (copy.root().clone(), run_context.paths.workspace.clone())),
             repeat: run_context.repeat(&target.target),
             dead_cache: printer.cache == Some(true),
+            cluster: Vec::new(),
         }))
     }
 
@@ -240,6 +273,11 @@ fn findable(binary: &Path, path: Option<PathBuf>) -> Option<OsString> {
     std::env::join_paths(directories).ok()
 }
 
+/// `p2p-functional` prints as `functional | …`.
+fn prefix(name: &str) -> String {
+    format!("{} | ", name.strip_prefix("p2p-").unwrap_or(name))
+}
+
 /// A target may not mask what the gate itself has to print.
 fn options(target: &Target, prefix: Option<String>) -> Options {
     let plain = target.variables.set.iter().filter(|(_, variable)| !variable.is_secret());
@@ -274,6 +312,7 @@ fn result(name: &str, ran: Ran, clean: impl Fn(&str) -> String) -> StepResult {
         log: Some(ran.log.display().to_string()),
         tail: if passed { Vec::new() } else { ran.findings.tail },
         repeat: (!passed).then_some(ran.repeat),
+        cluster: ran.cluster,
         leftovers: ran.ended.leftovers.iter().map(|text| clean(text)).collect(),
         ..StepResult::new(name, status, ran.ended.seconds)
     }

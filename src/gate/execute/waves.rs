@@ -2,8 +2,12 @@
 
 use std::time::Instant;
 
+use futures_util::future::{Either, select};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
 use super::copied::Copied;
 use super::pushed::builds;
+use super::target::Beside;
 use super::{Execution, Progress};
 use crate::gate::outcome::{Event, Status, StepResult};
 use crate::gate::plan::{Action, Job, Step, Target};
@@ -91,16 +95,14 @@ impl Execution<'_> {
             return StepResult::failed(&step.name, 0.0, failure);
         }
         self.reporter.emit(&Event::GroupBegan(&[step]));
-        let promotes = matches!(step.job, Job::Promote(_));
-        let began = progress.now();
-        let result = self.target(target, None, None, promotes).await;
+        let ran = self.diagnosed(step, target, Beside::Nothing, progress.now()).await;
         self.reporter.emit(&Event::GroupEnded);
-        let result = self.passed_on(&step.name, result, progress);
-        self.with_diagnostics(target, began, result).await
+        self.passed_on(&step.name, ran, progress)
     }
 
     /// Two targets at the same time: one in place, the other in a copy of the workspace as the
-    /// build left it. Where there is no copy, one after the other in place.
+    /// build left it. Where there is no copy, one after the other in place. The result of the first one that ends is
+    /// reported at once, between two groups of the log: GitHub shows nothing of a group that is folded.
     async fn pair(&self, first: &Step, second: &Step, progress: &mut Progress) {
         let (Job::Target(in_place), Job::Target(in_copy)) = (&first.job, &second.job) else {
             return self.meanwhile(first, second, progress).await;
@@ -138,15 +140,19 @@ impl Execution<'_> {
         self.notice(&copy.message(&second.name));
         self.reporter.emit(&Event::GroupBegan(&[first, second]));
         let began = progress.now();
-        let (one, other) = tokio::join!(
-            self.target(in_place, None, Some(prefix(&first.name)), false),
-            self.target(in_copy, Some(&copy), Some(prefix(&second.name)), false)
-        );
-        self.reporter.emit(&Event::GroupEnded);
-        for (step, target, result) in [(first, in_place, one), (second, in_copy, other)] {
-            let result = self.passed_on(&step.name, result, progress);
-            let result = self.with_diagnostics(target, began, result).await;
-            self.ended(progress, result);
+        let run = |step, other, target, beside| async move {
+            (step, other, self.diagnosed(step, target, beside, began).await)
+        };
+        let mut running = FuturesUnordered::new();
+        running.push(run(first, second, in_place, Beside::InPlace));
+        running.push(run(second, first, in_copy, Beside::InCopy(&copy)));
+        while let Some((step, other, ran)) = running.next().await {
+            let result = self.passed_on(&step.name, ran, progress);
+            let result = noted(progress, result);
+            let (ended, next) = (Event::StepEnded(&result), [other]);
+            let next = (!running.is_empty()).then_some(Event::GroupBegan(&next));
+            self.reporter.emit_all([Event::GroupEnded, ended].iter().chain(&next));
+            progress.keep(result);
         }
         let late = || vec!["there was no time to bring all of nft's artifacts back".to_owned()];
         for warning in self.blocking(copy.bring_back(self.run_context)).await.unwrap_or_else(late) {
@@ -160,9 +166,17 @@ impl Execution<'_> {
             self.one(first, progress).await;
             return self.one(second, progress).await;
         };
-        let made = self.timed(&second.name, Instant::now(), self.subnamespaces(wanted));
-        let (built, made) = tokio::join!(self.alone(first, target, progress), made);
+        let made = Box::pin(self.timed(&second.name, Instant::now(), self.subnamespaces(wanted)));
+        let built = Box::pin(self.alone(first, target, progress));
+        let (built, made) = match select(built, made).await {
+            Either::Left((built, made)) => (built, Either::Left(made)),
+            Either::Right((made, built)) => (built.await, Either::Right(made)),
+        };
         self.ended(progress, built);
+        let made = match made {
+            Either::Left(made) => made.await,
+            Either::Right(made) => made,
+        };
         self.ended(progress, made);
     }
 
@@ -172,18 +186,19 @@ impl Execution<'_> {
         self.ended(progress, StepResult::skipped(&step.name, STOPPED));
     }
 
-    fn ended(&self, progress: &mut Progress, mut result: StepResult) {
-        let step = progress.plan.steps.iter().find(|step| step.name == result.name);
-        result.target = step.and_then(Step::target).map(|target| target.target.clone());
-        progress.cancelled |= result.status == Status::Interrupted;
+    fn ended(&self, progress: &mut Progress, result: StepResult) {
+        let result = noted(progress, result);
         self.reporter.emit(&Event::StepEnded(&result));
-        progress.steps.push(result);
+        progress.keep(result);
     }
 }
 
-/// `p2p-functional` prints as `functional | …`.
-fn prefix(name: &str) -> String {
-    format!("{} | ", name.strip_prefix("p2p-").unwrap_or(name))
+/// The result with what the plan knows of its step.
+fn noted(progress: &mut Progress, mut result: StepResult) -> StepResult {
+    let step = progress.plan.steps.iter().find(|step| step.name == result.name);
+    result.target = step.and_then(Step::target).map(|target| target.target.clone());
+    progress.cancelled |= result.status == Status::Interrupted;
+    result
 }
 
 /// Why nothing runs any more, where a step before did not pass.

@@ -1,5 +1,7 @@
 //! The events that execution sends to its listeners as they happen.
 
+use std::time::Duration;
+
 use super::{Outcome, StepResult};
 use crate::domain::image::{Image, Promoted};
 use crate::domain::scan::Scan;
@@ -27,6 +29,15 @@ pub enum Event<'a> {
     Printed(&'a [u8]),
     /// A target draws a line with CR, which shows this now. It is masked and harmless.
     Drawing(&'a [u8]),
+    /// A target is running. Comes every second.
+    Alive {
+        /// The name of its step.
+        step: &'a str,
+        /// How long the target has been running.
+        running: Duration,
+        /// For how long it has printed nothing.
+        silent: Duration,
+    },
     /// The group of the log ends.
     GroupEnded,
     /// A step ended.

@@ -167,6 +167,20 @@ pub(super) struct Ended {
     kept: TempDir,
 }
 
+/// The log of two targets at the same time, as if the first one had ended first and printed first.
+fn in_order(lines: &[String]) -> Vec<String> {
+    let of_target = |line: &&String| line.starts_with("functional | ") || line.starts_with("nft | ");
+    let (mut printed, others): (Vec<_>, Vec<_>) = lines.iter().partition(of_target);
+    printed.sort_by_key(|line| line.split_once(" | ").unwrap().0.to_owned());
+    let results: Vec<_> = others.into_iter().filter(|line| !line.starts_with(['>', '<'])).collect();
+    let second = results.iter().rposition(|line| line.starts_with(['✓', '✗'])).unwrap();
+    let mut results = [&results[..second], &results[second..]];
+    results.sort_by_key(|result| !result.iter().any(|line| line.contains("p2p-functional")));
+    let results = results.concat().into_iter().cloned();
+    let printed = printed.into_iter().cloned().chain(["<\n".to_owned()]);
+    std::iter::once(lines[0].clone()).chain(printed).chain(results).collect()
+}
+
 impl Ended {
     /// An output of the action, as a later step gets it.
     pub(super) fn output(&self, job: &str, name: &str) -> String {
@@ -229,10 +243,13 @@ impl Ended {
             };
             lines.push(format!("{mark}{}\n", text.trim_end_matches(['\r', '\n'])));
         }
-        let of_target = |line: &String| Some(line.split_once(" | ")?.0.to_owned());
-        for together in lines.chunk_by_mut(|one, next| of_target(one).is_some() && of_target(next).is_some())
-        {
-            together.sort_by_key(of_target);
+        let pair = lines.iter().position(|line| line.starts_with("> ") && line.contains(" and "));
+        if let Some(pair) = pair {
+            let reopened = lines[pair + 1..].iter().position(|line| line.starts_with("> p2p-")).unwrap() + pair + 1;
+            let end = lines[reopened..].iter().position(|line| line == "<\n").unwrap() + reopened;
+            let after = lines[end + 1..].iter().take_while(|line| !line.starts_with(['-', '>', 'r', '\n'])).count();
+            let end = end + 1 + after;
+            lines.splice(pair..end, in_order(&lines[pair..end]));
         }
         lines.concat()
     }
