@@ -7,8 +7,6 @@ use workflow_commands::{Annotation, Level, command};
 
 /// GitHub keeps 10 of a kind a step. Ours must find room, so targets get fewer.
 const OF_TARGETS: usize = 7;
-/// How many of a failed target's last lines stand in its annotation: make's own, and what it is about.
-const LAST_LINES: usize = 3;
 
 /// Writes annotations and masks.
 pub struct Annotations {
@@ -33,14 +31,7 @@ impl Annotations {
         if let Some(failure) = &result.failure {
             Self::failure(&self.console, &result.name, failure);
         } else if matches!(result.status, Status::Failed | Status::TimedOut | Status::Interrupted) {
-            let mut message = result.reason.clone().unwrap_or_default();
-            for line in &result.tail[result.tail.len().saturating_sub(LAST_LINES)..] {
-                message = format!("{message}\n| {line}");
-            }
-            if let Some(repeat) = &result.repeat {
-                message = format!("{message}\nrepeat it: {repeat}");
-            }
-            self.console.annotate_text(Level::Error, &result.name, &message);
+            self.console.annotate(of_target(result));
         }
     }
 
@@ -51,6 +42,32 @@ impl Annotations {
             self.passed_on.push(annotation.level);
             self.console.annotate(annotation.clone());
         }
+    }
+}
+
+/// The annotation of a target that failed: the cause first, at its file if it is known.
+fn of_target(result: &StepResult) -> Annotation {
+    let reason = result.reason.clone().unwrap_or_default();
+    let mut lines = Vec::new();
+    if let Some(cause) = &result.cause {
+        lines.push(cause.headline.clone());
+        lines.push(reason);
+        if cause.lines.len() > 1 {
+            lines.extend(cause.lines.iter().map(|line| format!("| {line}")));
+        }
+        lines.extend(cause.help.iter().map(|help| format!("help: {help}")));
+    } else {
+        lines.push(reason);
+    }
+    // The first line of the diagnostics says what is wrong; the log has the rest.
+    lines.extend(result.cluster.first().map(|line| format!("cluster: {line}")));
+    lines.extend(result.repeat.iter().map(|repeat| format!("repeat it: {repeat}")));
+    let place = result.cause.as_ref().and_then(|cause| cause.place.as_ref());
+    Annotation {
+        title: Some(result.name.clone()),
+        file: place.map(|place| place.file.clone()),
+        line: place.map(|place| place.line),
+        ..Annotation::new(Level::Error, lines.join("\n"))
     }
 }
 

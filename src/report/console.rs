@@ -114,14 +114,6 @@ impl Console {
         });
     }
 
-    /// A line of a target after a mark of ours. It keeps its colours, and ends them.
-    pub fn quote(&self, mark: &str, line: &str) {
-        self.with(|screen| {
-            let text = format!("{mark}{}", screen.masker.mask(line));
-            screen.write(&[neutralize(&text).as_bytes(), b"\n"]);
-        });
-    }
-
     /// What a target printed: masked and in whole lines.
     pub fn print(&self, text: &[u8]) {
         self.with(|screen| {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Listener;
-use crate::gate::outcome::{Event, Outcome, Verdict};
+use crate::gate::outcome::{Event, FailedStep, Outcome, StepResult, Verdict};
 use sys::error::Failure;
 use sys::private;
 use workflow_commands::Masker;
@@ -27,6 +27,21 @@ struct Report<'a> {
     schema: u32,
     #[serde(flatten)]
     outcome: &'a Outcome,
+    /// The first step that did not pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<FailedStep<'a>>,
+}
+
+/// The report of a run, in which each step that did not pass says why.
+fn report(outcome: &Outcome) -> serde_json::Result<Value> {
+    let failure = outcome.steps.iter().find_map(StepResult::failed_step);
+    let mut report = serde_json::to_value(Report { schema: SCHEMA_VERSION, outcome, failure })?;
+    for (index, step) in outcome.steps.iter().enumerate() {
+        if let Some(failed) = step.failed_step() {
+            report["steps"][index]["failure"] = serde_json::to_value(failed)?;
+        }
+    }
+    Ok(report)
 }
 
 /// The report of a run that failed before its plan was executed.
@@ -74,8 +89,7 @@ impl Listener for Json {
     fn on_event(&mut self, event: &Event<'_>) {
         if let Event::Ended(outcome) = event {
             // Without a report the gate still has its log, outputs and summary.
-            let report = Report { schema: SCHEMA_VERSION, outcome };
-            let _unwritten = write(&self.file, &self.masker, &report);
+            let _unwritten = report(outcome).map(|report| write(&self.file, &self.masker, &report));
         }
     }
 }

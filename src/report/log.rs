@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::why::why;
 use super::{Console, Listener, time};
 use crate::gate::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::gate::plan::{Place, Plan};
@@ -68,7 +69,9 @@ impl Log {
         let before = self.silent.insert(step.to_owned(), minutes).unwrap_or_default();
         if minutes > before {
             let (silent, running) = (time(silent.as_secs_f64()), time(running.as_secs_f64()));
-            self.say(&format!("… {step} has printed nothing for {silent}; it has been running for {running}"));
+            self.say(&format!(
+                "… {step} has printed nothing for {silent}; it has been running for {running}"
+            ));
         }
     }
 
@@ -118,14 +121,11 @@ impl Log {
                 result.leftovers.join(", ")
             ));
         }
-        if let Some(failure) = result.failure.as_ref().filter(|_| !self.console.is_github()) {
-            self.say(&failure.to_string());
-        }
-        if !result.tail.is_empty() {
-            self.say(&format!("  the last lines of {name}:"));
-            for line in &result.tail {
-                self.console.quote("  | ", line);
-            }
+        let headline = result.cause.as_ref().map(|cause| &cause.headline);
+        // On GitHub the annotation that follows has it.
+        let own = result.failure.as_ref().filter(|_| !self.console.is_github()).map(|failure| &failure.what);
+        if let Some(because) = own.or(headline) {
+            self.say(&format!("  because:    {because}"));
         }
         if !result.cluster.is_empty() {
             self.say(&format!("  what the cluster says of {name}:"));
@@ -173,6 +173,12 @@ impl Log {
             }
         };
         self.say(&line);
+        // Last on the screen, whatever else was printed.
+        for failed in outcome.steps.iter().filter_map(StepResult::failed_step) {
+            for line in why(&failed) {
+                self.say(&line);
+            }
+        }
     }
 }
 

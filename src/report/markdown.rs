@@ -63,6 +63,11 @@ pub(super) fn block<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> String 
     block
 }
 
+/// Under a line of ours that unfolds it.
+pub(super) fn folded(title: &str, text: &str) -> String {
+    format!("\n<details><summary>{title}</summary>\n\n{text}\n</details>\n\n")
+}
+
 fn longest_run(text: &str) -> usize {
     text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }

@@ -12,6 +12,7 @@ mod outputs;
 mod scans;
 mod summary;
 mod transfer;
+mod why;
 
 pub use annotations::Annotations;
 pub(crate) use attachments::{attachments, left_behind};
@@ -23,6 +24,7 @@ pub use outputs::Outputs;
 pub(crate) use scans::scan_text;
 pub use summary::Summary;
 pub use transfer::Transfer;
+pub(crate) use why::why;
 
 use std::io::Write as _;
 use std::path::Path;

@@ -72,8 +72,12 @@ fn render(outcome: &Outcome, of_targets: &[(String, String)]) -> String {
     let mut left_out = 0_usize;
     let tables = [steps(outcome), images(outcome)].into_iter();
     let scans = outcome.scans.iter().map(scan_text);
-    for part in
-        tables.chain(failures(outcome)).chain(scans).chain(notes(outcome)).chain(summaries(of_targets))
+    for part in causes(outcome)
+        .chain(tables)
+        .chain(failures(outcome))
+        .chain(scans)
+        .chain(notes(outcome))
+        .chain(summaries(of_targets))
     {
         if text.len() + part.len() <= BUDGET {
             text.push_str(&part);
@@ -121,6 +125,29 @@ fn verdict(outcome: &Outcome) -> String {
         let _infallible = writeln!(text, "**May be half-deployed:** {}.\n", names.join(", "));
     }
     text
+}
+
+/// Why each step failed, before everything else.
+fn causes(outcome: &Outcome) -> impl Iterator<Item = String> {
+    outcome.steps.iter().filter_map(|step| {
+        let failed = step.failed_step()?;
+        let mut text = format!("### {}: ", markdown::cell(failed.step));
+        let Some(cause) = failed.cause else {
+            let _infallible = writeln!(text, "{}\n", markdown::cell(failed.what));
+            return Some(text);
+        };
+        let place =
+            cause.place.as_ref().map(|place| markdown::code(&format!("{}:{}", place.file, place.line)));
+        let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+        let _infallible = writeln!(text, "{}{place}\n", markdown::cell(&cause.headline));
+        if cause.lines.len() > 1 {
+            let _infallible = writeln!(text, "{}", markdown::block(cause.lines.iter().map(String::as_str)));
+        }
+        if let Some(help) = failed.help {
+            let _infallible = writeln!(text, "Help: {}.\n", markdown::cell(help));
+        }
+        Some(text)
+    })
 }
 
 fn steps(outcome: &Outcome) -> String {
@@ -176,7 +203,7 @@ fn failures(outcome: &Outcome) -> Vec<String> {
 }
 
 fn failure(step: &StepResult) -> String {
-    let mut text = format!("### {}\n\n", markdown::cell(&step.name));
+    let mut text = format!("### More about {}\n\n", markdown::cell(&step.name));
     if let Some(failure) = &step.failure {
         text.push_str(&markdown::block(failure.to_string().lines()));
     } else if let Some(reason) = &step.reason {
@@ -196,7 +223,7 @@ fn failure(step: &StepResult) -> String {
             })
             .count();
         let lines = step.tail[step.tail.len() - shown..].iter().map(String::as_str);
-        let _infallible = writeln!(text, "\nThe last lines:\n\n{}", markdown::block(lines));
+        text.push_str(&markdown::folded("The last lines", &markdown::block(lines)));
     }
     if !step.cluster.is_empty() {
         let lines = step.cluster.iter().map(String::as_str);

@@ -27,7 +27,7 @@ const ROOMS: [(&str, &str); 27] = [
         "gate/plan",
         "domain/environment domain/image domain/scan domain/version edges/google edges/make inputs oci",
     ),
-    ("gate/outcome", "domain/image domain/scan gate/plan"),
+    ("gate/outcome", "domain/cause domain/image domain/scan gate/plan"),
     ("gate/record", "domain/environment domain/version edges/google inputs oci"),
     ("gate/scan", "domain/image domain/scan edges/git edges/scanners edges/workspace gate/plan oci"),
     ("gate/release", "domain/version edges/github edges/workspace gate/allocation"),
@@ -39,7 +39,7 @@ const ROOMS: [(&str, &str); 27] = [
     ),
     (
         "gate/execute",
-        "domain/environment domain/image domain/scan domain/version edges/git edges/google edges/kube edges/make \
+        "domain/cause domain/environment domain/image domain/scan domain/version edges/git edges/google edges/kube edges/make \
          edges/scanners edges/workspace gate/context gate/outcome gate/plan gate/record gate/release gate/scan gate/allocation inputs oci registry report",
     ),
     // The ends.
@@ -48,7 +48,7 @@ const ROOMS: [(&str, &str); 27] = [
     ("commands/images", "domain/environment inputs oci report"),
     (
         "commands/tools",
-        "domain/environment domain/version edges/google gate/plan gate/record inputs oci registry report",
+        "domain/cause domain/environment domain/version edges/google gate/outcome gate/plan gate/record inputs oci registry report",
     ),
     (
         "commands/run",

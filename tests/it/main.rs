@@ -11,6 +11,7 @@ mod attacks;
 mod attestation;
 mod bad_input;
 mod build_cache;
+mod causes;
 mod cloud;
 mod copy;
 mod delivery;

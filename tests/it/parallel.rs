@@ -147,14 +147,19 @@ fn the_result_of_a_target_is_reported_while_its_sibling_runs() {
             let at = |text: &str| run.stdout.find(text).unwrap_or_else(|| panic!("{text}: {}", run.stdout));
             let prefix = last.strip_prefix("p2p-").unwrap();
             let group = if on_github { format!("::group::{last}\n") } else { format!("\n== {last}\n") };
-            assert!(at(&failed) < at(&group) && at(&group) < at(&format!("{prefix} | ends")), "{}", run.stdout);
+            assert!(
+                at(&failed) < at(&group) && at(&group) < at(&format!("{prefix} | ends")),
+                "{}",
+                run.stdout
+            );
             if on_github {
                 let between = &run.stdout[..at(&failed)];
                 let (opened, closed) =
                     (between.matches("::group::").count(), between.matches("::endgroup::").count());
                 assert_eq!(opened, closed, "no group hides it: {}", run.stdout);
             }
-            let names = run.report["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap());
+            let names =
+                run.report["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap());
             let names: Vec<_> = names.filter(|name| [first, last].contains(name)).collect();
             assert_eq!(names, ["p2p-functional", "p2p-nft"], "the report keeps the order of the plan");
         }

@@ -77,11 +77,13 @@ impl Slack {
         };
         let failed = outcome.steps.iter().filter(|step| !step.status.passes()).map(|step| step.name.as_str());
         let failed: Vec<_> = failed.collect();
+        let because = outcome.steps.iter().find_map(|step| step.cause.as_ref());
+        let because = because.map(|cause| format!(": {}", cause.headline)).unwrap_or_default();
         let text = |what: &str| {
             if good {
                 format!("{what} is in production")
             } else {
-                format!("{} of {what} failed: {}", plan.command, failed.join(", "))
+                format!("{} of {what} failed: {}{because}", plan.command, failed.join(", "))
             }
         };
         Some(self.notification(good, app, version, text))

@@ -1,8 +1,10 @@
-//! The commands about images in registries that are no gate: `copy`, `latest`, `verify`, `yank`, `registry`.
+//! The commands about images in registries that are no gate: `copy`, `latest`, `verify`, `yank`, `registry`; and
+//! `explain`, about a run.
 //! Each reads the inputs that concern it, asks `oci`, `record` or `registry`, and reports the answer.
 
 mod access;
 mod copy;
+mod explain;
 mod latest;
 mod registry;
 mod verify;
@@ -16,8 +18,15 @@ use sys::error::{Exit, Failure};
 use sys::world::World;
 
 /// The command lines.
-pub(crate) fn commands() -> [Command; 5] {
-    [copy::command(), latest::command(), verify::command(), yank::command(), registry::command()]
+pub(crate) fn commands() -> [Command; 6] {
+    [
+        copy::command(),
+        latest::command(),
+        verify::command(),
+        yank::command(),
+        registry::command(),
+        explain::command(),
+    ]
 }
 
 /// The inputs that a command of this name reads, if it is one of these.
@@ -27,6 +36,7 @@ pub(crate) fn inputs(name: &str) -> Option<&'static [&'static str]> {
         verify::NAME => Some(&verify::INPUTS),
         latest::NAME | yank::NAME => Some(&access::OWN),
         registry::NAME => Some(&registry::INPUTS),
+        explain::NAME => Some(&explain::INPUTS),
         _ => None,
     }
 }
@@ -45,6 +55,7 @@ pub(crate) async fn run(
         copy::NAME => Box::pin(copy::run(world, matches, console)).await,
         latest::NAME => latest::run(world, matches, console).await,
         registry::NAME => registry::run(world, matches, console).await,
+        explain::NAME => explain::run(world, matches, console),
         yank::NAME => Box::pin(yank::run(world, matches, console)).await,
         _ => Box::pin(verify::run(world, matches, console)).await,
     }

@@ -12,6 +12,7 @@ use super::private::Private;
 use super::run_context::inside;
 use super::waves::STOPPED;
 use super::{Execution, Progress};
+use crate::domain::cause::Cause;
 use crate::domain::environment::{BUILD, runtime};
 use crate::gate::outcome::{Event, Status, StepResult};
 use crate::gate::plan::{BUILDER, Job, Place, Step, Target};
@@ -45,6 +46,10 @@ pub(super) struct Ran {
     repeat: String,
     /// Whether it asked for the build cache that GitHub's token is needed for, and had none.
     dead_cache: bool,
+    /// The directory that make ran in.
+    pub(super) directory: PathBuf,
+    /// Why it failed; masked and harmless.
+    pub(super) cause: Option<Cause>,
     /// The diagnostics of its namespace, if it failed there; masked and harmless.
     pub(super) cluster: Vec<String>,
 }
@@ -53,6 +58,22 @@ impl Ran {
     /// Whether it failed by itself or ran into its time limit.
     pub(super) fn failed(&self) -> bool {
         !matches!(self.ended.how, How::Exited(0) | How::Interrupted(_))
+    }
+
+    /// The log of a target that failed by itself. One that ran into its time limit may have printed errors that it got
+    /// over.
+    pub(super) fn log_of_failure(&self) -> Option<&Path> {
+        (self.failed() && self.ended.how != How::TimedOut).then_some(&self.log)
+    }
+
+    /// The last lines that it printed, masked.
+    pub(super) fn tail(&self) -> &[String] {
+        &self.findings.tail
+    }
+
+    /// The workspace that it ran in, or the copy.
+    pub(super) fn workspace<'a>(&'a self, own: &'a Path) -> &'a Path {
+        self.moved.as_ref().map_or(own, |(copy, _)| copy)
     }
 }
 
@@ -126,14 +147,7 @@ impl Execution<'_> {
             _ = stopped.wait() => return Ok(None),
         };
         let log = run_context.log_of(&target.target);
-        let printer = Arc::new(Mutex::new(Printer {
-            stream: Stream::new(self.masker.clone(), options(target, prefix)),
-            reporter: self.reporter.clone(),
-            log: LogFile::create(&log).map_err(FileError::at("write", &log))?,
-            spare: Vec::new(),
-            cache: self.cache_is_dead(target).then_some(false),
-            printed: Instant::now(),
-        }));
+        let printer = Arc::new(Mutex::new(self.printer(target, &log, prefix)?));
         let spec = self.spec(target, &private, &directory, workspace);
         let options = RunOptions {
             time_limit: target.time_limit,
@@ -160,12 +174,25 @@ impl Execution<'_> {
             moved: copy.map(|copy| (copy.root().clone(), run_context.paths.workspace.clone())),
             repeat: run_context.repeat(&target.target),
             dead_cache: printer.cache == Some(true),
+            directory,
+            cause: None,
             cluster: Vec::new(),
         }))
     }
 
-    /// Whether a build asks for GitHub's cache and cannot use it, and no warning has said so yet: GitHub gives the
-    /// token of the cache to actions and not to `run` steps.
+    fn printer(&self, target: &Target, log: &Path, prefix: Option<String>) -> Result<Printer, Failure> {
+        Ok(Printer {
+            stream: Stream::new(self.masker.clone(), options(target, prefix)),
+            reporter: self.reporter.clone(),
+            log: LogFile::create(log).map_err(FileError::at("write", log))?,
+            spare: Vec::new(),
+            cache: self.cache_is_dead(target).then_some(false),
+            printed: Instant::now(),
+        })
+    }
+
+    /// Whether a build that asks for GitHub's cache gets none, and nobody has said so yet: its token is
+    /// given to actions and not to `run` steps.
     fn cache_is_dead(&self, target: &Target) -> bool {
         let run_context = self.run_context;
         target.target == BUILD
@@ -312,6 +339,7 @@ fn result(name: &str, ran: Ran, clean: impl Fn(&str) -> String) -> StepResult {
         log: Some(ran.log.display().to_string()),
         tail: if passed { Vec::new() } else { ran.findings.tail },
         repeat: (!passed).then_some(ran.repeat),
+        cause: ran.cause,
         cluster: ran.cluster,
         leftovers: ran.ended.leftovers.iter().map(|text| clean(text)).collect(),
         ..StepResult::new(name, status, ran.ended.seconds)

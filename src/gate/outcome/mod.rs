@@ -7,6 +7,7 @@ pub(crate) use event::Event;
 
 use serde::Serialize;
 
+use crate::domain::cause::Cause;
 use crate::domain::image::{Image, Promoted};
 use crate::domain::scan::Scan;
 use crate::gate::plan::Plan;
@@ -74,6 +75,9 @@ pub struct StepResult {
     /// The last lines that it printed, masked and harmless; for a failed step only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tail: Vec<String>,
+    /// Why a target failed. The report holds it in `failure`.
+    #[serde(skip)]
+    pub cause: Option<Cause>,
     /// What is wrong in its namespace where it failed there, masked and harmless: pods that are not
     /// well, the last lines of their logs, warnings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -101,6 +105,7 @@ impl StepResult {
             exit_code: None,
             log: None,
             tail: Vec::new(),
+            cause: None,
             cluster: Vec::new(),
             repeat: None,
             leftovers: Vec::new(),
@@ -143,6 +148,41 @@ pub enum Verdict {
     Cancelled,
     /// Nothing was to be done: a pull request from a fork.
     Skipped,
+}
+
+/// What failed, for programs: in each step that did not pass, and of the first one in the report itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct FailedStep<'a> {
+    /// The step.
+    pub step: &'a str,
+    /// What failed.
+    pub what: &'a str,
+    /// Why, from the outside in; empty for a target.
+    pub causes: &'a [String],
+    /// What the reader can do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<&'a str>,
+    /// What the output of a target says about its failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<&'a Cause>,
+}
+
+impl StepResult {
+    /// What failed, if the step did not pass.
+    pub fn failed_step(&self) -> Option<FailedStep<'_>> {
+        let (step, cause) = (self.name.as_str(), self.cause.as_ref());
+        match &self.failure {
+            Some(Failure { what, causes, help, .. }) => {
+                Some(FailedStep { step, what, causes, help: help.as_deref(), cause })
+            }
+            None if self.status.passes() => None,
+            None => {
+                let what = self.reason.as_deref().unwrap_or_default();
+                let help = cause.and_then(|cause| cause.help.as_deref());
+                Some(FailedStep { step, what, causes: &[], help, cause })
+            }
+        }
+    }
 }
 
 impl Verdict {

@@ -245,9 +245,11 @@ impl Ended {
         }
         let pair = lines.iter().position(|line| line.starts_with("> ") && line.contains(" and "));
         if let Some(pair) = pair {
-            let reopened = lines[pair + 1..].iter().position(|line| line.starts_with("> p2p-")).unwrap() + pair + 1;
+            let reopened =
+                lines[pair + 1..].iter().position(|line| line.starts_with("> p2p-")).unwrap() + pair + 1;
             let end = lines[reopened..].iter().position(|line| line == "<\n").unwrap() + reopened;
-            let after = lines[end + 1..].iter().take_while(|line| !line.starts_with(['-', '>', 'r', '\n'])).count();
+            let after =
+                lines[end + 1..].iter().take_while(|line| !line.starts_with(['-', '>', 'r', '\n'])).count();
             let end = end + 1 + after;
             lines.splice(pair..end, in_order(&lines[pair..end]));
         }

@@ -1,0 +1,62 @@
+//! Pure: why a target failed, found in what it printed. The rules are data ([`rules::RULES`]); what they do not find is
+//! not guessed.
+
+mod finder;
+mod finding;
+mod patterns;
+mod rules;
+
+pub use finder::Finder;
+
+use serde::{Deserialize, Serialize};
+
+/// The most lines of a cause.
+pub const LINES: usize = 20;
+
+/// The name of the rule for output that no rule knows.
+const LAST_LINES: &str = "last-lines";
+
+/// How many last lines stand for a cause.
+const LAST: usize = 8;
+
+/// Why a target failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The rule that found it, or `last-lines`.
+    pub rule: String,
+    /// The line that says most.
+    pub headline: String,
+    /// The lines that show it, as the target printed them, without colours; at most [`LINES`].
+    pub lines: Vec<String>,
+    /// What the reader can do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// Where it is in the repository.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub place: Option<CauseAt>,
+}
+
+/// A line of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CauseAt {
+    /// The file, as the target names it.
+    pub file: String,
+    /// The line.
+    pub line: u32,
+}
+
+impl Cause {
+    /// The last lines of an output, without blank ones and make's own.
+    pub fn last_lines<'a>(lines: impl DoubleEndedIterator<Item = &'a str>) -> Option<Self> {
+        let telling = lines.rev().filter(|line| !line.trim().is_empty() && !patterns::of_make(line));
+        let mut lines: Vec<_> = telling.take(LAST).map(|line| finding::shortened(line.trim_end())).collect();
+        lines.reverse();
+        let headline = lines.last()?.trim().to_owned();
+        Some(Self { rule: LAST_LINES.to_owned(), headline, lines, help: None, place: None })
+    }
+
+    /// Whether a rule found it.
+    pub fn is_known(&self) -> bool {
+        self.rule != LAST_LINES
+    }
+}

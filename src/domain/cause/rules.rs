@@ -1,0 +1,439 @@
+//! The table of rules: how tools say why they fail. A rule is tried on each line of an output. Patterns know bytes, not
+//! Unicode, and lines have no colours.
+
+use Shows::{After, Line, Paragraph, Through, Until};
+use Weight::{Definite, Hint, Message, Noise, Report};
+
+/// How much a finding says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// Nothing: other tools repeat what the failing one has said.
+    Noise,
+    /// A line that looks like an error. The last one counts.
+    Hint,
+    /// The error message of a tool that gives up. The last one counts.
+    Message,
+    /// What a compiler or a test framework reports. The first one counts, because others may follow from it.
+    Report,
+    /// How the process ended. No other finding explains it better. The first one counts.
+    Definite,
+}
+
+/// The lines that belong to a finding besides the first.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shows {
+    /// None.
+    Line,
+    /// This many.
+    After(usize),
+    /// Those before a blank line.
+    Paragraph,
+    /// Those before one that matches.
+    Until(&'static str),
+    /// Those before one that matches, and that one.
+    Through(&'static str),
+}
+
+/// A rule. Empty patterns say nothing.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) name: &'static str,
+    pub(super) weight: Weight,
+    /// Matches the first line.
+    pub(super) begins: &'static str,
+    pub(super) shows: Shows,
+    /// Matches a line that the finding must hold.
+    pub(super) needs: &'static str,
+    /// Matches the line that says most; the first line, if none does.
+    pub(super) says: &'static str,
+    /// The last place of the finding is the one that counts, as in traces whose innermost call is last.
+    pub(super) last_place: bool,
+    /// The first line names the file, and the one that says most begins with the line's number.
+    pub(super) heads: bool,
+    /// What the reader can do.
+    pub(super) help: &'static str,
+}
+
+impl Rule {
+    /// Whether the first finding counts.
+    pub(super) fn first(&self) -> bool {
+        matches!(self.weight, Report | Definite)
+    }
+
+    /// The order of findings; `at`: the line.
+    pub(super) fn rank(&self, at: u64) -> (Weight, i64) {
+        let at = i64::try_from(at).unwrap_or(i64::MAX);
+        (self.weight, if self.first() { -at } else { at })
+    }
+
+    pub(super) fn ends(&self) -> &'static str {
+        match self.shows {
+            Until(pattern) | Through(pattern) => pattern,
+            _ => "",
+        }
+    }
+}
+
+const fn rule(weight: Weight, name: &'static str, begins: &'static str, shows: Shows) -> Rule {
+    Rule { name, weight, begins, shows, needs: "", says: "", last_place: false, heads: false, help: "" }
+}
+
+/// An error message of a tool.
+const fn message(name: &'static str, begins: &'static str, shows: Shows, help: &'static str) -> Rule {
+    Rule { help, ..rule(Message, name, begins, shows) }
+}
+
+const MEMORY: &str = "the process had too little memory: raise its limit or the runner's size, or start fewer processes at once";
+const NETWORK: &str =
+    "check that the host and the port are right, and that the server runs and can be reached from the runner";
+const LOGIN: &str = "the server refused the login: check that the target uses the credentials that p2p provides, and that they may do this";
+
+/// The rules. Of those that begin with the same line, the first one with the highest weight counts.
+pub(super) static RULES: &[Rule] = &[
+    // Repetitions.
+    rule(
+        Noise,
+        "noise",
+        r"^error: (could not compile|test failed, to rerun|test run failed|\d+ targets? failed|aborting due)|^\[ERROR\] (To see the full|Re-run Maven|For more information|-> \[Help|\[Help|After correcting|Please refer|See dump)|^npm (ERR!|error) (A complete log|Lifecycle script)|^\s*0 errors?\b|^FAILED \(|^error Command failed with exit code",
+        Line,
+    ),
+    // How a process ended.
+    Rule {
+        help: MEMORY,
+        ..rule(
+            Definite,
+            "killed",
+            r"^Killed$|^make(\[\d+\])?: \*\*\* .*\] (Killed|Error 137)|signal: 9, SIGKILL|: line \d+: +\d+ Killed ",
+            Line,
+        )
+    },
+    Rule {
+        help: "the process crashed: a bug in native code, or a program for another machine",
+        ..rule(
+            Definite,
+            "crashed",
+            r"^make(\[\d+\])?: \*\*\* .*\] (Segmentation fault|Bus error|Illegal instruction|Error 13[269]|Error 135)|^Segmentation fault|signal: 11, SIGSEGV|^(.*: line \d+: +\d+ )?(Segmentation fault|Bus error|Illegal instruction)\b",
+            Line,
+        )
+    },
+    Rule {
+        help: MEMORY,
+        ..rule(
+            Definite,
+            "out-of-memory",
+            r"JavaScript heap out of memory|java\.lang\.OutOfMemoryError|^MemoryError|fatal error: (runtime: )?out of memory|[Cc]annot allocate memory|\bOOMKilled\b|memory allocation of \d+ bytes failed|exit code:? 137\b",
+            Line,
+        )
+    },
+    Rule {
+        help: "free space on the runner, for example by removing tools or images that the job does not need",
+        ..rule(Definite, "disk-full", r"No space left on device|ENOSPC|[Dd]isk quota exceeded", Line)
+    },
+    // Test frameworks.
+    Rule {
+        says: r"^E\s+([A-Za-z_][\w.]*(:|$)|assert\b)",
+        ..rule(
+            Report,
+            "pytest",
+            r"^=+ (FAILURES|ERRORS) =+$",
+            Until(r"^=+ (short test summary|.*(passed|failed|error)|warnings summary)"),
+        )
+    },
+    Rule {
+        says: r"^[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Failure|Timeout|Expired)\b",
+        last_place: true,
+        needs: r"^Traceback ",
+        ..rule(Report, "unittest", r"^(FAIL|ERROR): \S+ \(", Until(r"^={60}|^Ran \d+ test"))
+    },
+    Rule {
+        says: r"ASSERT FAILED: |^\s+Traceback |\w+Error: ",
+        ..rule(Report, "behave", r"^\s+(ASSERT FAILED: |Traceback \(most recent call last\):$)", Paragraph)
+    },
+    Rule {
+        says: r"^\s+\S+_test\.go:\d+: |^panic: ",
+        ..rule(
+            Report,
+            "go-test",
+            r"^\s*(--- FAIL: |\S+_test\.go:\d+: )",
+            Until(r"^(FAIL|ok|PASS|exit status|=== RUN)\b"),
+        )
+    },
+    Rule {
+        says: r"^\s*([^t\s]|t[^h])",
+        ..rule(
+            Report,
+            "rust-panic",
+            r"^\s*thread '.*' (\(\d+\) )?(panicked at |has overflowed its stack)",
+            Until(r"^\s*(note: |stack backtrace:|failures:)"),
+        )
+    },
+    Rule {
+        says: r"^\s+(expect\(|thrown: |Cannot find module|\w*(Error|Exception)\b|Your test suite)",
+        ..rule(Report, "jest", "^\\s+\u{25cf} \\S", Until("^(Test Suites:|PASS |FAIL )|^\\s+\u{25cf} "))
+    },
+    Rule {
+        says: r"^\w*(Error|Exception)\b",
+        ..rule(Report, "vitest", r"^\s*FAIL +\S+.* > |^ FAIL  \S+ \[", Until("^\u{23af}{5}|^ *Test Files "))
+    },
+    Rule {
+        says: r"^\s+\w*(Error|Exception)\b|^\s+Error: ",
+        ..rule(Report, "mocha", r"^\s+\d+ failing$", After(40))
+    },
+    Rule {
+        says: r"^\s+error: [^|>]|^\s+Expected |^# +[^S]",
+        ..rule(Report, "tap", r"^\s*not ok \d+", Until(r"^\s*(\.\.\.|not ok \d|ok \d)"))
+    },
+    Rule {
+        says: r"^\s+(\w*Error\b.*|.*error:.*)|^\s+'.*'",
+        ..rule(Report, "node-test", "^\u{2716} failing tests:", After(30))
+    },
+    Rule {
+        says: r"^\s+(\w*(Error|Exception)\b|Failure/Error:|AssertionError)",
+        ..rule(
+            Report,
+            "rspec",
+            r"^Failures:$",
+            Until(r"^(Finished in |Failed examples:|\d+ scenarios? |Pending:)"),
+        )
+    },
+    Rule {
+        says: r"^(Expected|\S*(Error|Exception)\b.*: )",
+        ..rule(Report, "minitest", r"^\s+\d+\) (Failure|Error):$", Paragraph)
+    },
+    Rule {
+        says: r"^\[ERROR\] +\S+:\d+|^\[ERROR\]   \S",
+        ..rule(
+            Report,
+            "surefire",
+            r"^\[ERROR\] (Failures|Errors):\s*$",
+            Until(r"^\[(INFO|ERROR|WARNING)\]\s*$"),
+        )
+    },
+    Rule {
+        says: r"^\S*(Error|Exception)\b",
+        ..rule(Report, "surefire", r"^\[ERROR\] \S+.* <<< (FAILURE|ERROR)!$", After(6))
+    },
+    Rule {
+        says: r"^\s+\S*(Error|Exception|Failure)\b",
+        ..rule(Report, "gradle-test", r"^\S+.* > .* FAILED$", Paragraph)
+    },
+    Rule {
+        says: r"^\d+\) |^Failed asserting",
+        ..rule(Report, "phpunit", r"^There (was|were) \d+ (failure|error)s?:$", After(20))
+    },
+    Rule {
+        says: r"thresholds on metrics|level=error",
+        ..rule(
+            Report,
+            "k6",
+            r"level=error msg=.thresholds on metrics|^ERRO\[\d+\] thresholds on metrics",
+            Line,
+        )
+    },
+    rule(Report, "k6", "^\\s+\u{2717} +'?[a-z_]+.*(p\\(|rate|count|avg|max|med)", After(2)),
+    Rule {
+        says: r"^\s+Error: |\(\d+:\d+\)|Error\b",
+        ..rule(
+            Report,
+            "playwright",
+            "^\\s+\\d+\\) .* \u{203a} .*:\\d+:\\d+ ",
+            Until(r"^\s+\d+ (failed|passed|flaky)|^\s+\d+\) "),
+        )
+    },
+    // Compilers and linters.
+    Rule { needs: r"^\s+--> ", ..rule(Report, "rustc", r"^error(\[E\d+\])?: ", Paragraph) },
+    rule(
+        Report,
+        "compiler",
+        r"^\S*[\w/.-]+\.\w+(:\d+|\(\d+)[:,)\d]* *(fatal )?error\b|^\S+\.\w+:\d+:\d+ - error|^e: (file://)?/\S+:\d+",
+        After(5),
+    ),
+    rule(Report, "compiler", r"^\S*\S+\.java:\d+: error: |^(\./)?\S+\.go:\d+:\d+: ", After(3)),
+    rule(Report, "go-package", r"^\S+\.go:\d+:\d+: (cannot find|no required) ", After(2)),
+    Rule {
+        says: r"^\[ERROR\] /?\S+\.\w+:\[\d+",
+        ..rule(Report, "maven-compiler", r"^\[ERROR\] COMPILATION ERROR", Until(r"^\[INFO\] \d+ error"))
+    },
+    Rule {
+        needs: r"^\s+\d+:\d+\s+error\s",
+        says: r"^\s+\d+:\d+\s+error\s",
+        heads: true,
+        ..rule(Report, "eslint", r"^/\S+\.\w+$", Paragraph)
+    },
+    rule(Report, "linter", r"^\S+\.\w+:\d+:\d+: [A-Z]+\d+ ", After(3)),
+    Rule { needs: r"^ *--> \S+:\d+:\d+", ..rule(Report, "ruff", r"^[A-Z]+\d+ (\[\*\] )?\S", Paragraph) },
+    Rule {
+        needs: r"SC\d+ \(error\)|SC\d+ \(warning\)|\^-",
+        says: r"SC\d+ ",
+        ..rule(Report, "shellcheck", r"^In \S+ line \d+:$", Paragraph)
+    },
+    Rule {
+        needs: "^\u{2502} |^\\s+on \\S+ line \\d",
+        ..rule(Report, "terraform", "^(\u{2502} )?Error: .*[^.]$", Until("^\u{2575}|^make|^\u{2577}"))
+    },
+    // Programs that end with an exception.
+    Rule {
+        says: r"^[A-Za-z_][\w.]*(: |$)",
+        last_place: true,
+        ..rule(Message, "python", r"^Traceback \(most recent call last\):$", Through(r"^[A-Za-z_]"))
+    },
+    rule(Message, "python", r"^\S*python[\d.]*: (No module named|can't open file)", Line),
+    Rule {
+        says: r"^(panic|fatal error): ",
+        ..rule(Message, "go-panic", r"^(panic|fatal error): ", Until(r"^exit status |^FAIL\b"))
+    },
+    rule(
+        Message,
+        "exception",
+        r#"^Exception in thread ".*" \S|^Caused by: \S|^Unhandled exception[.:]"#,
+        After(4),
+    ),
+    rule(Message, "node", r"^(Uncaught )?([A-Z]\w*)?Error( \[\w+\])?: \S", Until(r"^Node\.js v|^\}")),
+    Rule {
+        says: r"\(\w*(Error|Exit|Exception)\)",
+        ..rule(Message, "ruby", r"^\S+\.rb:\d+:in .*\(\w+(::\w+)*\)$", After(3))
+    },
+    rule(Message, "php", r"^(PHP )?Fatal error: ", After(3)),
+    // Programs and files that are missing, shells.
+    message(
+        "missing-program",
+        r"^\S+: (line )?\d+: .*: (command )?not found$|: command not found$|^make(\[\d+\])?: \S+: No such file or directory$|executable file not found in \$PATH|^(/usr/bin/)?env: .*: No such file|^exec: .*: not found$",
+        Line,
+        "install the program in the job, or correct its name",
+    ),
+    message(
+        "not-executable",
+        r"^(\S+: (line )?\d+: |make(\[\d+\])?: )\S+: Permission denied$|[Ee]xec format error|cannot execute binary file",
+        Line,
+        "make the file executable (`git update-index --chmod=+x FILE`), and check that it was built for this machine",
+    ),
+    message(
+        "unset-variable",
+        r": (line )?\d+: \w+: (unbound variable|parameter (not set|null or not set))$",
+        Line,
+        "set the variable: p2p passes on `env-vars` and the variables of the job",
+    ),
+    message(
+        "shell",
+        r"^\S+: (line )?\d+: .*([Ss]yntax error|unexpected|bad substitution|cannot overwrite)",
+        After(1),
+        "",
+    ),
+    message("missing-file", r"^[\w./-]+: .*: No such file or directory$", Line, ""),
+    // make itself.
+    message(
+        "make",
+        r"^make(\[\d+\])?: \*\*\* (No rule to make target|No targets|.*Stop\.)|^\S*(akefile|\.mk)\S*:\d+: \*\*\* ",
+        Line,
+        "",
+    ),
+    message(
+        "timeout",
+        r"^make(\[\d+\])?: \*\*\* .*\] Error 124$",
+        Line,
+        "`timeout` or another program with a time limit ended the command",
+    ),
+    // Images and registries.
+    Rule {
+        says: r"(?i)^[\d. ]*(.*\b(error|fatal|not found|failed|cannot|denied)\b)",
+        ..rule(
+            Report,
+            "buildx",
+            r"^ > \[.*\].*:$",
+            Until(r"^ERROR: failed to|^ERROR: process|^failed to solve"),
+        )
+    },
+    message("buildx", r"^ERROR: (failed to (solve|build)|process )|^failed to solve: ", Line, ""),
+    message(
+        "login",
+        r"(?i)unauthorized: |401 unauthorized|denied: requested access|no basic auth credentials|authentication required|permission_denied|permission denied \(publickey|invalid username or password|could not read (username|password)|access denied for user|403 forbidden|insufficient_scope|password authentication failed",
+        Line,
+        LOGIN,
+    ),
+    message(
+        "rate-limit",
+        r"toomanyrequests|429 Too Many Requests|API rate limit exceeded",
+        Line,
+        "the server refused too many requests: log in to it, use a mirror, or try again later",
+    ),
+    message(
+        "docker",
+        r"^docker: |^Error response from daemon: |^[Cc]annot connect to the Docker daemon|^ERROR: [Cc]annot connect to the Docker daemon|^Error: No such (container|image)",
+        After(2),
+        "",
+    ),
+    message("skopeo", r"level=fatal msg=|^FATA\[\d+\] ", Line, ""),
+    // Kubernetes.
+    message(
+        "kubectl",
+        r"^[Ee]rror from server|^The \w+ .* is invalid:|^error: (timed out waiting|unable to|resource mapping|no matching|deployment .* exceeded)|^Unable to connect to the server: |^The connection to the server ",
+        After(3),
+        "",
+    ),
+    message(
+        "helm",
+        r"^Error: (UPGRADE|INSTALLATION|INSTALL|ROLLBACK|UNINSTALL) FAILED|^Error: .*(release|chart|helm|timed out waiting|cannot re-use a name|another operation)",
+        After(3),
+        "the lines about the cluster, if there are any, say what the release waits for; `p2p diagnose NAMESPACE` shows it again",
+    ),
+    // Networks.
+    message("curl", r"^curl: \(\d+\) ", Line, NETWORK),
+    message(
+        "network",
+        r"(?i)connection refused|could not resolve host|no such host|name or service not known|temporary failure in name resolution|(?-i:ECONNREFUSED|ENOTFOUND)|i/o timeout|network is unreachable|no route to host",
+        Line,
+        NETWORK,
+    ),
+    message(
+        "certificate",
+        r"(?i)certificate signed by unknown authority|ssl certificate problem|certificate verify failed|certificate has expired|self[- ]signed certificate",
+        Line,
+        "add the authority of the server to the trusted ones of the program (`SSL_CERT_FILE`, `NODE_EXTRA_CA_CERTS`)",
+    ),
+    // Packages, git, others.
+    Rule {
+        says: r"^npm (ERR!|error) \S+ \S+ \S",
+        ..message("npm", r"^npm (ERR!|error) \S", Until(r"^npm (ERR!|error) A complete log|^[^n]"), "")
+    },
+    message("npm", r"ERR_PNPM_|^error Couldn't find|^YN\d+: .*Error", After(3), ""),
+    message("gradle", r"^\* What went wrong:", Until(r"^\* Try:"), ""),
+    message("maven", r"^\[ERROR\] Failed to execute goal ", After(1), ""),
+    message(
+        "maven",
+        r"^\[(FATAL|ERROR)\] (Non-|Could not|Unknown|The goal|No |Plugin|'|.*@ line )",
+        After(2),
+        "",
+    ),
+    message("ansible", r"^(fatal|failed): \[.*\]", Line, ""),
+    message("ansible", r"^\[ERROR\]: ", After(4), ""),
+    Rule {
+        says: r"\[rejected\]|\[remote rejected\]",
+        ..message(
+            "git",
+            r"^ ! \[(remote )?rejected\]|^fatal: |^error: (pathspec|failed to push|Your local changes|cannot )",
+            After(3),
+            "",
+        )
+    },
+    message("go", r"^go: \S+.*: |^no required module|^go: cannot ", After(2), ""),
+    message(
+        "test-binary",
+        r"^ssh: |^rsync( error)?: |^scp: |^tar: .*: |^(psql|mysql|ERROR \d+)\b.*: ",
+        Line,
+        "",
+    ),
+    // What looks like an error.
+    rule(Hint, "annotation", r"^\s*(: :error\b[^:]*::|## \[error\])", Line),
+    rule(
+        Hint,
+        "error",
+        r"^(?i:\S{0,24}\b(error|fatal|panic|err!?|e)(\[\w+\])?: \S)|^(Error|ERROR|FATAL|Unable to|Cannot|Could not|Failed to|failed to|unknown (flag|command|shorthand))\b",
+        After(4),
+    ),
+    rule(
+        Hint,
+        "logged-error",
+        r#"\blevel=(error|fatal|panic)\b|"(level|severity)": ?"(error|fatal|critical|ERROR|FATAL|CRITICAL)"|(^|[\s\[|])(ERROR|FATAL|CRITICAL)([\s:\]|]|$)"#,
+        After(3),
+    ),
+];
