@@ -163,6 +163,8 @@ fn steps(outcome: &Outcome) -> String {
         };
         let reason =
             step.reason.as_ref().map_or(String::new(), |reason| format!(": {}", markdown::cell(reason)));
+        let cluster = step.cluster.first().map(|line| format!("; cluster: {}", markdown::cell(line)));
+        let reason = reason + &cluster.unwrap_or_default();
         let took = if step.status == Status::Skipped { String::new() } else { time(step.seconds) };
         let _infallible = writeln!(text, "| {} | {mark}{reason} | {took} |", markdown::cell(&step.name));
     }

@@ -48,7 +48,7 @@ const ROOMS: [(&str, &str); 27] = [
     ("commands/images", "domain/environment inputs oci report"),
     (
         "commands/tools",
-        "domain/cause domain/environment domain/version edges/google gate/outcome gate/plan gate/record inputs oci registry report",
+        "domain/cause domain/environment domain/version edges/google edges/kube gate/outcome gate/plan gate/record inputs oci registry report",
     ),
     (
         "commands/run",

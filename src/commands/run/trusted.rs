@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::edges::kube::{KubeError, Kubeconfig};
+use crate::edges::kube::Kubeconfig;
 use crate::gate::plan::Place;
 use crate::inputs::Inputs;
 use oci::Keyring;
@@ -24,7 +24,8 @@ impl Trusted {
     /// Relative paths start at `directory`.
     pub(super) fn read(world: &World, inputs: &Inputs, directory: &Path) -> Result<Self, Failure> {
         let mut world = world.clone();
-        let kubeconfig = kubeconfig(&world, inputs, directory);
+        let input = inputs.kubeconfig.as_ref().map(|input| &input.0);
+        let kubeconfig = Kubeconfig::find(input, &world.env, directory);
         world.env.hold(PROGRAMS);
         world.env.hold(kubeconfig.iter().flat_map(Kubeconfig::programs));
         let keyring = Keyring::from_env(&world.env)?;
@@ -44,17 +45,6 @@ impl Trusted {
             self.kubeconfig.clone()
         } else {
             Ok(Kubeconfig::empty())
-        }
-    }
-}
-
-fn kubeconfig(world: &World, inputs: &Inputs, directory: &Path) -> Result<Kubeconfig, KubeError> {
-    match (&inputs.kubeconfig, world.env.path("KUBECONFIG")) {
-        (Some(input), _) => Kubeconfig::of_input(&input.0, directory),
-        (None, Some(list)) => Kubeconfig::load(list.as_os_str(), "the path of KUBECONFIG", directory),
-        (None, None) => {
-            let home = world.env.path("HOME").unwrap_or_default().join(".kube/config");
-            Kubeconfig::load(home.as_os_str(), "~/.kube/config", directory)
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The commands about images in registries that are no gate: `copy`, `latest`, `verify`, `yank`, `registry`; and
-//! `explain`, about a run.
+//! `explain` and `diagnose`, about failures.
 //! Each reads the inputs that concern it, asks `oci`, `record` or `registry`, and reports the answer.
 
 mod access;
 mod copy;
+mod diagnose;
 mod explain;
 mod latest;
 mod registry;
@@ -18,7 +19,7 @@ use sys::error::{Exit, Failure};
 use sys::world::World;
 
 /// The command lines.
-pub(crate) fn commands() -> [Command; 6] {
+pub(crate) fn commands() -> [Command; 7] {
     [
         copy::command(),
         latest::command(),
@@ -26,6 +27,7 @@ pub(crate) fn commands() -> [Command; 6] {
         yank::command(),
         registry::command(),
         explain::command(),
+        diagnose::command(),
     ]
 }
 
@@ -37,6 +39,7 @@ pub(crate) fn inputs(name: &str) -> Option<&'static [&'static str]> {
         latest::NAME | yank::NAME => Some(&access::OWN),
         registry::NAME => Some(&registry::INPUTS),
         explain::NAME => Some(&explain::INPUTS),
+        diagnose::NAME => Some(&diagnose::INPUTS),
         _ => None,
     }
 }
@@ -56,6 +59,7 @@ pub(crate) async fn run(
         latest::NAME => latest::run(world, matches, console).await,
         registry::NAME => registry::run(world, matches, console).await,
         explain::NAME => explain::run(world, matches, console),
+        diagnose::NAME => Box::pin(diagnose::run(world, matches, console)).await,
         yank::NAME => Box::pin(yank::run(world, matches, console)).await,
         _ => Box::pin(verify::run(world, matches, console)).await,
     }

@@ -10,6 +10,7 @@ use super::error::KubeError;
 use super::input::{self, Given};
 use super::{read, secrets};
 use sys::private;
+use sys::world::Env;
 use workflow_commands::Secret;
 
 /// The current context of [`Kubeconfig::empty`]. It does not exist, so that kubectl and helm say
@@ -75,6 +76,21 @@ impl Kubeconfig {
             users: vec![item(json!({ "tokenFile": token_file.to_string_lossy() }))],
             contexts: vec![item(json!({ "cluster": context, "user": context }))],
             made: true,
+        }
+    }
+
+    /// The kubeconfig that the input gives, else the one that kubectl would use.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn find(input: Option<&Secret>, env: &Env, directory: &Path) -> Result<Self, KubeError> {
+        match (input, env.path("KUBECONFIG")) {
+            (Some(input), _) => Self::of_input(input, directory),
+            (None, Some(list)) => Self::load(list.as_os_str(), "the path of KUBECONFIG", directory),
+            (None, None) => {
+                let home = env.path("HOME").unwrap_or_default().join(".kube/config");
+                Self::load(home.as_os_str(), "~/.kube/config", directory)
+            }
         }
     }
 

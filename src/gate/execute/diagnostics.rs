@@ -69,7 +69,7 @@ impl Execution<'_> {
         let Ok(api) = self.api(retrying) else { return Vec::new() };
         let mut stop = self.stop.clone();
         let lines = tokio::select! {
-            lines = api.diagnostics(namespace, since) => lines,
+            lines = api.diagnostics(namespace, Some(since)) => lines,
             _ = stop.wait() => Vec::new(),
         };
         lines.into_iter().map(|line| neutralize(&self.masker.clean(&line)).into_owned()).collect()

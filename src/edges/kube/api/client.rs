@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{self, AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Url};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
@@ -82,6 +82,14 @@ impl Api {
                 let request = match &header {
                     Some(header) => request.header(AUTHORIZATION, header.clone()),
                     None => request,
+                };
+                let request = if question.metadata_only {
+                    request.header(
+                        header::ACCEPT,
+                        "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
+                    )
+                } else {
+                    request
                 };
                 match &question.body {
                     Some(body) => request.json(body),

@@ -7,11 +7,14 @@ mod client;
 mod connection;
 mod diagnostics;
 mod error;
+mod event;
 mod exec;
 mod help;
+mod object;
 mod pod;
 mod question;
 mod subnamespace;
+mod workload;
 
 pub use access::Permission;
 pub use client::Api;

@@ -1,31 +1,32 @@
-//! Pods and events of the core API
-//! (<https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/>), and the problems that
-//! they show.
+//! Pods (<https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/>), and the problems that they
+//! show.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use sys::http::words;
-
-/// A list of the API.
-#[derive(Debug, Deserialize)]
-pub(super) struct List<T> {
-    #[serde(default = "Vec::new")]
-    pub(super) items: Vec<T>,
-}
+use super::object::{Condition, Meta, Moment, or, time, with};
+use workflow_commands::one_line;
 
 /// A pod.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Pod {
-    metadata: Named,
+    metadata: Meta,
+    spec: PodSpec,
     status: PodStatus,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Named {
-    name: String,
+#[serde(default, rename_all = "camelCase")]
+struct PodSpec {
+    restart_policy: Option<String>,
+    readiness_gates: Vec<Gate>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Gate {
+    condition_type: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -37,14 +38,6 @@ struct PodStatus {
     conditions: Vec<Condition>,
     init_container_statuses: Vec<Container>,
     container_statuses: Vec<Container>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Condition {
-    r#type: String,
-    status: String,
-    message: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -71,6 +64,20 @@ struct Cause {
     reason: String,
     message: String,
     exit_code: i32,
+    finished_at: Option<String>,
+}
+
+impl Cause {
+    /// How a container ended, with what is known about it.
+    fn ended(&self) -> String {
+        let text =
+            with(&format!("{} with exit code {}", or(&self.reason, "ended"), self.exit_code), &self.message);
+        match (self.reason.as_str(), self.exit_code) {
+            ("OOMKilled", _) => format!("{text} (it used more memory than its limit)"),
+            (_, 0) => format!("{text} (it ends by itself, but is expected to keep running)"),
+            _ => text,
+        }
+    }
 }
 
 impl Pod {
@@ -79,56 +86,82 @@ impl Pod {
         &self.metadata.name
     }
 
+    /// When it was created.
+    pub(super) fn created(&self) -> Option<Timestamp> {
+        time(self.metadata.creation_timestamp.as_ref())
+    }
+
     /// The pod's problem in one line, if it has one.
-    pub(super) fn problem(&self) -> Option<String> {
+    pub(super) fn problem(&self, moment: Moment) -> Option<String> {
         let status = &self.status;
-        let mut problems: Vec<String> = self.containers().filter_map(Container::problem).collect();
+        let mut problems: Vec<String> =
+            self.containers().filter_map(|(container, ends)| container.problem(ends, moment)).collect();
         match status.phase.as_str() {
             "Succeeded" => return None,
             "Failed" => problems.insert(0, with(&or(&status.reason, "Failed"), &status.message)),
             // No container has started, so the conditions name what the pod waits for.
             "Pending" if problems.is_empty() => {
-                let unmet = status
-                    .conditions
-                    .iter()
-                    .find(|condition| condition.status == "False" && !condition.message.is_empty());
-                problems.push(with("Pending", unmet.map_or("", |condition| &condition.message)));
+                let unmet = status.conditions.iter();
+                let mut unmet = unmet.filter(|unmet| unmet.status == "False" && !unmet.message.is_empty());
+                problems.push(
+                    unmet
+                        .next()
+                        .map_or_else(|| "Pending".to_owned(), |unmet| with("Pending", &unmet.message)),
+                );
             }
             _ => {}
         }
+        problems.extend(self.closed_gate().filter(|_| problems.is_empty()));
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 
+    /// A readiness gate that somebody else has to open.
+    fn closed_gate(&self) -> Option<String> {
+        let closed = |gate: &&Gate| {
+            let of_gate = |found: &&Condition| found.r#type == gate.condition_type;
+            self.status.conditions.iter().find(of_gate).is_none_or(|found| found.status != "True")
+        };
+        let gate = self.spec.readiness_gates.iter().find(closed)?;
+        let condition = self.status.conditions.iter().find(|found| found.r#type == gate.condition_type);
+        let head = format!(
+            "all containers are ready, but the readiness gate {} is not open",
+            one_line(&gate.condition_type)
+        );
+        Some(condition.map_or(head.clone(), |found| with(&head, &found.message)))
+    }
+
     /// The container whose log may show the cause, and whether to read the log of its last run.
-    pub(super) fn container_to_log(&self) -> Option<(&str, bool)> {
-        let unhealthy = self.containers().filter(|container| container.problem().is_some());
-        let mut started = unhealthy.filter(|container| {
+    pub(super) fn container_to_log(&self, moment: Moment) -> Option<(&str, bool)> {
+        let unhealthy =
+            self.containers().filter(|(container, ends)| container.problem(*ends, moment).is_some());
+        let mut started = unhealthy.map(|(container, _)| container).filter(|container| {
             container.state.running.is_some()
                 || container.state.terminated.is_some()
                 || container.last_state.terminated.is_some()
         });
         let container = started.next()?;
-        let previous = container.state.waiting.is_some();
+        let previous = container.state.waiting.is_some() || container.crashed(moment).is_some();
         Some((&container.name, previous))
     }
 
-    fn containers(&self) -> impl Iterator<Item = &Container> {
+    /// The containers, and whether one that ends without an error has done what it was for.
+    fn containers(&self) -> impl Iterator<Item = (&Container, bool)> {
         // An init container that has not finished blocks the others, so it comes first.
-        self.status.init_container_statuses.iter().chain(&self.status.container_statuses)
+        let ends = matches!(self.spec.restart_policy.as_deref(), Some("Never" | "OnFailure"));
+        let main = self.status.container_statuses.iter().map(move |container| (container, ends));
+        self.status.init_container_statuses.iter().map(|container| (container, true)).chain(main)
     }
 }
 
 impl Container {
-    fn problem(&self) -> Option<String> {
-        let ended = |cause: &Cause| {
-            with(
-                &format!("{} with exit code {}", or(&cause.reason, "ended"), cause.exit_code),
-                &cause.message,
-            )
-        };
+    fn problem(&self, ends: bool, moment: Moment) -> Option<String> {
         let mut text = match &self.state {
-            State { terminated: Some(cause), .. } if cause.exit_code == 0 => return None,
-            State { terminated: Some(cause), .. } => ended(cause),
+            State { terminated: Some(cause), .. } if cause.exit_code == 0 && ends => return None,
+            // Jobs of old clusters say no policy; whoever ended once and was never restarted has ended.
+            State { terminated: Some(cause), .. } if cause.exit_code == 0 && self.restart_count == 0 => {
+                return None;
+            }
+            State { terminated: Some(cause), .. } => cause.ended(),
             State { waiting: Some(cause), .. } => {
                 let waits = or(&cause.reason, "waiting");
                 if matches!(waits.as_str(), "PodInitializing" | "ContainerCreating")
@@ -138,93 +171,31 @@ impl Container {
                 }
                 with(&waits, &cause.message)
             }
-            State { running: Some(_), .. } if self.ready => return None,
+            State { running: Some(_), .. } if self.ready => {
+                self.crashed(moment)?;
+                "running and ready, but restarted a moment ago".to_owned()
+            }
             State { running: Some(_), .. } => "running, but not ready".to_owned(),
             _ => return None,
         };
         if let (Some(last), None) = (&self.last_state.terminated, &self.state.terminated) {
-            text = format!("{text}; before that {}", ended(last));
+            let age = moment
+                .age(time(last.finished_at.as_ref()))
+                .replace("(for ", "(")
+                .replace(", since before", " ago, before");
+            text = format!("{text}; before that {}{age}", last.ended());
         }
         if self.restart_count > 0 {
             text = format!("{text}; restarted {} times", self.restart_count);
         }
-        Some(format!("container {}: {text}", self.name))
-    }
-}
-
-/// The warnings of a namespace.
-#[derive(Debug, Deserialize)]
-pub(super) struct Events {
-    #[serde(default)]
-    items: Vec<Event>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Event {
-    reason: String,
-    message: String,
-    count: Option<u32>,
-    involved_object: Object,
-    last_timestamp: Option<String>,
-    #[serde(rename = "eventTime")]
-    only_time: Option<String>,
-    series: Option<Series>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Object {
-    kind: String,
-    name: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Series {
-    count: u32,
-    last_observed_time: Option<String>,
-}
-
-impl Event {
-    fn last(&self) -> Option<Timestamp> {
-        let series = self.series.as_ref().and_then(|series| series.last_observed_time.as_ref());
-        series.or(self.last_timestamp.as_ref()).or(self.only_time.as_ref())?.parse().ok()
+        Some(format!("container {}: {text}", one_line(&self.name)))
     }
 
-    fn times(&self) -> u32 {
-        self.series.as_ref().map(|series| series.count).or(self.count).unwrap_or(1)
+    /// How its last run ended, if that was while the target ran.
+    fn crashed(&self, moment: Moment) -> Option<&Cause> {
+        let last = self.last_state.terminated.as_ref()?;
+        (self.state.running.is_some() && moment.recent(time(last.finished_at.as_ref()))).then_some(last)
     }
-}
-
-impl Events {
-    /// The latest `most` events that are not older than `since`, the oldest first, as lines.
-    pub(super) fn since(mut self, since: Timestamp, most: usize) -> Vec<String> {
-        self.items.retain(|event| event.last().is_none_or(|last| last >= since));
-        self.items.sort_by_key(Event::last);
-        let skipped = self.items.len().saturating_sub(most);
-        let mut lines = Vec::new();
-        if skipped > 0 {
-            lines.push(format!("{skipped} earlier warnings are not shown"));
-        }
-        lines.extend(self.items.iter().skip(skipped).map(|event| {
-            let Object { kind, name } = &event.involved_object;
-            let times = if event.times() > 1 { format!(" ({} times)", event.times()) } else { String::new() };
-            with(
-                &format!("warning of {} {name}: {}{times}", kind.to_lowercase(), event.reason),
-                &event.message,
-            )
-        }));
-        lines
-    }
-}
-
-fn or(text: &str, other: &str) -> String {
-    if text.is_empty() { other.to_owned() } else { text.to_owned() }
-}
-
-fn with(head: &str, message: &str) -> String {
-    if message.trim().is_empty() { head.to_owned() } else { format!("{head}: {}", words(message)) }
 }
 
 #[cfg(test)]
@@ -234,6 +205,17 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
+
+    fn moment() -> Moment {
+        Moment {
+            since: Some("2026-01-02T00:00:00Z".parse().unwrap()),
+            now: "2026-01-02T00:10:00Z".parse().unwrap(),
+        }
+    }
+
+    fn problem(pod: &Pod) -> Option<String> {
+        pod.problem(moment())
+    }
 
     fn pod(status: &Json) -> Pod {
         serde_json::from_value(json!({"metadata": {"name": "shop-1"}, "status": status})).unwrap()
@@ -248,8 +230,8 @@ mod tests {
                 "containerStatuses": [{"name": "app", "ready": true, "state": {"running": {}}}]}),
         ] {
             let pod = pod(&status);
-            assert_eq!(pod.problem(), None, "{pod:?}");
-            assert_eq!(pod.container_to_log(), None, "{pod:?}");
+            assert_eq!(problem(&pod), None, "{pod:?}");
+            assert_eq!(pod.container_to_log(moment()), None, "{pod:?}");
         }
     }
 
@@ -261,42 +243,88 @@ mod tests {
             "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}]}),
         );
         assert_eq!(
-            crashed.problem().unwrap(),
+            problem(&crashed).unwrap(),
             "container app: CrashLoopBackOff: back-off 40s restarting failed container; before that Error with exit code 1; restarted 3 times"
         );
-        assert_eq!(crashed.container_to_log(), Some(("app", true)));
+        assert_eq!(crashed.container_to_log(moment()), Some(("app", true)));
         let image = pod(&json!({"phase": "Pending", "containerStatuses": [{"name": "app",
             "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"x\""}}}]}));
-        assert_eq!(image.problem().unwrap(), "container app: ImagePullBackOff: Back-off pulling image \"x\"");
-        assert_eq!(image.container_to_log(), None);
+        assert_eq!(problem(&image).unwrap(), "container app: ImagePullBackOff: Back-off pulling image \"x\"");
+        assert_eq!(image.container_to_log(moment()), None);
         let unready = pod(
             &json!({"phase": "Running", "containerStatuses": [{"name": "app", "ready": false, "state": {"running": {}}}]}),
         );
-        assert_eq!(unready.problem().unwrap(), "container app: running, but not ready");
-        assert_eq!(unready.container_to_log(), Some(("app", false)));
+        assert_eq!(problem(&unready).unwrap(), "container app: running, but not ready");
+        assert_eq!(unready.container_to_log(moment()), Some(("app", false)));
         let homeless = pod(&json!({"phase": "Pending", "conditions": [
             {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available:\n3 Insufficient cpu."}]}));
-        assert_eq!(homeless.problem().unwrap(), "Pending: 0/3 nodes are available: 3 Insufficient cpu.");
+        assert_eq!(problem(&homeless).unwrap(), "Pending: 0/3 nodes are available: 3 Insufficient cpu.");
         let evicted = pod(&json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}));
-        assert_eq!(evicted.problem().unwrap(), "Evicted: low on memory");
+        assert_eq!(problem(&evicted).unwrap(), "Evicted: low on memory");
     }
 
     #[test]
-    fn the_latest_warnings_since_a_moment_are_shown() {
-        let events: Events = serde_json::from_value(json!({"items": [
-            {"reason": "Old", "message": "m", "lastTimestamp": "2026-01-01T00:00:00Z", "involvedObject": {"kind": "Pod", "name": "p"}},
-            {"reason": "BackOff", "message": "restarting", "count": 7, "lastTimestamp": "2026-01-02T00:00:03Z", "involvedObject": {"kind": "Pod", "name": "p"}},
-            {"reason": "FailedCreate", "message": "quota\nexceeded", "eventTime": "2026-01-02T00:00:01.5Z", "lastTimestamp": null, "involvedObject": {"kind": "ReplicaSet", "name": "r"}},
-            {"reason": "Unhealthy", "message": "probe", "series": {"count": 3, "lastObservedTime": "2026-01-02T00:00:02Z"}, "involvedObject": {"kind": "Pod", "name": "q"}}
-        ]})).unwrap();
-        let lines = events.since("2026-01-02T00:00:00Z".parse().unwrap(), 2);
+    fn a_container_that_ends_again_and_again_is_a_problem_whatever_its_exit_code() {
+        let ended = |cause: Json| {
+            pod(
+                &json!({"phase": "Running", "containerStatuses": [{"name": "app", "restartCount": 4, "state": {"terminated": cause}}]}),
+            )
+        };
         assert_eq!(
-            lines,
-            [
-                "1 earlier warnings are not shown",
-                "warning of pod q: Unhealthy (3 times): probe",
-                "warning of pod p: BackOff (7 times): restarting",
-            ]
+            problem(&ended(json!({"exitCode": 0, "reason": "Completed"}))).unwrap(),
+            "container app: Completed with exit code 0 (it ends by itself, but is expected to keep running); restarted 4 times"
+        );
+        assert_eq!(
+            problem(&ended(json!({"exitCode": 137, "reason": "OOMKilled"}))).unwrap(),
+            "container app: OOMKilled with exit code 137 (it used more memory than its limit); restarted 4 times"
+        );
+        let looping = pod(
+            &json!({"phase": "Running", "containerStatuses": [{"name": "app", "restartCount": 4,
+            "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]}),
+        );
+        assert_eq!(
+            problem(&looping).unwrap(),
+            "container app: CrashLoopBackOff; before that OOMKilled with exit code 137 (it used more memory than its limit); restarted 4 times"
+        );
+        let done: Pod = serde_json::from_value(json!({"spec": {"restartPolicy": "OnFailure"}, "status": {"phase": "Running",
+            "containerStatuses": [{"name": "app", "restartCount": 1, "state": {"terminated": {"exitCode": 0}}}]}})).unwrap();
+        assert_eq!(problem(&done), None);
+    }
+
+    #[test]
+    fn a_container_that_crashed_while_the_target_ran_is_shown_although_it_is_ready() {
+        let restarted = |at: &str| {
+            pod(
+                &json!({"phase": "Running", "containerStatuses": [{"name": "app", "ready": true, "restartCount": 1, "state": {"running": {}},
+                "lastState": {"terminated": {"exitCode": 2, "reason": "Error", "finishedAt": at}}}]}),
+            )
+        };
+        let during = restarted("2026-01-02T00:05:00Z");
+        assert_eq!(
+            problem(&during).unwrap(),
+            "container app: running and ready, but restarted a moment ago; before that Error with exit code 2; restarted 1 times"
+        );
+        assert_eq!(during.container_to_log(moment()), Some(("app", true)));
+        assert_eq!(problem(&restarted("2026-01-01T23:00:00Z")), None, "before the target began");
+    }
+
+    #[test]
+    fn a_closed_readiness_gate_is_named() {
+        let waiting = |conditions: Json| -> Pod {
+            serde_json::from_value(json!({"spec": {"readinessGates": [{"conditionType": "cloud.google.com/load-balancer-neg-ready"}]},
+                "status": {"phase": "Running", "conditions": conditions, "containerStatuses": [{"name": "app", "ready": true, "state": {"running": {}}}]}}))
+            .unwrap()
+        };
+        assert_eq!(
+            problem(&waiting(json!([{"type": "cloud.google.com/load-balancer-neg-ready", "status": "False", "message": "Waiting for pod to become healthy"}]))).unwrap(),
+            "all containers are ready, but the readiness gate cloud.google.com/load-balancer-neg-ready is not open: Waiting for pod to become healthy"
+        );
+        assert!(problem(&waiting(json!([]))).is_some(), "nobody has looked at it");
+        assert_eq!(
+            problem(&waiting(
+                json!([{"type": "cloud.google.com/load-balancer-neg-ready", "status": "True"}])
+            )),
+            None
         );
     }
 }

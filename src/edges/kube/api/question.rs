@@ -23,12 +23,14 @@ pub(super) struct Question<'a> {
     pub(super) limit: Duration,
     /// Whether there is one try only, because we can do without the answer.
     pub(super) once: bool,
+    /// Whether the server leaves out everything but the metadata of objects.
+    pub(super) metadata_only: bool,
 }
 
 impl<'a> Question<'a> {
     /// Reads an object.
     pub(super) fn get(what: &'a str, path: &'a str) -> Self {
-        Self { what, method: Method::GET, path, body: None, limit: PROMPT, once: false }
+        Self { what, method: Method::GET, path, body: None, limit: PROMPT, once: false, metadata_only: false }
     }
 
     /// Has the server compute something; nothing is created.
@@ -39,6 +41,11 @@ impl<'a> Question<'a> {
     /// Creates an object.
     pub(super) fn create(what: &'a str, path: &'a str, body: Json) -> Self {
         Self { limit: CHANGE, ..Self::review(what, path, body) }
+    }
+
+    /// Asks for the metadata of objects alone, if `only`: the rest may be secret.
+    pub(super) fn metadata_only(self, only: bool) -> Self {
+        Self { metadata_only: only, ..self }
     }
 
     /// Is tried once.
