@@ -54,7 +54,8 @@ fn names(inputs: &Inputs) -> impl Iterator<Item = Failure> {
 /// Whether git takes a text for the name of a branch (git-check-ref-format(1)).
 fn is_branch(text: &str) -> bool {
     let forbidden = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
-    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    let lock = |part: &str| part.rsplit_once('.').is_some_and(|(_, end)| end == "lock");
+    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !lock(part);
     !text.contains(forbidden)
         && !text.contains("..")
         && !text.contains("@{")

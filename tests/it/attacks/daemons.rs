@@ -73,7 +73,7 @@ fn a_daemon_that_left_its_group_forges_no_output() {
 }
 
 /// Eight processes, each of which starts another one and ends, until the file `stop` exists or a minute is over.
-const FORKS: &str = r#"
+const FORKS: &str = r"
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,7 +84,7 @@ int main(int count, char **words) {
     close(0); close(1); close(2);
     while (stat(words[1], &file) && time(0) < end) { if (fork()) _exit(0); setsid(); }
 }
-"#;
+";
 
 #[test]
 fn a_process_that_keeps_forking_fails_the_step() {
