@@ -85,11 +85,20 @@ fn read(line: &str) -> Result<RegistryLogin, &'static str> {
     if registry.contains("://") || registry.starts_with('/') || registry.is_empty() {
         return Err("begins with no host, such as `ghcr.io`");
     }
+    let (host, path) = registry.split_once('/').unwrap_or((registry, ""));
+    if !path.is_empty() && path.split('/').any(|part| ["", ".", ".."].contains(&part)) {
+        return Err("has a path with `//`, `/./` or `/../`");
+    }
+    if registry.contains(['%', '?', '#', '@', '\\']) {
+        return Err("has a registry with one of `% ? # @ \\`, which no registry's name holds");
+    }
+    let host = host.to_ascii_lowercase();
+    let registry = if path.is_empty() { host } else { format!("{host}/{path}") };
     if username.contains(':') {
         return Err("has a user with a `:`, which no registry takes");
     }
     let password = Secret::new(password);
-    Ok(RegistryLogin { registry: registry.to_owned(), username: username.to_owned(), password })
+    Ok(RegistryLogin { registry, username: username.to_owned(), password })
 }
 
 #[cfg(test)]
@@ -120,6 +129,19 @@ mod tests {
         assert_eq!(user("r.example/team/app/test"), Some("b"));
         assert_eq!(user("r.example/teams"), Some("a"));
         assert_eq!(user("r.example.org/team"), None);
+    }
+
+    #[test]
+    fn a_registry_has_one_spelling() {
+        let read = |registry: &str| RegistryLogins::parse(&format!("{registry} me s3cret\n"));
+        let login = read("https://GHCR.io/Acme/").unwrap();
+        assert_eq!(login.iter().next().unwrap().registry, "ghcr.io/Acme");
+        for odd in
+            ["r.io//prod", "r.io/a/../prod", "r.io/./prod", "r.io/%70rod", "r.io/prod?x", "me@r.io/prod"]
+        {
+            let error = read(odd).unwrap_err();
+            assert!(error.starts_with("line 1 has a ") && !error.contains("s3cret"), "{odd}: {error}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The logins of the inputs, and who gets which. A target that does not promote gets the login that the path of its own
-//! gate needs, and no other that reaches a later gate: a team can give each path a login of its own.
+//! gate needs, and those that lead to no gate's path: a team can give each path a login of its own.
+
+use std::cmp::Reverse;
 
 use crate::domain::environment::{Key, Stage, StagePaths, Values};
 use crate::edges::google::TOKEN_USER;
@@ -15,6 +17,8 @@ pub(super) struct Sides<'a> {
     pub(super) source: &'a Values,
     /// The one that is promoted to.
     pub(super) destination: Option<&'a Values>,
+    /// The registries of all environments.
+    pub(super) registries: &'a [String],
     /// The gate whose path is read, where there is one.
     pub(super) stage: Option<(Stage, &'a StagePaths)>,
 }
@@ -26,43 +30,52 @@ impl Sides<'_> {
         let lines = inputs.registry_logins.iter().flat_map(RegistryLogins::iter).map(login);
         let lines = lines.filter(|line| own.as_ref().is_none_or(|own| own.registry != line.registry));
         let all: Vec<Login> = own.iter().cloned().chain(lines).collect();
-        let of = |values: &Values, stage: Option<Stage>| longest(&all, &self.repository(values, stage)?);
-        let reading = self.stage.map(|(stage, _)| stage);
-        let (needed, later) = (of(self.source, reading), self.later());
-        let promotes = |login: &Login| {
-            needed.as_ref() != Some(login)
-                && (self.names_later(&login.registry)
-                    || later.iter().any(|there| meet(&login.registry, there)))
+        let of = |logins: &[Login], values: &Values, stage: Option<Stage>| {
+            longest(logins, &self.repository(values, stage)?)
         };
-        let (promotions, further) = all.iter().cloned().partition(promotes);
-        let next = reading.and_then(Stage::next);
-        Ok(GivenLogins {
-            own: of(self.own, reading),
-            destination: self.destination.and_then(|values| of(values, next)),
-            source: needed,
-            further,
-            promotions,
-        })
+        let reading = self.stage.map(|(stage, _)| stage);
+        let destination = self.destination.and_then(|values| of(&all, values, reading.and_then(Stage::next)));
+        let given = inputs.text("registry").unwrap_or_default();
+        let is_later = |login: &Login| own.as_ref() != Some(login) && self.is_later(&login.registry, &given);
+        let (mut promotions, usual): (Vec<_>, Vec<_>) = all.iter().cloned().partition(is_later);
+        let (needed, gates) = (of(&usual, self.source, reading), self.gates());
+        let own = of(&usual, self.own, reading);
+        let leads = |login: &Login| {
+            needed.as_ref() != Some(login) && gates.iter().any(|there| meet(&login.registry, there))
+        };
+        let (withheld, further): (Vec<_>, Vec<_>) = usual.into_iter().partition(leads);
+        promotions.extend(withheld);
+        Ok(GivenLogins { own, destination, source: needed, further, promotions })
     }
 
-    /// The registry paths that only promotions and later gates need.
-    fn later(&self) -> Vec<String> {
-        let Some((reading, _)) = self.stage else { return Vec::new() };
-        let later = after(reading).filter_map(|stage| self.repository(self.source, Some(stage)));
+    /// Whether a line of `registry-logins` names the path of a later gate, on whatever host: what the commit under
+    /// test says of registries does not count. `given` is the input `registry`, whose own path means no gate.
+    fn is_later(&self, line: &str, given: &str) -> bool {
+        let Some((reading, paths)) = self.stage else { return false };
+        if within(line, given) {
+            return false;
+        }
+        let path = line.strip_prefix(given).unwrap_or(line).to_ascii_lowercase();
+        let parts: Vec<_> = path.split('/').skip(1).collect();
+        let named = |stage: Stage| {
+            let wanted: Vec<_> = paths.of(stage).text.split('/').collect();
+            let at = parts.windows(wanted.len()).rposition(|some| some == wanted)?;
+            Some((at + wanted.len(), wanted.len(), Reverse(stage)))
+        };
+        // Of several, the last: the test path of `…/prod/test`.
+        let last = Stage::ALL.into_iter().filter_map(named).max();
+        last.is_some_and(|(.., Reverse(stage))| stage > reading)
+    }
+
+    /// The registry paths of all gates in all environments, and all of the registry that is promoted to.
+    fn gates(&self) -> Vec<String> {
+        let Some((_, paths)) = self.stage else { return Vec::new() };
         let here = self.source.text(Key::Registry);
         let there = self.destination.and_then(|values| values.text(Key::Registry));
-        later.chain(there.filter(|there| Some(*there) != here).map(str::to_owned)).collect()
-    }
-
-    /// Whether a key has the path of a later gate, at any registry: a pull request may change the registry in
-    /// `.p2p.yaml`, and with it what the other rule compares.
-    fn names_later(&self, key: &str) -> bool {
-        let Some((reading, paths)) = self.stage else { return false };
-        let parts: Vec<&str> = key.split('/').skip(1).filter(|part| !part.is_empty()).collect();
-        after(reading).any(|stage| {
-            let path: Vec<&str> = paths.of(stage).text.split('/').collect();
-            parts.windows(path.len()).any(|window| window == path)
-        })
+        let registries = self.registries.iter().map(String::as_str).chain(here).chain(there);
+        let gates = registries
+            .flat_map(|registry| Stage::ALL.map(|stage| format!("{registry}/{}", paths.of(stage).text)));
+        gates.chain(there.filter(|there| Some(*there) != here).map(str::to_owned)).collect()
     }
 
     /// The registry of an environment, with the path of a gate.
@@ -75,11 +88,6 @@ impl Sides<'_> {
     }
 }
 
-/// The gates after one.
-fn after(stage: Stage) -> impl Iterator<Item = Stage> {
-    Stage::ALL.into_iter().filter(move |other| *other > stage)
-}
-
 /// The login that fits a repository best.
 fn longest(all: &[Login], repository: &str) -> Option<Login> {
     longest_prefix(all.iter().map(|login| (login.registry.as_str(), login)), repository).cloned()
@@ -87,8 +95,12 @@ fn longest(all: &[Login], repository: &str) -> Option<Login> {
 
 /// Whether one of two registry paths is within the other.
 fn meet(one: &str, other: &str) -> bool {
-    let within = |key: &str, name: &str| longest_prefix(std::iter::once((key, ())), name).is_some();
     within(one, other) || within(other, one)
+}
+
+/// Whether `name` is the registry path `key` or in it.
+fn within(key: &str, name: &str) -> bool {
+    longest_prefix(std::iter::once((key, ())), name).is_some()
 }
 
 fn login(line: &RegistryLogin) -> Login {

@@ -52,6 +52,7 @@ impl Wiring<'_> {
             own: context.own(),
             source: context.source(),
             destination: context.destination(),
+            registries: context.registries(),
             stage: context.stage_of_logins(),
         };
         let logins = self.logins(&context.request.inputs, &sides)?;
@@ -77,7 +78,10 @@ impl Wiring<'_> {
     /// A client of registries for who asks before there is a part.
     pub(super) async fn client(&self, asking: Asking<'_>) -> Result<Client, Failure> {
         let Asking { inputs, own, values, side, paths } = asking;
-        let logins = self.logins(inputs, &Sides { own, source: values, destination: None, stage: None })?;
+        let logins = self.logins(
+            inputs,
+            &Sides { own, source: values, destination: None, registries: &[], stage: None },
+        )?;
         let own = match side.identity {
             Some(_) => Account::of(side, &self.federation(endpoints(values))?)?,
             None => None,

@@ -52,6 +52,7 @@ impl Environments {
         self.0.get(environment)
     }
 
+    /// Those with a name, with their entries.
     pub(super) fn named(&self) -> impl Iterator<Item = (&String, &Given)> {
         self.0.iter().filter(|(name, _)| *name != OWN)
     }

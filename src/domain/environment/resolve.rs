@@ -72,6 +72,13 @@ impl Sources {
         Ok(Values { environment: Some(name.clone()), own, known: complete(given)? })
     }
 
+    /// The registries of the environments that have entries.
+    pub fn registries(&self) -> Vec<String> {
+        let values = |name: &String| self.of(&Value::new(name, Origin::Default)).ok();
+        let known = self.environments.named().filter_map(|(name, _)| values(name));
+        known.filter_map(|values| values.text(Key::Registry).map(str::to_owned)).collect()
+    }
+
     fn own_given(&self) -> Given {
         let mut given = self.inputs.clone();
         let name = self.environment.as_ref().map(|own| own.text.as_str());

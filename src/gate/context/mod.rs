@@ -84,6 +84,7 @@ pub(crate) struct Context {
     values: Values,
     destination: Result<Values, Failure>,
     environments: Environments,
+    registries: Vec<String>,
     notes: Vec<String>,
     warnings: Vec<String>,
     cloud: Cloud,
@@ -132,6 +133,7 @@ impl Context {
             tags: found.tags,
             tags_at: found.tags_at,
             level: found.level,
+            registries: sources.registries(),
             environments: sources.environments,
             request,
             later,
@@ -225,6 +227,11 @@ impl Context {
     /// The name of the environment that is promoted to.
     pub(crate) fn destination_environment(&self) -> Option<&str> {
         self.destination.as_ref().ok()?.environment.as_ref().map(|name| name.text.as_str())
+    }
+
+    /// The registries of the environments that have entries.
+    pub(crate) fn registries(&self) -> &[String] {
+        &self.registries
     }
 
     /// The gate whose registry path the targets read from, with the paths of all gates; none where targets belong to no

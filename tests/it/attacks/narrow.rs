@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use workflow_commands::Secret;
 
 use crate::support::gate::{Gate, MAKEFILE, Registry};
+use crate::support::github::REPOSITORY;
 use crate::support::registry::{Account, Auth};
 
 /// A registry that gives a token for each scope, to a robot that pushes to `test` and to one that promotes.
@@ -83,7 +86,7 @@ fn seen(command: &[&str], settings: Option<&str>) -> String {
     let path = gate.registry.path();
     let logins = format!(
         "{path}/test tester canary-of-tester\n{path}/extended-test promoter canary-of-promoter\n\
-         {path}//prod deployer canary-of-deployer\n"
+         {path}/prod deployer canary-of-deployer\n"
     );
     let gate = gate.input("registry-logins", &logins);
     let gate = match settings {
@@ -116,5 +119,84 @@ fn a_pull_request_gets_no_login_of_a_later_path_whatever_it_runs_and_changes() {
             "{command:?} {settings:?} {files}"
         );
         assert!(settings.is_some() || files.contains("dGVzdGVyO"), "{command:?} {files}");
+    }
+}
+
+/// The users whose logins a target got.
+fn users(gate: &Gate) -> Vec<String> {
+    let file = std::fs::read_to_string(gate.home().join("logins")).unwrap();
+    let file: serde_json::Value = serde_json::from_str(&file).unwrap();
+    let login = |entry: &serde_json::Value| {
+        let decoded = STANDARD.decode(entry["auth"].as_str().unwrap()).unwrap();
+        String::from_utf8(decoded).unwrap().split(':').next().unwrap().to_owned()
+    };
+    let mut users: Vec<_> = file["auths"].as_object().unwrap().values().map(login).collect();
+    users.sort();
+    users.dedup();
+    users
+}
+
+/// A target of the gate and one of none, which keep the logins that they get.
+const KEEPS: &str = "\
+p2p-functional custom: keep
+.PHONY: keep custom
+keep:
+\t@cat \"$$REGISTRY_AUTH_FILE\" > '$(HOME)/logins'
+";
+
+const LINES: &str = "\
+R.example/acme/test tester secret-1
+r.example/acme/extended-test promoter secret-2
+r.example/acme/prod producer secret-3
+elsewhere.example/prod/shop producer secret-4
+live.example/acme liver secret-5
+base.example/acme reader secret-6
+";
+
+const ENVIRONMENTS: &str = "environments:
+  dev: {registry: r.example/acme}
+  prod: {registry: live.example/acme}
+";
+
+/// What decides about logins is not what the commit under test says of registries.
+#[test]
+fn a_commit_that_names_another_registry_gets_no_login_of_a_later_gate() {
+    for (settings, expected) in [
+        (ENVIRONMENTS.to_owned(), "reader tester"),
+        (ENVIRONMENTS.replace("r.example/acme", "r.example/else"), "reader tester"),
+        (ENVIRONMENTS.replace("r.example/acme", "else.example"), "reader tester"),
+        // The first path would be in the last one.
+        (ENVIRONMENTS.replace("r.example/acme", "r.example/acme/prod"), "reader tester"),
+    ] {
+        for reviewed in [false, true] {
+            let gate =
+                Gate::new(&format!("{MAKEFILE}{KEEPS}")).file(".p2p.yaml", &settings).commit("settings");
+            let head = gate.head();
+            let gate = gate.input("registry", "").input("environment", "dev").input("federation", "off");
+            let gate = gate.input("registry-logins", LINES);
+            let gate = if reviewed { gate } else { gate.pull_request(REPOSITORY, &head) };
+            gate.run(&["run", "p2p-functional"]).passed();
+            assert_eq!(users(&gate).join(" "), expected, "{settings} reviewed={reviewed}");
+        }
+    }
+}
+
+/// A target that belongs to no gate got every login, and so did the targets beside it.
+#[test]
+fn a_target_of_no_gate_gets_the_first_path_s_login_where_nothing_may_be_promoted() {
+    let gate = Gate::new(&format!("{MAKEFILE}{KEEPS}")).file(".p2p.yaml", ENVIRONMENTS).commit("settings");
+    let head = gate.head();
+    let gate = gate.input("registry", "").input("environment", "dev").input("federation", "off");
+    let mut gate = gate.input("registry-logins", LINES);
+    gate.run(&["run", "custom"]).passed();
+    assert_eq!(users(&gate).join(" "), "liver producer promoter reader tester");
+    gate.run(&["run", "p2p-functional", "custom"]).passed();
+    assert_eq!(users(&gate).join(" "), "reader tester");
+    for (from, on_fork) in [(REPOSITORY, ""), ("stranger/shop", "run")] {
+        gate = gate.input("on-fork", on_fork).pull_request(from, &head);
+        for targets in [&["run", "custom"][..], &["run", "custom", "p2p-functional"]] {
+            gate.run(targets).passed();
+            assert_eq!(users(&gate).join(" "), "reader tester", "{from} {targets:?}");
+        }
     }
 }

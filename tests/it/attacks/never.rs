@@ -27,13 +27,15 @@ const EVENTS: [&str; 8] = [
     "repository_dispatch",
 ];
 
-const COMMANDS: [&[&str]; 6] = [
+const COMMANDS: [&[&str]; 8] = [
     &["plan", "fast-feedback"],
     &["plan", "fast-feedback"],
     &["plan", "fast-feedback"],
     &["plan", "promote", "extended-test"],
     &["plan", "promote", "prod"],
     &["plan", "run", "p2p-build", "p2p-functional"],
+    &["plan", "run", "custom", "p2p-functional"],
+    &["plan", "run", "p2p-extended-test", "p2p-prod"],
 ];
 
 /// What an attacker, or a careless maintainer, can say besides.
@@ -79,7 +81,7 @@ fn wrong(plan: &Value) -> Option<String> {
 
 #[test]
 fn unreviewed_code_makes_no_tag_and_writes_to_the_first_path_alone() {
-    let gate = Gate::new(MAKEFILE).tag("v1.2.3").commit("reviewed");
+    let gate = Gate::new(&format!("{MAKEFILE}custom:\n\t@:\n")).tag("v1.2.3").commit("reviewed");
     let reviewed = gate.head();
     let mut gate = gate.file("new", "").commit_to("refs/pull/7/head").push("refs/heads/pr");
     let stranger = gate.head();
