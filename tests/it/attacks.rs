@@ -70,6 +70,8 @@ fn records(gate: &Gate, path: &str, tag: &str) -> Vec<Record> {
 fn forge(gate: &Gate, path: &str, tag: &str, record: &Record) {
     at(gate, path, tag, async |client, repository, digest| {
         let ledger = Ledger::new(client, Trust::default(), None);
+        // Whoever forges a record writes the right version.
+        let record = &Record { version: Some(tag.to_owned()), ..record.clone() };
         assert_eq!(ledger.attach(&repository, &digest, record, &[]).await.unwrap(), Left::Plain);
     });
 }

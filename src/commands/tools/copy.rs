@@ -63,6 +63,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
             inputs::OnExisting::Overwrite => OnExisting::Overwrite,
         },
         include_referrers: inputs.include_referrers,
+        except: Vec::new(),
         dry_run: inputs.dry_run,
         concurrency: matches
             .get_one::<u16>("concurrency")

@@ -41,6 +41,9 @@ use sys::error::{Exit, Failure};
 use sys::process::Stop;
 use workflow_commands::{Level, Masker, neutralize};
 
+/// Why the steps after an interruption are skipped.
+const STOPPED: &str = "the run was interrupted";
+
 /// How long our own work on files may take after a signal; a target has had its time before that.
 const AFTER_A_SIGNAL: Duration = Duration::from_millis(500);
 

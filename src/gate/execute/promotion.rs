@@ -8,7 +8,7 @@ use super::{Execution, Message, Progress, removal};
 use crate::domain::image::{ImagePath, Promoted, Tested};
 use crate::gate::outcome::{Event, Status, StepResult};
 use crate::gate::plan::{Promotion, Step};
-use crate::gate::record::Kept;
+use crate::gate::record::{ARTIFACT_TYPE, Kept};
 use crate::inputs;
 use crate::report::{Transfer, attachments, left_behind, size};
 use oci::{CopyOptions, CopyReport, Digest, OnExisting, TagOrDigest};
@@ -49,6 +49,8 @@ impl Execution<'_> {
                     inputs::OnExisting::Overwrite => OnExisting::Overwrite,
                 },
                 include_referrers: promotion.include_referrers,
+                // Records go along by themselves, those of earlier gates alone.
+                except: vec![ARTIFACT_TYPE.to_owned()],
                 listener: transfer.listener(),
                 ..CopyOptions::default()
             };

@@ -27,7 +27,12 @@ impl Execution<'_> {
     /// Whose records count in this run. That the commit is in the history of the main branch is checked
     /// where the version's tag is looked up.
     pub(super) fn rule(&self, progress: &Progress) -> Rule {
-        Rule { commit: progress.plan.commit().map(str::to_owned), ..self.run_context.rule.clone() }
+        let plan = &progress.plan;
+        Rule {
+            commit: plan.commit().map(str::to_owned),
+            version: Some(plan.version.version.clone()),
+            ..self.run_context.rule.clone()
+        }
     }
 
     /// The records of an image, once they say what is wanted. A rejection is an error; a record that is
@@ -56,7 +61,8 @@ impl Execution<'_> {
                 return Ok(Vec::new());
             }
         };
-        let (rule, found) = (self.rule(progress), Kept::records(&kept));
+        let rule = Rule { image: Some(image.name.clone()), ..self.rule(progress) };
+        let found = Kept::records(&kept);
         if let Some(why) = record::yanked(&found) {
             return Err(rejected(&reference, why));
         }
@@ -103,8 +109,16 @@ impl Execution<'_> {
         });
         let own = own.transpose()?;
         let ledger = &self.edges.ledger;
+        // Records of later gates at the source are of whoever may push there, and of no gate.
+        let reached = |stage: &str| Stage::named(stage).is_some_and(|stage| stage <= ended_by(promotion));
+        let earlier = |kept: &&Kept| match &kept.record {
+            Ok(Some(record)) => record.stage.as_deref().is_some_and(reached),
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        let kept: Vec<_> = kept.iter().filter(earlier).cloned().collect();
         let work = async {
-            ledger.carry(&destination, &image.digest, kept).await?;
+            ledger.carry(&destination, &image.digest, &kept).await?;
             match &own {
                 Some(record) => ledger.attach(&destination, &image.digest, record, there).await,
                 None => Ok(Left::Nothing),

@@ -8,12 +8,9 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use super::copied::Copied;
 use super::pushed::builds;
 use super::target::Beside;
-use super::{Execution, Progress};
+use super::{Execution, Progress, STOPPED};
 use crate::gate::outcome::{Event, Status, StepResult};
 use crate::gate::plan::{Action, Job, Step, Target};
-
-/// Why the steps after an interruption are skipped.
-pub(super) const STOPPED: &str = "the run was interrupted";
 
 impl Execution<'_> {
     /// Runs the waves that are left, or those of the first `until` steps. A failure skips the waves

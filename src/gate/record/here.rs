@@ -34,6 +34,6 @@ impl Rule {
     /// The records of this job's repository; on a laptop those of any repository.
     pub fn here(env: &Env, on_github: bool, refs: Refs) -> Self {
         let By { repository, repository_id, .. } = By::here(env, on_github);
-        Self { repository, repository_id, commit: None, refs, signed: None }
+        Self { repository, repository_id, commit: None, version: None, image: None, refs, signed: None }
     }
 }

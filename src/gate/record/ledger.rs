@@ -5,6 +5,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
+use super::document::Document;
 use super::signing::Signing;
 use super::statement::{self, PREDICATE_TYPE, SUMMARY_TYPE};
 use super::trust::Trust;
@@ -14,7 +15,7 @@ use sys::error::Failure;
 use sys::sync::Mutex;
 
 /// What a record is as an artifact, where it is not signed. A signed one is a bundle.
-const ARTIFACT_TYPE: &str = "application/vnd.coreeng.p2p.gate.v1+json";
+pub const ARTIFACT_TYPE: &str = "application/vnd.coreeng.p2p.gate.v1+json";
 /// The media type of a statement (github.com/in-toto/attestation, `spec/v1/envelope.md`).
 const STATEMENT: &str = "application/vnd.in-toto+json";
 /// The configuration of what is no image (OCI image 1.1, "Guidance for an Empty Descriptor").
@@ -39,13 +40,6 @@ pub struct Ledger {
     signing: Option<Signing>,
     /// What was written, so that the same record is the same bytes wherever it is left.
     written: Mutex<Vec<(Digest, Record, Vec<Kept>)>>,
-}
-
-/// The form in which a record is stored.
-pub(super) struct Document {
-    pub(super) media_type: &'static str,
-    pub(super) predicate_type: &'static str,
-    pub(super) bytes: Bytes,
 }
 
 /// What became of a record.

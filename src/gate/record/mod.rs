@@ -5,6 +5,7 @@
 //! writes and reads records at a registry. No gate and no command line here.
 
 mod chain;
+mod document;
 mod here;
 mod ledger;
 mod rule;
@@ -15,7 +16,7 @@ mod trust;
 mod value;
 
 pub use chain::Chain;
-pub use ledger::{Kept, Ledger, Left};
+pub use ledger::{ARTIFACT_TYPE, Kept, Ledger, Left};
 pub use rule::{Finding, Refs, Rule, yanked};
 pub use settings::SigningSettings;
 pub use signing::Signing;

@@ -15,6 +15,11 @@ pub struct Rule {
     pub repository_id: Option<String>,
     /// The commit of the version's tag, which must have passed. None accepts any commit.
     pub commit: Option<String>,
+    /// The version and the name of the image that must have passed: a record of the same bytes under an older version, or
+    /// as another app, must not let them through. None accepts any.
+    pub version: Option<String>,
+    /// The name, below the path of the stage.
+    pub image: Option<String>,
     /// The refs that count.
     pub refs: Refs,
     /// Who must have signed. None counts records that are not signed.
@@ -63,7 +68,10 @@ impl Rule {
                         if signature.is_ok() || record.result != Judgement::Passed {
                             newest = Some(newer(newest, record));
                         }
-                        self.of_commit(record).and(signature).map_err(|why| (record, why))
+                        self.of_commit(record)
+                            .and(self.of_image(record))
+                            .and(signature)
+                            .map_err(|why| (record, why))
                     }
                     Err(why) => Err((record, why)),
                 },
@@ -137,6 +145,19 @@ impl Rule {
         let theirs = record.by.commit.as_deref().unwrap_or("(none)");
         match self.commit.as_deref().filter(|commit| *commit != theirs) {
             Some(commit) => Err((5, format!("is of the commit {theirs}, and the version's is {commit}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a record is of this version of this image.
+    fn of_image(&self, record: &Record) -> Result<(), (usize, String)> {
+        let theirs = record.version.clone().unwrap_or_else(|| record.image.which().to_string());
+        if let Some(version) = self.version.as_ref().filter(|version| **version != theirs) {
+            return Err((5, format!("is of the version {theirs}, not of {version}")));
+        }
+        let repository = record.image.repository.to_string();
+        match self.image.as_ref().filter(|name| !repository.ends_with(&format!("/{name}"))) {
+            Some(name) => Err((5, format!("is of the image {repository}, not of {name}"))),
             None => Ok(()),
         }
     }
@@ -267,6 +288,8 @@ pub(super) mod tests {
             repository: Some("Acme/Shop".to_owned()),
             repository_id: Some("17".to_owned()),
             commit: Some(COMMIT.to_owned()),
+            version: None,
+            image: None,
             refs: Refs {
                 main_branch: "refs/heads/main".to_owned(),
                 release_branches: vec!["release/*".to_owned()],
@@ -445,5 +468,22 @@ pub(super) mod tests {
         assert_eq!(judge(first()), Finding::Passed);
         let of_a_pull_request = by(|by| by.event = Some("pull_request".to_owned()));
         assert!(matches!(judge(of_a_pull_request), Finding::Missing(_)));
+    }
+
+    #[test]
+    fn a_record_is_of_one_version_of_one_image() {
+        let of = |version: &str, image: &str| {
+            let rule = Rule { version: Some(version.to_owned()), image: Some(image.to_owned()), ..rule() };
+            rule.judge(&[Ok(first())], "fast-feedback")
+        };
+        let (version, image) = (first().version.unwrap(), first().image.repository.to_string());
+        let name = image.rsplit('/').next().unwrap();
+        assert_eq!(of(&version, name), Finding::Passed);
+        for (version, name, why) in
+            [("9.9.9", name, "is of the version"), (&version, "payments", "is of the image")]
+        {
+            let Finding::Missing(message) = of(version, name) else { panic!("{version} {name}") };
+            assert!(message.contains(why), "{message}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::ledger::Document;
+use super::document::Document;
 use super::settings::SigningSettings;
 use super::statement::{PREDICATE_TYPE, SUMMARY_TYPE, summary};
 use super::value::{Record, SIGNED};

@@ -86,3 +86,31 @@ fn a_failure_of_a_pull_request_rejects_nothing() {
     forge(&gate, "extended-test/shop", "0.0.1", &failed);
     assert_eq!(gate.run(&["extended-test"]).passed().output("version"), "0.0.1");
 }
+
+#[test]
+fn a_record_of_a_later_gate_does_not_travel_from_an_earlier_path() {
+    let (gate, good) = scene();
+    let later =
+        Record { stage: Some("extended-test".to_owned()), judged: "2099-01-01T00:00:00Z".to_owned(), ..good };
+    forge(&gate, "test/shop", "0.0.1", &later);
+    gate.run(&["promote", "extended-test", "--version", "0.0.1"]).passed();
+    let stages: Vec<_> =
+        records(&gate, "extended-test/shop", "0.0.1").into_iter().filter_map(|record| record.stage).collect();
+    assert!(!stages.is_empty() && stages.iter().all(|stage| stage == "fast-feedback"), "{stages:?}");
+}
+
+#[test]
+fn a_record_of_another_version_does_not_count() {
+    let (gate, good) = scene();
+    // The same bytes under a newer version, on a commit that passed.
+    let digest = gate.registry.digest("extended-test/shop", "0.0.1").unwrap();
+    at(&gate, "extended-test/shop", "0.0.1", async |client, repository, _| {
+        let manifest =
+            client.manifest(&repository, &TagOrDigest::Digest(digest.parse().unwrap())).await.unwrap();
+        client.push_manifest(&repository, &manifest, &TagOrDigest::Tag("9.9.9".to_owned())).await.unwrap();
+    });
+    let commit = good.by.commit.clone().unwrap();
+    gate.remote.annotate("v9.9.9", &commit);
+    let run = gate.run(&["extended-test", "--version", "9.9.9"]);
+    assert!(run.ended(1).stdout.contains("is of the version 0.0.1, not of 9.9.9"), "{}", run.stdout);
+}

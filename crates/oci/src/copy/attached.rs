@@ -35,11 +35,10 @@ impl Job {
         if let Some(error) = referrers.unread {
             self.leave(&format!("the referrers of {subject}"), &error);
         }
-        let referrers = referrers.listed.into_iter().map(|referrer| Attachment {
-            subject: subject.clone(),
-            digest: referrer.digest,
-            what: referrer.artifact_type.unwrap_or(referrer.media_type),
-            tag: None,
+        let referrers = referrers.listed.into_iter().filter_map(|referrer| {
+            let what = referrer.artifact_type.unwrap_or(referrer.media_type);
+            let comes = !self.options.except.contains(&what);
+            comes.then(|| Attachment { subject: subject.clone(), digest: referrer.digest, what, tag: None })
         });
         let tagged = tags.iter().zip([signature, attestation, sbom]).filter_map(|(tag, found)| {
             let tag = tag.to_string();

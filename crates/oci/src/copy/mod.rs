@@ -33,6 +33,8 @@ pub struct CopyOptions {
     pub on_existing: OnExisting,
     /// Whether signatures, SBOMs and attestations come along: referrers, and cosign's tags.
     pub include_referrers: bool,
+    /// Artifact types of referrers that stay behind all the same.
+    pub except: Vec<String>,
     /// How many blobs and manifests are under way at once to begin with, at least one. Twice as
     /// many while all goes well, fewer when a registry complains.
     pub concurrency: usize,
@@ -47,6 +49,7 @@ impl Default for CopyOptions {
         Self {
             on_existing: OnExisting::default(),
             include_referrers: false,
+            except: Vec::new(),
             concurrency: 32,
             dry_run: false,
             listener: CopyListener::default(),

@@ -72,15 +72,15 @@ pub async fn end_daemons(patient: bool) -> Daemons {
     }
     let left = all.names();
     ended.retain(|name| !left.contains(name));
-    let forking = left.is_empty() && !is_quiet().await;
+    let forking = !is_quiet().await;
     Daemons { ended, left, forking }
 }
 
-/// Whether no process has ended, or runs, for two looks. A process that keeps forking is never seen while it runs, but
-/// each one that ends becomes a child of p2p.
+/// Whether no new process appears for two looks. A process that keeps forking is hardly ever seen while it runs, but each
+/// one that ends becomes a child of p2p. What cannot be ended, such as a process of root, stays the same.
 async fn is_quiet() -> bool {
     let deadline = Instant::now() + LAST;
-    let mut quiet = 0;
+    let (mut quiet, mut known) = (0, BTreeSet::new());
     while quiet < 2 && Instant::now() < deadline {
         let (us, our_group) = (getpid().as_raw_pid(), getpgrp().as_raw_pid());
         let table = table::all().unwrap_or_default();
@@ -92,7 +92,9 @@ async fn is_quiet() -> bool {
             let _ = id.map(|id| kill_process(id, Signal::KILL));
             let _reaped = waitpid(id, WaitOptions::NOHANG);
         }
-        quiet = if strays.is_empty() { quiet + 1 } else { 0 };
+        let ids: BTreeSet<i32> = strays.iter().map(|stray| stray.id).collect();
+        quiet = if ids.is_subset(&known) { quiet + 1 } else { 0 };
+        known = ids;
         tokio::time::sleep(LOOK).await;
     }
     quiet == 2

@@ -1,0 +1,10 @@
+//! Pure: a record as it is stored.
+
+use bytes::Bytes;
+
+/// The form in which a record is stored.
+pub(super) struct Document {
+    pub(super) media_type: &'static str,
+    pub(super) predicate_type: &'static str,
+    pub(super) bytes: Bytes,
+}
