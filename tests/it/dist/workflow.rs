@@ -29,6 +29,7 @@ fn run(server: &Server, jobs: &str) -> Run {
         .env("RUNNER_TOOL_CACHE", machine.path().join("tool cache").to_str().unwrap())
         .workflow(&format!("on: push\nenv: {{ BASH_ENV: /nowhere/evil.sh }}\njobs:\n{jobs}"))
         .event("push", json!({"ref": "refs/heads/main"}))
+        .jobs_at_once(2)
         .run()
 }
 

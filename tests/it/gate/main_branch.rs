@@ -52,6 +52,7 @@ fn a_push_is_tagged_and_promoted_and_the_same_again_changes_nothing() {
         ("environment", ""),
         ("environments", "{}"),
         ("matrix", ""),
+        ("scans", "{}"),
         ("artifacts", &format!("{workspace}/results/functional.txt\n{workspace}/results/nft.txt")),
         ("report-path", &format!("{logs}/report.json")),
     ];

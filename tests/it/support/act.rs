@@ -56,7 +56,8 @@
 //! - **The last lines of a step that fails** are lost when act is slow to read them, because act closes the step's
 //!   terminal as soon as its shell exits with an error. The stand-in `act/bash` therefore exits only when its last
 //!   line is in act's log; see [`Shells`].
-//! - **Jobs that run at the same time** now and then crash act ("concurrent map writes"), so one runs after the other.
+//! - **Jobs that run at the same time** now and then crash act ("concurrent map writes"), so one runs after the other unless
+//!   a test needs [`Act::jobs_at_once`].
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
@@ -129,6 +130,11 @@ impl Act {
     /// A configuration variable: `vars.<name>`.
     pub(crate) fn var(self, name: &str, value: &str) -> Self {
         self.flag("--var", &format!("{name}={value}"))
+    }
+
+    /// Runs this many jobs at the same time.
+    pub(crate) fn jobs_at_once(self, jobs: u8) -> Self {
+        self.flag("--concurrent-jobs", &jobs.to_string())
     }
 
     /// A variable of act's own process (`PATH`, say), not of the workflow.
