@@ -476,8 +476,8 @@ pub(super) mod tests {
             let rule = Rule { version: Some(version.to_owned()), image: Some(image.to_owned()), ..rule() };
             rule.judge(&[Ok(first())], "fast-feedback")
         };
-        let (version, image) = (first().version.unwrap(), first().image.repository.to_string());
-        let name = image.rsplit('/').next().unwrap();
+        let (version, image) = (first().version.unwrap_or_default(), first().image.repository.to_string());
+        let name = image.rsplit('/').next().unwrap_or_default();
         assert_eq!(of(&version, name), Finding::Passed);
         for (version, name, why) in
             [("9.9.9", name, "is of the version"), (&version, "payments", "is of the image")]
