@@ -32,7 +32,7 @@ const FRESH: Duration = Duration::from_secs(2);
 /// The remote's version tags as they were at a moment.
 #[derive(Debug, Clone)]
 pub struct Listing {
-    /// The tags; none where [`Kind::needs_tags`] says so.
+    /// The tags; none where `Kind::needs_tags` says so.
     pub tags: Vec<VersionTag>,
     /// When they had been read.
     pub at: Instant,
