@@ -14,11 +14,11 @@ fn findings(results: &Value) -> Vec<String> {
     let log = json!({"version": "2.1.0", "runs": [{
         "tool": {"driver": {"name": "lint", "rules": rules}, "extensions": [{"name": "more", "rules": [{"id": "E0",
             "properties": {"security-severity": 5.0}}]}]},
-        "originalUriBaseIds": {"SRCROOT": {"uri": "file:///work/repo/web/"}},
+        "originalUriBaseIds": {"SRCROOT": {"uri": "file:///builds/shop/web/"}},
         "artifacts": [{"location": {"uri": "lib/a%20b.c"}}],
         "results": results}]});
     let found =
-        read("x.sarif", log.to_string().as_bytes(), Path::new("/work/repo"), Path::new("web")).unwrap();
+        read("x.sarif", log.to_string().as_bytes(), Path::new("/builds/shop"), Path::new("web")).unwrap();
     found
         .iter()
         .map(|found| format!("{} {} {} {:?}", found.id, found.severity.word(), found.source, found.line))
@@ -67,8 +67,8 @@ fn what_passed_is_gone_or_is_suppressed_is_no_finding() {
 #[test]
 fn files_are_named_from_the_root_of_the_repository() {
     let results = json!([
-        {"locations": at(&json!({"uri": "file:///work/repo/src/a.c"}))},
-        {"locations": at(&json!({"uri": "/work/repo/src/a.c"}))},
+        {"locations": at(&json!({"uri": "file:///builds/shop/src/a.c"}))},
+        {"locations": at(&json!({"uri": "/builds/shop/src/a.c"}))},
         {"locations": at(&json!({"uri": "b.c", "uriBaseId": "SRCROOT"}))},
         {"locations": at(&json!({"uri": "./src/a%2Bb.c"}))},
         {"locations": at(&json!({"index": 0}))},
