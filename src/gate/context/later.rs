@@ -46,7 +46,12 @@ impl Host<'_> {
         paths: &Paths,
         connect: impl AsyncFnOnce(Asking<'_>) -> Result<Client, Failure>,
     ) -> Result<Option<Resolved>, Failure> {
-        let Some(stage) = of(request.command, &request.targets) else { return Ok(None) };
+        let stage = match request.command {
+            // Without a version, a scan is about the latest one.
+            Command::Scan => request.scanned_stage().filter(|_| request.inputs.version.is_none()),
+            command => of(command, &request.targets),
+        };
+        let Some(stage) = stage else { return Ok(None) };
         if self.job.is_none() && request.inputs.registry.is_none() {
             return match request.command {
                 Command::Latest => Err(Failure::usage(
@@ -67,7 +72,9 @@ impl Host<'_> {
         };
         let Chosen { version, because, mut notes, warnings } = chosen;
         let mut tag = None;
-        if let (Some(version), true) = (&version, request.command != Command::Latest) {
+        if let Some(version) = &version
+            && !matches!(request.command, Command::Latest | Command::Scan)
+        {
             let name = request.inputs.prefix()?.tag_of(version);
             (commit, paths) = self.check_out(request, &paths, version, &name).await?;
             notes.push(format!(

@@ -1,7 +1,7 @@
 //! Which images a plan is about, and what it means that one of them is missing.
 
 use super::build::{Known, Planner, quoted};
-use super::{Action, Images, Job, Names, missing_app_name};
+use super::{Action, Images, Job, Names, Step, missing_app_name};
 use crate::domain::environment::{Key, Stage, Values};
 use crate::domain::image::{ImagePath, Tested};
 use crate::edges::make::{Makefile, State};
@@ -95,7 +95,14 @@ impl Planner<'_> {
         let by_default = printed && self.listed_by_default();
         let listed =
             self.known.inputs.image_names.is_some() || self.state(IMAGES) != State::Missing && !by_default;
-        let later = matches!(self.known.command, Command::ExtendedTest | Command::Prod);
+        let (command, scans) = (self.known.command, self.known.command == Command::Scan);
+        let of_later = |step: &Step| {
+            scans && matches!(step.job, Job::Images { stage, .. } if stage != Stage::FastFeedback)
+        };
+        let later =
+            matches!(command, Command::ExtendedTest | Command::Prod) || self.steps.iter().any(of_later);
+        // Images without any version have no part in the latest one that is scanned.
+        let latest = scans && self.known.later.is_some();
         let native = self.steps.iter().any(|step| {
             step.action == Action::Run
                 && matches!(&step.job, Job::Promote(promotion) if promotion.by.is_none())
@@ -118,6 +125,7 @@ impl Planner<'_> {
             recorded.retain(|image| names.contains(&image.name));
         }
         let handed_over = self.known.inputs.images.is_some();
-        Ok(Images { names, required: listed || native || later, by_default, handed_over, recorded })
+        let required = !latest && (listed || native || later);
+        Ok(Images { names, required, by_default, handed_over, recorded })
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::build::Planner;
-use super::{Action, Job, Place, Step};
+use super::{Action, Job, Later, Place, Step};
 use crate::domain::environment::{BUILD, FUNCTIONAL, Key, Stage};
 use crate::domain::scan::{ScanKind, ScanOptions};
+use crate::inputs::Command;
 use oci::Reference;
 use sys::error::Failure;
 
@@ -116,7 +117,9 @@ impl Planner<'_> {
         match scan_target(self.known.targets, self.known.scan_base)? {
             ScanTarget::Subject(what) => self.scan_step(what, None),
             ScanTarget::Stage(stage) => {
-                self.record(stage, &[])?;
+                if !matches!(self.known.later, Some(Later { version: None, .. })) {
+                    self.record(stage, &[])?;
+                }
                 self.scan_step(ScanSubject::Recorded(stage), None);
             }
         }
@@ -164,10 +167,12 @@ impl Planner<'_> {
         };
         let registry = matches!(&job.what, ScanSubject::Recorded(_)) && known.place == Place::Github;
         let missing = registry && known.values.text(Key::Registry).is_none();
-        let action = if missing {
-            Action::Skip { reason: "no registry is known".to_owned(), warn: true }
-        } else {
-            Action::Run
+        let action = match known.later {
+            _ if missing => Action::Skip { reason: "no registry is known".to_owned(), warn: true },
+            Some(Later { version: None, because, .. }) if known.command == Command::Scan => {
+                Action::Skip { reason: because.clone(), warn: false }
+            }
+            _ => Action::Run,
         };
         self.push(name, action, Job::Scan(Box::new(job)));
     }

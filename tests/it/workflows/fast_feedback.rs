@@ -5,8 +5,6 @@ use serde_json::json;
 use super::{MAKEFILE, Scene, TWO_JOBS};
 use crate::support::github::pull_request;
 
-const NOT_SCANNED: &str = "this workflow does not scan; call p2p-workflow-source-security-scan.yaml and p2p-workflow-image-scan.yaml.";
-
 #[test]
 fn a_push_to_main_is_tagged_tested_and_promoted() {
     let scene = Scene::new(&[("Makefile", MAKEFILE)]);
@@ -33,23 +31,31 @@ fn a_push_to_main_is_tagged_tested_and_promoted() {
             "nft-test/p2p-execute-command/p2p-nft (dev): success",
             "promote/p2p-promote-image/lookup: success",
             "promote/p2p-promote-image/promote-to-extended-test: success",
+            "security-image-scan/p2p-workflow-image-scan/security-image-policy: success",
+            "security-image-scan/p2p-workflow-image-scan/security-image-scan: success",
+            "security-source-scan/p2p-workflow-source-security-scan/security-sca-scan: success",
+            "security-source-scan/p2p-workflow-source-security-scan/security-secret-scan: success",
+            "security-source-scan/p2p-workflow-source-security-scan/security-source-policy: success",
+            "security-source-scan/p2p-workflow-source-security-scan/security-source-report: success",
             "version/p2p-version/increment-version: success",
         ]
     );
     let digest = scene.registry.digest("dev/fast-feedback/web:1.2.4");
     assert_eq!(scene.registry.digest("test/extended-test/web:1.2.4"), digest);
     assert_eq!(scene.registry.tags("dev/test/web"), [""; 0], "the path of the plain action");
-    assert_eq!(ended.annotations("notice"), [NOT_SCANNED]);
+    assert_eq!(ended.annotations("notice"), [""; 0]);
 
     let build = ended.file("artifacts/p2p-build-dev-run1-attempt1");
     assert_eq!(build, "days: 14, where there are none: warn\nbuild/root/which\n");
     let nft = ended.file("artifacts/p2p-nft-dev-run1-attempt1");
     assert_eq!(nft, "days: 14, where there are none: warn\nresults/p2p-nft.txt\n");
-    assert_eq!(ended.files("artifacts").len(), 2);
+    let scans = ["security-image-scan-reports-fast-feedback-dev", "security-source-scan-findings"];
+    let uploaded = ended.files("artifacts");
+    assert!(scans.iter().all(|name| uploaded.iter().any(|uploaded| uploaded == name)), "{uploaded:?}");
 }
 
 /// The functional tests of one app fail. Of the others nothing is built: one's Makefile lacks mandatory
-/// targets, one wants a scan that blocks, one has no version.
+/// targets, one has no version.
 #[test]
 fn a_failed_test_stops_the_promotion_and_not_its_sibling() {
     let broken = MAKEFILE.replace("p2p-functional p2p-nft", "p2p-nft")
@@ -59,23 +65,19 @@ fn a_failed_test_stops_the_promotion_and_not_its_sibling() {
         r"
   fastfeedback:
     uses: coreeng/p2p-action/.github/workflows/p2p-workflow-fastfeedback.yaml@v1
-    with: { version: 1.2.4, artifacts: 'p2p-functional: [results/*]' }
+    with: { version: 1.2.4, artifacts: 'p2p-functional: [results/*]', security-scan-enabled: false }
   incomplete:
     uses: coreeng/p2p-action/.github/workflows/p2p-workflow-fastfeedback.yaml@v1
     with: { version: 1.2.4, working-directory: incomplete, app-name: incomplete, security-scan-enabled: false }
-  blocked:
-    uses: coreeng/p2p-action/.github/workflows/p2p-workflow-fastfeedback.yaml@v1
-    with: { version: 1.0.0, security-scan-blocking-severity: high, app-name: blocked }
   nothing:
     uses: coreeng/p2p-action/.github/workflows/p2p-workflow-fastfeedback.yaml@v1
-    with: { version: '', app-name: nothing }
+    with: { version: '', app-name: nothing, security-scan-enabled: false }
 ",
     );
     ended.run.failed();
     assert_eq!(
         ended.jobs(),
         [
-            "build/p2p-execute-command/p2p-build (dev): failure",
             "build/p2p-execute-command/p2p-build (dev): failure",
             "build/p2p-execute-command/p2p-build (dev): failure",
             "build/p2p-execute-command/p2p-build (dev): success",
@@ -93,18 +95,9 @@ fn a_failed_test_stops_the_promotion_and_not_its_sibling() {
     let logs = ended.file("artifacts/logs-p2p-functional-dev-run1-attempt1");
     assert!(logs.lines().last().unwrap().contains("/p2p-logs-"), "{logs:?}");
     let errors = ended.annotations("error");
-    for message in [
-        "does not define `p2p-functional`, `p2p-nft`",
-        "security-scan-blocking-severity is not off",
-        "the input version is empty",
-    ] {
+    for message in ["does not define `p2p-functional`, `p2p-nft`", "the input version is empty"] {
         assert!(errors.iter().any(|error| error.contains(message)), "{message}: {errors:?}");
     }
-    assert_eq!(
-        ended.annotations("notice"),
-        [NOT_SCANNED],
-        "only where there is a version and a scan was wanted"
-    );
 }
 
 #[test]

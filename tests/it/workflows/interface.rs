@@ -8,7 +8,7 @@ use ::sys::yaml::{Node, parse};
 use p2p::inputs::SPECS;
 
 /// The workflows: inputs with type and default (`!` is required), secrets, outputs.
-const INTERFACE: [(&str, &str, &str, &str); 10] = [
+const INTERFACE: [(&str, &str, &str, &str); 11] = [
     (
         "p2p-version",
         "main-branch: string = refs/heads/main, dry-run: boolean = false, version-prefix: string = v, \
@@ -76,9 +76,7 @@ const INTERFACE: [(&str, &str, &str, &str); 10] = [
          dry-run: boolean = false, main-branch: string = refs/heads/main, checkout-version: string = , \
          app-name: string = , tenant-name: string = , region: string = , working-directory: string = ., \
          runner-label: string = , make-flags: string = , timeout: string = , \
-         skip-subnamespaces-create: boolean = false, artifacts: string = , first-environment: boolean = true, \
-         security-scan-enabled: boolean = false, security-scan-blocking-severity: string = off, \
-         security-scan-fail-on-non-blocking-findings: boolean = false",
+         skip-subnamespaces-create: boolean = false, artifacts: string = , first-environment: boolean = true",
         SECRETS,
         "images",
     ),
@@ -104,13 +102,23 @@ const INTERFACE: [(&str, &str, &str, &str); 10] = [
     ),
     (
         "p2p-workflow-image-scan",
-        "pipeline-stage: string!, version: string!, github_env: string = , tenant-name: string = , \
+        "pipeline-stage: string!, version: string!, images: string = , github_env: string = , tenant-name: string = , \
          app-name: string = , region: string = , working-directory: string = ., image-names: string = , \
          dry-run: boolean = false, checkout-version: string = , blocking-severity: string = off, \
          security-scan-enabled: boolean = true, fail-on-non-blocking-findings: boolean = false, \
          ignore-unfixed: boolean = true, timeout-minutes: number = 20, runner-label: string = ",
         "env_vars, container_registry_user, container_registry_pat, container_registry_url",
         "json-file, security-risk, scan-status",
+    ),
+    (
+        "p2p-workflow-security-scan",
+        "tenant-name: string = , app-name: string = , image-names: string = , working-directory: string = ., \
+         region: string = , dry-run: boolean = false, checkout-version: string = , \
+         security-scan-enabled: boolean = true, security-scan-blocking-severity: string = off, \
+         security-scan-fail-on-non-blocking-findings: boolean = false, timeout-minutes: number = 30, \
+         runner-label: string = ",
+        "env_vars, container_registry_user, container_registry_pat, container_registry_url",
+        "",
     ),
 ];
 
@@ -228,8 +236,7 @@ fn calls_pass_on_what_there_is() {
                     assert!(there.contains(key), "{place}: {file} has no {key}");
                 }
                 for (key, _) in workflow.called_with(what) {
-                    // Only the first job of a gate speaks of scans.
-                    let must = there.contains(&key.as_str()) && !key.starts_with("security-scan");
+                    let must = there.contains(&key.as_str());
                     assert!(!must || given.contains(&key.as_str()), "{place}: {key} does not reach {file}");
                 }
             }
@@ -240,13 +247,21 @@ fn calls_pass_on_what_there_is() {
         called,
         [
             "p2p-workflow-extended-test: run-tests",
+            "p2p-workflow-extended-test: security-image-scan",
             "p2p-workflow-extended-test: promote",
             "p2p-workflow-fastfeedback: build",
+            "p2p-workflow-fastfeedback: security-source-scan",
+            "p2p-workflow-fastfeedback: security-image-scan",
             "p2p-workflow-fastfeedback: functional-test",
             "p2p-workflow-fastfeedback: nft-test",
             "p2p-workflow-fastfeedback: integration-test",
             "p2p-workflow-fastfeedback: promote",
+            "p2p-workflow-prod: security-image-scan",
             "p2p-workflow-prod: prod-deploy",
+            "p2p-workflow-security-scan: security-source-scan",
+            "p2p-workflow-security-scan: security-image-scan-fast-feedback",
+            "p2p-workflow-security-scan: security-image-scan-extended-test",
+            "p2p-workflow-security-scan: security-image-scan-prod",
         ]
     );
 }
@@ -278,7 +293,10 @@ fn jobs_have_the_names_the_environments_and_the_queues_that_they_had() {
         ("p2p-workflow-fastfeedback", "nft-test", "source || vars.FAST_FEEDBACK"),
         ("p2p-workflow-fastfeedback", "integration-test", "source || vars.FAST_FEEDBACK"),
         ("p2p-workflow-fastfeedback", "promote", "destination || vars.EXTENDED_TEST"),
+        ("p2p-workflow-fastfeedback", "security-image-scan", "source || vars.FAST_FEEDBACK"),
         ("p2p-workflow-extended-test", "run-tests", "source || vars.EXTENDED_TEST"),
+        ("p2p-workflow-extended-test", "security-image-scan", "source || vars.EXTENDED_TEST"),
+        ("p2p-workflow-prod", "security-image-scan", "source || vars.PROD"),
         ("p2p-workflow-extended-test", "promote", "destination || vars.PROD"),
         ("p2p-workflow-prod", "prod-deploy", "source || vars.PROD"),
     ] {
@@ -340,7 +358,10 @@ fn the_region_is_looked_up_in_the_job_that_has_the_environment() {
         let workflow = Workflow::read(name);
         let lines = workflow.text.lines().map(str::trim).filter_map(|line| line.strip_prefix("region: "));
         let seen: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
-        let calls = workflow.jobs().iter().filter(|(_, job)| word(job, "uses").is_some()).count();
+        let placed = |job: &Node| {
+            word(job, "uses").is_some_and(|uses| !placeless.iter().any(|name| uses.contains(name)))
+        };
+        let calls = workflow.jobs().iter().filter(|(_, job)| placed(job)).count();
         let expected = if calls > 0 {
             vec!["${{ inputs.region }}"; calls]
         } else {
@@ -374,4 +395,29 @@ fn no_more_permissions_are_asked_for_than_before() {
             assert_eq!(granted, expected, "{name}: {id}");
         }
     }
+}
+
+/// What waits for scans: a scan that is disabled is skipped and stops nothing. act ends a run at the first job that
+/// fails, so it shows only some of this.
+#[test]
+fn promotions_wait_for_scans_and_production_only_for_those_that_may_block() {
+    let condition = |name: &str, id: &str| {
+        let workflow = Workflow::read(name);
+        let job = workflow.jobs().iter().find(|(name, _)| name == id).unwrap().1.clone();
+        let needs: Vec<_> =
+            job.get("needs").unwrap().items().unwrap().iter().filter_map(Node::text).collect();
+        format!("{}: {}", needs.join(" "), word(&job, "if").unwrap())
+    };
+    let image = "needs.security-image-scan.result == 'success'";
+    for (name, scans) in [
+        ("p2p-workflow-fastfeedback", format!("needs.security-source-scan.result == 'success' && {image}")),
+        ("p2p-workflow-extended-test", image.to_owned()),
+    ] {
+        let promote = condition(name, "promote");
+        assert!(promote.contains(&format!("(!inputs.security-scan-enabled || {scans})")), "{promote}");
+    }
+    let deploy = condition("p2p-workflow-prod", "prod-deploy");
+    assert!(deploy.starts_with("validate-version security-image-scan: "), "{deploy}");
+    let off = "contains(fromJSON('[\"off\",\"\"]'), inputs.security-scan-blocking-severity)";
+    assert!(deploy.contains(&format!("(!inputs.security-scan-enabled || {off} || {image})")), "{deploy}");
 }

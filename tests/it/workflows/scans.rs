@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Scene;
 use super::scene::{Ended, MAKEFILE};
-use crate::support::scanners::{Scanners, committed, in_file, vulnerability};
+use crate::support::scanners::{committed, in_file, vulnerability};
 
 /// Scans the source with this severity, and notes the outputs.
 fn source(scene: &Scene, with: &str) -> Ended {
@@ -23,10 +23,9 @@ fn source(scene: &Scene, with: &str) -> Ended {
     ))
 }
 
-/// The jobs of the workflow. act pads names to one length.
+/// The jobs of the workflow.
 fn scanned(ended: &Ended) -> Vec<String> {
-    let jobs = ended.jobs().into_iter().filter(|job| job.starts_with("source/"));
-    jobs.map(|job| job.split_whitespace().collect::<Vec<_>>().join(" ").replace(" :", ":")).collect()
+    ended.jobs().into_iter().filter(|job| job.starts_with("source/")).collect()
 }
 
 fn outputs(ended: &Ended) -> serde_json::Value {
@@ -35,10 +34,9 @@ fn outputs(ended: &Ended) -> serde_json::Value {
 
 #[test]
 fn the_source_is_scanned_in_the_jobs_that_dashboards_know() {
-    let scanners = Scanners::new();
-    scanners.source(&json!([in_file("go.mod", &[vulnerability("CVE-2024-0001", "x", "HIGH")])]));
-    scanners.commits(&[committed("AKIAIOSFODNN7EXAMPLE", "conf/aws.txt", false)]);
-    let scene = Scene::new(&[("Makefile", MAKEFILE)]).with_scanners(scanners.path());
+    let scene = Scene::new(&[("Makefile", MAKEFILE)]);
+    scene.scanners.source(&json!([in_file("go.mod", &[vulnerability("CVE-2024-0001", "x", "HIGH")])]));
+    scene.scanners.commits(&[committed("AKIAIOSFODNN7EXAMPLE", "conf/aws.txt", false)]);
     let ended = source(&scene, "blocking-severity: critical");
     let job = |name: &str| format!("source/p2p-workflow-source-security-scan/{name}: success");
     let jobs =
@@ -72,9 +70,8 @@ fn the_source_is_scanned_in_the_jobs_that_dashboards_know() {
 
 #[test]
 fn images_are_scanned_by_the_digest_of_the_version() {
-    let scanners = Scanners::new();
-    scanners.image(&json!([{"Target": "web (debian 12)", "Vulnerabilities": [vulnerability("CVE-2024-0001", "x", "LOW")]}]));
-    let scene = Scene::new(&[("Makefile", MAKEFILE)]).with_scanners(scanners.path());
+    let scene = Scene::new(&[("Makefile", MAKEFILE)]);
+    scene.scanners.image(&json!([{"Target": "web (debian 12)", "Vulnerabilities": [vulnerability("CVE-2024-0001", "x", "LOW")]}]));
     let ended = scene.push(
         "
   build:
@@ -110,5 +107,107 @@ fn images_are_scanned_by_the_digest_of_the_version() {
         ]
     );
     let digest = scene.registry.digest("dev/fast-feedback/web:1.0.0");
-    assert!(scanners.calls("trivy").last().unwrap().ends_with(&digest));
+    assert!(scene.scanners.calls("trivy").last().unwrap().ends_with(&digest));
+}
+
+/// The jobs that ended with a failure, and whether images were promoted.
+fn failed(ended: &Ended) -> (Vec<String>, bool) {
+    let jobs = ended.jobs();
+    let failed = jobs.iter().filter(|job| job.ends_with(": failure"));
+    let failed = failed.map(|job| job.rsplit('/').next().unwrap().replace(": failure", ""));
+    (failed.collect(), jobs.iter().any(|job| job.contains("/promote-to-")))
+}
+
+/// Fast feedback with these inputs.
+fn gate(scene: &Scene, version: &str, with: &str) -> Ended {
+    scene.push(&format!(
+        "
+  gate:
+    uses: coreeng/p2p-action/.github/workflows/p2p-workflow-fastfeedback.yaml@v1
+    with: {{ version: {version}, {with} }}
+"
+    ))
+}
+
+#[test]
+fn findings_that_block_and_scanners_that_fail_stop_the_promotion_and_no_test() {
+    let scene = Scene::new(&[("Makefile", MAKEFILE)]);
+    let found = [vulnerability("CVE-2024-0001", "x", "HIGH")];
+    scene.scanners.image(&json!([{"Target": "web (debian 12)", "Vulnerabilities": found}]));
+
+    let ended = gate(&scene, "1.0.0", "security-scan-blocking-severity: high");
+    assert_eq!(failed(&ended), (vec!["security-image-policy".to_owned()], false));
+    assert_eq!(ended.targets().len(), 3, "act ends after the jobs beside one that fails");
+    assert!(ended.run.log().contains("Output security risk: high; scan: ok"), "{}", ended.run.log());
+
+    let ended = gate(&scene, "1.0.1", "security-scan-blocking-severity: critical");
+    assert_eq!(failed(&ended), (vec![], true));
+
+    scene.scanners.before("trufflehog", "case $1 in git) exit 1 ;; esac");
+    let ended = gate(&scene, "1.0.2", "working-directory: .");
+    let failed_jobs = ["security-secret-scan", "security-source-policy"].map(str::to_owned).to_vec();
+    assert_eq!(failed(&ended), (failed_jobs, false));
+
+    let ended = gate(&scene, "1.0.3", "security-scan-enabled: false");
+    assert_eq!(failed(&ended), (vec![], true));
+    assert!(!ended.jobs().iter().any(|job| job.contains("security")), "{:?}", ended.jobs());
+}
+
+#[test]
+fn with_a_blocking_severity_production_deploys_only_what_passes() {
+    let scene = Scene::new(&[("Makefile", MAKEFILE)]);
+    scene.bare.tag("v1.2.4", &scene.head);
+    let digest = scene.image("prod", "1.2.4");
+    let found = [vulnerability("CVE-2024-0001", "x", "CRITICAL")];
+    scene.scanners.image(&json!([{"Target": "web (debian 12)", "Vulnerabilities": found}]));
+    let ended = scene.push(
+        "
+  prod:
+    uses: coreeng/p2p-action/.github/workflows/p2p-workflow-prod.yaml@v1
+    with: { version: 1.2.4, security-scan-blocking-severity: critical }
+",
+    );
+    assert_eq!(failed(&ended).0, ["security-image-policy"]);
+    assert_eq!(ended.targets(), [""; 0]);
+    assert!(scene.scanners.calls("trivy").last().unwrap().ends_with(&digest));
+}
+
+#[test]
+fn the_scheduled_workflow_scans_all_history_and_the_latest_image_of_each_stage() {
+    let scene = Scene::new(&[("Makefile", MAKEFILE)]);
+    scene.image("prod", "1.0.0");
+    let latest = scene.image("prod", "1.10.0");
+    scene.image("prod", "1.9.0");
+    let ended = scene.event(
+        "schedule",
+        json!({}),
+        "
+  scan:
+    uses: coreeng/p2p-action/.github/workflows/p2p-workflow-security-scan.yaml@v1
+    with: { app-name: web }
+",
+    );
+    ended.run.passed();
+    let jobs = ended.jobs();
+    for stage in ["fast-feedback", "extended-test", "prod"] {
+        for job in ["security-image-scan", "security-image-policy"] {
+            let job = format!("security-image-scan-{stage}/p2p-workflow-image-scan/{job}: success");
+            assert!(jobs.contains(&job), "{jobs:?}");
+        }
+    }
+    let images: Vec<_> =
+        scene.scanners.calls("trivy").into_iter().filter(|call| call.contains("--image-src")).collect();
+    assert_eq!(images.len(), 1, "{images:?}");
+    assert!(images[0].ends_with(&latest), "{images:?}");
+    let history =
+        scene.scanners.calls("trufflehog").into_iter().find(|call| call.starts_with("git ")).unwrap();
+    assert!(!history.contains("--since-commit") && !history.contains("--max-depth"), "{history}");
+    let uploaded: Vec<_> =
+        ended.files("artifacts").into_iter().filter(|name| name.contains("image-scan-reports")).collect();
+    assert_eq!(uploaded, ["security-image-scan-reports-prod-live"]);
+    for place in ["dev/fast-feedback/web", "test/extended-test/web"] {
+        let skipped =
+            format!("scan-images skipped: no version awaits this gate at {}/{place}", scene.registry.host());
+        assert!(ended.run.log().contains(&skipped), "{skipped}: {}", ended.run.log());
+    }
 }

@@ -10,6 +10,7 @@ use crate::support::docker_registry::DockerRegistry;
 use crate::support::git::Bare;
 use crate::support::github::Github;
 use crate::support::repository::Repository;
+use crate::support::scanners::Scanners;
 
 /// What the workflows upload with.
 pub(super) const UPLOAD: &str = "actions/upload-artifact@b7c566a772e6b6bfb58ed0dc250532a479d7789f";
@@ -42,6 +43,8 @@ pub(super) struct Scene {
     pub(super) bare: Bare,
     pub(super) github: Github,
     pub(super) registry: DockerRegistry,
+    /// The scanners that are installed.
+    pub(super) scanners: Scanners,
     /// The commit at the tip of `main`.
     pub(super) head: String,
     product: TempDir,
@@ -68,6 +71,8 @@ impl Scene {
         let head = repository.commit("under test");
         repository.git(&["push", "--quiet", text(bare.path()), "main"]);
         let github = Github::start(bare.path());
+        let scanners = Scanners::new();
+        let product = with_binary(scanners.path());
         let matrices: [(_, &[_]); 3] =
             [("FAST_FEEDBACK", &["dev"]), ("EXTENDED_TEST", &["test"]), ("PROD", &["live"])];
         Self {
@@ -76,7 +81,8 @@ impl Scene {
             github,
             registry,
             head,
-            product: with_binary(),
+            product,
+            scanners,
             slack: String::new(),
             matrices,
             variables: Vec::new(),
@@ -87,15 +93,6 @@ impl Scene {
     pub(super) fn with_bootstrap(self, script: &str) -> Self {
         std::fs::write(self.product.path().join("dist/bootstrap"), script).unwrap();
         self
-    }
-
-    /// With these scanners installed.
-    pub(super) fn with_scanners(self, directory: &Path) -> Self {
-        let binary = env!("CARGO_BIN_EXE_p2p");
-        let path = directory.display();
-        self.with_bootstrap(&format!(
-            "INPUT_BINARY_PATH='{binary}'\nexport PATH='{path}':$PATH\nsource \"$GITHUB_ACTION_PATH/dist/released-bootstrap\"\n"
-        ))
     }
 
     /// With the secret `SLACK_WEBHOOK_URL`.
@@ -152,6 +149,22 @@ impl Scene {
         Ended { run: act.run(), kept }
     }
 
+    /// Puts an image into the registry path of a stage in the environment that it has here. Gives its digest.
+    pub(super) fn image(&self, stage: &str, version: &str) -> String {
+        let environment = ENVIRONMENTS
+            [["fast-feedback", "extended-test", "prod"].iter().position(|name| *name == stage).unwrap()];
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("which"), version).unwrap();
+        let name = format!("{environment}/{stage}/web:{version}");
+        let reference = format!("{}/{name}", self.registry.host());
+        let pushed = std::process::Command::new(env!("CARGO_BIN_EXE_p2p"))
+            .args(["image", "push", text(root.path()), &reference])
+            .output()
+            .unwrap();
+        assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
+        self.registry.digest(&name)
+    }
+
     /// Sends `main` to GitHub as it is now.
     pub(super) fn push_main(&self) {
         self.repository.git(&["push", "--quiet", text(self.bare.path()), "main"]);
@@ -164,14 +177,16 @@ pub(super) fn matrix(names: &[&str]) -> String {
     json!({"include": include}).to_string()
 }
 
-/// A checkout of the action whose `dist/bootstrap` starts the binary under test.
-fn with_binary() -> TempDir {
+/// A checkout of the action whose `dist/bootstrap` starts the binary under test, with these scanners installed.
+fn with_binary(scanners: &Path) -> TempDir {
     let product = product(Path::new(env!("CARGO_MANIFEST_DIR")));
     let dist = product.path().join("dist");
     std::fs::rename(dist.join("bootstrap"), dist.join("released-bootstrap")).unwrap();
     let binary = env!("CARGO_BIN_EXE_p2p");
-    let script =
-        format!("INPUT_BINARY_PATH='{binary}'\nsource \"$GITHUB_ACTION_PATH/dist/released-bootstrap\"\n");
+    let path = scanners.display();
+    let script = format!(
+        "INPUT_BINARY_PATH='{binary}'\nexport PATH='{path}':$PATH\nsource \"$GITHUB_ACTION_PATH/dist/released-bootstrap\"\n"
+    );
     std::fs::write(dist.join("bootstrap"), script).unwrap();
     product
 }
@@ -193,7 +208,9 @@ impl Ended {
     /// The jobs that ran, `<job that calls>/<workflow>/<job>: success` say. A job of a matrix has its number.
     pub(super) fn jobs(&self) -> Vec<String> {
         let ended = self.run.lines.iter().filter(|line| !line.job_result.is_empty());
-        let mut jobs: Vec<_> = ended.map(|line| format!("{}: {}", line.place, line.job_result)).collect();
+        // act pads names to one length.
+        let mut jobs: Vec<_> =
+            ended.map(|line| format!("{}: {}", line.place.trim_end(), line.job_result)).collect();
         jobs.sort();
         jobs
     }
