@@ -13,6 +13,7 @@ mod bad_input;
 mod build_cache;
 mod causes;
 mod cloud;
+mod comments;
 mod copy;
 mod delivery;
 mod diagnostics;

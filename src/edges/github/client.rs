@@ -4,6 +4,7 @@ use octocrab::repos::RepoHandler;
 use octocrab::{AuthState, Octocrab, OctocrabBuilder, Page};
 use reqwest::Url;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::GitHubError;
 use super::transport::Transport;
@@ -103,8 +104,26 @@ impl Call {
 
     /// What `GET path` below the repository returns.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, GitHubError> {
-        let route = format!("/repos/{}/{}{path}", self.owner, self.name);
-        self.done(self.crab.get(route, None::<&()>).await)
+        self.done(self.crab.get(self.route(path), None::<&()>).await)
+    }
+
+    /// The answer to `POST path` below the repository.
+    pub(super) async fn add(&self, path: &str, body: &Value) -> Result<Value, GitHubError> {
+        self.done(self.crab.post(self.route(path), Some(body)).await)
+    }
+
+    /// Does `PATCH path` below the repository.
+    pub(super) async fn change(&self, path: &str, body: &Value) -> Result<(), GitHubError> {
+        self.done(self.crab.patch::<Value, _, _>(self.route(path), Some(body)).await).map(drop)
+    }
+
+    /// Does `DELETE path` below the repository.
+    pub(super) async fn remove(&self, path: &str) -> Result<(), GitHubError> {
+        self.done(self.crab._delete(self.route(path), None::<&()>).await).map(drop)
+    }
+
+    fn route(&self, path: &str) -> String {
+        format!("/repos/{}/{}{path}", self.owner, self.name)
     }
 
     /// All items of a list, page by page
@@ -112,8 +131,8 @@ impl Call {
     pub(super) async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, GitHubError> {
         let mut items = Vec::new();
         for number in 1_u32.. {
-            let route = format!("/repos/{}/{}{path}?per_page=100&page={number}", self.owner, self.name);
-            let page: Page<T> = self.done(self.crab.get(route, None::<&()>).await)?;
+            let route = format!("{path}?per_page=100&page={number}");
+            let page: Page<T> = self.done(self.crab.get(self.route(&route), None::<&()>).await)?;
             items.extend(page.items);
             if page.next.is_none() {
                 break;

@@ -1,10 +1,11 @@
 //! The edge to GitHub's REST and GraphQL APIs, on github.com or GitHub Enterprise Server: refs, commits,
-//! releases. octocrab makes the requests and reads the answers; [`transport`] sends them.
+//! releases, comments. octocrab makes the requests and reads the answers; [`transport`] sends them.
 //!
 //! Knows nothing of versions' order or of git: [`crate::gate::allocation`] and [`crate::gate::release`] join the edges.
 
 mod assets;
 mod client;
+mod comments;
 mod commits;
 mod error;
 mod limit;
@@ -14,6 +15,7 @@ mod transport;
 
 pub use assets::Upload;
 pub use client::GitHub;
+pub use comments::{COMMENT_LIMIT, comment_marker, no_comment};
 pub use commits::{Mode, TreeFile};
 pub use error::{GitHubError, Reason};
 pub use octocrab::models::repos::Release;

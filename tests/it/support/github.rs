@@ -1,6 +1,7 @@
 //! GitHub on loopback, over a real bare git repository: smart HTTP at `/acme/shop`, the REST API
 //! at `/api/v3`. Answers have GitHub's shapes; faults are injected by the test.
 
+mod comments;
 mod objects;
 mod releases;
 mod rest;
@@ -23,6 +24,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+pub(crate) use comments::Comment;
+use comments::Comments;
 use releases::Releases;
 pub(crate) use releases::{Asset, Release};
 
@@ -114,6 +117,7 @@ struct Shared {
     writing: tokio::sync::Mutex<()>,
     server_url: String,
     releases: Mutex<Releases>,
+    comments: Mutex<Comments>,
 }
 
 impl Github {
@@ -134,6 +138,7 @@ impl Github {
             writing: tokio::sync::Mutex::default(),
             server_url: server_url.clone(),
             releases: Mutex::default(),
+            comments: Mutex::default(),
         });
         runtime.spawn(accept(listener, Arc::clone(&shared)));
         let api_url = format!("{server_url}/api/v3");
@@ -158,6 +163,16 @@ impl Github {
     /// Changes the releases behind everybody's back.
     pub(crate) fn meddle(&self, meddle: impl FnOnce(&mut Vec<Release>)) {
         meddle(&mut self.shared.releases.lock().unwrap().list);
+    }
+
+    /// The comments on issues and pull requests, the oldest first.
+    pub(crate) fn comments(&self) -> Vec<Comment> {
+        self.shared.comments.lock().unwrap().list.clone()
+    }
+
+    /// Writes a comment behind everybody's back.
+    pub(crate) fn comment(&self, comment: Comment) {
+        self.shared.comments.lock().unwrap().add(comment);
     }
 
     /// All requests so far.

@@ -5,7 +5,7 @@ use http::Response;
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-use super::{Answer, REPOSITORY, Seen, Shared, git, git_with, objects, releases};
+use super::{Answer, REPOSITORY, Seen, Shared, comments, git, git_with, objects, releases};
 
 /// What GraphQL calls the repository.
 const NODE: &str = "R_shop";
@@ -32,6 +32,10 @@ pub(super) async fn answer(path: &str, seen: &Seen, shared: &Shared) -> Answer {
     if path.starts_with("/releases") {
         return releases::answer(path, seen, shared, &body)
             .await
+            .unwrap_or_else(|(status, message)| error(status, &message));
+    }
+    if path.starts_with("/issues") {
+        return comments::answer(path, seen, shared, &body)
             .unwrap_or_else(|(status, message)| error(status, &message));
     }
     let answer = match (seen.method.as_str(), path) {

@@ -1,0 +1,3 @@
+//! Comments on pull requests: one for each marker, changed in place.
+
+mod edge;
