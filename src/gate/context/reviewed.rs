@@ -1,13 +1,14 @@
 //! Whether a commit was reviewed: it is in the history of the main branch, or of a branch that the input
 //! `release-branches` names.
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{GlobSet, GlobSetBuilder};
 
 use super::versions::remote;
 use super::{GithubJob, Paths, Request};
 use crate::domain::version::Commit;
 use crate::edges::git::Git;
 use crate::edges::github::{GitHub, GitHubError};
+use crate::gate::record::branch_glob;
 use sys::error::Failure;
 
 /// The branches whose history was reviewed, in a job.
@@ -97,7 +98,6 @@ impl<'a> Reviewed<'a> {
     }
 }
 
-/// `*` stays between two slashes, as in the rulesets of GitHub that protect such branches.
 fn globs(texts: &[String]) -> Result<GlobSet, Failure> {
     let wrong = |error: globset::Error| {
         Failure::usage(
@@ -107,8 +107,7 @@ fn globs(texts: &[String]) -> Result<GlobSet, Failure> {
     };
     let mut set = GlobSetBuilder::new();
     for text in texts {
-        let mut glob = GlobBuilder::new(text.strip_prefix("refs/heads/").unwrap_or(text));
-        set.add(glob.literal_separator(true).build().map_err(wrong)?);
+        set.add(branch_glob(text).map_err(wrong)?);
     }
     set.build().map_err(wrong)
 }

@@ -17,7 +17,7 @@ mod value;
 
 pub use chain::Chain;
 pub use ledger::{ARTIFACT_TYPE, Kept, Ledger, Left};
-pub use rule::{Finding, Refs, Rule, yanked};
+pub use rule::{Finding, Refs, Rule, branch_glob, yanked};
 pub use settings::SigningSettings;
 pub use signing::Signing;
 pub use statement::PREDICATE_TYPE;

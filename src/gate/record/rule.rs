@@ -1,7 +1,7 @@
 //! Pure: which records count, and what they say about an image. Gates and `p2p verify` use this one rule.
 
 use attestation::AllowedSigner;
-use globset::Glob;
+use globset::{Glob, GlobBuilder};
 
 use super::value::{Judgement, Record};
 use crate::domain::version::Prefix;
@@ -195,10 +195,17 @@ impl Refs {
     }
 }
 
+/// A glob of `release-branches`. `*` stays between two slashes, as in the rulesets of GitHub that protect such branches.
+///
+/// # Errors
+/// Where the text is no glob.
+pub fn branch_glob(text: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(text.strip_prefix("refs/heads/").unwrap_or(text)).literal_separator(true).build()
+}
+
 /// Whether a glob of `release-branches` names this branch.
 fn matches(glob: &str, branch: &str) -> bool {
-    let glob = Glob::new(glob.strip_prefix("refs/heads/").unwrap_or(glob));
-    glob.is_ok_and(|glob| glob.compile_matcher().is_match(branch))
+    branch_glob(glob).is_ok_and(|glob| glob.compile_matcher().is_match(branch))
 }
 
 /// Why somebody withdrew an image, if somebody did.
@@ -326,6 +333,7 @@ pub(super) mod tests {
             (by(|by| by.event = text("pull_request")), "`pull_request`, which never promotes"),
             (by(|by| by.event = None), "`(none)`, which never promotes"),
             (by(|by| by.git_ref = text("refs/heads/topic")), "`refs/heads/topic`"),
+            (by(|by| by.git_ref = text("refs/heads/release/1/evil")), "`refs/heads/release/1/evil`"),
             (by(|by| by.git_ref = text("refs/tags/web")), "`refs/tags/web`"),
             (by(|by| by.git_ref = text("refs/pull/7/merge")), "`refs/pull/7/merge`"),
             (by(|by| by.commit = text("beef")), "is of the commit beef"),
