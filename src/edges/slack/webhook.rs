@@ -4,7 +4,7 @@ use reqwest::Url;
 
 use super::error::SlackError;
 use super::message::Notification;
-use sys::http::{Clients, is_loopback, send};
+use sys::http::{Clients, is_safe, send};
 use sys::retry::{Policy, Retrying, Watcher};
 use workflow_commands::Secret;
 
@@ -31,7 +31,7 @@ pub async fn notify(
     watcher: Watcher,
 ) -> Result<(), SlackError> {
     let url = Url::parse(webhook.expose().trim()).map_err(|_| SlackError::NotAUrl)?;
-    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
+    if !is_safe(url.as_str()) {
         return Err(SlackError::NotAUrl);
     }
     let starts_workflow = ["/triggers/", "/workflows/"].iter().any(|path| url.path().starts_with(path));

@@ -87,10 +87,9 @@ async fn is_quiet() -> bool {
         let strays =
             strays(&table, us, &LEADERS.lock().clone()).into_iter().filter(|stray| stray.group != our_group);
         let strays: Vec<_> = strays.collect();
-        for stray in &strays {
-            let id = Pid::from_raw(stray.id);
-            let _ = id.map(|id| kill_process(id, Signal::KILL));
-            let _reaped = waitpid(id, WaitOptions::NOHANG);
+        for id in strays.iter().filter_map(|stray| Pid::from_raw(stray.id)) {
+            let _ = kill_process(id, Signal::KILL);
+            let _reaped = waitpid(Some(id), WaitOptions::NOHANG);
         }
         let ids: BTreeSet<i32> = strays.iter().map(|stray| stray.id).collect();
         quiet = if ids.is_subset(&known) { quiet + 1 } else { 0 };
