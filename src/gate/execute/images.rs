@@ -6,8 +6,8 @@ use super::{Execution, Message, Progress};
 use crate::domain::environment::Stage;
 use crate::domain::image::{Image, ImagePath, Tested};
 use crate::edges::make;
-use crate::gate::outcome::Event;
-use crate::gate::plan::{Job, Names, Place, Plan, Promotion, Step};
+use crate::gate::outcome::{Event, StepResult};
+use crate::gate::plan::{Action, Job, Names, Place, Plan, Promotion, Step};
 use crate::inputs::Command;
 use oci::{Reference, Repository, TagOrDigest};
 use sys::error::{Exit, Failure};
@@ -106,6 +106,33 @@ impl Execution<'_> {
         if !tests || just_recorded {
             return Ok(());
         }
+        self.compare(progress).await
+    }
+
+    /// The result of a later gate's last target, which may deploy by the tag: it fails where the tag no longer names the
+    /// recorded image and nothing after it would notice.
+    pub(super) async fn last_result(
+        &self,
+        step: &Step,
+        result: StepResult,
+        progress: &mut Progress,
+    ) -> StepResult {
+        let steps = &progress.plan.steps;
+        let later = |step: &Step| matches!(&step.job, Job::Images { earlier, .. } if !earlier.is_empty());
+        let looks =
+            |step: &Step| step.action == Action::Run && matches!(step.job, Job::Target(_) | Job::Promote(_));
+        let last = !steps.iter().skip_while(|other| other.name != step.name).skip(1).any(looks);
+        if !result.status.passes() || !last || !steps.iter().any(later) {
+            return result;
+        }
+        match self.compare(progress).await {
+            Ok(()) => result,
+            Err(failure) => StepResult::failed(&step.name, result.seconds, failure),
+        }
+    }
+
+    /// An error if the tag of an image names another one now than was recorded.
+    async fn compare(&self, progress: &mut Progress) -> Result<(), Failure> {
         for image in progress.images.clone() {
             let reference = &image.reference;
             match self.edges.oci.resolve(&reference.repository, &reference.which()).await {

@@ -77,7 +77,10 @@ impl Execution<'_> {
 
     async fn one(&self, step: &Step, progress: &mut Progress) {
         let result = match &step.job {
-            Job::Target(target) => self.alone(step, target, progress).await,
+            Job::Target(target) => {
+                let result = self.alone(step, target, progress).await;
+                self.last_result(step, result, progress).await
+            }
             Job::Promote(promotion) if promotion.by.is_some() => {
                 self.promote_by_make(step, promotion, progress).await
             }

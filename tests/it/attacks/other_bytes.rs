@@ -108,3 +108,19 @@ fn a_pull_request_that_pushes_to_production_deploys_nothing() {
     let run = gate.run(&["promote", "extended-test", "--version", &format!("0.0.0-{head}")]);
     assert_eq!(run.step("p2p-promote-to-extended-test"), "skipped");
 }
+
+#[test]
+fn a_tag_that_moves_while_production_is_deployed_fails_the_gate() {
+    let moves = "p2p-prod: move\n.PHONY: move\nmove:\n\t@mkdir -p .other && echo other > .other/file\n\
+        \t@'$(P2P_BIN)' image push .other '$(P2P_REGISTRY_PROD)/shop:$(P2P_VERSION)'\n";
+    let gate = Gate::new(&format!("{}{moves}", makefile()));
+    gate.run(&["fast-feedback"]).passed();
+    gate.run(&["extended-test"]).passed();
+    let deployed = gate.registry.digest("prod/shop", "0.0.1").unwrap();
+    let run = gate.run(&["prod"]);
+    let found = gate.registry.digest("prod/shop", "0.0.1").unwrap();
+    assert_eq!(run.ended(1).step("p2p-prod"), "failed");
+    let failure = run.report["steps"].as_array().unwrap().last().unwrap()["failure"].to_string();
+    assert!(failure.contains("no longer the image that was recorded"), "{failure}");
+    assert!(failure.contains(&deployed) && failure.contains(&found), "{failure}");
+}
