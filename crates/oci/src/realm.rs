@@ -37,7 +37,11 @@ pub(super) fn check(client: &Client, repository: &Repository, realm: &Url) -> Re
 
 /// Whether a URL leads to this machine or into a private network, as far as the URL says.
 fn is_inner(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
+    is_inner_host(url.host_str().unwrap_or_default())
+}
+
+/// Whether a host, without a port, is this machine or in a private network, as far as its name says.
+pub fn is_inner_host(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
     match host.parse() {
         Ok(address) => is_private(address),
@@ -130,7 +134,6 @@ mod tests {
             "auth.lan",
             "registry.default.svc",
             "registry.default.svc.cluster.local",
-            "\u{ff11}27.0.0.1",
         ] {
             assert!(is_inner(&url(&format!("https://{host}/"))), "{host}");
         }
@@ -151,6 +154,8 @@ mod tests {
         ] {
             assert!(!is_inner(&url(&format!("https://{host}/"))), "{host}");
         }
+        // A client that maps other digits to ASCII would reach this machine.
+        assert!(Url::parse("https://\u{ff11}27.0.0.1/").is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, EXPECT};
+use http::header::{CONTENT_TYPE, EXPECT, HOST};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -91,8 +91,25 @@ impl Service {
     }
 }
 
+/// Refuses a public host name: a web page whose name was pointed at this machine (DNS rebinding) sends one, and no
+/// client that was given the address of this registry does.
+fn check_host(parts: &Parts) -> Result<(), Refusal> {
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    if oci::is_inner_host(&name.to_ascii_lowercase()) {
+        return Ok(());
+    }
+    let message =
+        "this registry answers only to names of this machine and of private networks, such as `localhost`";
+    Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, "DENIED", message))
+}
+
 impl Shared {
     async fn answer(&self, parts: &Parts, body: &mut Body) -> Result<Answer, Refusal> {
+        check_host(parts)?;
         let route = Route::parse(&parts.method, parts.uri.path())?;
         let pushed = match (&parts.method, &route) {
             (&Method::PUT | &Method::HEAD, Route::Manifest(name, reference)) => {

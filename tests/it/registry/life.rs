@@ -117,3 +117,25 @@ async fn servers_share_a_directory() {
     assert_eq!(registries[2].ask("GET", &layer).await.is(200, "").body, content);
     assert_eq!(root.path().join("temporary").read_dir().unwrap().count(), 0);
 }
+
+#[tokio::test]
+async fn a_public_host_name_is_refused() {
+    let registry = Registry::start().await;
+    let status = async |host: String| {
+        let request = registry.request("GET", "/v2/").header("host", host);
+        request.send().await.unwrap().status().as_u16()
+    };
+    for host in [
+        "localhost",
+        "LOCALHOST:5000",
+        "127.0.0.1:5000",
+        "[::1]:5000",
+        "kind-registry:5000",
+        "host.docker.internal",
+    ] {
+        assert_eq!(status(host.to_owned()).await, 200, "{host}");
+    }
+    for host in ["rebind.example.com", "rebind.example.com:5000", "localhost.example.com", "8.8.8.8:5000"] {
+        assert_eq!(status(host.to_owned()).await, 421, "{host}");
+    }
+}
