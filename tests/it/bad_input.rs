@@ -232,10 +232,10 @@ fn the_repository_s_settings() {
 fn directories() {
     insta::assert_snapshot!(of_input("working-directory", &["absent", "Makefile"]), @r#"
     the input `working-directory` is "absent", and (workspace)/absent is no directory
-    help: check the repository out first (actions/checkout), and name a directory in it
+    help: check out the repository first (actions/checkout), and name a directory in it
 
     the input `working-directory` is "Makefile", and (workspace)/Makefile is no directory
-    help: check the repository out first (actions/checkout), and name a directory in it
+    help: check out the repository first (actions/checkout), and name a directory in it
     "#);
 }
 
@@ -373,13 +373,13 @@ fn versions_and_prefixes() {
         caused by: tag " " is not valid: it is empty, too long or has characters that a tag may not have
         help: a tag has letters, digits, '_', '.' and '-', at most 128, and starts with none of '.' and '-'
 
-        no git tag can begin with the prefix 'a b': it holds a space or a control character
+        no git tag can begin with the prefix 'a b' (input version-prefix): it holds a space or a control character
         help: a prefix is literal text in front of the number, such as 'v', 'api-v' or 'team/api/'
 
-        no git tag can begin with the prefix '/v': it begins with '/' or holds '//'
+        no git tag can begin with the prefix '/v' (input version-prefix): it begins with '/' or holds '//'
         help: a prefix is literal text in front of the number, such as 'v', 'api-v' or 'team/api/'
 
-        no git tag can begin with the prefix 'a..b': it holds '..'
+        no git tag can begin with the prefix 'a..b' (input version-prefix): it holds '..'
         help: a prefix is literal text in front of the number, such as 'v', 'api-v' or 'team/api/'
         "#
     );

@@ -6,7 +6,7 @@ use sys::error::{Exit, Help};
 #[non_exhaustive]
 pub enum VersionError {
     /// Tags that begin with this text cannot exist in git.
-    #[error("no git tag can begin with the prefix '{prefix}': {why}")]
+    #[error("no git tag can begin with the prefix '{prefix}' (input version-prefix): {why}")]
     Prefix {
         /// The prefix as it was given.
         prefix: String,

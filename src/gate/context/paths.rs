@@ -56,6 +56,12 @@ impl Paths {
     ) -> Result<Self, Failure> {
         let working_directory = &request.inputs.working_directory;
         let base = job.map_or(&world.directory, |job| &job.workspace);
+        if job.is_some() && !base.is_dir() {
+            return Err(Failure::usage(
+                format!("`GITHUB_WORKSPACE` is {}, which is no directory", base.display()),
+                "check out the repository first (actions/checkout)",
+            ));
+        }
         let wanted = base.join(working_directory);
         let directory = wanted.canonicalize().ok().filter(|path| path.is_dir()).ok_or_else(|| {
             Failure::usage(
@@ -65,7 +71,7 @@ impl Paths {
                 ),
                 match job {
                     Some(_) => {
-                        "check the repository out first (actions/checkout), and name a directory in it"
+                        "check out the repository first (actions/checkout), and name a directory in it"
                     }
                     None => "name a directory that holds a Makefile",
                 },
