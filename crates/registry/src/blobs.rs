@@ -11,9 +11,9 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
 use super::answer::{Answer, CONTENT_DIGEST, Refusal};
+use super::blocking::blocking;
 use super::names::RepositoryName;
 use super::range::{Wanted, wanted};
-use super::service::blocking;
 use super::store::Store;
 use oci::Digest;
 

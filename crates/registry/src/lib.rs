@@ -16,6 +16,7 @@
 
 mod answer;
 mod blobs;
+mod blocking;
 mod error;
 mod home;
 mod limit;

@@ -1,7 +1,6 @@
 //! Keeping the registry's directory below a size: the oldest versions go first.
 
 use std::collections::BTreeSet;
-use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -114,10 +113,4 @@ fn size(root: &Path) -> io::Result<u64> {
         }
     }
     Ok(size)
-}
-
-/// The bytes that become free when a file is removed: none while it has another name.
-pub(super) fn freed_by(path: &Path) -> u64 {
-    let alone = |data: &Metadata| data.nlink() == 1;
-    fs::metadata(path).ok().filter(alone).map(|data| data.len()).unwrap_or_default()
 }

@@ -1,6 +1,5 @@
 //! Answers requests: reads the path and hands the request to the part of the API that it names.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,6 +11,7 @@ use http_body_util::BodyExt as _;
 use sys::sync::Mutex;
 
 use super::answer::{Answer, Body, Refusal};
+use super::blocking::blocking;
 use super::query::Query;
 use super::route::Route;
 use super::store::Store;
@@ -173,13 +173,6 @@ impl Shared {
             _ => Err(Refusal::method()),
         }
     }
-}
-
-/// Runs what waits for the disk where it holds up no connection.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
 /// Reads what is left of a refused body, so that the client sees the answer and not a reset.

@@ -14,13 +14,13 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::Access;
 use tempfile::NamedTempFile;
 
-use super::limit::freed_by;
 use super::manifest::StoredManifest;
 use super::names::{Reference, RepositoryName, Tag, sha256};
 use oci::Digest;
@@ -330,4 +330,10 @@ fn names(directory: &Path) -> io::Result<Option<Vec<String>>> {
     }
     names.sort_unstable();
     Ok(Some(names))
+}
+
+/// The bytes that become free when a file is removed: none while it has another name.
+fn freed_by(path: &Path) -> u64 {
+    let alone = |data: &fs::Metadata| data.nlink() == 1;
+    fs::metadata(path).ok().filter(alone).map(|data| data.len()).unwrap_or_default()
 }

@@ -7,12 +7,12 @@ use http::header::{CONTENT_RANGE, LOCATION, RANGE};
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::answer::{Answer, Body, CONTENT_DIGEST, Refusal};
+use super::blocking::blocking;
 use super::names::RepositoryName;
 use super::query::Query;
 use super::random::random_id;
 use super::range;
 use super::route;
-use super::service::blocking;
 use super::store::Store;
 use super::upload::{Upload, unknown};
 use oci::Digest;

@@ -1,7 +1,9 @@
 //! Applies all changes to a text in one pass.
 
 use super::colours::Split;
-use super::masker::MASK;
+
+/// Replaces a secret.
+pub(crate) const MASK: &str = "***";
 
 /// The changes to a text without colours.
 #[derive(Debug, Default)]

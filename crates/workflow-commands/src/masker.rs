@@ -13,9 +13,6 @@ use super::forms;
 use super::search::Search;
 use crate::Secret;
 
-/// Replaces a secret.
-pub(crate) const MASK: &str = "***";
-
 /// Ends a text that was cut before it was masked. The masker also hides the beginning of a secret before this
 /// mark, so cut such a text with [`cut`].
 pub(crate) const CUT: char = '…';

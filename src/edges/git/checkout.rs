@@ -7,17 +7,6 @@ use super::{GitError, files};
 use crate::domain::version::Commit;
 use sys::process::Captured;
 
-/// The top directory of the working tree that holds `directory`: the nearest one with a `.git`,
-/// which is a repository or a file that leads to one (gitrepository-layout(5)). It is looked for
-/// without git, since all that a local run does has to wait for it.
-pub fn toplevel(directory: &Path) -> Option<&Path> {
-    let is_top = |directory: &&Path| {
-        let git = directory.join(".git");
-        git.is_file() || git.join("HEAD").symlink_metadata().is_ok()
-    };
-    directory.ancestors().find(is_top)
-}
-
 /// Facts about the checkout around a directory.
 impl Git {
     /// The commit that is checked out: by the repository's files, which tell at once, and by git where they

@@ -14,8 +14,7 @@ mod remote;
 mod trust;
 mod worktree;
 
-pub use checkout::toplevel;
 pub use error::GitError;
-pub use files::named as named_by_files;
+pub use files::{named as named_by_files, toplevel};
 pub use program::Git;
 pub use worktree::Worktree;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::GitError;
-use super::checkout::toplevel;
+use super::files::toplevel;
 use super::program::{Call, Git};
 use sys::private;
 use sys::process::Captured;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::makefile::Location;
+use super::location::Location;
 use super::variables::{Assigned, Variables};
 use sys::world::Env;
 

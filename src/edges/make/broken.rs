@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::MakeError;
-use super::makefile::Location;
+use super::location::Location;
 
 /// Takes make's own words out of its standard error, which the Makefile's commands share.
 pub(super) fn broken(stderr: &str) -> MakeError {

@@ -6,11 +6,8 @@
 //! sections are found by what surrounds them and a rule counts only where its remarks follow.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
-use super::makefile::Location;
+use super::location::{Location, place};
 use super::variables::Variables;
 
 /// The rules and variables of a Makefile.
@@ -170,14 +167,6 @@ fn recipe_place(line: &[u8]) -> Option<Location> {
     place(line.strip_suffix(b"):")?)
 }
 
-/// Reads `'Makefile', line 12`.
-pub(super) fn place(line: &[u8]) -> Option<Location> {
-    let comma = memchr::memmem::rfind(line, b", line ")?;
-    let number = std::str::from_utf8(&line[comma + b", line ".len()..]).ok()?.parse().ok()?;
-    let file = line.get(1..comma.checked_sub(1)?)?;
-    Some(Location { file: PathBuf::from(OsStr::from_bytes(file)), line: number })
-}
-
 /// The lines of a section, one after the other.
 struct Reader<'a> {
     lines: std::iter::Peekable<std::iter::Copied<std::slice::Iter<'a, &'a [u8]>>>,
@@ -227,7 +216,7 @@ mod tests {
     }
 
     fn place(file: &str, line: u64) -> Location {
-        Location { file: PathBuf::from(file), line }
+        Location { file: file.into(), line }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::edges::make::Location;
+use super::location::Location;
 use sys::error::{Exit, FileError, Help};
 use sys::process::ProcessError;
 

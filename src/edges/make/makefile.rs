@@ -7,25 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::assigned::Assignment;
 use super::database::{Database, Pattern, Recipe, Rule};
+use super::location::Location;
 use super::reach::{Shared, used};
 
 /// How deep rules are followed, so that rules which name each other end.
 const DEPTH: usize = 8;
-
-/// A line of a file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Location {
-    /// The file as make names it: relative to the directory make ran in, or absolute.
-    pub file: PathBuf,
-    /// The line, from 1.
-    pub line: u64,
-}
-
-impl std::fmt::Display for Location {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.file.display(), self.line)
-    }
-}
 
 /// A Makefile as make has read it, with its includes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What recipes share with all others on the machine, whatever directory they run in.
 
 use super::database::Recipe;
-use super::makefile::Location;
+use super::location::Location;
 use super::variables::Variables;
 
 /// Something outside the workspace that two targets cannot use at once.

@@ -6,8 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::database::place;
-use super::makefile::Location;
+use super::location::{Location, place};
 
 /// How many references one expansion follows, so that variables which name each other end.
 const REFERENCES: u32 = 2_000;

@@ -1,7 +1,6 @@
 //! Whether we may do something: one cheap question that shows a wrong set-up in seconds
 //! (<https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/self-subject-access-review-v1/>).
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -11,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::answer::Status;
 use super::client::Api;
 use super::error::ApiError;
+use super::permission::Permission;
 use super::question::Question;
 
 /// How long the roles of a parent may take to reach a subnamespace that is ready, and the pauses between
@@ -20,51 +20,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 const PATH: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-
-/// Something that one may be allowed to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Permission {
-    /// `create`.
-    pub verb: &'static str,
-    /// The API group; empty for the core's.
-    pub group: &'static str,
-    /// In the plural: `deployments`.
-    pub resource: &'static str,
-    /// Where.
-    pub namespace: String,
-}
-
-impl Permission {
-    /// What a gate needs that creates subnamespaces of `parent`.
-    pub fn create_subnamespaces(parent: &str) -> Self {
-        Self {
-            verb: "create",
-            group: "hnc.x-k8s.io",
-            resource: "subnamespaceanchors",
-            namespace: parent.to_owned(),
-        }
-    }
-
-    /// What a target needs that deploys something to `namespace`.
-    pub fn deploy(namespace: &str) -> Self {
-        Self { verb: "create", group: "apps", resource: "deployments", namespace: namespace.to_owned() }
-    }
-}
-
-/// `create deployments.apps in the namespace shop`.
-impl fmt::Display for Permission {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} in the namespace {}", self.verb, self.kind(), self.namespace)
-    }
-}
-
-impl Permission {
-    /// `deployments.apps`, as kubectl takes it.
-    pub(super) fn kind(&self) -> String {
-        let dot = if self.group.is_empty() { "" } else { "." };
-        format!("{}{dot}{}", self.resource, self.group)
-    }
-}
 
 #[derive(Deserialize)]
 struct Review {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::access::Permission;
+use super::permission::Permission;
 
 /// How far a request came that was not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,12 +11,13 @@ mod event;
 mod exec;
 mod help;
 mod object;
+mod permission;
 mod pod;
 mod question;
 mod subnamespace;
 mod workload;
 
-pub use access::Permission;
 pub use client::Api;
 pub use error::{ApiError, Reach};
+pub use permission::Permission;
 pub use subnamespace::{SubnamespaceProgress, SubnamespaceStage};

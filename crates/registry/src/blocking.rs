@@ -1,0 +1,12 @@
+//! Work that waits for the disk.
+
+use std::io;
+
+use super::answer::Refusal;
+
+/// Runs what waits for the disk where it holds up no connection.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
