@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::{Console, Listener};
 use crate::domain::image::Image;
-use crate::domain::scan::ScanKind;
 use crate::gate::outcome::{Event, Outcome, Verdict};
 use oci::Digest;
 use sys::error::Exit;
@@ -118,10 +117,7 @@ fn values(outcome: &Outcome, report: &str) -> Vec<(&'static str, String)> {
 
 /// What scans found, by `source` and `images`.
 fn scans(outcome: &Outcome) -> serde_json::Value {
-    let named = outcome.scans.iter().map(|scan| {
-        let name = if scan.kind == ScanKind::Source { "source" } else { "images" };
-        (name.to_owned(), json!(scan))
-    });
+    let named = outcome.scans.iter().map(|scan| (scan.kind.word().to_owned(), json!(scan)));
     serde_json::Value::Object(named.collect())
 }
 

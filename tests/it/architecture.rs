@@ -28,7 +28,7 @@ const ROOMS: [(&str, &str); 27] = [
         "domain/environment domain/image domain/scan domain/version edges/google edges/make inputs oci",
     ),
     ("gate/outcome", "domain/cause domain/image domain/scan gate/plan"),
-    ("gate/record", "domain/environment domain/version edges/google inputs oci"),
+    ("gate/record", "domain/environment domain/scan domain/version edges/google inputs oci"),
     ("gate/scan", "domain/image domain/scan edges/git edges/scanners edges/workspace gate/plan oci"),
     ("gate/release", "domain/version edges/github edges/workspace gate/allocation"),
     ("gate/allocation", "domain/version edges/git edges/github inputs"),

@@ -4,4 +4,5 @@ mod faults;
 mod fetched;
 mod gate;
 mod images;
+mod records;
 mod source;

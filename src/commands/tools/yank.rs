@@ -56,6 +56,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
         image: image.clone(),
         by: By { actor, ..by },
         targets: Vec::new(),
+        scans: Vec::new(),
         handed_over: false,
         signer: None,
     };

@@ -81,6 +81,8 @@ keys! {
     ScanJavaDb = "scan-java-db";
     /// The age from which on the vulnerability database is too old.
     ScanDbMaxAge = "scan-db-max-age";
+    /// Whether an image that nobody scanned may go on.
+    RecordScans = "record-scans";
     /// Where scanners are fetched from.
     ScannerBaseUrl = "scanner-base-url";
     /// An installed Trivy.

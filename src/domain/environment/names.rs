@@ -131,6 +131,9 @@ fn rule(key: Key, value: &Value) -> Option<&'static str> {
         Key::ScanHistory if !matches!(value.text.as_str(), "changes" | "full") => {
             "is neither `changes` nor `full`"
         }
+        Key::RecordScans if !matches!(value.text.as_str(), "off" | "required") => {
+            "is neither `off` nor `required`"
+        }
         Key::ScannerBaseUrl if !is_open_address(&value.text) => {
             "is no address that begins with `https://` and holds no user, password or query"
         }

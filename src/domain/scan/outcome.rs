@@ -18,6 +18,16 @@ pub enum ScanKind {
     Images,
 }
 
+impl ScanKind {
+    /// Its word in outputs and records.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Images => "images",
+        }
+    }
+}
+
 /// The database of vulnerabilities.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Database {
@@ -81,6 +91,8 @@ pub struct Scan {
     pub range: String,
     /// From which severity on findings block.
     pub threshold: BlockingSeverity,
+    /// The scanners that ran, each with its version.
+    pub scanners: Vec<String>,
     /// The database, where Trivy ran.
     pub database: Option<Database>,
     /// The findings.
@@ -113,6 +125,19 @@ impl Scan {
             ScanKind::Source => "source-security-report.md",
             ScanKind::Images => "image-security-report.md",
         }
+    }
+
+    /// Whether it is about the source, or about this image.
+    pub fn is_about(&self, image: &str) -> bool {
+        self.groups.iter().any(|group| group.image.is_empty() || group.image == image)
+    }
+
+    /// The part that is about the source, or about this image.
+    #[must_use]
+    pub fn only(&self, image: &str) -> Self {
+        let mut part = self.clone();
+        part.groups.retain(|group| group.image.is_empty() || group.image == image);
+        part
     }
 
     /// The greatest risk that was found.
@@ -198,6 +223,7 @@ impl Serialize for Scan {
             "ignored": totals.ignored,
             "blocking-severity": self.threshold,
             "range": self.range,
+            "scanners": self.scanners,
             "database": self.database,
             "failures": self.failures,
             "directory": self.directory,

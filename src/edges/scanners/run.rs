@@ -53,7 +53,7 @@ pub struct Scanners {
     /// Private; holds the programs and whatever they write. It has to outlive this.
     scratch: PathBuf,
     limit: Duration,
-    trivy: OnceCell<Result<(PathBuf, Database), String>>,
+    trivy: OnceCell<Result<(PathBuf, String, Database), String>>,
     programs: [OnceCell<PathBuf>; 2],
 }
 
@@ -105,12 +105,26 @@ impl Scanners {
         let program = self.program(Scanner::Trivy).await?;
         let prepared = self.trivy.get_or_init(async || {
             let database = self.database(program, now).await;
-            database.map(|database| (program.clone(), database)).map_err(|error| error.to_string())
+            database
+                .map(|(version, database)| (program.clone(), version, database))
+                .map_err(|error| error.to_string())
         });
         match prepared.await {
-            Ok((program, database)) => self.fresh(database).map(|database| (program.as_path(), database)),
+            Ok((program, _, database)) => self.fresh(database).map(|database| (program.as_path(), database)),
             Err(reason) => Err(ScannerError::Database { reason: reason.clone() }),
         }
+    }
+
+    /// The scanners that ran, each with its version.
+    pub async fn versions(&self) -> Vec<String> {
+        let trivy = self.trivy.get().and_then(|found| found.as_ref().ok());
+        let mut versions: Vec<_> = trivy.iter().map(|(_, version, _)| format!("trivy {version}")).collect();
+        if let Some(program) = self.programs[Scanner::Trufflehog as usize].get() {
+            let spec = self.spec(program, vec!["--version".to_owned()], None);
+            let ended = capture_any(&spec, self.limit).await.ok();
+            versions.push(trufflehog::version(ended.as_ref().map(|ended| (&*ended.stdout, &*ended.stderr))));
+        }
+        versions
     }
 
     fn fresh<'a>(&self, database: &'a Database) -> Result<&'a Database, ScannerError> {
@@ -123,7 +137,7 @@ impl Scanners {
     }
 
     /// Brings the database up to date. Other jobs of the machine that share the cache wait meanwhile.
-    async fn database(&self, program: &Path, now: Timestamp) -> Result<Database, ScannerError> {
+    async fn database(&self, program: &Path, now: Timestamp) -> Result<(String, Database), ScannerError> {
         let cache = self.cache();
         std::fs::create_dir_all(&cache).map_err(FileError::at("create a directory in", &cache))?;
         let lock = cache.join(".p2p-lock");

@@ -11,8 +11,8 @@ use crate::domain::scan::{Database, License, ScanFindings, Severity, Vulnerabili
 /// The version of the format.
 const SCHEMA: u64 = 2;
 
-/// The database that Trivy has, by what `trivy version --format json` says.
-pub(super) fn database(text: &[u8], now: Timestamp) -> Result<Database, ScannerError> {
+/// Trivy's version and its database, by what `trivy version --format json` says.
+pub(super) fn database(text: &[u8], now: Timestamp) -> Result<(String, Database), ScannerError> {
     let none = |reason: String| ScannerError::Database { reason };
     let version: Value = serde_json::from_slice(text)
         .map_err(|error| none(format!("trivy version says nothing of it: {error}")))?;
@@ -20,7 +20,8 @@ pub(super) fn database(text: &[u8], now: Timestamp) -> Result<Database, ScannerE
     let updated = updated.ok_or_else(|| none("trivy has none after it was told to fetch it".to_owned()))?;
     let updated: Timestamp =
         updated.parse().map_err(|_| none("trivy names no time at which it was made".to_owned()))?;
-    Ok(Database { updated: updated.to_string(), hours: now.duration_since(updated).as_hours() })
+    let number = version["Version"].as_str().unwrap_or("(unknown version)").to_owned();
+    Ok((number, Database { updated: updated.to_string(), hours: now.duration_since(updated).as_hours() }))
 }
 
 /// Reads a report. `image`: the names of parts stand in parentheses after the image's name.

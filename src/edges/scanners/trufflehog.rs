@@ -93,6 +93,17 @@ pub(super) fn raw(output: &[u8]) -> Vec<String> {
     lines.flat_map(|line| forms(&line).map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
+/// `trufflehog 3.95.9`, as `trufflehog --version` says on one of its streams.
+pub(super) fn version(streams: Option<(&[u8], &str)>) -> String {
+    let (stdout, stderr) = streams.unwrap_or_default();
+    let stdout = String::from_utf8_lossy(stdout);
+    let words = |text: &str| {
+        text.split_once("trufflehog ").map(|(_, rest)| rest.split_whitespace().next().map(str::to_owned))
+    };
+    let number = words(&stdout).or_else(|| words(stderr)).flatten();
+    format!("trufflehog {}", number.as_deref().unwrap_or("(unknown version)"))
+}
+
 /// The messages at the end of standard error: the log is JSON, and other fields than `msg` and `error` may quote the
 /// source.
 pub(super) fn last_words(stderr: &str) -> String {

@@ -234,7 +234,8 @@ impl Execution<'_> {
                     images::unchanged(progress)?;
                     for image in progress.images.clone() {
                         let (tested, at) = (Tested::from(&image), &image.reference.repository);
-                        let wanted = Wanted { passed: earlier, spared: None, records: *records };
+                        let scans = record::scans_required(&progress.plan);
+                        let wanted = Wanted { passed: earlier, spared: None, records: *records, scans };
                         Box::pin(self.let_through(&tested, at, wanted, progress)).await?;
                     }
                 }

@@ -178,7 +178,8 @@ impl Execution<'_> {
             // The same bytes may have been withdrawn there.
             let records = match there {
                 There::Free | There::Same if !off && source != destination => {
-                    let wanted = Wanted { passed: &[], spared: None, records: promotion.record };
+                    let wanted =
+                        Wanted { passed: &[], spared: None, records: promotion.record, scans: false };
                     self.let_through(&image, &destination, wanted, progress).await?
                 }
                 _ => Vec::new(),

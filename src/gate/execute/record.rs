@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use super::{Execution, Progress};
-use crate::domain::environment::Stage;
+use crate::domain::environment::{Key, Stage};
 use crate::domain::image::Tested;
 use crate::gate::outcome::{Status, StepResult};
-use crate::gate::plan::{Action, Job, Names, Plan, Promotion};
-use crate::gate::record::{self, By, Finding, Judgement, Kept, Left, Ran, Record, Rule, UNSIGNED};
+use crate::gate::plan::{Action, Job, Names, Place, Plan, Promotion};
+use crate::gate::record::{
+    self, By, Finding, Judgement, Kept, Left, Ran, Record, RecordedScan, Rule, UNSIGNED,
+};
 use crate::inputs::{Command, Records};
 use oci::{Digest, Reference, Repository};
 use sys::error::{Exit, Failure};
+
+/// What stands in place of the gate in the record of a scan that a job of its own did.
+const SCAN: &str = "scan";
 
 /// What the records of an image must say.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +26,8 @@ pub(super) struct Wanted<'a> {
     pub(super) spared: Option<Stage>,
     /// Whether a missing record is an error.
     pub(super) records: Records,
+    /// Whether one must say that the image was scanned.
+    pub(super) scans: bool,
 }
 
 impl Execution<'_> {
@@ -44,14 +51,16 @@ impl Execution<'_> {
         wanted: Wanted<'_>,
         progress: &mut Progress,
     ) -> Result<Vec<Kept>, Failure> {
-        let Wanted { passed, spared, records } = wanted;
-        if records == Records::Off {
-            return Ok(Vec::new());
-        }
+        let Wanted { passed, spared, records, scans } = wanted;
         let reference = at.tag(&progress.plan.version.version)?.to_string();
+        match records {
+            Records::Off if scans => return Err(unscanned(&reference, "`promotion-record` is `off`")),
+            Records::Off => return Ok(Vec::new()),
+            _ => {}
+        }
         let kept = match self.edges.ledger.read(at, &image.digest).await {
             Ok(kept) => kept,
-            Err(error) if records.must_be_there() && !passed.is_empty() => {
+            Err(error) if scans || records.must_be_there() && !passed.is_empty() => {
                 return Err(
                     Failure::from(error).context(format!("the records of {reference} cannot be read"))
                 );
@@ -76,6 +85,11 @@ impl Execution<'_> {
         }
         if records.must_be_there() && !missing.is_empty() {
             return Err(unrecorded(&reference, &missing, records));
+        }
+        let scanned_here =
+            || RecordedScan::of(&progress.scans, &image.name).iter().any(RecordedScan::is_of_image);
+        if scans && !scanned_here() && !rule.scanned(&found) {
+            return Err(unscanned(&reference, "no record that counts names a scan of the image"));
         }
         for (stage, why) in missing {
             self.warn_once(&format!("no record says that {reference} passed {stage}: {why}"), progress);
@@ -105,14 +119,14 @@ impl Execution<'_> {
         let destination = promotion.destination.image(&image.name).repository()?;
         let own = (!by_hand(&progress.plan)).then(|| {
             let at = promotion.source.image(&image.name).repository()?.tag(&progress.plan.version.version)?;
-            Ok::<_, Failure>(self.record_of(ended_by(promotion), at, Ok(()), progress))
+            Ok::<_, Failure>(self.record_of(ended_by(promotion).word(), at, Ok(()), progress))
         });
         let own = own.transpose()?;
         let ledger = &self.edges.ledger;
         // Records of later gates at the source are of whoever may push there, and of no gate.
         let reached = |stage: &str| Stage::named(stage).is_some_and(|stage| stage <= ended_by(promotion));
         let earlier = |kept: &&Kept| match &kept.record {
-            Ok(Some(record)) => record.stage.as_deref().is_some_and(reached),
+            Ok(Some(record)) => record.stage.as_deref().is_some_and(|stage| stage == SCAN || reached(stage)),
             Ok(None) => true,
             Err(_) => false,
         };
@@ -226,7 +240,7 @@ impl Execution<'_> {
                 format!("the gate tested {tested} and did not promote this image")
             }
         };
-        let record = self.record_of(ended_by(promotion), tag.clone(), Err(why.clone()), progress);
+        let record = self.record_of(ended_by(promotion).word(), tag.clone(), Err(why.clone()), progress);
         self.leave(&destination, &digest, &record).await?;
         let remove = super::removal::command(&destination, &digest);
         self.warn(
@@ -250,16 +264,18 @@ impl Execution<'_> {
 
     fn record_of(
         &self,
-        stage: Stage,
+        stage: &str,
         image: Reference,
         result: Result<(), String>,
         progress: &Progress,
     ) -> Record {
         let plan = &progress.plan;
         let environment = plan.environment.environment.as_ref().map(|name| name.text.clone());
+        let name = progress.images().into_iter().find(|known| known.reference.as_ref() == Some(&image));
+        let name = name.map(|known| known.name).unwrap_or_default();
         Record {
             trust: UNSIGNED.to_owned(),
-            stage: Some(stage.word().to_owned()),
+            stage: Some(stage.to_owned()),
             result: if result.is_ok() { Judgement::Passed } else { Judgement::Failed },
             reason: result.err(),
             judged: progress.now().to_string(),
@@ -267,6 +283,7 @@ impl Execution<'_> {
             image,
             by: By { commit: plan.commit().map(str::to_owned), environment, ..self.run_context.by.clone() },
             targets: progress.steps.iter().filter_map(ran).collect(),
+            scans: RecordedScan::of(&progress.scans, &name),
             signer: None,
             handed_over: plan.command == Command::Promote && plan.images.handed_over,
         }
@@ -280,7 +297,12 @@ pub(super) fn wanted(promotion: &Promotion, plan: &Plan) -> Wanted<'static> {
         (_, true) => (promotion.stage.earlier(), None),
         (handed_over, false) => (ended_by(promotion).earlier(), handed_over.then(|| ended_by(promotion))),
     };
-    Wanted { passed, spared, records: promotion.record }
+    Wanted { passed, spared, records: promotion.record, scans: scans_required(plan) }
+}
+
+/// Whether an image that nobody scanned must not go on.
+pub(super) fn scans_required(plan: &Plan) -> bool {
+    plan.environment.text(Key::RecordScans) == Some("required")
 }
 
 /// The gate that a promotion ends.
@@ -295,14 +317,19 @@ fn by_hand(plan: &Plan) -> bool {
 
 /// The gate that this run is, and what becomes of its records; of single targets those of a later gate are
 /// one. None where the images were not found, or may not go on.
-fn judged(progress: &Progress) -> Option<(Stage, Records)> {
+fn judged(progress: &Progress) -> Option<(&'static str, Records)> {
     let plan = &progress.plan;
     let step = plan.steps.iter().find(|step| matches!(step.job, Job::Images { .. }))?;
     let Job::Images { stage, earlier, records, .. } = &step.job else { return None };
     let is_gate = matches!(plan.command, Command::FastFeedback | Command::ExtendedTest | Command::Prod)
         || !earlier.is_empty();
     let found = progress.steps.iter().any(|done| done.name == step.name && done.status.passes());
-    (is_gate && found).then_some((*stage, *records))
+    // A scan of the version that a gate is about: the job that promotes reads that it passed.
+    let scans = plan.command == Command::Scan && plan.place == Place::Github;
+    if scans && progress.tested() && !progress.scans.is_empty() {
+        return Some((SCAN, *records));
+    }
+    (is_gate && found).then_some((stage.word(), *records))
 }
 
 impl Progress {
@@ -393,6 +420,19 @@ fn unrecorded(reference: &str, missing: &[(&str, String)], records: Records) -> 
                 }
             }
             .to_owned(),
+        ),
+        exit: Exit::Failed,
+    }
+}
+
+fn unscanned(reference: &str, why: &str) -> Failure {
+    Failure {
+        what: format!("nothing says that {reference} was scanned: {why}"),
+        causes: Vec::new(),
+        help: Some(
+            "let the gate before scan it (`scan: on`, or the reusable workflows), which leaves a record; the key \
+             `record-scans` is `required`"
+                .to_owned(),
         ),
         exit: Exit::Failed,
     }

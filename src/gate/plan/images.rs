@@ -5,7 +5,7 @@ use super::{Action, Images, Job, Names, Step, missing_app_name};
 use crate::domain::environment::{Key, Stage, Values};
 use crate::domain::image::{ImagePath, Tested};
 use crate::edges::make::{Makefile, State};
-use crate::inputs::{Command, Inputs};
+use crate::inputs::{Command, Inputs, Records};
 use sys::error::Failure;
 
 /// The target that prints the names of images.
@@ -52,7 +52,9 @@ impl Planner<'_> {
         };
         self.warn_if_names_are_missing();
         let repository = ImagePath::new(registry, &known.paths.of(stage).text);
-        let records = known.inputs.promotion_record;
+        // The latest version is scanned again and again, and passes no gate by it.
+        let again = known.command == Command::Scan && known.later.is_some();
+        let records = if again { Records::Off } else { known.inputs.promotion_record };
         self.own("images", Job::Images { repository, stage, earlier: earlier.to_vec(), records });
         Ok(())
     }

@@ -54,6 +54,9 @@ impl fmt::Display for Chain {
                 let (seconds, rest) = (ran.milliseconds / 1000, ran.milliseconds % 1000);
                 writeln!(f, "  target      {} {} in {seconds}.{rest:03} s", ran.name, ran.result)?;
             }
+            for scan in &record.scans {
+                writeln!(f, "  scan        {scan}")?;
+            }
         }
         let unsigned = self.0.iter().filter(|record| record.signer.is_none()).count();
         match (self.0.len(), unsigned) {

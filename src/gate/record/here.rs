@@ -1,6 +1,7 @@
 //! What the job's environment says about who judges and whose records count.
 
-use super::rule::{Refs, Rule};
+use super::refs::Refs;
+use super::rule::Rule;
 use super::value::By;
 use sys::world::Env;
 use workflow_commands::run_url;

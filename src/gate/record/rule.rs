@@ -1,10 +1,9 @@
 //! Pure: which records count, and what they say about an image. Gates and `p2p verify` use this one rule.
 
 use attestation::AllowedSigner;
-use globset::{Glob, GlobBuilder};
 
-use super::value::{Judgement, Record};
-use crate::domain::version::Prefix;
+use super::refs::Refs;
+use super::value::{Judgement, Record, RecordedScan};
 
 /// Whose records count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,19 +23,6 @@ pub struct Rule {
     pub refs: Refs,
     /// Who must have signed. None counts records that are not signed.
     pub signed: Option<AllowedSigner>,
-}
-
-/// The refs and events whose records count: those that tag and promote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refs {
-    /// The main branch, a full ref.
-    pub main_branch: String,
-    /// Globs of the other branches whose commits were reviewed.
-    pub release_branches: Vec<String>,
-    /// The prefix of version tags; none where only branches count.
-    pub prefix: Option<Prefix>,
-    /// The events.
-    pub events: &'static [&'static str],
 }
 
 /// What the records of an image say about one gate.
@@ -95,6 +81,17 @@ impl Rule {
                 closest.map_or_else(|| "it has no record of any gate".to_owned(), |(_, closest)| closest),
             ),
         }
+    }
+
+    /// Whether a record says that this image was scanned and that the scan let it pass.
+    pub fn scanned(&self, records: &[Result<Record, String>]) -> bool {
+        records.iter().flatten().any(|record| {
+            let own = [self.of_commit(record), self.of_image(record), self.signature(record)];
+            record.result == Judgement::Passed
+                && record.scans.iter().any(RecordedScan::is_of_image)
+                && record.stage.as_ref().is_some_and(|stage| self.counts(record, stage).is_ok())
+                && own.iter().all(Result::is_ok)
+        })
     }
 
     /// Whether a record is one of this gate's that counts; otherwise how far it got and what is wrong.
@@ -179,35 +176,6 @@ impl Rule {
     }
 }
 
-impl Refs {
-    /// Whether the record of a run of this event on this ref counts.
-    pub fn promote(&self, event: &str, git_ref: &str) -> bool {
-        self.events.contains(&event) && self.trusted(git_ref)
-    }
-
-    /// Whether a record of this ref counts.
-    fn trusted(&self, git_ref: &str) -> bool {
-        let version = |tag| self.prefix.as_ref().is_some_and(|prefix| prefix.version(tag).is_some());
-        let release = |branch: &str| self.release_branches.iter().any(|glob| matches(glob, branch));
-        git_ref == self.main_branch
-            || git_ref.strip_prefix("refs/tags/").is_some_and(version)
-            || git_ref.strip_prefix("refs/heads/").is_some_and(release)
-    }
-}
-
-/// A glob of `release-branches`. `*` stays between two slashes, as in the rulesets of GitHub that protect such branches.
-///
-/// # Errors
-/// Where the text is no glob.
-pub fn branch_glob(text: &str) -> Result<Glob, globset::Error> {
-    GlobBuilder::new(text.strip_prefix("refs/heads/").unwrap_or(text)).literal_separator(true).build()
-}
-
-/// Whether a glob of `release-branches` names this branch.
-fn matches(glob: &str, branch: &str) -> bool {
-    branch_glob(glob).is_ok_and(|glob| glob.compile_matcher().is_match(branch))
-}
-
 /// Why somebody withdrew an image, if somebody did.
 pub fn yanked(records: &[Result<Record, String>]) -> Option<String> {
     let yanks = records.iter().flatten().filter(|record| record.result == Judgement::Yanked);
@@ -257,12 +225,14 @@ pub(super) mod tests {
 
     use super::super::value::{By, Ran, UNSIGNED};
     use super::*;
+    use crate::domain::version::Prefix;
 
     const EVENTS: &[&str] = &["push", "schedule"];
     const COMMIT: &str = "c0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ff";
 
     /// A record that counts.
     pub(in crate::gate::record) fn record(stage: &str, judged: &str) -> Record {
+        let ran = Ran { name: "p2p-build".into(), result: "passed".into(), milliseconds: 1500 };
         Record {
             trust: UNSIGNED.to_owned(),
             stage: Some(stage.to_owned()),
@@ -280,11 +250,8 @@ pub(super) mod tests {
                 run: Some("https://github.com/acme/shop/actions/runs/7".to_owned()),
                 ..By::default()
             },
-            targets: vec![Ran {
-                name: "p2p-build".to_owned(),
-                result: "passed".to_owned(),
-                milliseconds: 1500,
-            }],
+            targets: vec![ran],
+            scans: Vec::new(),
             handed_over: false,
             signer: None,
         }

@@ -1,7 +1,9 @@
 //! Pure: what a record says.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::domain::scan::{Scan, ScanKind, Severity};
 use attestation::Workload;
 use oci::Reference;
 use serde::{Deserialize, Serialize};
@@ -45,6 +47,9 @@ pub struct Record {
     /// The make targets of the gate, in order. Empty where other jobs ran them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<Ran>,
+    /// The scans that the gate waited for and that let the image pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scans: Vec<RecordedScan>,
     /// Whether other jobs ran the gate and handed the digests over to the run that promoted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub handed_over: bool,
@@ -110,6 +115,65 @@ pub struct Ran {
     pub milliseconds: u64,
 }
 
+/// A scan that let the image pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordedScan {
+    /// `source` or `images`.
+    pub kind: String,
+    /// Each scanner with its version.
+    pub scanners: Vec<String>,
+    /// When the database of vulnerabilities was made, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// The lowest severity that would have stopped the image.
+    pub blocking_severity: String,
+    /// The number of vulnerabilities of each severity.
+    pub vulnerabilities: BTreeMap<String, usize>,
+    /// The number of secrets.
+    pub secrets: usize,
+    /// The number of findings that ignore files cover.
+    pub ignored: usize,
+}
+
+impl RecordedScan {
+    /// The scans of a run, as far as they are about the source or the image `name`.
+    pub fn of(scans: &[Scan], name: &str) -> Vec<Self> {
+        let about = |scan: &&Scan| scan.failures.is_empty() && scan.is_about(name);
+        let scans = scans.iter().filter(about).map(|scan| {
+            let scan = scan.only(name);
+            let totals = scan.totals();
+            let counts = Severity::ALL.iter().zip(scan.by_severity()).filter(|(_, count)| *count > 0);
+            Self {
+                kind: scan.kind.word().to_owned(),
+                scanners: scan.scanners.clone(),
+                database: scan.database.as_ref().map(|database| database.updated.clone()),
+                blocking_severity: scan.threshold.word().to_owned(),
+                vulnerabilities: counts.map(|(of, count)| (of.word().to_owned(), count)).collect(),
+                secrets: totals.secret_total,
+                ignored: totals.ignored,
+            }
+        });
+        scans.collect()
+    }
+}
+
+impl RecordedScan {
+    /// Whether it is about the image itself, and not about the source.
+    pub fn is_of_image(&self) -> bool {
+        self.kind == ScanKind::Images.word()
+    }
+}
+
+impl fmt::Display for RecordedScan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found: Vec<_> =
+            self.vulnerabilities.iter().map(|(of, count)| format!("{count} {of}, ")).collect();
+        write!(f, "{} by {}: ", self.kind, self.scanners.join(" and "))?;
+        write!(f, "{}{} secrets, {} ignored", found.concat(), self.secrets, self.ignored)
+    }
+}
+
 impl Record {
     /// When the gate judged; none where the record's text is no time.
     pub fn time(&self) -> Option<jiff::Timestamp> {
@@ -121,7 +185,8 @@ impl Record {
     pub(super) fn repeats(&self, other: &Self) -> bool {
         let same = |one: &Self| {
             let by = By { run: None, attempt: None, actor: None, workflow: None, ..one.by.clone() };
-            (one.stage.clone(), one.result, one.reason.clone(), one.version.clone(), one.handed_over, by)
+            let how = (one.handed_over, one.scans.is_empty());
+            (one.stage.clone(), one.result, one.reason.clone(), one.version.clone(), how, by)
         };
         same(self) == same(other)
     }

@@ -60,6 +60,7 @@ pub struct Scanned {
     /// Whether everything was searched for secrets.
     complete: bool,
     database: Option<Database>,
+    scanners: Vec<String>,
     failures: Vec<Failure>,
 }
 
@@ -88,6 +89,7 @@ impl ScanRun {
             range: String::new(),
             complete: false,
             database: None,
+            scanners: Vec::new(),
             failures: Vec::new(),
         };
         // Nothing that is found could be judged.
@@ -112,6 +114,7 @@ impl ScanRun {
                 }
             }
         }
+        scanned.scanners = scanned.run.scanners.versions().await;
         scanned
     }
 }
@@ -141,6 +144,7 @@ impl Scanned {
         let scan = Scan {
             kind,
             threshold: options.blocking_severity,
+            scanners: self.scanners,
             database: self.database,
             groups: judged.collect(),
             images: self.images,

@@ -27,6 +27,7 @@ pub(crate) fn record(stage: &str, judged: &str) -> Record {
             ..By::default()
         },
         targets: Vec::new(),
+        scans: Vec::new(),
         handed_over: false,
         signer: None,
     }

@@ -60,6 +60,7 @@ esac
 const TRUFFLEHOG: &str = r#"
 command=$1; shift
 case $command in
+  --version) echo 'trufflehog 3.95.9' >&2; exit ;;
   git) case $1 in file:///*) ;; *) refuse "not a local repository: $1" ;; esac; shift; output=$here/git.ndjson ;;
   docker) [ "$1" = --image ] || refuse 'no image'; case $2 in *@sha256:*) ;; *) refuse "not a digest: $2" ;; esac
     shift 2; output=$here/docker.ndjson ;;
@@ -143,9 +144,10 @@ impl Scanners {
         self.write(&format!("{program}.before"), code)
     }
 
-    /// The command lines of a program, one a line.
+    /// The command lines of a program, one a line, without questions for its version.
     pub(crate) fn calls(&self, program: &str) -> Vec<String> {
-        self.noted(program, "calls").lines().map(str::to_owned).collect()
+        let calls = self.noted(program, "calls");
+        calls.lines().filter(|call| *call != "--version").map(str::to_owned).collect()
     }
 
     /// The last environment of a program.
