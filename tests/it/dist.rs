@@ -237,6 +237,14 @@ fn a_tool_cache_that_cannot_be_written_is_not_needed() {
 }
 
 #[test]
+fn a_directory_in_the_binary_s_place_is_passed_over() {
+    let (scene, server) = (Scene::with_release_of(BINARY), Server::start([body()]));
+    std::fs::create_dir_all(scene.cached()).unwrap();
+    let message = started(&mut scene.step_from(&server));
+    assert!(message.contains("/runner temp/p2p-bootstrap/1.2.3/p2p"), "{message}");
+}
+
+#[test]
 fn a_filled_tool_cache_that_cannot_be_written_is_used() {
     let (scene, server) = (Scene::with_release_of(BINARY), Server::start([body()]));
     started(&mut scene.step_from(&server));
