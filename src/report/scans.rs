@@ -82,14 +82,21 @@ fn of_group(text: &mut String, group: &ScanGroup) {
         );
     }
     let headers = "| Severity | Package | Installed | Fixed | ID | Source |\n|---|---|---|---|---|---|\n";
-    table(text, headers, &active.vulnerabilities, vulnerability);
+    let (new, old): (Vec<_>, Vec<_>) =
+        active.vulnerabilities.iter().partition(|found| found.new == Some(true));
+    if active.vulnerabilities.iter().any(|found| found.new.is_some()) {
+        let _infallible = write!(text, "**New in this pull request:** {}\n\n", new.len());
+        table(text, headers, &new, vulnerability);
+        let _infallible = write!(text, "**On the base already:** {}\n\n", old.len());
+    }
+    table(text, headers, &old, vulnerability);
     let headers = "| Severity | Package | License | Classification | Source |\n|---|---|---|---|---|\n";
-    table(text, headers, &active.licenses, license);
+    table(text, headers, &active.licenses.iter().collect::<Vec<_>>(), license);
     let headers = "| Detector | Status | ID | File | Line | Commit |\n|---|---|---|---|---|---|\n";
-    table(text, headers, &active.secrets, secret);
+    table(text, headers, &active.secrets.iter().collect::<Vec<_>>(), secret);
 }
 
-fn table<T>(text: &mut String, headers: &str, findings: &[T], row: fn(&T) -> String) {
+fn table<T>(text: &mut String, headers: &str, findings: &[&T], row: fn(&T) -> String) {
     if findings.is_empty() {
         return;
     }

@@ -39,7 +39,7 @@ const ROOMS: [(&str, &str); 27] = [
     ),
     (
         "gate/execute",
-        "domain/cause domain/environment domain/image domain/scan domain/version edges/git edges/google edges/kube edges/make \
+        "domain/cause domain/environment domain/image domain/scan domain/version edges/git edges/github edges/google edges/kube edges/make \
          edges/scanners edges/workspace gate/context gate/outcome gate/plan gate/record gate/release gate/scan gate/allocation inputs oci registry report",
     ),
     // The ends.

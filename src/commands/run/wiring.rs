@@ -17,7 +17,7 @@ use crate::edges::kube::Kubeconfig;
 use crate::edges::workspace::RestoredFile;
 use crate::gate::allocation::Listing;
 use crate::gate::context::{self, Asking, Context, GithubJob, Host};
-use crate::gate::execute::{Account, Accounts, Allocation, Edges, GivenLogins, RunContext};
+use crate::gate::execute::{Account, Accounts, Allocation, Edges, GivenLogins, PullRequest, RunContext};
 use crate::gate::plan::{Job, Place, Plan, Step};
 use crate::gate::record::{By, Ledger, Rule, Signing, SigningSettings};
 use crate::inputs::{ID_TOKEN, IdToken, Inputs, Records, SPECS, Size};
@@ -68,6 +68,7 @@ impl Wiring<'_> {
             remote: self.remote(&context, &plan)?,
             accounts,
             pushes,
+            pull_request: self.pull_request(&context)?,
             watcher: self.host.git.watcher().clone(),
         };
         let run_context = self.run_context(context, &plan, (logins, rule))?;
@@ -131,6 +132,19 @@ impl Wiring<'_> {
             listing: Listing { tags: context.tags.clone(), at: context.tags_at },
             bump: inputs.bump,
         }))
+    }
+
+    /// The pull request of the event.
+    fn pull_request(&self, context: &Context) -> Result<Option<PullRequest>, Failure> {
+        let (inputs, job) = (&context.request.inputs, self.host.job.as_ref());
+        let Some((job, number)) = job.and_then(|job| Some((job, job.pull_request()?))) else {
+            return Ok(None);
+        };
+        if inputs.github_token.is_none() {
+            return Ok(None);
+        }
+        let github = context::remote(job, inputs, &context.prefix, &self.host.git)?.github;
+        Ok(Some(PullRequest { number, github }))
     }
 
     /// The accounts that the plan names.

@@ -1,6 +1,7 @@
 //! What scanners find, as all of them say it.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -33,6 +34,9 @@ pub struct Vulnerability {
     pub line: Option<u32>,
     /// Whether it blocks.
     pub blocking: bool,
+    /// Whether the pull request brings it; none where nothing was compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new: Option<bool>,
 }
 
 /// A restricted or forbidden licence.
@@ -111,6 +115,15 @@ impl ScanFindings {
         self.vulnerabilities.extend(other.vulnerabilities);
         self.licenses.extend(other.licenses);
         self.secrets.extend(other.secrets);
+    }
+
+    /// Marks the vulnerabilities that are not among `before`. Versions and lines do not matter.
+    pub fn compare(&mut self, before: &Self) {
+        let key = |found: &Vulnerability| (found.id.clone(), found.package.clone(), found.source.clone());
+        let before: BTreeSet<_> = before.vulnerabilities.iter().map(key).collect();
+        for found in &mut self.vulnerabilities {
+            found.new = Some(!before.contains(&key(found)));
+        }
     }
 
     /// Marks what blocks, removes repetitions, and puts what matters most first.

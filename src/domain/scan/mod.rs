@@ -6,6 +6,7 @@ mod findings;
 mod ignore;
 mod options;
 mod outcome;
+mod sarif;
 mod severity;
 mod split;
 

@@ -140,6 +140,22 @@ impl Scan {
         part
     }
 
+    /// The header of its comment on a pull request, as coreeng/p2p has it. `environment` is `local` on a laptop.
+    pub fn comment_header(&self, app: &str, environment: &str) -> String {
+        match self.kind {
+            ScanKind::Source => format!("security-source-scan-findings-{app}"),
+            ScanKind::Images => format!("security-image-scan-findings-{app}-{}-{environment}", self.range),
+        }
+    }
+
+    /// The name of the file with its findings in SARIF.
+    pub fn sarif_file(&self) -> &'static str {
+        match self.kind {
+            ScanKind::Source => "source-security.sarif",
+            ScanKind::Images => "image-security.sarif",
+        }
+    }
+
     /// The greatest risk that was found.
     pub fn risk(&self) -> Risk {
         if !self.failures.is_empty() {

@@ -48,6 +48,7 @@ pub fn read(
                 source,
                 line,
                 blocking: false,
+                new: None,
             })
         }));
     }

@@ -95,6 +95,7 @@ fn vulnerability(found: &Value, source: &str, line: Option<u32>) -> Vulnerabilit
         source: source.to_owned(),
         line,
         blocking: false,
+        new: None,
     }
 }
 

@@ -72,6 +72,14 @@ impl GithubJob {
         self.payload.get("pull_request").is_some_and(Value::is_object)
     }
 
+    /// The number of the pull request that the event is about.
+    pub(crate) fn pull_request(&self) -> Option<u64> {
+        self.payload
+            .pointer("/pull_request/number")
+            .and_then(Value::as_u64)
+            .filter(|_| self.event == "pull_request")
+    }
+
     /// The commit after which the commits of the event begin: the base of a pull request or of a merge queue, or what
     /// a push was on top of.
     pub(super) fn scan_base(&self) -> Option<String> {

@@ -50,7 +50,7 @@ pub(crate) struct Request {
 impl Request {
     /// The gate whose images `scan` is about.
     pub(super) fn scanned_stage(&self) -> Option<Stage> {
-        match scan_target(&self.targets, None) {
+        match scan_target(&self.targets, None, false) {
             Ok(ScanTarget::Stage(stage)) if self.command == Command::Scan => Some(stage),
             _ => None,
         }
@@ -169,7 +169,7 @@ fn of_targets(command: Command, targets: &[String]) -> Option<Failure> {
                 None => failure,
             })
         }
-        Command::Scan => scan_target(targets, None).err(),
+        Command::Scan => scan_target(targets, None, false).err(),
         _ if targets.is_empty() => None,
         _ => Some(Failure::usage(
             format!("`{command}` takes no target, and `target` is `{words}`"),

@@ -24,7 +24,7 @@ mod waves;
 
 pub(crate) use accounts::{Account, Accounts};
 pub(crate) use builder::builder;
-pub(crate) use run_context::{Allocation, Edges, GivenLogins, RunContext};
+pub(crate) use run_context::{Allocation, Edges, GivenLogins, PullRequest, RunContext};
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -8,6 +8,7 @@ use super::accounts::Accounts;
 use crate::domain::environment::{BUILD, Stage};
 use crate::domain::version::{Commit, Kind};
 use crate::edges::git::Git;
+use crate::edges::github::GitHub;
 use crate::edges::kube::Kubeconfig;
 use crate::edges::workspace::{ArtifactGlobs, Listed, RestoredFile, Snapshot, bring_back, list};
 use crate::gate::allocation::{self, Listing};
@@ -37,8 +38,18 @@ pub(crate) struct Edges {
     pub accounts: Accounts,
     /// What is pushed to the registry of a local run, where it is ours.
     pub pushes: Option<Pushes>,
+    /// The pull request that the run is about, where there is a token to comment with.
+    pub pull_request: Option<PullRequest>,
     /// Gets each retry of a request.
     pub watcher: Watcher,
+}
+
+/// A pull request.
+pub(crate) struct PullRequest {
+    /// Its number.
+    pub number: u64,
+    /// The repository.
+    pub github: GitHub,
 }
 
 /// The logins of the inputs, each for the registry that it was given for.

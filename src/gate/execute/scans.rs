@@ -4,13 +4,16 @@ use std::time::Instant;
 
 use tokio::task::JoinHandle;
 
-use super::{Execution, Message, Progress};
+use super::{Execution, Message, Progress, PullRequest};
+use crate::domain::environment::{Key, Origin, Value};
 use crate::domain::scan::{Scan, ScanKind};
 use crate::edges::git;
+use crate::edges::github::{COMMENT_LIMIT, no_comment};
 use crate::edges::scanners::{ScannerSources, Scanners};
 use crate::gate::outcome::Event;
-use crate::gate::plan::{Job, ScanJob, Step};
+use crate::gate::plan::{Job, Plan, ScanJob, Step};
 use crate::gate::scan::{ScanRun, Scanned};
+use crate::inputs::Command;
 use crate::report::scan_text;
 use sys::error::{Exit, Failure, FileError};
 use sys::private;
@@ -21,6 +24,9 @@ use workflow_commands::{Annotation, Level};
 const LISTED: usize = 10;
 /// How many findings are annotated; GitHub keeps few, and targets have some as well.
 const ANNOTATED: usize = 7;
+
+/// The end of a comment that is too long.
+const CUT: &str = "\n*The report in the artifacts of the run has the rest.*";
 
 /// A scan that has begun. It ends when this is dropped.
 pub(super) struct Begun {
@@ -108,6 +114,9 @@ impl Execution<'_> {
         let text = self.masker.clean(&scan_text(&scan));
         private::write(&reports, text.as_bytes()).map_err(FileError::at("write", &reports))?;
         self.tell(&scan);
+        if job.is_whole() {
+            self.comment(&scan, &text, &progress.plan).await;
+        }
         let message = format!("risk {}", scan.risk().word());
         let blocking = scan.blocking();
         progress.scans.push(scan);
@@ -118,6 +127,23 @@ impl Execution<'_> {
             return Err(blocked(job, blocking));
         }
         Ok(Some(message))
+    }
+
+    /// Keeps the comment on the pull request up to date. If it cannot be written, a notice says so.
+    async fn comment(&self, scan: &Scan, text: &str, plan: &Plan) {
+        let Some(PullRequest { number, github }) = &self.edges.pull_request else { return };
+        let values = &plan.environment;
+        let given =
+            |value: &&Value| plan.command != Command::Scan || matches!(value.origin, Origin::Input(_));
+        let app = values.get(Key::AppName).filter(given).or(values.get(Key::TenantName));
+        let app = app.map_or("local", |app| app.text.as_str());
+        let environment = values.environment.as_ref().map_or("local", |name| name.text.as_str());
+        // coreeng/p2p marks its comments in this way.
+        let marker = format!("<!-- Sticky Pull Request Comment{} -->", scan.comment_header(app, environment));
+        let text = shortened(text, COMMENT_LIMIT - marker.chars().count() - CUT.len() - 2);
+        if let Err(error) = github.keep_comment(*number, &marker, |_| Some(text.clone())).await {
+            self.notice(&no_comment(*number, &error));
+        }
     }
 
     fn tell(&self, scan: &Scan) {
@@ -137,6 +163,21 @@ impl Execution<'_> {
             }));
         }
     }
+}
+
+/// The first lines of a text that is too long.
+fn shortened(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let mut left = limit;
+    let fits = |line: &&str| {
+        let length = line.chars().count();
+        let fits = length <= left;
+        left = left.saturating_sub(length);
+        fits
+    };
+    text.split_inclusive('\n').take_while(fits).collect::<String>() + CUT
 }
 
 /// Where a scan's reports are, below the logs.

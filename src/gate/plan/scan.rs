@@ -47,6 +47,8 @@ pub enum ScanSubject {
         dependencies: bool,
         /// The commit after which the event's commits begin, where it names one.
         base: Option<String>,
+        /// Whether dependencies are compared with those of that commit.
+        compare: bool,
     },
     /// What earlier jobs found, in this directory.
     Reports(String),
@@ -57,6 +59,15 @@ pub enum ScanSubject {
 }
 
 impl ScanJob {
+    /// Whether it is a whole scan: not a part for a later job, and not of images that somebody names.
+    pub fn is_whole(&self) -> bool {
+        match self.what {
+            ScanSubject::Source { secrets, dependencies, .. } => secrets && dependencies,
+            ScanSubject::Reports(_) | ScanSubject::Recorded(_) => true,
+            ScanSubject::Images(_) => false,
+        }
+    }
+
     /// Source or images.
     pub fn kind(&self) -> ScanKind {
         match self.what {
@@ -88,10 +99,15 @@ pub(crate) enum ScanTarget {
 ///
 /// # Errors
 /// For words that mean nothing, and images without a registry.
-pub(crate) fn scan_target(words: &[String], base: Option<&str>) -> Result<ScanTarget, Failure> {
+pub(crate) fn scan_target(
+    words: &[String],
+    base: Option<&str>,
+    compare: bool,
+) -> Result<ScanTarget, Failure> {
     let source = |secrets, dependencies| {
         let base = base.map(str::to_owned);
-        Ok(ScanTarget::Subject(ScanSubject::Source { secrets, dependencies, base }))
+        let compare = compare && dependencies;
+        Ok(ScanTarget::Subject(ScanSubject::Source { secrets, dependencies, base, compare }))
     };
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
@@ -114,7 +130,7 @@ pub(crate) fn scan_target(words: &[String], base: Option<&str>) -> Result<ScanTa
 impl Planner<'_> {
     /// The command `scan`.
     pub(super) fn scan(&mut self) -> Result<(), Failure> {
-        match scan_target(self.known.targets, self.known.scan_base)? {
+        match scan_target(self.known.targets, self.known.scan_base, self.known.pull_request)? {
             ScanTarget::Subject(what) => self.scan_step(what, None),
             ScanTarget::Stage(stage) => {
                 if !matches!(self.known.later, Some(Later { version: None, .. })) {
@@ -134,7 +150,9 @@ impl Planner<'_> {
         }
         let base = self.known.scan_base.map(str::to_owned);
         let wave = self.wave;
-        self.scan_step(ScanSubject::Source { secrets: true, dependencies: true, base }, Some(BUILD));
+        let compare = self.known.pull_request;
+        let source = ScanSubject::Source { secrets: true, dependencies: true, base, compare };
+        self.scan_step(source, Some(BUILD));
         if self.known.values.text(Key::Registry).is_some() {
             self.wave = wave;
             self.scan_step(ScanSubject::Recorded(Stage::FastFeedback), Some(FUNCTIONAL));

@@ -71,6 +71,8 @@ struct Part {
     reference: String,
     platforms: Vec<String>,
     findings: ScanFindings,
+    /// What the reader should know about them.
+    notices: Vec<String>,
 }
 
 impl ScanRun {
@@ -97,8 +99,9 @@ impl ScanRun {
             return scanned;
         }
         match scanned.run.job.what.clone() {
-            ScanSubject::Source { secrets, dependencies, base } => {
-                scanned.source(secrets, dependencies, base.as_deref()).await;
+            ScanSubject::Source { secrets, dependencies, base, compare } => {
+                let base = base.as_deref();
+                scanned.source(secrets, dependencies, base, base.filter(|_| compare)).await;
             }
             ScanSubject::Reports(directory) => scanned.reports(&directory),
             ScanSubject::Recorded(stage) => {
@@ -137,7 +140,8 @@ impl Scanned {
         let rules = ignores.rules(self.run.now);
         let judged = self.parts.into_iter().map(|part| {
             let scope = if part.image.is_empty() { Scope::Source } else { Scope::Image(&part.image) };
-            let judged = rules.judge(part.findings, scope, options.blocking_severity, self.complete);
+            let mut judged = rules.judge(part.findings, scope, options.blocking_severity, self.complete);
+            judged.notices.extend(part.notices);
             let Part { image, reference, platforms, .. } = part;
             ScanGroup { image, reference, platforms, judged }
         });
@@ -153,6 +157,7 @@ impl Scanned {
             range: self.range,
         };
         files::write(&self.run.reports, scan.file(), &scan.document())?;
+        files::write(&self.run.reports, scan.sarif_file(), &scan.sarif())?;
         if kind == ScanKind::Images {
             files::write(&self.run.reports, "manifest.json", &manifest(&scan.range, &scan.images))?;
         }

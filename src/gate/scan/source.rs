@@ -1,14 +1,16 @@
 //! The source: its dependencies and licences, and the secrets in its commits.
 
 use super::files;
-use super::{Part, Scanned};
+use super::{Part, ScanRun, Scanned, sentence};
 use crate::domain::scan::{History, LeakedSecret, ScanFindings};
+use crate::edges::git::Worktree;
 use crate::edges::scanners::{read_trivy, read_trufflehog, secret_lines};
 use sys::error::{Exit, Failure, FileError};
 use sys::private::{self, Links};
 
 /// The reports of the scanners, below the directory of the scan.
 const TRIVY: &str = "trivy/trivy-fs.json";
+const BASE: &str = "trivy/trivy-fs-base.json";
 const TRUFFLEHOG: &str = "trufflehog/findings.ndjson";
 /// The most bytes of a report of an earlier job.
 const LONGEST: u64 = 1 << 30;
@@ -22,8 +24,14 @@ struct Commits {
 }
 
 impl Scanned {
-    /// Runs both scanners at the same time.
-    pub(super) async fn source(&mut self, secrets: bool, dependencies: bool, base: Option<&str>) {
+    /// Runs both scanners at the same time. Dependencies are compared with those of the commit `before`.
+    pub(super) async fn source(
+        &mut self,
+        secrets: bool,
+        dependencies: bool,
+        base: Option<&str>,
+        before: Option<&str>,
+    ) {
         let (scanners, root, now) = (&self.run.scanners, &self.run.root, self.run.now);
         let searched = async {
             if !secrets {
@@ -38,17 +46,25 @@ impl Scanned {
                 return Ok(None);
             }
             let (report, database) = scanners.dependencies(root, now).await?;
-            let findings = read_trivy(&report, false)?;
+            let mut findings = read_trivy(&report, false)?;
             files::write_bytes(&self.run.reports, TRIVY, &report)?;
-            Ok::<_, Failure>(Some((findings, database)))
+            let notice = match before {
+                Some(before) => self.compare(&mut findings, before).await.err().map(|failure| {
+                    format!("dependencies were not compared with the base {before}: {}", sentence(&failure))
+                }),
+                None => None,
+            };
+            Ok::<_, Failure>(Some((findings, database, notice)))
         };
         let (searched, looked_up) = tokio::join!(searched, looked_up);
         let mut findings = ScanFindings::default();
-        if let Some((found, database)) =
+        let mut notices = Vec::new();
+        if let Some((found, database, notice)) =
             self.keep(looked_up, "dependencies and licences were not scanned").flatten()
         {
             findings.add(found);
             self.database = Some(database);
+            notices.extend(notice);
         }
         self.complete = secrets && self.run.job.options.history == History::Full;
         if let Some((found, range)) = self.keep(searched, "commits were not searched for secrets").flatten() {
@@ -57,7 +73,24 @@ impl Scanned {
             findings.secrets = found;
             self.range = range;
         }
-        self.parts.push(Part { findings, ..Part::default() });
+        self.parts.push(Part { findings, notices, ..Part::default() });
+    }
+
+    /// Marks what the commit `before` does not have.
+    async fn compare(&self, findings: &mut ScanFindings, before: &str) -> Result<(), Failure> {
+        let ScanRun { git, root, scratch, scanners, now, .. } = &self.run;
+        // Of the merge commit that GitHub makes of a pull request, the first parent is the base.
+        let known = match git.peel(root, before).await? {
+            None if git.peel(root, "HEAD^2").await?.is_some() => git.peel(root, "HEAD^1").await?,
+            known => known,
+        };
+        let commit = known.ok_or_else(|| too_shallow(&format!("the commit {before}")))?;
+        let to = scratch.path().join("base");
+        let tree = Worktree { from: root, url: None, token: None, tag: "base", commit: &commit, to: &to };
+        git.worktree(tree).await?;
+        let (report, _) = scanners.dependencies(&to, *now).await?;
+        findings.compare(&read_trivy(&report, false)?);
+        files::write_bytes(&self.run.reports, BASE, &report)
     }
 
     /// What earlier jobs found: the directory holds their reports.
@@ -71,7 +104,12 @@ impl Scanned {
         let looked_up =
             read(TRIVY).map_err(Failure::from).and_then(|report| Ok((read_trivy(&report, false)?, report)));
         let searched = read(TRUFFLEHOG).map_err(Failure::from).and_then(|lines| earlier(&lines));
-        if let Some((found, report)) = self.keep(looked_up, "dependencies and licences were not scanned") {
+        if let Some((mut found, report)) = self.keep(looked_up, "dependencies and licences were not scanned")
+        {
+            // Only pull requests are compared.
+            if let Some(before) = read(BASE).ok().and_then(|report| read_trivy(&report, false).ok()) {
+                found.compare(&before);
+            }
             findings.add(found);
             let written = files::write_bytes(&self.run.reports, TRIVY, &report);
             self.keep(written, "the report of Trivy is not in the reports");

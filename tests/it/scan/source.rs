@@ -261,6 +261,7 @@ fn a_laptop_scans_with_installed_scanners_and_keeps_the_reports() {
         [
             "source-security-findings.json",
             "source-security-report.md",
+            "source-security.sarif",
             "trivy/trivy-fs.json",
             "trufflehog/findings.ndjson"
         ]
@@ -326,4 +327,36 @@ fn words_that_cannot_be_scanned_are_mistakes() {
         assert!(run.stderr.contains(key) || run.stdout.contains(key), "{key}: {}{}", run.stdout, run.stderr);
         assert!(!run.stderr.contains("pa55word"), "{}", run.stderr);
     }
+}
+
+#[test]
+fn the_findings_are_also_sarif_that_p2p_itself_and_others_can_read() {
+    let scanners = Scanners::new();
+    let found = [("CVE-2024-0001", "CRITICAL"), ("CVE-2024-0002", "LOW"), ("CVE-2024-0003", "MEDIUM")]
+        .map(|(id, severity)| vulnerability(id, id, severity));
+    scanners.source(&json!([in_file("a b/gö.mod", &found)]));
+    scanners.commits(&[committed("AKIACANARYCANARY0001", "conf/aws.txt", true)]);
+    let ignored = "version: 1\nsource:\n  vulnerabilities:\n    - { id: CVE-2024-0003, reason: Dev only. }\n";
+    let gate = Gate::new(MAKEFILE).file(".p2p-security-ignore.yaml", ignored).commit("ignore");
+    let run = gate.run_with_inputs(&["scan", "source"], &[("environments", &scanners.keys(&[]))]);
+    let scans: Value = serde_json::from_str(run.passed().output("scans")).unwrap();
+    let file = Path::new(scans["source"]["directory"].as_str().unwrap()).join("source-security.sarif");
+    let text = std::fs::read(&file).unwrap();
+    assert!(!String::from_utf8_lossy(&text).contains("CANARY"));
+    let read = p2p::edges::scanners::read_sarif("x", &text, Path::new("/"), Path::new("")).unwrap();
+    let read: Vec<_> = read
+        .iter()
+        .map(|found| format!("{} {:?} {} {:?}", found.id, found.severity, found.source, found.line))
+        .collect();
+    assert_eq!(
+        read,
+        [
+            "CVE-2024-0001 Critical a b/gö.mod Some(12)",
+            "CVE-2024-0002 Low a b/gö.mod Some(13)",
+            "secret/AWS Critical conf/aws.txt Some(3)",
+        ]
+    );
+    let whole = read_json(&file);
+    let suppressed = &whole["runs"][0]["results"][2];
+    assert_eq!(suppressed["suppressions"][0]["justification"], "Dev only.");
 }

@@ -56,7 +56,13 @@ fn the_source_is_scanned_in_the_jobs_that_dashboards_know() {
     let findings = ended.files("uploaded/security-source-scan-findings");
     assert_eq!(
         findings,
-        ["source-security-findings.json", "source-security-report.md", "trivy", "trufflehog"]
+        [
+            "source-security-findings.json",
+            "source-security-report.md",
+            "source-security.sarif",
+            "trivy",
+            "trufflehog"
+        ]
     );
     let blocked = source(&scene, "blocking-severity: high");
     assert!(
@@ -101,6 +107,7 @@ fn images_are_scanned_by_the_digest_of_the_version() {
         [
             "image-security-findings.json",
             "image-security-report.md",
+            "image-security.sarif",
             "manifest.json",
             "trivy",
             "trufflehog-image"

@@ -18,6 +18,7 @@ fn found(id: &str, package: &str, source: &str) -> Vulnerability {
         source: source.to_owned(),
         line: None,
         blocking: false,
+        new: None,
     }
 }
 

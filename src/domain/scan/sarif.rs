@@ -1,0 +1,115 @@
+//! The findings in SARIF 2.1.0, for code scanning and other viewers
+//! (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+
+use super::findings::{LeakedSecret, Vulnerability};
+use super::outcome::Scan;
+use super::severity::Severity;
+use super::split::Judged;
+
+impl Scan {
+    /// All findings. Ignored ones are suppressed results.
+    pub fn sarif(&self) -> Json {
+        let mut rules = BTreeMap::new();
+        let mut results = Vec::new();
+        for group in &self.groups {
+            let Judged { active, vulnerabilities, secrets, .. } = &group.judged;
+            let ignored = vulnerabilities.iter().map(|one| (&one.finding, Some(one.reason.as_str())));
+            let found = active.vulnerabilities.iter().map(|found| (found, None)).chain(ignored);
+            results.extend(found.map(|(found, reason)| {
+                rules.entry(found.id.clone()).or_insert_with(|| rule(found));
+                let text = format!("{}{}", found.sentence(), of(&group.image));
+                let place = place(&found.source, found.line.map(u64::from));
+                result(&found.id, found.severity, &text, &place, reason)
+            }));
+            let ignored = secrets.iter().map(|one| (&one.finding, Some(one.reason.as_str())));
+            let found = active.secrets.iter().map(|found| (found, None)).chain(ignored);
+            results.extend(found.map(|(found, reason)| {
+                let id = format!("secret/{}", found.detector);
+                rules.entry(id.clone()).or_insert_with(|| json!({"id": id}));
+                let LeakedSecret { status, detector, file, line, .. } = found;
+                let text = format!("{status} secret {} ({detector}){}", found.id, of(&group.image));
+                let place = place(file.as_deref().unwrap_or("-"), *line);
+                result(&id, secret_severity(found), &text, &place, reason)
+            }));
+        }
+        let rules: Vec<_> = rules.into_values().collect();
+        json!({
+            "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+            "version": "2.1.0",
+            "runs": [{
+                "tool": {"driver": {"name": "p2p scan", "informationUri": "https://github.com/coreeng/p2p-action", "rules": rules}},
+                "invocations": [{"executionSuccessful": self.failures.is_empty()}],
+                "results": results,
+            }],
+        })
+    }
+}
+
+fn of(image: &str) -> String {
+    if image.is_empty() { String::new() } else { format!(" of the image {image}") }
+}
+
+fn rule(found: &Vulnerability) -> Json {
+    let mut rule = json!({"id": found.id, "properties": {"security-severity": score(found.severity)}});
+    if !found.url.is_empty() {
+        rule["helpUri"] = json!(found.url);
+    }
+    rule
+}
+
+/// A secret of which nobody knows whether it works has no severity.
+fn secret_severity(found: &LeakedSecret) -> Severity {
+    if found.status == "verified" { Severity::Critical } else { Severity::Unknown }
+}
+
+/// GitHub shows a result by this score.
+fn score(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "9.5",
+        Severity::High => "8.0",
+        Severity::Medium => "5.5",
+        Severity::Low => "2.0",
+        Severity::Unknown => "0.0",
+    }
+}
+
+fn result(id: &str, severity: Severity, text: &str, place: &Json, reason: Option<&str>) -> Json {
+    let level = match severity {
+        Severity::Critical | Severity::High => "error",
+        Severity::Medium => "warning",
+        Severity::Low | Severity::Unknown => "note",
+    };
+    let mut result = json!({
+        "ruleId": id,
+        "level": level,
+        "message": {"text": text},
+        "locations": [{"physicalLocation": place}],
+        "properties": {"security-severity": score(severity)},
+    });
+    if let Some(reason) = reason {
+        result["suppressions"] = json!([{"kind": "external", "status": "accepted", "justification": reason}]);
+    }
+    result
+}
+
+/// The file as a URI (RFC 3986, section 2.1), and the line.
+fn place(file: &str, line: Option<u64>) -> Json {
+    use std::fmt::Write as _;
+    let mut uri = String::new();
+    for byte in file.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            let _infallible = write!(uri, "%{byte:02X}");
+        }
+    }
+    let mut place = json!({"artifactLocation": {"uri": uri}});
+    if let Some(line) = line {
+        place["region"] = json!({"startLine": line});
+    }
+    place
+}
