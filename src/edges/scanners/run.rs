@@ -243,6 +243,27 @@ impl Scanners {
         self.report(arguments, image, Some(login), now).await
     }
 
+    /// The packages of a report of [`Scanners::image`] as an SBOM in the format `CycloneDX`. The image is not looked at again.
+    ///
+    /// # Errors
+    /// When Trivy fails, or writes something else.
+    pub async fn sbom(&self, report: &[u8]) -> Result<Vec<u8>, ScannerError> {
+        let program = self.program(Scanner::Trivy).await?;
+        let name = format!("sbom-{}.json", oci::Digest::of(report).hex());
+        let (input, output) = (self.scratch.join(format!("of-{name}")), self.scratch.join(name));
+        private::write(&input, report).map_err(FileError::at("write", &input))?;
+        let arguments = ["convert", "--format", "cyclonedx", "--output"].map(str::to_owned);
+        let files = [&output, &input].map(|file| file.display().to_string());
+        let spec = self.spec(program, arguments.into_iter().chain(files).collect(), None);
+        let ended = capture(&spec, self.limit).await;
+        ended.map_err(|error| ScannerError::process("trivy", &error, &[]))?;
+        let wrong = |problem: String| ScannerError::Output { scanner: "trivy convert".to_owned(), problem };
+        let sbom = private::read(&output, Links::Refuse, REPORT)
+            .map_err(|error| wrong(format!("its SBOM is missing: {error}")))?;
+        trivy::check_sbom(&sbom).map_err(wrong)?;
+        Ok(sbom)
+    }
+
     /// What TruffleHog finds in the commits of the repository at `root`: those after `since`, or only the last one
     /// where `depth` is 1, or all.
     ///

@@ -128,6 +128,12 @@ fn url(id: &str, named: &str) -> String {
     }
 }
 
+/// Whether it is an SBOM: <https://cyclonedx.org/docs/1.6/json/>.
+pub(super) fn check_sbom(text: &[u8]) -> Result<(), String> {
+    let sbom: Value = serde_json::from_slice(text).map_err(|error| position(&error))?;
+    if sbom["bomFormat"] == "CycloneDX" { Ok(()) } else { Err("it is no CycloneDX".to_owned()) }
+}
+
 /// A report without the configuration of the image, whose variables and history may hold secrets.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use super::build::Planner;
 use super::{Action, Job, Later, Place, Step};
 use crate::domain::environment::{BUILD, FUNCTIONAL, Key, Stage};
 use crate::domain::scan::{ScanKind, ScanOptions};
-use crate::inputs::Command;
+use crate::inputs::{Command, Records};
 use oci::Reference;
 use sys::error::Failure;
 
@@ -30,6 +30,9 @@ pub struct ScanJob {
     /// The target of an earlier wave that it begins together with; its own wave only waits for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beside: Option<String>,
+    /// Whether the SBOM of an image is attached to it.
+    #[serde(skip)]
+    pub attach: bool,
     /// How long each scanner may take.
     #[serde(skip)]
     pub time_limit: Duration,
@@ -173,8 +176,12 @@ impl Planner<'_> {
 
     fn scan_step(&mut self, what: ScanSubject, beside: Option<&str>) {
         let known = self.known;
+        let recorded =
+            matches!(what, ScanSubject::Recorded(_)) && known.inputs.promotion_record != Records::Off;
+        let latest = known.command == Command::Scan && known.later.is_some();
         let job = ScanJob {
             what,
+            attach: recorded && known.place == Place::Github && !latest,
             options: ScanOptions::of(known.values),
             beside: beside.map(str::to_owned),
             time_limit: known.inputs.timeout.unwrap_or(LIMIT),

@@ -1,17 +1,23 @@
 //! Images: each platform by its digest.
 
-use serde_json::Value;
+use bytes::Bytes;
+use serde_json::{Value, json};
 
 use super::files;
-use super::{Part, Scanned};
+use super::{Part, Scanned, sentence};
 use crate::domain::image::Tested;
 use crate::domain::scan::ScannedImage;
 use crate::edges::scanners::{read_trivy, read_trufflehog, secret_lines, without_configuration};
-use oci::{Client, Digest, Manifest, Reference, Repository, TagOrDigest};
+use oci::{Client, Content, Digest, Manifest, OCI_MANIFEST, Reference, Repository, TagOrDigest};
 use sys::error::{Exit, Failure, FileError};
 
 /// The most bytes of an image's configuration.
 const CONFIGURATION: u64 = 16 << 20;
+
+/// The type of an SBOM.
+const CYCLONE_DX: &str = "application/vnd.cyclonedx+json";
+/// The configuration of what is no image (OCI image 1.1, "Guidance for an Empty Descriptor").
+const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 /// A platform of an image.
 struct Platform {
@@ -96,6 +102,10 @@ impl Scanned {
             Some((found, report, database)) => {
                 part.findings.add(found);
                 let written = files::write_bytes(&self.run.reports, &names[0], &report);
+                if let Err(failure) = self.sbom(&report, &file, reference, digest).await {
+                    let why = sentence(&failure);
+                    part.notices.push(format!("the SBOM {of} is not in the reports or not attached: {why}"));
+                }
                 complete &= self.keep(written, "the report of Trivy is not in the reports").is_some();
                 self.database = Some(database);
             }
@@ -120,6 +130,42 @@ impl Scanned {
                 files: names,
             });
         }
+    }
+
+    /// Writes the SBOM of a platform, and attaches it to the platform's manifest unless one is attached.
+    async fn sbom(
+        &self,
+        report: &[u8],
+        file: &str,
+        reference: &Reference,
+        digest: &Digest,
+    ) -> Result<(), Failure> {
+        let sbom = self.run.scanners.sbom(report).await?;
+        files::write_bytes(&self.run.reports, &format!("sbom/{file}.cdx.json"), &sbom)?;
+        let (client, repository) = (&self.run.client, &reference.repository);
+        if !self.run.job.attach {
+            return Ok(());
+        }
+        let there = client.referrers(repository, digest).await?;
+        if there.iter().any(|listed| listed.artifact_type.as_deref() == Some(CYCLONE_DX)) {
+            return Ok(());
+        }
+        let which = TagOrDigest::Digest(digest.clone());
+        let subject = client.manifest(repository, &which).await?.descriptor();
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": CYCLONE_DX,
+            "config": {"mediaType": EMPTY, "digest": Digest::of("{}"), "size": 2},
+            "layers": [{"mediaType": CYCLONE_DX, "digest": Digest::of(&sbom), "size": sbom.len()}],
+            "subject": {"mediaType": subject.media_type, "digest": subject.digest, "size": subject.size},
+            "annotations": {"org.opencontainers.image.created": self.run.now.to_string()},
+        });
+        let manifest = Manifest::new(manifest.to_string().into(), Some(OCI_MANIFEST));
+        client.push_blob(repository, &Content::Bytes(Bytes::from_static(b"{}"))).await?;
+        client.push_blob(repository, &Content::Bytes(sbom.into())).await?;
+        let which = TagOrDigest::Digest(manifest.digest.clone());
+        Ok(client.push_manifest(repository, &manifest, &which).await?)
     }
 
     /// A directory with a Docker configuration that holds the login to one registry.

@@ -183,3 +183,34 @@ fn an_image_that_is_not_there_is_an_incomplete_scan() {
     assert_eq!((run.code, &told(&run)["scan-status"]), (1, &json!("failed")), "{}", run.stdout);
     assert!(run.stdout.contains("nothing:1 is not in the registry"), "{}", run.stdout);
 }
+
+#[test]
+fn an_image_has_an_sbom_in_the_reports_and_attached_once() {
+    let scanners = Scanners::new();
+    let keys = scanners.keys(&[]);
+    let gate = Gate::new(MAKEFILE).input("version", "1.0.0").input("environments", &keys);
+    let built = gate.run(&["run", "p2p-build"]);
+    let digest = built.passed().json("digests")["shop"].as_str().unwrap().to_owned();
+    let referrers = || {
+        let client = Client::new(Settings { keyring: Keyring::default(), ..Settings::default() });
+        let repository: Repository = format!("{}/test/shop", gate.registry.path()).parse().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let listed = runtime.block_on(client.referrers(&repository, &digest.parse().unwrap())).unwrap();
+        let kinds = listed.into_iter().filter_map(|listed| listed.artifact_type);
+        kinds.filter(|kind| kind == "application/vnd.cyclonedx+json").count()
+    };
+    for _ in 0..2 {
+        let run = gate.run(&["scan", "image", "fast-feedback"]);
+        let directory = told(run.passed())["directory"].as_str().unwrap().to_owned();
+        let sbom = files_below(&Path::new(&directory).join("sbom"));
+        assert_eq!((sbom.len(), referrers()), (1, 1), "{}", run.stdout);
+        assert_eq!(read_json(&sbom[0])["bomFormat"], "CycloneDX");
+    }
+    // The image is scanned all the same where there is no SBOM, and the reader knows.
+    scanners.before("trivy", "[ $1 != convert ] || refuse 'no such command'");
+    let run = gate.run(&["scan", "image", "fast-feedback"]);
+    assert_eq!(told(run.passed())["scan-status"], "ok");
+    assert!(run.stdout.contains("is not in the reports or not attached: trivy failed"), "{}", run.stdout);
+    let off = gate.run_with_inputs(&["scan", "image", "fast-feedback"], &[("promotion-record", "off")]);
+    assert_eq!((off.passed().code, referrers()), (0, 1));
+}

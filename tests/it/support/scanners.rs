@@ -53,6 +53,9 @@ case $command in
         [ ! -f "$here/image-${target##*:}.json" ] || report=$here/image-${target##*:}.json ;;
     esac
     cat "$report" >"$output" ;;
+  convert)
+    [ "$format" = cyclonedx ] && [ -f "$target" ] || refuse 'no report to convert'
+    echo '{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}' >"$output" ;;
   *) refuse "unknown command: $command" ;;
 esac
 "#;
@@ -144,10 +147,14 @@ impl Scanners {
         self.write(&format!("{program}.before"), code)
     }
 
-    /// The command lines of a program, one a line, without questions for its version.
+    /// The command lines of a program, one a line, without questions for its version and SBOMs.
     pub(crate) fn calls(&self, program: &str) -> Vec<String> {
         let calls = self.noted(program, "calls");
-        calls.lines().filter(|call| *call != "--version").map(str::to_owned).collect()
+        calls
+            .lines()
+            .filter(|call| *call != "--version" && !call.starts_with("convert "))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The last environment of a program.

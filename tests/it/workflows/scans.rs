@@ -109,6 +109,7 @@ fn images_are_scanned_by_the_digest_of_the_version() {
             "image-security-report.md",
             "image-security.sarif",
             "manifest.json",
+            "sbom",
             "trivy",
             "trufflehog-image"
         ]
