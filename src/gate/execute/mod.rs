@@ -230,8 +230,10 @@ impl Execution<'_> {
                 let required = progress.plan.images.required;
                 let message = Box::pin(self.record(repository, required, progress)).await?;
                 // A build makes images; what an earlier job recorded is no matter then.
-                if !earlier.is_empty() {
+                if !earlier.is_empty() || progress.plan.command == crate::inputs::Command::Scan {
                     images::unchanged(progress)?;
+                }
+                if !earlier.is_empty() {
                     for image in progress.images.clone() {
                         let (tested, at) = (Tested::from(&image), &image.reference.repository);
                         let scans = record::scans_required(&progress.plan);

@@ -214,3 +214,20 @@ fn an_image_has_an_sbom_in_the_reports_and_attached_once() {
     let off = gate.run_with_inputs(&["scan", "image", "fast-feedback"], &[("promotion-record", "off")]);
     assert_eq!((off.passed().code, referrers()), (0, 1));
 }
+
+#[test]
+fn a_digest_that_was_handed_over_is_scanned_or_nothing() {
+    let scanners = Scanners::new();
+    let keys = scanners.keys(&[]);
+    let gate = Gate::new(MAKEFILE).input("version", "1.0.0").input("environments", &keys);
+    let digests = gate.run(&["run", "p2p-build"]).passed().output("digests").to_owned();
+    let scan =
+        |images: &str| gate.run_with_inputs(&["scan", "image", "fast-feedback"], &[("images", images)]);
+    scan(&digests).passed();
+    let moved = json!({"shop": format!("sha256:{}", "0".repeat(64))}).to_string();
+    let calls = scanners.calls("trivy").len();
+    let run = scan(&moved);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    assert!(run.stdout.contains("is not the image that the input `images` names"), "{}", run.stdout);
+    assert_eq!(scanners.calls("trivy").len(), calls);
+}
