@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Scene;
 use super::scene::{Ended, MAKEFILE};
+use crate::support::github::pull_request;
 use crate::support::scanners::{committed, in_file, vulnerability};
 
 /// Scans the source with this severity, and notes the outputs.
@@ -218,4 +219,40 @@ fn the_scheduled_workflow_scans_all_history_and_the_latest_image_of_each_stage()
             format!("scan-images skipped: no version awaits this gate at {}/{place}", scene.registry.host());
         assert!(ended.run.log().contains(&skipped), "{skipped}: {}", ended.run.log());
     }
+}
+
+#[test]
+fn a_pull_request_has_one_comment_for_the_source_and_one_for_each_environment_s_images() {
+    let scene = Scene::new(&[("Makefile", MAKEFILE)]);
+    let found = [vulnerability("CVE-2024-0001", "x", "HIGH")];
+    scene.scanners.source(&json!([in_file("go.mod", &found)]));
+    let gate = |with: &str| {
+        let jobs = format!(
+            "
+  gate:
+    uses: coreeng/p2p-action/.github/workflows/p2p-workflow-fastfeedback.yaml@v1
+    with: {{ version: 1.0.0, {with} }}
+"
+        );
+        scene.event("pull_request", pull_request(&scene.head), &jobs).run.passed();
+        let comments = scene.github.comments().into_iter();
+        let markers = comments.filter_map(|comment| comment.body.lines().next().map(str::to_owned));
+        let mut markers: Vec<_> = markers
+            .map(|line| line.replace("<!-- Sticky Pull Request Comment", "").replace(" -->", ""))
+            .collect();
+        markers.sort();
+        markers
+    };
+    let of_tenant =
+        ["security-image-scan-findings-acme-fast-feedback-dev", "security-source-scan-findings-acme"];
+    assert_eq!(gate("region: x"), of_tenant);
+    // The next run changes the comments, and another app has its own.
+    let both = [
+        of_tenant[0],
+        "security-image-scan-findings-web-fast-feedback-dev",
+        of_tenant[1],
+        "security-source-scan-findings-web",
+    ];
+    assert_eq!(gate("app-name: web"), both);
+    assert_eq!(gate("region: x"), both);
 }
