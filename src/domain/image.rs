@@ -47,6 +47,9 @@ pub struct Image {
     pub reference: Reference,
     /// The digest of its manifest or index.
     pub digest: Digest,
+    /// How many bytes it has in the registry, where that is known.
+    #[serde(skip)]
+    pub size: Option<u64>,
 }
 
 /// An image that was tested, by this run or by an earlier job, which may not say where the image was.
@@ -63,7 +66,7 @@ pub struct Tested {
 
 impl From<&Image> for Tested {
     fn from(image: &Image) -> Self {
-        let Image { name, reference, digest } = image.clone();
+        let Image { name, reference, digest, .. } = image.clone();
         Self { name, reference: Some(reference), digest }
     }
 }

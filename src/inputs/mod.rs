@@ -17,7 +17,7 @@ pub use read::Read;
 pub use registry_logins::{RegistryLogin, RegistryLogins};
 pub use secrets::{PathOrContent, VariableLines, WebhookUrl};
 pub use types::{
-    BlockingSeverity, BuildCache, Bump, ClusterEndpoint, Command, Federate, FloatingTags, IdToken,
+    BlockingSeverity, BuildCache, Bump, ClusterEndpoint, Command, CommentOn, Federate, FloatingTags, IdToken,
     Integration, Lines, OnExisting, OnFork, OutputFormat, Parallel, Promotion, Records, ReleaseCommit,
     SigningInstance, Size, Switch, Words,
 };
@@ -252,6 +252,7 @@ mod tests {
             directory: "/".into(),
             now: jiff::Timestamp::UNIX_EPOCH,
             terminal: false,
+            stdout_terminal: false,
         });
         let left: Vec<_> = world.env.iter().map(|(name, _)| name.to_str().unwrap()).collect();
         assert_eq!(left, ["INPUT_OF_THE_TEAM", "PATH"]);

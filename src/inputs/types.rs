@@ -368,6 +368,16 @@ choices! {
         Critical = "critical",
     }
 
+    /// When the pull request gets a comment.
+    CommentOn {
+        /// Never.
+        Never = "never",
+        /// When the gate fails. A later run that passes changes the comment.
+        Failure = "failure",
+        /// Always.
+        Always = "always",
+    }
+
     /// The instance of Sigstore that signs the records of gates.
     SigningInstance {
         /// Sigstore's own, with public logs.

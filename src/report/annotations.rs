@@ -1,6 +1,6 @@
 //! Annotations and masks: what GitHub's runner is told besides the text.
 
-use super::{Console, Listener};
+use super::{Console, Hidden, Listener};
 use crate::gate::outcome::{Event, Status, StepResult};
 use sys::error::Failure;
 use workflow_commands::{Annotation, Level, command};
@@ -13,12 +13,13 @@ pub struct Annotations {
     console: Console,
     passed_on: Vec<Level>,
     left_out: usize,
+    hidden: Hidden,
 }
 
 impl Annotations {
-    /// Annotations on `console`.
-    pub fn new(console: Console) -> Self {
-        Self { console, passed_on: Vec::new(), left_out: 0 }
+    /// Annotations on `console`. Those that GitHub would not keep are `hidden`.
+    pub fn new(console: Console, hidden: Hidden) -> Self {
+        Self { console, passed_on: Vec::new(), left_out: 0, hidden }
     }
 
     /// A failure of ours: of a step, or one that ends the run before there is a plan.
@@ -85,8 +86,8 @@ impl Listener for Annotations {
             }
             Event::Annotated(annotation) => self.pass_on(annotation),
             Event::StepEnded(result) => self.ended(result),
-            Event::Ended(_) if self.left_out > 0 => self.console.say(&format!(
-                "{} more annotations of targets were left out: GitHub keeps 10 of a kind a step",
+            Event::Ended(_) if self.left_out > 0 => self.hidden.add(&format!(
+                "{} more annotations of targets, because GitHub keeps 10 of a kind a step",
                 self.left_out
             )),
             _ => {}

@@ -1,54 +1,43 @@
 //! Standard output, which text and workflow commands share.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
 
+use super::live::Live;
+use super::view::{View, painted};
 use sys::sync::Mutex;
-use workflow_commands::{Annotation, Level, Masker, StopToken, command, neutralize};
+use workflow_commands::{Annotation, Level, Masker, StopToken, command, neutralize, uncoloured};
 use workflow_commands::{Secret, Secrets};
 
 /// The one writer to standard output and error, shared by the listeners that print.
 #[derive(Clone)]
 pub struct Console(Arc<Mutex<Screen>>);
 
-/// Who reads the output.
-#[derive(PartialEq, Eq)]
-enum Reader {
-    Github,
-    /// A person, live.
-    Terminal,
-    Pipe,
-}
-
 struct Screen {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
-    reader: Reader,
+    view: View,
     masker: Masker,
     masks: bool,
     group: bool,
     region: Option<StopToken>,
-    /// The last line on standard error has no end.
-    live: bool,
+    live: Live,
 }
 
 impl Console {
-    /// A console on `out`; workflow commands are written only where `github` reads them.
-    /// Complaints go to `err`, live lines too where that is a `terminal`.
-    pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, github: bool, terminal: bool) -> Self {
+    /// A console on `out`; workflow commands are written only where GitHub reads them.
+    /// Complaints go to `err`, live lines too.
+    pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, view: View) -> Self {
         Self(Arc::new(Mutex::new(Screen {
             out,
             err,
-            reader: match (github, terminal) {
-                (true, _) => Reader::Github,
-                (false, true) => Reader::Terminal,
-                (false, false) => Reader::Pipe,
-            },
+            view,
             masker: Masker::default(),
             masks: true,
             group: false,
             region: None,
-            live: false,
+            live: Live::default(),
         })))
     }
 
@@ -57,9 +46,9 @@ impl Console {
         self.with(|screen| screen.github())
     }
 
-    /// Whether a person sees live lines.
-    pub fn is_terminal(&self) -> bool {
-        self.with(|screen| screen.reader == Reader::Terminal)
+    /// How this output is read.
+    pub fn view(&self) -> View {
+        self.with(|screen| screen.view)
     }
 
     /// The secrets that this console masks; what is added is masked from then on.
@@ -91,18 +80,20 @@ impl Console {
     /// Lines of our own text for standard error.
     pub fn complain(&self, text: &str) {
         self.with(|screen| {
-            screen.clear();
-            let _gone = writeln!(screen.err, "{}", neutralize(&screen.masker.clean(text)));
+            let text = screen.masker.clean(text);
+            let text = neutralize(&text);
+            let text = painted(&text, screen.view.error_colours);
+            screen.live.clear(&mut screen.err);
+            let _gone = writeln!(screen.err, "{text}");
+            screen.live.again(&mut screen.err);
         });
     }
 
-    /// A line on standard error that the next one takes the place of, for a terminal. An empty one
-    /// clears it.
-    pub fn live(&self, text: &str) {
+    /// Lines at the bottom of the terminal that the next ones take the place of; none clear them.
+    pub fn live(&self, lines: &[String]) {
         self.with(|screen| {
-            let text = screen.masker.clean(text);
-            screen.live = !text.is_empty();
-            let _gone = write!(screen.err, "\r\x1b[K{}", neutralize(&text)).and_then(|()| screen.err.flush());
+            let lines = lines.iter().map(|line| neutralize(&screen.masker.clean(line)).into_owned());
+            screen.live.set(lines.collect(), &mut screen.err);
         });
     }
 
@@ -110,13 +101,17 @@ impl Console {
     pub fn say(&self, text: &str) {
         self.with(|screen| {
             let text = screen.masker.clean(text);
-            screen.write(&[neutralize(&text).as_bytes(), b"\n"]);
+            let text = neutralize(&text);
+            let text = painted(&text, screen.view.colours);
+            screen.write(&[text.as_bytes(), b"\n"]);
         });
     }
 
     /// What a target printed: masked and in whole lines.
     pub fn print(&self, text: &[u8]) {
         self.with(|screen| {
+            let plain = if screen.view.colours { Cow::Borrowed(text) } else { uncoloured(text) };
+            let text = &*plain;
             if screen.github() && screen.region.is_none() {
                 let harmless = neutralize(&String::from_utf8_lossy(text)).into_owned();
                 screen.write(&[harmless.as_bytes()]);
@@ -191,21 +186,15 @@ impl Console {
 
 impl Screen {
     fn github(&self) -> bool {
-        self.reader == Reader::Github
+        self.view.github
     }
 
     /// A reader that went away (`p2p … | head`) is no reason to end the gate.
     fn write(&mut self, parts: &[&[u8]]) {
-        self.clear();
+        self.live.clear(&mut self.err);
         let written = parts.iter().try_for_each(|part| self.out.write_all(part));
         let _gone = written.and_then(|()| self.out.flush());
-    }
-
-    /// Clears the live line, which the next line would be appended to.
-    fn clear(&mut self) {
-        if std::mem::take(&mut self.live) {
-            let _gone = self.err.write_all(b"\r\x1b[K").and_then(|()| self.err.flush());
-        }
+        self.live.again(&mut self.err);
     }
 
     /// Begins a stop region where one is due. Each has a token of its own: whoever reads the log

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::why::why;
-use super::{Console, Listener, time};
+use super::{Console, Listener, View, time};
 use crate::gate::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::gate::plan::{Place, Plan};
-use workflow_commands::{Level, plain};
+use workflow_commands::Level;
 
 /// How often a terminal shows what a target draws.
 const LIVE: Duration = Duration::from_millis(100);
+/// A step that is not heard of for so long has ended.
+const GONE: Duration = Duration::from_secs(3);
 /// How long a log stays silent while a target draws, or prints nothing.
 const LOGGED: Duration = Duration::from_mins(1);
-/// How many characters of a live line are shown: a line that wraps cannot be cleared.
-const WIDTH: usize = 78;
 
 /// Writes the log.
 pub struct Log {
@@ -25,12 +25,30 @@ pub struct Log {
     printed: Instant,
     /// For how many whole minutes each step has been silent, as far as the log says so.
     silent: BTreeMap<String, u64>,
+    /// The steps that run.
+    running: BTreeMap<String, Running>,
+}
+
+/// A step that runs.
+struct Running {
+    /// For how long.
+    time: Duration,
+    /// The last line of its target.
+    last: String,
+    /// When it was last heard of.
+    heard: Instant,
 }
 
 impl Log {
     /// A log on `console`.
     pub fn new(console: Console) -> Self {
-        Self { console, bare: false, printed: Instant::now(), silent: BTreeMap::new() }
+        Self {
+            console,
+            bare: false,
+            printed: Instant::now(),
+            silent: BTreeMap::new(),
+            running: BTreeMap::new(),
+        }
     }
 
     /// A log that says nothing but the version on standard output, for scripts of a laptop: notes, and
@@ -49,22 +67,44 @@ impl Log {
 
     /// A progress bar is live on a terminal. In a log it is one line once it is complete; meanwhile the log
     /// gets what it shows now and then, so that the target does not look stuck.
-    fn drawing(&mut self, text: &[u8]) {
-        let terminal = self.console.is_terminal();
+    fn drawing(&mut self, step: &str, text: &[u8]) {
+        let View { terminal, live, .. } = self.console.view();
         if self.printed.elapsed() < if terminal { LIVE } else { LOGGED } {
             return;
         }
         self.printed = Instant::now();
-        if terminal {
-            let text = plain(&String::from_utf8_lossy(text)).into_owned();
-            self.console.live(&text.chars().take(WIDTH).collect::<String>());
-        } else {
-            self.console.print(&[text, b"\n"].concat());
+        let shown = String::from_utf8_lossy(text);
+        match self.running.get_mut(step) {
+            Some(running) if live => {
+                running.last = shown.into_owned();
+                self.show();
+            }
+            _ if terminal => self.console.live(&[shown.into_owned()]),
+            _ => self.console.print(&[text, b"\n"].concat()),
         }
     }
 
-    /// A line for each minute in which a target prints nothing, so that it does not look stuck.
-    fn alive(&mut self, step: &str, running: Duration, silent: Duration) {
+    /// The lines of the steps that run. One that is not heard of has ended, and waits for its neighbour.
+    fn show(&self) {
+        let running = self.running.iter().filter(|(_, running)| running.heard.elapsed() < GONE);
+        let lines = running.map(|(step, Running { time: passed, last, .. })| {
+            let passed = match passed.as_secs() {
+                seconds @ 0..10 => format!("{seconds} s"),
+                _ => time(passed.as_secs_f64().floor()),
+            };
+            format!("▸ {step}  {passed}  {last}")
+        });
+        self.console.live(&lines.collect::<Vec<_>>());
+    }
+
+    /// A terminal shows what runs. A log gets a line for each minute in which a target prints nothing, so that it does
+    /// not look stuck.
+    fn alive(&mut self, step: &str, (running, silent): (Duration, Duration), last: &str) {
+        if self.console.view().live {
+            let running = Running { time: running, last: last.to_owned(), heard: Instant::now() };
+            self.running.insert(step.to_owned(), running);
+            return self.show();
+        }
         let minutes = silent.as_secs() / LOGGED.as_secs();
         let before = self.silent.insert(step.to_owned(), minutes).unwrap_or_default();
         if minutes > before {
@@ -207,10 +247,16 @@ impl Listener for Log {
                 self.printed = Instant::now();
                 self.console.print(text);
             }
-            Event::Drawing(text) => self.drawing(text),
-            Event::Alive { step, running, silent } => self.alive(step, *running, *silent),
+            Event::Drawing { step, text } => self.drawing(step, text),
+            Event::Alive { step, running, silent, last } => self.alive(step, (*running, *silent), last),
             Event::GroupEnded => self.console.close(),
-            Event::StepEnded(result) => self.ended(result),
+            Event::StepEnded(result) => {
+                self.running.remove(&result.name);
+                if self.console.view().terminal {
+                    self.show();
+                }
+                self.ended(result);
+            }
             Event::Recorded(image) => {
                 self.say(&format!("recorded {}@{}", image.reference, image.digest));
             }
@@ -249,11 +295,11 @@ mod tests {
     #[test]
     fn each_minute_of_silence_is_a_line_and_output_begins_it_anew() {
         let out = Kept::default();
-        let console = Console::new(Box::new(out.clone()), Box::new(io::sink()), false, false);
+        let console = Console::new(Box::new(out.clone()), Box::new(io::sink()), View::default());
         let mut log = Log::new(console);
         let mut second = |running: u64, silent: u64| {
             let (running, silent) = (Duration::from_secs(running), Duration::from_secs(silent));
-            log.on_event(&Event::Alive { step: "p2p-nft", running, silent });
+            log.on_event(&Event::Alive { step: "p2p-nft", running, silent, last: "" });
         };
         for silent in 0..125 {
             second(100 + silent, silent);

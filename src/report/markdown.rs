@@ -22,13 +22,19 @@ pub(super) fn cell(text: &str) -> String {
 
 fn escaped(text: &str) -> String {
     let mut cell = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
         match c {
             '\n' => cell.push(' '),
+            // A name or number behind it must not become a mention: the comment divides it, and nobody sees it.
+            '@' => cell.push_str("@<!-- -->"),
+            '#' if rest.peek().is_some_and(char::is_ascii_digit) => cell.push_str("#<!-- -->"),
+            // GitHub takes text between two of them for a formula.
+            '$' => cell.push_str("<span>$</span>"),
             '<' => cell.push_str("&lt;"),
             '>' => cell.push_str("&gt;"),
             '&' => cell.push_str("&amp;"),
-            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '~' | '@' => {
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '~' => {
                 cell.push('\\');
                 cell.push(c);
             }
@@ -49,6 +55,12 @@ pub(super) fn code(text: &str) -> String {
     }
 }
 
+/// A link with a text that is Markdown already, where the address can be one in Markdown.
+pub(super) fn link(text: &str, url: &str) -> String {
+    let plain = |c: char| c.is_ascii_graphic() && !"()<>[]\\|\"`".contains(c);
+    if !url.is_empty() && url.chars().all(plain) { format!("[{text}]({url})") } else { text.to_owned() }
+}
+
 /// As a block of code that nothing in it can end.
 pub(super) fn block<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> String {
     let longest = lines.clone().map(longest_run).max().unwrap_or(0);
@@ -63,7 +75,19 @@ pub(super) fn block<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> String 
     block
 }
 
-/// Under a line of ours that unfolds it.
+/// A sentence of others, with a full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let end = if text.ends_with(['.', '!', '?', ':']) { "" } else { "." };
+    cell(text) + end
+}
+
+/// In HTML, where Markdown does not act.
+pub(super) fn html(text: &str) -> String {
+    let text = plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('\n', " ").replace('@', "@<!-- -->")
+}
+
+/// Under a title in HTML that unfolds it.
 pub(super) fn folded(title: &str, text: &str) -> String {
     format!("\n<details><summary>{title}</summary>\n\n{text}\n</details>\n\n")
 }
@@ -84,6 +108,7 @@ mod tests {
     #[test]
     fn a_cell_holds_no_markup() {
         assert_eq!(cell("a|b <img> *c*\n`d_e` f_g"), "a\\|b &lt;img&gt; \\*c\\* `d_e` f\\_g");
+        assert_eq!(cell("@acme #7 # $x$"), "@<!-- -->acme #<!-- -->7 \\# <span>$</span>x<span>$</span>");
         assert_eq!(cell("one ` alone"), "one \\` alone");
         assert_eq!(code("a`b"), "``a`b``");
         assert_eq!(code("`"), "`` ` ``");

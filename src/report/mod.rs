@@ -3,8 +3,12 @@
 
 mod annotations;
 mod attachments;
+mod comment;
 mod console;
+mod hidden;
 mod json;
+mod links;
+mod live;
 mod log;
 mod markdown;
 mod matrix;
@@ -12,18 +16,23 @@ mod outputs;
 mod scans;
 mod summary;
 mod transfer;
+mod view;
 mod why;
 
 pub use annotations::Annotations;
 pub(crate) use attachments::{attachments, left_behind};
+pub(crate) use comment::Comment;
 pub use console::Console;
+pub use hidden::Hidden;
 pub use json::{Json, SCHEMA_VERSION};
+pub use links::RunLinks;
 pub use log::Log;
 pub use matrix::matrix;
 pub use outputs::Outputs;
 pub(crate) use scans::scan_text;
 pub use summary::Summary;
 pub use transfer::Transfer;
+pub use view::View;
 pub(crate) use why::why;
 
 use std::io::Write as _;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::markdown::{cell, code};
+use super::markdown::{cell, code, link};
 use crate::domain::scan::{LeakedSecret, License, Scan, ScanGroup, ScanKind, Severity, Vulnerability};
 
 /// How many findings of a kind are shown of the source or of an image.
@@ -121,7 +121,7 @@ fn vulnerability(found: &Vulnerability) -> String {
         cell(&found.package),
         cell(&found.installed),
         cell(&found.fixed),
-        link(&found.id, &found.url),
+        link(&cell(&found.id), &found.url),
         cell(&format!("{}{line}", found.source))
     )
 }
@@ -137,7 +137,7 @@ fn secret(found: &LeakedSecret) -> String {
     let text = |text: &Option<String>| text.as_deref().map_or_else(|| "—".to_owned(), cell);
     let commit = found.commit.as_ref().map(|commit| commit.chars().take(12).collect::<String>());
     let place = match (&commit, &found.url) {
-        (Some(commit), Some(url)) => link(commit, url),
+        (Some(commit), Some(url)) => link(&cell(commit), url),
         _ => text(&commit),
     };
     format!(
@@ -148,10 +148,4 @@ fn secret(found: &LeakedSecret) -> String {
         text(&found.file),
         found.line.map_or_else(|| "—".to_owned(), |line| line.to_string())
     )
-}
-
-/// A link, where the address can be one in Markdown.
-fn link(text: &str, url: &str) -> String {
-    let plain = |c: char| c.is_ascii_graphic() && !"()<>[]\\|\"`".contains(c);
-    if !url.is_empty() && url.chars().all(plain) { format!("[{}]({url})", cell(text)) } else { cell(text) }
 }

@@ -68,12 +68,12 @@ impl Transfer {
     }
 
     /// Waits for `work`. Meanwhile a terminal sees a bar, and a log gets a line every 10 s.
-    pub async fn watch<T>(&self, console: &Console, terminal: bool, work: impl Future<Output = T>) -> T {
-        if !terminal {
+    pub async fn watch<T>(&self, console: &Console, work: impl Future<Output = T>) -> T {
+        if !console.view().terminal {
             return self.every(LOGGED, |transfer| console.complain(&transfer.line()), work).await;
         }
-        let ended = self.every(LIVE, |transfer| console.live(&transfer.bar()), work).await;
-        console.live("");
+        let ended = self.every(LIVE, |transfer| console.live(&[transfer.bar()]), work).await;
+        console.live(&[]);
         ended
     }
 

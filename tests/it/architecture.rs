@@ -52,8 +52,8 @@ const ROOMS: [(&str, &str); 27] = [
     ),
     (
         "commands/run",
-        "cli commands/images commands/tools domain/environment domain/image edges/git edges/google \
-         edges/kube edges/slack edges/workspace gate/context gate/execute gate/outcome gate/plan gate/record gate/allocation inputs oci registry report",
+        "cli commands/images commands/tools domain/environment domain/image edges/git edges/github \
+         edges/google edges/kube edges/slack edges/workspace gate/context gate/execute gate/outcome gate/plan gate/record gate/allocation inputs oci registry report",
     ),
     ("main", "commands/run report"),
 ];

@@ -62,6 +62,25 @@ fn a_failure_on_the_main_branch_is_told_with_blocks() {
 }
 
 #[test]
+fn a_failure_is_told_with_its_cause() {
+    let recipe = "p2p-functional p2p-nft p2p-integration:\n\t@echo 'error: the load is too high'; false\n";
+    let makefile = MAKEFILE.replace("p2p-functional p2p-nft p2p-integration:\n", recipe);
+    let (gate, slack) = scene(&makefile, TRIGGER);
+    gate.run(&["fast-feedback"]).ended(2);
+    let (gate, own) = scene(MAKEFILE, TRIGGER);
+    let run = gate.input("image-names", "other").run(&["fast-feedback"]);
+    assert_eq!(run.step("images"), "failed");
+    for (slack, text) in [
+        (slack, "failed: p2p-functional, p2p-nft: error: the load is too high"),
+        (own, "failed: images: the image 127.0.0.1:"),
+    ] {
+        let message = slack.requests()[0].json();
+        let notification = message["notification"].as_str().unwrap();
+        assert!(notification.contains(text), "{text}: {notification}");
+    }
+}
+
+#[test]
 fn a_workflow_is_started_with_its_variables() {
     for path in [TRIGGER, "/workflows/T0000/A0000/12345/s3cretOfSlack"] {
         let (gate, slack) = scene(&fails(), path);

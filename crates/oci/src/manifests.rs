@@ -1,5 +1,7 @@
 //! Manifests and tags: resolve, read, write, list.
 
+use std::collections::BTreeMap;
+
 use reqwest::header::{ACCEPT as ACCEPT_HEADER, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
@@ -45,6 +47,20 @@ impl Client {
     /// When the registry does not have it, cannot be asked, or refuses.
     pub async fn manifest(&self, repository: &Repository, which: &TagOrDigest) -> Result<Manifest, OciError> {
         Route::pull(self, repository).manifest(which).await
+    }
+
+    /// How many bytes an image has: the blobs of all of its platforms, each counted once. `None` when a manifest of it
+    /// cannot be read.
+    pub async fn size(&self, repository: &Repository, digest: &Digest) -> Option<u64> {
+        let mut sizes = BTreeMap::new();
+        let mut waiting = vec![digest.clone()];
+        while let Some(digest) = waiting.pop() {
+            let manifest = self.manifest(repository, &TagOrDigest::Digest(digest)).await.ok()?;
+            let contents = manifest.contents().ok()?;
+            sizes.extend(contents.blobs.into_iter().map(|blob| (blob.digest, blob.size)));
+            waiting.extend(contents.manifests.into_iter().map(|manifest| manifest.digest));
+        }
+        Some(sizes.values().sum())
     }
 
     /// Writes a manifest under a tag, or under its own digest. One with a subject is also added to

@@ -157,6 +157,7 @@ impl World {
             directory: std::env::current_dir()?,
             now: jiff::Timestamp::now(),
             terminal: std::io::stderr().is_terminal(),
+            stdout_terminal: std::io::stdout().is_terminal(),
         })
     }
 
@@ -188,6 +189,8 @@ pub struct World {
     pub now: jiff::Timestamp,
     /// Whether a person watches standard error.
     pub terminal: bool,
+    /// Whether a person watches standard output.
+    pub stdout_terminal: bool,
 }
 
 #[cfg(test)]

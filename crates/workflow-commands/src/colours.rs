@@ -44,6 +44,11 @@ impl<'a> Split<'a> {
     }
 }
 
+/// `text` without its colours, for a reader who sees none.
+pub fn uncoloured(text: &[u8]) -> Cow<'_, [u8]> {
+    Split::of(text).text
+}
+
 /// The length of the colour that `text` begins with.
 fn length(text: &[u8]) -> Option<usize> {
     let parameters = text.strip_prefix(b"\x1b[")?;

@@ -38,6 +38,7 @@ mod stream;
 mod tail;
 
 pub use annotation::{Annotation, Level};
+pub use colours::uncoloured;
 pub use command::Command;
 pub use controls::{plain, stripped};
 pub use file_command::FileCommandError;

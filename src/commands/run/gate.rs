@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::comment::Commenter;
 use super::environments::Shared;
 use super::gathered::Gathered;
 use super::interrupted;
@@ -18,7 +19,9 @@ use crate::gate::context::{self, GithubJob, Host, Paths, Request};
 use crate::gate::outcome::{Event, Outcome};
 use crate::gate::plan::Plan;
 use crate::inputs::{Command, Inputs, OutputFormat, Read};
-use crate::report::{self, Annotations, Console, Json, Listener, Log, Outputs, Reporter, Summary};
+use crate::report::{
+    self, Annotations, Console, Hidden, Json, Listener, Log, Outputs, Reporter, RunLinks, Summary,
+};
 use registry::{Local, Trimmed};
 use sys::error::{Exit, Failure};
 use sys::process::{Signals, Stop, adopt_daemons};
@@ -47,8 +50,12 @@ pub(super) async fn run(world: &World, flags: &Flags, console: &Console) -> Resu
     let slack = Slack::new(world, &read.inputs, console);
     let mut run = Run::new(world, console);
     let ended = Box::pin(run.gate(read)).await;
+    console.live(&[]);
     if let Err(failure) = &ended {
         run.failed(failure).await;
+    }
+    if let Some(pull_request) = run.pull_request.take() {
+        Box::pin(pull_request.comment(&ended, console, &world.env)).await;
     }
     if let Some(slack) = slack {
         Box::pin(slack.notify(&ended, console)).await;
@@ -70,6 +77,8 @@ struct Run<'a> {
     registry: Option<Local>,
     /// The files that GitHub's runner reads after the step.
     runner_files: Option<RunnerFiles>,
+    /// The pull request to comment on.
+    pull_request: Option<Commenter>,
 }
 
 impl<'a> Run<'a> {
@@ -79,7 +88,16 @@ impl<'a> Run<'a> {
             RunnerFiles::read(&world.env)
         });
         let removals = Removals::default();
-        Self { world, console, removals, signals: None, logs: None, registry: None, runner_files }
+        Self {
+            world,
+            console,
+            removals,
+            signals: None,
+            logs: None,
+            registry: None,
+            runner_files,
+            pull_request: None,
+        }
     }
 
     /// Runs the gate; there is no outcome of a plan that is only shown.
@@ -96,6 +114,7 @@ impl<'a> Run<'a> {
         let job = if console.is_github() { Some(GithubJob::read(&world.env)?) } else { None };
         let paths = Paths::new(world, job.as_ref(), &request, &self.removals)?;
         self.logs = paths.keeps_logs().then(|| paths.logs.clone());
+        self.pull_request = job.as_ref().and_then(|job| Commenter::of(job, &request, &paths));
         let reporter = self.reporter(&request, &paths.logs);
         for warning in insecure(&request.inputs)?.1 {
             reporter.emit(&Event::Message(Level::Warning, &warning));
@@ -128,16 +147,28 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         let shared = Shared { reporter: &reporter, masker: console.masker(), stop, began: world.now };
-        let mut outcome = Box::pin(shared.run(parts, &paths.logs)).await;
+        let outcome = Box::pin(shared.run(parts, &paths.logs)).await;
+        self.end(outcome, &reporter, limit).await
+    }
+
+    /// Ends what is left of a run, and reports its outcome. The cause of a failure is the last thing on the screen.
+    async fn end(
+        &mut self,
+        mut outcome: Option<Outcome>,
+        reporter: &Reporter,
+        cache_limit: u64,
+    ) -> Result<Option<Outcome>, Failure> {
         if let Some(outcome) = &mut outcome {
             for warning in self.close().await? {
                 reporter.emit(&Event::Message(Level::Warning, &warning));
                 outcome.warnings.push(warning);
             }
-            reporter.emit(&Event::Ended(outcome));
         }
         if let Some(local) = self.registry.take() {
-            forget_old_images(local, limit, console).await;
+            forget_old_images(local, cache_limit, self.console).await;
+        }
+        if let Some(outcome) = &outcome {
+            reporter.emit(&Event::Ended(outcome));
         }
         Ok(outcome)
     }
@@ -197,10 +228,13 @@ impl<'a> Run<'a> {
         let mut listeners: Vec<Box<dyn Listener + Send>> = vec![Box::new(log)];
         if console.is_github() {
             // GitHub shows annotations in the log as well: what a step came to goes first.
-            listeners.push(Box::new(Annotations::new(console.clone())));
+            let hidden = Hidden::default();
+            listeners.push(Box::new(Annotations::new(console.clone(), hidden.clone())));
             if let Some(file) = self.world.env.path("GITHUB_STEP_SUMMARY") {
-                listeners.push(Box::new(Summary::new(file, console.masker())));
+                let links = RunLinks::of(&self.world.env);
+                listeners.push(Box::new(Summary::new(file, console.masker(), links, hidden.clone())));
             }
+            listeners.push(Box::new(hidden.notice(console.clone())));
         }
         let report = logs.join("report.json");
         listeners.push(Box::new(self.outputs(&report)));

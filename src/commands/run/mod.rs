@@ -1,5 +1,6 @@
 //! From the world to the exit code: inputs → context → plan → execute → report.
 
+mod comment;
 mod environments;
 mod gate;
 mod gathered;
@@ -14,7 +15,7 @@ use std::io::Write;
 
 use crate::cli::{self, Invocation};
 use crate::inputs;
-use crate::report::{self, Console};
+use crate::report::{self, Console, View};
 use sys::error::{Exit, Failure};
 use sys::http;
 use sys::process::{Signals, StopSignal};
@@ -25,8 +26,8 @@ use workflow_commands::Level;
 /// command line and of local runs to `err`.
 pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Exit {
     let world = inputs::reserve(world);
-    let github = world.env.get("GITHUB_ACTIONS") == Some("true");
-    let console = Console::new(out, err, github, world.terminal);
+    let console = Console::new(out, err, View::of(&world));
+    let github = console.is_github();
     if let Some(warning) = http::trust(&world.env) {
         if github {
             console.annotate_text(Level::Warning, "certificates", &warning);

@@ -77,8 +77,11 @@ impl Slack {
         };
         let failed = outcome.steps.iter().filter(|step| !step.status.passes()).map(|step| step.name.as_str());
         let failed: Vec<_> = failed.collect();
-        let because = outcome.steps.iter().find_map(|step| step.cause.as_ref());
-        let because = because.map(|cause| format!(": {}", cause.headline)).unwrap_or_default();
+        let because = outcome.steps.iter().find_map(|step| match (&step.cause, &step.failure) {
+            (Some(cause), _) => Some(&cause.headline),
+            (None, failure) => failure.as_ref().map(|failure| &failure.what),
+        });
+        let because = because.map(|because| format!(": {because}")).unwrap_or_default();
         let text = |what: &str| {
             if good {
                 format!("{what} is in production")

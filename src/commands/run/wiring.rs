@@ -222,6 +222,7 @@ impl Wiring<'_> {
         };
         Ok(RunContext {
             place: context.place,
+            colours: self.console.view().colours && !context.sets_colours(),
             env: of_targets(self.host.world, inputs.id_token),
             binary: std::env::current_exe()?,
             insecure_registries: inputs.insecure_registries.as_ref().map(|names| names.0.join(",")),

@@ -73,7 +73,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     let tags: Vec<String> = tag.into_iter().collect();
     let to = &destination.repository;
     let work = client.copy(&source, to, &tags, &options);
-    let report = transfer.watch(console, world.terminal, work).await?;
+    let report = transfer.watch(console, work).await?;
     let name = tags.first().map_or_else(|| to.to_string(), |tag| format!("{to}:{tag}"));
     console.say(&message(&name, &report, inputs.dry_run));
     if let Some(text) = left_behind(&report.unread) {

@@ -65,6 +65,8 @@ keys! {
     SubnamespacesTimeout = "subnamespaces-timeout";
     /// The largest workspace that is copied for parallel targets.
     CopyLimit = "copy-limit";
+    /// When the pull request gets a comment.
+    Comment = "comment";
     /// Whether the gates scan source and images.
     Scan = "scan";
     /// From which severity on findings block.
@@ -169,6 +171,7 @@ impl Key {
                 | Self::GoogleStsUrl
                 | Self::GoogleIamCredentialsUrl
                 | Self::GoogleContainerUrl
+                | Self::Comment
                 | Self::Signing
                 | Self::SigstoreTrustRoot
                 | Self::SigstoreFulcioUrl

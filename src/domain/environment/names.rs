@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::error::EnvironmentError;
 use super::key::Key;
 use super::value::{Given, Origin, Value};
-use crate::inputs::{BlockingSeverity, ClusterEndpoint, SigningInstance, Size, Switch, Value as _};
+use crate::inputs::{
+    BlockingSeverity, ClusterEndpoint, CommentOn, SigningInstance, Size, Switch, Value as _,
+};
 
 /// The domain of Google's registries.
 pub(super) const PKG_DEV: &str = "pkg.dev";
@@ -75,6 +77,7 @@ fn check(key: Key, value: &Value) -> Result<(), EnvironmentError> {
         Key::ClusterEndpoint => ClusterEndpoint::parse(text).err(),
         Key::SubnamespacesTimeout | Key::ScanDbMaxAge => Duration::parse(text).err(),
         Key::CopyLimit => Size::parse(text).err(),
+        Key::Comment => CommentOn::parse(text).err(),
         Key::Scan | Key::ScanIgnoreUnfixed | Key::ScanVerifySecrets => Switch::parse(text).err(),
         Key::ScanBlockingSeverity => BlockingSeverity::parse(text).err(),
         Key::Sarif => None,

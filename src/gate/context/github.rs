@@ -80,6 +80,11 @@ impl GithubJob {
             .filter(|_| self.event == "pull_request")
     }
 
+    /// The newest commit of that pull request.
+    pub(crate) fn head_of_pull_request(&self) -> Option<&str> {
+        self.text("/pull_request/head/sha")
+    }
+
     /// The commit after which the commits of the event begin: the base of a pull request or of a merge queue, or what
     /// a push was on top of.
     pub(super) fn scan_base(&self) -> Option<String> {

@@ -31,6 +31,10 @@ const UNSETTLED: &str = "0.0.0-unsettled";
 /// The variable that names the tenant.
 const TENANT: &str = "P2P_TENANT_NAME";
 
+/// The variables with which a team says whether programs use colours.
+pub(crate) const COLOUR_SETTINGS: [&str; 6] =
+    ["NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CARGO_TERM_COLOR", "PY_COLORS"];
+
 /// The tenant of a Makefile that was not read yet.
 const UNKNOWN_TENANT: &str = "unknown-tenant";
 
@@ -55,12 +59,13 @@ pub(super) async fn read(
     let mut targets: Vec<_> = named.chain(required).map(String::as_str).collect();
     targets.extend(gates.map(|name| -> &str { name }));
     let given: Vec<_> = assignable().collect();
+    let variables = [&[TENANT, "P2P_APP_NAME"], &COLOUR_SETTINGS[..]].concat();
     let makefile = make::probe(ProbeRequest {
         directory: &paths.directory,
         env: &env,
         scratch: &paths.temp,
         targets: &targets,
-        variables: &[TENANT, "P2P_APP_NAME"],
+        variables: &variables,
         given: &given,
         limit: READING,
     });

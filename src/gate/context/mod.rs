@@ -20,6 +20,7 @@ mod versions;
 pub(crate) use environments::{matrix, other_promotions, split};
 pub(crate) use github::GithubJob;
 pub(crate) use host::Host;
+pub(crate) use makefile::COLOUR_SETTINGS;
 pub(crate) use paths::Paths;
 pub(crate) use request::Request;
 pub(crate) use versions::remote;
@@ -35,7 +36,7 @@ use crate::domain::environment::{
 use crate::domain::version::{BumpLevel, Kind, Prefix, VersionTag};
 use crate::edges::make::Makefile;
 use crate::gate::plan::{Cloud, Eligibility, Known, Later, Place, Plan, Side, plan};
-use crate::inputs::{Command, Federate, Inputs};
+use crate::inputs::{Command, CommentOn, Federate, Inputs};
 use oci::Client;
 use sys::error::Failure;
 
@@ -181,6 +182,12 @@ impl Context {
         Ok(Plan { known: self.environments.described(self.target_values()), ..plan })
     }
 
+    /// Whether the Makefile says itself if programs use colours.
+    pub(crate) fn sets_colours(&self) -> bool {
+        let set = |makefile: &Makefile, name| makefile.variable(name).is_some_and(|it| !it.value.is_empty());
+        self.makefile.as_ref().is_some_and(|makefile| COLOUR_SETTINGS.iter().any(|name| set(makefile, name)))
+    }
+
     /// The values of the job's own environment.
     pub(crate) fn own(&self) -> &Values {
         &self.own
@@ -264,6 +271,13 @@ impl Context {
     pub(crate) fn destination(&self) -> Option<&Values> {
         self.destination.as_ref().ok()
     }
+}
+
+/// When a comment on the pull request is wanted, as the first environment says. What is wrong with its entry is told
+/// where the facts are gathered.
+pub(crate) fn comment_on(request: &Request, paths: &Paths) -> CommentOn {
+    let values = sources(request, paths).ok().and_then(|sources| sources.target_values(request).ok());
+    values.and_then(|values| values.parsed(Key::Comment)).unwrap_or(CommentOn::Never)
 }
 
 /// What there is to run on.

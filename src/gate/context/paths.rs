@@ -247,6 +247,7 @@ mod tests {
             directory: directory.path().to_owned(),
             now: "2026-01-02T03:04:05Z".parse().unwrap(),
             terminal: false,
+            stdout_terminal: false,
         };
         let runs = directory.path().join("p2p/runs");
         // One is from a clock that ran ahead.

@@ -24,7 +24,8 @@ impl Execution<'_> {
             let reference = repository.tag(&version)?;
             match self.edges.oci.resolve(&repository, &TagOrDigest::Tag(version.clone())).await {
                 Ok(Some(found)) => {
-                    let image = Image { name: name.clone(), reference, digest: found.digest };
+                    let size = self.edges.oci.size(&repository, &found.digest).await;
+                    let image = Image { name: name.clone(), reference, digest: found.digest, size };
                     self.pushed(&image, pushed.as_deref(), progress).await?;
                     self.reporter.emit(&Event::Recorded(&image));
                     progress.images.push(image);

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod builder;
+mod colours;
 mod conflict;
 mod copied;
 mod diagnostics;
@@ -19,6 +20,7 @@ mod removal;
 mod run_context;
 mod scans;
 mod target;
+mod usual;
 mod version;
 mod waves;
 
@@ -104,7 +106,12 @@ impl Progress {
     }
 
     /// Keeps the result of a step, in the order of the plan: of two steps at the same time either may end first.
-    fn keep(&mut self, result: StepResult) {
+    fn keep(&mut self, mut result: StepResult) {
+        if result.status != Status::Skipped {
+            let took = jiff::SignedDuration::try_from_secs_f64(result.seconds).unwrap_or_default();
+            let began = self.now().checked_sub(took).unwrap_or(self.started);
+            result.started = began.round(jiff::Unit::Millisecond).ok().map(|began| began.to_string());
+        }
         self.steps.push(result);
         let Self { plan, steps, .. } = self;
         steps.sort_by_key(|result| plan.steps.iter().position(|step| step.name == result.name));
@@ -168,7 +175,8 @@ impl Execution<'_> {
         }
         remove_links_out_of(&self.run_context.paths.logs);
         let (started, seconds) = (progress.started, progress.clock.elapsed().as_secs_f64());
-        self.outcome(progress, started, seconds)
+        let usual = self.usual(&progress).await;
+        Outcome { usual, ..self.outcome(progress, started, seconds) }
     }
 
     fn outcome(&self, progress: Progress, started: jiff::Timestamp, seconds: f64) -> Outcome {
@@ -206,6 +214,7 @@ impl Execution<'_> {
             artifacts: progress.artifacts,
             warnings: progress.warnings,
             half_deployed,
+            usual: BTreeMap::new(),
             started: started.to_string(),
             seconds,
             logs: self.run_context.paths.logs.display().to_string(),
@@ -254,7 +263,10 @@ impl Execution<'_> {
 
     /// The result of work of ours that began at `clock`.
     async fn timed(&self, name: &str, clock: Instant, work: impl Future<Output = Message>) -> StepResult {
-        match self.unless_stopped(name, clock, work).await {
+        let alive =
+            |running, silent| self.reporter.emit(&Event::Alive { step: name, running, silent, last: "" });
+        let work = self.unless_stopped(name, clock, work);
+        match heartbeat::while_running(work, || Duration::ZERO, alive).await {
             Ok(reason) => {
                 let seconds = clock.elapsed().as_secs_f64();
                 StepResult { reason, ..StepResult::new(name, Status::Passed, seconds) }

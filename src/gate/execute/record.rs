@@ -317,7 +317,7 @@ fn by_hand(plan: &Plan) -> bool {
 
 /// The gate that this run is, and what becomes of its records; of single targets those of a later gate are
 /// one. None where the images were not found, or may not go on.
-fn judged(progress: &Progress) -> Option<(&'static str, Records)> {
+pub(super) fn judged(progress: &Progress) -> Option<(&'static str, Records)> {
     let plan = &progress.plan;
     let step = plan.steps.iter().find(|step| matches!(step.job, Job::Images { .. }))?;
     let Job::Images { stage, earlier, records, .. } = &step.job else { return None };

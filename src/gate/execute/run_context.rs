@@ -93,6 +93,8 @@ pub(crate) struct Allocation {
 pub(crate) struct RunContext {
     /// Where we are.
     pub place: Place,
+    /// Whether the reader of the output sees colours, and the Makefile has no setting of its own.
+    pub colours: bool,
     /// The environment of this process, which targets inherit.
     pub env: Env,
     /// The directories.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::colours::hint_colours;
 use super::copied::Copied;
 use super::heartbeat::while_running;
 use super::log_file::LogFile;
@@ -96,7 +97,14 @@ struct Printer {
     cache: Option<bool>,
     /// When the target last printed something.
     printed: Instant,
+    /// The name of the step.
+    step: String,
+    /// The last line that it printed or drew.
+    last: String,
 }
+
+/// The longest last line that is kept, in bytes.
+const LAST: usize = 300;
 
 impl Printer {
     fn take(&mut self, bytes: Option<&[u8]>) {
@@ -112,7 +120,10 @@ impl Printer {
             self.reporter.emit(&Event::Printed(printed.console));
         }
         if let Some(drawing) = printed.drawing {
-            self.reporter.emit(&Event::Drawing(drawing));
+            self.reporter.emit(&Event::Drawing { step: &self.step, text: drawing });
+        }
+        if let Some(last) = printed.drawing.or_else(|| last_line(printed.log)) {
+            self.last = String::from_utf8_lossy(&last[..last.len().min(LAST)]).into_owned();
         }
         if self.cache == Some(false) {
             self.cache = Some(memchr::memmem::find(printed.log, GITHUB_CACHE).is_some());
@@ -120,6 +131,13 @@ impl Printer {
         let log = self.stream.take_log(std::mem::take(&mut self.spare));
         self.spare = self.log.write(log);
     }
+}
+
+/// The last line of whole lines, if it is not empty.
+fn last_line(lines: &[u8]) -> Option<&[u8]> {
+    let lines = lines.strip_suffix(b"\n")?;
+    let line = memchr::memrchr(b'\n', lines).map_or(lines, |end| &lines[end + 1..]);
+    (!line.trim_ascii().is_empty()).then_some(line)
 }
 
 impl Execution<'_> {
@@ -146,8 +164,11 @@ impl Execution<'_> {
             _ = stopped.wait() => return Ok(None),
         };
         let log = run_context.log_of(&target.target);
-        let printer = Arc::new(Mutex::new(self.printer(target, &log, prefix)?));
-        let spec = self.spec(target, &private, &directory, workspace);
+        let printer = Arc::new(Mutex::new(self.printer((step, target), &log, prefix)?));
+        let mut spec = self.spec(target, &private, &directory, workspace);
+        if run_context.colours {
+            hint_colours(&mut spec.env);
+        }
         let options = RunOptions {
             time_limit: target.time_limit,
             mark: Some(private.path().to_owned()),
@@ -158,7 +179,10 @@ impl Execution<'_> {
             sink.lock().take(Some(bytes));
         });
         let silent = || printer.lock().printed.elapsed();
-        let alive = |running, silent| self.reporter.emit(&Event::Alive { step: &step.name, running, silent });
+        let alive = |running, silent| {
+            let last = printer.lock().last.clone();
+            self.reporter.emit(&Event::Alive { step: &step.name, running, silent, last: &last });
+        };
         let ended = while_running(running, silent, alive).await?;
         let mut printer = printer.lock();
         printer.take(None);
@@ -179,7 +203,12 @@ impl Execution<'_> {
         }))
     }
 
-    fn printer(&self, target: &Target, log: &Path, prefix: Option<String>) -> Result<Printer, Failure> {
+    fn printer(
+        &self,
+        (step, target): (&Step, &Target),
+        log: &Path,
+        prefix: Option<String>,
+    ) -> Result<Printer, Failure> {
         Ok(Printer {
             stream: Stream::new(self.masker.clone(), options(target, prefix)),
             reporter: self.reporter.clone(),
@@ -187,6 +216,8 @@ impl Execution<'_> {
             spare: Vec::new(),
             cache: self.cache_is_dead(target).then_some(false),
             printed: Instant::now(),
+            step: step.name.clone(),
+            last: String::new(),
         })
     }
 

@@ -27,16 +27,23 @@ pub enum Event<'a> {
     GroupBegan(&'a [&'a Step]),
     /// A target printed this. It is masked and harmless, and ends with a line.
     Printed(&'a [u8]),
-    /// A target draws a line with CR, which shows this now. It is masked and harmless.
-    Drawing(&'a [u8]),
-    /// A target is running. Comes every second.
-    Alive {
+    /// A target draws a line with CR.
+    Drawing {
         /// The name of its step.
         step: &'a str,
-        /// How long the target has been running.
+        /// What the line shows now. It is masked and harmless.
+        text: &'a [u8],
+    },
+    /// A step is running. Comes every second.
+    Alive {
+        /// Its name.
+        step: &'a str,
+        /// How long it has been running.
         running: Duration,
-        /// For how long it has printed nothing.
+        /// For how long its target has printed nothing.
         silent: Duration,
+        /// The last line that its target printed or drew. It is masked and harmless.
+        last: &'a str,
     },
     /// The group of the log ends.
     GroupEnded,

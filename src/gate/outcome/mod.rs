@@ -5,6 +5,8 @@ mod event;
 
 pub(crate) use event::Event;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::domain::cause::Cause;
@@ -61,6 +63,9 @@ pub struct StepResult {
     pub target: Option<String>,
     /// How it ended.
     pub status: Status,
+    /// When it began, RFC 3339; none for a step that did not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
     /// How long it took, to the millisecond.
     pub seconds: f64,
     /// Why it was skipped, or how it failed, in a sentence.
@@ -100,6 +105,7 @@ impl StepResult {
             name: name.to_owned(),
             target: None,
             status,
+            started: None,
             seconds: (seconds * 1000.0).round() / 1000.0,
             reason: None,
             exit_code: None,
@@ -235,6 +241,9 @@ pub struct Outcome {
     /// Namespaces in which something may be half-deployed: a target was broken off there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub half_deployed: Vec<String>,
+    /// The median time of each target in earlier versions, in seconds, where their records say it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub usual: BTreeMap<String, f64>,
     /// When it began, RFC 3339.
     pub started: String,
     /// How long it took.
@@ -270,6 +279,7 @@ impl Outcome {
             all.images.extend(part.images);
             all.promoted.extend(part.promoted);
             all.scans.extend(part.scans);
+            all.usual.extend(part.usual);
             for (list, more) in [
                 (&mut all.artifacts, part.artifacts),
                 (&mut all.warnings, part.warnings),
@@ -299,6 +309,7 @@ impl Outcome {
             artifacts: Vec::new(),
             warnings: plan.warnings.clone(),
             half_deployed: Vec::new(),
+            usual: BTreeMap::new(),
             started: now.to_string(),
             seconds: 0.0,
             logs,

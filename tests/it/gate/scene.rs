@@ -277,6 +277,10 @@ pub(super) fn settings() -> insta::Settings {
     for (pattern, name) in [
         (r"sha256:[0-9a-f]{64}", "[digest]"),
         (r"\b[0-9a-f]{40}\b", "[commit]"),
+        (r"\[`[0-9a-f]{12}`\]", "[`[commit]`]"),
+        (r"\b\d{13}\b", "[when]"),
+        (r":(active|done), s", ":[tag], s"),
+        (r"(Critical path: .*\n\n)?\| step", "| step"),
         (r"127\.0\.0\.1:\d+", "[registry]"),
         (r"/[^ ]*/p2p-logs-[A-Za-z0-9]+", "[logs]"),
         (r"\b\d+(\.\d)? s\b", "[time]"),

@@ -20,7 +20,11 @@ exit 3
 ";
 
 fn gate(gate: Gate) -> Run {
-    gate.file("script", SCRIPT).commit("hostile").run(&["run", "p2p-build"])
+    gate.env("NO_COLOR", "")
+        .env("FORCE_COLOR", "1")
+        .file("script", SCRIPT)
+        .commit("hostile")
+        .run(&["run", "p2p-build"])
 }
 
 /// Asserts that of all control sequences only colours stand in `text`.

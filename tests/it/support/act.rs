@@ -105,6 +105,7 @@ impl Act {
             .env("TEST_REPOSITORY", repository.to_str().unwrap())
             .env("PAGER", "cat")
             .env("GIT_PAGER", "cat")
+            .env("NO_COLOR", "1")
     }
 
     /// What `uses: coreeng/p2p-action@v1` resolves to; reusable workflows of it as well.

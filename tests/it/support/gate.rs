@@ -22,6 +22,7 @@ use tempfile::TempDir;
 
 use super::git::{Bare, Checkout};
 use super::github::{Github, REPOSITORY};
+use super::terminal::Terminal;
 pub(crate) use registry::{Registry, digest_in};
 pub(crate) use run::{Run, Running};
 
@@ -240,8 +241,19 @@ impl Gate {
         self.start_by(Command::new(env!("CARGO_BIN_EXE_p2p")), arguments)
     }
 
+    /// Runs `p2p` with these arguments on a terminal of this many columns and rows.
+    pub(crate) fn on_terminal(&self, arguments: &[&str], size: (u16, u16)) -> Terminal {
+        Terminal::start(self.described(Command::new(env!("CARGO_BIN_EXE_p2p")), arguments).0, size)
+    }
+
     /// Starts a command that is `p2p`, or becomes it.
-    fn start_by(&self, mut command: Command, arguments: &[&str]) -> Running {
+    fn start_by(&self, command: Command, arguments: &[&str]) -> Running {
+        let (command, files) = self.described(command, arguments);
+        Running::start(command, files, self.home.path())
+    }
+
+    /// A command in this job or on this laptop, and where the runner's files are.
+    fn described(&self, mut command: Command, arguments: &[&str]) -> (Command, PathBuf) {
         self.runs.set(self.runs.get() + 1);
         let files = self.files.path().join(self.runs.get().to_string());
         std::fs::create_dir(&files).unwrap();
@@ -253,13 +265,14 @@ impl Gate {
             .env("HOME", self.home.path())
             .env("TMPDIR", self.temporary.path())
             .env("LANG", "C.UTF-8")
+            .env("NO_COLOR", "1")
             .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")])
             .stdin(Stdio::null());
         if self.on_github {
             self.job(&mut command, &files);
         }
         command.envs(&self.variables);
-        Running::start(command, files, self.home.path())
+        (command, files)
     }
 
     /// What the runner sets for a step.

@@ -1,0 +1,122 @@
+//! The comment on the pull request that a run is about. Whatever goes wrong with it is a notice.
+
+use std::time::Duration;
+
+use crate::edges::github::{GitHub, comment_marker, no_comment};
+use crate::gate::context::{self, GithubJob, Paths, Request};
+use crate::gate::outcome::{Outcome, Verdict};
+use crate::inputs::{Command, CommentOn, Inputs};
+use crate::report::{Comment, Console, RunLinks};
+use sys::error::{Exit, Failure};
+use sys::retry::{Policy, Watcher};
+use sys::world::Env;
+use workflow_commands::{Level, Secret};
+
+/// The longest that GitHub may take in all: a gate does not wait for it.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// How patiently GitHub is asked.
+const PATIENCE: Policy = Policy {
+    attempts: 3,
+    base: Duration::from_millis(300),
+    cap: Duration::from_secs(1),
+    patience: Duration::from_secs(10),
+};
+
+/// Where the comment goes, and when it is written.
+pub(super) struct Commenter {
+    on: CommentOn,
+    number: u64,
+    /// Whether its runs may only read.
+    fork: bool,
+    job: GithubJob,
+    token: Option<Secret>,
+    /// What tells the comments of several apps apart.
+    app: String,
+    comment: Comment,
+}
+
+impl Commenter {
+    /// The pull request of a job, where a comment is wanted.
+    pub(super) fn of(job: &GithubJob, request: &Request, paths: &Paths) -> Option<Self> {
+        let number = job.pull_request()?;
+        let about = matches!(
+            request.command,
+            Command::FastFeedback | Command::ExtendedTest | Command::Prod | Command::Run | Command::Promote
+        );
+        let on = context::comment_on(request, paths);
+        if !about || request.dry_run || on == CommentOn::Never {
+            return None;
+        }
+        let inputs = &request.inputs;
+        let app = app(inputs, &job.repository);
+        let environment = inputs.environment.as_deref().unwrap_or_default();
+        let part = format!("{} {} {environment}", request.command, request.targets.join(" "));
+        Some(Self {
+            on,
+            number,
+            fork: job.lacks_secrets(),
+            token: inputs.github_token.clone(),
+            comment: Comment::new(&app, part.trim(), job.head_of_pull_request().unwrap_or_else(|| job.sha())),
+            app,
+            job: job.clone(),
+        })
+    }
+
+    /// Comments on how the run ended, where that is wanted.
+    pub(super) async fn comment(
+        self,
+        ended: &Result<Option<Outcome>, Failure>,
+        console: &Console,
+        env: &Env,
+    ) {
+        let (ended, verdict) = match ended {
+            Ok(Some(outcome)) => (Ok(outcome), outcome.result),
+            Err(Failure { exit: Exit::Interrupted(_), .. }) | Ok(None) => return,
+            Err(failure) => (Err(failure), Verdict::Failure),
+        };
+        // The runner does not wait for long after it cancelled a job.
+        if verdict == Verdict::Cancelled {
+            return;
+        }
+        let (number, on) = (self.number, self.on);
+        let notice = |text: &str| console.annotate_text(Level::Notice, "p2p", text);
+        let creates = on == CommentOn::Always || verdict == Verdict::Failure;
+        if self.fork {
+            if creates {
+                notice(&format!(
+                    "no comment on pull request {number}: workflows of pull requests from forks may not write"
+                ));
+            }
+            return;
+        }
+        let comment = self.comment.about(ended, &RunLinks::of(env), &console.masker());
+        let write = async {
+            let github = GitHub::new(&self.job.api_url, &self.job.repository, self.token.clone())?;
+            let github = github.retrying(PATIENCE, Watcher::default());
+            let text = |before: Option<&str>| {
+                (creates || before.is_some_and(|before| comment.replaces(before)))
+                    .then(|| comment.over(before))
+            };
+            github.keep_comment(number, &comment_marker(&self.app), text).await
+        };
+        match tokio::time::timeout(LIMIT, Box::pin(write)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => notice(&no_comment(number, &error)),
+            Err(_) => {
+                notice(&format!(
+                    "no comment on pull request {number}: GitHub took more than {} s",
+                    LIMIT.as_secs()
+                ));
+            }
+        }
+    }
+}
+
+/// The app that a comment is about: by the input, else by its directory, else by the repository.
+fn app(inputs: &Inputs, repository: &str) -> String {
+    let directory = inputs.working_directory.clone();
+    let directory = directory.trim_matches(['.', '/']);
+    let name = inputs.app_name.clone();
+    name.unwrap_or_else(|| if directory.is_empty() { repository } else { directory }.to_owned())
+}

@@ -1,0 +1,118 @@
+//! Lines at the bottom of a terminal that are drawn over while steps run. The output scrolls above them.
+//!
+//! Nothing but text and the position of the cursor is changed, so there is nothing to restore once they are cleared.
+
+use std::io::{self, Write};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use workflow_commands::plain;
+
+/// While output comes in, the lines are drawn this often.
+const EVERY: Duration = Duration::from_millis(100);
+/// A narrower terminal gets no such lines.
+const NARROWEST: usize = 12;
+
+/// Whether lines are on the screen.
+static SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// The lines.
+#[derive(Default)]
+pub(super) struct Live {
+    lines: Vec<String>,
+    /// How many rows of the screen they have now.
+    rows: usize,
+    drawn: Option<Instant>,
+}
+
+impl Live {
+    /// Other lines from now on; none end it.
+    pub(super) fn set(&mut self, lines: Vec<String>, out: &mut dyn Write) {
+        if !lines.is_empty() {
+            end_before_panics();
+        }
+        self.lines = lines;
+        self.clear(out);
+        self.draw(out);
+    }
+
+    /// Takes the lines off the screen, where the next line of the output begins.
+    pub(super) fn clear(&mut self, out: &mut dyn Write) {
+        if let Some(above) = std::mem::take(&mut self.rows).checked_sub(1) {
+            let up = if above > 0 { format!("\x1b[{above}A") } else { String::new() };
+            let _gone = write!(out, "\r{up}\x1b[J").and_then(|()| out.flush());
+            SHOWN.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Draws the lines again after output, unless that was a moment ago.
+    pub(super) fn again(&mut self, out: &mut dyn Write) {
+        if self.drawn.is_none_or(|drawn| drawn.elapsed() >= EVERY) {
+            self.draw(out);
+        }
+    }
+
+    fn draw(&mut self, out: &mut dyn Write) {
+        let (columns, rows) = size();
+        if self.lines.is_empty() || columns < NARROWEST {
+            return;
+        }
+        // A line in the last column could wrap, and one in the first row could not be reached again.
+        let shown: Vec<_> =
+            self.lines.iter().take((rows - 1).max(1)).map(|line| fitting(line, columns - 1)).collect();
+        self.rows = shown.len();
+        self.drawn = Some(Instant::now());
+        SHOWN.store(true, Ordering::Relaxed);
+        let _gone = write!(out, "{}", shown.join("\r\n")).and_then(|()| out.flush());
+    }
+}
+
+/// Columns and rows of the terminal.
+fn size() -> (usize, usize) {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
+    let size = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
+    size.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()))
+}
+
+/// As much of a text as surely fits into so many columns. A character beyond ASCII counts as two, the most that one has
+/// on a terminal; so the text may be cut early, and never wraps.
+fn fitting(text: &str, columns: usize) -> String {
+    let text = plain(text).replace(['\n', '\t'], " ");
+    let mut room = columns;
+    let mut shown = String::new();
+    for c in text.chars().filter(|c| !c.is_control()) {
+        let width = if c.is_ascii() { 1 } else { 2 };
+        let Some(left) = room.checked_sub(width) else { break };
+        room = left;
+        shown.push(c);
+    }
+    shown
+}
+
+/// Lets the message of a panic begin on a line of its own.
+fn end_before_panics() {
+    static HOOKED: Once = Once::new();
+    HOOKED.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if SHOWN.swap(false, Ordering::Relaxed) {
+                let _gone = io::stderr().write_all(b"\r\n");
+            }
+            before(panic);
+        }));
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        assert_eq!(fitting("p2p-nft  12 s", 8), "p2p-nft ");
+        assert_eq!(fitting("漢字漢字", 5), "漢字");
+        assert_eq!(fitting("e\u{301}e\u{301}", 4), "e\u{301}e");
+        assert_eq!(fitting("a\tb\x1b[31mc\x1b[2J\nd\u{202e}", 9), "a bc d");
+    }
+}

@@ -1,0 +1,85 @@
+//! What comes first: how the run ended, and why.
+
+use super::{Outcome, RunLinks, markdown, time};
+use crate::gate::outcome::Verdict;
+use crate::gate::plan::Plan;
+use std::fmt::Write as _;
+
+pub(super) fn verdict(outcome: &Outcome, links: &RunLinks) -> String {
+    let Plan { command, version, .. } = &outcome.plan;
+    let (mark, word) = match outcome.result {
+        Verdict::Success => ("✅", "passed"),
+        Verdict::Failure => ("❌", "failed"),
+        Verdict::Cancelled => ("🛑", "was interrupted"),
+        Verdict::Skipped => ("⏭️", "was skipped"),
+    };
+    if version.version.is_empty() && outcome.result == Verdict::Success {
+        return format!("## {mark} {command} had nothing to do\n\n{}.\n\n", markdown::cell(&version.because));
+    }
+    let commit = outcome.plan.commit();
+    let mut text = format!(
+        "## {mark} {command} {word}: {}\n\n{}, {}",
+        markdown::cell(&version.version),
+        commit.map_or_else(|| "No commit".to_owned(), |commit| format!("Commit {}", links.commit(commit))),
+        time(outcome.seconds)
+    );
+    if let Some(tag) = &version.tag {
+        let how = match (outcome.tag_created, outcome.version_tag()) {
+            (true, _) => "created",
+            (false, Some(_)) => "existing",
+            (false, None) => "not created",
+        };
+        let shown = if how == "not created" { markdown::code(tag) } else { links.tag(tag) };
+        let _infallible = write!(text, ", tag {shown} ({how})");
+    }
+    for name in environments(outcome) {
+        let _infallible = write!(text, ", environment {}", links.environment(name));
+    }
+    if let Some(run) = links.run("the run") {
+        let _infallible = write!(text, ", {run}");
+    }
+    text.push_str(".\n\n");
+    if !outcome.half_deployed.is_empty() {
+        let names: Vec<_> = outcome.half_deployed.iter().map(|name| markdown::code(name)).collect();
+        let _infallible = writeln!(text, "**May be half-deployed:** {}.\n", names.join(", "));
+    }
+    text
+}
+
+/// The environments of the run, each once.
+fn environments(outcome: &Outcome) -> Vec<&str> {
+    let plans = std::iter::once(&outcome.plan).chain(&outcome.other_plans);
+    let mut names: Vec<&str> = Vec::new();
+    for name in plans.filter_map(|plan| plan.environment.environment.as_ref()) {
+        if !names.contains(&name.text.as_str()) {
+            names.push(&name.text);
+        }
+    }
+    names
+}
+
+/// Why each step failed, before everything else.
+pub(super) fn causes(outcome: &Outcome) -> impl Iterator<Item = String> {
+    outcome.steps.iter().filter_map(|step| {
+        let failed = step.failed_step()?;
+        let mut text = format!("### {}: ", markdown::cell(failed.step));
+        if let Some(cause) = failed.cause {
+            let place = cause.place.as_ref().map(|place| format!("{}:{}", place.file, place.line));
+            let place = place.map(|place| format!(" ({})", markdown::code(&place))).unwrap_or_default();
+            let _infallible = writeln!(text, "{}{place}\n", markdown::cell(&cause.headline));
+            if cause.lines.len() > 1 {
+                let lines = cause.lines.iter().map(String::as_str);
+                let _infallible = writeln!(text, "{}", markdown::block(lines));
+            }
+        } else {
+            let _infallible = writeln!(text, "{}\n", markdown::cell(failed.what));
+        }
+        if let Some(help) = failed.help {
+            let _infallible = writeln!(text, "Help: {}\n", markdown::sentence(help));
+        }
+        if let Some(repeat) = &step.repeat {
+            let _infallible = writeln!(text, "Repeat it: {}\n", markdown::code(repeat));
+        }
+        Some(text)
+    })
+}
