@@ -30,6 +30,11 @@ fn verify(gate: &Gate, sigstore: &Sigstore, path: &str, more: &[&str]) -> Run {
     gate.run(&[&arguments[..], more].concat())
 }
 
+/// All that a run said.
+fn said(run: &Run) -> String {
+    format!("{}{}", run.stdout, run.stderr)
+}
+
 const SIGNED: [&str; 4] =
     ["--issuer", "https://token.actions.githubusercontent.com", "--repository", "acme/shop"];
 
@@ -70,6 +75,10 @@ fn a_signed_image_goes_from_gate_to_gate() {
     );
     let report: Value = serde_json::from_str(&run.passed().stdout).unwrap();
     assert_eq!((&report["passed"], &report["attached"]), (&json!(true), &json!([])), "{report}");
+    for record in report["records"].as_array().unwrap() {
+        let is_digest = |name: &str| record[name].as_str().is_some_and(|text| text.starts_with("sha256:"));
+        assert!(is_digest("plan") && is_digest("makefile"), "{record}");
+    }
     let first =
         report["records"].as_array().unwrap().iter().find(|record| record["stage"] == "fast-feedback");
     assert_eq!(first.unwrap()["signer"]["repositoryId"], "42", "{report}");
@@ -149,6 +158,89 @@ fn a_service_that_is_down_stops_a_gate_before_its_build_only_where_signatures_ar
     let gate = gate.env("ACTIONS_ID_TOKEN_REQUEST_URL", "");
     let run = gate.run(&["fast-feedback"]);
     assert!(run.ended(64).stdout.contains("give the job the permission `id-token: write`"), "{}", run.stdout);
+}
+
+#[test]
+fn p2p_sign_completes_the_record_of_a_gate_that_promoted_while_a_service_was_down() {
+    let sigstore = Sigstore::start();
+    let gate = scene(&sigstore, &json!({}), "fault-503-1000-all").input("promotion-record", "expected");
+    let run = gate.run(&["fast-feedback"]);
+    let digest = gate.registry.digest("extended-test/shop", "0.0.1").unwrap();
+    let image = format!("{}/extended-test/shop", gate.registry.path());
+    let exact = format!("{image}@{digest}");
+    assert!(run.passed().stdout.contains(&format!("`p2p sign {exact}` signs it")), "{}", run.stdout);
+
+    // The service is still down: nothing is written, and the next gate says that the record waits.
+    assert!(said(gate.run(&["sign", &exact]).ended(69)).contains("the record cannot be signed"));
+    let scheduled = gate.event("schedule", json!({})).env("GITHUB_RUN_ID", "42");
+    let gate = signs(scheduled, &sigstore, &json!({"event_name": "schedule"}), "");
+    let verified = |gate: &Gate| {
+        verify(
+            gate,
+            &sigstore,
+            "extended-test/shop",
+            &[&SIGNED[..], &["--require", "fast-feedback"]].concat(),
+        )
+    };
+    let run = verified(&gate);
+    assert!(said(run.ended(1)).contains("waits for a signature"), "{}", said(&run));
+    let run = gate.run(&["extended-test"]);
+    assert!(run.passed().stdout.contains("passed fast-feedback waits for a signature"), "{}", run.stdout);
+
+    // Anybody who may push can move a tag, so a tag is enough only for the run that left the record.
+    let run = gate.run(&["sign", &format!("{image}:0.0.1")]);
+    assert!(said(run.ended(64)).contains("another run left the record"), "{}", said(&run));
+    let run = gate.run(&["sign", &exact]);
+    assert!(run.passed().stdout.contains("signed that"), "{}", run.stdout);
+    verified(&gate).passed();
+    let asked = sigstore.requests();
+    let run = gate.run(&["sign", &exact]);
+    assert!(run.passed().stdout.contains("no record of this repository that waits"), "{}", run.stdout);
+    assert_eq!(sigstore.requests(), asked);
+}
+
+#[test]
+fn p2p_sign_signs_only_what_a_gate_of_this_repository_left_and_only_where_that_counts() {
+    let sigstore = Sigstore::start();
+    let gate = scene(&sigstore, &json!({}), "fault-503-1000-all").input("promotion-record", "required");
+    gate.run(&["fast-feedback"]).passed();
+    let image = format!("{}/extended-test/shop:0.0.1", gate.registry.path());
+    let gate = signs(gate, &sigstore, &json!({}), "");
+    let refused = |gate: &Gate, code: i32, message: &str| {
+        let run = gate.run(&["sign", &image]);
+        let shown = said(run.ended(code));
+        assert!(shown.contains(message), "{shown}");
+    };
+    let gate = gate.git_ref("refs/pull/7/merge");
+    refused(&gate, 64, "would not count");
+    let gate = gate.git_ref("refs/heads/main").event("pull_request_target", json!({}));
+    refused(&gate, 64, "would not count");
+    let gate = gate.event("push", json!({})).env("GITHUB_REPOSITORY_ID", "43");
+    refused(&gate, 0, "no record of this repository that waits");
+    let gate = gate.env("GITHUB_REPOSITORY_ID", "42").env("ACTIONS_ID_TOKEN_REQUEST_URL", "");
+    refused(&gate, 64, "give the job the permission `id-token: write`");
+    let gate = signs(gate, &sigstore, &json!({}), "");
+    refused(&gate, 0, "signed that");
+}
+
+#[test]
+fn a_service_that_fails_after_the_build_leaves_the_promotion_undone_and_the_way_to_go_on() {
+    let sigstore = Sigstore::start();
+    let gate = scene(&sigstore, &json!({}), "fault-503-1000-signing");
+    let run = gate.run(&["fast-feedback"]);
+    let digest = gate.registry.digest("test/shop", "0.0.1").unwrap();
+    let image = format!("{}/test/shop@{digest}", gate.registry.path());
+    let next = format!("`p2p sign {image}`, then `p2p promote extended-test --version 0.0.1`");
+    assert!(run.ended(69).stdout.contains(&next), "{}", run.stdout);
+    assert_eq!(gate.registry.digest("extended-test/shop", "0.0.1"), None);
+
+    let gate = signs(gate, &sigstore, &json!({}), "");
+    let run = gate.run(&["promote", "extended-test", "--version", "0.0.1"]);
+    assert!(run.ended(1).stdout.contains("waits for a signature, which `p2p sign` adds"), "{}", run.stdout);
+    gate.run(&["sign", &image]).passed();
+    gate.run(&["promote", "extended-test", "--version", "0.0.1"]).passed();
+    let flags = [&SIGNED[..], &["--require", "fast-feedback"]].concat();
+    verify(&gate, &sigstore, "extended-test/shop", &flags).passed();
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub use services::{Services, check};
 pub use sign::{Signer, claim};
 pub use signer::Workload;
 pub use statement::Statement;
-pub use trust::TrustRoot;
+pub use trust::{TrustRoot, embedded_since};
 pub use verify::{Signed, Verifier, predicate_type};
 
 /// The media type of a bundle, which is also the artifact type of the referrer that holds it.

@@ -184,9 +184,9 @@ pub(crate) async fn timestamp(
 /// The first service that cannot be reached or answers with a server error.
 pub async fn check(services: &Services) -> Result<(), SignError> {
     let rekor = services.rekor.as_deref().map(|rekor| ("Rekor", rekor, "/api/v1/log"));
-    for (name, base, path) in
-        [("Fulcio", services.fulcio.as_str(), "/api/v2/configuration")].into_iter().chain(rekor)
-    {
+    let authority = services.timestamps.as_deref().map(|base| ("the timestamp authority", base, ""));
+    let fulcio = ("Fulcio", services.fulcio.as_str(), "/api/v2/configuration");
+    for (name, base, path) in [fulcio].into_iter().chain(rekor).chain(authority) {
         let service = Service::new(name, base, path, &services.retrying)?;
         match service.send(Client::get).await {
             Err(SignError::Refused { status, .. }) if status < 500 => {}

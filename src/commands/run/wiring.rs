@@ -238,6 +238,7 @@ impl Wiring<'_> {
             by: By::here(env, context.place == Place::Github),
             rule,
             subnamespaces_limit: values.parsed(Key::SubnamespacesTimeout).unwrap_or(SUBNAMESPACES_LIMIT),
+            makefile: RunContext::makefile(&context.paths.directory),
             log_names: Mutex::new(BTreeSet::new()),
             paths: context.paths,
         })

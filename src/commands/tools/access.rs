@@ -3,6 +3,8 @@
 use clap::ArgMatches;
 
 use crate::edges::google::TOKEN_USER;
+use crate::gate::plan::EVENTS;
+use crate::gate::record::Refs;
 use crate::inputs::{InputSpec, Inputs, RegistryLogin, RegistryLogins};
 use crate::report::Console;
 use oci::{Client, Credentials, Insecure, Keyring, Repository, Settings};
@@ -20,6 +22,19 @@ pub(super) fn inputs(world: &World, matches: &ArgMatches, console: &Console) -> 
     let read = Inputs::read(|spec| spec.text(flag(spec), &world.reserved))?;
     console.masker().add(&read.secrets);
     read.checked()
+}
+
+/// The refs whose records count, as the inputs say.
+///
+/// # Errors
+/// Where `version-prefix` is wrong.
+pub(super) fn refs(inputs: &Inputs) -> Result<Refs, Failure> {
+    Ok(Refs {
+        main_branch: inputs.main_branch_ref(),
+        release_branches: inputs.release_branches.clone().map(|words| words.0).unwrap_or_default(),
+        prefix: Some(inputs.prefix()?),
+        events: &EVENTS,
+    })
 }
 
 /// A client for these repositories. The logins of the inputs go before those that Docker's configuration

@@ -1,4 +1,4 @@
-//! The commands about images in registries that are no gate: `copy`, `latest`, `verify`, `yank`, `registry`; and
+//! The commands about images in registries that are no gate: `copy`, `latest`, `verify`, `sign`, `yank`, `registry`; and
 //! `explain` and `diagnose`, about failures.
 //! Each reads the inputs that concern it, asks `oci`, `record` or `registry`, and reports the answer.
 
@@ -8,6 +8,7 @@ mod diagnose;
 mod explain;
 mod latest;
 mod registry;
+mod sign;
 mod verify;
 mod yank;
 
@@ -19,11 +20,12 @@ use sys::error::{Exit, Failure};
 use sys::world::World;
 
 /// The command lines.
-pub(crate) fn commands() -> [Command; 7] {
+pub(crate) fn commands() -> [Command; 8] {
     [
         copy::command(),
         latest::command(),
         verify::command(),
+        sign::command(),
         yank::command(),
         registry::command(),
         explain::command(),
@@ -36,6 +38,7 @@ pub(crate) fn inputs(name: &str) -> Option<&'static [&'static str]> {
     match name {
         copy::NAME => Some(&copy::INPUTS),
         verify::NAME => Some(&verify::INPUTS),
+        sign::NAME => Some(&sign::INPUTS),
         latest::NAME | yank::NAME => Some(&access::OWN),
         registry::NAME => Some(&registry::INPUTS),
         explain::NAME => Some(&explain::INPUTS),
@@ -60,6 +63,7 @@ pub(crate) async fn run(
         registry::NAME => registry::run(world, matches, console).await,
         explain::NAME => explain::run(world, matches, console),
         diagnose::NAME => Box::pin(diagnose::run(world, matches, console)).await,
+        sign::NAME => Box::pin(sign::run(world, matches, console)).await,
         yank::NAME => Box::pin(yank::run(world, matches, console)).await,
         _ => Box::pin(verify::run(world, matches, console)).await,
     }

@@ -1,9 +1,13 @@
 //! `p2p verify`: how an image got here, by the records of gates that are attached to it.
 
+use attestation::embedded_since;
 use clap::{Arg, ArgMatches, Command};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::access::{client, inputs};
+use super::access::{client, inputs, refs};
 use super::{present, required, text};
 use crate::domain::environment::Stage;
 use crate::gate::plan::EVENTS;
@@ -28,6 +32,9 @@ pub(super) const INPUTS: [&str; 9] = [
     "promotion-record",
     "output",
 ];
+
+/// For how many days trust roots are no subject.
+const FRESH: i32 = 180;
 
 /// The annotation with which `BuildKit` marks provenance and SBOMs in an index.
 const BUILDKIT: &str = "vnd.docker.reference.type";
@@ -95,8 +102,10 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
         }
     }
     wrong.dedup();
-    for reason in found.iter().filter_map(|record| record.as_ref().err()) {
-        console.complain(&format!("warning: a record does not count: {reason}"));
+    let unread = found.iter().filter_map(|record| record.as_ref().err());
+    let old = settings.trust_root.is_none().then(|| old(embedded_since(), world.now)).flatten();
+    for text in unread.map(|reason| format!("a record does not count: {reason}")).chain(old) {
+        console.complain(&format!("warning: {text}"));
     }
     let records: Vec<Record> = found.iter().flatten().cloned().collect();
     let name = format!("{repository}@{digest}");
@@ -116,6 +125,13 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
         help: Some("let the gate of that stage promote it, or find out how it came here".to_owned()),
         exit: Exit::Failed,
     })
+}
+
+/// How old the trust roots in this binary are, if they are so old that they may lack keys.
+fn old(since: &str, now: Timestamp) -> Option<String> {
+    let days = now.to_zoned(TimeZone::UTC).date().since(since.parse::<Date>().ok()?).ok()?.get_days();
+    let help = "take a newer p2p, or name a newer one with `--trust-root`";
+    (days > FRESH).then(|| format!("the trust roots in this p2p are of {since}, {days} days ago; {help}"))
 }
 
 fn for_a_person(image: &str, records: Vec<Record>, others: &[String]) -> String {
@@ -170,17 +186,11 @@ fn rule(
     settings: &SigningSettings,
 ) -> Result<Rule, Failure> {
     let flag = |name: &str| matches.get_one::<String>(name).cloned();
-    let release_branches = inputs.release_branches.clone().map(|words| words.0).unwrap_or_default();
     let refs = match flag("ref") {
         Some(main_branch) => {
             Refs { main_branch, release_branches: Vec::new(), prefix: None, events: &EVENTS }
         }
-        None => Refs {
-            main_branch: inputs.main_branch_ref(),
-            release_branches,
-            prefix: Some(inputs.prefix()?),
-            events: &EVENTS,
-        },
+        None => refs(inputs)?,
     };
     let here = Rule::here(&world.env, world.env.get("GITHUB_ACTIONS") == Some("true"), refs);
     let (repository, repository_id) = match flag("repository") {
@@ -201,4 +211,18 @@ fn rule(
         _ => None,
     };
     Ok(Rule { repository, repository_id, commit: flag("commit"), signed, ..here })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn trust_roots_are_old_after_half_a_year() {
+        let at = |now: &str| old("2026-01-01", now.parse().unwrap());
+        assert_eq!((at("2026-06-30T23:59:59Z"), at("2025-12-31T00:00:00Z")), (None, None));
+        assert!(at("2026-07-01T00:00:00Z").unwrap().contains("of 2026-01-01, 181 days ago"));
+        assert!(old(embedded_since(), "2100-01-01T00:00:00Z".parse().unwrap()).is_some());
+    }
 }

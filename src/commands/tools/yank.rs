@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::access::{client, inputs};
 use super::{present, required, text};
-use crate::gate::record::{By, Judgement, Ledger, Left, Record, Trust, UNSIGNED};
+use crate::gate::record::{Basis, By, Judgement, Ledger, Left, Record, Trust, UNSIGNED};
 use crate::report::Console;
 use oci::{Reference, TagOrDigest};
 use sys::error::{Exit, Failure};
@@ -58,6 +58,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
         targets: Vec::new(),
         scans: Vec::new(),
         handed_over: false,
+        basis: Basis::default(),
         signer: None,
     };
     let ledger = Ledger::new(client, Trust::default(), None);

@@ -27,6 +27,11 @@ pub(super) fn main(directory: &Path) -> Result<&'static str, MakeError> {
         .ok_or_else(|| MakeError::NoMakefile { directory: directory.to_owned(), others: others(directory) })
 }
 
+/// The content of the directory's Makefile, if it has one that can be read.
+pub fn content(directory: &Path) -> Option<Vec<u8>> {
+    std::fs::read(directory.join(main(directory).ok()?)).ok()
+}
+
 /// The most directories that are searched for Makefiles, and the most of those that are named.
 const SEARCHED: usize = 500;
 const NAMED: usize = 5;

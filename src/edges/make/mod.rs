@@ -19,6 +19,7 @@ mod variables;
 
 pub use assigned::{Assignment, Hold};
 pub use error::MakeError;
+pub use files::content;
 pub use flags::{Unwanted, unwanted};
 pub use images::images;
 pub use location::Location;

@@ -10,6 +10,7 @@ mod diagnostics;
 mod heartbeat;
 mod images;
 mod log_file;
+mod pending;
 mod preflight;
 mod private;
 mod promotion;

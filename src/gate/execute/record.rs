@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use super::pending::sign_later;
 use super::{Execution, Progress};
 use crate::domain::environment::{Key, Stage};
 use crate::domain::image::Tested;
 use crate::gate::outcome::{Status, StepResult};
 use crate::gate::plan::{Action, Job, Names, Place, Plan, Promotion};
 use crate::gate::record::{
-    self, By, Finding, Judgement, Kept, Left, Ran, Record, RecordedScan, Rule, UNSIGNED,
+    self, Basis, By, Finding, Judgement, Kept, Left, Ran, Record, RecordedScan, Rule, UNSIGNED,
 };
 use crate::inputs::{Command, Records};
 use oci::{Digest, Reference, Repository};
@@ -83,6 +84,9 @@ impl Execution<'_> {
                 Finding::Passed | Finding::Missing(_) => {}
             }
         }
+        if rule.signed.is_none() {
+            self.tell_of_pending(&found, passed, &at.digest(&image.digest));
+        }
         if records.must_be_there() && !missing.is_empty() {
             return Err(unrecorded(&reference, &missing, records));
         }
@@ -144,18 +148,18 @@ impl Execution<'_> {
             Ok(left) => {
                 let what = format!("recorded at {destination} that {}", image.name);
                 let what = format!("{what} passed {}; the record is", ended_by(promotion).word());
+                let later = sign_later(&destination.digest(&image.digest));
                 match left {
                     Left::Nothing => {}
                     Left::Plain => self.notice(&format!("{what} {UNSIGNED}")),
                     Left::Signed => self.notice(&format!("{what} signed by this workflow")),
-                    Left::Pending(why) => self.warn(progress, &format!("{what} not signed: {why}")),
+                    Left::Pending(why) => self.warn(progress, &format!("{what} not signed: {why}; {later}")),
                 }
             }
             Err(failure) if promotion.record.must_be_there() => {
-                return Err(failure.context(format!(
-                    "the records of {} could not be attached at {destination}",
-                    image.name
-                )));
+                let failure = failure
+                    .context(format!("the records of {} could not be attached at {destination}", image.name));
+                return Err(self.left_undone(promotion, image, own.as_ref(), failure).await);
             }
             Err(failure) => self.warn(
                 progress,
@@ -253,15 +257,6 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// Attaches a record.
-    async fn leave(&self, at: &Repository, digest: &Digest, record: &Record) -> Result<(), Failure> {
-        let known = self.edges.ledger.read(at, digest).await?;
-        if let Left::Pending(why) = self.edges.ledger.attach(at, digest, record, &known).await? {
-            self.notice(&format!("the record at {at} is not signed: {why}"));
-        }
-        Ok(())
-    }
-
     fn record_of(
         &self,
         stage: &str,
@@ -284,6 +279,10 @@ impl Execution<'_> {
             by: By { commit: plan.commit().map(str::to_owned), environment, ..self.run_context.by.clone() },
             targets: progress.steps.iter().filter_map(ran).collect(),
             scans: RecordedScan::of(&progress.scans, &name),
+            basis: Basis {
+                plan: serde_json::to_vec(plan).ok().map(|plan| Digest::of(plan).to_string()),
+                makefile: self.run_context.makefile.clone(),
+            },
             signer: None,
             handed_over: plan.command == Command::Promote && plan.images.handed_over,
         }

@@ -10,14 +10,15 @@ use crate::domain::version::{Commit, Kind};
 use crate::edges::git::Git;
 use crate::edges::github::GitHub;
 use crate::edges::kube::Kubeconfig;
+use crate::edges::make;
 use crate::edges::workspace::{ArtifactGlobs, Listed, RestoredFile, Snapshot, bring_back, list};
 use crate::gate::allocation::{self, Listing};
 use crate::gate::context::Paths;
 use crate::gate::plan::{Cache, Place, Plan};
 use crate::gate::record::{By, Ledger, Rule};
 use crate::inputs::Bump;
-use oci::Client;
 use oci::logins::Login;
+use oci::{Client, Digest};
 use registry::Pushes;
 use sys::error::{Failure, FileError};
 use sys::retry::Watcher;
@@ -125,6 +126,8 @@ pub(crate) struct RunContext {
     pub by: By,
     /// Whose records count.
     pub rule: Rule,
+    /// The digest of the Makefile, before any target ran.
+    pub makefile: Option<String>,
     /// How long a subnamespace may take.
     pub subnamespaces_limit: Duration,
     /// The names of the logs so far.
@@ -132,6 +135,11 @@ pub(crate) struct RunContext {
 }
 
 impl RunContext {
+    /// The digest of the Makefile in this directory.
+    pub(crate) fn makefile(directory: &Path) -> Option<String> {
+        make::content(directory).map(|content| Digest::of(content).to_string())
+    }
+
     /// Puts gcloud's default credentials back as the job had them.
     pub(super) fn restore_credentials(&self) -> Result<(), Failure> {
         match &self.credentials {

@@ -41,6 +41,8 @@ impl fmt::Display for Chain {
                 ("actor", &by.actor),
                 ("environment", &by.environment),
                 ("signed by", &signer),
+                ("plan", &record.basis.plan),
+                ("makefile", &record.basis.makefile),
             ];
             for (name, value) in rows {
                 if let Some(value) = value {

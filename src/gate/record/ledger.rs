@@ -9,7 +9,7 @@ use super::document::Document;
 use super::signing::Signing;
 use super::statement::{self, PREDICATE_TYPE, SUMMARY_TYPE};
 use super::trust::Trust;
-use super::value::{Judgement, PENDING, Record};
+use super::value::{Judgement, Record};
 use oci::{Client, Content, Descriptor, Digest, Manifest, OCI_MANIFEST, OciError, Repository, TagOrDigest};
 use sys::error::Failure;
 use sys::sync::Mutex;
@@ -108,7 +108,8 @@ impl Ledger {
         let of_the_same = known.iter().filter_map(|kept| kept.record.as_ref().ok()?.as_ref());
         let newest =
             of_the_same.filter(|other| place(other) == place(record)).max_by_key(|other| other.time());
-        let enough = |newest: &&Record| newest.signer.is_some() || self.signing.is_none();
+        let enough =
+            |newest: &&Record| newest.signer.is_some() || self.signing.is_none() || record.is_pending();
         if newest.filter(enough).is_some_and(|newest| record.repeats(newest)) {
             return Ok(Left::Nothing);
         }
@@ -151,13 +152,15 @@ impl Ledger {
             let bytes = Bytes::from(text);
             Ok::<_, Failure>(vec![Document { media_type: STATEMENT, predicate_type: PREDICATE_TYPE, bytes }])
         };
-        let Some(signing) = &self.signing else { return Ok((plain(record)?, Left::Plain)) };
+        let Some(signing) = self.signing.as_ref().filter(|_| !record.is_pending()) else {
+            return Ok((plain(record)?, Left::Plain));
+        };
         match signing.seal(record, digest).await {
             Ok(sealed) => Ok((sealed, Left::Signed)),
             Err(failure) if signing.must && record.result == Judgement::Passed => Err(failure),
             Err(failure) => {
                 let why = std::iter::once(failure.what).chain(failure.causes).collect::<Vec<_>>().join(": ");
-                Ok((plain(&Record { trust: PENDING.to_owned(), ..record.clone() })?, Left::Pending(why)))
+                Ok((plain(&record.clone().pending())?, Left::Pending(why)))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The records of gates: each gate attaches one to every image it judged, so that a later gate and an
 //! auditor can ask what a digest passed. `value` is the record, `rule` decides which records count,
-//! `chain` shows them to a person, `statement` is the form a record is stored in; these are pure. `here` reads
+//! `pending` finds those that wait for a signature, `chain` shows them to a person, `statement` is the form a record is stored in; these are pure. `here` reads
 //! who judges from the job's environment, `settings` who signs. `signing` signs, `trust` verifies, and `ledger`
 //! writes and reads records at a registry. No gate and no command line here.
 
@@ -8,6 +8,7 @@ mod chain;
 mod document;
 mod here;
 mod ledger;
+mod pending;
 mod refs;
 mod rule;
 mod settings;
@@ -18,10 +19,11 @@ mod value;
 
 pub use chain::Chain;
 pub use ledger::{ARTIFACT_TYPE, Kept, Ledger, Left};
+pub use pending::pending;
 pub use refs::{Refs, branch_glob};
 pub use rule::{Finding, Rule, yanked};
 pub use settings::SigningSettings;
 pub use signing::Signing;
 pub use statement::PREDICATE_TYPE;
 pub use trust::Trust;
-pub use value::{By, Judgement, Ran, Record, RecordedScan, UNSIGNED};
+pub use value::{Basis, By, Judgement, Ran, Record, RecordedScan, UNSIGNED};

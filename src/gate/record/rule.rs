@@ -94,6 +94,11 @@ impl Rule {
         })
     }
 
+    /// Whether a record is of this repository, and of a run that may promote.
+    pub fn accepts(&self, record: &Record) -> bool {
+        record.stage.as_deref().is_some_and(|stage| self.counts(record, stage).is_ok())
+    }
+
     /// Whether a record is one of this gate's that counts; otherwise how far it got and what is wrong.
     fn counts(&self, record: &Record, stage: &str) -> Result<(), (usize, String)> {
         let by = &record.by;
@@ -162,7 +167,7 @@ impl Rule {
     /// Whether whoever must have signed a record did.
     fn signature(&self, record: &Record) -> Result<(), (usize, String)> {
         let Some(allowed) = &self.signed else { return Ok(()) };
-        let Some(signer) = &record.signer else { return Err((6, "is not signed".to_owned())) };
+        let Some(signer) = &record.signer else { return Err((6, record.unsigned().to_owned())) };
         allowed.check(signer).map_err(|mismatch| (7, format!("is signed, but {mismatch}")))?;
         // Whoever may push a tag may put it on a commit that nobody reviewed, with a workflow of their own.
         let of_tag = signer.git_ref.starts_with("refs/tags/");
@@ -223,7 +228,7 @@ pub(super) mod tests {
     #![expect(clippy::panic, reason = "a test fails by panicking")]
     use attestation::Workload;
 
-    use super::super::value::{By, Ran, UNSIGNED};
+    use super::super::value::{Basis, By, Ran, UNSIGNED};
     use super::*;
     use crate::domain::version::Prefix;
 
@@ -252,6 +257,7 @@ pub(super) mod tests {
             },
             targets: vec![ran],
             scans: Vec::new(),
+            basis: Basis::default(),
             handed_over: false,
             signer: None,
         }

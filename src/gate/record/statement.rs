@@ -138,6 +138,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_policies_of_the_documents_fit_what_is_signed() {
+        let policies = include_str!("../../../docs/admission.md");
+        let passed = record("extended-test", "2026-01-02T03:04:05Z");
+        let predicate = serde_json::to_value(&passed).unwrap();
+        for key in ["result", "stage", "repository", "ref"] {
+            assert!(policies.contains(&format!("{key}: {}\n", predicate[key])), "{key}");
+        }
+        let summary = summary(&passed);
+        for pointer in ["/verifier/id", "/verificationResult"] {
+            let (path, value) = (pointer[1..].replace('/', "."), summary.pointer(pointer).unwrap());
+            let condition =
+                format!("key: \"{{{{ {path} }}}}\", operator: Equals, value: {}", value.as_str().unwrap());
+            assert!(policies.contains(&condition), "{condition}");
+        }
+        let level = summary["verifiedLevels"][0].as_str().unwrap();
+        assert!(policies.contains(&format!("key: {level}, operator: AnyIn")), "{level}");
+        assert!([PREDICATE_TYPE, SUMMARY_TYPE].iter().all(|kind| policies.contains(kind)));
+    }
+
+    #[test]
     fn a_statement_is_about_one_image_and_says_that_it_is_not_signed() {
         let (digest, other) = (Digest::of("a"), Digest::of("b"));
         let record = record("fast-feedback", "2026-01-02T03:04:05Z");

@@ -15,7 +15,7 @@ pub const UNSIGNED: &str = "not signed: whoever may push to the registry may wri
 pub(super) const SIGNED: &str = "signed: the certificate of the bundle says by whom";
 
 /// What a record says that could not be signed.
-pub(super) const PENDING: &str = "not signed, because it could not be signed when the gate ran";
+const PENDING: &str = "not signed, because it could not be signed when the gate ran";
 
 /// What one gate found out about one image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,9 +50,24 @@ pub struct Record {
     /// The scans that the gate waited for and that let the image pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scans: Vec<RecordedScan>,
+    /// What decided.
+    #[serde(flatten)]
+    pub basis: Basis,
     /// Whether other jobs ran the gate and handed the digests over to the run that promoted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub handed_over: bool,
+}
+
+/// What a gate decided by, as SHA-256 digests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Basis {
+    /// The plan, as the run carried it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// The Makefile, before any target ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub makefile: Option<String>,
 }
 
 /// Who judged.
@@ -178,6 +193,22 @@ impl Record {
     /// When the gate judged; none where the record's text is no time.
     pub fn time(&self) -> Option<jiff::Timestamp> {
         self.judged.parse().ok()
+    }
+
+    /// The record as it is stored if it cannot be signed.
+    #[must_use]
+    pub fn pending(self) -> Self {
+        Self { trust: PENDING.to_owned(), signer: None, ..self }
+    }
+
+    /// Whether it waits for a signature, as it says itself.
+    pub fn is_pending(&self) -> bool {
+        self.signer.is_none() && self.trust == PENDING
+    }
+
+    /// What is wrong with it where it must be signed and is not.
+    pub(super) fn unsigned(&self) -> &'static str {
+        if self.is_pending() { "waits for a signature, which `p2p sign` adds" } else { "is not signed" }
     }
 
     /// Whether this record says nothing that `other` has not said: another run of the same gate with

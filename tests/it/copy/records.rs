@@ -1,7 +1,7 @@
 //! Records of gates: written, carried along, shown, required.
 
 use ::oci::{Client, CopyOptions, Manifest, Repository};
-use p2p::gate::record::{By, Judgement, Ledger, Left, Record, Trust, UNSIGNED};
+use p2p::gate::record::{Basis, By, Judgement, Ledger, Left, Record, Trust, UNSIGNED};
 
 use super::{Embedded, err, out, run};
 use crate::oci::{client, repository, shop};
@@ -28,6 +28,7 @@ pub(crate) fn record(stage: &str, judged: &str) -> Record {
         },
         targets: Vec::new(),
         scans: Vec::new(),
+        basis: Basis::default(),
         handed_over: false,
         signer: None,
     }

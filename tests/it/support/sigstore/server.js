@@ -5,7 +5,7 @@
 //   /expired, /early        the certificate was, or will be, valid on another day
 //   /no-sct, /other-ct      the certificate has no SCT, or one of a log that is not trusted
 //   /other-ca, /other-log   the certificate, or the entry, is signed by a key that is not trusted
-//   /fault-KIND-COUNT-NAME  the first COUNT requests meet a fault: reset, stall, 429, 503 or half (a cut answer)
+//   /fault-KIND-COUNT-NAME  the first COUNT requests meet a fault (NAME `signing`: not GET): reset, stall, 429, 503 or half (a cut answer)
 const http = require('http'), crypto = require('crypto'), fs = require('fs'), path = require('path');
 const mock = require('@sigstore/mock');
 
@@ -137,7 +137,9 @@ const server = http.createServer((request, response) => {
     const plain = first === 'api';
     const rest = plain ? request.url : `/${more.join('/')}`;
     fs.appendFileSync(path.join(directory, 'requests.txt'), `${request.method} ${request.url}\n`);
-    const kind = fault(first);
+    // `signing` spares what a preflight asks.
+    const spared = first.endsWith('-signing') && request.method === 'GET';
+    const kind = spared ? undefined : fault(first);
     if (kind === 'reset') return request.socket.destroy();
     if (kind === 'stall') return undefined;
     if (/^\d+$/.test(kind || '')) { response.statusCode = Number(kind); return response.end('try later'); }

@@ -1,0 +1,115 @@
+//! `p2p sign`: signs the records that a gate could not sign, because a service was down.
+
+use clap::{ArgMatches, Command};
+
+use super::access::{client, inputs, refs};
+use super::{present, required, text};
+use crate::domain::environment::{Environments, Origin, SettingsFile, Sources, Value, Values};
+use crate::edges::google::IdTokenRequest;
+use crate::gate::record::{By, Kept, Ledger, Record, Rule, Signing, SigningSettings, UNSIGNED, pending};
+use crate::inputs::Inputs;
+use crate::report::Console;
+use oci::{Reference, TagOrDigest};
+use sys::error::{Exit, Failure, FileError};
+use sys::retry::Watcher;
+use sys::world::World;
+
+pub(super) const NAME: &str = "sign";
+
+/// The inputs that it reads besides the login.
+pub(super) const INPUTS: [&str; 9] = [
+    "registry-username",
+    "registry-password",
+    "registry-logins",
+    "insecure-registries",
+    "main-branch",
+    "release-branches",
+    "version-prefix",
+    "environment",
+    "environments",
+];
+
+/// The repository's own settings.
+const SETTINGS: &str = ".p2p.yaml";
+
+pub(super) fn command() -> Command {
+    Command::new(NAME)
+        .about("Sign the records of an image that its gate could not sign, with the identity of this job")
+        .arg(required("image", "IMAGE", "registry/name@digest, as the gate's log names it"))
+}
+
+pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
+    let inputs = inputs(world, matches, console)?;
+    let image: Reference = text(matches, "image").parse()?;
+    let settings = SigningSettings::of(&values(world, &inputs)?)?;
+    let on_github = world.env.get("GITHUB_ACTIONS") == Some("true");
+    let rule = Rule::here(&world.env, on_github, refs(&inputs)?);
+    let here = By::here(&world.env, on_github);
+    let may = here.event.as_deref().zip(here.git_ref.as_deref());
+    if rule.repository.is_none() || !may.is_some_and(|(event, at)| rule.refs.promote(event, at)) {
+        return Err(Failure::usage(
+            "a record that is signed here would not count",
+            "run `p2p sign` in a job on GitHub, on the main branch, after a push, on a schedule or by hand; nothing \
+             was signed",
+        ));
+    }
+    let repository = &image.repository;
+    let client = client(world, console, &inputs, &[repository])?;
+    let digest = present(&client, &image).await?;
+    let signing = Signing {
+        request: IdTokenRequest::of(&world.reserved),
+        watcher: Watcher::default(),
+        secrets: console.secrets(),
+        must: true,
+        signer: tokio::sync::Mutex::default(),
+        settings: settings.clone(),
+    };
+    let ledger = Ledger::new(client, settings.trust()?, Some(signing));
+    let known = ledger.read(repository, &digest).await?;
+    let found = Kept::records(&known);
+    let waiting: Vec<&Record> = pending(&found).into_iter().filter(|record| rule.accepts(record)).collect();
+    if matches!(image.which(), TagOrDigest::Tag(_)) {
+        named_by_its_run(&image, &waiting, &here)?;
+    }
+    for record in &waiting {
+        let record = Record { trust: UNSIGNED.to_owned(), ..(*record).clone() };
+        ledger.attach(repository, &digest, &record, &known).await?;
+        let stage = record.stage.as_deref().unwrap_or("no gate");
+        console.say(&format!("signed that {repository}@{digest} {} {stage}", record.result));
+    }
+    if waiting.is_empty() {
+        console.say(&format!(
+            "{repository}@{digest} has no record of this repository that waits for a signature"
+        ));
+    }
+    Ok(Exit::Passed)
+}
+
+/// Whoever may push can move a tag and write a record without a signature. So a tag is enough only in the run that left
+/// the record; for other runs, a person takes the digest from that run's log.
+fn named_by_its_run(image: &Reference, waiting: &[&Record], here: &By) -> Result<(), Failure> {
+    let Some(other) = waiting.iter().find(|record| here.run.is_none() || record.by.run != here.run) else {
+        return Ok(());
+    };
+    let run = other.by.run.as_deref().unwrap_or("an unknown run");
+    Err(Failure::usage(
+        format!("{image} is a tag, and another run left the record: {run}"),
+        "name the image by the digest in the log of that run: `p2p sign registry/name@sha256:…`; anybody who may push \
+         can move a tag. Nothing was signed",
+    ))
+}
+
+/// The values of the job's environment, as the gate reads them.
+fn values(world: &World, inputs: &Inputs) -> Result<Values, Failure> {
+    let mut environments =
+        inputs.environments.as_deref().map(Environments::parse).transpose()?.unwrap_or_default();
+    let file = world.directory.join(SETTINGS);
+    match std::fs::read_to_string(&file) {
+        Ok(text) => environments = environments.or(SettingsFile::parse(&text)?.environments),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(FileError::at("read the settings", &file)(error).into()),
+    }
+    let named = |name: &String| Value::new(name, Origin::Input("environment".to_owned()));
+    let environment = inputs.environment.as_ref().map(named);
+    Ok(Sources { environment, environments, ..Sources::default() }.own()?)
+}

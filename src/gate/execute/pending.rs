@@ -1,0 +1,79 @@
+//! Records that wait for a signature, because a service was down: leaving them, and saying how to go on.
+
+use super::Execution;
+use crate::domain::environment::Stage;
+use crate::domain::image::Tested;
+use crate::gate::plan::Promotion;
+use crate::gate::record::{Left, Record, pending};
+use oci::{Digest, Reference, Repository};
+use sys::error::Failure;
+
+impl Execution<'_> {
+    /// Says which records of these gates wait for a signature.
+    pub(super) fn tell_of_pending(
+        &self,
+        found: &[Result<Record, String>],
+        stages: &[Stage],
+        image: &Reference,
+    ) {
+        for record in pending(found) {
+            if let Some(stage) = stages.iter().find(|stage| record.stage.as_deref() == Some(stage.word())) {
+                let what = format!("the record that {image} passed {} waits for a signature", stage.word());
+                self.notice(&format!("{what}; {}", sign_later(image)));
+            }
+        }
+    }
+
+    /// Attaches a record, without a signature if it cannot be signed. Says whether it waits for one.
+    pub(super) async fn leave(
+        &self,
+        at: &Repository,
+        digest: &Digest,
+        record: &Record,
+    ) -> Result<bool, Failure> {
+        let ledger = &self.edges.ledger;
+        let known = ledger.read(at, digest).await?;
+        let why = match ledger.attach(at, digest, record, &known).await {
+            Ok(Left::Pending(why)) => why,
+            Ok(_) => return Ok(false),
+            Err(failure) if ledger.signing().is_some() => {
+                let left = ledger.attach(at, digest, &record.clone().pending(), &known).await?;
+                if left == Left::Nothing {
+                    return Ok(true);
+                }
+                failure.what
+            }
+            Err(failure) => return Err(failure),
+        };
+        let later = sign_later(&at.digest(digest));
+        self.notice(&format!("the record at {at} is not signed: {why}; {later}"));
+        Ok(true)
+    }
+
+    /// Keeps the record of an image that is not promoted because its record cannot be signed, and says how to go on.
+    pub(super) async fn left_undone(
+        &self,
+        promotion: &Promotion,
+        image: &Tested,
+        record: Option<&Record>,
+        failure: Failure,
+    ) -> Failure {
+        let (Some(record), Ok(source)) = (record, promotion.source.image(&image.name).repository()) else {
+            return failure;
+        };
+        let Ok(true) = self.leave(&source, &image.digest, record).await else { return failure };
+        let help = format!(
+            "the image passed and is not promoted. When the service answers again, run in a job on the main branch: \
+             `p2p sign {}`, then `p2p promote {} --version {}`",
+            source.digest(&image.digest),
+            promotion.stage.word(),
+            record.version.as_deref().unwrap_or_default()
+        );
+        Failure { help: Some(help), ..failure }
+    }
+}
+
+/// How a record is signed that could not be signed.
+pub(super) fn sign_later(image: &Reference) -> String {
+    format!("`p2p sign {image}` signs it in a job on the main branch")
+}
