@@ -3,5 +3,6 @@
 pub mod cause;
 pub mod environment;
 pub mod image;
+pub mod results;
 pub mod scan;
 pub mod version;

@@ -1,6 +1,6 @@
 //! Annotations and masks: what GitHub's runner is told besides the text.
 
-use super::{Console, Hidden, Listener};
+use super::{Console, Hidden, Listener, results};
 use crate::gate::outcome::{Event, Status, StepResult};
 use sys::error::Failure;
 use workflow_commands::{Annotation, Level, command};
@@ -85,7 +85,12 @@ impl Listener for Annotations {
                 self.console.annotate_text(*level, "p2p", text);
             }
             Event::Annotated(annotation) => self.pass_on(annotation),
-            Event::StepEnded(result) => self.ended(result),
+            Event::StepEnded(result) => {
+                self.ended(result);
+                for annotation in results::annotations(result) {
+                    self.pass_on(&annotation);
+                }
+            }
             Event::Ended(_) if self.left_out > 0 => self.hidden.add(&format!(
                 "{} more annotations of targets, because GitHub keeps 10 of a kind a step",
                 self.left_out

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::why::why;
-use super::{Console, Listener, View, time};
+use super::{Console, Listener, View, results, time};
 use crate::gate::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::gate::plan::{Place, Plan};
 use workflow_commands::Level;
@@ -172,6 +172,9 @@ impl Log {
             for line in &result.cluster {
                 self.say(&format!("  | {line}"));
             }
+        }
+        for line in result.tests.iter().flat_map(results::lines) {
+            self.say(&format!("  {line}"));
         }
         if let (false, Some(log)) = (result.status.passes(), &result.log) {
             self.say(&format!("  whole log:  {log}"));

@@ -13,6 +13,7 @@ mod log;
 mod markdown;
 mod matrix;
 mod outputs;
+mod results;
 mod scans;
 mod summary;
 mod transfer;

@@ -6,11 +6,12 @@ use std::fs;
 use std::path::Path;
 
 /// A room, and the other rooms and crates that it uses.
-const ROOMS: [(&str, &str); 27] = [
+const ROOMS: [(&str, &str); 28] = [
     // Pure.
     ("inputs", "domain/version"),
     ("domain/environment", "inputs"),
     ("domain/image", "oci"),
+    ("domain/results", "domain/cause"),
     ("domain/scan", "domain/environment inputs"),
     ("domain/version", ""),
     // One outside system each.
@@ -27,7 +28,7 @@ const ROOMS: [(&str, &str); 27] = [
         "gate/plan",
         "domain/environment domain/image domain/scan domain/version edges/google edges/make inputs oci",
     ),
-    ("gate/outcome", "domain/cause domain/image domain/scan gate/plan"),
+    ("gate/outcome", "domain/cause domain/image domain/results domain/scan gate/plan"),
     ("gate/record", "domain/environment domain/scan domain/version edges/google inputs oci"),
     ("gate/scan", "domain/image domain/scan edges/git edges/scanners edges/workspace gate/plan oci"),
     ("gate/release", "domain/version edges/github edges/workspace gate/allocation"),
@@ -39,11 +40,11 @@ const ROOMS: [(&str, &str); 27] = [
     ),
     (
         "gate/execute",
-        "domain/cause domain/environment domain/image domain/scan domain/version edges/git edges/github edges/google edges/kube edges/make \
+        "domain/cause domain/environment domain/image domain/results domain/scan domain/version edges/git edges/github edges/google edges/kube edges/make \
          edges/scanners edges/workspace gate/context gate/outcome gate/plan gate/record gate/release gate/scan gate/allocation inputs oci registry report",
     ),
     // The ends.
-    ("report", "domain/environment domain/image domain/scan gate/outcome gate/plan oci"),
+    ("report", "domain/environment domain/image domain/results domain/scan gate/outcome gate/plan oci"),
     ("cli", "commands/images commands/tools domain/environment inputs"),
     ("commands/images", "domain/environment inputs oci report"),
     (

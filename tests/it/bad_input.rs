@@ -194,7 +194,7 @@ fn environments_and_vars() {
         of_input("environments", &["{a: {no-such-key: x}}", "a: [", "- a"]) + &of_input("vars", &["{", "[]"]),
         @r#"
         input environments, line 1: a has an unknown key "no-such-key"
-        help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, google-universe, google-sts-url, google-iam-credentials-url, google-container-url, cluster-endpoint, subnamespaces-timeout, copy-limit, comment, scan, scan-blocking-severity, scan-ignore-unfixed, scan-verify-secrets, scan-history, scan-db, scan-java-db, scan-db-max-age, record-scans, scanner-base-url, trivy-path, trufflehog-path, sarif, signing, sigstore-trust-root, sigstore-fulcio-url, sigstore-rekor-url, sigstore-timestamp-url, sigstore-issuer, record-workflows, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod, subnamespace, namespace
+        help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, google-universe, google-sts-url, google-iam-credentials-url, google-container-url, cluster-endpoint, subnamespaces-timeout, copy-limit, comment, scan, scan-blocking-severity, scan-ignore-unfixed, scan-verify-secrets, scan-history, scan-db, scan-java-db, scan-db-max-age, record-scans, scanner-base-url, trivy-path, trufflehog-path, sarif, test-reports, signing, sigstore-trust-root, sigstore-fulcio-url, sigstore-rekor-url, sigstore-timestamp-url, sigstore-issuer, record-workflows, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod, subnamespace, namespace
 
         input environments, line 1: unclosed bracket '['
         help: write it like this:
@@ -224,7 +224,7 @@ fn the_repository_s_settings() {
     let gate = Gate::new(MAKEFILE).file(".p2p.yaml", "environments: {a: {no-such-key: x}}\n");
     insta::assert_snapshot!(refused(&gate, &["fast-feedback"]), @r#"
     .p2p.yaml, line 1: a has an unknown key "no-such-key"
-    help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, google-universe, google-sts-url, google-iam-credentials-url, google-container-url, cluster-endpoint, subnamespaces-timeout, copy-limit, comment, scan, scan-blocking-severity, scan-ignore-unfixed, scan-verify-secrets, scan-history, scan-db, scan-java-db, scan-db-max-age, record-scans, scanner-base-url, trivy-path, trufflehog-path, sarif, signing, sigstore-trust-root, sigstore-fulcio-url, sigstore-rekor-url, sigstore-timestamp-url, sigstore-issuer, record-workflows, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod, subnamespace, namespace
+    help: the keys are tenant-name, app-name, project-id, project-number, region, dplatform, cluster-name, base-domain, internal-services-domain, artifact-registry-domain, google-universe, google-sts-url, google-iam-credentials-url, google-container-url, cluster-endpoint, subnamespaces-timeout, copy-limit, comment, scan, scan-blocking-severity, scan-ignore-unfixed, scan-verify-secrets, scan-history, scan-db, scan-java-db, scan-db-max-age, record-scans, scanner-base-url, trivy-path, trufflehog-path, sarif, test-reports, signing, sigstore-trust-root, sigstore-fulcio-url, sigstore-rekor-url, sigstore-timestamp-url, sigstore-issuer, record-workflows, registry, service-account, workload-identity-provider, kube-context, base-namespace, namespace-functional, namespace-nft, namespace-integration, namespace-extended, namespace-prod, subnamespace, namespace
     "#);
 }
 
@@ -390,17 +390,17 @@ fn versions_and_prefixes() {
 #[test]
 fn artifacts_that_leave_the_directory() {
     insta::assert_snapshot!(of_input("artifacts", &["reports\n../../etc/*", "/etc/passwd", "a[", "a/{b"]), @r#"
-    the artifacts glob "../../etc/*" leaves its directory with `..`
-    help: an artifacts glob is relative to the working directory and stays inside it: `reports/**/*.xml`
+    the glob "../../etc/*" leaves its directory with `..`
+    help: a glob is relative to the working directory and stays inside it: `reports/**/*.xml`
 
-    the artifacts glob "/etc/passwd" is absolute
-    help: an artifacts glob is relative to the working directory and stays inside it: `reports/**/*.xml`
+    the glob "/etc/passwd" is absolute
+    help: a glob is relative to the working directory and stays inside it: `reports/**/*.xml`
 
-    the artifacts glob "a[" is malformed: unclosed character class; missing ']'
-    help: an artifacts glob is relative to the working directory and stays inside it: `reports/**/*.xml`
+    the glob "a[" is malformed: unclosed character class; missing ']'
+    help: a glob is relative to the working directory and stays inside it: `reports/**/*.xml`
 
-    the artifacts glob "a/{b" is malformed: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)
-    help: an artifacts glob is relative to the working directory and stays inside it: `reports/**/*.xml`
+    the glob "a/{b" is malformed: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)
+    help: a glob is relative to the working directory and stays inside it: `reports/**/*.xml`
     "#);
 }
 

@@ -54,6 +54,7 @@ mod stages;
 mod summary;
 mod support;
 mod terminal;
+mod test_reports;
 mod variables;
 mod version;
 mod workflows;

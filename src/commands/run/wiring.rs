@@ -17,7 +17,9 @@ use crate::edges::kube::Kubeconfig;
 use crate::edges::workspace::RestoredFile;
 use crate::gate::allocation::Listing;
 use crate::gate::context::{self, Asking, Context, GithubJob, Host};
-use crate::gate::execute::{Account, Accounts, Allocation, Edges, GivenLogins, PullRequest, RunContext};
+use crate::gate::execute::{
+    Account, Accounts, Allocation, Edges, GivenLogins, PullRequest, RunContext, TestReports,
+};
 use crate::gate::plan::{Job, Place, Plan, Step};
 use crate::gate::record::{By, Ledger, Rule, Signing, SigningSettings};
 use crate::inputs::{ID_TOKEN, IdToken, Inputs, Records, SPECS, Size};
@@ -234,6 +236,7 @@ impl Wiring<'_> {
             kubeconfig_elsewhere,
             credentials,
             cache: plan.build_cache,
+            test_reports: TestReports::of(values)?,
             scanner_cache: scanner_cache(self.host, &context.paths.temp),
             by: By::here(env, context.place == Place::Github),
             rule,

@@ -63,6 +63,17 @@ impl Places {
     }
 }
 
+/// The first place in the repository that lines name. `known` gives the name of a file there.
+pub fn place_in<'a>(
+    lines: impl Iterator<Item = &'a str>,
+    known: impl Fn(&str) -> Option<String>,
+) -> Option<CauseAt> {
+    let places = Places::new();
+    lines
+        .filter_map(|line| places.of(line))
+        .find_map(|place| Some(CauseAt { file: known(&place.file)?, ..place }))
+}
+
 /// Lines of an output from the one with which a rule begins.
 #[derive(Debug, Clone)]
 pub(super) struct Finding {

@@ -7,6 +7,7 @@ mod patterns;
 mod rules;
 
 pub use finder::Finder;
+pub use finding::place_in;
 
 use serde::{Deserialize, Serialize};
 

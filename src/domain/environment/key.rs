@@ -93,6 +93,8 @@ keys! {
     TrufflehogPath = "trufflehog-path";
     /// Globs of SARIF files with further findings.
     Sarif = "sarif";
+    /// Globs of the test reports that targets write.
+    TestReports = "test-reports";
     /// The instance of Sigstore that signs the records of gates.
     Signing = "signing";
     /// The file with the authorities and logs whose signatures count.

@@ -80,7 +80,7 @@ fn check(key: Key, value: &Value) -> Result<(), EnvironmentError> {
         Key::Comment => CommentOn::parse(text).err(),
         Key::Scan | Key::ScanIgnoreUnfixed | Key::ScanVerifySecrets => Switch::parse(text).err(),
         Key::ScanBlockingSeverity => BlockingSeverity::parse(text).err(),
-        Key::Sarif => None,
+        Key::Sarif | Key::TestReports => None,
         Key::Signing => SigningInstance::parse(text).err(),
         _ => rule(key, value).map(str::to_owned),
     };

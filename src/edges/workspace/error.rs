@@ -38,7 +38,7 @@ pub enum WorkspaceError {
     #[error("copying the workspace was interrupted")]
     Stopped,
     /// A glob that could leave its directory, or that is none.
-    #[error("the artifacts glob {glob:?} {why}")]
+    #[error("the glob {glob:?} {why}")]
     Glob {
         /// As it was given.
         glob: String,
@@ -66,11 +66,9 @@ impl Help for WorkspaceError {
             }
             Self::Inside { .. } => "give a directory for temporary files outside the workspace".to_owned(),
             Self::Stopped => return None,
-            Self::Glob { .. } => {
-                "an artifacts glob is relative to the working directory and stays inside it: \
+            Self::Glob { .. } => "a glob is relative to the working directory and stays inside it: \
                 `reports/**/*.xml`"
-                    .to_owned()
-            }
+                .to_owned(),
             Self::File(error) => return error.help(),
         })
     }

@@ -52,6 +52,11 @@ impl ArtifactGlobs {
         self.set.is_empty()
     }
 
+    /// Whether a path, relative to the directory, is named.
+    pub(super) fn is_match(&self, path: &Path) -> bool {
+        self.set.is_match(path)
+    }
+
     /// The files and links below `directory` that the globs name, relative to it and sorted. Links
     /// are not followed.
     ///
@@ -115,11 +120,11 @@ mod tests {
     #[test]
     fn globs_that_leave_the_directory_are_refused_by_name() {
         for (glob, why) in [
-            ("../x", "the artifacts glob \"../x\" leaves its directory with `..`"),
-            ("a/../../x", "the artifacts glob \"a/../../x\" leaves its directory with `..`"),
-            ("/etc/passwd", "the artifacts glob \"/etc/passwd\" is absolute"),
-            ("/", "the artifacts glob \"/\" is absolute"),
-            ("a[", "the artifacts glob \"a[\" is malformed: unclosed character class; missing ']'"),
+            ("../x", "the glob \"../x\" leaves its directory with `..`"),
+            ("a/../../x", "the glob \"a/../../x\" leaves its directory with `..`"),
+            ("/etc/passwd", "the glob \"/etc/passwd\" is absolute"),
+            ("/", "the glob \"/\" is absolute"),
+            ("a[", "the glob \"a[\" is malformed: unclosed character class; missing ']'"),
         ] {
             assert_eq!(ArtifactGlobs::parse([glob]).unwrap_err().to_string(), why);
         }

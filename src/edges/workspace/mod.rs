@@ -1,4 +1,5 @@
-//! The copy of the workspace that nft runs in, its removal, and the artifacts that come back.
+//! The copy of the workspace that nft runs in, its removal, the artifacts that come back, and the files that a target
+//! writes.
 //! Works on directories alone: it knows nothing of targets, make or git but the `.git` files.
 //! All functions block: call them from a blocking task.
 
@@ -10,6 +11,7 @@ mod links;
 mod listed;
 mod restore;
 mod scan;
+mod written;
 
 pub use artifacts::{Brought, Conflict, Snapshot, bring_back};
 pub use copy::{Copied, WorkspaceCopyOptions, copy_workspace};
@@ -17,3 +19,4 @@ pub use error::WorkspaceError;
 pub use globs::ArtifactGlobs;
 pub use listed::{Listed, list, remove_links_out_of};
 pub use restore::RestoredFile;
+pub use written::FilesBefore;

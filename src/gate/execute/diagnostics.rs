@@ -29,17 +29,20 @@ impl Execution<'_> {
         beside: Beside<'_>,
         began: Timestamp,
     ) -> Result<Option<Ran>, Failure> {
-        let mut ran = self.target(step, target, beside).await?;
-        if let Some(ran) = ran.as_mut().filter(|ran| ran.failed()) {
-            let (cause, cluster) = tokio::join!(self.cause_of(ran), self.cluster_of(target, began));
+        let reports = self.reports_before(self.directory(beside)).await;
+        let Some(mut ran) = self.target(step, target, beside).await? else { return Ok(None) };
+        ran.tests = self.results_of(&step.name, reports, &ran).await;
+        if ran.failed() {
+            let (cause, cluster) = tokio::join!(self.cause_of(&ran), self.cluster_of(target, began));
             (ran.cause, ran.cluster) = (cause, cluster);
         }
-        Ok(ran)
+        Ok(Some(ran))
     }
 
-    /// What the output of a failed target says about the failure.
+    /// What the output of a failed target says about the failure, else its test reports.
     async fn cause_of(&self, ran: &Ran) -> Option<Cause> {
-        let found = match ran.log_of_failure() {
+        let log = ran.log_of_failure();
+        let found = match log {
             Some(log) => {
                 let workspace = ran.workspace(&self.run_context.paths.workspace);
                 let files = Files { directory: ran.directory.clone(), workspace: workspace.to_owned() };
@@ -52,7 +55,8 @@ impl Execution<'_> {
             let lines: Vec<_> = ran.tail().iter().map(|line| stripped(line).into_owned()).collect();
             Cause::last_lines(lines.iter().map(String::as_str))
         };
-        let cause = found.or_else(last_lines)?;
+        let of_test = || log.and_then(|_| ran.tests.as_ref()?.cause());
+        let cause = found.or_else(of_test).or_else(last_lines)?;
         let clean = |text: String| neutralize(&self.masker.clean(&text)).into_owned();
         let (headline, lines) = (clean(cause.headline), cause.lines.into_iter().map(clean).collect());
         Some(Cause { headline, lines, ..cause })
@@ -77,16 +81,16 @@ impl Execution<'_> {
 }
 
 /// Where files that a target names can be.
-struct Files {
-    /// The directory that make ran in.
-    directory: PathBuf,
+pub(super) struct Files {
+    /// The directory that relative names are seen from.
+    pub(super) directory: PathBuf,
     /// The root of the workspace, or of the copy.
-    workspace: PathBuf,
+    pub(super) workspace: PathBuf,
 }
 
 impl Files {
     /// The name of a file in the repository, if it is one: nobody wrote what package managers brought.
-    fn known(&self, file: &str) -> Option<String> {
+    pub(super) fn known(&self, file: &str) -> Option<String> {
         let path = self.directory.join(file).canonicalize().ok()?;
         let inside = path.strip_prefix(self.workspace.canonicalize().ok()?).ok()?;
         let brought = ["node_modules", "site-packages", ".git", "vendor", ".venv", "target"];

@@ -18,15 +18,18 @@ mod pushed;
 mod record;
 mod release;
 mod removal;
+mod report_globs;
 mod run_context;
 mod scans;
 mod target;
+mod test_reports;
 mod usual;
 mod version;
 mod waves;
 
 pub(crate) use accounts::{Account, Accounts};
 pub(crate) use builder::builder;
+pub(crate) use report_globs::TestReports;
 pub(crate) use run_context::{Allocation, Edges, GivenLogins, PullRequest, RunContext};
 
 use std::collections::BTreeMap;

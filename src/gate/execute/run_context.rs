@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::accounts::Accounts;
+use super::report_globs::TestReports;
 use crate::domain::environment::{BUILD, Stage};
 use crate::domain::version::{Commit, Kind};
 use crate::edges::git::Git;
@@ -120,6 +121,8 @@ pub(crate) struct RunContext {
     pub credentials: Option<RestoredFile>,
     /// The build cache that make gets.
     pub cache: Cache,
+    /// The test reports that are read.
+    pub test_reports: Option<TestReports>,
     /// Where scanners and their database are kept.
     pub scanner_cache: PathBuf,
     /// Who judges, for the records of the gate.

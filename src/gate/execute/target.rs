@@ -14,6 +14,7 @@ use super::run_context::inside;
 use super::{Execution, Progress, STOPPED};
 use crate::domain::cause::Cause;
 use crate::domain::environment::{BUILD, runtime};
+use crate::domain::results::TestResults;
 use crate::gate::outcome::{Event, Status, StepResult};
 use crate::gate::plan::{BUILDER, Job, Place, Step, Target};
 use crate::report::Reporter;
@@ -34,6 +35,15 @@ pub(super) enum Beside<'a> {
     InCopy(&'a Copied),
 }
 
+impl<'a> Beside<'a> {
+    fn copy(self) -> Option<&'a Copied> {
+        match self {
+            Self::Nothing | Self::InPlace => None,
+            Self::InCopy(copy) => Some(copy),
+        }
+    }
+}
+
 /// What a target did, before it is reported.
 pub(super) struct Ran {
     ended: Ended,
@@ -50,6 +60,8 @@ pub(super) struct Ran {
     pub(super) directory: PathBuf,
     /// Why it failed; masked and harmless.
     pub(super) cause: Option<Cause>,
+    /// The results of its tests; masked and harmless.
+    pub(super) tests: Option<TestResults>,
     /// The diagnostics of its namespace, if it failed there; masked and harmless.
     pub(super) cluster: Vec<String>,
 }
@@ -141,6 +153,12 @@ fn last_line(lines: &[u8]) -> Option<&[u8]> {
 }
 
 impl Execution<'_> {
+    /// The directory that make runs in.
+    pub(super) fn directory(&self, beside: Beside<'_>) -> PathBuf {
+        let paths = &self.run_context.paths;
+        inside(beside.copy().map_or(&paths.workspace, |copy| copy.root()), paths)
+    }
+
     /// Runs a target, and gives what it did; nothing where a signal kept it from beginning.
     pub(super) async fn target(
         &self,
@@ -149,14 +167,11 @@ impl Execution<'_> {
         beside: Beside<'_>,
     ) -> Result<Option<Ran>, Failure> {
         let run_context = self.run_context;
-        let (prefix, copy) = match beside {
-            Beside::Nothing => (None, None),
-            Beside::InPlace => (Some(prefix(&step.name)), None),
-            Beside::InCopy(copy) => (Some(prefix(&step.name)), Some(copy)),
-        };
+        let prefix = (!matches!(beside, Beside::Nothing)).then(|| prefix(&step.name));
+        let copy = beside.copy();
         let promotes = matches!(step.job, Job::Promote(_));
         let workspace = copy.map_or(&run_context.paths.workspace, Copied::root);
-        let directory = inside(workspace, &run_context.paths);
+        let directory = self.directory(beside);
         let mut stopped = self.stop.clone();
         // Tokens may have to be minted for it.
         let private = tokio::select! {
@@ -199,6 +214,7 @@ impl Execution<'_> {
             dead_cache: printer.cache == Some(true),
             directory,
             cause: None,
+            tests: None,
             cluster: Vec::new(),
         }))
     }
@@ -370,6 +386,7 @@ fn result(name: &str, ran: Ran, clean: impl Fn(&str) -> String) -> StepResult {
         tail: if passed { Vec::new() } else { ran.findings.tail },
         repeat: (!passed).then_some(ran.repeat),
         cause: ran.cause,
+        tests: ran.tests,
         cluster: ran.cluster,
         leftovers: ran.ended.leftovers.iter().map(|text| clean(text)).collect(),
         ..StepResult::new(name, status, ran.ended.seconds)

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::domain::cause::Cause;
 use crate::domain::image::{Image, Promoted};
+use crate::domain::results::TestResults;
 use crate::domain::scan::Scan;
 use crate::gate::plan::Plan;
 use sys::error::{Exit, Failure};
@@ -83,6 +84,9 @@ pub struct StepResult {
     /// Why a target failed. The report holds it in `failure`.
     #[serde(skip)]
     pub cause: Option<Cause>,
+    /// The results of its tests, if it wrote reports of them. They change nothing about its status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tests: Option<TestResults>,
     /// What is wrong in its namespace where it failed there, masked and harmless: pods that are not
     /// well, the last lines of their logs, warnings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -112,6 +116,7 @@ impl StepResult {
             log: None,
             tail: Vec::new(),
             cause: None,
+            tests: None,
             cluster: Vec::new(),
             repeat: None,
             leftovers: Vec::new(),

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{Hidden, Listener, RunLinks, links, markdown, scan_text, time};
+use super::{Hidden, Listener, RunLinks, links, markdown, results, scan_text, time};
 use crate::gate::outcome::{Event, Outcome};
 use sys::error::Failure;
 use sys::private;
@@ -79,6 +79,7 @@ fn append(file: &Path, masker: &Masker, text: &str) -> std::io::Result<()> {
 fn render(outcome: &Outcome, links: &RunLinks, of_targets: &[(String, String)]) -> (String, usize) {
     let parts = verdict::causes(outcome)
         .chain([tables::steps(outcome, true), tables::images(outcome)])
+        .chain(results::summary(outcome))
         .chain(details::failures(outcome))
         .chain(outcome.scans.iter().map(scan_text))
         .chain(details::notes(outcome))
