@@ -1,13 +1,13 @@
 //! The report: the whole run as JSON. Its schema is in docs/report.md.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Listener;
+use super::{Listener, write_page};
 use crate::gate::outcome::{Event, FailedStep, Outcome, StepResult, Verdict};
 use sys::error::Failure;
 use sys::private;
@@ -20,6 +20,8 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub struct Json {
     file: PathBuf,
     masker: Masker,
+    /// Whether the same is written as a page.
+    page: bool,
 }
 
 #[derive(Serialize)]
@@ -81,7 +83,13 @@ fn write(file: &Path, masker: &Masker, report: &impl Serialize) -> std::io::Resu
 impl Json {
     /// A report in `file`.
     pub fn new(file: PathBuf, masker: Masker) -> Self {
-        Self { file, masker }
+        Self { file, masker, page: false }
+    }
+
+    /// The same with a page beside it, `report.html`.
+    #[must_use]
+    pub fn with_page(self) -> Self {
+        Self { page: true, ..self }
     }
 }
 
@@ -90,8 +98,19 @@ impl Listener for Json {
         if let Event::Ended(outcome) = event {
             // Without a report the gate still has its log, outputs and summary.
             let _unwritten = report(outcome).map(|report| write(&self.file, &self.masker, &report));
+            // There is no time for it after a signal.
+            let page_wanted = self.page && outcome.result != Verdict::Cancelled;
+            if let (true, Some(logs)) = (page_wanted, self.file.parent()) {
+                let _unwritten = page(&self.file, logs);
+            }
         }
     }
+}
+
+/// Writes the page of a report that was written. It holds what the report holds: masked and clean.
+fn page(report: &Path, logs: &Path) -> std::io::Result<()> {
+    let report = serde_json::from_slice(&std::fs::read(report)?)?;
+    write_page(&report, logs, &mut BufWriter::new(private::create(&logs.join("report.html"))?))
 }
 
 fn text(report: &impl Serialize, masker: &Masker) -> serde_json::Result<Vec<u8>> {

@@ -40,6 +40,7 @@ mod matrix;
 mod message;
 mod oci;
 mod output;
+mod page;
 mod parallel;
 mod plan;
 mod process;

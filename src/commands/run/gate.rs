@@ -238,7 +238,9 @@ impl<'a> Run<'a> {
         }
         let report = logs.join("report.json");
         listeners.push(Box::new(self.outputs(&report)));
-        listeners.push(Box::new(Json::new(report, console.masker())));
+        let json = Json::new(report, console.masker());
+        // On a laptop `p2p report` writes the page, if somebody wants to see it.
+        listeners.push(Box::new(if console.is_github() { json.with_page() } else { json }));
         Reporter::new(listeners)
     }
 

@@ -1,17 +1,15 @@
 //! `p2p explain`: says again why a run failed, from its report.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use clap::{Arg, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 use serde::{Deserialize, Serialize};
 
 use super::access::inputs;
+use super::report_file;
 use crate::domain::cause::Cause;
 use crate::gate::outcome::FailedStep;
 use crate::inputs::OutputFormat;
 use crate::report::{Console, why};
-use sys::error::{Exit, Failure, FileError};
+use sys::error::{Exit, Failure};
 use sys::world::World;
 
 pub(super) const NAME: &str = "explain";
@@ -19,13 +17,8 @@ pub(super) const NAME: &str = "explain";
 /// The inputs that it reads.
 pub(super) const INPUTS: [&str; 1] = ["output"];
 
-/// What the name of each report ends with.
-const REPORT: &str = "report.json";
-
 pub(super) fn command() -> Command {
-    Command::new(NAME).about("Say why a run failed, from its report").arg(
-        Arg::new("report").value_name("REPORT").help("The report [default: that of the latest run here]"),
-    )
+    Command::new(NAME).about("Say why a run failed, from its report").arg(report_file::argument())
 }
 
 /// The parts of a report that say what failed.
@@ -78,17 +71,7 @@ struct Explained<'a> {
 
 pub(super) fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
     let format = inputs(world, matches, console)?.output;
-    let file = match matches.get_one::<String>("report") {
-        Some(file) => world.directory.join(file),
-        None => latest(world)?,
-    };
-    let text = fs::read_to_string(&file).map_err(FileError::at("read", &file))?;
-    let report: Report = serde_json::from_str(&text).map_err(|error| {
-        Failure::usage(
-            format!("{} is no report of p2p: {error}", file.display()),
-            "name the file that the output `report-path` names",
-        )
-    })?;
+    let report: Report = report_file::read(&report_file::find(world, matches)?)?;
     let failed = explained(&report);
     match format {
         OutputFormat::Text => print(console, &report.result, &failed),
@@ -137,23 +120,4 @@ fn print(console: &Console, result: &str, failed: &[Explained<'_>]) {
             }
         }
     }
-}
-
-/// The report of the latest run: of this job, or of this laptop.
-fn latest(world: &World) -> Result<PathBuf, Failure> {
-    let of_job = world.env.path("RUNNER_TEMP").filter(|_| world.env.get("GITHUB_ACTIONS") == Some("true"));
-    let runs = of_job.unwrap_or_else(|| world.cache().join("runs"));
-    let reports = entries(&runs).map(|run| run.join(REPORT));
-    let newest =
-        reports.filter_map(|report| Some((fs::metadata(&report).ok()?.modified().ok()?, report))).max();
-    newest.map(|(_, report)| report).ok_or_else(|| {
-        Failure::usage(
-            format!("there is no report of a run in {}", runs.display()),
-            "name the report: `p2p explain path/to/report.json`",
-        )
-    })
-}
-
-fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> {
-    fs::read_dir(directory).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()))
 }

@@ -1,5 +1,5 @@
 //! The commands about images in registries that are no gate: `copy`, `latest`, `verify`, `sign`, `yank`, `registry`; and
-//! `explain` and `diagnose`, about failures.
+//! `explain`, `diagnose` and `report`, about failures.
 //! Each reads the inputs that concern it, asks `oci`, `record` or `registry`, and reports the answer.
 
 mod access;
@@ -7,7 +7,9 @@ mod copy;
 mod diagnose;
 mod explain;
 mod latest;
+mod page;
 mod registry;
+mod report_file;
 mod sign;
 mod verify;
 mod yank;
@@ -20,7 +22,7 @@ use sys::error::{Exit, Failure};
 use sys::world::World;
 
 /// The command lines.
-pub(crate) fn commands() -> [Command; 8] {
+pub(crate) fn commands() -> [Command; 9] {
     [
         copy::command(),
         latest::command(),
@@ -30,6 +32,7 @@ pub(crate) fn commands() -> [Command; 8] {
         registry::command(),
         explain::command(),
         diagnose::command(),
+        page::command(),
     ]
 }
 
@@ -43,6 +46,7 @@ pub(crate) fn inputs(name: &str) -> Option<&'static [&'static str]> {
         registry::NAME => Some(&registry::INPUTS),
         explain::NAME => Some(&explain::INPUTS),
         diagnose::NAME => Some(&diagnose::INPUTS),
+        page::NAME => Some(&page::INPUTS),
         _ => None,
     }
 }
@@ -61,6 +65,7 @@ pub(crate) async fn run(
         copy::NAME => Box::pin(copy::run(world, matches, console)).await,
         latest::NAME => latest::run(world, matches, console).await,
         registry::NAME => registry::run(world, matches, console).await,
+        page::NAME => page::run(world, matches, console),
         explain::NAME => explain::run(world, matches, console),
         diagnose::NAME => Box::pin(diagnose::run(world, matches, console)).await,
         sign::NAME => Box::pin(sign::run(world, matches, console)).await,
