@@ -120,6 +120,7 @@ impl Run {
             }
         }
         let report = logs.remove("report.json");
+        logs.remove("report.html");
         Self {
             code,
             took,
