@@ -195,6 +195,7 @@ fn epilogue(name: &str, takes: Takes, short: bool) -> String {
     }
     let secrets = takes.secrets();
     match takes {
+        Takes::Named(_) if secrets.is_empty() => String::new(),
         Takes::Named(_) => format!("Secrets are environment variables only: {secrets}."),
         Takes::Of(_) => format!(
             "Every flag is also an environment variable (--tenant-name is INPUT_TENANT_NAME).\n\

@@ -208,6 +208,13 @@ fn a_flag_that_a_command_does_not_take_is_a_mistake_that_says_so() {
 }
 
 #[test]
+fn help_names_no_secrets_where_a_command_takes_none() {
+    for command in ["registry", "report", "explain"] {
+        assert!(!message(&[command, "--help"]).contains("Secrets"), "{command}");
+    }
+}
+
+#[test]
 fn help_is_also_a_word() {
     assert_eq!(message(&["help"]), message(&["--help"]));
     assert_eq!(message(&["help", "run"]), message(&["run", "--help"]));
