@@ -58,7 +58,7 @@ fn at<T>(
 }
 
 /// The records of an image that can be read.
-fn records(gate: &Gate, path: &str, tag: &str) -> Vec<Record> {
+pub(crate) fn records(gate: &Gate, path: &str, tag: &str) -> Vec<Record> {
     at(gate, path, tag, async |client, repository, digest| {
         let ledger = Ledger::new(client, Trust::default(), None);
         let kept = ledger.read(&repository, &digest).await.unwrap();
@@ -67,7 +67,7 @@ fn records(gate: &Gate, path: &str, tag: &str) -> Vec<Record> {
 }
 
 /// Attaches a record to an image, as anybody can who may push.
-fn forge(gate: &Gate, path: &str, tag: &str, record: &Record) {
+pub(crate) fn forge(gate: &Gate, path: &str, tag: &str, record: &Record) {
     at(gate, path, tag, async |client, repository, digest| {
         let ledger = Ledger::new(client, Trust::default(), None);
         // Whoever forges a record writes the right version.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::attacks::{forge, records};
 use crate::support::gate::{Gate, MAKEFILE, Run};
 use crate::support::sigstore::Sigstore;
 
@@ -168,10 +169,17 @@ fn p2p_sign_completes_the_record_of_a_gate_that_promoted_while_a_service_was_dow
     let digest = gate.registry.digest("extended-test/shop", "0.0.1").unwrap();
     let image = format!("{}/extended-test/shop", gate.registry.path());
     let exact = format!("{image}@{digest}");
-    assert!(run.passed().stdout.contains(&format!("`p2p sign {exact}` signs it")), "{}", run.stdout);
+    assert!(
+        run.passed().stdout.contains(&format!("`p2p sign {exact} --stage fast-feedback` signs it")),
+        "{}",
+        run.stdout
+    );
 
     // The service is still down: nothing is written, and the next gate says that the record waits.
-    assert!(said(gate.run(&["sign", &exact]).ended(69)).contains("the record cannot be signed"));
+    assert!(
+        said(gate.run(&["sign", &exact, "--stage", "fast-feedback"]).ended(69))
+            .contains("the record cannot be signed")
+    );
     let scheduled = gate.event("schedule", json!({})).env("GITHUB_RUN_ID", "42");
     let gate = signs(scheduled, &sigstore, &json!({"event_name": "schedule"}), "");
     let verified = |gate: &Gate| {
@@ -188,14 +196,18 @@ fn p2p_sign_completes_the_record_of_a_gate_that_promoted_while_a_service_was_dow
     assert!(run.passed().stdout.contains("passed fast-feedback waits for a signature"), "{}", run.stdout);
 
     // Anybody who may push can move a tag, so a tag is enough only for the run that left the record.
-    let run = gate.run(&["sign", &format!("{image}:0.0.1")]);
+    let run = gate.run(&["sign", &format!("{image}:0.0.1"), "--stage", "fast-feedback"]);
     assert!(said(run.ended(64)).contains("another run left the record"), "{}", said(&run));
-    let run = gate.run(&["sign", &exact]);
+    let run = gate.run(&["sign", &exact, "--stage", "fast-feedback"]);
     assert!(run.passed().stdout.contains("signed that"), "{}", run.stdout);
     verified(&gate).passed();
     let asked = sigstore.requests();
-    let run = gate.run(&["sign", &exact]);
-    assert!(run.passed().stdout.contains("no record of this repository that waits"), "{}", run.stdout);
+    let run = gate.run(&["sign", &exact, "--stage", "fast-feedback"]);
+    assert!(
+        run.passed().stdout.contains("no record of fast-feedback of this repository that waits"),
+        "{}",
+        run.stdout
+    );
     assert_eq!(sigstore.requests(), asked);
 }
 
@@ -207,7 +219,7 @@ fn p2p_sign_signs_only_what_a_gate_of_this_repository_left_and_only_where_that_c
     let image = format!("{}/extended-test/shop:0.0.1", gate.registry.path());
     let gate = signs(gate, &sigstore, &json!({}), "");
     let refused = |gate: &Gate, code: i32, message: &str| {
-        let run = gate.run(&["sign", &image]);
+        let run = gate.run(&["sign", &image, "--stage", "fast-feedback"]);
         let shown = said(run.ended(code));
         assert!(shown.contains(message), "{shown}");
     };
@@ -216,11 +228,16 @@ fn p2p_sign_signs_only_what_a_gate_of_this_repository_left_and_only_where_that_c
     let gate = gate.git_ref("refs/heads/main").event("pull_request_target", json!({}));
     refused(&gate, 64, "would not count");
     let gate = gate.event("push", json!({})).env("GITHUB_REPOSITORY_ID", "43");
-    refused(&gate, 0, "no record of this repository that waits");
+    refused(&gate, 0, "no record of fast-feedback of this repository that waits");
     let gate = gate.env("GITHUB_REPOSITORY_ID", "42").env("ACTIONS_ID_TOKEN_REQUEST_URL", "");
     refused(&gate, 64, "give the job the permission `id-token: write`");
     let gate = signs(gate, &sigstore, &json!({}), "");
-    refused(&gate, 0, "signed that");
+    // A second record that looks like the gate's: nobody can say which one the gate left.
+    let mut forged = records(&gate, "extended-test/shop", "0.0.1").remove(0).pending();
+    forged.by.run = Some("https://github.com/acme/shop/actions/runs/666".to_owned());
+    forged.reason = Some("another one".to_owned());
+    forge(&gate, "extended-test/shop", "0.0.1", &forged);
+    refused(&gate, 1, "2 records of fast-feedback on");
 }
 
 #[test]
@@ -230,14 +247,15 @@ fn a_service_that_fails_after_the_build_leaves_the_promotion_undone_and_the_way_
     let run = gate.run(&["fast-feedback"]);
     let digest = gate.registry.digest("test/shop", "0.0.1").unwrap();
     let image = format!("{}/test/shop@{digest}", gate.registry.path());
-    let next = format!("`p2p sign {image}`, then `p2p promote extended-test --version 0.0.1`");
+    let next =
+        format!("`p2p sign {image} --stage fast-feedback`, then `p2p promote extended-test --version 0.0.1`");
     assert!(run.ended(69).stdout.contains(&next), "{}", run.stdout);
     assert_eq!(gate.registry.digest("extended-test/shop", "0.0.1"), None);
 
     let gate = signs(gate, &sigstore, &json!({}), "");
     let run = gate.run(&["promote", "extended-test", "--version", "0.0.1"]);
     assert!(run.ended(1).stdout.contains("waits for a signature, which `p2p sign` adds"), "{}", run.stdout);
-    gate.run(&["sign", &image]).passed();
+    gate.run(&["sign", &image, "--stage", "fast-feedback"]).passed();
     gate.run(&["promote", "extended-test", "--version", "0.0.1"]).passed();
     let flags = [&SIGNED[..], &["--require", "fast-feedback"]].concat();
     verify(&gate, &sigstore, "extended-test/shop", &flags).passed();

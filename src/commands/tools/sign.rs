@@ -1,6 +1,6 @@
 //! `p2p sign`: signs the records that a gate could not sign, because a service was down.
 
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use super::access::{client, inputs, refs};
 use super::{present, required, text};
@@ -36,6 +36,14 @@ pub(super) fn command() -> Command {
     Command::new(NAME)
         .about("Sign the records of an image that its gate could not sign, with the identity of this job")
         .arg(required("image", "IMAGE", "registry/name@digest, as the gate's log names it"))
+        .arg(
+            Arg::new("stage")
+                .long("stage")
+                .value_name("STAGE")
+                .required(true)
+                .value_parser(["fast-feedback", "extended-test", "prod", "scan"])
+                .help("The gate that left the record, as its log names it"),
+        )
 }
 
 pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
@@ -67,22 +75,43 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     let ledger = Ledger::new(client, settings.trust()?, Some(signing));
     let known = ledger.read(repository, &digest).await?;
     let found = Kept::records(&known);
-    let waiting: Vec<&Record> = pending(&found).into_iter().filter(|record| rule.accepts(record)).collect();
+    let stage = text(matches, "stage");
+    let of_stage = |record: &&Record| rule.accepts(record) && record.stage.as_deref() == Some(stage);
+    let waiting: Vec<&Record> = pending(&found).into_iter().filter(of_stage).collect();
+    only_one(&image, &waiting, stage)?;
     if matches!(image.which(), TagOrDigest::Tag(_)) {
         named_by_its_run(&image, &waiting, &here)?;
     }
     for record in &waiting {
         let record = Record { trust: UNSIGNED.to_owned(), ..(*record).clone() };
         ledger.attach(repository, &digest, &record, &known).await?;
-        let stage = record.stage.as_deref().unwrap_or("no gate");
         console.say(&format!("signed that {repository}@{digest} {} {stage}", record.result));
     }
     if waiting.is_empty() {
         console.say(&format!(
-            "{repository}@{digest} has no record of this repository that waits for a signature"
+            "{repository}@{digest} has no record of {stage} of this repository that waits for a signature"
         ));
     }
     Ok(Exit::Passed)
+}
+
+/// Whoever may push can add a record that looks like the gate's. Nobody could say which one to sign.
+fn only_one(image: &Reference, waiting: &[&Record], stage: &str) -> Result<(), Failure> {
+    if waiting.len() < 2 {
+        return Ok(());
+    }
+    let runs: Vec<_> =
+        waiting.iter().map(|record| record.by.run.as_deref().unwrap_or("an unknown run")).collect();
+    Err(Failure {
+        what: format!("{} records of {stage} on {image} wait for a signature", waiting.len()),
+        causes: vec![format!("they name {}", runs.join(" and "))],
+        help: Some(
+            "somebody other than the gate may have left one of them: run the gate again, which signs its own record; \
+             nothing was signed"
+                .to_owned(),
+        ),
+        exit: Exit::Failed,
+    })
 }
 
 /// Whoever may push can move a tag and write a record without a signature. So a tag is enough only in the run that left

@@ -18,8 +18,11 @@ impl Execution<'_> {
     ) {
         for record in pending(found) {
             if let Some(stage) = stages.iter().find(|stage| record.stage.as_deref() == Some(stage.word())) {
-                let what = format!("the record that {image} passed {} waits for a signature", stage.word());
-                self.notice(&format!("{what}; {}", sign_later(image)));
+                let run = record.by.run.as_deref().unwrap_or("its run");
+                self.notice(&format!(
+                    "the record that {image} passed {} waits for a signature; the log of {run} says how to sign it",
+                    stage.word()
+                ));
             }
         }
     }
@@ -45,7 +48,7 @@ impl Execution<'_> {
             }
             Err(failure) => return Err(failure),
         };
-        let later = sign_later(&at.digest(digest));
+        let later = sign_later(&at.digest(digest), record);
         self.notice(&format!("the record at {at} is not signed: {why}; {later}"));
         Ok(true)
     }
@@ -64,8 +67,8 @@ impl Execution<'_> {
         let Ok(true) = self.leave(&source, &image.digest, record).await else { return failure };
         let help = format!(
             "the image passed and is not promoted. When the service answers again, run in a job on the main branch: \
-             `p2p sign {}`, then `p2p promote {} --version {}`",
-            source.digest(&image.digest),
+             `{}`, then `p2p promote {} --version {}`",
+            sign_command(&source.digest(&image.digest), record),
             promotion.stage.word(),
             record.version.as_deref().unwrap_or_default()
         );
@@ -74,6 +77,10 @@ impl Execution<'_> {
 }
 
 /// How a record is signed that could not be signed.
-pub(super) fn sign_later(image: &Reference) -> String {
-    format!("`p2p sign {image}` signs it in a job on the main branch")
+pub(super) fn sign_later(image: &Reference, record: &Record) -> String {
+    format!("`{}` signs it in a job on the main branch", sign_command(image, record))
+}
+
+fn sign_command(image: &Reference, record: &Record) -> String {
+    format!("p2p sign {image} --stage {}", record.stage.as_deref().unwrap_or_default())
 }

@@ -148,7 +148,8 @@ impl Execution<'_> {
             Ok(left) => {
                 let what = format!("recorded at {destination} that {}", image.name);
                 let what = format!("{what} passed {}; the record is", ended_by(promotion).word());
-                let later = sign_later(&destination.digest(&image.digest));
+                let signs = |record| sign_later(&destination.digest(&image.digest), record);
+                let later = own.as_ref().map(signs).unwrap_or_default();
                 match left {
                     Left::Nothing => {}
                     Left::Plain => self.notice(&format!("{what} {UNSIGNED}")),
