@@ -3,9 +3,9 @@
 use crate::gate::context::COLOUR_SETTINGS;
 use sys::world::Env;
 
-/// What asks programs for colours although they write to a pipe.
-const HINTS: [(&str, &str); 4] =
-    [("FORCE_COLOR", "1"), ("CLICOLOR_FORCE", "1"), ("CARGO_TERM_COLOR", "always"), ("PY_COLORS", "1")];
+/// What asks programs for colours although they write to a pipe. `CLICOLOR_FORCE` is not among them: with it, programs such
+/// as `gh` colour what a recipe gives to another program.
+const HINTS: [(&str, &str); 3] = [("FORCE_COLOR", "1"), ("CARGO_TERM_COLOR", "always"), ("PY_COLORS", "1")];
 
 /// Asks the programs of a target for colours, unless the team has a setting of its own.
 pub(super) fn hint_colours(env: &mut Env) {

@@ -181,7 +181,8 @@ impl Execution<'_> {
         let log = run_context.log_of(&target.target);
         let printer = Arc::new(Mutex::new(self.printer((step, target), &log, prefix)?));
         let mut spec = self.spec(target, &private, &directory, workspace);
-        if run_context.colours {
+        // On GitHub a recipe runs as it always did there.
+        if run_context.colours && run_context.place == Place::Local {
             hint_colours(&mut spec.env);
         }
         let options = RunOptions {
