@@ -174,3 +174,17 @@ fn each_target_is_shown_beside_its_median_of_earlier_versions() {
     let nft = table.iter().find(|row| row[0] == "p2p-nft").unwrap();
     assert!(nft[4].ends_with(" s"), "{nft:?}");
 }
+
+#[test]
+fn a_secret_with_marks_of_markdown_is_masked() {
+    let makefile = format!("{MAKEFILE}\np2p-images: ; @echo 'no list: se_cr*et[x]#1 is wrong' >&2; exit 1\n");
+    let gate = Gate::new(&makefile).input("env-vars", "TOKEN=se_cr*et[x]#1\n");
+    let run = gate.run(&["fast-feedback"]);
+    assert_ne!(run.code, 0);
+    let summary = run.summary();
+    assert!(
+        summary.contains("is wrong") && !summary.contains("se\\_cr") && !summary.contains("cr\\*et"),
+        "{summary}"
+    );
+    assert!(!run.report.to_string().contains("cr*et"), "{}", run.report);
+}

@@ -319,8 +319,9 @@ impl Execution<'_> {
 
     /// Warns, and keeps the warning for the summary and the report.
     fn warn(&self, progress: &mut Progress, text: &str) {
-        self.reporter.emit(&Event::Message(Level::Warning, text));
-        progress.warnings.push(text.to_owned());
+        let text = self.masker.mask(text);
+        self.reporter.emit(&Event::Message(Level::Warning, &text));
+        progress.warnings.push(text.into_owned());
     }
 }
 

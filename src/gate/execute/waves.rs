@@ -11,6 +11,7 @@ use super::target::Beside;
 use super::{Execution, Progress, STOPPED};
 use crate::gate::outcome::{Event, Status, StepResult};
 use crate::gate::plan::{Action, Job, Step, Target};
+use workflow_commands::Masker;
 
 impl Execution<'_> {
     /// Runs the waves that are left, or those of the first `until` steps. A failure skips the waves
@@ -148,7 +149,7 @@ impl Execution<'_> {
         running.push(run(second, first, in_copy, Beside::InCopy(&copy)));
         while let Some((step, other, ran)) = running.next().await {
             let result = self.passed_on(&step.name, ran, progress);
-            let result = noted(progress, result);
+            let result = noted(progress, result, &self.masker);
             let (ended, next) = (Event::StepEnded(&result), [other]);
             let next = (!running.is_empty()).then_some(Event::GroupBegan(&next));
             self.reporter.emit_all([Event::GroupEnded, ended].iter().chain(&next));
@@ -187,14 +188,16 @@ impl Execution<'_> {
     }
 
     fn ended(&self, progress: &mut Progress, result: StepResult) {
-        let result = noted(progress, result);
+        let result = noted(progress, result, &self.masker);
         self.reporter.emit(&Event::StepEnded(&result));
         progress.keep(result);
     }
 }
 
-/// The result with what the plan knows of its step.
-fn noted(progress: &mut Progress, mut result: StepResult) -> StepResult {
+/// The result with what the plan knows of its step, and without secrets: listeners escape texts, and an escaped secret
+/// does not look like one.
+fn noted(progress: &mut Progress, result: StepResult, masker: &Masker) -> StepResult {
+    let mut result = result.masked(|text| masker.mask(&text).into_owned());
     let step = progress.plan.steps.iter().find(|step| step.name == result.name);
     result.target = step.and_then(Step::target).map(|target| target.target.clone());
     progress.cancelled |= result.status == Status::Interrupted;

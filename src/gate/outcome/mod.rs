@@ -103,6 +103,20 @@ pub struct StepResult {
 }
 
 impl StepResult {
+    /// The result without the secrets in what p2p itself says of it; what a target printed has none.
+    #[must_use]
+    pub(crate) fn masked(mut self, mask: impl Fn(String) -> String) -> Self {
+        self.reason = self.reason.map(&mask);
+        self.leftovers = self.leftovers.into_iter().map(&mask).collect();
+        self.failure = self.failure.map(|failure| Failure {
+            what: mask(failure.what),
+            causes: failure.causes.into_iter().map(&mask).collect(),
+            help: failure.help.map(&mask),
+            exit: failure.exit,
+        });
+        self
+    }
+
     /// A step that ended like this. The caller fills in the rest.
     pub fn new(name: &str, status: Status, seconds: f64) -> Self {
         Self {
