@@ -116,7 +116,8 @@ pub(crate) fn time(seconds: f64) -> String {
     if seconds < 10.0 {
         return format!("{seconds:.1} s");
     }
-    let whole = std::time::Duration::from_secs_f64(seconds.round()).as_secs();
+    let whole =
+        std::time::Duration::try_from_secs_f64(seconds.round()).unwrap_or(std::time::Duration::MAX).as_secs();
     match whole {
         0..60 => format!("{whole} s"),
         60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
@@ -154,5 +155,6 @@ mod tests {
         assert_eq!(time(59.4), "59 s");
         assert_eq!(time(185.0), "3 min 05 s");
         assert_eq!(time(7384.0), "2 h 03 min");
+        assert!(time(2e19).ends_with(" min") && time(f64::INFINITY).ends_with(" min"));
     }
 }

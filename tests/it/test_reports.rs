@@ -139,6 +139,33 @@ fn a_test_that_fails_and_then_passes_is_flaky() {
 }
 
 #[test]
+fn the_same_test_of_another_suite_is_no_second_try() {
+    let case = r#"<testcase classname="login.spec.ts" name="works" time="2e19">"#;
+    let report = format!(
+        r#"<testsuites><testsuite name="s" hostname="chromium">{case}<failure message="boom"/></testcase></testsuite>
+        <testsuite name="s" hostname="firefox">{case}</testcase></testsuite></testsuites>"#
+    );
+    let results = read(&report).unwrap();
+    assert_eq!((results.failed, results.passed, results.flaky), (1, 1, 0));
+    assert_eq!(results.failures[0].headline(), "login.spec.ts › works: boom");
+    assert!(results.seconds.is_finite() && results.seconds < 1e9);
+}
+
+#[test]
+fn titles_name_the_test_in_one_line() {
+    let title = |suite: &str, name: &str| {
+        let report = format!(
+            r#"<testsuite><testcase classname="{suite}" name="{name}"><failure message="m"/></testcase></testsuite>"#
+        );
+        read(&report).unwrap().failures[0].title()
+    };
+    assert_eq!(title("com.acme.login.LoginTest", "login"), "com.acme.login.LoginTest › login");
+    assert_eq!(title("c", "second"), "c › second");
+    assert_eq!(title("cart adds", "cart adds two"), "cart adds two");
+    assert_eq!(title("a", "b&#10;::error::c"), "a › b ::error::c");
+}
+
+#[test]
 fn what_is_no_report_or_a_broken_one_is_not_counted() {
     for text in [
         "",

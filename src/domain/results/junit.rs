@@ -22,6 +22,8 @@ struct Report {
     open: Vec<String>,
     /// The suites around: name and file.
     suites: Vec<(String, Option<String>)>,
+    /// How many suites have begun.
+    begun: u64,
     test: Option<Test>,
     problem: Option<(Ending, Problem)>,
 }
@@ -107,6 +109,7 @@ impl Report {
             "testsuite" => {
                 let file = text("file").or_else(|| self.suites.last().and_then(|(_, file)| file.clone()));
                 self.suites.push((text("name").unwrap_or_default(), file));
+                self.begun += 1;
             }
             "testcase" => {
                 // One inside another is none of a known framework. Neither is lost.
@@ -118,6 +121,7 @@ impl Report {
                     suite: text("classname")
                         .or_else(|| suite.map(|suite| suite.0.clone()))
                         .unwrap_or_default(),
+                    group: self.begun,
                     seconds: number("time").unwrap_or_default(),
                     problem: None,
                     skipped: matches!(text("status").as_deref(), Some("notrun" | "disabled" | "skipped")),

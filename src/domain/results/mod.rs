@@ -103,6 +103,7 @@ impl FailedTest {
     /// `title: message`, with the first line of the message.
     pub fn headline(&self) -> String {
         match self.message.lines().next() {
+            Some(message) if self.title().is_empty() => message.to_owned(),
             Some(message) => format!("{}: {message}", self.title()),
             None => self.title(),
         }
@@ -232,13 +233,9 @@ fn title(suite: &str, name: &str) -> String {
         ("", name) => name.to_owned(),
         (suite, "") => suite.to_owned(),
         // jest and mocha repeat one in the other.
-        (suite, name) if name.contains(suite) || suite.contains(name) => {
-            if name.len() >= suite.len() {
-                name.to_owned()
-            } else {
-                suite.to_owned()
-            }
-        }
+        (suite, name) if name == suite || name.starts_with(&format!("{suite} ")) => name.to_owned(),
+        (suite, name) if name.ends_with(&format!(" {suite}")) => name.to_owned(),
+        (suite, name) if suite.ends_with(&format!(" {name}")) => suite.to_owned(),
         (suite, name) => format!("{suite} › {name}"),
     }
 }

@@ -7,6 +7,9 @@ use super::{FailedTest, KEPT, SLOWEST, TestResults, TimedTest, title};
 /// The most characters of a name, of a message, and of a stack.
 const CHARACTERS: [usize; 3] = [300, 1000, 6000];
 
+/// The most seconds that a test is believed to have taken: a year.
+const LONGEST: f64 = 31_536_000.0;
+
 /// The most lines of a stack.
 const STACK: usize = 80;
 
@@ -25,6 +28,8 @@ pub(super) enum Ending {
 pub(super) struct Test {
     pub(super) name: String,
     pub(super) suite: String,
+    /// The number of the `testsuite` around it: the same test in another one ran elsewhere, as in another browser.
+    pub(super) group: u64,
     pub(super) seconds: f64,
     /// What failed, with the stack.
     pub(super) problem: Option<(Ending, Problem)>,
@@ -45,7 +50,7 @@ pub(super) struct Problem {
 pub(super) struct Tally {
     results: TestResults,
     /// The failures so far of tests that have not passed since.
-    failed: BTreeMap<(String, String), Failures>,
+    failed: BTreeMap<(u64, String, String), Failures>,
 }
 
 /// The failures of one test.
@@ -59,13 +64,13 @@ struct Failures {
 impl Tally {
     /// Counts a test. A test that failed and is there again, passed, was run again.
     pub(super) fn take(&mut self, test: Test) {
-        let seconds = if test.seconds.is_finite() { test.seconds.max(0.0) } else { 0.0 };
+        let seconds = if test.seconds.is_finite() { test.seconds.clamp(0.0, LONGEST) } else { 0.0 };
         let results = &mut self.results;
         results.total += 1;
         results.seconds += seconds;
         let fast = results.slowest.last().is_some_and(|last| last.seconds >= seconds);
         if seconds > 0.0 && !(fast && results.slowest.len() == SLOWEST) {
-            let name = cut(&title(&test.suite, &test.name), 0);
+            let name = cut(&one_line(&title(&test.suite, &test.name)), 0);
             let at = results.slowest.partition_point(|other| other.seconds >= seconds);
             results.slowest.insert(at, TimedTest { name, seconds });
             results.slowest.truncate(SLOWEST);
@@ -87,7 +92,7 @@ impl Tally {
         self.results.failed += 1;
         let position = self.results.total;
         let room = self.failed.len() < HELD;
-        let known = self.failed.entry((test.suite.clone(), test.name.clone()));
+        let known = self.failed.entry((test.group, test.suite.clone(), test.name.clone()));
         let failures = known.or_insert_with(|| Failures { count: 0, position, first: None });
         failures.count += 1;
         if failures.count == 1 && room {
@@ -97,7 +102,7 @@ impl Tally {
 
     fn passed(&mut self, test: Test) {
         let results = &mut self.results;
-        let before = self.failed.remove(&(test.suite, test.name));
+        let before = self.failed.remove(&(test.group, test.suite, test.name));
         let Some(before) = before else {
             results.passed += 1;
             return;
@@ -134,13 +139,17 @@ fn told(test: Test) -> Option<FailedTest> {
     };
     let from = details.iter().position(|line| !line.trim().is_empty()).unwrap_or(details.len());
     Some(FailedTest {
-        name: cut(&test.name, 0),
-        suite: cut(&test.suite, 0),
+        name: cut(&one_line(&test.name), 0),
+        suite: cut(&one_line(&test.suite), 0),
         message: cut(&message, 1),
         details: details[from..].to_vec(),
         file: test.file,
         line: test.line,
     })
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn cut(text: &str, which: usize) -> String {

@@ -1,5 +1,7 @@
 //! The reports of tests that a target leaves: finds those that it wrote, and reads them.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,10 +60,17 @@ fn read(before: &FilesBefore, workspace: &Path, named: bool) -> (TestResults, Ve
         notices.push(format!("only the first {MOST} of {} test reports are read", written.len()));
     }
     let [_, mut room] = LARGEST;
+    // Stacks name the same files again and again, and looking for one that is not there asks the disk a hundred times.
+    let places = RefCell::new(HashMap::new());
     for path in written.iter().take(MOST) {
         let problem = match report(&before.directory().join(path), &mut room) {
             Ok(mut found) => {
-                found.locate(|file| known(file, path, before.directory(), workspace));
+                let module = path.parent().map(Path::to_path_buf);
+                found.locate(|file| {
+                    let place = (module.clone(), file.to_owned());
+                    let look = || known(file, path, before.directory(), workspace);
+                    places.borrow_mut().entry(place).or_insert_with(look).clone()
+                });
                 found.reports.push(path.display().to_string());
                 results.add(found);
                 continue;
