@@ -99,7 +99,7 @@ impl Listener for Json {
             // Without a report the gate still has its log, outputs and summary.
             let _unwritten = report(outcome).map(|report| write(&self.file, &self.masker, &report));
             // There is no time for it after a signal.
-            let page_wanted = self.page && outcome.result != Verdict::Cancelled;
+            let page_wanted = self.page && outcome.result == Verdict::Failure;
             if let (true, Some(logs)) = (page_wanted, self.file.parent()) {
                 let _unwritten = page(&self.file, logs);
             }

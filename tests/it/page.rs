@@ -61,7 +61,7 @@ fn report(directory: &Path, log: &str) -> PathBuf {
             {"name": HOSTILE, "status": "\" onclick=alert(1)", "seconds": "x"},
             {"name": "p2p-nft", "status": "skipped", "seconds": 0.0, "reason": HOSTILE},
         ],
-        "images": [{"name": "shop", "reference": HOSTILE, "digest": HOSTILE, "size": 52_428_800}],
+        "images": [{"name": "shop", "reference": HOSTILE, "digest": HOSTILE}],
         "promoted": [{"name": "shop", "source": HOSTILE, "destination": HOSTILE, "digest": HOSTILE}],
         "warnings": [HOSTILE], "artifacts": [HOSTILE], "half_deployed": [HOSTILE],
     });
@@ -200,11 +200,22 @@ fn a_run_on_github_leaves_a_page_beside_its_report() {
 
 #[test]
 fn what_is_no_report_makes_no_page() {
-    let gate = Gate::local(MAKEFILE).file("other.json", "{}").file("broken.json", "{").commit("files");
+    let gate = Gate::local(MAKEFILE)
+        .file("other.json", "{}")
+        .file("broken.json", "{")
+        .file("odd.json", r#"{"result": "success", "steps": [null]}"#)
+        .file("empty.json", r#"{"result": "success", "steps": []}"#)
+        .commit("files");
     for (arguments, problem) in [
         (&["report", "other.json", "--html", "a.html"][..], "other.json is no report of p2p"),
         (&["report", "broken.json", "--html", "a.html"], "broken.json is no report of p2p"),
         (&["report", "missing.json", "--html", "a.html"], "missing.json"),
+        (&["report", "/dev/zero", "--html", "a.html"], "/dev/zero is no report of p2p"),
+        (&["report", "odd.json", "--html", "a.html"], "no `steps` that are objects"),
+        (&["report", "empty.json", "--html", "Makefile"], "a file of the run itself"),
+        (&["report", "empty.json", "--html", "/dev/null"], "which is no file"),
+        (&["report", "empty.json", "--html", "./none/../empty.json"], "cannot be written"),
+        (&["report", "empty.json", "--html", "./empty.json"], "a file of the run itself"),
         (&["report", "other.json"], "--html"),
     ] {
         let run = gate.run(arguments);

@@ -1,6 +1,6 @@
 //! `p2p report`: writes the report of a run as one page, with its logs.
 
-use std::io::BufWriter;
+use std::fs;
 use std::path::Path;
 
 use clap::{Arg, ArgMatches, Command};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::access::inputs;
 use super::{report_file, text};
 use crate::report::{Console, write_page};
-use sys::error::{Exit, Failure, FileError};
+use sys::error::{Exit, Failure};
 use sys::private;
 use sys::world::World;
 
@@ -30,18 +30,42 @@ pub(super) fn run(world: &World, matches: &ArgMatches, console: &Console) -> Res
     inputs(world, matches, console)?;
     let file = report_file::find(world, matches)?;
     let report: Value = report_file::read(&file)?;
-    if !(report["result"].is_string() && report["steps"].is_array()) {
-        return Err(report_file::none(&file, "it has no `result` and no `steps`"));
+    let steps = report["steps"].as_array().filter(|steps| steps.iter().all(Value::is_object));
+    if !report["result"].is_string() || steps.is_none() {
+        return Err(report_file::none(&file, "it has no `result`, or no `steps` that are objects"));
     }
     let html = world.directory.join(text(matches, "html"));
-    if html == file {
-        return Err(Failure::usage("`--html` names the report itself", "name another file"));
-    }
-    let written = private::create(&html).and_then(|page| {
-        let logs = file.parent().unwrap_or(Path::new("."));
-        write_page(&report, logs, &mut BufWriter::new(page))
-    });
-    written.map_err(FileError::at("write", &html))?;
+    let logs = file.parent().unwrap_or(Path::new("."));
+    check(&html, logs)?;
+    let mut page = Vec::new();
+    let written = write_page(&report, logs, &mut page).and_then(|()| private::write(&html, &page));
+    written.map_err(|error| {
+        Failure::usage(
+            format!("{} cannot be written: {error}", html.display()),
+            "name a file, such as `report.html`, in a directory that exists and that you may write to",
+        )
+    })?;
     console.say(&format!("wrote {}", html.display()));
     Ok(Exit::Passed)
+}
+
+/// The page replaces what is at its place, so that may only be a file, and none of the run's own.
+fn check(html: &Path, logs: &Path) -> Result<(), Failure> {
+    let Ok(metadata) = fs::metadata(html) else { return Ok(()) };
+    if !metadata.is_file() {
+        return Err(Failure::usage(
+            format!("`--html` names {}, which is no file", html.display()),
+            "name a file, such as `report.html`",
+        ));
+    }
+    let beside = html.canonicalize().ok().zip(logs.canonicalize().ok());
+    let of_run = beside
+        .is_some_and(|(html, logs)| html.starts_with(logs) && html.extension() != Some("html".as_ref()));
+    if of_run {
+        return Err(Failure::usage(
+            format!("`--html` names {}, a file of the run itself", html.display()),
+            "name another file, such as `report.html`",
+        ));
+    }
+    Ok(())
 }

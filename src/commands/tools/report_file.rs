@@ -6,11 +6,15 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgMatches};
 use serde::de::DeserializeOwned;
 
-use sys::error::{Failure, FileError};
+use sys::error::Failure;
+use sys::private::{self, Links};
 use sys::world::World;
 
 /// What the name of each report ends with.
 const REPORT: &str = "report.json";
+
+/// The largest report, in bytes.
+const LARGEST: u64 = 256 << 20;
 
 /// The argument that names it.
 pub(super) fn argument() -> Arg {
@@ -27,15 +31,16 @@ pub(super) fn find(world: &World, matches: &ArgMatches) -> Result<PathBuf, Failu
 
 /// Reads it.
 pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T, Failure> {
-    let text = fs::read_to_string(file).map_err(FileError::at("read", file))?;
-    serde_json::from_str(&text).map_err(|error| none(file, &error.to_string()))
+    let bytes =
+        private::read(file, Links::Follow, LARGEST).map_err(|error| none(file, &error.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|error| none(file, &error.to_string()))
 }
 
 /// The failure for a file that is no report.
 pub(super) fn none(file: &Path, why: &str) -> Failure {
     Failure::usage(
         format!("{} is no report of p2p: {why}", file.display()),
-        "name the file that the output `report-path` names",
+        "name a `report.json`, such as the one that the output `report-path` names",
     )
 }
 

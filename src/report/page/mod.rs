@@ -4,7 +4,7 @@
 //! without `<`, and base64.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -63,8 +63,11 @@ fn data(report: &Value) -> serde_json::Result<String> {
 /// that failed first.
 fn write_logs(report: &Value, logs: &Path, page: &mut impl Write) -> io::Result<()> {
     let steps = report["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut found: Vec<_> =
-        steps.iter().enumerate().filter_map(|(step, result)| log(step, result, logs)).collect();
+    let mut found: Vec<_> = steps
+        .iter()
+        .enumerate()
+        .filter_map(|(step, result)| log(step, result, report["logs"].as_str(), logs))
+        .collect();
     found.sort_by_key(|log| !log.failed);
     let mut room = LARGEST;
     for log in &mut found {
@@ -102,9 +105,13 @@ struct StepLog {
     from: u64,
 }
 
-/// The log of a step, if there is one beside the report.
-fn log(step: usize, result: &Value, logs: &Path) -> Option<StepLog> {
-    let file = logs.join(Path::new(result["log"].as_str()?).file_name()?);
+/// The log of a step, if there is one beside the report. `of_run` is the directory that the report names; in a run of
+/// several environments each has a directory below it.
+fn log(step: usize, result: &Value, of_run: Option<&str>, logs: &Path) -> Option<StepLog> {
+    let path = Path::new(result["log"].as_str()?);
+    let below = of_run.and_then(|of_run| path.strip_prefix(of_run).ok());
+    let below = below.filter(|below| below.components().all(|part| matches!(part, Component::Normal(_))));
+    let file = logs.join(below.or_else(|| path.file_name().map(Path::new))?);
     let metadata = std::fs::symlink_metadata(&file).ok().filter(std::fs::Metadata::is_file)?;
     Some(StepLog { step, failed: result["failure"].is_object(), file, length: metadata.len(), from: 0 })
 }

@@ -66,14 +66,7 @@ fn a_push_is_tagged_and_promoted_and_the_same_again_changes_nothing() {
 
     assert_eq!(
         ended.files("gate", "logs"),
-        [
-            "p2p-build.log",
-            "p2p-functional.log",
-            "p2p-integration.log",
-            "p2p-nft.log",
-            "report.html",
-            "report.json"
-        ]
+        ["p2p-build.log", "p2p-functional.log", "p2p-integration.log", "p2p-nft.log", "report.json"]
     );
     assert_eq!(ended.file("gate", "logs/p2p-integration.log"), "the neighbours answer\n");
     let report: serde_json::Value = serde_json::from_str(&ended.file("gate", "report.json")).unwrap();
