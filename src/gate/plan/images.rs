@@ -1,7 +1,7 @@
 //! Which images a plan is about, and what it means that one of them is missing.
 
 use super::build::{Known, Planner, quoted};
-use super::{Action, Images, Job, Names, Step, missing_app_name};
+use super::{Action, Images, Job, Names, missing_app_name};
 use crate::domain::environment::{Key, Stage, Values};
 use crate::domain::image::{ImagePath, Tested};
 use crate::edges::make::{Makefile, State};
@@ -98,11 +98,7 @@ impl Planner<'_> {
         let listed =
             self.known.inputs.image_names.is_some() || self.state(IMAGES) != State::Missing && !by_default;
         let (command, scans) = (self.known.command, self.known.command == Command::Scan);
-        let of_later = |step: &Step| {
-            scans && matches!(step.job, Job::Images { stage, .. } if stage != Stage::FastFeedback)
-        };
-        let later =
-            matches!(command, Command::ExtendedTest | Command::Prod) || self.steps.iter().any(of_later);
+        let later = matches!(command, Command::ExtendedTest | Command::Prod);
         // Images without any version have no part in the latest one that is scanned.
         let latest = scans && self.known.later.is_some();
         let native = self.steps.iter().any(|step| {
