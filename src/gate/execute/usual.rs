@@ -16,7 +16,7 @@ use oci::{Repository, TagOrDigest};
 /// The most earlier versions whose records are read.
 const VERSIONS: usize = 5;
 /// How long that may take: nothing depends on it.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(2);
 
 impl Execution<'_> {
     /// The median time of each target in the last versions, in seconds, by the names of the targets. Empty where
