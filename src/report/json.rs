@@ -20,7 +20,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub struct Json {
     file: PathBuf,
     masker: Masker,
-    /// Whether the same is written as a page.
+    /// Whether a failed run gets a page as well.
     page: bool,
 }
 
@@ -86,7 +86,7 @@ impl Json {
         Self { file, masker, page: false }
     }
 
-    /// The same with a page beside it, `report.html`.
+    /// The same with a page beside it, `report.html`, where the run failed: people open it to see why.
     #[must_use]
     pub fn with_page(self) -> Self {
         Self { page: true, ..self }
@@ -98,7 +98,6 @@ impl Listener for Json {
         if let Event::Ended(outcome) = event {
             // Without a report the gate still has its log, outputs and summary.
             let _unwritten = report(outcome).map(|report| write(&self.file, &self.masker, &report));
-            // There is no time for it after a signal.
             let page_wanted = self.page && outcome.result == Verdict::Failure;
             if let (true, Some(logs)) = (page_wanted, self.file.parent()) {
                 let _unwritten = page(&self.file, logs);

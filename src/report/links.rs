@@ -3,7 +3,7 @@
 use super::markdown;
 use oci::{Digest, Repository};
 use sys::world::Env;
-use workflow_commands::run_url;
+use workflow_commands::{percent, run_url};
 
 /// Where the pages of a run are; nowhere outside GitHub.
 #[derive(Debug, Clone, Default)]
@@ -57,12 +57,12 @@ impl RunLinks {
         let url = self
             .repository
             .as_ref()
-            .map(|repository| format!("{repository}/deployments/{}", encoded(name, "")));
+            .map(|repository| format!("{repository}/deployments/{}", percent(name, b"-._~")));
         url.map_or(text.clone(), |url| markdown::link(&text, &url))
     }
 
     fn below(&self, path: &str, name: &str) -> Option<String> {
-        self.repository.as_ref().map(|repository| format!("{repository}/{path}/{}", encoded(name, "/")))
+        self.repository.as_ref().map(|repository| format!("{repository}/{path}/{}", percent(name, b"-._~/")))
     }
 }
 
@@ -76,16 +76,6 @@ pub(super) fn image(text: &str, repository: &Repository, digest: &Digest) -> Str
         Some(format!("https://{host}/{between}{name}{digest}"))
     });
     page.map_or(text.clone(), |url| markdown::link(&text, &url))
-}
-
-/// Percent-encoded for a path, `more` characters left as they are (RFC 3986, section 2.3).
-fn encoded(text: &str, more: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let one = |byte: u8| match byte {
-        byte if plain(byte) || more.as_bytes().contains(&byte) => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(one).collect()
 }
 
 #[cfg(test)]

@@ -57,7 +57,9 @@ pub use credentials::{Credentials, CredentialsOrigin, Keyring, RefreshableCreden
 pub use digest::{Digest, Hasher};
 pub use error::{Asked, OciError, RegistryAnswer};
 pub use insecure::Insecure;
-pub use manifest::{Contents, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};
+pub use manifest::{
+    Contents, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, EMPTY, Manifest, OCI_INDEX, OCI_MANIFEST,
+};
 pub use realm::is_inner_host;
 pub use reference::{Reference, Repository, TagOrDigest, check_tag, is_name_component};
 pub use reference_error::ReferenceError;

@@ -1,9 +1,10 @@
-//! Manifests, indexes and the descriptors in them: enough to walk an image, never to rewrite it.
+//! Manifests, indexes and the descriptors in them: enough to walk an image and to attach something to it, never to rewrite it.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::digest::Digest;
 use super::lenient::{optional, texts};
@@ -12,6 +13,9 @@ use super::lenient::{optional, texts};
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// Image manifest, `application/vnd.oci.image.manifest.v1+json`.
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The configuration of what is no image.
+pub const EMPTY: &[u8] = b"{}";
+const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 /// Docker's manifest list.
 pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// Docker's manifest, schema 2.
@@ -126,6 +130,22 @@ struct Fields {
 }
 
 impl Manifest {
+    /// A manifest of the type `kind` that refers to `subject` and has one layer, and no configuration but an empty one
+    /// (OCI image 1.1, "Guidance for an Empty Descriptor"), whose bytes are [`EMPTY`].
+    pub fn referrer(kind: &str, layer: (&str, &[u8]), subject: &Descriptor, annotations: &Value) -> Self {
+        let (media_type, bytes) = layer;
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": kind,
+            "config": {"mediaType": EMPTY_TYPE, "digest": Digest::of(EMPTY), "size": EMPTY.len()},
+            "layers": [{"mediaType": media_type, "digest": Digest::of(bytes), "size": bytes.len()}],
+            "subject": {"mediaType": subject.media_type, "digest": subject.digest, "size": subject.size},
+            "annotations": annotations,
+        });
+        Self::new(manifest.to_string().into(), Some(OCI_MANIFEST))
+    }
+
     /// Wraps bytes that came with the `Content-Type` `served`; the document's own `mediaType`
     /// is believed first.
     pub fn new(bytes: Bytes, served: Option<&str>) -> Self {

@@ -194,7 +194,7 @@ fn ansi(text: &str, readable: bool) -> String {
 }
 
 /// Percent-encoding (RFC 3986, section 2.1) of all but letters, digits and `kept`.
-fn percent(text: &str, kept: &[u8]) -> String {
+pub fn percent(text: &str, kept: &[u8]) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || kept.contains(&byte) {

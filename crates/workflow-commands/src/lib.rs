@@ -42,7 +42,7 @@ pub use colours::uncoloured;
 pub use command::Command;
 pub use controls::{plain, stripped};
 pub use file_command::FileCommandError;
-pub use forms::one_line;
+pub use forms::{one_line, percent};
 pub use masker::{Masker, cut};
 pub use neutralize::neutralize;
 pub use run_url::run_url;

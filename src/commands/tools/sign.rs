@@ -29,9 +29,6 @@ pub(super) const INPUTS: [&str; 9] = [
     "environments",
 ];
 
-/// The repository's own settings.
-const SETTINGS: &str = ".p2p.yaml";
-
 pub(super) fn command() -> Command {
     Command::new(NAME)
         .about("Sign the records of an image that its gate could not sign, with the identity of this job")
@@ -132,7 +129,7 @@ fn named_by_its_run(image: &Reference, waiting: &[&Record], here: &By) -> Result
 fn values(world: &World, inputs: &Inputs) -> Result<Values, Failure> {
     let mut environments =
         inputs.environments.as_deref().map(Environments::parse).transpose()?.unwrap_or_default();
-    let file = world.directory.join(SETTINGS);
+    let file = world.directory.join(SettingsFile::NAME);
     match std::fs::read_to_string(&file) {
         Ok(text) => environments = environments.or(SettingsFile::parse(&text)?.environments),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -20,7 +20,7 @@ impl TextSource {
     fn name(self) -> &'static str {
         match self {
             Self::Input => "input environments",
-            Self::File => ".p2p.yaml",
+            Self::File => SettingsFile::NAME,
         }
     }
 }
@@ -122,6 +122,9 @@ fn read_entry(place: TextSource, environment: &str, node: &Node) -> Result<Given
 }
 
 impl SettingsFile {
+    /// What it is called.
+    pub const NAME: &str = ".p2p.yaml";
+
     /// Reads the text of `.p2p.yaml`. A top-level key that we do not know is an error: it is a
     /// slip of the pen, or meant for a later version that would have obeyed it.
     pub fn parse(text: &str) -> Result<Self, EnvironmentError> {

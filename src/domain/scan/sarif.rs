@@ -9,6 +9,7 @@ use super::findings::{LeakedSecret, Vulnerability};
 use super::outcome::Scan;
 use super::severity::Severity;
 use super::split::Judged;
+use workflow_commands::percent;
 
 impl Scan {
     /// All findings. Ignored ones are suppressed results.
@@ -98,16 +99,7 @@ fn result(id: &str, severity: Severity, text: &str, place: &Json, reason: Option
 
 /// The file as a URI (RFC 3986, section 2.1), and the line.
 fn place(file: &str, line: Option<u64>) -> Json {
-    use std::fmt::Write as _;
-    let mut uri = String::new();
-    for byte in file.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            let _infallible = write!(uri, "%{byte:02X}");
-        }
-    }
-    let mut place = json!({"artifactLocation": {"uri": uri}});
+    let mut place = json!({"artifactLocation": {"uri": percent(file, b"/-_.~")}});
     if let Some(line) = line {
         place["region"] = json!({"startLine": line});
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::error::ScannerError;
 use super::trivy::position;
 use crate::domain::scan::LeakedSecret;
+use workflow_commands::percent;
 
 /// The longest end of standard error that a message shows, in lines.
 const LAST: usize = 5;
@@ -58,7 +59,7 @@ fn secret(line: &Value, page: Option<&str>) -> LeakedSecret {
     let url = page.zip(commit.as_deref()).zip(file.as_deref());
     let url = url.map(|((page, commit), file)| {
         let line = number.map_or_else(String::new, |number| format!("#L{number}"));
-        format!("{page}/{commit}/{}{line}", encoded(file))
+        format!("{page}/{commit}/{}{line}", percent(file, b"/-_.~"))
     });
     LeakedSecret {
         id: LeakedSecret::id_of(forms(line).next().unwrap_or(detector)),
@@ -71,13 +72,6 @@ fn secret(line: &Value, page: Option<&str>) -> LeakedSecret {
         url,
         blocking: false,
     }
-}
-
-/// A path as a part of an address.
-fn encoded(path: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
-    let escaped = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    path.bytes().map(escaped).collect()
 }
 
 /// Findings without their secrets, one a line.

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::{GithubJob, Request};
+use crate::domain::environment::SettingsFile;
 use crate::edges::git;
 use sys::error::{Failure, FileError};
 use sys::removals::{Directory, Removals, Temporary};
 use sys::world::{Env, World};
 
-/// The repository's own settings, beside the Makefile or at the root of the workspace.
-const SETTINGS: &str = ".p2p.yaml";
 /// What the names of directories with logs begin with.
 const LOGS: &str = "p2p-logs-";
 /// How many local runs keep their logs.
@@ -82,7 +81,8 @@ impl Paths {
             None => git::toplevel(&directory).unwrap_or(&directory).to_owned(),
         };
         let workspace = if directory.starts_with(&workspace) { workspace } else { directory.clone() };
-        let settings = [directory.join(SETTINGS), workspace.join(SETTINGS)];
+        // Beside the Makefile, or at the root of the workspace.
+        let settings = [directory.join(SettingsFile::NAME), workspace.join(SettingsFile::NAME)];
         let temp =
             job.map_or_else(|| world.env.path("TMPDIR").unwrap_or("/tmp".into()), |job| job.temp.clone());
         let runs = world.cache().join("runs");

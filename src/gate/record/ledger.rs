@@ -10,7 +10,7 @@ use super::signing::Signing;
 use super::statement::{self, PREDICATE_TYPE, SUMMARY_TYPE};
 use super::trust::Trust;
 use super::value::{Judgement, Record};
-use oci::{Client, Content, Descriptor, Digest, Manifest, OCI_MANIFEST, OciError, Repository, TagOrDigest};
+use oci::{Client, Content, Descriptor, Digest, EMPTY, Manifest, OciError, Repository, TagOrDigest};
 use sys::error::Failure;
 use sys::sync::Mutex;
 
@@ -18,8 +18,6 @@ use sys::sync::Mutex;
 pub const ARTIFACT_TYPE: &str = "application/vnd.coreeng.p2p.gate.v1+json";
 /// The media type of a statement (github.com/in-toto/attestation, `spec/v1/envelope.md`).
 const STATEMENT: &str = "application/vnd.in-toto+json";
-/// The configuration of what is no image (OCI image 1.1, "Guidance for an Empty Descriptor").
-const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// Tells what kind of statement a bundle holds, as Sigstore's own tools do.
 const BUNDLE_KIND: &str = "dev.sigstore.bundle.predicateType";
 /// Tells the stage and the result in lists of referrers, for people who look there.
@@ -249,7 +247,7 @@ impl Ledger {
                 return Ok(());
             }
             for Kept { manifest, content, .. } in missing {
-                self.client.push_blob(to, &Content::Bytes(Bytes::from_static(b"{}"))).await?;
+                self.client.push_blob(to, &Content::Bytes(Bytes::from_static(EMPTY))).await?;
                 self.client.push_blob(to, &Content::Bytes(content.clone())).await?;
                 self.client
                     .push_manifest(to, manifest, &TagOrDigest::Digest(manifest.digest.clone()))
@@ -304,16 +302,8 @@ impl Document {
         } else {
             annotations["in-toto.io/predicate-type"] = predicate_type.into();
         }
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "artifactType": if signed { BUNDLE_MEDIA_TYPE } else { ARTIFACT_TYPE },
-            "config": {"mediaType": EMPTY, "digest": Digest::of("{}"), "size": 2},
-            "layers": [{"mediaType": media_type, "digest": Digest::of(&bytes), "size": bytes.len()}],
-            "subject": {"mediaType": subject.media_type, "digest": subject.digest, "size": subject.size},
-            "annotations": annotations,
-        });
-        let manifest = Manifest::new(manifest.to_string().into(), Some(OCI_MANIFEST));
+        let kind = if signed { BUNDLE_MEDIA_TYPE } else { ARTIFACT_TYPE };
+        let manifest = Manifest::referrer(kind, (media_type, &bytes), subject, &annotations);
         let own = (predicate_type == PREDICATE_TYPE).then(|| record.clone());
         Kept { record: Ok(own), manifest, content: bytes }
     }

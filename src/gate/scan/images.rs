@@ -8,7 +8,7 @@ use super::{Part, Scanned, sentence};
 use crate::domain::image::Tested;
 use crate::domain::scan::ScannedImage;
 use crate::edges::scanners::{read_trivy, read_trufflehog, secret_lines, without_configuration};
-use oci::{Client, Content, Digest, Manifest, OCI_MANIFEST, Reference, Repository, TagOrDigest};
+use oci::{Client, Content, Digest, EMPTY, Manifest, Reference, Repository, TagOrDigest};
 use sys::error::{Exit, Failure, FileError};
 
 /// The most bytes of an image's configuration.
@@ -16,8 +16,6 @@ const CONFIGURATION: u64 = 16 << 20;
 
 /// The type of an SBOM.
 const CYCLONE_DX: &str = "application/vnd.cyclonedx+json";
-/// The configuration of what is no image (OCI image 1.1, "Guidance for an Empty Descriptor").
-const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 /// A platform of an image.
 struct Platform {
@@ -152,17 +150,9 @@ impl Scanned {
         }
         let which = TagOrDigest::Digest(digest.clone());
         let subject = client.manifest(repository, &which).await?.descriptor();
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "artifactType": CYCLONE_DX,
-            "config": {"mediaType": EMPTY, "digest": Digest::of("{}"), "size": 2},
-            "layers": [{"mediaType": CYCLONE_DX, "digest": Digest::of(&sbom), "size": sbom.len()}],
-            "subject": {"mediaType": subject.media_type, "digest": subject.digest, "size": subject.size},
-            "annotations": {"org.opencontainers.image.created": self.run.now.to_string()},
-        });
-        let manifest = Manifest::new(manifest.to_string().into(), Some(OCI_MANIFEST));
-        client.push_blob(repository, &Content::Bytes(Bytes::from_static(b"{}"))).await?;
+        let annotations = json!({"org.opencontainers.image.created": self.run.now.to_string()});
+        let manifest = Manifest::referrer(CYCLONE_DX, (CYCLONE_DX, &sbom), &subject, &annotations);
+        client.push_blob(repository, &Content::Bytes(Bytes::from_static(EMPTY))).await?;
         client.push_blob(repository, &Content::Bytes(sbom.into())).await?;
         let which = TagOrDigest::Digest(manifest.digest.clone());
         Ok(client.push_manifest(repository, &manifest, &which).await?)
