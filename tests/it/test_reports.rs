@@ -21,7 +21,7 @@ const FILES: [&str; 6] = [
 ];
 
 fn known(file: &str) -> Option<String> {
-    let file = file.strip_prefix("/work/shop/").unwrap_or(file).trim_start_matches("./");
+    let file = file.strip_prefix("/home/runner/work/shop/shop/").unwrap_or(file).trim_start_matches("./");
     FILES.contains(&file).then(|| file.to_owned())
 }
 
