@@ -10,12 +10,12 @@ use crate::edges::github::{Creation, GitHub, GitHubError};
 use sys::error::{Exit, Help};
 use sys::retry::{Policy, Retrying};
 
-/// How often and how patiently a run tries for a version of its own.
+/// How often and how long a run tries to get a version of its own.
 ///
-/// In each round one run gets the version that all want, so among `n` runs none needs more than `n` tries.
-/// A hundred leaves room for refusals of GitHub without a reason. The waits are drawn from
-/// 0 to 250 ms, 500 ms, … 8 s: of 64 runs that start at once, each needs 15 tries at most and the
-/// last has its version after 50 s, by a simulation with GitHub's usual 0.3 to 0.5 s a request.
+/// In each round one run gets the version that all runs want, so with `n` runs no run needs more than `n` tries. A
+/// hundred leaves room for refusals of GitHub without a reason. The random waits grow from 0–250 ms to 0–8 s. In a
+/// simulation with 64 runs that start together and 0.3 to 0.5 s per request, each run needs at most 15 tries and the
+/// last one gets its version after 50 s.
 pub const PATIENCE: Policy = Policy {
     attempts: 100,
     base: Duration::from_millis(250),
@@ -23,35 +23,35 @@ pub const PATIENCE: Policy = Policy {
     patience: Duration::from_mins(2),
 };
 
-/// After so many refusals in a row of a tag that does not exist, we look for what is in its way.
+/// After this many refusals in a row of a tag that does not exist, p2p looks for another tag that blocks it.
 const IN_VAIN: u32 = 5;
 
-/// For so long a list of tags counts as what is there now.
+/// A list of tags counts as current for this long.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// The remote's version tags as they were at a moment.
+/// The version tags of the remote repository at one moment.
 #[derive(Debug, Clone)]
 pub struct Listing {
-    /// The tags; none where `Kind::needs_tags` says so.
+    /// The tags. Empty if `Kind::needs_tags` says that none are needed.
     pub tags: Vec<VersionTag>,
-    /// When they had been read.
+    /// When the tags were read.
     pub at: Instant,
 }
 
-/// The version that a commit has for good.
+/// The final version of a commit.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Allocated {
-    /// The version without prefix.
+    /// The version without its prefix.
     pub version: String,
-    /// The version before it; `None` where nothing was computed.
+    /// The version before it. `None` if the version was not computed.
     pub previous: Option<Version>,
-    /// The name of the version's tag, where it has one.
+    /// The name of the version's tag, if it has one.
     pub tag: Option<String>,
     /// Whether this run created that tag.
     pub created: bool,
 }
 
-/// A decision that asks for nothing more.
+/// For a decision that needs no new tag.
 impl From<Decision> for Allocated {
     fn from(decision: Decision) -> Self {
         let Decision { version, previous, tag, create: _ } = decision;
@@ -63,7 +63,7 @@ impl From<Decision> for Allocated {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AllocationError {
-    /// The rules leave no version.
+    /// The rules allow no version.
     #[error(transparent)]
     Decide(#[from] VersionError),
     /// The remote's tags could not be read again.
@@ -72,24 +72,22 @@ pub enum AllocationError {
     /// GitHub did not create the tag.
     #[error(transparent)]
     Create(#[from] GitHubError),
-    /// Another tag leaves no room for this one.
+    /// Another tag makes this one impossible.
     #[error("the tag {tag} cannot be created: the tag {other} is in its way")]
     Blocked {
-        /// The tag.
         tag: String,
-        /// The other one.
+        /// The other tag.
         other: String,
     },
-    /// Every try was refused.
+    /// GitHub refused every try.
     #[error(
         "no version tag could be created on commit {commit} in {attempts} tries; the last, {tag}, was refused: {answer}"
     )]
     Contested {
-        /// The commit.
         commit: Commit,
         /// The last tag that was tried.
         tag: String,
-        /// How often a tag was tried.
+        /// The number of tries.
         attempts: u32,
         /// GitHub's last answer.
         answer: String,
@@ -123,16 +121,16 @@ impl Help for AllocationError {
     }
 }
 
-/// Allocates the version of a commit, and creates its tag where the rules want one.
+/// Allocates the version of a commit, and creates its tag if the rules require one.
 ///
-/// `listing` is what was read before; `read` reads the tags again, also before the first try where they
-/// were not read just now: somebody may have pushed a higher one meanwhile. Where nothing is to be
-/// created, neither `read` nor GitHub is asked.
+/// `listing` holds the tags that were read before. `read` reads them again. If the list is not fresh, that happens
+/// before the first try, because somebody may have pushed a higher tag. If no tag is needed, neither `read` nor
+/// GitHub is called.
 ///
 /// # Errors
 ///
-/// [`AllocationError`], each with its help. A tag that was created before the failure stays and is taken
-/// again by the next run on this commit.
+/// [`AllocationError`], each with its help. If the tag was created before the failure, it stays, and the next run on
+/// this commit uses it.
 pub async fn allocate(
     subject: Subject<'_>,
     listing: Listing,
@@ -169,24 +167,24 @@ pub async fn allocate(
     }
 }
 
-/// A run among others that want a version tag.
+/// One of several runs that want a version tag.
 struct Contest<'a, R> {
     subject: Subject<'a>,
     github: &'a GitHub,
     /// Reads the remote's tags.
     read: R,
-    /// The remote's tags, as they were read last.
+    /// The tags from the last reading.
     tags: Vec<VersionTag>,
-    /// Tags that GitHub's API knew before `git ls-remote` did.
+    /// Tags that GitHub's API knows, but that `git ls-remote` does not list yet.
     learned: Vec<VersionTag>,
-    /// A tag whose creation failed without saying whether it took effect.
+    /// A tag that may or may not exist, because its creation failed without a clear answer.
     unsure: Option<String>,
-    /// How often in a row GitHub refused a tag that does not exist.
+    /// How often in a row GitHub has refused a tag that does not exist.
     in_vain: u32,
 }
 
 impl<R: AsyncFn() -> Result<Vec<VersionTag>, Unread>> Contest<'_, R> {
-    /// The version by all tags that are known.
+    /// Decides the version from all known tags.
     async fn decide(&mut self) -> Result<Decision, AllocationError> {
         let Subject { prefix, commit, kind, bump: _ } = self.subject;
         self.tags.extend(self.learned.iter().cloned());
@@ -194,7 +192,7 @@ impl<R: AsyncFn() -> Result<Vec<VersionTag>, Unread>> Contest<'_, R> {
         Ok(decide(prefix, &self.tags, commit, kind, level)?)
     }
 
-    /// Creates a tag. Returns GitHub's answer if the tag is taken.
+    /// Creates a tag. Returns GitHub's answer if the tag exists already.
     async fn create(&mut self, tag: &str) -> Result<Option<String>, AllocationError> {
         let Subject { prefix, commit, .. } = self.subject;
         match self.github.create_tag(tag, commit).await {
@@ -205,7 +203,7 @@ impl<R: AsyncFn() -> Result<Vec<VersionTag>, Unread>> Contest<'_, R> {
                 }
                 Ok(Some(answer))
             }
-            // The tag may be there although every answer was lost.
+            // The tag may exist although every answer was lost.
             Err(error @ (GitHubError::Unavailable { .. } | GitHubError::RateLimited { .. })) => {
                 let is_ours =
                     |found: &VersionTag| found.commit == *commit && prefix.tag(found.version) == tag;
@@ -216,7 +214,7 @@ impl<R: AsyncFn() -> Result<Vec<VersionTag>, Unread>> Contest<'_, R> {
         }
     }
 
-    /// Reads the tags again. A tag that is no longer listed but still exists is learned.
+    /// Reads the tags again. Adds a tag that is no longer listed but still exists to `learned`.
     async fn read_again(&mut self) -> Result<(), AllocationError> {
         let before = std::mem::replace(&mut self.tags, (self.read)().await?);
         let missing = missing(before, &self.tags, &self.learned);
@@ -224,8 +222,8 @@ impl<R: AsyncFn() -> Result<Vec<VersionTag>, Unread>> Contest<'_, R> {
         Ok(())
     }
 
-    /// Looks for a tag that GitHub refused to create. If it is not listed, git's side of the server may lag behind
-    /// the API's: ask the side that refused.
+    /// Looks up a tag that GitHub refused to create. If the tag is not listed, git's side of the server may lag
+    /// behind the API, so p2p asks the API.
     async fn look_for(&mut self, tag: &str) -> Result<(), AllocationError> {
         let prefix = self.subject.prefix;
         if self.tags.iter().any(|found| prefix.tag(found.version) == tag) {
@@ -244,7 +242,7 @@ impl<R: AsyncFn() -> Result<Vec<VersionTag>, Unread>> Contest<'_, R> {
     }
 }
 
-/// A tag beside which `tag` cannot exist: one is the directory of the other.
+/// A tag that cannot exist together with `tag`, because one is the directory of the other.
 async fn in_the_way(tag: &str, github: &GitHub) -> Result<Option<String>, GitHubError> {
     for (slash, _) in tag.match_indices('/') {
         let (above, _) = tag.split_at(slash);
@@ -256,14 +254,13 @@ async fn in_the_way(tag: &str, github: &GitHub) -> Result<Option<String>, GitHub
     Ok(below.into_iter().next().map(|tag| tag.name))
 }
 
-/// The tags that were there before and are not now, or are elsewhere.
+/// The tags of `before` that are missing or moved now.
 fn missing(before: Vec<VersionTag>, now: &[VersionTag], learned: &[VersionTag]) -> Vec<VersionTag> {
     let now: BTreeMap<_, _> = now.iter().chain(learned).map(|tag| (tag.version, &tag.commit)).collect();
     before.into_iter().filter(|tag| now.get(&tag.version) != Some(&&tag.commit)).collect()
 }
 
-/// A version tag is for good: one that was there before is there now, or else somebody deleted or
-/// moved it. `git ls-remote` may be behind, so the API has the last word.
+/// A version tag must not disappear or move. `git ls-remote` may lag behind, so the API decides.
 async fn confirmed(
     missing: Vec<VersionTag>,
     prefix: &Prefix,

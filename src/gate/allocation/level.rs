@@ -3,9 +3,8 @@ use crate::domain::version::{BumpLevel, Kind, VersionTag};
 use crate::edges::github::{GitHub, GitHubError};
 use crate::inputs::Bump;
 
-/// What a new version of this commit counts up. `conventional` asks GitHub for the messages of the
-/// commits since the highest of `tags`; in a repository without any there is nothing since, and the
-/// first version is 0.1.0.
+/// The part of the version that this commit increases. `conventional` asks GitHub for the commit messages since the
+/// highest of `tags`. Without any tag there are no such messages, and the first version is 0.1.0.
 pub async fn level(
     subject: Subject<'_>,
     tags: &[VersionTag],

@@ -1,7 +1,7 @@
 //! The version service: allocates the version of a commit while other runs allocate theirs.
 //!
-//! Stands above the edges it joins: the remote's tags are the truth (`git`), and GitHub creates a tag
-//! for one of any number of callers (`github`). What a release is made of besides is `release`'s.
+//! It joins two edges: `git` reads the tags of the remote repository, and `github` creates a tag for exactly one of
+//! several concurrent callers. The module `release` does the rest of a release.
 
 mod allocate;
 mod level;

@@ -8,17 +8,17 @@ use workflow_commands::Secret;
 /// The remote repository, in which version tags are read and created.
 #[derive(Debug)]
 pub struct Remote {
-    /// The program that reads it.
+    /// Reads the tags.
     pub git: Git,
-    /// Its API.
+    /// The API of the repository.
     pub github: GitHub,
-    /// Where git reads it.
+    /// The URL that git reads.
     pub url: String,
-    /// The token for both.
+    /// The token for git and the API.
     pub token: Option<Secret>,
     /// The prefix of version tags.
     pub prefix: Prefix,
-    /// The commits that version tags are put on.
+    /// The commits that carry version tags.
     pub release_commit: ReleaseCommit,
 }
 
@@ -26,13 +26,12 @@ pub struct Remote {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unread {
-    /// git could not read them.
     #[error(transparent)]
     Git(#[from] GitError),
-    /// There is no git, and GitHub did not tell.
+    /// There is no git, and GitHub's API failed.
     #[error(transparent)]
     GitHub(#[from] GitHubError),
-    /// There is no git, and what it knows is needed.
+    /// There is no git, and the run needs it.
     #[error(
         "with `release-commit: child` the program git is needed, and it is not installed or not on the PATH"
     )]
@@ -58,13 +57,12 @@ impl Help for Unread {
 }
 
 impl Remote {
-    /// All version tags with the commits that they are on: through git in one request, and without
-    /// the program through the API.
+    /// All version tags with their commits: from git in one request, or from the API if git is missing.
     pub async fn tags(&self) -> Result<Vec<VersionTag>, Unread> {
         self.tags_of(&self.prefix).await
     }
 
-    /// The tags that are a version alone, whatever the prefix.
+    /// The tags that are a plain version without any prefix.
     pub async fn unprefixed(&self) -> Result<Vec<VersionTag>, Unread> {
         self.tags_of(&Prefix::NONE).await
     }
@@ -85,8 +83,8 @@ impl Remote {
         }
     }
 
-    /// All version tags with the commits whose versions they are: for a tag on a release commit, the
-    /// commit that it releases.
+    /// All version tags with the commits that they stand for. For a tag on a release commit, it is the commit that
+    /// was released.
     pub async fn versions(&self) -> Result<Vec<VersionTag>, Unread> {
         let mut tags = self.tags().await?;
         if self.release_commit == ReleaseCommit::Child && !tags.is_empty() {

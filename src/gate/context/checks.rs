@@ -1,5 +1,4 @@
-//! What would fail only late in a run, when a tag is created and targets have run, is refused
-//! before anything is done.
+//! Checks that fail early. These errors would otherwise come late in a run, after a tag was created and targets ran.
 
 use crate::edges::google::Identity;
 use crate::edges::workspace::ArtifactGlobs;
@@ -11,7 +10,7 @@ use sys::error::Failure;
 /// At most this many characters of a wrong input are quoted.
 const QUOTED: usize = 100;
 
-/// The inputs that are read late.
+/// Checks inputs that are not parsed until later in the run.
 pub(super) fn inputs(inputs: &Inputs, wrong: &mut Vec<Failure>) {
     let globs = inputs.artifacts.iter().flat_map(Globs::iter);
     wrong.extend(ArtifactGlobs::parse(globs).err().map(Failure::from));
@@ -22,7 +21,7 @@ pub(super) fn inputs(inputs: &Inputs, wrong: &mut Vec<Failure>) {
     }
 }
 
-/// Names that are compared with what GitHub says: with a blank too many they would match nothing, in silence.
+/// Names that p2p compares with what GitHub sends. A name with an extra space would silently match nothing.
 fn names(inputs: &Inputs) -> impl Iterator<Item = Failure> {
     let named = [
         ("environment", &inputs.environment),
@@ -51,7 +50,7 @@ fn names(inputs: &Inputs) -> impl Iterator<Item = Failure> {
     odd.chain(wrong)
 }
 
-/// Whether git takes a text for the name of a branch (git-check-ref-format(1)).
+/// Whether git accepts a text as the name of a branch (git-check-ref-format(1)).
 fn is_branch(text: &str) -> bool {
     let forbidden = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
     let lock = |part: &str| part.rsplit_once('.').is_some_and(|(_, end)| end == "lock");
@@ -65,9 +64,9 @@ fn is_branch(text: &str) -> bool {
         && text.split('/').all(part)
 }
 
-/// The names of the images, wherever the plan looks for them.
+/// Checks the names of the images, wherever the plan takes them from.
 pub(super) fn images(plan: &Plan) -> Result<(), Failure> {
-    // What a target will print is not known yet; the place is.
+    // The target has not printed its names yet, but their place in the registry is known.
     let unknown = ["unknown".to_owned()];
     let names = match &plan.images.names {
         Names::Names(names) => names.as_slice(),
@@ -95,7 +94,7 @@ pub(super) fn images(plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The names of the accounts and their providers.
+/// Checks the names of the service accounts and their providers.
 pub(super) fn access(plan: &Plan) -> Result<(), Failure> {
     let sides = [Some(&plan.access.own), plan.access.destination.as_ref()];
     for acting in sides.into_iter().flatten().filter_map(|side| side.identity.as_ref()) {

@@ -1,4 +1,4 @@
-//! What the job can get at: an id token, secrets, docker buildx.
+//! What the job has access to: an id token, secrets, docker buildx.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::inputs::{BuildCache, Command, ID_TOKEN};
 use sys::process::{Spec, capture_any};
 use sys::world::World;
 
-/// The longest that docker may take to show its builder; where it takes longer there is none.
+/// How long docker may take to show its builder. After that, p2p assumes that there is none.
 const SHOWING: Duration = Duration::from_secs(20);
 
-/// Looks at the environment, and at docker where a build may use its cache.
+/// Reads the environment, and asks docker if a build may use its cache.
 pub(super) async fn read(host: &Host<'_>, request: &Request) -> Cloud {
     let (world, job) = (host.world, host.job.as_ref());
     let inputs = &request.inputs;

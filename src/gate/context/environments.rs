@@ -1,4 +1,4 @@
-//! The environments that a gate runs in: one, or several one after the other.
+//! The environments that a gate runs in: one, or several in sequence.
 
 use super::{Request, later, promotion};
 use crate::domain::environment::{Matrix, Origin, Stage, Value, Vars};
@@ -14,12 +14,11 @@ fn gate(request: &Request) -> Option<Stage> {
     }
 }
 
-/// The first environment of the gate that `request` is about, for one that names none: the own one of the
-/// job then. Targets belong to their gates, a promotion to the gate that it ends, and whatever belongs to
-/// none to fast feedback.
+/// The first environment of the gate that `request` belongs to. It is the job's own if no input names one. A target
+/// belongs to its gate, a promotion to the gate that it completes, and every other command to fast feedback.
 ///
 /// # Errors
-/// Where targets belong to gates whose first environments differ.
+/// If targets belong to gates whose first environments differ.
 pub(super) fn first_of(request: &Request, vars: &Vars) -> Result<Option<Value>, Failure> {
     let targets = &request.targets;
     let stages: Vec<Stage> = match request.command {
@@ -50,10 +49,10 @@ pub(super) fn first_of(request: &Request, vars: &Vars) -> Result<Option<Value>, 
     ))
 }
 
-/// The environments of the gate that `request` is about, with everything that their entries hold.
+/// The environments of the gate that `request` belongs to, with all keys of their entries.
 ///
 /// # Errors
-/// Where a matrix cannot be read, names nothing, or there is none.
+/// If the matrix is invalid, names no environment, or is missing.
 pub(crate) fn matrix(request: &Request) -> Result<Matrix, Failure> {
     let inputs = &request.inputs;
     let Some(stage) = gate(request) else {
@@ -81,11 +80,11 @@ pub(crate) fn matrix(request: &Request) -> Result<Matrix, Failure> {
     }
 }
 
-/// What is to be done in each environment of the gate; one request where nothing names any. The first
-/// is the job's own, unless the input `environment` says which one is.
+/// Splits a request into one for each environment of the gate, or returns it alone if nothing names an environment.
+/// The first environment is the job's own, unless the input `environment` names another.
 ///
 /// # Errors
-/// Where a matrix cannot be read or names nothing, and where a command takes none.
+/// If the matrix is invalid or names no environment, or if the command does not support several.
 pub(crate) fn split(request: Request) -> Result<Vec<Request>, Failure> {
     let inputs = &request.inputs;
     let gate = gate(&request);
@@ -103,22 +102,22 @@ pub(crate) fn split(request: Request) -> Result<Vec<Request>, Failure> {
     };
     let entries = matrix(&request)?.include;
     let names = entries.into_iter().map(|entry| Value::new(entry.deploy_env, origin.clone()));
-    // The image that the first one has is the one that goes on.
+    // Later environments use the image of the first one.
     let most = if request.command == Command::Latest { 1 } else { usize::MAX };
     let names: Vec<_> = names.take(most).collect();
     let own = names.first().cloned();
     let one = |(position, name): (usize, Value)| Request {
         own: own.clone(),
         target_environment: Some(name),
-        // With several environments it is the first one's image that is promoted.
+        // Only the image of the first environment is promoted.
         promotes: position == 0,
         ..request.clone()
     };
     Ok(names.into_iter().enumerate().map(one).collect())
 }
 
-/// The promotions to the other environments of the next gate, besides the one that `gate` plans: each
-/// is a request of its own, of the images that `gate` recorded in the environment `source`.
+/// The promotions to the other environments of the next gate, besides the one that `gate` plans. Each is a request
+/// of its own for the images that `gate` recorded in the environment `source`.
 pub(crate) fn other_promotions(gate: &Request, source: Option<&str>, version: &str) -> Vec<Request> {
     let inputs = &gate.inputs;
     let next = match gate.command {

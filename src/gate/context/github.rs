@@ -1,4 +1,4 @@
-//! What GitHub says of a job: its variables and the payload of its event.
+//! What GitHub says about a job: its variables and the payload of its event.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use sys::world::Env;
 pub(crate) struct GithubJob {
     /// `https://github.com`, or a GitHub Enterprise Server.
     pub server_url: String,
-    /// `https://api.github.com`, or a server's own.
+    /// `https://api.github.com`, or the API of a GitHub Enterprise Server.
     pub api_url: String,
     /// `owner/name`.
     pub repository: String,
@@ -62,7 +62,7 @@ impl GithubJob {
         &self.sha
     }
 
-    /// Whether the event's ref is this one.
+    /// Whether the event's ref is `git_ref`.
     pub(super) fn is_on(&self, git_ref: &str) -> bool {
         self.git_ref == git_ref
     }
@@ -85,8 +85,8 @@ impl GithubJob {
         self.text("/pull_request/head/sha")
     }
 
-    /// The commit after which the commits of the event begin: the base of a pull request or of a merge queue, or what
-    /// a push was on top of.
+    /// The commit before the first commit of the event: the base of a pull request or of a merge queue, or the tip
+    /// of the branch before a push.
     pub(super) fn scan_base(&self) -> Option<String> {
         let bases = ["/pull_request/base/sha", "/merge_group/base_sha", "/before"];
         let base = bases.iter().find_map(|base| self.text(base))?;
@@ -98,8 +98,8 @@ impl GithubJob {
         format!("{}/{}", self.server_url, self.repository)
     }
 
-    /// The facts that tagging and promotion are decided from; all commits are full ids.
-    /// Whether another HEAD than the event's is the main branch's is not asked yet, and no version given.
+    /// The facts that decide about tags and promotion. All commits are full ids. The caller still has to set
+    /// `of_main` and `given`.
     pub(crate) fn facts(&self, event_sha: Commit, head: Commit, named: Option<Named>) -> Facts {
         Facts {
             event: self.event.clone(),
@@ -116,8 +116,8 @@ impl GithubJob {
         }
     }
 
-    /// The commits that the event names besides `GITHUB_SHA` and that are in this repository: those of its own
-    /// pull requests and of runs for its own branches.
+    /// Commits of this repository that the event names besides `GITHUB_SHA`: the heads of pull requests and runs
+    /// from its own branches.
     fn own_heads(&self) -> Vec<Commit> {
         let own = |pointer: &str| self.text(pointer).is_some_and(|name| self.is_own(name));
         let mut heads = vec!["/pull_request/base/sha", "/merge_group/head_sha"];
@@ -130,7 +130,7 @@ impl GithubJob {
         heads.into_iter().filter_map(|head| self.text(head)?.parse().ok()).collect()
     }
 
-    /// A pull request whose head is in another repository, or in one that is gone.
+    /// Whether the pull request's head is in another repository, or in one that was deleted.
     fn is_fork(&self) -> bool {
         let head = self.text("/pull_request/head/repo/full_name");
         self.is_pull_request() && !head.is_some_and(|head| self.is_own(head))
@@ -142,8 +142,8 @@ impl GithubJob {
         repository.eq_ignore_ascii_case(own)
     }
 
-    /// Whether GitHub gives it neither id token nor secrets. `pull_request_target` is about the base
-    /// repository, and has both.
+    /// Whether GitHub withholds the id token and the secrets from this job. `pull_request_target` runs for the base
+    /// repository and gets both.
     pub(crate) fn lacks_secrets(&self) -> bool {
         self.is_fork() && self.event.starts_with("pull_request") && self.event != "pull_request_target"
     }

@@ -1,4 +1,4 @@
-//! Where p2p runs.
+//! The machine that p2p runs on.
 
 use super::{GithubJob, Request};
 use crate::edges::git::Git;
@@ -8,26 +8,23 @@ use crate::inputs::Records;
 use sys::error::Failure;
 use sys::world::World;
 
-/// Where p2p runs, and the git program there. It is the same for all environments of a run.
+/// The machine that p2p runs on, and its git. All environments of a run share it.
 pub(crate) struct Host<'a> {
     /// The environment, the clock and the working directory.
     pub world: &'a World,
-    /// The job, on GitHub.
     pub job: Option<GithubJob>,
-    /// The git program.
     pub git: Git,
 }
 
 impl Host<'_> {
-    /// GitHub or a laptop.
     pub(crate) fn place(&self) -> Place {
         if self.job.is_some() { Place::Github } else { Place::Local }
     }
 
-    /// Whose records of gates count, whatever the commit.
+    /// The rule that decides whose records of gates count.
     ///
     /// # Errors
-    /// Where `version-prefix` is wrong.
+    /// If `version-prefix` is wrong.
     pub(crate) fn rule(&self, request: &Request, settings: &SigningSettings) -> Result<Rule, Failure> {
         let (inputs, env) = (&request.inputs, &self.world.env);
         let refs = Refs {
@@ -37,7 +34,7 @@ impl Host<'_> {
             events: &EVENTS,
         };
         let rule = Rule::here(env, self.job.is_some(), refs);
-        // A laptop has no identity: nothing is signed there, and nobody is asked for signatures.
+        // A laptop has no identity, so it signs nothing and requires no signatures.
         let signed = match &rule.repository {
             Some(repository) if inputs.promotion_record == Records::Signed => {
                 Some(settings.allowed(env, repository, rule.repository_id.clone()))

@@ -1,7 +1,7 @@
-//! Which version a later gate is about, and the checkout of its tag.
+//! Finds the version of a later gate and checks out its tag.
 //!
-//! The version is the input's, or the latest in the registry path of the gate. Its Makefile is the
-//! one of its tag, which is checked out in a directory of the run's own.
+//! The version comes from the input, or it is the latest in the registry path of the gate. The Makefile comes from
+//! the version's tag, which is checked out in a directory of this run.
 
 use super::reviewed::Reviewed;
 use super::search::{Chosen, Search};
@@ -16,7 +16,7 @@ use crate::inputs::Command;
 use oci::Client;
 use sys::error::{Exit, Failure};
 
-/// The gate that a command is about, where it is a later one.
+/// The gate of a command, if it is a later one.
 pub(super) fn of(command: Command, targets: &[String]) -> Option<Stage> {
     match command {
         Command::ExtendedTest => Some(Stage::ExtendedTest),
@@ -26,19 +26,19 @@ pub(super) fn of(command: Command, targets: &[String]) -> Option<Stage> {
     }
 }
 
-/// A later gate whose version is known, and how to go on.
+/// The version of a later gate, with its directories.
 pub(super) struct Resolved {
     pub(super) later: Later,
-    /// The directories of the version's checkout; those of the workspace where nothing is checked out.
+    /// The directories of the checked-out version, or those of the workspace if nothing is checked out.
     pub(super) paths: Paths,
-    /// The Makefile, where the search read it and nothing else is checked out.
+    /// The Makefile, if the search has read it and nothing else is checked out.
     pub(super) makefile: Option<Makefile>,
 }
 
 impl Host<'_> {
-    /// Finds out which version `request` is about, if it is about a later gate, and checks the version's tag out.
+    /// If `request` is for a later gate, finds its version and checks out the version's tag.
     ///
-    /// A local run with a registry of its own has no released versions: it takes the checkout as it is.
+    /// A local run with the embedded registry has no released versions, so it uses the checkout as it is.
     pub(super) async fn resolve(
         &self,
         request: &Request,
@@ -62,7 +62,7 @@ impl Host<'_> {
             };
         }
         let mut paths = paths.clone();
-        // A version becomes a part of a ref and of a tag.
+        // The version becomes part of a ref and of an image tag.
         let mut commit = self.commit_here(&paths).await?;
         let (chosen, mut makefile) = if let Some(given) = given(request) {
             (given, None)
@@ -89,7 +89,7 @@ impl Host<'_> {
         Ok(Some(Resolved { later, paths, makefile }))
     }
 
-    /// The commit of the event or the checkout, for a run that checks no tag out.
+    /// The commit of the event or of the checkout, for a run that checks out no tag.
     async fn commit_here(&self, paths: &Paths) -> Result<Commit, Failure> {
         match &self.job {
             Some(job) => job.sha().parse().map_err(|error: VersionError| {
@@ -99,7 +99,7 @@ impl Host<'_> {
         }
     }
 
-    /// Checks a tag out. Gives the tag's commit and the directories of the checkout.
+    /// Checks out a tag. Returns the tag's commit and the directories of the checkout.
     async fn check_out(
         &self,
         request: &Request,
@@ -167,7 +167,7 @@ impl Host<'_> {
         })
     }
 
-    /// What is known of the commit of a later gate.
+    /// The facts about the commit of a later gate.
     pub(super) fn found(&self, later: &Later, request: &Request) -> Result<Found, Failure> {
         let (inputs, commit) = (&request.inputs, later.commit.clone());
         let eligibility = match &self.job {

@@ -1,4 +1,4 @@
-//! Reading the Makefile, and which of its promotion recipes are the team's own.
+//! Reads the Makefile, and finds which of its promotion recipes are the team's own.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,14 +28,13 @@ fn promotions() -> impl Iterator<Item = &'static str> {
 /// derives from it.
 const UNSETTLED: &str = "0.0.0-unsettled";
 
-/// The variable that names the tenant.
 const TENANT: &str = "P2P_TENANT_NAME";
 
 /// The variables with which a team says whether programs use colours.
 pub(crate) const COLOUR_SETTINGS: [&str; 6] =
     ["NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CARGO_TERM_COLOR", "PY_COLORS"];
 
-/// The tenant of a Makefile that was not read yet.
+/// Stands for the tenant until the Makefile has been read.
 const UNKNOWN_TENANT: &str = "unknown-tenant";
 
 /// Reads the Makefile through make, in the environment that its targets will have.
@@ -48,7 +47,7 @@ pub(super) async fn read(
 ) -> Result<Makefile, Failure> {
     let env = environment(host, request, paths, &expected(request, sources)?, version)?;
     check_flags(&env)?;
-    // A pattern rule does not name them.
+    // These names do not come from a pattern rule.
     let gates = TARGETS
         .iter()
         .map(|target| target.name)
@@ -91,10 +90,10 @@ pub(super) fn environment(
         github_token: request.inputs.github_token.as_ref(),
         env_vars: &request.env_vars,
     });
-    // The Makefile's own is what we are after.
+    // Only the Makefile's own value counts.
     variables.set.retain(|_, variable| variable.expose() != UNKNOWN_TENANT);
     let mut env = variables.over(&host.world.env);
-    // What `$(shell …)` writes for the runner is no more obeyed than what a target writes.
+    // A `$(shell …)` must not write to the runner's files, as a target must not.
     if host.job.is_some() {
         for (name, file) in private::runner_files(paths.scratch()?)? {
             env.set(name, file);
@@ -103,7 +102,7 @@ pub(super) fn environment(
     Ok(env)
 }
 
-/// Refuses options of make with which a target would pass untested, or get another value than ours.
+/// Refuses options of make that would let a target pass without running, or that replace our values.
 fn check_flags(env: &Env) -> Result<(), Failure> {
     let (variable, what) = match make::unwanted(env, is_ours) {
         None => return Ok(()),
@@ -122,8 +121,8 @@ fn check_flags(env: &Env) -> Result<(), Failure> {
     ))
 }
 
-/// The values that targets will have: with a tenant in place of the one that only the Makefile may know, for
-/// what is derived from it.
+/// The values that targets will get. If only the Makefile knows the tenant, a placeholder stands for it in the
+/// values that are derived from it.
 fn expected(request: &Request, sources: &Sources) -> Result<Values, Failure> {
     let values = sources.target_values(request)?;
     if values.get(Key::TenantName).is_some() {
@@ -133,7 +132,7 @@ fn expected(request: &Request, sources: &Sources) -> Result<Values, Failure> {
     Sources { makefile, ..sources.clone() }.target_values(request)
 }
 
-/// Of the files with the recipe of a promotion or of `p2p-images`, those that git tracks: their recipes are the
+/// The files that git tracks among those that define a promotion or `p2p-images`. Recipes in these files are the
 /// team's own.
 pub(super) async fn tracked(
     git: &Git,
@@ -152,7 +151,7 @@ pub(super) async fn tracked(
             }
             match git.is_tracked(&paths.directory, &place.file).await {
                 Ok(true) => tracked.push(place.file),
-                // A laptop without git has its local runs all the same.
+                // A local run works without git.
                 Ok(false) | Err(GitError::Missing) => {}
                 Err(error) => return Err(error.into()),
             }

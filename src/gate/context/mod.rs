@@ -1,5 +1,5 @@
-//! Facts about this run, gathered from the environment, the event and the edges, before anything
-//! is done. What follows from them is decided in `plan`.
+//! Gathers the facts about this run from the environment, the event and the edges, before p2p changes anything. The
+//! decisions are in `plan`.
 
 mod checks;
 mod cloud;
@@ -40,9 +40,8 @@ use crate::inputs::{Command, CommentOn, Federate, Inputs};
 use oci::Client;
 use sys::error::Failure;
 
-/// Who asks a registry before there is a plan, and as whom.
+/// The parameters of a client for a registry that is needed before there is a plan.
 pub(crate) struct Asking<'a> {
-    /// The inputs.
     pub inputs: &'a Inputs,
     /// The values of the job's own environment.
     pub own: &'a Values,
@@ -50,32 +49,27 @@ pub(crate) struct Asking<'a> {
     pub values: &'a Values,
     /// The account in that environment.
     pub side: &'a Side,
-    /// The directories.
     pub paths: &'a Paths,
 }
 
-/// The facts.
 #[derive(Debug)]
 pub(crate) struct Context {
-    /// What was asked of us.
+    /// The inputs, and what follows from them alone.
     pub request: Request,
-    /// What a later gate is about.
+    /// The version and tag of a later gate.
     pub later: Option<Later>,
-    /// Where we are.
     pub place: Place,
-    /// The directories.
     pub paths: Paths,
     /// Whether the commit may be tagged and promoted.
     pub eligibility: Eligibility,
-    /// What the version is made from.
+    /// What the version is computed from.
     pub kind: Kind,
-    /// The prefix of version tags.
     pub prefix: Prefix,
-    /// The remote's version tags.
+    /// The version tags in the remote repository.
     pub tags: Vec<VersionTag>,
-    /// When they had been read.
+    /// When p2p read the tags.
     pub tags_at: Instant,
-    /// What a new version counts up.
+    /// The part of the version that increases.
     pub level: BumpLevel,
     pull_request: bool,
     scan_base: Option<String>,
@@ -92,8 +86,8 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Gathers the facts of one environment. `connect` makes a client of registries for a later gate that has
-    /// to look for its version.
+    /// Gathers the facts of one environment. A later gate that has to search for its version gets its registry
+    /// client from `connect`.
     pub(crate) async fn gather(
         host: &Host<'_>,
         request: Request,
@@ -149,7 +143,7 @@ impl Context {
         })
     }
 
-    /// The plan that follows from the facts.
+    /// Makes the plan from the facts.
     pub(crate) fn plan(&self) -> Result<Plan, Failure> {
         let version = versions::decide(self)?;
         let plan = plan(&Known {
@@ -182,7 +176,7 @@ impl Context {
         Ok(Plan { known: self.environments.described(self.target_values()), ..plan })
     }
 
-    /// Whether the Makefile says itself if programs use colours.
+    /// Whether the Makefile itself sets whether programs use colours.
     pub(crate) fn sets_colours(&self) -> bool {
         let set = |makefile: &Makefile, name| makefile.variable(name).is_some_and(|it| !it.value.is_empty());
         self.makefile.as_ref().is_some_and(|makefile| COLOUR_SETTINGS.iter().any(|name| set(makefile, name)))
@@ -198,18 +192,17 @@ impl Context {
         &self.values
     }
 
-    /// The context of the kubeconfig that was asked for; the one of a cluster that we look up
-    /// ourselves is no wish of the user's.
+    /// The context of the kubeconfig that the user chose. A context that p2p derived is not a choice of the user.
     pub(crate) fn kube_context(&self) -> Option<String> {
         let context = self.target_values().get(Key::KubeContext).filter(|value| !value.derived());
         context.map(|value| value.text.clone())
     }
 
-    /// The same for an environment that is not the job's own, where the current context of a
-    /// kubeconfig may be the own one's cluster.
+    /// The same for an environment that is not the job's own: there the current context of a kubeconfig may lead to
+    /// the job's own cluster.
     ///
     /// # Errors
-    /// Where none is known.
+    /// If no context is known.
     pub(crate) fn kube_context_of_another(&self) -> Result<Option<String>, Failure> {
         if self.target_values().own {
             return Ok(None);
@@ -222,7 +215,7 @@ impl Context {
         if self.request.command == Command::Promote { &self.own } else { &self.values }
     }
 
-    /// The name of the environment that is worked in: of a promotion, where it goes.
+    /// The name of the environment that the run works in. For a promotion, it is the destination.
     pub(crate) fn environment(&self) -> Option<&str> {
         let values = match self.request.command {
             Command::Promote => self.destination.as_ref().ok()?,
@@ -236,13 +229,13 @@ impl Context {
         self.destination.as_ref().ok()?.environment.as_ref().map(|name| name.text.as_str())
     }
 
-    /// The registries of the environments that have entries.
+    /// The registries of all environments that have entries.
     pub(crate) fn registries(&self) -> &[String] {
         &self.registries
     }
 
-    /// The gate whose registry path the targets read from, with the paths of all gates; none where targets belong to no
-    /// gate.
+    /// The gate whose registry path the targets read from, with the paths of all gates. `None` if a target belongs
+    /// to no gate.
     pub(crate) fn stage(&self) -> Option<(Stage, &StagePaths)> {
         let request = &self.request;
         let stage = match request.command {
@@ -258,29 +251,29 @@ impl Context {
         Some((stage?, &self.request.paths))
     }
 
-    /// The gate whose login the targets get. Targets of no gate do not widen what their neighbours get. A run that may
-    /// not promote gets the login of the first path, whatever it runs; otherwise there is none, and targets of no gate get
-    /// every login.
+    /// The gate whose login the targets get. Targets that belong to no gate do not extend the access of the others.
+    /// A run that may not promote always gets the login of the first path. Without any gate the result is `None`,
+    /// and the targets get every login.
     pub(crate) fn stage_of_logins(&self) -> Option<(Stage, &StagePaths)> {
         let known = self.request.targets.iter().filter_map(|target| Stage::of_target(target)).max();
         let first = self.eligibility.ineligible.is_some().then_some(Stage::FastFeedback);
         self.stage().or_else(|| Some((known.or(first)?, &self.request.paths)))
     }
 
-    /// The values of the environment that is promoted to, where they are known.
+    /// The values of the environment that is promoted to, if they are known.
     pub(crate) fn destination(&self) -> Option<&Values> {
         self.destination.as_ref().ok()
     }
 }
 
-/// When a comment on the pull request is wanted, as the first environment says. What is wrong with its entry is told
-/// where the facts are gathered.
+/// When to comment on the pull request, according to the first environment. Errors in its entry are reported when
+/// the facts are gathered.
 pub(crate) fn comment_on(request: &Request, paths: &Paths) -> CommentOn {
     let values = sources(request, paths).ok().and_then(|sources| sources.target_values(request).ok());
     values.and_then(|values| values.parsed(Key::Comment)).unwrap_or(CommentOn::Never)
 }
 
-/// What there is to run on.
+/// The version, the Makefile and the directories of a run.
 struct Found {
     version: versions::Found,
     makefile: Option<Makefile>,
@@ -288,7 +281,7 @@ struct Found {
     paths: Paths,
 }
 
-/// The version of the commit under test and its Makefile.
+/// Reads the version of the commit under test and its Makefile.
 async fn found_here(
     host: &Host<'_>,
     request: &Request,
@@ -305,7 +298,7 @@ async fn found_here(
     Ok(Found { version: version?, makefile: makefile?, later: None, paths })
 }
 
-/// The same of the version that a later gate is about.
+/// The same for the version of a later gate.
 async fn found_of_later(
     host: &Host<'_>,
     request: &Request,
@@ -320,7 +313,7 @@ async fn found_of_later(
     Ok(Found { version: host.found(&later, request)?, makefile, later: Some(later), paths })
 }
 
-/// What the Makefile defines, for a command that asks.
+/// Reads the Makefile if the command needs it.
 async fn defined(
     host: &Host<'_>,
     request: &Request,
@@ -330,7 +323,7 @@ async fn defined(
 ) -> Result<Option<Makefile>, Failure> {
     Ok(match request.command {
         Command::Version | Command::Release => None,
-        // Only the names of a gate's images may come from there.
+        // A scan needs the Makefile only for the names of a gate's images.
         Command::Scan if request.scanned_stage().is_none() || request.inputs.image_names.is_some() => None,
         _ if request.skipped.is_some() => None,
         Command::Latest if search::is_enough(request, &sources.target_values(request)?) => None,
@@ -347,7 +340,7 @@ impl Sources {
         })
     }
 
-    /// Takes tenant and app from a Makefile.
+    /// Takes tenant and app from the Makefile.
     fn add(&mut self, makefile: &Makefile) {
         let value = |name| makefile.variable(name).map(|variable| variable.value.as_str());
         self.makefile = Self::makefile(value("P2P_TENANT_NAME"), value("P2P_APP_NAME"));
@@ -373,14 +366,14 @@ fn sources(request: &Request, paths: &Paths) -> Result<Sources, Failure> {
     Ok(Sources { environment, inputs: given, environments, vars, ..Sources::default() })
 }
 
-/// The inputs that are values of an environment.
+/// The inputs that set values of an environment.
 fn given(inputs: &Inputs) -> Given {
     let value =
         |key: Key| Some((key, Value::new(inputs.text(key.name())?, Origin::Input(key.name().to_owned()))));
     Key::ALL.into_iter().filter_map(value).collect()
 }
 
-/// The notes at the top of the log: what a local run uses in place of GitHub and the platform.
+/// The notes at the top of the log: what replaces GitHub and the platform in a local run.
 fn notes(place: Place, request: &Request, later: Option<&Later>, found: &[String]) -> Vec<String> {
     if place == Place::Github {
         return found.to_vec();
@@ -390,7 +383,7 @@ fn notes(place: Place, request: &Request, later: Option<&Later>, found: &[String
     if inputs.version.is_none() && later.is_none() {
         uses.push("  the version    0.0.0 with the local commit; no tag is read or created".to_owned());
     }
-    // The others neither push nor deploy.
+    // The other commands neither push nor deploy.
     if !matches!(request.command, Command::Version | Command::Release | Command::Latest | Command::Scan) {
         match (&request.embedded_registry, &inputs.registry) {
             (Some(own), _) => uses.insert(

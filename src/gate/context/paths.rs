@@ -12,41 +12,41 @@ use sys::error::{Failure, FileError};
 use sys::removals::{Directory, Removals, Temporary};
 use sys::world::{Env, World};
 
-/// What the names of directories with logs begin with.
+/// The names of log directories begin with this.
 const LOGS: &str = "p2p-logs-";
 /// How many local runs keep their logs.
 const KEPT_RUNS: usize = 20;
 
-/// The directories of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Paths {
-    /// The root of the workspace: what nft gets a copy of.
+    /// The root of the workspace. nft gets a copy of it.
     pub workspace: PathBuf,
     /// The directory make runs in.
     pub directory: PathBuf,
-    /// The directory that paths in inputs are relative to: where make would run if a later gate had not checked out
+    /// The directory that paths in inputs are relative to. It differs from `directory` if a later gate checked out
     /// its version elsewhere.
     pub base: PathBuf,
-    /// What holds temporary files and directories.
+    /// Holds temporary files and directories.
     pub temp: PathBuf,
-    /// The targets' logs and the report; stays until the job ends.
+    /// The targets' logs and the report. It stays until the job ends.
     pub logs: PathBuf,
-    /// The embedded registry's images, for local runs.
+    /// The images of the embedded registry, in local runs.
     pub registry: PathBuf,
-    /// Where the repository's own settings may be.
+    /// The places where the repository may keep its settings.
     settings: [PathBuf; 2],
-    /// Whether they are kept at all.
+    /// Whether the logs are kept after the run.
     keeps_logs: bool,
-    /// What holds the logs of all local runs.
+    /// The parent of the logs of all local runs.
     runs: Option<PathBuf>,
-    /// Removed with the last clone, however the run ends. Most runs of one target need none.
+    /// Removed when the last clone is dropped, however the run ends. Most runs of a single target need no such
+    /// directory.
     scratch: Arc<OnceLock<Temporary>>,
-    /// What is removed in the background.
+    /// Removals that run in the background.
     removals: Removals,
 }
 
 impl Paths {
-    /// Finds the directories and makes ours.
+    /// Finds the directories, and creates those of this run.
     pub(crate) fn new(
         world: &World,
         job: Option<&GithubJob>,
@@ -81,14 +81,14 @@ impl Paths {
             None => git::toplevel(&directory).unwrap_or(&directory).to_owned(),
         };
         let workspace = if directory.starts_with(&workspace) { workspace } else { directory.clone() };
-        // Beside the Makefile, or at the root of the workspace.
+        // The settings are beside the Makefile, or at the root of the workspace.
         let settings = [directory.join(SettingsFile::NAME), workspace.join(SettingsFile::NAME)];
         let temp =
             job.map_or_else(|| world.env.path("TMPDIR").unwrap_or("/tmp".into()), |job| job.temp.clone());
         let runs = world.cache().join("runs");
         let logs = match job {
             Some(job) => logs_in(&job.temp, LOGS)?,
-            // A plan leaves nothing behind on a laptop.
+            // On a laptop, a plan leaves no files behind.
             None if request.dry_run => runs.clone(),
             None => local_logs(&runs, world)?,
         };
@@ -107,8 +107,8 @@ impl Paths {
         })
     }
 
-    /// Directories of another environment of the same gate: the same checkout, with private files and
-    /// logs apart. `name` becomes a part of them.
+    /// The directories of another environment of the same gate: the same checkout, with separate private files and
+    /// logs. Their names contain `name`.
     pub(crate) fn apart(&self, name: &str) -> Result<Self, Failure> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
         let name: String = name.chars().map(plain).collect();
@@ -120,10 +120,10 @@ impl Paths {
     }
 
     /// The directories of another checkout of the workspace, at `root`. The settings stay those of the first
-    /// checkout: they describe the environments as they are now.
+    /// checkout, because they describe the current environments.
     ///
     /// # Errors
-    /// The directory that it lacks.
+    /// The directory that is missing in that checkout.
     pub(super) fn in_checkout(&self, root: PathBuf) -> Result<Self, PathBuf> {
         let workspace = root.canonicalize().unwrap_or(root);
         let directory: PathBuf = workspace.join(self.inside()).components().collect();
@@ -133,22 +133,22 @@ impl Paths {
         Ok(Self { workspace, directory, ..self.clone() })
     }
 
-    /// Whether the run went to another checkout.
+    /// Whether the run uses another checkout.
     pub(crate) fn elsewhere(&self) -> bool {
         self.base != self.directory
     }
 
-    /// Whether logs and report outlive the run.
+    /// Whether the logs and the report are kept after the run.
     pub(crate) fn keeps_logs(&self) -> bool {
         self.keeps_logs
     }
 
-    /// The directory for the report of a run on GitHub that failed before there were any others.
+    /// A directory for the report of a run on GitHub that failed before its directories existed.
     pub(crate) fn logs_of_failure(env: &Env) -> Option<PathBuf> {
         logs_in(&env.path("RUNNER_TEMP")?, LOGS).ok()
     }
 
-    /// The directory of this run: ours alone (mode 0700), made when it is first asked for.
+    /// The private directory of this run (mode 0700), created on first use.
     pub(crate) fn scratch(&self) -> Result<&Path, Failure> {
         if let Some(made) = self.scratch.get() {
             return Ok(made.path());
@@ -157,23 +157,21 @@ impl Paths {
         Ok(self.scratch.get_or_init(|| new).path())
     }
 
-    /// A new directory that is ours alone (mode 0700), for what is large: removed in the background when
-    /// it is dropped.
+    /// Creates a private directory (mode 0700) for large files. When it is dropped, it is removed in the background.
     pub(crate) fn large(&self) -> Result<Temporary, Failure> {
         Ok(self.removals.in_background(self.private()?))
     }
 
-    /// What is removed in the background.
     pub(crate) fn removals(&self) -> &Removals {
         &self.removals
     }
 
-    /// A new directory that is ours alone (mode 0700) and gone when it is dropped.
+    /// Creates a private directory (mode 0700) that is removed when it is dropped.
     pub(crate) fn private(&self) -> Result<Directory, Failure> {
         Ok(Directory::new(&self.temp)?)
     }
 
-    /// The repository's settings, if there are any.
+    /// The settings of the repository, if there are any.
     pub(crate) fn settings(&self) -> Result<Option<String>, Failure> {
         for file in &self.settings {
             match std::fs::read_to_string(file) {
@@ -190,7 +188,7 @@ impl Paths {
         Ok(None)
     }
 
-    /// Removes what runs left that were killed, and the logs of all local runs but the last few.
+    /// Removes what killed runs left behind, and the logs of all but the last local runs.
     pub(crate) fn forget_old_runs(&self) {
         self.removals.sweep(&self.temp);
         let entries = self.runs.as_ref().and_then(|runs| std::fs::read_dir(runs).ok());
@@ -199,7 +197,7 @@ impl Paths {
         runs.retain(|run| *run != self.logs);
         runs.sort();
         for run in runs.iter().rev().skip(KEPT_RUNS - 1) {
-            // Another run may be removing it as well.
+            // Another run may remove it at the same time.
             let _gone = std::fs::remove_dir_all(run);
         }
     }
@@ -210,21 +208,21 @@ impl Paths {
     }
 }
 
-/// Makes a directory for logs in `parent` that other users may not read.
+/// Creates a directory for logs in `parent` that other users cannot read.
 fn logs_in(parent: &Path, prefix: &str) -> Result<PathBuf, Failure> {
     let private = Permissions::from_mode(0o700);
     let made = tempfile::Builder::new().prefix(prefix).permissions(private).tempdir_in(parent);
     Ok(made.map_err(FileError::at("create a directory in", parent))?.keep())
 }
 
-/// A directory for this run's logs.
+/// Creates a directory for the logs of this local run.
 fn local_logs(runs: &Path, world: &World) -> Result<PathBuf, Failure> {
     make(runs)?;
     let stamp = world.now.strftime("%Y%m%dT%H%M%S%3fZ-").to_string();
     logs_in(runs, &stamp)
 }
 
-/// Makes a directory and its parents, closed to other users. What exists already stays as it is.
+/// Creates a directory and its parents, closed to other users. An existing directory keeps its mode.
 fn make(directory: &Path) -> Result<(), Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     Ok(made.map_err(FileError::at("create a directory in", directory))?)
@@ -250,7 +248,7 @@ mod tests {
             stdout_terminal: false,
         };
         let runs = directory.path().join("p2p/runs");
-        // One is from a clock that ran ahead.
+        // One is from a clock that was ahead.
         let names: Vec<String> =
             (1..=22).map(|day| format!("202512{day:02}T000000000Z-x")).chain(["2030-x".to_owned()]).collect();
         for name in &names {

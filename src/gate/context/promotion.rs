@@ -1,7 +1,6 @@
-//! Which environments a promotion is between.
+//! The source and the destination environment of a promotion.
 //!
-//! Where none is named, it is the job's own. A named one is never filled from the job's own
-//! values (contract §4).
+//! The default is the job's own environment. A named environment never gets values of the job's own (contract §4).
 
 use super::Request;
 use crate::domain::environment::{Origin, Sources, Stage, Value, Values, Vars};
@@ -9,14 +8,14 @@ use crate::gate::plan::stage;
 use crate::inputs::Command;
 use sys::error::Failure;
 
-/// The first environment of a stage's matrix.
+/// The first environment in the matrix of a stage.
 pub(super) fn first(vars: &Vars, stage: Stage) -> Option<Value> {
     let entry = vars.matrix(stage)?.include.first()?;
     Some(Value::new(entry.deploy_env.clone(), Origin::Vars(stage.variable())))
 }
 
-/// The values of the environment that the run works in (of `promote`, where images come from), and of the one
-/// where images go: by default the first environment that `vars` names for the stage.
+/// The values of the environment that the run works in (for `promote`, the source), and of the destination. By
+/// default the destination is the first environment that `vars` names for the stage.
 pub(super) fn sides(
     request: &Request,
     sources: &Sources,

@@ -1,4 +1,4 @@
-//! What `release` and the inputs around it add to the facts.
+//! The facts that only `release` needs, and checks of its inputs.
 
 use super::{Context, Paths, versions::because_given};
 use crate::domain::version::{Decision, Kind, Version, VersionError, VersionTag};
@@ -8,7 +8,7 @@ use crate::gate::release::{Files, ReleaseError, asset_names, notes};
 use crate::inputs::{Command, Inputs, Lines, ReleaseCommit};
 use sys::error::Failure;
 
-/// Refuses inputs that the command would not look at: they ask for something that is not done.
+/// Refuses inputs that the command would ignore, because the user expects them to have an effect.
 pub(super) fn check(inputs: &Inputs, command: Command) -> Result<(), Failure> {
     let version = matches!(command, Command::Version | Command::Release);
     let release = command == Command::Release;
@@ -39,7 +39,7 @@ pub(super) fn check(inputs: &Inputs, command: Command) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the release is made of must be there before its tag is.
+/// The files of a release must exist before its tag is created.
 pub(super) fn files(inputs: &Inputs, paths: &Paths) -> Result<(), Failure> {
     let directory = &paths.directory;
     let globs = |globs: &Option<Lines>| globs.clone().map(|globs| globs.0).unwrap_or_default();
@@ -49,8 +49,8 @@ pub(super) fn files(inputs: &Inputs, paths: &Paths) -> Result<(), Failure> {
     notes(&inputs.release_notes, directory).map(drop)
 }
 
-/// Adds the tag of `version` where the list lacks it: an earlier job created it moments ago, and git's
-/// side of the server may not know yet.
+/// Adds the tag of `version` if the list lacks it: an earlier job has just created it, and git's side of the server
+/// may not list it yet.
 pub(super) async fn complete(
     remote: &Remote,
     version: Version,
@@ -65,7 +65,7 @@ pub(super) async fn complete(
     Ok(())
 }
 
-/// A run on a version tag is about that tag: it must be there still, on the commit that is checked out.
+/// Checks that the pushed version tag still exists, on the commit that is checked out.
 pub(super) fn check_tag(context: &Context) -> Result<(), Failure> {
     match context.kind {
         Kind::VersionTag(version) if context.request.inputs.release_commit == ReleaseCommit::Own => {
@@ -87,7 +87,7 @@ fn stands(context: &Context, version: Version) -> Result<(), Failure> {
     }
 }
 
-/// The version that is released. `decision` is what `version` would say.
+/// Decides the version to release. `decision` is what `version` would decide.
 pub(super) fn decide(
     context: &Context,
     decision: Decision,
@@ -166,12 +166,12 @@ fn is_free(context: &Context, given: Version) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether the release has a commit of its own to make. The push of a version tag is about that tag.
+/// Whether the release creates a commit of its own. A run for a pushed version tag does not.
 fn makes_child(context: &Context) -> bool {
     context.request.inputs.release_commit == ReleaseCommit::Child && context.kind == Kind::MainBranch
 }
 
-/// The tag that is put on a child of the commit. Where it is there already, what it holds is checked.
+/// The tag that will be put on a child of the commit. If the tag exists, its content is checked.
 pub(super) fn tag(context: &Context, version: &PlannedVersion) -> Option<String> {
     let child = context.request.command == Command::Release && makes_child(context);
     let version: Option<Version> = version.version.parse().ok();

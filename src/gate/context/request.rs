@@ -1,5 +1,4 @@
-//! What was asked of us: the inputs, and what follows from them alone. All that is wrong with them is told
-//! at once.
+//! The request: the inputs, and what follows from them alone. All errors in the inputs are reported together.
 
 use std::collections::BTreeMap;
 
@@ -12,43 +11,37 @@ use oci::Reference;
 use sys::closest;
 use sys::error::Failure;
 
-/// What was asked of us.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// The inputs.
     pub inputs: Inputs,
     /// The command that is planned.
     pub command: Command,
-    /// What it is about.
+    /// The targets, the stage or the words that the command works on.
     pub targets: Vec<String>,
-    /// Whether nothing is to be done, only planned.
+    /// Whether to plan only.
     pub dry_run: bool,
-    /// The variables of the input `env-vars`.
     pub env_vars: EnvVars,
-    /// The input `vars`.
     pub(super) vars: Vars,
-    /// The input `environments`.
     pub(super) environments: Environments,
-    /// The images of the input `images`.
     pub(super) recorded: Vec<Tested>,
-    /// The registry path of each stage.
+    /// The registry paths of the stages.
     pub(super) paths: StagePaths,
-    /// The job's own environment, where no input names it.
+    /// The job's own environment, if no input names it.
     pub own: Option<Value>,
-    /// The environment that the gate runs in; the job's own if it is not given.
+    /// The environment that the gate runs in. `None` means the job's own.
     pub target_environment: Option<Value>,
-    /// Whether a gate promotes from there.
+    /// Whether the gate promotes from this environment.
     pub promotes: bool,
-    /// Why nothing is done, where [`Host::refuse_strangers`](super::Host::refuse_strangers) decided so.
+    /// The reason for skipping everything, if [`Host::refuse_strangers`](super::Host::refuse_strangers) found one.
     pub skipped: Option<String>,
-    /// The version that the first environment of a later gate takes, for the others.
+    /// The version that the first environment of a later gate chose, for the other environments.
     pub decided: Option<String>,
-    /// The registry of a local run that was given no other, for its own environment.
+    /// The embedded registry of a local run without `registry`, for its own environment.
     pub embedded_registry: Option<String>,
 }
 
 impl Request {
-    /// The gate whose images `scan` is about.
+    /// The gate whose images `scan` scans.
     pub(super) fn scanned_stage(&self) -> Option<Stage> {
         match scan_target(&self.targets, None, false) {
             Ok(ScanTarget::Stage(stage)) if self.command == Command::Scan => Some(stage),
@@ -56,16 +49,16 @@ impl Request {
         }
     }
 
-    /// From the inputs: the command `plan` plans the command that its target names.
+    /// Reads the request from the inputs. The command `plan` plans the command that its target names.
     ///
     /// # Errors
-    /// All that is wrong with the inputs.
+    /// All errors in the inputs, together.
     pub(crate) fn new(read: Read) -> Result<Self, Failure> {
         let Read { inputs, mut wrong, names, .. } = read;
         let mut targets = inputs.target.clone().map(|words| words.0).unwrap_or_default();
         let mut dry_run = inputs.dry_run;
         let mut command = inputs.command;
-        // If the command itself is wrong, its inputs are not known.
+        // If the command is wrong, p2p does not know which inputs it reads.
         let mut known = !names.contains(&"command") && !names.contains(&"target");
         if known && command == Command::Plan {
             dry_run = true;
@@ -119,7 +112,7 @@ impl Request {
     }
 }
 
-/// The value, or the default of its type where there is none; what is wrong is kept.
+/// Returns the value, or the default of its type if there is none. Errors go to `wrong`.
 fn or_default<T: Default, E: Into<Failure>>(read: Option<Result<T, E>>, wrong: &mut Vec<Failure>) -> T {
     match read {
         Some(Ok(value)) => value,
@@ -131,7 +124,7 @@ fn or_default<T: Default, E: Into<Failure>>(read: Option<Result<T, E>>, wrong: &
     }
 }
 
-/// Inputs that are wrong for a command.
+/// Checks the inputs of a command.
 fn of_command(inputs: &Inputs, command: Command, targets: &[String], dry_run: bool) -> Vec<Failure> {
     let mut wrong: Vec<_> = release::check(inputs, command).err().into_iter().collect();
     if !dry_run && inputs.output != OutputFormat::Text {
@@ -148,7 +141,8 @@ fn of_command(inputs: &Inputs, command: Command, targets: &[String], dry_run: bo
     wrong
 }
 
-/// Targets that a command does not take. Words of another command get a message of their own.
+/// Refuses targets that the command does not accept. Words that belong to another command get a message of their
+/// own.
 fn of_targets(command: Command, targets: &[String]) -> Option<Failure> {
     let words = targets.join(" ");
     match command {
@@ -178,7 +172,7 @@ fn of_targets(command: Command, targets: &[String]) -> Option<Failure> {
     }
 }
 
-/// What somebody may have meant who named a target where a stage is expected.
+/// Guesses what the user meant by a target in place of a stage.
 fn right_form(command: Command, targets: &[String]) -> Option<String> {
     let [word] = targets else { return None };
     let stage = Stage::promoted_by(word).or(Stage::of_target(word));
@@ -191,7 +185,7 @@ fn right_form(command: Command, targets: &[String]) -> Option<String> {
     ))
 }
 
-/// The commands that can be planned.
+/// The commands that `plan` accepts.
 const PLANNED: [Command; 9] = [
     Command::FastFeedback,
     Command::ExtendedTest,
@@ -204,7 +198,7 @@ const PLANNED: [Command; 9] = [
     Command::Latest,
 ];
 
-/// The command that `plan` is about, taken from the front of its targets.
+/// Takes the command that `plan` plans from the front of its targets.
 fn planned(targets: &mut Vec<String>) -> Result<Command, Failure> {
     if targets.is_empty() {
         return Ok(Command::FastFeedback);
@@ -229,7 +223,7 @@ fn stage_paths(inputs: &Inputs, wrong: &mut Vec<Failure>) -> StagePaths {
         let name = stage.path_input();
         let text = inputs.text(name).unwrap_or_default();
         if text == stage.default_path() {
-            // action.yml gives the default as well.
+            // action.yml passes the default as well.
             return Value::new(text, Origin::Default);
         }
         if !text.split('/').all(is_path_part) {
@@ -243,7 +237,7 @@ fn stage_paths(inputs: &Inputs, wrong: &mut Vec<Failure>) -> StagePaths {
     })
 }
 
-/// A part of a repository's name (OCI distribution specification, "Pulling manifests").
+/// Whether a text is a component of a repository's name (OCI distribution specification, "Pulling manifests").
 fn is_path_part(part: &str) -> bool {
     let end = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
@@ -251,8 +245,8 @@ fn is_path_part(part: &str) -> bool {
     end(bytes.first()) && end(bytes.last()) && bytes.iter().all(|b| inner(*b)) && !part.contains("..")
 }
 
-/// Two stages whose paths are the same, or one within the other: an image would be in a later stage before it passed
-/// the earlier one.
+/// Refuses two stages with the same path, or with one path inside the other. Otherwise an image would be in a later
+/// stage before it passed the earlier one.
 fn meeting_paths(paths: &StagePaths) -> Option<Failure> {
     let within = |inner: Stage, outer: Stage| {
         let (inner, outer) = (&paths.of(inner).text, &paths.of(outer).text);
@@ -267,7 +261,7 @@ fn meeting_paths(paths: &StagePaths) -> Option<Failure> {
     ))
 }
 
-/// An entry of the input `images` before its digest is checked.
+/// An entry of the input `images`, before its digest is checked.
 #[derive(serde::Deserialize)]
 struct HandedOver {
     name: String,
@@ -275,7 +269,7 @@ struct HandedOver {
     digest: String,
 }
 
-/// Reads the input `images`: what an earlier job gave as its output `images` or `digests`.
+/// Reads the input `images`: the output `images` or `digests` of an earlier job.
 fn handed_over(text: &str) -> Result<Vec<HandedOver>, Failure> {
     let read = if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map(|digests: BTreeMap<String, String>| {
@@ -293,7 +287,7 @@ fn handed_over(text: &str) -> Result<Vec<HandedOver>, Failure> {
     })
 }
 
-/// The images whose digests are valid; the others are errors.
+/// Keeps the images with valid digests. The others become errors.
 fn tested(handed_over: Vec<HandedOver>, wrong: &mut Vec<Failure>) -> Vec<Tested> {
     let mut images = Vec::new();
     for HandedOver { name, reference, digest } in handed_over {

@@ -1,5 +1,5 @@
-//! Whether a commit was reviewed: it is in the history of the main branch, or of a branch that the input
-//! `release-branches` names.
+//! Whether a commit was reviewed: whether it is in the history of the main branch, or of a branch in the input
+//! `release-branches`.
 
 use globset::{GlobSet, GlobSetBuilder};
 
@@ -11,21 +11,21 @@ use crate::edges::github::{GitHub, GitHubError};
 use crate::gate::record::branch_glob;
 use sys::error::Failure;
 
-/// The branches whose history was reviewed, in a job.
+/// The branches whose commits count as reviewed.
 pub(super) struct Reviewed<'a> {
     job: &'a GithubJob,
     paths: &'a Paths,
     git: &'a Git,
     github: GitHub,
-    /// Full ref.
+    /// The full ref of the main branch.
     main: String,
-    /// Globs, as they were given.
+    /// The globs of `release-branches`.
     release: Vec<String>,
 }
 
 impl<'a> Reviewed<'a> {
     /// # Errors
-    /// Where `GITHUB_REPOSITORY` or `GITHUB_API_URL` is wrong.
+    /// If `GITHUB_REPOSITORY` or `GITHUB_API_URL` is wrong.
     pub(super) fn new(
         request: &Request,
         job: &'a GithubJob,
@@ -38,11 +38,11 @@ impl<'a> Reviewed<'a> {
         Ok(Self { job, paths, git, github, main: inputs.main_branch_ref(), release })
     }
 
-    /// Whether a commit is in the history of the main branch: by the checkout where that has the history, else
-    /// by GitHub's API.
+    /// Whether a commit is in the history of the main branch. Reads the checkout if it has the history, and
+    /// otherwise asks GitHub's API.
     ///
     /// # Errors
-    /// Where no answer can be had: that is not a no.
+    /// If neither gives an answer. A missing answer does not count as "no".
     pub(super) async fn by_main(&self, commit: &Commit) -> Result<bool, Failure> {
         let here = self.job.is_on(&self.main);
         if here && self.git.is_ancestor(&self.paths.base, commit, self.job.sha()).await {
@@ -55,7 +55,7 @@ impl<'a> Reviewed<'a> {
     /// Whether a commit is in the history of the main branch or of a release branch.
     ///
     /// # Errors
-    /// Where no answer can be had, and where `release-branches` holds no globs.
+    /// If there is no answer, or if `release-branches` is not a list of globs.
     pub(super) async fn holds(&self, commit: &Commit) -> Result<bool, Failure> {
         let release = globs(&self.release)?;
         if self.by_main(commit).await? {
@@ -64,7 +64,7 @@ impl<'a> Reviewed<'a> {
         Ok(!release.is_empty() && self.in_branches("", commit, |branch| release.is_match(branch)).await?)
     }
 
-    /// Whether a commit is in the history of a branch that begins with `prefix` and is `wanted`.
+    /// Whether a commit is in the history of a branch that starts with `prefix` and is `wanted`.
     async fn in_branches(
         &self,
         prefix: &str,
@@ -86,7 +86,7 @@ impl<'a> Reviewed<'a> {
         })
     }
 
-    /// What `holds` looks into, for messages.
+    /// The branches that `holds` searches, for messages.
     pub(super) fn named(&self) -> String {
         let main = self.short_main();
         let all: Vec<&str> = std::iter::once(main).chain(self.release.iter().map(String::as_str)).collect();

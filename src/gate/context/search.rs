@@ -1,4 +1,4 @@
-//! The latest version that awaits a later gate, by the registry path of the gate.
+//! Finds the latest version that waits for a later gate, in the registry path of the gate.
 
 use super::{Asking, Host, Paths, Request, makefile};
 use crate::domain::environment::{Key, Sources, Stage, Values};
@@ -10,13 +10,13 @@ use crate::inputs::{Command, Records};
 use oci::{Client, Repository};
 use sys::error::Failure;
 
-/// A version, or none.
+/// The chosen version, if there is one.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Chosen {
     pub(super) version: Option<String>,
-    /// Why it is that one, or why there is none.
+    /// Why this version was chosen, or why there is none.
     pub(super) because: String,
-    /// The versions that were passed over, each with why.
+    /// The versions that were skipped, each with the reason.
     pub(super) notes: Vec<String>,
     pub(super) warnings: Vec<String>,
 }
@@ -27,10 +27,9 @@ impl Chosen {
     }
 }
 
-/// An image, and its tags in the registry path of the gate.
+/// An image with its tags in the registry path of the gate.
 type Tagged = (Repository, Vec<String>);
 
-/// A search for the latest version in the registry path of a gate.
 pub(super) struct Search<'a> {
     pub(super) host: &'a Host<'a>,
     pub(super) request: &'a Request,
@@ -39,7 +38,7 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Gives the latest version, and the Makefile where it had to be read.
+    /// Finds the latest version. Also returns the Makefile if the search had to read it.
     pub(super) async fn latest(
         &self,
         mut sources: Sources,
@@ -101,7 +100,7 @@ impl Search<'_> {
     }
 }
 
-/// The latest version that no earlier gate rejected; without a rule, records are not read.
+/// Chooses the latest version that no earlier gate rejected. Without a rule, records are not read.
 async fn choose(
     (client, ledger): (&Client, &Ledger),
     rule: Option<&Rule>,
@@ -128,8 +127,8 @@ async fn choose(
     }
 }
 
-/// Why no gate takes a version: an earlier gate rejected one of its images, or somebody withdrew it. Records
-/// that cannot be read are a warning here: the gate itself asks for them.
+/// Why no gate accepts a version: an earlier gate rejected one of its images, or somebody withdrew it. Unreadable
+/// records cause only a warning here, because the gate itself reads them again.
 async fn rejected(
     (client, ledger): (&Client, &Ledger),
     (rule, stage): (&Rule, Stage),
@@ -164,9 +163,8 @@ async fn rejected(
     Ok(None)
 }
 
-/// The latest version that all images have: a promotion may have ended half-way. An image without any
-/// version was not promoted yet: a new one must not keep the others waiting. Versions that are passed over
-/// do not count.
+/// The latest version that all images have, because a promotion may have stopped halfway. An image without any
+/// version was never promoted; it does not block the others. Skipped versions do not count.
 fn common(found: &[Tagged], passed_over: &[String]) -> Chosen {
     let highest = |tags: &[String]| version::latest(tags.iter().map(String::as_str)).map(str::to_owned);
     let (there, new): (Vec<_>, Vec<_>) = found.iter().partition(|(_, tags)| highest(tags).is_some());
@@ -202,7 +200,7 @@ fn common(found: &[Tagged], passed_over: &[String]) -> Chosen {
     Chosen { version, because, notes: Vec::new(), warnings }
 }
 
-/// Whether the inputs say all that a search for a version needs, so that there need be no Makefile.
+/// Whether the inputs contain everything that the search needs, so that the Makefile need not be read.
 pub(super) fn is_enough(request: &Request, values: &Values) -> bool {
     request.inputs.image_names.is_some() && values.get(Key::Registry).is_some()
 }

@@ -1,4 +1,4 @@
-//! Whether the checked-out code may be a stranger's: settled before make, git's hooks or any other program
+//! Decides what happens if the checked-out code may be a stranger's, before make, git's hooks or any other program
 //! reads it.
 
 use super::reviewed::Reviewed;
@@ -10,12 +10,12 @@ use crate::inputs::{Command, OnFork};
 use sys::error::Failure;
 
 impl Host<'_> {
-    /// Refuses parts of later gates on commits that nobody reviewed. Then applies the rule of the input `on-fork`: gives
-    /// the reason for which everything is skipped, if it is.
-    /// `version` and `release` read nothing of the repository but its commits.
+    /// Refuses to run parts of later gates on commits that nobody reviewed. Then applies the input `on-fork`, and
+    /// returns the reason if everything is skipped. `version` and `release` read nothing of the repository but its
+    /// commits.
     ///
     /// # Errors
-    /// Where a stranger's code is to fail, and where it is not known whose it is.
+    /// If a stranger's code must fail the run, or if p2p cannot find out whose code it is.
     pub(crate) async fn refuse_strangers(
         &self,
         request: &Request,
@@ -33,7 +33,7 @@ impl Host<'_> {
         }
         let facts = facts(request, job, paths, &self.git).await?;
         let found = match stranger(&facts) {
-            // A commit of the main branch that the event does not name, such as a newer one.
+            // A commit of the main branch that the event does not name, for example a newer one.
             Some(Stranger::Head { .. }) => {
                 let of_main = Reviewed::new(request, job, paths, &self.git)?.by_main(&facts.head).await?;
                 stranger(&Facts { of_main, ..facts })
@@ -44,8 +44,8 @@ impl Host<'_> {
     }
 }
 
-/// Whether a command runs a part of a later gate in the checkout as it is. `p2p extended-test` and `p2p prod` check a
-/// version's tag out themselves.
+/// Whether a command runs a part of a later gate on the current checkout. `p2p extended-test` and `p2p prod` check
+/// out a version's tag themselves.
 fn is_of_a_later_gate(request: &Request) -> bool {
     let later = |target: &String| {
         Stage::of_target(target).is_some_and(|stage| stage != Stage::FastFeedback)

@@ -1,4 +1,4 @@
-//! The commit and the remote's version tags.
+//! Reads the commit and the version tags of the remote repository.
 
 use tokio::time::Instant;
 
@@ -12,15 +12,15 @@ use crate::inputs::{Command, Inputs, ReleaseCommit};
 use sys::error::Failure;
 use sys::retry::Policy;
 
-/// This many digits of a commit stand in the version of a local run.
+/// The number of digits of the commit in the version of a local run.
 const SHORT: usize = 12;
 
-/// What git says.
+/// The facts from git.
 pub(super) struct Found {
     pub(super) eligibility: Eligibility,
     pub(super) kind: Kind,
     pub(super) tags: Vec<VersionTag>,
-    /// When p2p began to read the tags: a tag that was pushed later may be missing.
+    /// When p2p began to read the tags. A tag that was pushed later may be missing.
     pub(super) tags_at: Instant,
     pub(super) level: BumpLevel,
     pub(super) notes: Vec<String>,
@@ -28,7 +28,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// The facts about a commit without any tags, notes and warnings.
+    /// The facts about a commit, without tags, notes or warnings.
     pub(super) fn of(eligibility: Eligibility, kind: Kind) -> Self {
         Self {
             eligibility,
@@ -42,7 +42,7 @@ impl Found {
     }
 }
 
-/// Reads the checkout, and the remote where the version depends on it.
+/// Reads the checkout, and the remote repository if the version depends on it.
 pub(super) async fn read(
     host: &Host<'_>,
     request: &Request,
@@ -55,9 +55,9 @@ pub(super) async fn read(
         None => locally(paths, git).await?,
     };
     match (&inputs.version, job) {
-        // A scan tags nothing, and works without the remote repository.
+        // A scan creates no tag, and works without the remote repository.
         (None, Some(_)) if request.command == Command::Scan => found.kind = Kind::Elsewhere,
-        // A release uses the version of an earlier job, and checks that its tag still exists.
+        // A release uses the version of an earlier job and checks that its tag still exists.
         (Some(version), _) if request.command != Command::Release => {
             found.kind = Kind::Given(version.clone());
             found.warnings.extend(prefixed(version, prefix));
@@ -84,7 +84,7 @@ pub(super) async fn read(
     Ok(found)
 }
 
-/// What is odd about a given version that has its prefix with it, as a tag's name has.
+/// Returns a warning if the given version includes the prefix, like the name of a tag.
 fn prefixed(given: &str, prefix: &Prefix) -> Option<String> {
     let rest = given.strip_prefix(prefix.as_str()).filter(|rest| *rest != given)?;
     version::latest([rest]).map(|_| {
@@ -110,7 +110,7 @@ async fn first(remote: &Remote, found: &Found) -> Result<(), Failure> {
     }
 }
 
-/// The version whose tag should be there already.
+/// The version whose tag should exist already.
 fn wanted(given: Option<&str>, kind: &Kind) -> Option<Version> {
     match kind {
         Kind::VersionTag(version) => Some(*version),
@@ -121,7 +121,7 @@ fn wanted(given: Option<&str>, kind: &Kind) -> Option<Version> {
 /// The repository of a job.
 ///
 /// # Errors
-/// Where `GITHUB_REPOSITORY` or `GITHUB_API_URL` is wrong.
+/// If `GITHUB_REPOSITORY` or `GITHUB_API_URL` is wrong.
 pub(crate) fn remote(
     job: &GithubJob,
     inputs: &Inputs,
@@ -149,7 +149,7 @@ async fn on_github(
 ) -> Result<Found, Failure> {
     let mut facts = facts(request, job, paths, git).await?;
     let main_branch = request.inputs.main_branch_ref();
-    // `run` and `scan` neither tag nor promote.
+    // `run` and `scan` neither create tags nor promote.
     if !matches!(request.command, Command::Run | Command::Scan) && hangs_on_main(&facts, &main_branch, prefix)
     {
         facts.of_main = of_main(&facts, &remote(job, &request.inputs, prefix, git)?).await?;
@@ -159,8 +159,7 @@ async fn on_github(
     Ok(Found::of(eligibility, kind))
 }
 
-/// The facts of the event and the checkout. Whether another HEAD than the event's is the main branch's is not
-/// asked yet.
+/// The facts of the event and the checkout. The caller still has to set `of_main`.
 pub(super) async fn facts(
     request: &Request,
     job: &GithubJob,
@@ -168,7 +167,7 @@ pub(super) async fn facts(
     git: &Git,
 ) -> Result<Facts, Failure> {
     let head = git.head(&paths.directory).await?;
-    // GITHUB_SHA may name an annotated tag's object; a shallow checkout may not have it at all.
+    // GITHUB_SHA may be the id of an annotated tag, and a shallow checkout may not contain it.
     let peeled = if job.sha() == head.as_str() {
         Some(head.clone())
     } else {
@@ -188,21 +187,21 @@ pub(super) async fn facts(
         Some(name) => Some(named(name, paths, git).await?),
     };
     let mut facts = job.facts(event_sha, head, named);
-    // A release looks for itself whether the version is the commit's.
+    // A release checks the version against the commit itself.
     facts.given = request.inputs.version.clone().filter(|_| request.command != Command::Release);
     Ok(facts)
 }
 
-/// Whether the commit is tagged or promoted just where another HEAD than the event's is the main branch's.
+/// Whether the result depends on `of_main`: if HEAD, which is not the event's commit, belongs to the main branch.
 fn hangs_on_main(facts: &Facts, main_branch: &str, prefix: &Prefix) -> bool {
     let stands =
         |of_main| eligibility(&Facts { of_main, ..facts.clone() }, main_branch, prefix).ineligible.is_none();
     stands(true) && !stands(false)
 }
 
-/// Whether HEAD is the main branch's, by the word of GitHub: in the history of the event's commit, or the
-/// commit of the version tag that `checkout-version` names. Whoever can push such a tag can promote to the second path; later
-/// gates refuse the commit if it was not reviewed.
+/// Whether HEAD belongs to the main branch, according to GitHub: it is in the history of the event's commit, or it
+/// is the commit of the version tag that `checkout-version` names. Whoever can push such a tag can promote to the
+/// second path. Later gates refuse the commit if it was not reviewed.
 async fn of_main(facts: &Facts, remote: &Remote) -> Result<bool, Failure> {
     let Facts { event_sha, head, named, .. } = facts;
     let asked = async {
@@ -221,11 +220,12 @@ async fn of_main(facts: &Facts, remote: &Remote) -> Result<bool, Failure> {
     })
 }
 
-/// The commit that `checkout-version` names in this checkout: a full commit id, a full ref, a tag or a branch. `HEAD`, a
-/// path below `refs` or an expression of git could name any commit that happens to be checked out.
+/// The commit that `checkout-version` names in this checkout: a full commit id, a full ref, a tag or a branch.
+/// `HEAD`, a path below `refs` or an expression of git could name any commit that happens to be checked out.
 async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Named, Failure> {
     let revisions = match name.strip_prefix("refs/") {
-        // actions/checkout puts a ref that is neither branch nor tag, such as refs/pull/7/head, below refs/remotes.
+        // actions/checkout puts a ref that is neither a branch nor a tag, such as refs/pull/7/head, below
+        // refs/remotes.
         Some(rest) => vec![name.to_owned(), format!("refs/remotes/{rest}")],
         None if name.parse::<Commit>().is_ok() => vec![name.to_owned()],
         None => ["tags", "remotes/origin", "heads"].map(|kind| format!("refs/{kind}/{name}")).into(),
@@ -248,8 +248,8 @@ async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Named, Failure> {
     ))
 }
 
-/// What a local run is about. Its version ends in `-dirty` if tracked files were changed, so that the image is
-/// never taken for the commit's.
+/// The facts of a local run. If tracked files were changed, the version ends in `-dirty`, so that nobody takes the
+/// image for the commit's.
 pub(super) async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> {
     let mut notes = Vec::new();
     let (commit, short) = match git.head(&paths.directory).await {
@@ -275,7 +275,7 @@ pub(super) async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> 
     Ok(Found { notes, ..Found::of(eligibility, kind) })
 }
 
-/// The version of this run, as far as it is decided before anything is done.
+/// Decides the version of this run, as far as possible before anything is done.
 pub(super) fn decide(context: &Context) -> Result<PlannedVersion, Failure> {
     let Context { prefix, tags, kind, eligibility, request, level, later, .. } = context;
     if let Some(later) = later {
@@ -296,8 +296,7 @@ pub(super) fn decide(context: &Context) -> Result<PlannedVersion, Failure> {
     }
     if decision.create {
         match request.command {
-            // A version without a tag could be given twice: a commit that has none gets a
-            // version of its own.
+            // A version without a tag could be used twice, so a commit without a tag gets a version of its own.
             Command::Run => {
                 decision = version::decide(prefix, tags, commit, &Kind::Elsewhere, *level)?;
                 "the commit carries no version tag, and `run` creates none".clone_into(&mut because);
@@ -308,7 +307,7 @@ pub(super) fn decide(context: &Context) -> Result<PlannedVersion, Failure> {
                     "give the input `version` with the version that was tested; nothing was run",
                 ));
             }
-            // `release` creates the tag, on a child of the commit.
+            // `release` creates the tag on a child of the commit.
             _ if request.inputs.release_commit == ReleaseCommit::Child => {
                 decision.create = false;
                 decision.tag = None;

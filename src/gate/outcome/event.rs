@@ -12,48 +12,46 @@ use workflow_commands::{Annotation, Level};
 /// One thing that happened.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The run begins; the secrets that the runner must mask come first of all.
+    /// The run begins. The secrets that the runner must mask come before anything else.
     Began {
-        /// What will run.
+        /// The plan that will be executed.
         plan: &'a Plan,
     },
     /// Text that the runner must mask from now on.
     Mask(&'a workflow_commands::Secret),
-    /// A message of ours.
+    /// A message of p2p itself.
     Message(Level, &'a str),
-    /// A request is tried again.
+    /// A request will be tried again.
     Retry(&'a Retry),
     /// Steps begin, in one group of the log.
     GroupBegan(&'a [&'a Step]),
-    /// A target printed this. It is masked and harmless, and ends with a line.
+    /// A target printed this text. It is masked, cannot act as a command, and ends with a line feed.
     Printed(&'a [u8]),
-    /// A target draws a line with CR.
+    /// A target replaces its current line with a carriage return.
     Drawing {
-        /// The name of its step.
         step: &'a str,
-        /// What the line shows now. It is masked and harmless.
+        /// The text of the line. It is masked and cannot act as a command.
         text: &'a [u8],
     },
-    /// A step is running. Comes every second.
+    /// A step is running. Sent every second.
     Alive {
-        /// Its name.
         step: &'a str,
         /// How long it has been running.
         running: Duration,
-        /// For how long its target has printed nothing.
+        /// How long its target has printed nothing.
         silent: Duration,
-        /// The last line that its target printed or drew. It is masked and harmless.
+        /// The last line that its target printed. It is masked and cannot act as a command.
         last: &'a str,
     },
     /// The group of the log ends.
     GroupEnded,
     /// A step ended.
     StepEnded(&'a StepResult),
-    /// A target made this annotation by a workflow command. It is checked and may be passed on.
+    /// A target made this annotation with a workflow command. It is validated and may be passed on.
     Annotated(&'a Annotation),
-    /// What a target wrote to its step summary, masked.
+    /// The text that a target wrote to its step summary, masked.
     Summarised(&'a str, &'a str),
-    /// An image of the build was found in the registry.
+    /// p2p found an image of the build in the registry.
     Recorded(&'a Image),
     /// A scan ended.
     Scanned(&'a Scan),

@@ -1,5 +1,5 @@
-//! Pure: what happened. `execute` makes these values, the listeners of `report` read them, and
-//! the report file is their JSON. No effects here.
+//! What happened. Pure: `execute` makes these values, the listeners of `report` read them, and the report file is
+//! their JSON.
 
 mod event;
 
@@ -22,25 +22,25 @@ use sys::error::{Exit, Failure};
 pub enum Status {
     /// It ran and succeeded.
     Passed,
-    /// The target exists and does nothing; that passes.
+    /// The target exists but does nothing. That passes.
     Nothing,
     /// It did not run.
     Skipped,
     /// It ran and failed.
     Failed,
-    /// It ran into its time limit.
+    /// It exceeded its time limit.
     TimedOut,
-    /// A signal stopped the run while it was under way.
+    /// A signal stopped the run while the step was running.
     Interrupted,
 }
 
 impl Status {
-    /// Whether the gate goes on after it.
+    /// Whether the gate continues after this status.
     pub fn passes(&self) -> bool {
         matches!(self, Self::Passed | Self::Nothing | Self::Skipped)
     }
 
-    /// The word for it in outputs, logs and the report.
+    /// The word for this status in outputs, logs and the report.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -53,21 +53,21 @@ impl Status {
     }
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Debug, Clone, Serialize)]
 pub struct StepResult {
-    /// The step's name: a make target, or what we do ourselves (`version`, `images`); with the environment
-    /// where there are several.
+    /// The step's name: a make target, or a step of p2p such as `version` or `images`. With several environments, it
+    /// includes the environment.
     pub name: String,
-    /// The make target by its own name, where the step runs one.
+    /// The name of the make target, if the step runs one.
     #[serde(skip)]
     pub target: Option<String>,
     /// How it ended.
     pub status: Status,
-    /// When it began, RFC 3339; none for a step that did not run.
+    /// When it began (RFC 3339). `None` if it did not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started: Option<String>,
-    /// How long it took, to the millisecond.
+    /// Its duration in seconds, to the millisecond.
     pub seconds: f64,
     /// Why it was skipped, or how it failed, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,10 +75,10 @@ pub struct StepResult {
     /// The exit code of make.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<u8>,
-    /// The file that holds all that it printed.
+    /// The file with everything that it printed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
-    /// The last lines that it printed, masked and harmless; for a failed step only.
+    /// The last lines that it printed, masked. Only for a failed step.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tail: Vec<String>,
     /// Why a target failed. The report holds it in `failure`.
@@ -87,23 +87,23 @@ pub struct StepResult {
     /// The results of its tests, if it wrote reports of them. They change nothing about its status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tests: Option<TestResults>,
-    /// What is wrong in its namespace where it failed there, masked and harmless: pods that are not
-    /// well, the last lines of their logs, warnings.
+    /// What is wrong in its namespace, if it failed there: pods that are not ready, the last lines of their logs,
+    /// and warnings. Masked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cluster: Vec<String>,
-    /// The command that repeats it on a laptop.
+    /// The command that repeats the step on a laptop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat: Option<String>,
-    /// The processes that it left running in the background; they were ended.
+    /// The background processes that it left running. p2p ended them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<String>,
-    /// The failure of a step of ours.
+    /// The failure of a step of p2p.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
 }
 
 impl StepResult {
-    /// The result without the secrets in what p2p itself says of it; what a target printed has none.
+    /// The result with masked messages of p2p. The output of a target is masked already.
     #[must_use]
     pub(crate) fn masked(mut self, mask: impl Fn(String) -> String) -> Self {
         self.reason = self.reason.map(&mask);
@@ -117,7 +117,7 @@ impl StepResult {
         self
     }
 
-    /// A step that ended like this. The caller fills in the rest.
+    /// A result with this status. The caller fills in the rest.
     pub fn new(name: &str, status: Status, seconds: f64) -> Self {
         Self {
             name: name.to_owned(),
@@ -138,18 +138,18 @@ impl StepResult {
         }
     }
 
-    /// A step that did not run.
+    /// The result of a step that did not run.
     pub fn skipped(name: &str, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..Self::new(name, Status::Skipped, 0.0) }
     }
 
-    /// A step of ours that failed.
+    /// The result of a step of p2p that failed.
     pub fn failed(name: &str, seconds: f64, failure: Failure) -> Self {
         let reason = Some(failure.what.clone());
         Self { reason, failure: Some(failure), ..Self::new(name, Status::Failed, seconds) }
     }
 
-    /// The exit code of the process that this result asks for.
+    /// The exit code that p2p returns for this result.
     pub fn exit(&self) -> Exit {
         match (&self.status, &self.failure, self.exit_code) {
             (Status::TimedOut, ..) => Exit::TimedOut,
@@ -161,28 +161,26 @@ impl StepResult {
     }
 }
 
-/// The verdict of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Everything that had to pass did.
+    /// Everything that had to pass has passed.
     Success,
-    /// Something failed.
+    /// At least one step failed.
     Failure,
-    /// A signal stopped it.
+    /// A signal stopped the run.
     Cancelled,
-    /// Nothing was to be done: a pull request from a fork.
+    /// There was nothing to do, for example on a pull request from a fork.
     Skipped,
 }
 
-/// What failed, for programs: in each step that did not pass, and of the first one in the report itself.
+/// A failure as programs read it: in each step that did not pass, and for the first one in the report itself.
 #[derive(Debug, Clone, Serialize)]
 pub struct FailedStep<'a> {
-    /// The step.
     pub step: &'a str,
     /// What failed.
     pub what: &'a str,
-    /// Why, from the outside in; empty for a target.
+    /// The causes, outermost first. Empty for a target.
     pub causes: &'a [String],
     /// What the reader can do.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,7 +191,7 @@ pub struct FailedStep<'a> {
 }
 
 impl StepResult {
-    /// What failed, if the step did not pass.
+    /// The failure, if the step did not pass.
     pub fn failed_step(&self) -> Option<FailedStep<'_>> {
         let (step, cause) = (self.name.as_str(), self.cause.as_ref());
         match &self.failure {
@@ -211,7 +209,7 @@ impl StepResult {
 }
 
 impl Verdict {
-    /// What goes before what, where parts of a run end differently.
+    /// Decides which verdict wins if the parts of a run end differently.
     fn weight(self) -> u8 {
         match self {
             Self::Skipped => 0,
@@ -221,7 +219,7 @@ impl Verdict {
         }
     }
 
-    /// The word for it in the output `result`.
+    /// The word for this verdict in the output `result`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -232,14 +230,11 @@ impl Verdict {
     }
 }
 
-/// The outcome of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
-    /// The verdict.
     pub result: Verdict,
-    /// The plan as it was executed.
     pub plan: Plan,
-    /// The plans besides: of other environments, and of promotions to them.
+    /// Further plans: for other environments, and for promotions to them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub other_plans: Vec<Plan>,
     /// Whether this run created the version tag.
@@ -255,17 +250,17 @@ pub struct Outcome {
     pub scans: Vec<Scan>,
     /// Files that the `artifacts` globs name.
     pub artifacts: Vec<String>,
-    /// What the reader should know besides: warnings in the order they came up.
+    /// Warnings, in the order in which they appeared.
     pub warnings: Vec<String>,
-    /// Namespaces in which something may be half-deployed: a target was broken off there.
+    /// Namespaces that may contain half of a deployment, because a target was stopped there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub half_deployed: Vec<String>,
-    /// The median time of each target in earlier versions, in seconds, where their records say it.
+    /// The median time of each target in earlier versions, in seconds, if their records contain times.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub usual: BTreeMap<String, f64>,
-    /// When it began, RFC 3339.
+    /// When the run began (RFC 3339).
     pub started: String,
-    /// How long it took.
+    /// Its duration in seconds.
     pub seconds: f64,
     /// The directory that holds the targets' logs.
     pub logs: String,
@@ -275,15 +270,15 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The version tag: none where this run was to create it and did not get there.
+    /// The version tag. `None` if this run should have created it but did not get that far.
     pub fn version_tag(&self) -> Option<&str> {
         let version = &self.plan.version;
-        // A plan that is only shown has no steps, and says what it would create.
+        // A plan that is only shown has no steps. It names the tag that it would create.
         let missing = version.create && !self.tag_created && !self.steps.is_empty();
         version.tag.as_deref().filter(|_| !missing)
     }
 
-    /// One outcome of the parts of a run, of which there is at least one. They began at the same time.
+    /// Joins the outcomes of the parts of a run, which began at the same time. `None` without parts.
     pub fn joined(parts: Vec<Self>) -> Option<Self> {
         let mut parts = parts.into_iter();
         let mut all = parts.next()?;
@@ -315,7 +310,7 @@ impl Outcome {
         Some(all)
     }
 
-    /// The outcome of a plan that is only shown: nothing ran.
+    /// The outcome of a plan that is only shown.
     pub fn of_plan(plan: Plan, now: jiff::Timestamp, logs: String) -> Self {
         Self {
             result: Verdict::Success,

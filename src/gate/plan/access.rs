@@ -1,4 +1,4 @@
-//! Who a run acts as, which cluster its targets reach, and what is checked and made before they need it.
+//! The accounts of a run, the cluster that its targets use, and the checks and preparations before they need them.
 
 use std::collections::BTreeSet;
 
@@ -14,23 +14,23 @@ use crate::edges::google::Role;
 use crate::inputs::{ClusterEndpoint, Command, Federate, Inputs};
 use sys::error::Failure;
 
-/// Facts about the job that decide what it can get at.
+/// What the job has access to.
 #[derive(Debug, Clone, Copy)]
 pub struct Cloud {
-    /// Whether it may ask for an id token.
+    /// Whether it can request an id token.
     pub id_token: bool,
-    /// What there is of docker buildx.
+    /// Whether docker buildx can be used.
     pub buildx: Buildx,
-    /// Whether it was given the token of GitHub's cache.
+    /// Whether it has the token of GitHub's cache.
     pub runtime_token: bool,
 }
 
-/// Who a run acts as, and where.
+/// The accounts of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Access {
-    /// The environment of the targets; of the command `promote`, the one that is promoted from.
+    /// The environment of the targets. For the command `promote`, the environment to promote from.
     pub own: Side,
-    /// The environment that is promoted to, where something is.
+    /// The environment to promote to, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination: Option<Side>,
 }
@@ -44,39 +44,34 @@ pub struct Side {
     /// The registry that the account's token logs in to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry: Option<String>,
-    /// The cluster that is looked up.
+    /// The cluster that p2p looks up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<Located>,
 }
 
-/// A service account and the provider that lets the job act as it.
+/// A service account, and the provider that lets the job act as it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Acting {
-    /// What it is for.
+    /// The purpose of the account.
     pub role: Role,
-    /// The workload identity provider.
     pub provider: Value,
-    /// The service account.
     pub service_account: Value,
 }
 
-/// A cluster of Google's.
+/// A cluster of Google Kubernetes Engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Located {
-    /// The project's id.
     pub project: String,
-    /// Its region.
     pub location: String,
-    /// Its own name.
     pub name: String,
-    /// What the context of kubeconfigs is called.
+    /// The name of its context in kubeconfigs.
     pub context: String,
-    /// The endpoint that is asked for; by default whichever is open.
+    /// The endpoint that the user chose. By default p2p uses one that is reachable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<ClusterEndpoint>,
 }
 
-/// What is found out before anything is done.
+/// Checks before the first step that changes anything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Preflight {
     /// The repository that the build will push to.
@@ -88,32 +83,31 @@ pub struct Preflight {
     /// The repository that a promotion will write to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promote: Option<ImagePath>,
-    /// What the cluster is asked.
+    /// The rights to check in the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
 }
 
-/// What the cluster is asked whether we may do it.
+/// The rights to check in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Review {
-    /// Create subnamespaces of this namespace.
+    /// To create subnamespaces of this namespace.
     Subnamespaces(String),
-    /// Deploy to these namespaces.
+    /// To deploy to these namespaces.
     Deploy(Vec<String>),
 }
 
 /// The subnamespaces that the targets need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Subnamespaces {
-    /// The namespace whose children they are.
+    /// The parent namespace.
     pub parent: String,
-    /// Their names.
     pub names: Vec<String>,
 }
 
 impl Planner<'_> {
-    /// What is done about the build cache.
+    /// Decides about the build cache, and adds its warning.
     pub(super) fn build_cache(&mut self) -> Cache {
         let (known, cloud) = (self.known, self.known.cloud);
         if !matches!(known.command, Command::FastFeedback | Command::Run | Command::Plan) {
@@ -124,14 +118,14 @@ impl Planner<'_> {
         cache
     }
 
-    /// The accounts of the run. Adds the steps that check them.
+    /// Decides which accounts the run uses, and adds the steps that check them.
     pub(super) fn access(&mut self, names: &Names) -> Result<Access, Failure> {
         let works = |step: &Step| {
             let images = matches!(&step.job, Job::Scan(job) if job.kind() == ScanKind::Images);
             let acts = images || matches!(step.job, Job::Target(_) | Job::Images { .. } | Job::Promote(_));
             step.action == Action::Run && acts
         };
-        // `latest` has to ask a registry before there is anything to do.
+        // `latest` reads a registry even if there is nothing else to do.
         let works = self.known.command == Command::Latest || self.steps.iter().any(works);
         let own = self.rules().own(self.known.values, works)?;
         let access = Access { destination: self.destination_side(&own)?, own };
@@ -161,7 +155,7 @@ impl Planner<'_> {
         let rights = self.known.place == Place::Github || access.own.identity.is_some();
         let name = match names {
             Names::Names(names) if rights => names.first().map(String::as_str),
-            // What a target will print is known only after the build.
+            // A target prints the names only after the build.
             _ => self.known.values.text(Key::AppName).filter(|_| rights),
         };
         let rights = name.map(|name| self.rights(name)).unwrap_or_default();
@@ -183,12 +177,12 @@ impl Planner<'_> {
         AccessRules { inputs, place, command }
     }
 
-    /// Of a run that promotes.
+    /// The side that is promoted to, if the run promotes.
     fn destination_side(&self, own: &Side) -> Result<Option<Side>, Failure> {
         match (self.promotion_that_runs(), &self.known.destination) {
             (Some(promotion), Ok(values)) => {
                 let side = self.rules().destination(self.known.values, values, own)?;
-                // Only a target reaches the cluster.
+                // Only a target uses the cluster.
                 Ok(Some(Side { cluster: side.cluster.filter(|_| promotion.by.is_some()), ..side }))
             }
             _ => Ok(None),
@@ -202,14 +196,14 @@ impl Planner<'_> {
         })
     }
 
-    /// The namespaces that targets work in, but for the base namespace: nothing is deployed there.
+    /// The namespaces that the targets deploy to. The base namespace is not among them.
     fn namespaces(&self) -> Vec<String> {
         let mut seen = BTreeSet::new();
         let names = self.steps.iter().filter(|step| step.action == Action::Run).filter_map(namespace);
         names.filter(|name| seen.insert(name.clone())).collect()
     }
 
-    /// The repositories of this image that will be written and read.
+    /// The repositories of this image that p2p will write and read.
     fn rights(&self, image: &str) -> Preflight {
         let known = self.known;
         let builds = self.steps.iter().any(|step| step.name == BUILD && step.action == Action::Run);
@@ -225,7 +219,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Adds the step that makes the subnamespaces: while the first target runs, unless that needs one.
+    /// Adds the step that creates the subnamespaces. It runs beside the first target, unless that target needs one
+    /// of them.
     fn subnamespaces(&mut self, subnamespaces: Subnamespaces) {
         let first = self.steps.iter().position(|step| step.action == Action::Run && step.target().is_some());
         let Some(first) = first else { return };
@@ -243,22 +238,19 @@ impl Planner<'_> {
     }
 }
 
-/// What decides who a command acts as.
+/// What decides about the accounts of a command.
 #[derive(Clone, Copy)]
 pub struct AccessRules<'a> {
-    /// The inputs.
     pub inputs: &'a Inputs,
-    /// Where we are.
     pub place: Place,
-    /// The command.
     pub command: Command,
 }
 
 impl AccessRules<'_> {
-    /// In the environment that the run works in, where it does something there.
+    /// The side of the environment that the run works in. `works` is whether it does something there.
     ///
     /// # Errors
-    /// Where a service account is required and not known.
+    /// If a service account is required but not known.
     pub fn own(&self, values: &Values, works: bool) -> Result<Side, Failure> {
         let inputs = self.inputs;
         let password = (inputs.registry_password.is_some() && values.own) || self.has_login(values);
@@ -275,7 +267,7 @@ impl AccessRules<'_> {
         Ok(Side { cluster: self.cluster(&side, values).filter(|_| !promotes), ..side })
     }
 
-    /// In the environment that is promoted to.
+    /// The side of the environment that is promoted to.
     fn destination(&self, source: &Values, values: &Values, own: &Side) -> Result<Side, Failure> {
         let same = values.text(Key::Registry) == source.text(Key::Registry);
         let password = self.has_login(values) || (same && self.inputs.registry_password.is_some());
@@ -288,7 +280,7 @@ impl AccessRules<'_> {
         let google = values.google_registry().is_some();
         let side = side(values, Role::Destination, wanted, acts && google && !password, password)?;
         let cluster = self.cluster(&side, values);
-        // One account on both sides is one identity.
+        // If both sides use one account, it is one identity.
         let same = |own: &&Acting, other: &Acting| {
             own.provider.text == other.provider.text && own.service_account.text == other.service_account.text
         };
@@ -298,7 +290,7 @@ impl AccessRules<'_> {
         Ok(Side { identity, cluster, ..side })
     }
 
-    /// The cluster of an environment that we can look up.
+    /// The cluster of an environment that p2p can look up.
     fn cluster(&self, side: &Side, values: &Values) -> Option<Located> {
         side.identity.as_ref().filter(|_| self.inputs.kubeconfig.is_none())?;
         let text = |key| values.text(key).map(str::to_owned);
@@ -318,13 +310,13 @@ impl AccessRules<'_> {
     }
 }
 
-/// The namespace of a step's target that is made for it.
+/// The namespace that a step's target deploys to.
 fn namespace(step: &Step) -> Option<String> {
     let Job::Target(target) = &step.job else { return None };
     target.namespace.clone().filter(|_| target.deploys)
 }
 
-/// An environment's identity where it is wanted and known, and what it logs in to.
+/// The identity of an environment, if it is wanted and known, and the registry that it logs in to.
 fn side(values: &Values, role: Role, wanted: bool, required: bool, password: bool) -> Result<Side, Failure> {
     let keys = [Key::WorkloadIdentityProvider, Key::ServiceAccount];
     if !wanted || (!required && keys.iter().any(|key| values.get(*key).is_none())) {

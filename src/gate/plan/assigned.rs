@@ -1,4 +1,4 @@
-//! A Makefile that sets by itself what targets are given.
+//! Makefiles that set a variable that p2p also sets.
 
 use super::Place;
 use super::build::Known;
@@ -7,8 +7,8 @@ use crate::domain::environment::{
 };
 use crate::edges::make::{Assignment, Hold, Makefile};
 
-/// The variables that make is given on its command line, where they go before what the Makefile sets, and the
-/// warnings about all that it sets.
+/// The variables that p2p passes on make's command line, because there they override the Makefile, and warnings
+/// about every variable that the Makefile sets.
 pub(super) fn assigned(known: &Known<'_>) -> (Vec<String>, Vec<String>) {
     let assignments = known.makefile.map(Makefile::assignments).unwrap_or_default();
     let version = Value::new(&known.version.version, Origin::Run(known.version.because.clone()));
@@ -23,7 +23,7 @@ pub(super) fn assigned(known: &Known<'_>) -> (Vec<String>, Vec<String>) {
     let (mut settled, mut warnings) = (Vec::new(), Vec::new());
     for assignment in assignments.iter().filter(|assignment| differs(assignment, &variables, known.place)) {
         let Assignment { name, place, .. } = assignment;
-        // A value on the command line is for all assignments of a variable alike.
+        // A value on the command line applies to all assignments of a variable.
         let held = assignments
             .iter()
             .filter(|other| other.name == *name)
@@ -43,13 +43,13 @@ pub(super) fn assigned(known: &Known<'_>) -> (Vec<String>, Vec<String>) {
     (settled, warnings)
 }
 
-/// Whether an assignment replaces what p2p gives by something else.
+/// Whether the Makefile's value differs from the value of p2p.
 fn differs(assignment: &Assignment, variables: &Variables, place: Place) -> bool {
     match variables.get(&assignment.name) {
-        // What p2p knows from the Makefile itself.
+        // p2p has taken this value from the Makefile.
         Some(variable) if matches!(variable.origin, Origin::Makefile(_)) => false,
         Some(variable) => variable.expose() != assignment.value,
-        // Made when a target starts: its credentials on GitHub alone, the other files always.
+        // p2p sets these when a target starts: credentials only on GitHub, the other files everywhere.
         None => TABLE.iter().filter(|entry| entry.name == assignment.name).any(|entry| match entry.from {
             ComesFrom::Run => true,
             ComesFrom::Credentials => place == Place::Github,
@@ -58,7 +58,7 @@ fn differs(assignment: &Assignment, variables: &Variables, place: Place) -> bool
     }
 }
 
-/// Why the value of p2p cannot go before an assignment, and what to do about it.
+/// Why the value of p2p cannot override an assignment, and what to do about it.
 fn why_not(assignment: &Assignment, variables: &Variables) -> Option<(&'static str, String)> {
     let name = &assignment.name;
     let other = format!("Give what the Makefile makes there another name than `{name}`");

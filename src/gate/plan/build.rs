@@ -1,4 +1,4 @@
-//! From what is known to the plan.
+//! Makes the plan from what is known.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,51 +21,48 @@ use sys::error::Failure;
 /// Everything that a plan is made from.
 #[derive(Debug)]
 pub struct Known<'a> {
-    /// The inputs.
     pub inputs: &'a Inputs,
-    /// The command to plan: the input's, or the one that `plan` is about.
+    /// The command to plan: the input `command`, or the command that `plan` plans.
     pub command: Command,
-    /// What that command is about: targets of `run`, the stage of `promote`.
+    /// The targets of `run`, the stage of `promote`, or the words of another command.
     pub targets: &'a [String],
-    /// Where we are.
     pub place: Place,
     /// Whether the commit may be tagged and promoted.
     pub eligibility: &'a Eligibility,
     /// Whether the event is about a pull request.
     pub pull_request: bool,
-    /// The version, as far as it is decided.
     pub version: PlannedVersion,
-    /// The version tag that is to be put on a child of the commit, for a release that needs one.
+    /// The version tag to put on a child of the commit, if a release needs one.
     pub release_tag: Option<String>,
-    /// What the Makefile defines; none where the command needs none.
+    /// The Makefile, if the command needs one.
     pub makefile: Option<&'a Makefile>,
-    /// The files that git tracks, of those that hold a promotion's recipe.
+    /// The files with a promotion's recipe that git tracks.
     pub tracked: &'a [PathBuf],
-    /// The values of the job's own environment; of a promotion, where the images come from.
+    /// The values of the job's own environment. For a promotion, the values of its source.
     pub values: &'a Values,
-    /// The values of the environment that is promoted to, for a command that promotes.
+    /// The values of the destination, for a command that promotes.
     pub destination: Result<Values, Failure>,
     /// The registry paths of the stages.
     pub paths: &'a StagePaths,
-    /// The `env-vars` input.
+    /// The variables of the input `env-vars`.
     pub env_vars: &'a EnvVars,
-    /// Digests that an earlier job recorded.
+    /// The images that an earlier job recorded.
     pub recorded: Vec<Tested>,
-    /// What a later gate is about.
+    /// The version and tag of a later gate.
     pub later: Option<&'a Later>,
     /// Whether a gate promotes from this environment.
     pub promotes: bool,
-    /// What the reader should know before.
+    /// Notes for the top of the log.
     pub notes: Vec<String>,
-    /// The same, where it is worth a warning.
+    /// Warnings for the top of the log.
     pub warnings: Vec<String>,
-    /// The commit after which the commits of the event begin, where it names one.
+    /// The commit before the first commit of the event, if the event names one.
     pub scan_base: Option<&'a str>,
-    /// The registry of a local run, if it is ours.
+    /// Whether the registry is the embedded one of a local run.
     pub embedded_registry: bool,
-    /// What the job can get at.
+    /// What the job has access to.
     pub cloud: Cloud,
-    /// Why nothing is done, where that was decided before the Makefile was read.
+    /// Why everything is skipped, if that was decided before the Makefile was read.
     pub skipped: Option<&'a str>,
 }
 
@@ -101,13 +98,13 @@ pub(super) struct Planner<'a> {
     pub(super) known: &'a Known<'a>,
     pub(super) steps: Vec<Step>,
     pub(super) warnings: Vec<String>,
-    /// The variables that make is given on its command line as well.
+    /// The variables that make also gets on its command line.
     settled: Vec<String>,
     pub(super) wave: usize,
 }
 
 impl Planner<'_> {
-    /// The plan in which every target is skipped. Nothing is known of the Makefile then.
+    /// A plan that skips every target. The Makefile has not been read.
     fn nothing(mut self, reason: &str) -> Plan {
         let known = self.known;
         let targets: Vec<&str> = match known.command {
@@ -143,7 +140,7 @@ impl Planner<'_> {
         if self.known.promotes { self.promotion(Stage::ExtendedTest) } else { Ok(()) }
     }
 
-    /// Whether `p2p-integration` runs, before its own recipe is looked at.
+    /// Whether `p2p-integration` runs, regardless of its recipe.
     pub(super) fn integration(&self) -> Action {
         let skip = |reason: &str, warn| Action::Skip { reason: reason.to_owned(), warn };
         let inputs = self.known.inputs;
@@ -158,7 +155,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Adds the steps of a release, the one that everybody sees last.
+    /// Adds the steps of a release. The release itself comes last, because everybody sees it.
     fn release(&mut self) {
         let known = self.known;
         self.own("version", Job::Version);
@@ -172,7 +169,7 @@ impl Planner<'_> {
         self.floating_tags();
     }
 
-    /// Adds the step that moves the floating tags, where there are any to move.
+    /// Adds the step that moves the floating tags, if there are any.
     fn floating_tags(&mut self) {
         let Some(tags) = &self.known.inputs.floating_tags else { return };
         let skip = |reason: String| Action::Skip { reason, warn: false };
@@ -188,7 +185,7 @@ impl Planner<'_> {
         self.promotion(stage(self.known.targets)?)
     }
 
-    /// Adds the promotion, skipped where the commit may not be promoted.
+    /// Adds the promotion. It is skipped if the commit may not be promoted.
     pub(super) fn promotion(&mut self, stage: Stage) -> Result<(), Failure> {
         let known = self.known;
         let (Some(target), Some(from)) = (stage.promotion(), stage.earlier().last().copied()) else {
@@ -210,7 +207,7 @@ impl Planner<'_> {
             let registry = values.text(Key::Registry).unwrap_or("(no registry)");
             ImagePath::new(registry, &known.paths.of(stage).text)
         };
-        // A destination that is not known matters only to a run that promotes.
+        // An unknown destination matters only if the run promotes.
         let destination = match (&known.destination, &action) {
             (Ok(destination), _) => destination,
             (Err(failure), Action::Run) => return Err(failure.clone()),
@@ -232,7 +229,7 @@ impl Planner<'_> {
             source: path(known.values, from),
             destination: path(destination, stage),
             include_referrers: known.inputs.include_referrers,
-            // A local run promotes the same version again and again, with other bytes.
+            // A local run may promote the same version again with other bytes.
             on_existing: if known.embedded_registry {
                 inputs::OnExisting::Overwrite
             } else {
@@ -244,7 +241,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Whether a promotion would end in the registry of this local run.
+    /// Whether the promotion stays in the embedded registry of this local run.
     fn stays_here(&self) -> bool {
         let registry = |values: &Values| values.text(Key::Registry).map(str::to_owned);
         let destination = self.known.destination.as_ref().ok().and_then(registry);
@@ -256,7 +253,7 @@ impl Planner<'_> {
         let found = self.known.makefile.map(|makefile| makefile.target(target));
         let (state, pattern) = found.map_or((State::Missing, None), |target| (target.state, target.pattern));
         let wrong = match (self.known.inputs.promotion, state) {
-            // A catch-all such as `p2p-%` is no promotion of the team's own.
+            // A catch-all such as `p2p-%` does not count as the team's own promotion.
             (inputs::Promotion::Auto, State::Defined { recipes }) => {
                 return Ok(!recipes.is_empty()
                     && pattern.is_none_or(|pattern| pattern.starts_with("p2p-promote"))
@@ -275,7 +272,7 @@ impl Planner<'_> {
         ))
     }
 
-    /// All targets that are missing, in one error before anything runs.
+    /// Reports all missing targets in one error, before anything runs.
     pub(super) fn need(&self, targets: &[&str]) -> Result<(), Failure> {
         let missing: Vec<_> =
             targets.iter().copied().filter(|name| self.state(name) == State::Missing).collect();
@@ -316,14 +313,14 @@ impl Planner<'_> {
         self.known.makefile.is_some_and(|makefile| makefile.target(target).shadowed)
     }
 
-    /// Adds a step that runs a make target; `action` where it is decided already.
+    /// Adds a step that runs a make target. `action` is given if it is decided already.
     pub(super) fn target(&mut self, name: &str, action: Option<Action>) {
         let action = match action {
             Some(action @ Action::Skip { .. }) => action,
             _ if self.state(name) == State::Empty => Action::Nothing,
             _ => Action::Run,
         };
-        // A test that is only declared is more often forgotten than meant; the optional one may be left out.
+        // A test without a recipe is more often forgotten than intended. Only the optional test may be empty.
         if action == Action::Nothing && ![BUILD, INTEGRATION].contains(&name) {
             self.warnings.push(format!(
                 "{name} tests nothing: the Makefile declares it and gives it neither recipe nor prerequisites"
@@ -370,7 +367,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Why nft waits until functional has ended, where it does.
+    /// Why nft waits until functional has ended, if it does.
     fn in_turn(&self) -> Option<String> {
         let makefile = match self.known.inputs.parallel {
             inputs::Parallel::Always => return None,
@@ -394,7 +391,7 @@ impl Planner<'_> {
         self.wave += 1;
     }
 
-    /// The globs of the files that the targets of this plan leave.
+    /// The globs of the files to keep from the targets of this plan.
     fn artifacts(&self) -> Vec<String> {
         let targets = self.steps.iter().filter_map(|step| Some(step.target()?.target.as_str()));
         self.known.inputs.artifacts.as_ref().map(|globs| globs.of(targets)).unwrap_or_default()
@@ -430,7 +427,7 @@ impl Planner<'_> {
     }
 }
 
-/// The stage that `promote` is about, from its arguments.
+/// Reads the stage that `promote` promotes to.
 pub fn stage(words: &[String]) -> Result<Stage, Failure> {
     if let [word] = words
         && let Some(stage) = Stage::later(word)
@@ -444,8 +441,8 @@ pub fn stage(words: &[String]) -> Result<Stage, Failure> {
     Err(Failure::usage(what, "expected one of `extended-test`, `prod`; nothing was run"))
 }
 
-/// The time limit of a target where no input sets one. Soak tests of the later gates, and targets that we do
-/// not know, have the job's own limit alone.
+/// The default time limit of a target. Soak tests of the later gates and unknown targets have only the limit of the
+/// job.
 fn time_limit(target: &str) -> Option<Duration> {
     let fast_feedback = Stage::of_target(target) == Some(Stage::FastFeedback)
         || Stage::promoted_by(target) == Some(Stage::ExtendedTest)

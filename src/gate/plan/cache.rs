@@ -1,30 +1,29 @@
-//! Where the layers of image builds are kept. In a `run` step GitHub gives no token for its cache, so
-//! the `type=gha` that Makefiles ask for by `p2p_image_cache` is silently dead there; the registry
-//! beside the image works.
+//! Where image builds keep their layers. GitHub gives `run` steps no token for its cache, so the `type=gha` that
+//! Makefiles request through `p2p_image_cache` has no effect there. A cache in the registry, beside the image,
+//! works.
 
 use serde::Serialize;
 
 use super::Place;
 use crate::inputs::BuildCache;
 
-/// The assignment on make's command line. make expands it anew for each target (and `$(call …)`), so
-/// every image has its own: `p2p_image` is pattern-specific in the Makefiles that have it. Where there is none
-/// nothing is asked for, and its origin is asked first, because make warns of undefined variables on request. The
-/// cache is a nicety: a registry that refuses it fails no build, and not all registries take a cache that is no
-/// image. (Only the last argument of a function of make's may hold commas, hence `foreach` for the one image
-/// there is.)
+/// The assignment on make's command line. make expands it for each target and each `$(call …)`, so every image has a
+/// cache of its own: `p2p_image` is a pattern-specific variable in the Makefiles that have it. Without `p2p_image`
+/// there is no cache. The assignment checks the variable's origin first, because make can warn about undefined
+/// variables. A registry that refuses the cache must not fail the build, and not all registries accept a cache that
+/// is no image. (Only the last argument of a make function may contain commas, hence `foreach` over a single image.)
 const REGISTRY: &str = "p2p_image_cache=$(foreach p2p_cached,$(if $(filter-out undefined,$(origin p2p_image)),$(p2p_image)),\
 --cache-from=type=registry,ref=$(p2p_cached):cache \
 --cache-to=type=registry,ref=$(p2p_cached):cache,mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true)";
 
-/// The same without a cache.
+/// The assignment without a cache.
 const NONE: &str = "p2p_image_cache=";
 
-/// The name of our builder, which targets are given in `BUILDX_BUILDER`.
+/// The name of our builder. Targets get it in `BUILDX_BUILDER`.
 pub const BUILDER: &str = "p2p";
 
-/// The arguments of `docker` that make our builder: one that can export a cache (the default `docker`
-/// driver cannot), and whose images `docker image push` finds as it finds those of the default one.
+/// The arguments of `docker` that create our builder. Unlike the default `docker` driver, it can export a cache, and
+/// `docker image push` finds its images.
 pub const CREATE_BUILDER: [&str; 8] = [
     "buildx",
     "create",
@@ -36,22 +35,22 @@ pub const CREATE_BUILDER: [&str; 8] = [
     "default-load=true",
 ];
 
-/// The arguments of `docker` that show the current builder, to be read by [`Buildx::read`].
+/// The arguments of `docker` that show the current builder. [`Buildx::read`] reads the output.
 pub const INSPECT_BUILDER: [&str; 2] = ["buildx", "inspect"];
 
-/// What there is of docker buildx.
+/// Whether docker buildx can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Buildx {
-    /// It is not installed, or no Docker runs.
+    /// It is not installed, or Docker is not running.
     Absent,
-    /// The current builder is docker's own and exports no cache.
+    /// The current builder is Docker's own, which exports no cache.
     Plain,
-    /// The current builder, which somebody chose, exports caches.
+    /// Somebody chose the current builder, and it exports caches.
     Capable,
 }
 
 impl Buildx {
-    /// Reads what `docker buildx inspect` printed.
+    /// Reads the output of `docker buildx inspect`.
     pub fn read(inspected: &str) -> Self {
         let driver = inspected.lines().find_map(|line| line.strip_prefix("Driver:")).map(str::trim);
         match driver {
@@ -62,7 +61,7 @@ impl Buildx {
     }
 }
 
-/// What is done about the build cache.
+/// What p2p does for the build cache.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Cache {
     /// An assignment on make's command line.
@@ -70,14 +69,14 @@ pub struct Cache {
     pub assignment: Option<&'static str>,
     /// Whether our builder is needed ([`CREATE_BUILDER`]).
     pub builder: bool,
-    /// What the reader should know.
+    /// A warning for the user.
     #[serde(skip)]
     pub warning: Option<&'static str>,
 }
 
-/// Decides. `asked` is the input `build-cache`; without it a job on GitHub that has buildx gets the
-/// registry's cache, and everything else is left alone. `token` is whether the job was given the token
-/// of GitHub's cache after all (`ACTIONS_RUNTIME_TOKEN`).
+/// Decides about the build cache. `asked` is the input `build-cache`. Without it, a job on GitHub with buildx uses a
+/// cache in the registry, and every other run leaves the cache alone. `token` is whether the job has the token of
+/// GitHub's cache (`ACTIONS_RUNTIME_TOKEN`).
 pub fn cache(asked: Option<BuildCache>, place: Place, buildx: Buildx, token: bool) -> Cache {
     let alone = Cache { assignment: None, builder: false, warning: None };
     match asked {

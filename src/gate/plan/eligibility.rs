@@ -1,4 +1,4 @@
-//! Eligibility: whether it may be tagged and promoted, and if not, why.
+//! Whether a commit may be tagged and promoted, and if not, why.
 
 use std::fmt;
 
@@ -6,27 +6,27 @@ use serde::Serialize;
 
 use crate::domain::version::{Commit, Kind, Prefix};
 
-/// The facts of the event that the decision is made from.
+/// The facts of the event that the decision depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Facts {
     /// `GITHUB_EVENT_NAME`.
     pub event: String,
     /// `GITHUB_REF`.
     pub git_ref: String,
-    /// `GITHUB_SHA`, peeled to the commit where it names an annotated tag.
+    /// `GITHUB_SHA`, or the commit of the annotated tag that it names.
     pub event_sha: Commit,
     /// The commit that is checked out.
     pub head: Commit,
-    /// Further commits of this repository that the event names.
+    /// Other commits of this repository that the event names.
     pub own_heads: Vec<Commit>,
-    /// Whether GitHub gives the job neither id token nor secrets.
+    /// Whether GitHub withholds the id token and the secrets from the job.
     pub lacks_secrets: bool,
-    /// What the input `checkout-version` names.
+    /// The commit that the input `checkout-version` names.
     pub named: Option<Named>,
-    /// Whether HEAD, where it is another commit than the event's, is known to be the main branch's: in
-    /// the history of the event's commit, or on a version tag.
+    /// Whether HEAD is known to belong to the main branch although the event names another commit: HEAD is in the
+    /// history of the event's commit, or it has a version tag.
     pub of_main: bool,
-    /// The input `version`, where it is taken as it is.
+    /// The input `version`, if p2p uses it unchanged.
     pub given: Option<String>,
     /// `pull_request.head.sha` of the event.
     pub pull_request_head: Option<Commit>,
@@ -34,54 +34,46 @@ pub struct Facts {
     pub fork: bool,
 }
 
-/// A commit, and the name that it was given by.
+/// A commit, and the name that the input gave it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Named {
-    /// The name.
     pub name: String,
-    /// The commit, as the checkout knows it.
+    /// The commit in this checkout.
     pub commit: Commit,
 }
 
 /// Why a commit is neither tagged nor promoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ineligible {
-    /// The event is none of those that may.
+    /// The event does not allow it.
     Event(String),
     /// The pull request comes from a fork.
     Fork,
     /// The ref is neither the main branch nor a version tag.
     Ref(String),
-    /// The ref is a version tag of another commit than the one that is checked out.
+    /// The ref is a version tag, but another commit is checked out.
     OfAnother {
         /// The tag's ref.
         git_ref: String,
-        /// What is checked out.
         head: Commit,
     },
     /// HEAD is neither the event's commit nor the one that `checkout-version` names.
     Head {
-        /// What is checked out.
         head: Commit,
-        /// What the event is about.
+        /// The commit of the event.
         event_sha: Commit,
     },
-    /// The ref is the tag of another version than the given one.
-    OtherVersion {
-        /// The tag.
-        tag: String,
-        /// The version that was given.
-        given: String,
-    },
-    /// The given version is one that branches and pull requests have.
+    /// The ref is the tag of another version than the input `version`.
+    OtherVersion { tag: String, given: String },
+    /// The input `version` has the form that branches and pull requests get.
     OfBranch(String),
     /// `checkout-version` names a pull request.
     PullRequest(String),
-    /// HEAD is not of the main branch, although `checkout-version` names it: anybody's commit can be named.
+    /// HEAD does not belong to the main branch, although `checkout-version` names it. The input can name anybody's
+    /// commit.
     Foreign {
-        /// What is checked out.
         head: Commit,
-        /// What the event is about.
+        /// The commit of the event.
         event_sha: Commit,
     },
 }
@@ -89,16 +81,16 @@ pub enum Ineligible {
 /// Whether a commit may be tagged and promoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Eligibility {
-    /// What its version is made from.
+    /// What its version is computed from.
     pub kind: Kind,
-    /// The commit under test: a pull request's own head, not the merge commit.
+    /// The commit under test: the head of a pull request, not the merge commit.
     pub commit: Commit,
-    /// Whether images may be promoted (and, on the main branch, a tag created).
+    /// Why nothing is promoted, and on the main branch why no tag is created. `None` if both are allowed.
     pub ineligible: Option<Ineligible>,
 }
 
-/// The events on which tags are created and images promoted. Others carry the main branch's ref
-/// too, `pull_request_target` and `workflow_run` among them.
+/// The events on which p2p creates tags and promotes images. Other events, `pull_request_target` and `workflow_run`
+/// among them, may also carry the main branch's ref.
 pub const EVENTS: [&str; 4] = ["push", "schedule", "workflow_dispatch", "repository_dispatch"];
 
 /// Decides whether the commit of `facts` may be tagged and promoted. `main_branch` is a full ref.
@@ -120,7 +112,7 @@ pub fn eligibility(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Eligibi
     let (kind, ineligible) = match (ineligible, tagged) {
         (Some(ineligible), _) => (Kind::Elsewhere, Some(ineligible)),
         (None, Some(version)) if own => (Kind::VersionTag(version), None),
-        // Another commit than the tag's own must not take the tag's number.
+        // Another commit must not get the version of this tag.
         (None, Some(_)) => {
             let (git_ref, head) = (facts.git_ref.clone(), facts.head.clone());
             (Kind::Elsewhere, Some(Ineligible::OfAnother { git_ref, head }))
@@ -137,8 +129,8 @@ pub fn eligibility(facts: &Facts, main_branch: &str, prefix: &Prefix) -> Eligibi
     Eligibility { kind, commit: commit_under_test(facts), ineligible }
 }
 
-/// Why a given version cannot be this commit's: it is `<previous>-<full commit id>`, which was built of a
-/// branch or a pull request, or not the one that the pushed tag says.
+/// Why the input `version` cannot be the version of this commit: it has the form `<previous>-<full commit id>` of a
+/// branch or a pull request, or it differs from the pushed tag.
 fn foreign_version(given: &str, kind: &Kind, prefix: &Prefix) -> Option<Ineligible> {
     let commit = given.rsplit_once('-').map(|(_, commit)| commit.parse::<Commit>());
     if matches!(commit, Some(Ok(_))) {
@@ -149,14 +141,14 @@ fn foreign_version(given: &str, kind: &Kind, prefix: &Prefix) -> Option<Ineligib
     (prefix.tag_of(&given) != tag).then_some(Ineligible::OtherVersion { tag, given })
 }
 
-/// Whether a name is one of the refs that GitHub keeps for pull requests, or what `actions/checkout` makes
-/// of them.
+/// Whether a name is one of the refs that GitHub keeps for pull requests, or the name that `actions/checkout` gives
+/// them.
 pub(super) fn is_pull_request(name: &str) -> bool {
     ["refs/pull/", "refs/remotes/pull/"].iter().any(|front| name.starts_with(front))
 }
 
-/// The commit that is checked out. For a merge commit that GitHub made, the head of the pull request.
-/// `pull_request_target` checks out the base by default, and its ref is that of the base.
+/// The commit that is checked out. For a merge commit by GitHub, it is the head of the pull request.
+/// `pull_request_target` checks out the base by default, and its ref is the base branch.
 fn commit_under_test(facts: &Facts) -> Commit {
     let git_ref = &facts.git_ref;
     let merge =
@@ -214,7 +206,7 @@ pub(super) mod tests {
         digit.to_string().repeat(40).parse().unwrap()
     }
 
-    /// A push to main, HEAD where the event is.
+    /// A push to the main branch, with the pushed commit checked out.
     pub(in crate::gate::plan) fn push() -> Facts {
         Facts {
             event: "push".to_owned(),
@@ -235,8 +227,8 @@ pub(super) mod tests {
         eligibility(facts, "refs/heads/main", &Prefix::default())
     }
 
-    /// What the version is made from, and why nothing is tagged or promoted: `main`, `tag 1.2.3`,
-    /// `elsewhere: event`.
+    /// What the version is computed from, and why nothing is tagged or promoted: `main`, `tag 1.2.3`, `elsewhere:
+    /// event`.
     fn message(facts: &Facts) -> String {
         let Eligibility { kind, ineligible, .. } = of(facts);
         let kind = match kind {
@@ -259,7 +251,7 @@ pub(super) mod tests {
         }
     }
 
-    /// Every event with every ref; HEAD is the event's commit.
+    /// Every event with every ref. HEAD is the event's commit.
     #[test]
     fn four_events_tag_and_promote_on_main_and_on_version_tags_alone() {
         let may = ["push", "schedule", "workflow_dispatch", "repository_dispatch"];
@@ -324,16 +316,16 @@ pub(super) mod tests {
     #[test]
     fn head_is_the_event_s_commit_or_the_named_one() {
         let (event, other, third) = (commit('a'), commit('b'), commit('c'));
-        // On the main branch: where HEAD is known to be the main branch's, and where it is not.
+        // On the main branch: HEAD is known to belong to the main branch, and it is not.
         for (head, named, [of_main, foreign], on_tag) in [
             (&event, None, ["main", "main"], "tag 1.2.3"),
             (&event, Some(&event), ["main", "main"], "tag 1.2.3"),
-            // What is checked out decides, not what was meant to be.
+            // The checked-out commit decides, not the input.
             (&event, Some(&other), ["main", "main"], "tag 1.2.3"),
             (&other, None, ["elsewhere: head", "elsewhere: head"], "elsewhere: head"),
             (&other, Some(&event), ["elsewhere: head", "elsewhere: head"], "elsewhere: head"),
             (&other, Some(&third), ["elsewhere: head", "elsewhere: head"], "elsewhere: head"),
-            // The tag's number belongs to the tag's commit.
+            // The tag's version belongs to the tag's commit.
             (&other, Some(&other), ["main", "elsewhere: foreign"], "elsewhere: of another"),
         ] {
             let named = named.map(|commit| Named { name: "hotfix".to_owned(), commit: commit.clone() });
@@ -355,7 +347,7 @@ pub(super) mod tests {
             ("refs/pull/7/head", "elsewhere: pull request"),
             ("refs/pull/7/merge", "elsewhere: pull request"),
             ("refs/remotes/pull/7/head", "elsewhere: pull request"),
-            // A branch may be called so.
+            // A branch may have this name.
             ("pull/7/head", "main"),
             ("refs/heads/refs/pull/7/head", "main"),
         ] {
@@ -376,7 +368,7 @@ pub(super) mod tests {
         let of_branch_by_sha256 = format!("0.0.0-{}", "0123456789abcdef".repeat(4));
         for (given, on_main, on_tag) in [
             ("1.2.3", "main", "tag 1.2.3"),
-            // As the later gates have it: a registry may spell versions with a `v` of its own.
+            // A registry may write versions with a `v`, so a later gate may pass one.
             ("v1.2.3", "main", "tag 1.2.3"),
             ("1.2.4", "main", "elsewhere: other version"),
             ("2024.1-custom", "main", "elsewhere: other version"),
@@ -406,7 +398,7 @@ pub(super) mod tests {
         ] {
             let facts = Facts { event: event.to_owned(), git_ref: git_ref.to_owned(), ..facts.clone() };
             assert_eq!(of(&facts).commit, commit(expected), "{event} {git_ref}");
-            // Whoever checks out another commit tests that one.
+            // Whoever checks out another commit tests that commit.
             let other = Facts { head: commit('b'), ..facts.clone() };
             assert_eq!(of(&other).commit, commit('b'), "{event} {git_ref}");
             assert_eq!(of(&Facts { pull_request_head: None, ..facts }).commit, commit('a'));

@@ -1,4 +1,4 @@
-//! Which images a plan is about, and what it means that one of them is missing.
+//! Which images a plan works on, and whether a missing image is an error.
 
 use super::build::{Known, Planner, quoted};
 use super::{Action, Images, Job, Names, missing_app_name};
@@ -11,17 +11,17 @@ use sys::error::Failure;
 /// The target that prints the names of images.
 pub const IMAGES: &str = "p2p-images";
 
-/// What says how the images are called.
+/// Where the names of the images come from.
 pub enum Naming {
-    /// They are known.
+    /// The names are known.
     Known(Vec<String>),
-    /// The target [`IMAGES`] prints them.
+    /// The target [`IMAGES`] prints them after the build.
     Printed,
 }
 
 impl Naming {
-    /// The input `image-names`, else what an earlier job recorded, else what the Makefile prints, else the app's
-    /// name.
+    /// The first of: the input `image-names`, the images that an earlier job recorded, the names that the Makefile
+    /// prints, the app's name.
     pub fn of(inputs: &Inputs, recorded: &[Tested], makefile: Option<&Makefile>, values: &Values) -> Self {
         if let Some(names) = &inputs.image_names {
             Self::Known(names.0.clone())
@@ -36,13 +36,13 @@ impl Naming {
 }
 
 impl Planner<'_> {
-    /// Adds the step that records the digests of a stage's images: those that the build pushed, or
-    /// those that the gates in `earlier` let through.
+    /// Adds the step that records the digests of a stage's images: those that the build pushed, or those that passed
+    /// the gates in `earlier`.
     pub(super) fn record(&mut self, stage: Stage, earlier: &[Stage]) -> Result<(), Failure> {
         let known = self.known;
         let registry = match known.values.text(Key::Registry) {
             Some(registry) => registry,
-            // There is no later gate without images.
+            // A later gate needs a registry.
             None if stage != Stage::FastFeedback => &known.values.require(Key::Registry)?.text,
             None => {
                 self.warnings
@@ -52,7 +52,7 @@ impl Planner<'_> {
         };
         self.warn_if_names_are_missing();
         let repository = ImagePath::new(registry, &known.paths.of(stage).text);
-        // The latest version is scanned again and again, and passes no gate by it.
+        // A scan of the latest version may run many times. It is not a gate.
         let again = known.command == Command::Scan && known.later.is_some();
         let records = if again { Records::Off } else { known.inputs.promotion_record };
         self.own("images", Job::Images { repository, stage, earlier: earlier.to_vec(), records });
@@ -67,12 +67,12 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether nothing says what the images are called.
+    /// Whether nothing names the images.
     pub(super) fn lacks_names(&self) -> bool {
         self.image_names() == Names::Names(Vec::new())
     }
 
-    /// Warns once that nothing is known of the images.
+    /// Warns once that the names of the images are unknown.
     pub(super) fn warn_if_names_are_missing(&mut self) {
         let warning = missing_app_name::warning(self.known.place);
         if self.lacks_names() && !self.warnings.contains(&warning) {
@@ -80,7 +80,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether `p2p-images` is not the team's own, but what a downloaded include brings.
+    /// Whether a downloaded include defines `p2p-images`, and not the team.
     fn listed_by_default(&self) -> bool {
         match self.state(IMAGES) {
             State::Defined { recipes } => {
@@ -90,8 +90,7 @@ impl Planner<'_> {
         }
     }
 
-    /// An image that is not there after the build is an error where the team listed it, or where we are
-    /// the ones to promote it.
+    /// An image that is missing after the build is an error if the team listed it or if p2p promotes it.
     pub(super) fn images(&self) -> Result<Images, Failure> {
         let printed = matches!(self.image_names(), Names::PrintedBy(_));
         let by_default = printed && self.listed_by_default();
@@ -99,7 +98,7 @@ impl Planner<'_> {
             self.known.inputs.image_names.is_some() || self.state(IMAGES) != State::Missing && !by_default;
         let (command, scans) = (self.known.command, self.known.command == Command::Scan);
         let later = matches!(command, Command::ExtendedTest | Command::Prod);
-        // Images without any version have no part in the latest one that is scanned.
+        // A scan of the latest version ignores images without any version.
         let latest = scans && self.known.later.is_some();
         let native = self.steps.iter().any(|step| {
             step.action == Action::Run

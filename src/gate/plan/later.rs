@@ -1,4 +1,4 @@
-//! The later gates: extended-test and prod, each about a version that was promoted to it.
+//! The later gates, extended-test and prod. Each works on a version that was promoted to it.
 
 use super::build::Planner;
 use super::{Action, Eligibility, Facts, Job, eligibility};
@@ -6,43 +6,41 @@ use crate::domain::environment::Stage;
 use crate::domain::version::{Commit, Kind, Prefix};
 use sys::error::Failure;
 
-/// What a later gate is about.
+/// The version of a later gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Later {
-    /// The gate.
     pub stage: Stage,
-    /// The version; none where no version awaits the gate.
+    /// The version. `None` if no version waits for the gate.
     pub version: Option<String>,
-    /// The version's tag, with the prefix, where it was looked up.
+    /// The version's tag, with the prefix, if p2p looked it up.
     pub tag: Option<String>,
-    /// The commit of that tag; of the event, where there is none.
+    /// The commit of that tag. Without a tag, the commit of the event.
     pub commit: Commit,
     /// Why it is this version, or why there is none.
     pub because: String,
-    /// What the reader should know before.
+    /// Notes for the top of the log.
     pub notes: Vec<String>,
-    /// The same, where it is worth a warning.
+    /// Warnings for the top of the log.
     pub warnings: Vec<String>,
 }
 
 impl Later {
-    /// Whether the gate may promote. The four events, forks and the ref are judged as in fast feedback. HEAD
-    /// is not: what is tested and promoted is the tag of a version that an earlier gate promoted,
-    /// whatever commit the event is about.
+    /// Whether the gate may promote. The rules for events, forks and refs are those of fast feedback. HEAD does not
+    /// matter, because the gate tests and promotes the tag of a version that an earlier gate promoted.
     pub fn eligibility(&self, facts: &Facts, main_branch: &str, prefix: &Prefix) -> Eligibility {
         let facts = Facts { head: facts.event_sha.clone(), ..facts.clone() };
         let ineligible = eligibility(&facts, main_branch, prefix).ineligible;
         Eligibility { kind: self.kind(), commit: self.commit.clone(), ineligible }
     }
 
-    /// What the version is made from.
+    /// What the version is computed from.
     pub fn kind(&self) -> Kind {
         Kind::Given(self.version.clone().unwrap_or_default())
     }
 }
 
 impl Planner<'_> {
-    /// The gate of a stage: its images are recorded, tested, and promoted to the next stage.
+    /// Adds the steps of a later gate: its images are recorded, tested, and promoted to the next stage.
     pub(super) fn later(&mut self, stage: Stage) -> Result<(), Failure> {
         let Some(test) = stage.targets().next() else { return Ok(()) };
         if let Some(Later { version: None, .. }) = self.known.later {

@@ -1,12 +1,11 @@
-//! Nothing says what the images are called.
+//! The error and the warning if nothing names the images.
 
 use super::Place;
 use sys::error::Failure;
 
-/// The one sentence for it.
 pub(super) const MISSING: &str = "the app's name is not known";
 
-/// The failure of what needs an image; `so` is what cannot be done.
+/// The failure of a step that needs an image. `so` is what cannot be done.
 pub fn missing_app_name(place: Place, so: &str) -> Failure {
     Failure::usage(format!("{MISSING}, so {so}"), remedy(place))
 }
@@ -16,7 +15,7 @@ pub(super) fn warning(place: Place) -> String {
     format!("{MISSING}, so `P2P_APP_NAME` is not set and no image is recorded or checked: {}", remedy(place))
 }
 
-/// What to do about it, where the run takes place.
+/// What to do about it, depending on where p2p runs.
 fn remedy(place: Place) -> String {
     let (app, images) = match place {
         Place::Local => ("`--app-name`", "`--image-names`"),

@@ -1,5 +1,5 @@
-//! Decides which steps run, in which order, and why others are skipped. Pure. A plan is a value; what is
-//! printed is what is executed. No HTTP, no files, no environment, no clock.
+//! Decides which steps run, in which order, and why others are skipped. Pure: no HTTP, no files, no environment, no
+//! clock. p2p executes exactly the plan that it can print.
 
 mod access;
 mod assigned;
@@ -40,57 +40,54 @@ use crate::inputs::{Command, OnExisting, Records};
 pub enum Place {
     /// A job of GitHub Actions.
     Github,
-    /// A laptop: nothing remote is touched.
+    /// A laptop. p2p changes nothing remote.
     Local,
 }
 
-/// Everything that will be done.
+/// Everything that the run will do.
 #[derive(Debug, Clone, Serialize)]
 pub struct Plan {
-    /// The command that this plan is for.
+    /// The command of this plan.
     pub command: Command,
-    /// Where it runs.
     pub place: Place,
-    /// What the reader should know before: what a local run substitutes, why nothing is promoted.
+    /// Notes for the top of the log: what a local run replaces, and why nothing is promoted.
     pub notes: Vec<String>,
-    /// The same, where it is worth a warning.
+    /// Warnings for the top of the log.
     pub warnings: Vec<String>,
     /// The commit under test, in full.
     pub commit: String,
-    /// The version.
     pub version: PlannedVersion,
-    /// The values of the job's own environment, each with where it came from.
+    /// The values of the job's own environment, each with its source.
     pub environment: Values,
     /// Why the whole run is skipped, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
-    /// Who the run acts as, and where.
+    /// The accounts of the run.
     pub access: Access,
-    /// What is done about the build cache.
+    /// What p2p does for the build cache.
     pub build_cache: Cache,
     /// The images to record and promote.
     pub images: Images,
     /// The directory make runs in, relative to the workspace.
     pub directory: String,
-    /// Globs of files to keep, relative to `directory`.
+    /// Globs of the files to keep, relative to `directory`.
     pub artifacts: Vec<String>,
-    /// What is known of environments, this one included, as the input `environments` takes it: for
-    /// later jobs.
+    /// The known values of all environments, in the form of the input `environments`, for later jobs.
     #[serde(skip)]
     pub known: serde_json::Map<String, serde_json::Value>,
-    /// The steps in order. Neighbours of one wave run at the same time.
+    /// The steps in order. Steps of the same wave run at the same time.
     pub steps: Vec<Step>,
 }
 
 /// The version of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlannedVersion {
-    /// Without the prefix.
+    /// The version without the prefix.
     pub version: String,
-    /// The version before it; unknown where the version was given or the run is local.
+    /// The version before it. Unknown if the version was given or the run is local.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
-    /// The version tag, with the prefix, where the version has one.
+    /// The version tag, with the prefix, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
     /// Whether this run creates the tag.
@@ -99,21 +96,20 @@ pub struct PlannedVersion {
     pub because: String,
 }
 
-/// Which images a run is about.
+/// The images that a run works on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Images {
-    /// Where the names come from.
     #[serde(flatten)]
     pub names: Names,
     /// Whether an image that is not in the registry after the build is an error.
     pub required: bool,
-    /// Whether the names are what a downloaded include lists, so that there may be no image at all.
+    /// Whether the names come from a downloaded include, so that there may be no image at all.
     #[serde(skip)]
     pub by_default: bool,
-    /// Whether an earlier job handed its digests over, even if it had none.
+    /// Whether an earlier job passed on its digests, even if it had none.
     #[serde(skip)]
     pub handed_over: bool,
-    /// Digests that an earlier job recorded.
+    /// The images that an earlier job recorded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recorded: Vec<Tested>,
 }
@@ -125,33 +121,31 @@ impl Default for Names {
 }
 
 impl Images {
-    /// Whether nothing says what the images are called.
+    /// Whether nothing names the images.
     pub fn has_no_names(&self) -> bool {
         matches!(&self.names, Names::Names(names) if names.is_empty())
     }
 }
 
-/// Where the names of images come from.
+/// Where the names of the images come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Names {
-    /// These.
+    /// The names.
     Names(Vec<String>),
-    /// What this make target prints after the build.
+    /// The make target that prints the names after the build.
     PrintedBy(Box<Target>),
 }
 
 /// One step.
 #[derive(Debug, Clone, Serialize)]
 pub struct Step {
-    /// Its name: the make target, or what we do ourselves.
+    /// Its name: the make target, or the name of p2p's own step.
     pub name: String,
-    /// Steps of one wave run at the same time; a wave begins when the one before has ended.
+    /// Steps of one wave run at the same time. A wave begins when the previous one has ended.
     pub wave: usize,
-    /// Whether it runs.
     #[serde(flatten)]
     pub action: Action,
-    /// What it does.
     pub job: Job,
 }
 
@@ -159,16 +153,14 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "action", rename_all = "kebab-case")]
 pub enum Action {
-    /// It runs.
     Run,
-    /// It is left out.
+    /// It is skipped.
     Skip {
-        /// Why.
         reason: String,
-        /// Whether the reader should look into it.
+        /// Whether to warn about it.
         warn: bool,
     },
-    /// The target exists and does nothing.
+    /// The target exists but does nothing.
     Nothing,
 }
 
@@ -176,24 +168,24 @@ pub enum Action {
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Job {
-    /// Finds out whether the run can get at what it needs.
+    /// Checks that the run has the access that it needs.
     Preflight(Preflight),
-    /// Settles the version: creates the tag where the plan says so.
+    /// Settles the version, and creates the tag if the plan says so.
     Version,
-    /// Makes the subnamespaces of the targets.
+    /// Creates the subnamespaces of the targets.
     Subnamespaces(Subnamespaces),
     /// Runs a make target.
     Target(Target),
-    /// Finds each image's digest in the registry and records it.
+    /// Finds the digest of each image in the registry and records it.
     Images {
         /// The registry path of the images: `<registry>/<stage path>`.
         repository: ImagePath,
-        /// The stage that tests them.
+        /// The stage that tests the images.
         stage: Stage,
-        /// The gates that they passed before; none after a build.
+        /// The gates that the images passed before. Empty after a build.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         earlier: Vec<Stage>,
-        /// Whether the records of these gates should say so, or must.
+        /// Whether these gates must have left records.
         #[serde(skip_serializing_if = "off")]
         records: Records,
     },
@@ -201,23 +193,17 @@ pub enum Job {
     Promote(Promotion),
     /// Scans source or images.
     Scan(Box<ScanJob>),
-    /// Puts the version tag on a child of the commit, with these files added or replaced.
-    ReleaseCommit {
-        /// The tag.
-        tag: String,
-        /// Globs of the files.
-        files: Vec<String>,
-    },
-    /// Makes the GitHub release of the version.
+    /// Puts the version tag on a child of the commit that adds or replaces these files.
+    ReleaseCommit { tag: String, files: Vec<String> },
+    /// Creates the GitHub release of the version.
     Release {
-        /// Globs of the files that it offers.
         assets: Vec<String>,
         /// Where its text comes from.
         notes: String,
     },
     /// Moves the floating tags to the version's commit.
     FloatingTags {
-        /// Those of these lines.
+        /// The tags to move.
         lines: Vec<Line>,
     },
 }
@@ -227,28 +213,27 @@ pub enum Job {
 pub struct Target {
     /// Its name in the Makefile.
     pub target: String,
-    /// The namespace that its kubeconfig points to.
+    /// The namespace in its kubeconfig.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Whether it may deploy to that namespace, which is made for it; build and promotion do not.
+    /// Whether it may deploy to that namespace. Build and promotion do not.
     #[serde(skip)]
     pub deploys: bool,
     /// Whether it runs in a copy of the workspace.
     pub in_copy: bool,
-    /// Why it waits until its neighbour has ended, where it does.
+    /// Why it waits for its neighbour, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_turn: Option<String>,
-    /// The variables that make is given on its command line as well, because the Makefile sets them itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub settled: Vec<String>,
-    /// Its time limit; without one only the job's own limit ends it.
+    /// Its time limit. Without one, it may run as long as the job.
     #[serde(
         rename = "time-limit-seconds",
         serialize_with = "seconds",
         skip_serializing_if = "Option::is_none"
     )]
     pub time_limit: Option<Duration>,
-    /// The variables it gets, besides those of the job.
+    /// Its variables, in addition to those of the job.
     pub variables: Variables,
 }
 
@@ -256,20 +241,20 @@ pub struct Target {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Promotion {
-    /// The stage that is promoted to.
+    /// The stage to promote to.
     pub stage: Stage,
-    /// The make target that does it; we copy the images ourselves where there is none.
+    /// The make target that promotes. Without one, p2p copies the images itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Target>,
     /// Where the images are: `<registry>/<stage path>`.
     pub source: ImagePath,
     /// Where they go.
     pub destination: ImagePath,
-    /// Whether what refers to the images comes along.
+    /// Whether to copy signatures, SBOMs and other referrers as well.
     pub include_referrers: bool,
-    /// What happens where a tag at the destination names another image.
+    /// What happens if a tag at the destination names another image.
     pub on_existing: OnExisting,
-    /// What becomes of the records of gates.
+    /// How p2p uses the records of gates.
     pub record: Records,
 }
 
@@ -279,7 +264,7 @@ fn off(records: &Records) -> bool {
 }
 
 impl Target {
-    /// The assignments for make's command line, which expands them once more.
+    /// The assignments for make's command line. make expands them once more.
     pub fn assignments(&self) -> impl Iterator<Item = String> {
         let value = |name: &String| Some(self.variables.get(name)?.expose().replace('$', "$$"));
         self.settled.iter().filter_map(move |name| Some(format!("{name}={}", value(name)?)))
@@ -287,7 +272,7 @@ impl Target {
 }
 
 impl Job {
-    /// Whether it creates or moves tags in the remote repository.
+    /// Whether the step creates or moves tags in the remote repository.
     pub fn tags(&self, version: &PlannedVersion) -> bool {
         match self {
             Self::Version => version.create,
@@ -303,8 +288,7 @@ impl Job {
 }
 
 impl Plan {
-    /// The plan with the version that was settled in the end: another run may have taken the one
-    /// that was planned.
+    /// The plan with the final version. Another run may have taken the planned one.
     #[must_use]
     pub fn with_version(mut self, settled: PlannedVersion) -> Self {
         for step in &mut self.steps {
@@ -327,7 +311,7 @@ impl Plan {
         self
     }
 
-    /// The plan of which nothing is done.
+    /// The plan without its steps, for a run that is skipped.
     #[must_use]
     pub(crate) fn without_steps(mut self, reason: &str) -> Self {
         for step in &mut self.steps {
@@ -339,8 +323,8 @@ impl Plan {
         self
     }
 
-    /// Adds the environments to the names of the steps, for a run that has several: to a promotion the one
-    /// that is promoted to.
+    /// Adds the environments to the names of the steps, for a run with several. A promotion gets the name of its
+    /// destination.
     pub fn name_environments(&mut self, own: Option<&str>, destination: Option<&str>) {
         for step in &mut self.steps {
             let name = if matches!(step.job, Job::Promote(_)) { destination } else { own };
@@ -350,7 +334,7 @@ impl Plan {
         }
     }
 
-    /// The commit under test; none outside a git repository, where a local run works all the same.
+    /// The commit under test. `None` for a local run outside a git repository.
     pub fn commit(&self) -> Option<&str> {
         Some(self.commit.as_str()).filter(|commit| commit.bytes().any(|digit| digit != b'0'))
     }

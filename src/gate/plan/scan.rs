@@ -1,4 +1,4 @@
-//! Scans: what is scanned, when it begins, and what it waits for.
+//! What the scans of a plan examine, when they begin, and what they wait for.
 
 use std::time::Duration;
 
@@ -15,19 +15,17 @@ use sys::error::Failure;
 /// How long each scanner may take, unless the input `timeout` says otherwise.
 const LIMIT: Duration = Duration::from_mins(20);
 
-/// What `scan` can be about, for its error.
+/// The words that `scan` accepts, for its error.
 const WORDS: &str = "expected `source`, `secrets`, `dependencies`, `report DIRECTORY`, or `image` with images \
                      (`registry/name:tag`) or a gate (`fast-feedback`, `extended-test`, `prod`); nothing was run";
 
-/// A scan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ScanJob {
     /// What is scanned.
     pub what: ScanSubject,
-    /// How.
     pub options: ScanOptions,
-    /// The target of an earlier wave that it begins together with; its own wave only waits for it.
+    /// The target of an earlier wave that the scan begins together with. Its own wave only waits for the result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beside: Option<String>,
     /// Whether the SBOM of an image is attached to it.
@@ -44,25 +42,25 @@ pub struct ScanJob {
 pub enum ScanSubject {
     /// The repository.
     Source {
-        /// Whether TruffleHog searches commits for secrets.
+        /// Whether TruffleHog searches the commits for secrets.
         secrets: bool,
-        /// Whether Trivy looks at dependencies and licences.
+        /// Whether Trivy examines dependencies and licences.
         dependencies: bool,
-        /// The commit after which the event's commits begin, where it names one.
+        /// The commit before the first commit of the event, if the event names one.
         base: Option<String>,
         /// Whether dependencies are compared with those of that commit.
         compare: bool,
     },
-    /// What earlier jobs found, in this directory.
+    /// The findings of earlier jobs, in this directory.
     Reports(String),
-    /// The images that the run recorded, of this gate.
+    /// The images of this gate that the run recorded.
     Recorded(Stage),
     /// These images.
     Images(Vec<Reference>),
 }
 
 impl ScanJob {
-    /// Whether it is a whole scan: not a part for a later job, and not of images that somebody names.
+    /// Whether it is a complete scan, not a part for a later job and not of images that the user named.
     pub fn is_whole(&self) -> bool {
         match self.what {
             ScanSubject::Source { secrets, dependencies, .. } => secrets && dependencies,
@@ -81,7 +79,7 @@ impl ScanJob {
 }
 
 impl Step {
-    /// The scan that begins together with a target, where this step is one.
+    /// The scan that begins together with `target`, if this step is one.
     pub fn begins_beside(&self, target: &str) -> Option<&ScanJob> {
         match &self.job {
             Job::Scan(job) if self.action == Action::Run && job.beside.as_deref() == Some(target) => {
@@ -92,16 +90,16 @@ impl Step {
     }
 }
 
-/// The images of `p2p scan image`, or the gate that they belong to.
+/// What `p2p scan image` scans: images, or those of a gate.
 pub(crate) enum ScanTarget {
     Subject(ScanSubject),
     Stage(Stage),
 }
 
-/// What the words after `scan` mean.
+/// Reads the words after `scan`.
 ///
 /// # Errors
-/// For words that mean nothing, and images without a registry.
+/// For unknown words, and for images without a registry.
 pub(crate) fn scan_target(
     words: &[String],
     base: Option<&str>,
@@ -131,7 +129,7 @@ pub(crate) fn scan_target(
 }
 
 impl Planner<'_> {
-    /// The command `scan`.
+    /// Adds the steps of the command `scan`.
     pub(super) fn scan(&mut self) -> Result<(), Failure> {
         match scan_target(self.known.targets, self.known.scan_base, self.known.pull_request)? {
             ScanTarget::Subject(what) => self.scan_step(what, None),
@@ -145,7 +143,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// The scans of fast feedback: of the source beside the build, and of the images beside the tests. Only the
+    /// Adds the scans of fast feedback: the source beside the build, and the images beside the tests. Only the
     /// promotion waits for them.
     pub(super) fn scans(&mut self) {
         if !self.scans_here() {
@@ -162,14 +160,15 @@ impl Planner<'_> {
         }
     }
 
-    /// The scan of a later gate's images, beside its target.
+    /// Adds the scan of a later gate's images, beside its target.
     pub(super) fn later_scan(&mut self, stage: Stage, test: &str) {
         if self.scans_here() {
             self.scan_step(ScanSubject::Recorded(stage), Some(test));
         }
     }
 
-    /// Whether the environment wants scans. Of several environments the first one scans, whose images go on.
+    /// Whether the environment wants scans. With several environments, only the first one scans, because its images
+    /// are promoted.
     fn scans_here(&self) -> bool {
         self.known.promotes && ScanOptions::is_on(self.known.values)
     }

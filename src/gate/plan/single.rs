@@ -1,4 +1,4 @@
-//! Single targets: a job each, where a gate is spread over jobs.
+//! Single targets, for a gate that is spread over several jobs.
 
 use super::build::Planner;
 use super::{Action, Place};
@@ -16,14 +16,14 @@ impl Planner<'_> {
             ));
         }
         let promotion = |target: &&str| Some((Stage::promoted_by(target)?, (*target).to_owned()));
-        // The stages in their order, as all of them may be named.
+        // Targets of several stages may be named, so take the lowest.
         if let Some((stage, target)) = targets.iter().filter_map(promotion).min() {
             return Err(Failure::usage(
                 format!("`{target}` promotes, and `run` never does"),
                 format!("use `p2p promote {}`, which checks what is promoted; nothing was run", stage.word()),
             ));
         }
-        // On a laptop a person named the target, so it runs.
+        // On a laptop, a person has named the target, so it runs.
         let integration = Some(self.integration()).filter(|_| known.place == Place::Github);
         let skipped =
             |target: &str| target == INTEGRATION && matches!(integration, Some(Action::Skip { .. }));
@@ -46,8 +46,8 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// The later stage whose images a target is about: their digests are recorded before it runs, so that
-    /// the job that promotes knows which images were tested.
+    /// The later stage whose images a target tests. Their digests are recorded before it runs, so that the job that
+    /// promotes knows which images were tested.
     fn tests(&self, name: &str) -> Option<Stage> {
         let in_registry =
             self.known.place == Place::Github && self.known.values.text(Key::Registry).is_some();

@@ -1,11 +1,11 @@
-//! Whether the code that is checked out may be a stranger's, and what happens to it then.
+//! Whether the checked-out code may be a stranger's, and what happens then.
 
 use super::eligibility::{EVENTS, Facts, Named, is_pull_request};
 use crate::domain::version::Commit;
 use crate::inputs::OnFork;
 use sys::error::{Exit, Failure};
 
-/// Events that only those cause who may push: they may name the commit that is checked out.
+/// Events that only people with write access cause. They may choose the commit that is checked out.
 const BY_WRITERS: [&str; 2] = ["pull_request", "merge_group"];
 
 /// Why the code may be a stranger's.
@@ -14,16 +14,11 @@ pub enum Stranger {
     /// A pull request from a fork, to which GitHub gives neither id token nor secrets.
     Fork,
     /// A commit that the event does not name. The job may have secrets.
-    Head {
-        /// What is checked out.
-        head: Commit,
-        /// The event.
-        event: String,
-    },
+    Head { head: Commit, event: String },
 }
 
-/// Decides it from the facts of the event. A commit that is `of_main`, in the history of the main branch, is
-/// nobody else's.
+/// Decides from the facts of the event. A commit in the history of the main branch (`of_main`) is never a
+/// stranger's.
 pub fn stranger(facts: &Facts) -> Option<Stranger> {
     if facts.lacks_secrets {
         return Some(Stranger::Fork);
@@ -38,10 +33,10 @@ pub fn stranger(facts: &Facts) -> Option<Stranger> {
 }
 
 impl Stranger {
-    /// The rule of the input `on-fork`: the reason for which everything is skipped, none where it runs.
+    /// Applies the input `on-fork`. Returns the reason for skipping everything, or `None` if the run goes on.
     ///
     /// # Errors
-    /// Where it is to fail.
+    /// If the run must fail.
     pub fn settle(&self, on_fork: OnFork) -> Result<Option<String>, Failure> {
         match on_fork {
             OnFork::Run => Ok(None),
@@ -55,7 +50,7 @@ impl Stranger {
         }
     }
 
-    /// In one sentence.
+    /// The reason in one sentence.
     fn reason(&self) -> String {
         match self {
             Self::Fork => {
@@ -88,7 +83,7 @@ mod tests {
     use super::super::eligibility::tests::{commit, push};
     use super::*;
 
-    /// An event whose commit is `a`; `b` is checked out.
+    /// An event for commit `a`, with commit `b` checked out.
     fn other_head(event: &str) -> Facts {
         Facts { event: event.to_owned(), head: commit('b'), ..push() }
     }

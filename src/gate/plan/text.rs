@@ -1,4 +1,4 @@
-//! A plan as a person reads it.
+//! The plan as text for a person.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// The variables of the targets that run. Shared variables are written once.
+/// Writes the variables of the targets that run. Shared variables appear once.
 fn write_variables(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     let running = plan.steps.iter().filter(|step| step.action == Action::Run);
     let targets: Vec<_> = running.filter_map(Step::target).collect();
@@ -97,7 +97,7 @@ fn listed(globs: &[String]) -> String {
     if globs.is_empty() { "no files".to_owned() } else { globs.join(", ") }
 }
 
-/// Without a copy to run in, a step waits for its neighbour.
+/// Whether the step runs in a copy. Otherwise it waits for its neighbour.
 fn in_copy(step: &Step) -> bool {
     step.target().is_some_and(|target| target.in_copy)
 }
@@ -122,10 +122,10 @@ fn write_step(f: &mut fmt::Formatter<'_>, step: &Step, together: bool, width: us
     writeln!(f, "  {}. {:<width$}  {what}", step.wave + 1, step.name)
 }
 
-/// Who the run acts as, and the cluster, each with where it came from.
+/// Writes the accounts and the cluster, each with its source.
 fn write_access(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     let own = &plan.access.own;
-    // What is the same on both sides is written once.
+    // A value that is the same on both sides appears once.
     let other = plan.access.destination.as_ref().filter(|side| {
         side.identity != own.identity
             || side.registry != own.registry
@@ -154,7 +154,7 @@ fn write_access(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
     Ok(())
 }
 
-/// A time limit as a person gives it.
+/// A time limit in the form of the input.
 fn limit(limit: Duration) -> String {
     match limit.as_secs() {
         seconds if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
@@ -208,7 +208,7 @@ impl fmt::Display for Preflight {
 }
 
 impl Step {
-    /// The make target that it runs, if it does.
+    /// The make target that the step runs, if it runs one.
     pub fn target(&self) -> Option<&super::Target> {
         match &self.job {
             Job::Target(target) => Some(target),
