@@ -1,4 +1,4 @@
-//! The accounts that a run acts as: their tokens, kept fresh, and the clusters that they reach.
+//! The service accounts that a run acts as: their tokens, which p2p renews, and their clusters.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -21,17 +21,17 @@ pub(crate) struct Account {
     identity: Identity,
     registry: Option<String>,
     located: Option<Located>,
-    /// What the client of registries shows; set when the account is entered.
+    /// What the registry client sends. Set when p2p gets the first token.
     renewed: RefreshableCredentials,
     found: OnceLock<Cluster>,
     keeper: Mutex<Option<Renewer>>,
 }
 
 impl Account {
-    /// The account of a plan's side, if it has one. Nothing is asked yet.
+    /// The account of a side of the plan, if it has one. Sends no request yet.
     ///
     /// # Errors
-    /// When a name cannot be one.
+    /// If a name is invalid.
     pub(crate) fn of(side: &Side, federation: &Federation) -> Result<Option<Self>, Failure> {
         let Some(acting) = &side.identity else { return Ok(None) };
         let identity = Identity::new(acting.role, &acting.provider.text, &acting.service_account.text)?;
@@ -46,18 +46,18 @@ impl Account {
         }))
     }
 
-    /// The registry that its token logs in to, and what to show there.
+    /// The registry that the account's token logs in to, with the credentials.
     pub(crate) fn registry(&self) -> Option<(&str, RefreshableCredentials)> {
         Some((self.registry.as_deref()?, self.renewed.clone()))
     }
 
-    /// Who it is, for messages.
+    /// The account's name, for messages.
     pub(super) fn name(&self) -> String {
         self.identity.to_string()
     }
 
-    /// Gets a first token, and renews what carries it as long as the run lasts: what registries are
-    /// shown, and a file for ourselves.
+    /// Gets the first token. Until the run ends, p2p then renews the credentials for registries and a token file for
+    /// itself.
     pub(crate) async fn enter(&self, file: PathBuf, reporter: &Reporter) -> Result<(), Failure> {
         let renewed = self.renewed.clone();
         let on_token = move |token: &Token| {
@@ -69,7 +69,7 @@ impl Account {
         Ok(())
     }
 
-    /// Hands over a token now, and each new one as long as the renewer lives.
+    /// Passes on a token now, and each new token while the renewer lives.
     pub(super) async fn keep(
         &self,
         on_token: impl FnMut(&Token) -> Result<(), Failure> + Send + 'static,
@@ -77,7 +77,7 @@ impl Account {
     ) -> Result<Renewer, Failure> {
         let (reporter, name, warned) = (reporter.clone(), self.name(), AtomicBool::new(false));
         let on_trouble = move |failure: Failure| {
-            // Once as a warning: it is tried again every half minute.
+            // Warns only once, because p2p tries again every half minute.
             let level = if warned.swap(true, Ordering::Relaxed) { Level::Notice } else { Level::Warning };
             let text = format!("the token of the {name} could not be renewed yet: {}", failure.what);
             reporter.emit(&Event::Message(level, &text));
@@ -90,12 +90,12 @@ impl Account {
         Ok(self.federation.token(&self.identity).await?)
     }
 
-    /// Writes its credential file, with which gcloud and the client libraries federate by themselves.
+    /// Writes the credential file with which gcloud and the client libraries get tokens themselves.
     pub(super) fn write_credential_file(&self, path: &Path) -> Result<(), Failure> {
         Ok(self.federation.write_credential_file(&self.identity, path)?)
     }
 
-    /// Looks its cluster up, where the plan names one; says what was found.
+    /// Looks up the cluster if the plan names one. Returns a message.
     pub(super) async fn locate(&self) -> Result<Option<String>, Failure> {
         let Some(located) = &self.located else { return Ok(None) };
         let name = ClusterName {
@@ -105,12 +105,12 @@ impl Account {
         };
         let found = self.federation.cluster(&self.identity, &name, located.endpoint).await?;
         let message = format!("the cluster {} by its {} endpoint", located.name, found.endpoint);
-        // It is asked once.
+        // The lookup happens once.
         let _first = self.found.set(found);
         Ok(Some(message))
     }
 
-    /// The kubeconfig for its cluster, once that was found; the user's token is in the file.
+    /// The kubeconfig for the cluster, once it has been looked up. The token is in a separate file.
     pub(super) fn kubeconfig(&self, token: &Path) -> Option<Kubeconfig> {
         let (located, found) = (self.located.as_ref()?, self.found.get()?);
         let authority = found.certificate_authority.as_deref();
@@ -118,31 +118,30 @@ impl Account {
     }
 }
 
-/// What registries are shown.
+/// The credentials for registries.
 fn credentials(token: &Token) -> Credentials {
     Credentials::Password { username: TOKEN_USER.to_owned(), password: token.secret().clone() }
 }
 
-/// The login to one of Google's registries with a token.
+/// The login to a registry of Google's with a token.
 pub(super) fn login(registry: &str, token: &Token) -> Login {
     let (username, password) = (TOKEN_USER.to_owned(), token.secret().clone());
     Login { registry: registry.to_owned(), username, password }
 }
 
-/// The accounts of a run.
 #[derive(Default)]
 pub(crate) struct Accounts {
-    /// In the environment of the targets; of `promote`, in the one that is promoted from.
+    /// The account in the environment of the targets. For `promote`, in the environment to promote from.
     pub own: Option<Account>,
-    /// In the environment that is promoted to.
+    /// The account in the environment to promote to.
     pub destination: Option<Account>,
 }
 
-/// The logins of a target that its accounts give, as they are now.
+/// The current logins of a target from its accounts.
 pub(super) struct Current(pub(super) Mutex<Vec<Login>>);
 
 impl Current {
-    /// Puts a new password in the place of the old one; gives all logins.
+    /// Replaces the password of a login. Returns all logins.
     pub(super) fn replace(&self, new: &Login) -> Vec<Login> {
         let mut logins = self.0.lock();
         for old in logins.iter_mut().filter(|old| old.registry == new.registry) {

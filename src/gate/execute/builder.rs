@@ -8,11 +8,11 @@ use crate::gate::plan::{CREATE_BUILDER, Cache};
 use sys::process::{Spec, capture_any};
 use sys::world::Env;
 
-/// The longest that docker may take to note a builder; it is started only by the first build.
+/// How long docker may take to register a builder. Only the first build starts it.
 const CREATING: Duration = Duration::from_mins(1);
 
-/// Makes the builder where the cache needs it, in the user's own docker directory. Where it cannot be
-/// made builds go on without a cache, and the warning says so.
+/// Creates the builder in the user's own Docker directory, if the cache needs it. If that fails, builds run without
+/// a cache, and p2p warns.
 pub(crate) async fn builder(env: &Env, directory: &Path, cache: Cache) -> (Cache, Option<String>) {
     if !cache.builder {
         return (cache, None);
@@ -21,7 +21,7 @@ pub(crate) async fn builder(env: &Env, directory: &Path, cache: Cache) -> (Cache
     let why = match capture_any(&spec, CREATING).await {
         Ok(made) if made.succeeded() => return (cache, None),
         Ok(made) => {
-            // A runner that lives longer than a job has it already.
+            // A runner that outlives a job has the builder already.
             if made.stderr.contains("existing instance") {
                 return (cache, None);
             }

@@ -1,13 +1,13 @@
-//! The colours of recipes: their output goes through a pipe, so programs would not use any.
+//! Colours for recipes. Their output goes through a pipe, so programs would use none.
 
 use crate::gate::context::COLOUR_SETTINGS;
 use sys::world::Env;
 
-/// What asks programs for colours although they write to a pipe. `CLICOLOR_FORCE` is not among them: with it, programs such
-/// as `gh` colour what a recipe gives to another program.
+/// The variables that make programs use colours in a pipe. `CLICOLOR_FORCE` is not among them: with it, programs
+/// such as `gh` also colour the output that a recipe passes to another program.
 const HINTS: [(&str, &str); 3] = [("FORCE_COLOR", "1"), ("CARGO_TERM_COLOR", "always"), ("PY_COLORS", "1")];
 
-/// Asks the programs of a target for colours, unless the team has a setting of its own.
+/// Asks the programs of a target to use colours, unless the team has set one of these variables.
 pub(super) fn hint_colours(env: &mut Env) {
     if COLOUR_SETTINGS.iter().all(|name| env.get(name).is_none()) {
         for (name, value) in HINTS {

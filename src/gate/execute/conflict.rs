@@ -1,4 +1,4 @@
-//! The tag at a promotion's destination: whether it is free, and what happens where it names another image.
+//! The tag at a promotion's destination: whether it is free, and what happens if it names another image.
 
 use super::record::ended_by;
 use super::{Execution, Message, Progress, removal};
@@ -8,26 +8,26 @@ use crate::inputs::{Command, OnExisting, Records};
 use oci::{Digest, Repository, TagOrDigest};
 use sys::error::{Exit, Failure};
 
-/// What the tag at the destination names.
+/// The image that the tag at the destination names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum There {
-    /// Nothing, or an image that the promotion replaces.
+    /// None, or one that the promotion replaces.
     Free,
-    /// The image that is promoted.
+    /// The image that is being promoted.
     Same,
-    /// Another image of the same commit, which stays.
+    /// Another image of the same commit. It stays.
     Kept(Digest),
 }
 
-/// Why an image at the destination may not stay.
+/// The reason why an image at the destination may not stay.
 struct Stranger {
     why: String,
-    /// Whether a record says so; otherwise there is none.
+    /// Whether a record gives this reason. Otherwise there is no record.
     known: bool,
 }
 
 impl Execution<'_> {
-    /// What is to be done about the tag at the destination, for the image `wanted`.
+    /// Decides what to do about the tag at the destination, for the image `wanted`.
     pub(super) async fn destination(
         &self,
         promotion: &Promotion,
@@ -55,8 +55,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Whether an image at the destination may stay: it was promoted from the commit of this run. If not,
-    /// why.
+    /// Whether an image at the destination may stay, because it was promoted from the commit of this run. Otherwise
+    /// returns the reason.
     async fn kept(
         &self,
         promotion: &Promotion,
@@ -73,7 +73,7 @@ impl Execution<'_> {
         let rule = self.rule(progress);
         Ok(match rule.judge(&messages, stage) {
             Finding::Passed => Ok(()),
-            // Its own gate may pass it again.
+            // Its own gate may still pass it.
             Finding::Rejected(why) => Err(Stranger { why, known: false }),
             Finding::Missing(why) => {
                 let of_any = Rule { commit: None, ..rule };
@@ -84,8 +84,8 @@ impl Execution<'_> {
         })
     }
 
-    /// Finds before the build what would prevent the promotion, because names and version are known. The digest of
-    /// the build is not known yet; the digest of an earlier build, at the source, is the best guess.
+    /// Before the build, finds what would prevent the promotion. The names and the version are known by then, but
+    /// the digest of the build is not. The digest of an earlier build at the source is the best guess.
     pub(super) async fn conflicts(&self, progress: &Progress) -> Message {
         let Some((promotion, names)) = ahead(&progress.plan) else { return Ok(None) };
         let version = &progress.plan.version.version;
@@ -98,7 +98,7 @@ impl Execution<'_> {
             let source = promotion.source.image(name).repository()?;
             let before = self.edges.oci.resolve(&source, &tag).await?.map(|found| found.digest);
             let same = before.as_ref() == Some(&holds);
-            // A later gate promotes what is there; only a build may give something else.
+            // A later gate promotes the image that exists; only a build may produce another.
             if same
                 && (progress.plan.command != Command::FastFeedback
                     || promotion.on_existing == OnExisting::Fail)
@@ -114,7 +114,7 @@ impl Execution<'_> {
                     "{destination}:{version} was promoted from this commit before and stays {holds}, whatever the build \
                      gives"
                 )),
-                // The build may well give the same image again.
+                // The build may produce the same image again.
                 Err(Stranger { known: false, .. }) if same => {}
                 Err(Stranger { why, .. }) => {
                     return Err(taken(&destination, version, (&holds, before.as_ref()), why));
@@ -125,22 +125,21 @@ impl Execution<'_> {
     }
 }
 
-/// The promotion that a gate will make, if it may not move tags, with the names of its images as far as they are
-/// known.
+/// The promotion that the gate will make if it may not move tags, with the known names of its images.
 fn ahead(plan: &Plan) -> Option<(&Promotion, &[String])> {
     let promotion = plan.steps.iter().find_map(|step| match &step.job {
         Job::Promote(promotion) if step.action == Action::Run => Some(promotion),
         _ => None,
     })?;
     match &plan.images.names {
-        // A run that does nothing but promote looks at once.
+        // A run that only promotes makes this check itself.
         _ if plan.command == Command::Promote || promotion.on_existing == OnExisting::Overwrite => None,
         Names::Names(names) => Some((promotion, names)),
         Names::PrintedBy(_) => None,
     }
 }
 
-/// The tag names another image, which cannot stay.
+/// The error for a tag that names another image.
 fn taken(
     destination: &Repository,
     version: &str,

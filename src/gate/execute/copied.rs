@@ -1,4 +1,4 @@
-//! The copy of the workspace in which nft runs while functional runs in place.
+//! The copy of the workspace for nft, while functional runs in the workspace itself.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::report::size;
 use sys::process::Stop;
 use sys::removals::Temporary;
 
-/// A copy that was made; removed in the background when dropped.
+/// A copy of the workspace. When it is dropped, it is removed in the background.
 pub(super) struct Copied {
     root: PathBuf,
     _directory: Temporary,
@@ -23,7 +23,7 @@ pub(super) struct Copied {
 }
 
 impl Copied {
-    /// Copies the workspace; where it cannot be, says why. On a signal it ends in the background.
+    /// Copies the workspace, or returns the reason why it cannot. On a signal, the copying ends in the background.
     pub(super) async fn make(
         run_context: &RunContext,
         globs: &[String],
@@ -41,7 +41,7 @@ impl Copied {
             whole: directory.clone(),
             stop: Arc::clone(&stopped),
         };
-        // What is there of a copy that was stopped goes before we do.
+        // Before p2p exits, it removes what an interrupted copy has left.
         let under_way = run_context.paths.removals().begin();
         let copying = tokio::task::spawn_blocking(move || {
             let made = make(&from, &root, &options, &globs, &directory);
@@ -68,20 +68,19 @@ impl Copied {
         }
     }
 
-    /// The root of the copy.
     pub(super) fn root(&self) -> &PathBuf {
         &self.root
     }
 
-    /// The line in the log about the copy.
+    /// The line about the copy in the log.
     pub(super) fn message(&self, name: &str) -> String {
         let how = if self.counted.cloned { ", cloned by the file system" } else { "" };
         let (files, bytes) = (self.counted.files, size(self.counted.bytes));
         format!("{name} runs in a copy of the workspace ({files} files, {bytes}{how})")
     }
 
-    /// Brings the files back that the globs name. Gives what is to be warned of. It blocks, and does not
-    /// keep the copy from being removed.
+    /// Copies the files of the globs back to the workspace. Returns warnings. Blocks, and does not delay the removal
+    /// of the copy.
     pub(super) fn bring_back(&self, run_context: &RunContext) -> impl FnOnce() -> Vec<String> + Send + use<> {
         let copy = inside(&self.root, &run_context.paths);
         let aside = run_context.paths.logs.join("nft-artifacts");
@@ -111,7 +110,7 @@ fn make(
     globs: &ArtifactGlobs,
     directory: &Path,
 ) -> Result<(Counted, Snapshot), WorkspaceError> {
-    // Taken first: what changes in between counts as changed.
+    // The snapshot comes first, so that later changes count as changes.
     let snapshot = Snapshot::take(globs, directory)?;
     Ok((copy_workspace(from, to, options)?, snapshot))
 }

@@ -1,4 +1,4 @@
-//! Why a target failed: what its output says, and the diagnostics of the cluster, if it deploys.
+//! Finds out why a target failed: from its output and, if it deploys, from the cluster.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,14 +14,14 @@ use sys::error::Failure;
 use sys::retry::{Policy, Retrying};
 use workflow_commands::{neutralize, stripped};
 
-/// Two attempts: diagnostics must not keep the user waiting.
+/// Two attempts, so that diagnostics do not keep the user waiting.
 const ATTEMPTS: u32 = 2;
 
-/// How much of a log is searched at once, in bytes. A line that is longer is searched in parts.
+/// How many bytes of a log are searched at once. A longer line is searched in parts.
 const BLOCK: usize = 256 * 1024;
 
 impl Execution<'_> {
-    /// Runs a target, and finds out why it failed if it did.
+    /// Runs a target. If it fails, finds out why.
     pub(super) async fn diagnosed(
         &self,
         step: &Step,
@@ -39,7 +39,7 @@ impl Execution<'_> {
         Ok(Some(ran))
     }
 
-    /// What the output of a failed target says about the failure, else its test reports.
+    /// The cause of a failure, from the target's output or else from its test reports.
     async fn cause_of(&self, ran: &Ran) -> Option<Cause> {
         let log = ran.log_of_failure();
         let found = match log {
@@ -62,14 +62,14 @@ impl Execution<'_> {
         Some(Cause { headline, lines, ..cause })
     }
 
-    /// The diagnostics of the namespace of a target that deploys.
+    /// The diagnostics of the namespace that a target deploys to.
     async fn cluster_of(&self, target: &Target, since: Timestamp) -> Vec<String> {
         let Some(namespace) = target.namespace.as_deref().filter(|_| target.deploys) else {
             return Vec::new();
         };
         let retrying =
             Retrying { policy: Policy { attempts: ATTEMPTS, ..Policy::default() }, ..Retrying::default() };
-        // There is no cluster to ask where targets get an empty kubeconfig.
+        // Without a cluster, targets have an empty kubeconfig.
         let Ok(api) = self.api(retrying) else { return Vec::new() };
         let mut stop = self.stop.clone();
         let lines = tokio::select! {
@@ -80,16 +80,16 @@ impl Execution<'_> {
     }
 }
 
-/// Where files that a target names can be.
+/// Where the files that a target names are.
 pub(super) struct Files {
-    /// The directory that relative names are seen from.
+    /// Relative names start here.
     pub(super) directory: PathBuf,
-    /// The root of the workspace, or of the copy.
+    /// The root of the workspace or of its copy.
     pub(super) workspace: PathBuf,
 }
 
 impl Files {
-    /// The name of a file in the repository, if it is one: nobody wrote what package managers brought.
+    /// The path of a file in the repository, if it belongs there. The files of installed packages do not.
     pub(super) fn known(&self, file: &str) -> Option<String> {
         let path = self.directory.join(file).canonicalize().ok()?;
         let inside = path.strip_prefix(self.workspace.canonicalize().ok()?).ok()?;
@@ -99,15 +99,15 @@ impl Files {
     }
 }
 
-/// Searches a log for the cause of a failure, block by block.
+/// Searches a log block by block for the cause of a failure.
 fn search(log: &Path, files: &Files) -> Option<Cause> {
     let mut finder = Finder::new();
-    // Without a log the last lines remain.
+    // Without a log, the last lines of the output remain.
     read_lines(File::open(log).ok()?, |lines| finder.push(lines)).ok()?;
     finder.finish(|file| files.known(file))
 }
 
-/// Reads whole lines, in blocks.
+/// Reads blocks of whole lines.
 fn read_lines(mut file: impl Read, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut block = vec![0; BLOCK];
     let mut held = 0;

@@ -1,14 +1,12 @@
-//! Says that a target is alive, while it runs.
+//! Reports that a running target is alive.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-/// How often.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Waits for `work`. Meanwhile, every second, calls `alive` with the time since the beginning and with what `silent`
-/// returns.
+/// Waits for `work`. Every second, calls `alive` with the elapsed time and with the result of `silent`.
 pub(super) async fn while_running<T>(
     work: impl Future<Output = T>,
     silent: impl Fn() -> Duration,

@@ -1,4 +1,4 @@
-//! The step `images`: which images the build pushed, and their digests.
+//! The step `images`: finds the images that the build pushed and records their digests.
 
 use super::private::Private;
 use super::promotion::differs;
@@ -13,7 +13,7 @@ use oci::{Reference, Repository, TagOrDigest};
 use sys::error::{Exit, Failure};
 
 impl Execution<'_> {
-    /// Finds each image's digest in the registry and keeps it: that is what is promoted.
+    /// Finds the digest of each image in the registry and records it. Only these digests are promoted.
     pub(super) async fn record(&self, path: &ImagePath, required: bool, progress: &mut Progress) -> Message {
         let version = progress.plan.version.version.clone();
         let pushed = self.pushed_here(progress);
@@ -48,7 +48,8 @@ impl Execution<'_> {
         Ok(Some(none.map_or(message.clone(), |none| format!("{message}: {none}"))))
     }
 
-    /// What becomes of images that are not in the registry: why that is well, or a warning for each.
+    /// Decides about images that are missing in the registry: either there is a valid reason, or each one gets a
+    /// warning.
     async fn missing(
         &self,
         absent: &[(Repository, Reference)],
@@ -58,7 +59,7 @@ impl Execution<'_> {
         let Some((_, first)) = absent.first() else { return Ok(None) };
         let mut by_default = progress.plan.images.by_default && progress.images.is_empty();
         for (repository, _) in absent {
-            // One that has had a version before is an image of this module.
+            // An image that already has a version belongs to this module.
             by_default = by_default && !self.holds_versions(repository).await;
         }
         if by_default {
@@ -84,7 +85,7 @@ impl Execution<'_> {
         tags.is_ok_and(|tags| tags.is_some_and(|tags| !tags.is_empty()))
     }
 
-    /// The names of the images, asked of the Makefile where the plan says so.
+    /// The names of the images. Asks the Makefile if the plan says so.
     pub(super) async fn image_names(&self, progress: &Progress) -> Result<Vec<String>, Failure> {
         let target = match &progress.plan.images.names {
             Names::Names(names) => return Ok(names.clone()),
@@ -98,8 +99,8 @@ impl Execution<'_> {
         Ok(make::images(directory, &spec.env, &assignments, &self.run_context.paths.temp).await?)
     }
 
-    /// Checks that the images under test are still those that were recorded: a test of other bytes would prove nothing
-    /// about these. Right after the images were recorded there is nothing to check.
+    /// Checks that the tags still name the recorded images. A test of other bytes would prove nothing about them.
+    /// Right after the recording there is nothing to check.
     pub(super) async fn look_again(&self, running: &[&Step], progress: &mut Progress) -> Result<(), Failure> {
         let tests = running.iter().any(|step| matches!(step.job, Job::Target(_)));
         let last = progress.steps.len().checked_sub(1).and_then(|last| progress.plan.steps.get(last));
@@ -110,8 +111,8 @@ impl Execution<'_> {
         self.compare(progress).await
     }
 
-    /// The result of a later gate's last target, which may deploy by the tag: it fails where the tag no longer names the
-    /// recorded image and nothing after it would notice.
+    /// The result of a later gate's last target, which may deploy by tag. It fails if the tag no longer names the
+    /// recorded image and no later step would notice.
     pub(super) async fn last_result(
         &self,
         step: &Step,
@@ -132,7 +133,7 @@ impl Execution<'_> {
         }
     }
 
-    /// An error if the tag of an image names another one now than was recorded.
+    /// Returns an error if an image's tag no longer names the recorded digest.
     async fn compare(&self, progress: &mut Progress) -> Result<(), Failure> {
         for image in progress.images.clone() {
             let reference = &image.reference;
@@ -148,7 +149,7 @@ impl Execution<'_> {
                         ));
                     }
                 }
-                // What is promoted is looked at once more.
+                // The promotion checks the tag again.
                 Err(error) => {
                     self.warn(progress, &format!("{reference} could not be looked at again: {error}"));
                 }
@@ -157,8 +158,8 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// The images to promote: those recorded in this run, else those an earlier job recorded, else
-    /// what the tags name now. There may be none only where the team's own target promotes.
+    /// The images to promote: those recorded in this run, else those of an earlier job, else those that the tags
+    /// name now. They may be empty only if the team's own target promotes.
     pub(super) async fn tested(
         &self,
         promotion: &Promotion,
@@ -168,7 +169,7 @@ impl Execution<'_> {
         let recorded = progress.plan.steps.iter().any(|step| {
             matches!(step.job, Job::Images { .. }) && progress.steps.iter().any(|done| done.name == step.name)
         });
-        // Only the images that an earlier job handed over count, even if there are none: the tags may name other
+        // If an earlier job passed on images, only these count, even if there are none. The tags may name other
         // images now.
         let images = &progress.plan.images;
         let handed_over = images.handed_over || !images.recorded.is_empty();
@@ -188,7 +189,7 @@ impl Execution<'_> {
         }
         match (images.is_empty(), native) {
             (true, true) => Err(nothing_to_promote()),
-            // The plan has already warned.
+            // The plan contains this warning already.
             (true, false) if missing_app_name => Ok(images),
             (true, false) => {
                 self.warn(
@@ -201,15 +202,16 @@ impl Execution<'_> {
         }
     }
 
-    /// Whether a module without a recorded image has none: its list is empty, or is an include's default.
+    /// Whether a module without a recorded image really has none: its list is empty, or comes from an include by
+    /// default.
     async fn has_no_image(&self, progress: &Progress) -> Result<bool, Failure> {
         let images = &progress.plan.images;
         Ok(images.by_default || !images.has_no_names() && self.image_names(progress).await?.is_empty())
     }
 }
 
-/// Each image that a later gate takes is the one that an earlier job, or this run in the first of several
-/// environments, recorded.
+/// Checks that each image of a later gate is the one that an earlier job recorded, or that this run recorded in the
+/// first of several environments.
 pub(super) fn unchanged(progress: &Progress) -> Result<(), Failure> {
     let images = &progress.plan.images;
     let (which, help) = if images.handed_over {
@@ -248,7 +250,7 @@ fn nothing_to_promote() -> Failure {
     }
 }
 
-/// The gate whose promotion put the images where this run reads them; none where the build did.
+/// The gate whose promotion put the images here. `None` if the build put them here.
 fn before(plan: &Plan) -> Option<&'static str> {
     let promoted = plan.steps.iter().find_map(|step| match &step.job {
         Job::Promote(promotion) => promotion.stage.earlier().last(),
@@ -263,7 +265,7 @@ fn before(plan: &Plan) -> Option<&'static str> {
     read.earlier().last().map(|stage| stage.word())
 }
 
-/// An image that must be there and is not.
+/// The error for a required image that is missing.
 fn absent(plan: &Plan, reference: &str) -> Failure {
     let first = match (before(plan), plan.place) {
         (None, _) => "`p2p-build` must push it under just this name".to_owned(),

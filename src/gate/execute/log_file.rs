@@ -1,5 +1,5 @@
-//! The whole log of a target as a file. Once there is much to write, a thread of its own writes:
-//! it takes the file system about as long as it takes us to read and mask.
+//! The complete log of a target, as a file. If there is much to write, a separate thread writes it, because writing
+//! takes about as long as reading and masking.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,19 +9,19 @@ use std::thread::JoinHandle;
 
 use sys::private;
 
-/// What comes in parts below this many bytes is written at once.
+/// Pieces with fewer bytes are written at once.
 const MUCH: usize = 64 * 1024;
 
-/// This many parts may wait to be written. Then the target waits as well.
+/// How many pieces may wait to be written. Beyond that, the target waits too.
 const WAITING: usize = 4;
 
-/// A log under way.
+/// A log that is being written.
 pub(super) struct LogFile {
     file: File,
     writer: Option<Writer>,
 }
 
-/// The thread, and the buffers that go to and fro.
+/// The writing thread, and the channels for full and for empty buffers.
 struct Writer {
     full: Sender<Vec<u8>>,
     empty: Receiver<Vec<u8>>,
@@ -34,11 +34,11 @@ impl LogFile {
         Ok(Self { file: private::create(path)?, writer: None })
     }
 
-    /// Writes `text`, sooner or later, and gives a buffer in its place. A full disk must not end
-    /// the gate, since the console has the output: what cannot be written is left out.
+    /// Writes `text` now or later, and returns an empty buffer. If the disk is full, the text is dropped: the
+    /// console has the output, and the gate must go on.
     pub(super) fn write(&mut self, text: Vec<u8>) -> Vec<u8> {
         if self.writer.is_none() && text.len() >= MUCH {
-            // Where no thread can be had we go on alone.
+            // Without a thread, this thread writes.
             self.writer = self.file.try_clone().and_then(Writer::start).ok();
         }
         let Some(writer) = &self.writer else {
@@ -54,11 +54,11 @@ impl LogFile {
         }
     }
 
-    /// Waits until all is written.
+    /// Waits until everything is written.
     pub(super) fn finish(&mut self) {
         if let Some(Writer { full, empty: _, thread }) = self.writer.take() {
             drop(full);
-            // It does nothing that panics.
+            // The thread cannot panic.
             let _ended = thread.join();
         }
     }
@@ -69,13 +69,13 @@ impl Writer {
         let (full, to_write) = channel::<Vec<u8>>();
         let (written, empty) = channel();
         for _ in 0..WAITING {
-            // The other end is in this function's hands.
+            // The receiver is in this function.
             let _sent = written.send(Vec::new());
         }
         let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || {
             for text in to_write {
                 let _unwritten = file.write_all(&text);
-                // After the last text the receiver may be gone.
+                // After the last text, the receiver may be gone.
                 let _finished = written.send(text);
             }
         })?;

@@ -1,5 +1,5 @@
-//! Runs a plan with the edges and emits events. What to run was decided before, in `plan`; how
-//! it is shown is for the listeners.
+//! Runs a plan with the edges and sends events. `plan` has decided what to run, and the listeners decide how it
+//! looks.
 
 mod accounts;
 mod builder;
@@ -50,58 +50,55 @@ use workflow_commands::{Level, Masker, neutralize};
 /// Why the steps after an interruption are skipped.
 const STOPPED: &str = "the run was interrupted";
 
-/// How long our own work on files may take after a signal; a target has had its time before that.
+/// How long p2p's own work on files may take after a signal. Targets have had their time before that.
 const AFTER_A_SIGNAL: Duration = Duration::from_millis(500);
 
-/// A plan under way.
+/// The execution of a plan.
 pub(crate) struct Execution<'a> {
-    /// Where it runs and with what.
     pub run_context: &'a RunContext,
-    /// The outside systems.
     pub edges: &'a Edges,
     /// Gets the events.
     pub reporter: Reporter,
-    /// The secrets.
     pub masker: Masker,
-    /// The signal to stop, if one came.
+    /// The signal to stop, if there was one.
     pub stop: Stop,
 }
 
-/// The results of a plan so far.
+/// The results so far.
 pub(crate) struct Progress {
     plan: Plan,
     steps: Vec<StepResult>,
     images: Vec<Image>,
-    /// What the build found, once it has begun.
+    /// The tags before the build, once it has begun.
     before: Option<pushed::Before>,
     promoted: Vec<Promoted>,
-    /// The scans under way.
+    /// The scans that have begun.
     scans_begun: Vec<scans::Begun>,
     scans: Vec<Scan>,
-    /// The records that the promotion left, by the names of the images.
+    /// The records that the promotion has left, by image name.
     records: BTreeMap<String, Record>,
     tag_created: bool,
     warnings: Vec<String>,
     artifacts: Vec<String>,
     started: jiff::Timestamp,
     clock: Instant,
-    /// Whether a signal kept a step from running or from ending by itself.
+    /// Whether a signal prevented a step or stopped it.
     cancelled: bool,
 }
 
 impl Progress {
-    /// The time of day.
+    /// The current time.
     fn now(&self) -> jiff::Timestamp {
         let passed = jiff::SignedDuration::try_from(self.clock.elapsed()).unwrap_or_default();
         self.started.checked_add(passed).unwrap_or(self.started)
     }
 
-    /// The version, which may not be the planned one any more.
+    /// The version. It may differ from the planned one.
     pub(crate) fn version(&self) -> &PlannedVersion {
         &self.plan.version
     }
 
-    /// The images that were recorded, by this run or by the job before.
+    /// The images that this run or an earlier job recorded.
     pub(crate) fn images(&self) -> Vec<Tested> {
         match &*self.images {
             [] => self.plan.images.recorded.clone(),
@@ -109,7 +106,7 @@ impl Progress {
         }
     }
 
-    /// Keeps the result of a step, in the order of the plan: of two steps at the same time either may end first.
+    /// Keeps the result of a step in the order of the plan, because parallel steps may end in any order.
     fn keep(&mut self, mut result: StepResult) {
         if result.status != Status::Skipped {
             let took = jiff::SignedDuration::try_from_secs_f64(result.seconds).unwrap_or_default();
@@ -121,12 +118,12 @@ impl Progress {
         steps.sort_by_key(|result| plan.steps.iter().position(|step| step.name == result.name));
     }
 
-    /// Whether no step has failed so far, and no signal came.
+    /// Whether no step has failed and no signal has come.
     pub(crate) fn passed(&self) -> bool {
         self.failed().is_none() && !self.cancelled
     }
 
-    /// The number of steps before the promotion, where there is one.
+    /// The number of steps before the promotion, if there is one.
     pub(crate) fn promotion(&self) -> Option<usize> {
         self.plan.steps.iter().position(|step| matches!(step.job, Job::Promote(_)))
     }
@@ -138,7 +135,7 @@ impl Progress {
 }
 
 impl Execution<'_> {
-    /// Begins with a plan.
+    /// Starts a plan.
     pub(crate) fn begin(&self, plan: Plan, started: jiff::Timestamp) -> Progress {
         self.reporter.emit(&Event::Began { plan: &plan });
         Progress {
@@ -159,7 +156,7 @@ impl Execution<'_> {
         }
     }
 
-    /// What a plan came to; a failure is part of the outcome.
+    /// Ends a plan and returns its outcome. A failure is part of the outcome.
     pub(crate) async fn end(&self, mut progress: Progress) -> Outcome {
         if let Err(failure) = self.run_context.restore_credentials() {
             self.warn(&mut progress, &failure.to_string());
@@ -226,14 +223,14 @@ impl Execution<'_> {
         }
     }
 
-    /// Runs a step of ours, and measures it.
+    /// Runs a step of p2p's own and measures its time.
     async fn own(&self, job: &Job, name: &str, progress: &mut Progress) -> StepResult {
         let clock = Self::scan_clock(job, progress).unwrap_or_else(Instant::now);
         let work = self.work(job, progress);
         self.timed(name, clock, work).await
     }
 
-    /// The work of a step of ours.
+    /// Does the work of a step of p2p's own.
     async fn work(&self, job: &Job, progress: &mut Progress) -> Message {
         match job {
             Job::Preflight(preflight) => Box::pin(self.preflight(preflight, progress)).await,
@@ -242,7 +239,7 @@ impl Execution<'_> {
             Job::Images { repository, earlier, records, .. } => {
                 let required = progress.plan.images.required;
                 let message = Box::pin(self.record(repository, required, progress)).await?;
-                // A build makes images; what an earlier job recorded is no matter then.
+                // After a build, the images of an earlier job no longer matter.
                 if !earlier.is_empty() || progress.plan.command == crate::inputs::Command::Scan {
                     images::unchanged(progress)?;
                 }
@@ -265,7 +262,7 @@ impl Execution<'_> {
         }
     }
 
-    /// The result of work of ours that began at `clock`.
+    /// The result of work that began at `clock`.
     async fn timed(&self, name: &str, clock: Instant, work: impl Future<Output = Message>) -> StepResult {
         let alive =
             |running, silent| self.reporter.emit(&Event::Alive { step: name, running, silent, last: "" });
@@ -279,7 +276,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Does the work of a step of ours. A failure or a signal becomes the result of the step.
+    /// Does the work of a step of p2p's own. A failure or a signal becomes the step's result.
     async fn unless_stopped<T>(
         &self,
         name: &str,
@@ -298,8 +295,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Does what blocks elsewhere than on the one thread that waits for all. After a signal it gets little
-    /// time, and there is no answer where that was too little.
+    /// Runs blocking work on another thread, because one thread waits for everything. After a signal the work gets
+    /// little time, and returns `None` if it needs more.
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let mut stop = self.stop.clone();
         let late = async {
@@ -325,5 +322,5 @@ impl Execution<'_> {
     }
 }
 
-/// What a step of ours says when it has succeeded.
+/// The message of a successful step of p2p's own.
 type Message = Result<Option<String>, Failure>;

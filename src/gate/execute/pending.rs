@@ -1,4 +1,4 @@
-//! Records that wait for a signature, because a service was down: leaving them, and saying how to go on.
+//! Records that could not be signed because a service was down: leaves them unsigned, and says how to sign them.
 
 use super::Execution;
 use crate::domain::environment::Stage;
@@ -9,7 +9,7 @@ use oci::{Digest, Reference, Repository};
 use sys::error::Failure;
 
 impl Execution<'_> {
-    /// Says which records of these gates wait for a signature.
+    /// Warns about records of these gates that are not signed yet.
     pub(super) fn tell_of_pending(
         &self,
         found: &[Result<Record, String>],
@@ -27,7 +27,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Attaches a record, without a signature if it cannot be signed. Says whether it waits for one.
+    /// Attaches a record, without a signature if it cannot be signed. Returns whether it is unsigned.
     pub(super) async fn leave(
         &self,
         at: &Repository,
@@ -53,7 +53,7 @@ impl Execution<'_> {
         Ok(true)
     }
 
-    /// Keeps the record of an image that is not promoted because its record cannot be signed, and says how to go on.
+    /// Keeps the record of an image that is not promoted because its record cannot be signed. Says how to continue.
     pub(super) async fn left_undone(
         &self,
         promotion: &Promotion,
@@ -76,7 +76,7 @@ impl Execution<'_> {
     }
 }
 
-/// How a record is signed that could not be signed.
+/// The command that signs an unsigned record.
 pub(super) fn sign_later(image: &Reference, record: &Record) -> String {
     format!("`{}` signs it in a job on the main branch", sign_command(image, record))
 }

@@ -1,5 +1,5 @@
-//! The steps `preflight` and `subnamespaces`: what can be known is found out before anything is done,
-//! and what targets need of the cluster is made.
+//! The steps `preflight` and `subnamespaces`: they check everything that can be checked before the build, and create
+//! what targets need in the cluster.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use sys::retry::{Policy, Retrying};
 use sys::sync::Mutex;
 use workflow_commands::Level;
 
-/// The token files of the run's own accounts.
+/// The token files of the accounts of p2p itself.
 const OWN_TOKEN: &str = "own-token";
 const DESTINATION_TOKEN: &str = "destination-token";
 
@@ -37,12 +37,13 @@ enum Check {
     Existing,
 }
 
-/// What checks found.
+/// The results of the checks.
 #[derive(Default)]
 struct Findings(Vec<(Check, Result<Option<String>, Failure>)>);
 
 impl Findings {
-    /// In one sentence, or in one failure; each once, as one account may stand on both sides.
+    /// Joins the results into one sentence or one failure. Each appears once, because both sides may use one
+    /// account.
     fn summary(mut self) -> Message {
         self.0.sort_by_key(|(check, _)| *check);
         let (mut messages, mut failures) = (Vec::new(), Vec::new());
@@ -112,14 +113,14 @@ impl Execution<'_> {
             }
         };
         tokio::join!(own, destination, signing);
-        // Both sides are asked, so both accounts come first.
+        // This check needs both accounts.
         if found.lock().0.iter().all(|(_, result)| result.is_ok()) {
             add(Check::Existing, self.conflicts(progress).await);
         }
         found.into_inner().summary()
     }
 
-    /// Becomes the account; whether that worked.
+    /// Gets the first token of an account. Returns whether that worked.
     async fn enter(
         &self,
         account: &Account,
@@ -150,7 +151,7 @@ impl Execution<'_> {
         Ok(Some(format!("may pull from {repository}")))
     }
 
-    /// Asks the cluster whether the targets may do what they are about to, and whether the namespaces exist.
+    /// Asks the cluster whether the targets have the rights that they need, and whether the namespaces exist.
     async fn review(&self, review: &Review) -> Result<Option<String>, Failure> {
         let api = self.api(self.patiently())?;
         let (names, actions) = match review {
@@ -169,7 +170,7 @@ impl Execution<'_> {
         for name in lacking {
             match review {
                 Review::Subnamespaces(_) => return Err(api.no_namespace(name).into()),
-                // A target may create it.
+                // A target may create the namespace itself.
                 Review::Deploy(_) => {
                     let text =
                         format!("{}; a target that deploys to it must create it", api.no_namespace(name));
@@ -182,7 +183,7 @@ impl Execution<'_> {
         Ok(Some(format!("may {}", may.join(", "))))
     }
 
-    /// The cluster of the targets.
+    /// The API of the targets' cluster.
     pub(super) fn api(&self, retrying: Retrying) -> Result<Api, Failure> {
         let token = self.run_context.paths.scratch()?.join(OWN_TOKEN);
         let account = self.edges.accounts.own.as_ref();
@@ -193,13 +194,13 @@ impl Execution<'_> {
         Ok(Api::new(&kubeconfig, &self.run_context.env, retrying)?)
     }
 
-    /// Six tries of a few seconds each, so that a server that stalls holds us for less than a minute.
+    /// Six tries of a few seconds each, so that a server that stalls delays the run by less than a minute.
     fn patiently(&self) -> Retrying {
         let policy = Policy { patience: Duration::from_secs(10), ..Policy::default() };
         Retrying { policy, watcher: self.edges.watcher.clone() }
     }
 
-    /// Sees to it that the subnamespaces are there.
+    /// Creates the subnamespaces that are missing.
     pub(super) async fn subnamespaces(&self, wanted: &Subnamespaces) -> Message {
         let api = self.api(self.patiently())?;
         let made = Mutex::new(0_usize);
@@ -231,7 +232,7 @@ impl Execution<'_> {
     }
 }
 
-/// A registry's refusal; of a service account, with the role that it lacks.
+/// The failure for a registry's refusal. For a service account, it names the role that is missing.
 fn refused(
     error: OciError,
     account: Option<&Account>,

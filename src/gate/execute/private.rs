@@ -1,5 +1,5 @@
-//! The private files of each target: logins, kubeconfig, credential files, and what it writes for the
-//! runner. Those that carry tokens are renewed as long as it runs.
+//! The private files of each target: logins, kubeconfig, credential files, and the files of the runner. While the
+//! target runs, p2p renews those that contain tokens.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -18,10 +18,10 @@ use sys::private::{self, Links};
 use sys::removals::Directory;
 use sys::sync::Mutex;
 
-/// The files of one target; gone when it is.
+/// The files of one target. They are removed when this is dropped.
 pub(super) struct Private {
-    /// First, so that nothing is written any more when the directory goes: they end on the one thread
-    /// that renews.
+    /// The first field, so that it is dropped first: the thread that renews tokens must not write into a removed
+    /// directory.
     _renewers: Vec<Renewer>,
     directory: Directory,
     logins: Arc<Logins>,
@@ -30,8 +30,8 @@ pub(super) struct Private {
 }
 
 impl Private {
-    /// Makes them, under the run's own directory. A target that promotes faces the destination, and
-    /// may read from the source.
+    /// Creates the files in the run's own directory. A target that promotes works on the destination, and may read
+    /// from the source.
     pub(super) async fn make(run: &Execution<'_>, target: &Target, promotes: bool) -> Result<Self, Failure> {
         let run_context = run.run_context;
         let directory = run_context.paths.private()?;
@@ -61,7 +61,7 @@ impl Private {
         }
         kubeconfig(run, target, promotes, &token)?.write(&at.join("kubeconfig"))?;
         let of_accounts = run.of_accounts(at, promotes).await?;
-        // What a target writes for the runner dies with it, the summary excepted.
+        // What a target writes to the runner's files is discarded, except for the summary.
         let mut runner_files = Vec::new();
         if run_context.place == Place::Github {
             runner_files = private::runner_files(at)?;
@@ -69,12 +69,12 @@ impl Private {
         Ok(Self { _renewers: renewers, directory, logins, runner_files, of_accounts })
     }
 
-    /// The directory that holds them, which no other target knows.
+    /// The directory of the files. No other target knows it.
     pub(super) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    /// The variables that lead to them.
+    /// The variables with the paths of the files.
     pub(super) fn variables(&self) -> Vec<(&'static str, OsString)> {
         let at = self.directory.path();
         let mut variables = vec![
@@ -88,7 +88,7 @@ impl Private {
         variables
     }
 
-    /// What the target wrote to its step summary, at most so many bytes.
+    /// The step summary of the target, up to `most` bytes.
     pub(super) fn summary(&self, most: u64) -> Option<String> {
         let path = self.directory.path().join(runtime::GITHUB_STEP_SUMMARY);
         let file = private::open(&path, Links::Refuse).ok()?;
@@ -99,7 +99,7 @@ impl Private {
     }
 }
 
-/// The cluster that the target faces.
+/// The kubeconfig for the target's cluster.
 fn kubeconfig(
     run: &Execution<'_>,
     target: &Target,
@@ -113,7 +113,7 @@ fn kubeconfig(
     if let Some(found) = facing.as_ref().and_then(|account| account.kubeconfig(token)) {
         return Ok(found.for_target(None, namespace)?);
     }
-    // Another environment's cluster is never taken for this one's.
+    // The cluster of another environment must not replace this one.
     if promotes && accounts.own.as_ref().is_some_and(|account| account.kubeconfig(token).is_some()) {
         return Ok(Kubeconfig::empty());
     }
@@ -124,7 +124,7 @@ fn kubeconfig(
 }
 
 impl Execution<'_> {
-    /// The logins of a target, the one to its `REGISTRY` first. Those of a promotion are for both sides.
+    /// The logins of a target. The one for its `REGISTRY` comes first. A promotion has logins for both sides.
     async fn logins(&self, promotes: bool) -> Result<Vec<Login>, Failure> {
         let (given, accounts) = (&self.run_context.logins, &self.edges.accounts);
         let mut logins: Vec<Login> = Vec::new();
@@ -146,7 +146,7 @@ impl Execution<'_> {
         Ok(logins)
     }
 
-    /// The variables that the accounts give a target, with their credential files.
+    /// The variables that the accounts add, with their credential files.
     async fn of_accounts(&self, at: &Path, promotes: bool) -> Result<Vec<(&'static str, OsString)>, Failure> {
         let accounts = &self.edges.accounts;
         let mut variables = Vec::new();

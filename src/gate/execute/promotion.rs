@@ -1,4 +1,4 @@
-//! The promotion: the tested bytes go to the next stage, and nothing else does.
+//! The promotion: copies exactly the tested bytes to the next stage.
 
 use std::time::Instant;
 
@@ -17,17 +17,17 @@ use sys::error::{Exit, Failure};
 /// An image that may be promoted.
 struct Ready {
     image: Tested,
-    /// Its records where it is.
+    /// Its records at the source.
     kept: Vec<Kept>,
-    /// Its records at the destination, where the same bytes may have been promoted before.
+    /// Its records at the destination, which exist if the same bytes were promoted before.
     records: Vec<Kept>,
-    /// What the destination's tag names.
+    /// What the tag at the destination names.
     there: There,
 }
 
 impl Execution<'_> {
-    /// Copies each image to the next stage, byte for byte. The records come before the tag: an image that
-    /// can be found has them.
+    /// Copies each image to the next stage, byte for byte. The records are copied before the tag is set, so every
+    /// image that can be found by its tag has them.
     pub(super) async fn promote_natively(&self, promotion: &Promotion, progress: &mut Progress) -> Message {
         let images = self.promotable(promotion, progress).await?;
         if images.is_empty() {
@@ -49,7 +49,7 @@ impl Execution<'_> {
                     inputs::OnExisting::Overwrite => OnExisting::Overwrite,
                 },
                 include_referrers: promotion.include_referrers,
-                // Records go along by themselves, those of earlier gates alone.
+                // Records are copied separately, and only those of earlier gates.
                 except: vec![ARTIFACT_TYPE.to_owned()],
                 listener: transfer.listener(),
                 ..CopyOptions::default()
@@ -77,7 +77,7 @@ impl Execution<'_> {
         Ok(Some(messages.join("; ")))
     }
 
-    /// Lets the team's own target promote, with the same checks before and after.
+    /// Runs the team's own target, with the same checks before and after.
     pub(super) async fn promote_by_make(
         &self,
         step: &Step,
@@ -102,7 +102,7 @@ impl Execution<'_> {
             Err(result) => return result,
         };
         let result = self.alone(step, target, progress).await;
-        // A signal may have kept it from beginning.
+        // A signal may have prevented it from starting.
         if !matches!(result.status, Status::Passed | Status::Nothing) {
             return result;
         }
@@ -113,7 +113,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Says that an image of the same commit stays at the destination.
+    /// Reports that an image of the same commit stays at the destination.
     fn stays(
         &self,
         promotion: &Promotion,
@@ -131,8 +131,8 @@ impl Execution<'_> {
         Ok(format!("{} stays as it was promoted before", image.name))
     }
 
-    /// What to say where all images stay as they are, so that the team's target has nothing to do. It would
-    /// push all images, so where some stay and others do not it cannot run.
+    /// The message if all images stay, so that the team's target has nothing to do. The target would push all
+    /// images, so it cannot run if only some of them stay.
     fn all_stay(
         &self,
         target: &str,
@@ -175,7 +175,7 @@ impl Execution<'_> {
             let destination = promotion.destination.image(&image.name).repository()?;
             let kept = self.let_through(&image, &source, wanted, progress).await?;
             let there = self.destination(promotion, &image.name, &image.digest, progress).await?;
-            // The same bytes may have been withdrawn there.
+            // The same bytes may have been withdrawn at the destination.
             let records = match there {
                 There::Free | There::Same if !off && source != destination => {
                     let wanted =
@@ -189,7 +189,7 @@ impl Execution<'_> {
         Ok(ready)
     }
 
-    /// The tags at the source still name what was tested.
+    /// Checks that the tags at the source still name the tested images.
     async fn unmoved(
         &self,
         promotion: &Promotion,
@@ -213,7 +213,7 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// The tags at the destination name what was tested, now that a target of the team's has promoted.
+    /// After the team's target has promoted, checks that the tags at the destination name the tested images.
     async fn arrived(
         &self,
         target: &str,

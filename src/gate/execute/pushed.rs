@@ -1,5 +1,5 @@
-//! Whether the build pushed the images that are recorded after it. A build that pushes nothing leaves the image
-//! of an earlier one under its tag, which must not be tested and promoted in its place.
+//! Checks that the build pushed the images that are recorded after it. A build that pushes nothing leaves an earlier
+//! image under its tag, and p2p must not test and promote that one.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use oci::{Digest, Reference};
 use registry::Moment;
 use sys::error::{Exit, Failure};
 
-/// What there was before the build.
+/// The tags before the build.
 #[derive(Debug, Default)]
 pub(super) struct Before {
     /// The digests of the tags that existed, according to the registry.
     digests: BTreeMap<Reference, Digest>,
-    /// When that was, for our own registry.
+    /// The moment before the build, for the embedded registry.
     moment: Moment,
 }
 
@@ -26,13 +26,13 @@ pub(super) fn builds(step: &Step) -> bool {
 }
 
 impl Execution<'_> {
-    /// Looks at the tags that the build will push.
+    /// Reads the tags that the build will push.
     pub(super) async fn look_before(&self, progress: &mut Progress) {
         let mut before = Before::default();
         if let Some(pushes) = &self.edges.pushes {
             before.moment = pushes.now();
         } else if let Some(path) = recorded_at(&progress.plan).cloned() {
-            // A Makefile may know the names only after the build. Nothing is known about those images.
+            // Some Makefiles know the names only after the build. Nothing is known about these images.
             let names = match &progress.plan.images.names {
                 Names::Names(names) => names.clone(),
                 Names::PrintedBy(_) => self.image_names(progress).await.unwrap_or_default(),
@@ -40,7 +40,7 @@ impl Execution<'_> {
             for name in names {
                 let Ok(repository) = path.image(&name).repository() else { continue };
                 let Ok(reference) = repository.tag(&progress.plan.version.version) else { continue };
-                // A registry that does not answer now will say so when it is asked for the image itself.
+                // If the registry does not answer now, the step that reads the image reports it.
                 if let Ok(Some(found)) = self.edges.oci.resolve(&repository, &reference.which()).await {
                     before.digests.insert(reference, found.digest);
                 }
@@ -49,17 +49,17 @@ impl Execution<'_> {
         progress.before = Some(before);
     }
 
-    /// The tags that were pushed to our own registry since the build began; nothing where it is another's. A
-    /// client that finds the same bytes under the tag need not push them again.
+    /// The tags that were pushed to the embedded registry since the build began. `None` for another registry. A
+    /// client need not push bytes again that the tag names already.
     pub(super) fn pushed_here(&self, progress: &Progress) -> Option<Vec<String>> {
         let before = progress.before.as_ref()?;
         Some(self.edges.pushes.as_ref()?.since(&before.moment))
     }
 
-    /// Whether an image is the one that this build pushed.
+    /// Whether this build pushed an image.
     ///
     /// # Errors
-    /// Where it is known to be another's.
+    /// If the image is known to come from another build.
     pub(super) async fn pushed(
         &self,
         image: &Image,
@@ -90,7 +90,7 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// The commit that the records of an image name, where they name another one than this run's.
+    /// The commit in the records of an image, if it is not the commit of this run.
     async fn other_commit(&self, image: &Image, progress: &Progress) -> Result<Option<String>, Failure> {
         let plan = &progress.plan;
         let promoted_to = plan.steps.iter().find_map(|step| match &step.job {
@@ -100,7 +100,7 @@ impl Execution<'_> {
         let mut commits = Vec::new();
         for place in recorded_at(plan).into_iter().chain(promoted_to) {
             let repository = place.image(&image.name).repository()?;
-            // Without its records nothing is known of an image.
+            // Without its records, nothing is known about an image.
             let kept = self.edges.ledger.read(&repository, &image.digest).await.unwrap_or_default();
             let records = kept.into_iter().filter_map(|kept| kept.record.ok().flatten());
             let records = records.filter(|record| record.version.as_ref() == Some(&plan.version.version));
@@ -111,7 +111,7 @@ impl Execution<'_> {
     }
 }
 
-/// Where the images of the build are recorded.
+/// The registry path where the images of the build are recorded.
 fn recorded_at(plan: &Plan) -> Option<&ImagePath> {
     plan.steps.iter().find_map(|step| match &step.job {
         Job::Images { repository, earlier, .. } if earlier.is_empty() => Some(repository),

@@ -1,4 +1,4 @@
-//! The records of gates: what this run asks of those that are there, and those that it leaves.
+//! The records of gates: what this run requires of existing records, and the records that it leaves.
 
 use std::time::Duration;
 
@@ -15,25 +15,25 @@ use crate::inputs::{Command, Records};
 use oci::{Digest, Reference, Repository};
 use sys::error::{Exit, Failure};
 
-/// What stands in place of the gate in the record of a scan that a job of its own did.
+/// The name in place of a gate, in the record of a scan that ran in a job of its own.
 const SCAN: &str = "scan";
 
-/// What the records of an image must say.
+/// What the records of an image must prove.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
-    /// The gates that it must have passed.
+    /// The gates that the image must have passed.
     pub(super) passed: &'a [Stage],
-    /// The gate that must not have rejected it; whether it passed is known from elsewhere.
+    /// The gate that must not have rejected it. Whether it passed is known already.
     pub(super) spared: Option<Stage>,
     /// Whether a missing record is an error.
     pub(super) records: Records,
-    /// Whether one must say that the image was scanned.
+    /// Whether a record must prove that the image was scanned.
     pub(super) scans: bool,
 }
 
 impl Execution<'_> {
-    /// Whose records count in this run. That the commit is in the history of the main branch is checked
-    /// where the version's tag is looked up.
+    /// The rule for the records that count in this run. Whether the commit is in the history of the main branch is
+    /// checked when the version's tag is looked up.
     pub(super) fn rule(&self, progress: &Progress) -> Rule {
         let plan = &progress.plan;
         Rule {
@@ -43,8 +43,8 @@ impl Execution<'_> {
         }
     }
 
-    /// The records of an image, once they say what is wanted. A rejection is an error; a record that is
-    /// missing is one where records are required, and a warning where they are expected.
+    /// Returns the records of an image if they prove what is wanted. A rejection is an error. A missing record is an
+    /// error if records are required, and a warning if they are expected.
     pub(super) async fn let_through(
         &self,
         image: &Tested,
@@ -101,15 +101,15 @@ impl Execution<'_> {
         Ok(kept)
     }
 
-    /// Warns once a run.
+    /// Warns once per run.
     fn warn_once(&self, text: &str, progress: &mut Progress) {
         if !progress.warnings.iter().any(|warning| warning == text) {
             self.warn(progress, text);
         }
     }
 
-    /// Brings the records of an image to where it is promoted to, with the one of the gate that the
-    /// promotion ends. `there` are the records that the image has at the destination.
+    /// Copies the records of an image to the destination of its promotion, together with the record of the gate that
+    /// the promotion completes. `there` are the image's records at the destination.
     pub(super) async fn record_promotion(
         &self,
         promotion: &Promotion,
@@ -127,7 +127,7 @@ impl Execution<'_> {
         });
         let own = own.transpose()?;
         let ledger = &self.edges.ledger;
-        // Records of later gates at the source are of whoever may push there, and of no gate.
+        // Records of later gates at the source come from somebody who can push there, not from a gate.
         let reached = |stage: &str| Stage::named(stage).is_some_and(|stage| stage <= ended_by(promotion));
         let earlier = |kept: &&Kept| match &kept.record {
             Ok(Some(record)) => record.stage.as_deref().is_some_and(|stage| stage == SCAN || reached(stage)),
@@ -170,8 +170,8 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// Leaves a record of what the gate found on each image that it judged. Where the gate failed, what it
-    /// left at the destination is rejected.
+    /// Leaves a record on each image that the gate judged. If the gate failed, the images that it promoted are
+    /// rejected at the destination.
     pub(crate) async fn judge(&self, progress: &mut Progress, verdict: &Result<(), String>) {
         if progress.cancelled || self.stop.signal().is_some() {
             return;
@@ -188,7 +188,7 @@ impl Execution<'_> {
             && records != Records::Off
         {
             for image in progress.images.clone() {
-                // The very record that went along, so that another promotion does not bring a second one.
+                // The same record as at the destination, so that another promotion does not add a second one.
                 let promoted = progress.records.get(&image.name).filter(|_| result.is_ok()).cloned();
                 let record = promoted.unwrap_or_else(|| {
                     self.record_of(stage, image.reference.clone(), result.clone(), progress)
@@ -218,8 +218,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Rejects what the destination has under this version although the gate failed: the very image that
-    /// failed its tests, or one that no gate has passed. An image that was promoted before stays what it is.
+    /// The gate failed: rejects what the destination has under this version. That is the image that failed its
+    /// tests, or one that no gate has passed. An image that was promoted before keeps its status.
     async fn reject(
         &self,
         promotion: &Promotion,
@@ -290,8 +290,8 @@ impl Execution<'_> {
     }
 }
 
-/// What the records of an image must say before a promotion. Where this run ran the gate, or the run that
-/// did handed the digests over, it is known that the image passed; of a promotion by hand only records say so.
+/// What the records of an image must prove before a promotion. If this run ran the gate, or the run that did passed
+/// on its digests, the image is known to have passed. A promotion by hand needs records as proof.
 pub(super) fn wanted(promotion: &Promotion, plan: &Plan) -> Wanted<'static> {
     let (passed, spared) = match (plan.command == Command::Promote, by_hand(plan)) {
         (_, true) => (promotion.stage.earlier(), None),
@@ -300,23 +300,23 @@ pub(super) fn wanted(promotion: &Promotion, plan: &Plan) -> Wanted<'static> {
     Wanted { passed, spared, records: promotion.record, scans: scans_required(plan) }
 }
 
-/// Whether an image that nobody scanned must not go on.
+/// Whether an image that was not scanned must not be promoted.
 pub(super) fn scans_required(plan: &Plan) -> bool {
     plan.environment.text(Key::RecordScans) == Some("required")
 }
 
-/// The gate that a promotion ends.
+/// The gate that a promotion completes.
 pub(super) fn ended_by(promotion: &Promotion) -> Stage {
     promotion.stage.earlier().last().copied().unwrap_or(Stage::FastFeedback)
 }
 
-/// Whether nobody has run a gate for this promotion.
+/// Whether the promotion was started by hand, without a gate.
 fn by_hand(plan: &Plan) -> bool {
     plan.command == Command::Promote && !plan.images.handed_over && plan.images.recorded.is_empty()
 }
 
-/// The gate that this run is, and what becomes of its records; of single targets those of a later gate are
-/// one. None where the images were not found, or may not go on.
+/// The gate of this run and its setting for records. Single targets of a later gate count as that gate. `None` if
+/// the images were not found or may not be promoted.
 pub(super) fn judged(progress: &Progress) -> Option<(&'static str, Records)> {
     let plan = &progress.plan;
     let step = plan.steps.iter().find(|step| matches!(step.job, Job::Images { .. }))?;
@@ -324,7 +324,7 @@ pub(super) fn judged(progress: &Progress) -> Option<(&'static str, Records)> {
     let is_gate = matches!(plan.command, Command::FastFeedback | Command::ExtendedTest | Command::Prod)
         || !earlier.is_empty();
     let found = progress.steps.iter().any(|done| done.name == step.name && done.status.passes());
-    // A scan of the version that a gate is about: the job that promotes reads that it passed.
+    // A scan of the version that a gate tests: the job that promotes needs to know that it passed.
     let scans = plan.command == Command::Scan && plan.place == Place::Github;
     if scans && progress.tested() && !progress.scans.is_empty() {
         return Some((SCAN, *records));
@@ -333,9 +333,9 @@ pub(super) fn judged(progress: &Progress) -> Option<(&'static str, Records)> {
 }
 
 impl Progress {
-    /// The first step before the promotion that did not pass, where a target has run: what fails before
-    /// that says nothing of an image. A scan rejects no image: its scanner may have failed, and tomorrow there may be
-    /// a fix or an entry in an ignore file. The image is not judged then, and goes nowhere.
+    /// The first step before the promotion that did not pass, if a target has run. A failure before that says
+    /// nothing about an image. A scan does not reject an image: its scanner may have failed, and tomorrow there may
+    /// be a fix or an entry in an ignore file. Then the image is neither judged nor promoted.
     pub(crate) fn failed_test(&self) -> Option<String> {
         let failed = self.failures().find(|step| !self.is_scan(step)).filter(|_| self.something_ran())?;
         Some(format!("{} {}", failed.name, failed.status.word()))
@@ -355,7 +355,7 @@ impl Progress {
         self.plan.steps.iter().any(|step| step.name == result.name && matches!(step.job, Job::Scan(_)))
     }
 
-    /// Whether a target, or the promotion, began.
+    /// Whether a target or the promotion has started.
     fn something_ran(&self) -> bool {
         let acts = |job: &Job| matches!(job, Job::Target(_) | Job::Promote(_));
         let began = self.steps.iter().filter(|done| done.status != Status::Skipped);
@@ -363,7 +363,7 @@ impl Progress {
         steps.any(|step| acts(&step.job))
     }
 
-    /// Whether the run may ask the registries: it became who it acts as, or needs no account.
+    /// Whether the run can use the registries: it has its account's token, or needs no account.
     fn entered(&self) -> bool {
         let preflight = self.plan.steps.iter().find(|step| matches!(step.job, Job::Preflight(_)));
         let done =
@@ -372,7 +372,7 @@ impl Progress {
     }
 }
 
-/// The names of the images, as far as they are known.
+/// The known names of the images.
 fn names(progress: &Progress) -> Vec<String> {
     match (&*progress.images(), &progress.plan.images.names) {
         ([], Names::Names(names)) => names.clone(),
@@ -380,7 +380,7 @@ fn names(progress: &Progress) -> Vec<String> {
     }
 }
 
-/// A make target of the path to production, and how it ended.
+/// A make target of the path to production, with its result.
 fn ran(step: &StepResult) -> Option<Ran> {
     let target = step.target.as_ref().filter(|target| target.starts_with("p2p-"))?;
     let time = Duration::try_from_secs_f64(step.seconds).unwrap_or_default();

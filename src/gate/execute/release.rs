@@ -29,7 +29,7 @@ impl Execution<'_> {
         }))
     }
 
-    /// Makes or completes the GitHub release.
+    /// Creates or completes the GitHub release.
     pub(super) async fn release(&self, assets: &[String], text: &str, progress: &mut Progress) -> Message {
         let remote = self.remote()?;
         let version = released(progress)?;

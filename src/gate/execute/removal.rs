@@ -1,4 +1,4 @@
-//! Pure: the command that removes an image from a registry.
+//! The command that removes an image from a registry. Pure.
 
 use oci::{Digest, Repository};
 
@@ -13,7 +13,7 @@ pub(super) fn command(repository: &Repository, digest: &Digest) -> String {
     if host == "ghcr.io"
         && let Some((owner, name)) = path.split_once('/')
     {
-        // This registry deletes nothing over the distribution API.
+        // This registry cannot delete through the distribution API.
         let versions = format!("/orgs/{owner}/packages/container/{}/versions", name.replace('/', "%2F"));
         return format!(
             "gh api -X DELETE \"{versions}/$(gh api --paginate {versions} --jq '.[] | select(.name == \"{digest}\") | .id')\""

@@ -1,4 +1,4 @@
-//! Which test reports are read.
+//! The globs of the test reports to read.
 
 use std::sync::Arc;
 
@@ -20,19 +20,18 @@ const USUAL: [&str; 9] = [
     "**/summary.json",
 ];
 
-/// The value of the key for no reports.
+/// The value of the key that turns reports off.
 const NONE: &str = "none";
 
 /// The reports that the key `test-reports` names, or the usual ones.
 pub(crate) struct TestReports {
-    /// What they are called.
     pub(super) globs: Arc<ArtifactGlobs>,
-    /// Whether the key `test-reports` names them. A file that is no report is a mistake then.
+    /// Whether the key `test-reports` is set. Then a file that is not a report is an error of the user.
     pub(super) named: bool,
 }
 
 impl TestReports {
-    /// What the key says; nothing, if no reports are wanted.
+    /// Reads the key. `None` if no reports are wanted.
     pub(crate) fn of(values: &Values) -> Result<Option<Self>, Failure> {
         let named = values.parsed::<Words>(Key::TestReports).map(|words| words.0);
         if named.as_ref().is_some_and(|words| *words == [NONE]) {

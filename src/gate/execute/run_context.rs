@@ -1,4 +1,4 @@
-//! Where a plan runs and with what, and the private files of each target.
+//! What a plan needs to run, and the private files of each target.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,21 +26,18 @@ use sys::retry::Watcher;
 use sys::sync::Mutex;
 use sys::world::Env;
 
-/// The outside systems.
 pub(crate) struct Edges {
-    /// Registries.
     pub oci: Client,
-    /// The records of images there.
+    /// The records of images in the registries.
     pub ledger: Ledger,
-    /// The git program.
     pub git: Git,
     /// The remote repository, on GitHub.
     pub remote: Option<Allocation>,
-    /// The accounts that the run acts as.
+    /// The accounts of the run.
     pub accounts: Accounts,
-    /// What is pushed to the registry of a local run, where it is ours.
+    /// The pushes to the embedded registry, in a local run that uses it.
     pub pushes: Option<Pushes>,
-    /// The pull request that the run is about, where there is a token to comment with.
+    /// The pull request of the event, if there is a token for comments.
     pub pull_request: Option<PullRequest>,
     /// Gets each retry of a request.
     pub watcher: Watcher,
@@ -48,90 +45,85 @@ pub(crate) struct Edges {
 
 /// A pull request.
 pub(crate) struct PullRequest {
-    /// Its number.
     pub number: u64,
-    /// The repository.
     pub github: GitHub,
 }
 
-/// The logins of the inputs, each for the registry that it was given for.
+/// The logins from the inputs, each for its registry.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct GivenLogins {
-    /// To the environment's registry.
+    /// For the environment's registry.
     pub own: Option<Login>,
-    /// To the registry that is promoted from.
+    /// For the registry to promote from.
     pub source: Option<Login>,
-    /// To the registry that is promoted to.
+    /// For the registry to promote to.
     pub destination: Option<Login>,
-    /// To further ones, such as the tenant's own.
+    /// For further registries, such as the tenant's own.
     pub further: Vec<Login>,
-    /// To what only promotions need.
+    /// For registries that only promotions need.
     pub promotions: Vec<Login>,
 }
 
 impl GivenLogins {
-    /// All of them; where two are for one registry the later is the one that is meant.
+    /// All logins. If two are for the same registry, the later one counts.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Login> {
         let further = self.further.iter().chain(&self.promotions);
         further.chain([&self.own, &self.source, &self.destination].into_iter().flatten())
     }
 }
 
-/// The remote repository, in which version tags are created.
+/// What the allocation of a version needs.
 pub(crate) struct Allocation {
-    /// How it is reached.
     pub repository: allocation::Remote,
     /// The commit under test.
     pub commit: Commit,
-    /// What its version is made from.
+    /// What its version is computed from.
     pub kind: Kind,
-    /// The version tags as they were read before.
+    /// The version tags that were read before.
     pub listing: Listing,
-    /// What a new version counts up.
+    /// The part of the version that increases.
     pub bump: Bump,
 }
 
-/// Where a plan runs and with what.
+/// What a plan needs to run.
 pub(crate) struct RunContext {
-    /// Where we are.
     pub place: Place,
-    /// Whether the reader of the output sees colours, and the Makefile has no setting of its own.
+    /// Whether recipes should use colours: the reader can see them, and the Makefile has no setting of its own.
     pub colours: bool,
     /// The environment of this process, which targets inherit.
     pub env: Env,
-    /// The directories.
     pub paths: Paths,
-    /// This program.
+    /// The path of this program.
     pub binary: PathBuf,
     /// The input `insecure-registries`.
     pub insecure_registries: Option<String>,
-    /// Flags of the command that repeats a target, each with its value.
+    /// The flags of the command that repeats a target, with their values.
     pub flags: Vec<(&'static str, String)>,
-    /// The largest workspace that is copied, in bytes.
+    /// The largest workspace to copy, in bytes.
     pub copy_limit: u64,
-    /// The logins that were given.
+    /// The logins from the inputs.
     pub logins: GivenLogins,
     /// The kubeconfig of targets.
     pub kubeconfig: Kubeconfig,
-    /// The context in that kubeconfig.
+    /// The context to use in that kubeconfig.
     pub kube_context: Option<String>,
-    /// What a promotion gets instead, where it goes to another environment than the job's own.
+    /// The kubeconfig for a promotion to another environment than the job's own.
     pub kubeconfig_elsewhere: Option<Kubeconfig>,
-    /// gcloud's default credentials, which each target finds as the job had them.
+    /// gcloud's default credentials. Each target finds them as the job had them.
     pub credentials: Option<RestoredFile>,
     /// The build cache that make gets.
     pub cache: Cache,
-    /// The test reports that are read.
+    /// The test reports to read.
     pub test_reports: Option<TestReports>,
-    /// Where scanners and their database are kept.
+    /// The directory for scanners and their databases.
     pub scanner_cache: PathBuf,
     /// Who judges, for the records of the gate.
     pub by: By,
-    /// Whose records count.
+    /// The rule for the records that count.
     pub rule: Rule,
-    /// The digest of the Makefile, before any target ran.
+    /// The digest of the Makefile before any target ran.
     pub makefile: Option<String>,
-    /// How long a subnamespace may take.
+    /// How long p2p waits for a subnamespace.
     pub subnamespaces_limit: Duration,
     /// The names of the logs so far.
     pub log_names: Mutex<BTreeSet<String>>,
@@ -143,7 +135,7 @@ impl RunContext {
         make::content(directory).map(|content| Digest::of(content).to_string())
     }
 
-    /// Puts gcloud's default credentials back as the job had them.
+    /// Restores gcloud's default credentials.
     pub(super) fn restore_credentials(&self) -> Result<(), Failure> {
         match &self.credentials {
             Some(file) => Ok(file.restore()?),
@@ -151,15 +143,15 @@ impl RunContext {
         }
     }
 
-    /// Whether targets may have reached a cluster: a laptop's get an empty kubeconfig unless one is named.
+    /// Whether targets may have used a cluster. On a laptop they get an empty kubeconfig unless the user names one.
     pub(super) fn reaches_a_cluster(&self, plan: &Plan) -> bool {
         self.place == Place::Github
             || self.kubeconfig.contexts().next().is_some()
             || plan.access.own.cluster.is_some()
     }
 
-    /// The file of a target's log. Names that differ only in what no file's name can hold, and a
-    /// target that runs twice, get a number.
+    /// The log file of a target. A number makes the name unique if a target runs twice, or if two names differ only
+    /// in characters that file names cannot contain.
     pub(super) fn log_of(&self, target: &str) -> PathBuf {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
         let name: String = target.chars().map(plain).collect();
@@ -173,8 +165,8 @@ impl RunContext {
         self.paths.logs.join(format!("{file}.log"))
     }
 
-    /// The files that the globs name, as absolute paths. A checkout of our own goes with the run: what
-    /// was left there is copied beside the logs. It blocks.
+    /// The files of the globs, as absolute paths. Files in a checkout of p2p's own are copied beside the logs,
+    /// because the checkout is removed. Blocks.
     pub(super) fn artifacts(
         &self,
         globs: &[String],
@@ -194,13 +186,13 @@ impl RunContext {
         }
     }
 
-    /// The command that repeats a target on a laptop. What a promotion needs only a gate sets up.
+    /// The command that repeats a target on a laptop. Only a gate can set up what a promotion needs.
     pub(super) fn repeat(&self, target: &str) -> String {
         let promotes = Stage::promoted_by(target).and_then(|stage| stage.earlier().last().copied());
         let gate = promotes.or(Stage::of_target(target).filter(|stage| *stage != Stage::FastFeedback));
         let command = match target {
             BUILD => format!("p2p run {BUILD}"),
-            // The registry of local runs keeps what the gate before promoted.
+            // The registry of local runs keeps the images that the previous gate promoted.
             target => match gate {
                 Some(gate) => format!("p2p {}", gate.word()),
                 None => format!("p2p run {BUILD} {target}"),
@@ -212,7 +204,7 @@ impl RunContext {
     }
 }
 
-/// One word of a shell's command line.
+/// Quotes a text as one word for a shell.
 fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -222,8 +214,8 @@ fn word(text: &str) -> String {
     }
 }
 
-/// The directory make runs in, in the workspace or in its copy at `root`. Without a slash at the
-/// end: recipes see it as `PWD`.
+/// The directory that make runs in, in the workspace or in its copy at `root`. It has no slash at the end, because
+/// recipes see it as `PWD`.
 pub(super) fn inside(root: &Path, paths: &Paths) -> PathBuf {
     root.join(paths.inside()).components().collect()
 }

@@ -1,4 +1,4 @@
-//! One make target: its private files, its environment, its process, its output.
+//! Runs one make target, with its private files, its environment and its output.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -24,12 +24,12 @@ use sys::sync::Mutex;
 use tokio::time::Instant;
 use workflow_commands::{Findings, Options, Stream, neutralize, stripped};
 
-/// Whether a target shares its group of the log with another one, which runs at the same time.
+/// Whether a target runs at the same time as another one and shares its group of the log.
 #[derive(Clone, Copy)]
 pub(super) enum Beside<'a> {
-    /// It runs alone, in place.
+    /// It runs alone, in the workspace.
     Nothing,
-    /// It runs in place.
+    /// It runs in the workspace.
     InPlace,
     /// It runs in the copy of the workspace.
     InCopy(&'a Copied),
@@ -44,36 +44,35 @@ impl<'a> Beside<'a> {
     }
 }
 
-/// What a target did, before it is reported.
+/// The result of a target before it is reported.
 pub(super) struct Ran {
     ended: Ended,
     limit: Option<Duration>,
     findings: Findings,
     log: PathBuf,
     summary: Option<String>,
-    /// Where files that it names are, and where they belong.
+    /// The root of the copy that it ran in, and the root of the workspace.
     moved: Option<(PathBuf, PathBuf)>,
     repeat: String,
-    /// Whether it asked for the build cache that GitHub's token is needed for, and had none.
+    /// Whether it requested GitHub's build cache without having the token for it.
     dead_cache: bool,
-    /// The directory that make ran in.
     pub(super) directory: PathBuf,
-    /// Why it failed; masked and harmless.
+    /// Why it failed, masked.
     pub(super) cause: Option<Cause>,
-    /// The results of its tests; masked and harmless.
+    /// The results of its tests, masked.
     pub(super) tests: Option<TestResults>,
-    /// The diagnostics of its namespace, if it failed there; masked and harmless.
+    /// The diagnostics of its namespace if it failed there, masked.
     pub(super) cluster: Vec<String>,
 }
 
 impl Ran {
-    /// Whether it failed by itself or ran into its time limit.
+    /// Whether it failed by itself or exceeded its time limit.
     pub(super) fn failed(&self) -> bool {
         !matches!(self.ended.how, How::Exited(0) | How::Interrupted(_))
     }
 
-    /// The log of a target that failed by itself. One that ran into its time limit may have printed errors that it got
-    /// over.
+    /// The log of a target that failed by itself. A target that exceeded its limit may have printed errors that it
+    /// recovered from.
     pub(super) fn log_of_failure(&self) -> Option<&Path> {
         (self.failed() && self.ended.how != How::TimedOut).then_some(&self.log)
     }
@@ -83,33 +82,32 @@ impl Ran {
         &self.findings.tail
     }
 
-    /// The workspace that it ran in, or the copy.
+    /// The root of the workspace or of the copy that it ran in.
     pub(super) fn workspace<'a>(&'a self, own: &'a Path) -> &'a Path {
         self.moved.as_ref().map_or(own, |(copy, _)| copy)
     }
 }
 
-/// What a recipe says that asks for GitHub's build cache; make shows recipes as it runs them.
+/// The text in a recipe that requests GitHub's build cache. make prints recipes as it runs them.
 const GITHUB_CACHE: &[u8] = b"type=gha";
 
 /// The variable that names the builder of `docker buildx`.
 const BUILDX_BUILDER: &str = "BUILDX_BUILDER";
 
-/// The longest summary of a target that is read, in bytes; GitHub's limit for a step.
+/// The longest summary that is read from a target, in bytes. It is GitHub's limit for a step.
 const SUMMARY: u64 = 1 << 20;
 
-/// The output of one target on its way to the listeners and to its log.
+/// Passes the output of a target to the listeners and to its log.
 struct Printer {
     stream: Stream,
     reporter: Reporter,
     log: LogFile,
-    /// What the log file gave back for the text before.
+    /// The empty buffer that the log file returned.
     spare: Vec<u8>,
-    /// Whether the output holds [`GITHUB_CACHE`]; `None` if it does not matter.
+    /// Whether the output contains [`GITHUB_CACHE`]. `None` if it does not matter.
     cache: Option<bool>,
     /// When the target last printed something.
     printed: Instant,
-    /// The name of the step.
     step: String,
     /// The last line that it printed or drew.
     last: String,
@@ -145,7 +143,7 @@ impl Printer {
     }
 }
 
-/// The last line of whole lines, if it is not empty.
+/// The last non-empty line of a text of whole lines.
 fn last_line(lines: &[u8]) -> Option<&[u8]> {
     let lines = lines.strip_suffix(b"\n")?;
     let line = memchr::memrchr(b'\n', lines).map_or(lines, |end| &lines[end + 1..]);
@@ -159,7 +157,7 @@ impl Execution<'_> {
         inside(beside.copy().map_or(&paths.workspace, |copy| copy.root()), paths)
     }
 
-    /// Runs a target, and gives what it did; nothing where a signal kept it from beginning.
+    /// Runs a target and returns its result, or `None` if a signal prevented it from starting.
     pub(super) async fn target(
         &self,
         step: &Step,
@@ -173,7 +171,7 @@ impl Execution<'_> {
         let workspace = copy.map_or(&run_context.paths.workspace, Copied::root);
         let directory = self.directory(beside);
         let mut stopped = self.stop.clone();
-        // Tokens may have to be minted for it.
+        // It may need new tokens.
         let private = tokio::select! {
             private = Private::make(self, target, promotes) => private?,
             _ = stopped.wait() => return Ok(None),
@@ -181,7 +179,7 @@ impl Execution<'_> {
         let log = run_context.log_of(&target.target);
         let printer = Arc::new(Mutex::new(self.printer((step, target), &log, prefix)?));
         let mut spec = self.spec(target, &private, &directory, workspace);
-        // On GitHub a recipe runs as it always did there.
+        // On GitHub, recipes keep the behaviour that they always had there.
         if run_context.colours && run_context.place == Place::Local {
             hint_colours(&mut spec.env);
         }
@@ -238,8 +236,8 @@ impl Execution<'_> {
         })
     }
 
-    /// Whether a build that asks for GitHub's cache gets none, and nobody has said so yet: its token is
-    /// given to actions and not to `run` steps.
+    /// Whether a build that requests GitHub's cache gets none, and nobody has warned of it yet. GitHub gives the
+    /// cache's token to actions, but not to `run` steps.
     fn cache_is_dead(&self, target: &Target) -> bool {
         let run_context = self.run_context;
         target.target == BUILD
@@ -257,7 +255,7 @@ impl Execution<'_> {
     ) -> Spec {
         let run_context = self.run_context;
         let mut env = target.variables.over(&run_context.env);
-        // Those of a make that started us would make this one its child.
+        // With the variables of a make that started p2p, this make would be its child.
         for name in ["MAKELEVEL", "MFLAGS"] {
             env.remove(name);
         }
@@ -287,7 +285,7 @@ impl Execution<'_> {
         Spec::new("make", arguments.chain(assignments.map(OsString::from)), directory, env)
     }
 
-    /// Reports the annotations and summaries of a target, and makes its result.
+    /// Reports the annotations and the summary of a target, and makes its result.
     pub(super) fn passed_on(
         &self,
         name: &str,
@@ -314,7 +312,7 @@ impl Execution<'_> {
             self.warn(progress, &format!("{name}: {refused} `add-mask` commands were refused: too short, too many, or they would hide what the gate itself prints"));
         }
         if ran.dead_cache {
-            // What the Makefile sets `p2p_image_cache` to is replaced only where there is a cache that works.
+            // p2p replaces the Makefile's `p2p_image_cache` only if there is a cache that works.
             let remedy = if self.run_context.cache.assignment.is_some() {
                 "give `$(p2p_image_cache)` to docker buildx in its place"
             } else {
@@ -333,9 +331,9 @@ impl Execution<'_> {
     }
 }
 
-/// The search path with the directory of `binary` at its end, where nothing is shadowed by it: `p2p image
-/// push` works in the action as it does on a laptop. None where it is not called `p2p`, and where there is
-/// no search path: the system's own would be lost.
+/// The search path with the directory of `binary` at its end, so that it hides no other program. `p2p image push`
+/// then works in the action as on a laptop. `None` if the program is not called `p2p`, or if there is no search
+/// path: setting one would hide the system's own.
 fn findable(binary: &Path, path: Option<PathBuf>) -> Option<OsString> {
     let directory = binary.parent().filter(|_| binary.file_name().is_some_and(|name| name == "p2p"))?;
     let mut directories: Vec<_> = std::env::split_paths(&path?).collect();
@@ -352,7 +350,7 @@ fn prefix(name: &str) -> String {
     format!("{} | ", name.strip_prefix("p2p-").unwrap_or(name))
 }
 
-/// A target may not mask what the gate itself has to print.
+/// How to print the output. A target must not mask what the gate itself prints.
 fn options(target: &Target, prefix: Option<String>) -> Options {
     let plain = target.variables.set.iter().filter(|(_, variable)| !variable.is_secret());
     let words = ["success", "failure", "cancelled", "passed", "skipped", "sha256"].map(str::to_owned);
@@ -360,7 +358,7 @@ fn options(target: &Target, prefix: Option<String>) -> Options {
     Options { prefix, refused, ..Options::default() }
 }
 
-/// The result of a target; `clean` makes text of others fit to print.
+/// Makes the result of a target. `clean` masks texts of others and makes them printable.
 fn result(name: &str, ran: Ran, clean: impl Fn(&str) -> String) -> StepResult {
     let (status, reason) = match ran.ended.how {
         How::Exited(0) => (Status::Passed, None),
@@ -394,7 +392,7 @@ fn result(name: &str, ran: Ran, clean: impl Fn(&str) -> String) -> StepResult {
     }
 }
 
-/// A file in the copy as it is called in the workspace.
+/// The path of a file in the copy, as a path in the workspace.
 fn moved(file: &str, from: &Path, to: &Path) -> String {
     match Path::new(file).strip_prefix(from) {
         Ok(inside) => to.join(inside).display().to_string(),

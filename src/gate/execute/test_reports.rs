@@ -1,4 +1,4 @@
-//! The reports of tests that a target leaves: finds those that it wrote, and reads them.
+//! Finds the test reports that a target wrote, and reads them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,26 +14,26 @@ use crate::edges::workspace::FilesBefore;
 use sys::private::{self, Links};
 use workflow_commands::neutralize;
 
-/// The largest report, and all reports of a target together, in bytes.
+/// The largest report, and the most for all reports of a target, in bytes.
 const LARGEST: [u64; 2] = [32 << 20, 128 << 20];
 
-/// The most reports of a target.
+/// The most reports that are read for a target.
 const MOST: usize = 2000;
 
-/// How many notices about one target's reports are given.
+/// The most notices about the reports of one target.
 const NOTICES: usize = 5;
 
-/// The reports that were there before a target ran.
+/// The reports that existed before a target ran.
 pub(super) struct ReportsBefore(FilesBefore);
 
 impl Execution<'_> {
-    /// Looks at the reports in the directory that a target will run in.
+    /// Lists the reports in the directory that a target will run in.
     pub(super) async fn reports_before(&self, directory: PathBuf) -> Option<ReportsBefore> {
         let globs = Arc::clone(&self.run_context.test_reports.as_ref()?.globs);
         self.blocking(move || ReportsBefore(FilesBefore::new(globs, directory))).await
     }
 
-    /// The results in the reports that a target wrote; nothing, if it wrote none.
+    /// The results in the reports that a target wrote. `None` if it wrote none.
     pub(super) async fn results_of(
         &self,
         name: &str,
@@ -52,7 +52,7 @@ impl Execution<'_> {
     }
 }
 
-/// Reads the reports that were written. Gives the results, and what the reader should know.
+/// Reads the reports that are new or changed. Returns the results and notices.
 fn read(before: &FilesBefore, workspace: &Path, named: bool) -> (TestResults, Vec<String>) {
     let (mut results, mut notices) = (TestResults::default(), Vec::new());
     let written = before.written();
@@ -60,7 +60,7 @@ fn read(before: &FilesBefore, workspace: &Path, named: bool) -> (TestResults, Ve
         notices.push(format!("only the first {MOST} of {} test reports are read", written.len()));
     }
     let [_, mut room] = LARGEST;
-    // Stacks name the same files again and again, and looking for one that is not there asks the disk a hundred times.
+    // Stacks name the same files again and again, and the search for a missing file reads the disk a hundred times.
     let places = RefCell::new(HashMap::new());
     for path in written.iter().take(MOST) {
         let problem = match report(&before.directory().join(path), &mut room) {
@@ -89,7 +89,7 @@ fn read(before: &FilesBefore, workspace: &Path, named: bool) -> (TestResults, Ve
     (results, notices)
 }
 
-/// Reads one report, if it is not too large.
+/// Reads one report if it is not too large.
 fn report(file: &Path, room: &mut u64) -> Result<TestResults, Unreadable> {
     let broken = |error: std::io::Error| Unreadable::Broken(error.to_string());
     let file = private::open(file, Links::Refuse).map_err(broken)?;
@@ -106,8 +106,9 @@ fn report(file: &Path, room: &mut u64) -> Result<TestResults, Unreadable> {
     TestResults::read(&mut BufReader::new(file.take(size)))
 }
 
-/// The name in the repository of a file that a report names: seen from the directory that make ran in, from the
-/// report's own, or from one above, where several modules have their own reports. JVM languages name it by package.
+/// The path in the repository of a file that a report names. Its path may be relative to make's directory, to the
+/// report's directory, or to a directory above the report, if several modules have their own reports. JVM languages
+/// name the file by package.
 fn known(file: &str, report: &Path, directory: &Path, workspace: &Path) -> Option<String> {
     let above = report.ancestors().skip(1).map(|above| directory.join(above));
     let files = above.map(|directory| Files { directory, workspace: workspace.to_owned() });
@@ -118,9 +119,9 @@ fn known(file: &str, report: &Path, directory: &Path, workspace: &Path) -> Optio
     })
 }
 
-/// How many directories above a report are looked in.
+/// How many directories above a report are searched.
 const DEPTH: usize = 12;
 
-/// Where Maven and Gradle have tests.
+/// The directories of tests in Maven and Gradle projects.
 const SOURCES: [&str; 5] =
     ["src/test/java", "src/test/kotlin", "src/test/scala", "src/test/groovy", "src/integrationTest/java"];

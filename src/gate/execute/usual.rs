@@ -1,4 +1,4 @@
-//! How long targets usually take: what the records of earlier versions say.
+//! The usual times of targets, from the records of earlier versions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use oci::{Repository, TagOrDigest};
 
 /// The most earlier versions whose records are read.
 const VERSIONS: usize = 5;
-/// How long that may take: nothing depends on it.
+/// The time limit. Nothing depends on the result.
 const LIMIT: Duration = Duration::from_secs(2);
 
 impl Execution<'_> {
-    /// The median time of each target in the last versions, in seconds, by the names of the targets. Empty where
-    /// nothing is known; whatever goes wrong is no matter.
+    /// The median time of each target in the last versions, in seconds, by target name. Empty if nothing is known.
+    /// Errors are ignored.
     pub(super) async fn usual(&self, progress: &Progress) -> BTreeMap<String, f64> {
         let Some((stage, records)) = judged(progress) else { return BTreeMap::new() };
         let Some(image) = progress.images.first() else { return BTreeMap::new() };
@@ -59,7 +59,7 @@ impl Execution<'_> {
     }
 }
 
-/// The tags of the last released versions but this one, the highest first.
+/// The tags of the last released versions before this one, the highest first.
 fn earlier(tags: &[String], version: &str) -> Vec<String> {
     let mut released: Vec<(Version, &String)> =
         tags.iter().filter(|tag| *tag != version).filter_map(|tag| Some((tag.parse().ok()?, tag))).collect();

@@ -1,4 +1,4 @@
-//! The step `version`: the version that this run has for good.
+//! The step `version`: allocates the final version of this run.
 
 use super::{Allocation, Execution, Message, Progress};
 use crate::gate::allocation::{self, PATIENCE, Subject};
@@ -6,8 +6,8 @@ use crate::gate::plan::PlannedVersion;
 use sys::error::Failure;
 
 impl Execution<'_> {
-    /// Creates the version tag where the plan says so. Another run may take the planned one first;
-    /// then the plan goes on with the version that was settled.
+    /// Creates the version tag if the plan says so. If another run has taken the planned version, the plan continues
+    /// with the version that this run gets.
     pub(super) async fn allocate_version(&self, progress: &mut Progress) -> Message {
         let planned = progress.plan.version.clone();
         if !planned.create {

@@ -1,4 +1,4 @@
-//! The order of steps: wave after wave, and what one failure means for the rest.
+//! Runs the steps wave by wave, and decides what a failure means for the rest.
 
 use std::time::Instant;
 
@@ -14,20 +14,20 @@ use crate::gate::plan::{Action, Job, Step, Target};
 use workflow_commands::Masker;
 
 impl Execution<'_> {
-    /// Runs the waves that are left, or those of the first `until` steps. A failure skips the waves
-    /// after it, never a step of its own wave.
+    /// Runs the remaining waves, or those of the first `until` steps. A failure skips later waves, but no step of
+    /// its own wave.
     pub(crate) async fn waves(&self, progress: &mut Progress, until: Option<usize>) {
         let waves: Vec<usize> = progress.plan.waves().map(<[Step]>::len).collect();
         let (until, ended) = (until.unwrap_or(usize::MAX), progress.steps.len());
         let mut done = 0;
         for wave in waves {
-            // Each step that was run or passed over has a result.
+            // Each step that ran or was skipped has a result.
             if done < ended || done + wave > until {
                 done += wave;
                 continue;
             }
             let blocked = blocked(progress);
-            // The version may have changed since the plan was made, so steps are read anew.
+            // The version may have changed since the plan was made, so this reads the steps again.
             let steps = progress.plan.steps[done..done + wave].to_vec();
             done += wave;
             if blocked.is_none() && self.stop.signal().is_none() {
@@ -40,7 +40,7 @@ impl Execution<'_> {
                         self.ended(progress, StepResult::skipped(&step.name, reason));
                     }
                     _ if self.stop.signal().is_some() => self.not_begun(step, progress),
-                    // What a scan finds is worth knowing even where a test failed.
+                    // The findings of a scan are useful even if a test failed.
                     (Action::Run, Some(_)) if Self::scan_clock(&step.job, progress).is_some() => {
                         running.push(step);
                     }
@@ -67,7 +67,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Leaves the steps out that have not run.
+    /// Skips the remaining steps.
     pub(crate) fn skip(&self, progress: &mut Progress, reason: &str) {
         let left = progress.plan.steps.iter().skip(progress.steps.len());
         let left: Vec<_> = left.map(|step| StepResult::skipped(&step.name, reason)).collect();
@@ -90,7 +90,7 @@ impl Execution<'_> {
         self.ended(progress, result);
     }
 
-    /// A target with a group of the log to itself.
+    /// Runs a target in a group of the log of its own.
     pub(super) async fn alone(&self, step: &Step, target: &Target, progress: &mut Progress) -> StepResult {
         if let Err(failure) = self.run_context.restore_credentials() {
             return StepResult::failed(&step.name, 0.0, failure);
@@ -101,9 +101,9 @@ impl Execution<'_> {
         self.passed_on(&step.name, ran, progress)
     }
 
-    /// Two targets at the same time: one in place, the other in a copy of the workspace as the
-    /// build left it. Where there is no copy, one after the other in place. The result of the first one that ends is
-    /// reported at once, between two groups of the log: GitHub shows nothing of a group that is folded.
+    /// Runs two targets at the same time: one in the workspace, the other in a copy of it as the build left it.
+    /// Without a copy they run one after the other. The first result is reported at once, between two groups of the
+    /// log, because GitHub hides the content of a folded group.
     async fn pair(&self, first: &Step, second: &Step, progress: &mut Progress) {
         let (Job::Target(in_place), Job::Target(in_copy)) = (&first.job, &second.job) else {
             return self.meanwhile(first, second, progress).await;
@@ -131,7 +131,7 @@ impl Execution<'_> {
                 return self.one(second, progress).await;
             }
         };
-        // Once, before either of them can have begun to change it.
+        // Once, before one of them can change it.
         if let Err(failure) = self.run_context.restore_credentials() {
             for step in [first, second] {
                 self.ended(progress, StepResult::failed(&step.name, 0.0, failure.clone()));
@@ -161,7 +161,7 @@ impl Execution<'_> {
         }
     }
 
-    /// A target, and what later ones need that is made meanwhile.
+    /// Runs a target, and at the same time a step that prepares what later targets need.
     async fn meanwhile(&self, first: &Step, second: &Step, progress: &mut Progress) {
         let (Job::Target(target), Job::Subnamespaces(wanted)) = (&first.job, &second.job) else {
             self.one(first, progress).await;
@@ -181,7 +181,7 @@ impl Execution<'_> {
         self.ended(progress, made);
     }
 
-    /// A step that a signal kept from beginning.
+    /// Adds the result of a step that a signal prevented.
     fn not_begun(&self, step: &Step, progress: &mut Progress) {
         progress.cancelled = true;
         self.ended(progress, StepResult::skipped(&step.name, STOPPED));
@@ -194,8 +194,8 @@ impl Execution<'_> {
     }
 }
 
-/// The result with what the plan knows of its step, and without secrets: listeners escape texts, and an escaped secret
-/// does not look like one.
+/// Adds what the plan knows about the step, and masks secrets. Listeners escape texts, and the masker would not
+/// recognise an escaped secret.
 fn noted(progress: &mut Progress, result: StepResult, masker: &Masker) -> StepResult {
     let mut result = result.masked(|text| masker.mask(&text).into_owned());
     let step = progress.plan.steps.iter().find(|step| step.name == result.name);
@@ -204,7 +204,7 @@ fn noted(progress: &mut Progress, result: StepResult, masker: &Masker) -> StepRe
     result
 }
 
-/// Why nothing runs any more, where a step before did not pass.
+/// Why no further step runs, if an earlier step did not pass.
 fn blocked(progress: &Progress) -> Option<String> {
     let failed: Vec<_> = progress.steps.iter().filter(|step| !step.status.passes()).collect();
     match failed.as_slice() {

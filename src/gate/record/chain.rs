@@ -1,4 +1,4 @@
-//! Pure: several records as the chain that they are.
+//! The records of an image as a chain. Pure.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ impl Chain {
     }
 }
 
-/// For a person.
+/// As text for a person.
 impl fmt::Display for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for record in &self.0 {
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn the_oldest_comes_first_and_each_says_what_it_knows() {
         let first = record("fast-feedback", "2026-01-02T03:04:05Z");
-        // Later, though its text sorts before.
+        // It is later, although its text sorts first.
         let second = Record {
             result: Judgement::Failed,
             reason: Some("p2p-extended-test failed".to_owned()),

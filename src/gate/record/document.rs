@@ -1,4 +1,4 @@
-//! Pure: a record as it is stored.
+//! A record in the form in which it is stored. Pure.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! What the job's environment says about who judges and whose records count.
+//! Reads from the job's environment who judges and whose records count.
 
 use super::refs::Refs;
 use super::rule::Rule;
@@ -7,7 +7,7 @@ use sys::world::Env;
 use workflow_commands::run_url;
 
 impl By {
-    /// This job. A laptop has no name.
+    /// This job. On a laptop, all fields are empty.
     pub fn here(env: &Env, on_github: bool) -> Self {
         let read = |name: &str| env.get(name).filter(|_| on_github).map(str::to_owned);
         let repository = read("GITHUB_REPOSITORY");
@@ -32,7 +32,7 @@ impl By {
 }
 
 impl Rule {
-    /// The records of this job's repository; on a laptop those of any repository.
+    /// Accepts the records of this job's repository. On a laptop, those of any repository.
     pub fn here(env: &Env, on_github: bool, refs: Refs) -> Self {
         let By { repository, repository_id, .. } = By::here(env, on_github);
         Self { repository, repository_id, commit: None, version: None, image: None, refs, signed: None }

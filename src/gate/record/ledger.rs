@@ -1,4 +1,4 @@
-//! Records at a registry: referrers of the image, by the API or the tag that stands in for it.
+//! The records of images in a registry. They are referrers, listed by the API or by the fallback tag.
 
 use attestation::BUNDLE_MEDIA_TYPE;
 use bytes::Bytes;
@@ -14,61 +14,61 @@ use oci::{Client, Content, Descriptor, Digest, EMPTY, Manifest, OciError, Reposi
 use sys::error::Failure;
 use sys::sync::Mutex;
 
-/// What a record is as an artifact, where it is not signed. A signed one is a bundle.
+/// The artifact type of a record that is not signed. A signed record is a bundle.
 pub const ARTIFACT_TYPE: &str = "application/vnd.coreeng.p2p.gate.v1+json";
 /// The media type of a statement (github.com/in-toto/attestation, `spec/v1/envelope.md`).
 const STATEMENT: &str = "application/vnd.in-toto+json";
-/// Tells what kind of statement a bundle holds, as Sigstore's own tools do.
+/// The annotation with the kind of statement in a bundle. Sigstore's own tools use it.
 const BUNDLE_KIND: &str = "dev.sigstore.bundle.predicateType";
-/// Tells the stage and the result in lists of referrers, for people who look there.
+/// The annotations with the stage and the result, for people who read lists of referrers.
 const STAGE: &str = "io.coreeng.p2p.stage";
 const RESULT: &str = "io.coreeng.p2p.result";
 /// The most bytes of a record.
 const LARGEST: u64 = 2 * 1024 * 1024;
-/// How often a record is written that does not arrive: two runs may write the same list at once.
+/// How often p2p writes a record that does not appear in the list. Two runs may write the same list at the same
+/// time.
 const TRIES: usize = 3;
-/// How many records are read at once.
+/// How many records are read in parallel.
 const AT_ONCE: usize = 8;
 
-/// The records of images at registries: reads them with the trust of a run, and writes them, signed where the run
-/// signs.
+/// Reads the records of images with the trust settings of a run, and writes them. If the run signs, it signs them.
 pub struct Ledger {
     client: Client,
     trust: Trust,
     signing: Option<Signing>,
-    /// What was written, so that the same record is the same bytes wherever it is left.
+    /// The records that were written, so that the same record has the same bytes everywhere.
     written: Mutex<Vec<(Digest, Record, Vec<Kept>)>>,
 }
 
-/// What became of a record.
+/// How a record was left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Left {
-    /// The newest of the same gate and environment says the same already.
+    /// Not at all, because the newest record of the same gate and environment has the same content.
     Nothing,
-    /// It is there, not signed.
+    /// Not signed.
     Plain,
-    /// It is there, signed.
+    /// Signed.
     Signed,
-    /// It is there and could not be signed; why.
+    /// Not signed, because signing failed for this reason.
     Pending(String),
 }
 
-/// A record as a registry keeps it.
+/// A record as the registry stores it.
 #[derive(Debug, Clone)]
 pub struct Kept {
-    /// What it says; nothing where it is the summary of a record; or why it does not count.
+    /// The record. `None` for the summary of a record. An error if the record does not count.
     pub record: Result<Option<Record>, String>,
     manifest: Manifest,
     content: Bytes,
 }
 
 impl Kept {
-    /// What the records say.
+    /// The records without the summaries.
     pub fn records(kept: &[Self]) -> Vec<Result<Record, String>> {
         kept.iter().filter_map(|kept| kept.record.clone().transpose()).collect()
     }
 
-    /// Whether a referrer is a record or the summary of one, as far as a list tells.
+    /// Whether a referrer is a record or the summary of one, as far as the list shows.
     pub fn is_record(listed: &Descriptor) -> bool {
         let kind = listed.annotations.get(BUNDLE_KIND).map(String::as_str);
         match listed.artifact_type.as_deref() {
@@ -79,7 +79,7 @@ impl Kept {
 }
 
 impl Ledger {
-    /// Without `signing` records are left as they are.
+    /// Without `signing`, records are written unsigned.
     pub fn new(client: Client, trust: Trust, signing: Option<Signing>) -> Self {
         Self { client, trust, signing, written: Mutex::default() }
     }
@@ -89,12 +89,12 @@ impl Ledger {
         self.signing.as_ref()
     }
 
-    /// Attaches a record to the image `digest` at `repository` and reads it back. `known` are the records that
-    /// are there. Where the newest of the same gate and environment says the same already, it stays.
+    /// Attaches a record to the image `digest` at `repository`, and reads it back. `known` are the existing records.
+    /// If the newest record of the same gate and environment has the same content, nothing is written.
     ///
     /// # Errors
-    /// When the record must be signed and cannot be, when the registry refuses both the referrer and the tag that
-    /// stands in for the API, or does not list the record although it took it.
+    /// If the record must be signed but cannot be, if the registry accepts neither the referrer nor the fallback
+    /// tag, or if the registry accepts the record but does not list it.
     pub async fn attach(
         &self,
         repository: &Repository,
@@ -135,14 +135,14 @@ impl Ledger {
         };
         let (documents, left) = self.documents(record, digest).await?;
         let kept: Vec<_> = documents.into_iter().map(|document| document.kept(&subject, record)).collect();
-        // A pending record may be signed the next time.
+        // A pending record may be signed later.
         if !matches!(left, Left::Pending(_)) {
             self.written.lock().push((digest.clone(), record.clone(), kept.clone()));
         }
         Ok((kept, left))
     }
 
-    /// The forms in which a record is stored. A rejection counts without a signature, so it is left in any case.
+    /// The documents of a record. A rejection counts without a signature, so it is written in any case.
     async fn documents(&self, record: &Record, digest: &Digest) -> Result<(Vec<Document>, Left), Failure> {
         let plain = |record: &Record| {
             let text =
@@ -163,11 +163,11 @@ impl Ledger {
         }
     }
 
-    /// The records that are attached to an image, in the registry's order.
+    /// The records of an image, in the registry's order.
     ///
     /// # Errors
-    /// When the registry cannot be asked, or refuses. A record that is listed and not there is one that cannot
-    /// be read: whoever may push may list anything.
+    /// If the registry cannot be reached or refuses. A record that is listed but missing counts as unreadable,
+    /// because anyone who can push can list anything.
     pub async fn read(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Kept>, OciError> {
         let listed = self.client.referrers(repository, digest).await?;
         let listed = listed.into_iter().filter_map(|listed| {
@@ -183,7 +183,7 @@ impl Ledger {
         Ok(read.into_iter().flatten().collect())
     }
 
-    /// One record whose content is of this media type; none where it is not there, or the business of others.
+    /// Reads one record with this media type. `None` if it does not exist or does not belong to p2p.
     async fn read_one(
         &self,
         repository: &Repository,
@@ -208,7 +208,7 @@ impl Ledger {
         }
     }
 
-    /// A manifest, and its content of this media type.
+    /// Reads a manifest and its content of this media type.
     async fn fetch(
         &self,
         repository: &Repository,
@@ -226,12 +226,12 @@ impl Ledger {
         Ok((manifest, content))
     }
 
-    /// Attaches records to the image `digest` at `to`, byte for byte as they are elsewhere, and reads them
-    /// back. Those that cannot be read stay behind.
+    /// Attaches records to the image `digest` at `to`, with the same bytes as elsewhere, and reads them back.
+    /// Unreadable records are not copied.
     ///
     /// # Errors
-    /// When the registry refuses both the referrers and the tag that stands in for the API, or does not list
-    /// them although it took them.
+    /// If the registry accepts neither the referrers nor the fallback tag, or if it accepts the records but does not
+    /// list them.
     pub async fn carry(&self, to: &Repository, digest: &Digest, kept: &[Kept]) -> Result<(), OciError> {
         let wanted: Vec<_> = kept.iter().filter(|kept| kept.record.is_ok()).collect();
         if wanted.is_empty() {
@@ -260,7 +260,7 @@ impl Ledger {
     /// Checks that the records are listed as referrers of the image `digest` at `at`.
     ///
     /// # Errors
-    /// One that names a record that is not.
+    /// The error names a record that is not listed.
     async fn arrived(&self, at: &Repository, digest: &Digest, kept: &[Kept]) -> Result<(), OciError> {
         let there = self.client.referrers(at, digest).await?;
         for Kept { record, manifest, .. } in kept {

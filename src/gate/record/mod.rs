@@ -1,8 +1,10 @@
-//! The records of gates: each gate attaches one to every image it judged, so that a later gate and an
-//! auditor can ask what a digest passed. `value` is the record, `rule` decides which records count,
-//! `pending` finds those that wait for a signature, `chain` shows them to a person, `statement` is the form a record is stored in; these are pure. `here` reads
-//! who judges from the job's environment, `settings` who signs. `signing` signs, `trust` verifies, and `ledger`
-//! writes and reads records at a registry. No gate and no command line here.
+//! The records of gates. Each gate attaches one to every image that it judged, so that a later gate and an auditor
+//! can find out what a digest has passed.
+//!
+//! Pure: `value` is the record, `rule` decides which records count, `pending` finds those that wait for a signature,
+//! `chain` shows them to a person, `statement` is the form in which a record is stored. `here` reads who judges from
+//! the job's environment, `settings` reads who signs. `signing` signs, `trust` verifies, and `ledger` writes and
+//! reads records in a registry. No gate and no command line here.
 
 mod chain;
 mod document;

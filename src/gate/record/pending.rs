@@ -1,14 +1,14 @@
-//! Pure: the records that wait for a signature.
+//! Finds the records that wait for a signature. Pure.
 
 use super::value::Record;
 
-/// The records that a gate could not sign when it ran, without those that a later record of the same gate replaces.
+/// The records that a gate could not sign, without those that a later record of the same gate replaces.
 pub fn pending(records: &[Result<Record, String>]) -> Vec<&Record> {
     let all = || records.iter().flatten();
     all().filter(|record| record.is_pending() && !all().any(|other| replaces(other, record))).collect()
 }
 
-/// Whether the pending record `old` need not be signed any more.
+/// Whether `new` makes it unnecessary to sign the pending record `old`.
 fn replaces(new: &Record, old: &Record) -> bool {
     let place =
         |record: &Record| (record.stage.clone(), record.version.clone(), record.by.environment.clone());

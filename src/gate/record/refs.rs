@@ -1,24 +1,23 @@
-//! Pure: the refs and events whose records count.
+//! The refs and events whose records count. Pure.
 
 use globset::{Glob, GlobBuilder};
 
 use crate::domain::version::Prefix;
 
-/// The refs and events whose records count: those that tag and promote.
+/// The refs and events whose records count: those that create tags and promote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refs {
-    /// The main branch, a full ref.
+    /// The full ref of the main branch.
     pub main_branch: String,
     /// Globs of the other branches whose commits were reviewed.
     pub release_branches: Vec<String>,
-    /// The prefix of version tags; none where only branches count.
+    /// The prefix of version tags. `None` if only branches count.
     pub prefix: Option<Prefix>,
-    /// The events.
     pub events: &'static [&'static str],
 }
 
 impl Refs {
-    /// Whether the record of a run of this event on this ref counts.
+    /// Whether the record of a run for this event and ref counts.
     pub fn promote(&self, event: &str, git_ref: &str) -> bool {
         self.events.contains(&event) && self.trusted(git_ref)
     }
@@ -33,15 +32,16 @@ impl Refs {
     }
 }
 
-/// A glob of `release-branches`. `*` stays between two slashes, as in the rulesets of GitHub that protect such branches.
+/// Parses a glob of `release-branches`. `*` does not match a slash, as in the rulesets of GitHub that protect such
+/// branches.
 ///
 /// # Errors
-/// Where the text is no glob.
+/// If the text is not a glob.
 pub fn branch_glob(text: &str) -> Result<Glob, globset::Error> {
     GlobBuilder::new(text.strip_prefix("refs/heads/").unwrap_or(text)).literal_separator(true).build()
 }
 
-/// Whether a glob of `release-branches` names this branch.
+/// Whether a glob of `release-branches` matches a branch.
 fn matches(glob: &str, branch: &str) -> bool {
     branch_glob(glob).is_ok_and(|glob| glob.compile_matcher().is_match(branch))
 }

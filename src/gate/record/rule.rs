@@ -1,4 +1,4 @@
-//! Pure: which records count, and what they say about an image. Gates and `p2p verify` use this one rule.
+//! Decides which records count, and what they say about an image. Gates and `p2p verify` use this rule. Pure.
 
 use attestation::AllowedSigner;
 
@@ -8,20 +8,20 @@ use super::value::{Judgement, Record, RecordedScan};
 /// Whose records count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// The repository, `owner/name`. None counts the records of any repository and those of laptops.
+    /// The repository, `owner/name`. `None` accepts the records of any repository, and those of laptops.
     pub repository: Option<String>,
-    /// Its number, where it is known.
+    /// Its id on GitHub, if it is known.
     pub repository_id: Option<String>,
-    /// The commit of the version's tag, which must have passed. None accepts any commit.
+    /// The commit of the version's tag, which must have passed. `None` accepts any commit.
     pub commit: Option<String>,
-    /// The version and the name of the image that must have passed: a record of the same bytes under an older version, or
-    /// as another app, must not let them through. None accepts any.
+    /// The version that must have passed: a record of the same bytes under an older version must not count. `None`
+    /// accepts any.
     pub version: Option<String>,
-    /// The name, below the path of the stage.
+    /// The name of the image below the stage's path, because a record of the same bytes as another app must not
+    /// count. `None` accepts any.
     pub image: Option<String>,
-    /// The refs that count.
     pub refs: Refs,
-    /// Who must have signed. None counts records that are not signed.
+    /// Who must have signed. `None` also accepts records that are not signed.
     pub signed: Option<AllowedSigner>,
 }
 
@@ -30,14 +30,14 @@ pub struct Rule {
 pub enum Finding {
     /// The image passed the gate.
     Passed,
-    /// No record says so; which came closest, and what is wrong with it.
+    /// No record says that it passed. Names the closest record and what is wrong with it.
     Missing(String),
-    /// The gate failed after it had passed last, or somebody withdrew the image.
+    /// The gate failed after its last pass, or somebody withdrew the image.
     Rejected(String),
 }
 
 impl Rule {
-    /// What the records of an image say about the gate `stage`.
+    /// Judges the image by its records of the gate `stage`.
     pub fn judge(&self, records: &[Result<Record, String>], stage: &str) -> Finding {
         if let Some(yanked) = yanked(records) {
             return Finding::Rejected(yanked);
@@ -50,7 +50,7 @@ impl Rule {
                 Ok(record) => match self.counts(record, stage) {
                     Ok(()) => {
                         let signature = self.signature(record);
-                        // A rejection needs no signature, and no pass without one takes it back.
+                        // A rejection needs no signature, and an unsigned pass cannot revoke it.
                         if signature.is_ok() || record.result != Judgement::Passed {
                             newest = Some(newer(newest, record));
                         }
@@ -83,7 +83,7 @@ impl Rule {
         }
     }
 
-    /// Whether a record says that this image was scanned and that the scan let it pass.
+    /// Whether a record says that the image was scanned and may be promoted.
     pub fn scanned(&self, records: &[Result<Record, String>]) -> bool {
         records.iter().flatten().any(|record| {
             let own = [self.of_commit(record), self.of_image(record), self.signature(record)];
@@ -94,12 +94,12 @@ impl Rule {
         })
     }
 
-    /// Whether a record is of this repository, and of a run that may promote.
+    /// Whether a record comes from this repository, and from a run that may promote.
     pub fn accepts(&self, record: &Record) -> bool {
         record.stage.as_deref().is_some_and(|stage| self.counts(record, stage).is_ok())
     }
 
-    /// Whether a record is one of this gate's that counts; otherwise how far it got and what is wrong.
+    /// Whether a record of this gate counts. Otherwise returns how many checks it passed, and what is wrong with it.
     fn counts(&self, record: &Record, stage: &str) -> Result<(), (usize, String)> {
         let by = &record.by;
         if record.stage.as_deref() != Some(stage) {
@@ -121,8 +121,8 @@ impl Rule {
         self.promotes(record)
     }
 
-    /// Whether the run behind a record was one that may tag and promote. A laptop has neither event nor
-    /// ref; that it counts at all was decided by its repository.
+    /// Whether the run that left the record may tag and promote. A laptop has neither event nor ref; the check of
+    /// the repository decides whether its records count.
     fn promotes(&self, record: &Record) -> Result<(), (usize, String)> {
         let (event, git_ref) = (record.by.event.as_deref(), record.by.git_ref.as_deref());
         if self.repository.is_none() && event.is_none() && git_ref.is_none() {
@@ -141,8 +141,8 @@ impl Rule {
         Ok(())
     }
 
-    /// Whether a record is of the commit that the version's tag names. That this commit is in the history
-    /// of the main branch is for the caller to know.
+    /// Whether the record is about the commit of the version's tag. The caller checks that this commit is in the
+    /// history of the main branch.
     fn of_commit(&self, record: &Record) -> Result<(), (usize, String)> {
         let theirs = record.by.commit.as_deref().unwrap_or("(none)");
         match self.commit.as_deref().filter(|commit| *commit != theirs) {
@@ -151,7 +151,7 @@ impl Rule {
         }
     }
 
-    /// Whether a record is of this version of this image.
+    /// Whether the record is about this version of this image.
     fn of_image(&self, record: &Record) -> Result<(), (usize, String)> {
         let theirs = record.version.clone().unwrap_or_else(|| record.image.which().to_string());
         if let Some(version) = self.version.as_ref().filter(|version| **version != theirs) {
@@ -164,12 +164,12 @@ impl Rule {
         }
     }
 
-    /// Whether whoever must have signed a record did.
+    /// Whether the record is signed by an allowed signer.
     fn signature(&self, record: &Record) -> Result<(), (usize, String)> {
         let Some(allowed) = &self.signed else { return Ok(()) };
         let Some(signer) = &record.signer else { return Err((6, record.unsigned().to_owned())) };
         allowed.check(signer).map_err(|mismatch| (7, format!("is signed, but {mismatch}")))?;
-        // Whoever may push a tag may put it on a commit that nobody reviewed, with a workflow of their own.
+        // Whoever can push a tag can put it on a commit that nobody reviewed, with a workflow of their own.
         let of_tag = signer.git_ref.starts_with("refs/tags/");
         if of_tag && record.by.commit.as_deref() != Some(&signer.commit) {
             return Err((
@@ -181,14 +181,14 @@ impl Rule {
     }
 }
 
-/// Why somebody withdrew an image, if somebody did.
+/// The reason why somebody withdrew an image, if somebody did.
 pub fn yanked(records: &[Result<Record, String>]) -> Option<String> {
     let yanks = records.iter().flatten().filter(|record| record.result == Judgement::Yanked);
     let newest = yanks.fold(None, |newest, record| Some(newer(newest, record)))?;
     Some(format!("it was yanked: {}", rejection(newest)))
 }
 
-/// The later of two records; of two at the same time the one that did not pass.
+/// The later of two records. If the times are equal, the one that did not pass.
 fn newer<'a>(one: Option<&'a Record>, other: &'a Record) -> &'a Record {
     let rank = |record: &Record| (record.time(), record.result != Judgement::Passed);
     match one {
@@ -203,13 +203,13 @@ fn rejection(record: &Record) -> String {
     format!("{reason} ({})", named(record))
 }
 
-/// A record in a few words.
+/// A short description of a record.
 fn named(record: &Record) -> String {
     let by = record.by.run.as_deref().or(record.by.actor.as_deref()).unwrap_or("a laptop");
     format!("by {by} at {}", record.judged)
 }
 
-/// Keeps what came closest.
+/// Keeps the closest record.
 trait Closest {
     fn max_by_rank(self, other: (usize, String)) -> Self;
 }
@@ -315,7 +315,7 @@ pub(super) mod tests {
             assert!(why.contains(message), "{message}: {why}");
             assert!(why.contains("actions/runs/7"), "{why}");
         }
-        // A repository that was renamed keeps its number; one without a number is known by its name.
+        // A renamed repository keeps its id. A record without an id is compared by name.
         assert_eq!(found(&[by(|by| by.repository = text("acme/store"))]), Finding::Passed);
         assert_eq!(found(&[by(|by| by.repository_id = None)]), Finding::Passed);
         for good in ["refs/tags/v1.2.3", "refs/heads/release/1"] {
@@ -372,7 +372,7 @@ pub(super) mod tests {
             assert!(why.contains(message), "{message}: {why}");
             assert_eq!(judge(&[record, good.clone()]), Finding::Passed, "{message}");
         }
-        // A tag may stand on any commit, so its own must be the one that was tested.
+        // A tag can be on any commit, so the record must name the tag's own commit.
         let mut tagged = by(|it| it.git_ref = "refs/tags/v1.2.3".to_owned());
         tagged.by.git_ref = Some("refs/tags/v1.2.3".to_owned());
         assert_eq!(judge(std::slice::from_ref(&tagged)), Finding::Passed);
@@ -419,19 +419,19 @@ pub(super) mod tests {
             ..record("fast-feedback", judged)
         };
         let earlier = failed("2026-01-01T03:04:05Z");
-        // Later, though its text sorts before.
+        // It is later, although its text sorts first.
         let later = failed("2026-01-02T02:04:06-02:00");
         assert_eq!(found(&[earlier.clone(), first()]), Finding::Passed);
         let Finding::Rejected(why) = found(&[first(), later.clone()]) else { panic!() };
         assert!(why.contains("it failed fast-feedback: p2p-nft failed (by https://"), "{why}");
-        // At the same moment a failure decides, whichever comes first.
+        // At the same time, a failure wins in either order.
         let same = failed(&first().judged);
         assert!(matches!(found(&[same.clone(), first()]), Finding::Rejected(_)));
         assert!(matches!(found(&[first(), same]), Finding::Rejected(_)));
         // Whoever may not pass an image may not reject it either.
         let strange = Record { by: by(|by| by.event = Some("pull_request".to_owned())).by, ..later.clone() };
         assert_eq!(found(&[first(), strange]), Finding::Passed);
-        // The bytes failed, whatever the commit.
+        // The bytes failed, whatever the commit is.
         let other = Record { by: by(|by| by.commit = Some("beef".to_owned())).by, ..later };
         assert!(matches!(found(&[first(), other]), Finding::Rejected(_)));
         let yank = Record { result: Judgement::Yanked, stage: None, ..earlier };

@@ -1,4 +1,4 @@
-//! Who signs records, and whose signatures count, as the keys of the environment's entry say.
+//! Who signs records, and whose signatures count, according to the keys of the environment.
 
 use std::path::PathBuf;
 
@@ -14,19 +14,18 @@ use sys::world::Env;
 
 /// The server of github.com.
 const GITHUB: &str = "https://github.com";
-/// The issuer of its id tokens.
+/// The issuer of GitHub's id tokens.
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
-/// The workflows of this product, which sign for the repositories that call them.
+/// The workflows of this product. They sign for the repositories that call them.
 const OWN_WORKFLOWS: &str = "coreeng/p2p-action/.github/workflows/*";
 
-/// The settings of signatures.
 #[derive(Debug, Clone, Default)]
 pub struct SigningSettings {
     /// The instance that signs. By default the visibility of the repository decides.
     pub instance: Option<SigningInstance>,
-    /// An instance of one's own.
+    /// The services of your own instance.
     pub services: Option<Services>,
-    /// The file of the trust root.
+    /// The file with its trust root.
     pub trust_root: Option<PathBuf>,
     /// The issuer of the id tokens. By default that of the job's GitHub.
     pub issuer: Option<String>,
@@ -35,10 +34,10 @@ pub struct SigningSettings {
 }
 
 impl SigningSettings {
-    /// The settings of an environment.
+    /// Reads the settings of an environment.
     ///
     /// # Errors
-    /// Where a key is wrong, or another key is needed beside it.
+    /// If a key is invalid, or needs another key that is missing.
     pub fn of(values: &Values) -> Result<Self, Failure> {
         let text = |key: Key| values.text(key).map(str::to_owned);
         let wrong = |key: Key, help: &str| {
@@ -83,13 +82,13 @@ impl SigningSettings {
         Ok(Self { instance, services, trust_root, issuer: text(Key::SigstoreIssuer), workflows })
     }
 
-    /// Whether an instance is named, so that records are signed even where signatures are not required.
+    /// Whether an instance is configured. Then records are signed even if signatures are not required.
     pub fn sign(&self) -> bool {
         self.instance.is_some() || self.services.is_some()
     }
 
-    /// The services that sign for a repository of this visibility. The public logs would tell the name of a
-    /// private repository to everybody.
+    /// The services that sign for a repository of this visibility. The public logs would reveal the name of a
+    /// private repository.
     pub(super) fn services_for(&self, visibility: Option<&str>, retrying: Retrying) -> Services {
         let services = match (&self.services, self.instance, visibility) {
             (Some(services), ..) => services.clone(),
@@ -102,7 +101,7 @@ impl SigningSettings {
     /// Whose signatures are valid.
     ///
     /// # Errors
-    /// Where the file of the trust root cannot be read, or is none.
+    /// If the file of the trust root cannot be read or is invalid.
     pub fn trust(&self) -> Result<Trust, Failure> {
         let Some(path) = &self.trust_root else { return Ok(Trust::new(Roots::Embedded(self.instance))) };
         let text = std::fs::read_to_string(path).map_err(FileError::at("read the trust root", path))?;
@@ -113,7 +112,7 @@ impl SigningSettings {
         Ok(Trust::new(Roots::Own(Box::new(root))))
     }
 
-    /// Who may sign the records of `repository`, `owner/name`, which has this number, at the job's GitHub.
+    /// Who may sign the records of `repository` (`owner/name`) with this id, at the job's GitHub.
     pub fn allowed(&self, env: &Env, repository: &str, id: Option<String>) -> AllowedSigner {
         let issuer = || issuer(env.get("GITHUB_SERVER_URL").unwrap_or(GITHUB).trim_end_matches('/'));
         let workflows = || vec![format!("{repository}/.github/workflows/*"), OWN_WORKFLOWS.to_owned()];
@@ -126,8 +125,8 @@ impl SigningSettings {
     }
 }
 
-/// Who issues the id tokens of jobs: each GitHub Enterprise Server itself, GitHub for each of its other servers. A
-/// server on this machine stands in for github.com.
+/// The issuer of id tokens: a GitHub Enterprise Server itself, or GitHub for its other servers. A server on this
+/// machine stands in for github.com.
 fn issuer(server: &str) -> String {
     let loopback = Url::parse(server).is_ok_and(|url| sys::http::is_loopback(&url));
     match server.strip_prefix("https://").filter(|host| host.ends_with(".ghe.com")) {

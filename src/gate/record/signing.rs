@@ -18,42 +18,41 @@ use sys::error::{Exit, Failure};
 use sys::retry::{Policy, Retrying, Watcher};
 use workflow_commands::{Secret, Secrets};
 
-/// The audience of the id tokens that Fulcio takes.
+/// The audience of id tokens for Fulcio.
 const AUDIENCE: &str = "sigstore";
-/// How long a certificate is used. It lives ten minutes.
+/// How long p2p uses a certificate. It is valid for ten minutes.
 const USED: Duration = Duration::from_mins(8);
 
-/// Since when there is a signer, or why there is none.
+/// When the signer was made, or why there is none.
 type Made = (Instant, Result<Arc<Signer>, Failure>);
 
-/// What signs the records of a run: one certificate for all of them.
+/// Signs the records of a run, all with one certificate.
 pub struct Signing {
-    /// Where, and with whose trust.
     pub settings: SigningSettings,
-    /// Where the job gets its id tokens; none without `id-token: write`.
+    /// Where the job requests id tokens. `None` without `id-token: write`.
     pub request: Option<IdTokenRequest>,
-    /// Who hears of requests that are repeated.
+    /// Gets each retry of a request.
     pub watcher: Watcher,
-    /// Who masks the id token.
+    /// Masks the id token.
     pub secrets: Secrets,
-    /// Whether a record that cannot be signed stops the promotion.
+    /// Whether a failed signature stops the promotion.
     pub must: bool,
-    /// The signer of this run. Nothing waits twice for what is down.
+    /// The signer of this run. If a service is down, the run waits for it only once.
     pub signer: Mutex<Option<Made>>,
 }
 
 impl Signing {
-    /// Finds out whether this job can sign. Says where.
+    /// Checks that this job can sign. Returns where it signs.
     ///
     /// # Errors
-    /// Without the permission, and where a service is down.
+    /// If the permission is missing or a service is down.
     pub async fn check(&self) -> Result<String, Failure> {
         let (_, services) = self.token().await?;
         attestation::check(&services).await.map_err(cannot)?;
         Ok(format!("signs records with {}", services.fulcio))
     }
 
-    /// The signed forms of a record: our own predicate, and a summary for verifiers that know only that.
+    /// Signs a record twice: with our own predicate, and with a summary for verifiers that know only that.
     pub(super) async fn seal(&self, record: &Record, digest: &Digest) -> Result<Vec<Document>, Failure> {
         let signer = self.signer().await?;
         let record = Record { trust: SIGNED.to_owned(), signer: None, ..record.clone() };
@@ -97,7 +96,7 @@ impl Signing {
         made
     }
 
-    /// An id token of this job, and the services for it.
+    /// Requests an id token for this job, and chooses the services.
     async fn token(&self) -> Result<(Secret, Services), Failure> {
         let policy = Policy { attempts: 4, patience: Duration::from_secs(10), ..Policy::default() };
         let retrying = Retrying { policy, watcher: self.watcher.clone() };

@@ -1,5 +1,5 @@
-//! Pure: the form in which a record is stored, an in-toto statement
-//! (<https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>).
+//! The form in which a record is stored: an in-toto statement
+//! (<https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>). Pure.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use oci::Digest;
 /// The type of an in-toto statement.
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 
-/// What our predicate is; `docs/records.md` describes it.
+/// The type of our predicate. `docs/records.md` describes it.
 pub const PREDICATE_TYPE: &str = "https://github.com/coreeng/p2p-action/gate/v1";
 
 /// SLSA's verification summary.
 pub(super) const SUMMARY_TYPE: &str = "https://slsa.dev/verification_summary/v1";
-/// Who verified, for SLSA: this product.
+/// The verifier in SLSA's summary: this product.
 const VERIFIER: &str = "https://github.com/coreeng/p2p-action";
-/// Where the rules of a gate are described.
+/// The description of a gate's rules.
 const POLICY: &str = "https://github.com/coreeng/p2p-action/blob/v1/docs/records.md";
 
 /// The longest text of a record, in bytes.
@@ -44,10 +44,10 @@ struct Subject {
     digest: BTreeMap<String, String>,
 }
 
-/// The statement about the image `digest`, as JSON: the same bytes wherever the image is.
+/// Writes the statement about the image `digest` as JSON. The bytes do not depend on where the image is.
 ///
 /// # Errors
-/// Where it cannot be written as JSON, which does not happen with text.
+/// If the record cannot be written as JSON, which does not happen with text.
 pub(super) fn write(record: &Record, digest: &Digest) -> serde_json::Result<String> {
     serde_json::to_string(&Statement {
         kind: STATEMENT_TYPE.to_owned(),
@@ -63,7 +63,7 @@ pub(super) fn write(record: &Record, digest: &Digest) -> serde_json::Result<Stri
 /// Reads a statement about the image `digest`.
 ///
 /// # Errors
-/// A reason, where it is none of ours or about another image.
+/// The reason, if it is not one of our statements or is about another image.
 pub(super) fn parse(statement: &[u8], digest: &Digest) -> Result<Record, String> {
     let outside: Statement<IgnoredAny> =
         serde_json::from_slice(statement).map_err(|error| format!("it is no in-toto statement: {error}"))?;
@@ -81,10 +81,10 @@ pub(super) fn parse(statement: &[u8], digest: &Digest) -> Result<Record, String>
     checked(record)
 }
 
-/// Reads the predicate of a statement whose signature was verified.
+/// Reads the predicate of a statement with a verified signature.
 ///
 /// # Errors
-/// A reason, where it is no record.
+/// The reason, if it is not a record.
 pub(super) fn of_predicate(predicate: Value) -> Result<Record, String> {
     checked(serde_json::from_value(predicate).map_err(unreadable)?)
 }
@@ -104,7 +104,7 @@ fn checked(record: Record) -> Result<Record, String> {
     }
 }
 
-/// What SLSA's verifiers read of a record (<https://slsa.dev/spec/v1.1/verification_summary>).
+/// The part of a record that SLSA's verifiers read (<https://slsa.dev/spec/v1.1/verification_summary>).
 pub(super) fn summary(record: &Record) -> Value {
     let stage = record.stage.as_deref().unwrap_or("none").to_uppercase().replace('-', "_");
     let passed = record.result == Judgement::Passed;
@@ -121,7 +121,7 @@ pub(super) fn summary(record: &Record) -> Value {
     })
 }
 
-/// Whether a text of a record could pass for more than one line of a log, or fill it.
+/// Whether a text of a record could look like more than one line of a log, or is too long.
 fn is_odd(value: &Value) -> bool {
     match value {
         Value::String(text) => text.len() > LONGEST || text.chars().any(char::is_control),

@@ -1,4 +1,4 @@
-//! Signed records: which bundles are records, whether their signatures are valid, and what they say.
+//! Reads signed records: finds out which bundles are records, and verifies their signatures.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -11,29 +11,29 @@ use crate::inputs::SigningInstance;
 use oci::Digest;
 use sys::sync::Mutex;
 
-/// What a bundle is: a record, something else of ours (`None`), or why it does not count.
+/// A record, or `None` for another statement of ours, or the reason why a bundle does not count.
 type Found = Result<Option<Record>, String>;
 
-/// Where trust comes from.
+/// Where the trust roots come from.
 #[derive(Debug)]
 pub(super) enum Roots {
-    /// The embedded ones: of one instance, or of both.
+    /// The embedded trust roots, of one instance or of both.
     Embedded(Option<SigningInstance>),
-    /// That of an instance of one's own.
+    /// The trust root of your own instance.
     Own(Box<TrustRoot>),
 }
 
-/// Whose signatures are valid. It verifies each bundle once.
+/// Verifies signatures, each bundle once.
 #[derive(Debug)]
 pub struct Trust {
     roots: Roots,
-    /// Made when the first bundle is met.
+    /// Made for the first bundle.
     verifiers: OnceLock<Result<Vec<Verifier>, VerifyError>>,
-    /// By the digests of the bundle and of the image.
+    /// The results, by the digests of the bundle and of the image.
     verified: Mutex<HashMap<(Digest, Digest), Found>>,
 }
 
-/// The embedded trust roots of both instances.
+/// Trusts the embedded trust roots of both instances.
 impl Default for Trust {
     fn default() -> Self {
         Self::new(Roots::Embedded(None))
@@ -45,7 +45,7 @@ impl Trust {
         Self { roots, verifiers: OnceLock::new(), verified: Mutex::default() }
     }
 
-    /// What a bundle at the image `digest` says. `None` where it is the business of others.
+    /// Reads a bundle at the image `digest`. `None` if it does not belong to p2p.
     pub(super) fn read(&self, bundle: &[u8], digest: &Digest) -> Option<Found> {
         let kind = attestation::predicate_type(bundle);
         if kind.as_ref().is_some_and(|kind| kind != PREDICATE_TYPE && kind != SUMMARY_TYPE) {
@@ -58,7 +58,7 @@ impl Trust {
             self.verified.lock().insert(key, found.clone());
             found
         });
-        // A summary is for other verifiers, and theirs may lie beside it.
+        // A summary is for other verifiers. Other products may attach summaries too.
         if kind.as_deref() == Some(SUMMARY_TYPE) && found.is_err() { None } else { Some(found) }
     }
 
@@ -95,8 +95,8 @@ impl Trust {
     }
 }
 
-/// Who judged, by the certificate of the signature and not by the record's own word. The certificate does not
-/// know the commit that was tested: a later gate checks the version's commit out.
+/// Who judged, according to the certificate of the signature, not to the record. The certificate does not contain
+/// the tested commit, because a later gate checks out the version's commit.
 fn by(workload: &Workload, said: By) -> By {
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let path = workload.repository.strip_prefix("https://").and_then(|url| url.split_once('/'));

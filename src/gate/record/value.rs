@@ -1,4 +1,4 @@
-//! Pure: what a record says.
+//! The content of a record. Pure.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,64 +8,62 @@ use attestation::Workload;
 use oci::Reference;
 use serde::{Deserialize, Serialize};
 
-/// What every record says about itself, and what everything that shows one should say too.
+/// What an unsigned record says about itself. Everything that shows such a record should say so too.
 pub const UNSIGNED: &str = "not signed: whoever may push to the registry may write one";
 
 /// What a signed record says instead.
 pub(super) const SIGNED: &str = "signed: the certificate of the bundle says by whom";
 
-/// What a record says that could not be signed.
+/// What a record says if it should have been signed.
 const PENDING: &str = "not signed, because it could not be signed when the gate ran";
 
 /// What one gate found out about one image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// [`UNSIGNED`], or whether it is signed.
+    /// [`UNSIGNED`], or that it is signed.
     pub trust: String,
-    /// The run that signed it, by the certificate; none where it is not signed.
+    /// The run that signed it, from the certificate. `None` without a signature.
     #[serde(skip)]
     pub signer: Option<Workload>,
-    /// The name of the gate; none if somebody withdrew the image by hand.
+    /// The name of the gate. `None` if somebody withdrew the image by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
-    /// What the gate found.
     pub result: Judgement,
-    /// Why, where the image did not pass.
+    /// Why the image did not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// When, RFC 3339.
+    /// When the gate judged (RFC 3339).
     pub judged: String,
-    /// The version, which is the tag.
+    /// The version. It is also the image's tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Where the image was judged: `<registry>/<path>/<name>:<version>`.
     pub image: Reference,
-    /// Who judged.
     #[serde(flatten)]
     pub by: By,
-    /// The make targets of the gate, in order. Empty where other jobs ran them.
+    /// The make targets of the gate, in order. Empty if other jobs ran them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<Ran>,
-    /// The scans that the gate waited for and that let the image pass.
+    /// The scans that the gate waited for and that accepted the image.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scans: Vec<RecordedScan>,
-    /// What decided.
+    /// What the decision was based on.
     #[serde(flatten)]
     pub basis: Basis,
-    /// Whether other jobs ran the gate and handed the digests over to the run that promoted.
+    /// Whether other jobs ran the gate and passed on the digests.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub handed_over: bool,
 }
 
-/// What a gate decided by, as SHA-256 digests.
+/// What a gate's decision was based on, as SHA-256 digests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Basis {
-    /// The plan, as the run carried it out.
+    /// The plan that the run executed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
-    /// The Makefile, before any target ran.
+    /// The Makefile before any target ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub makefile: Option<String>,
 }
@@ -74,13 +72,13 @@ pub struct Basis {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct By {
-    /// The repository on GitHub, `owner/name`. None on a laptop.
+    /// The repository on GitHub, `owner/name`. `None` on a laptop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
-    /// The number that GitHub gave the repository: a name can be given to another repository.
+    /// The id of the repository on GitHub. The name may later belong to another repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository_id: Option<String>,
-    /// The commit, in full.
+    /// The full id of the commit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// `GITHUB_REF`.
@@ -89,13 +87,13 @@ pub struct By {
     /// The event that started the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
-    /// The workflow's file and ref.
+    /// The file and the ref of the workflow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow: Option<String>,
-    /// The address of the run.
+    /// The URL of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
-    /// The attempt of the run, from 1.
+    /// The attempt of the run, starting at 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<String>,
     /// The person who started it.
@@ -106,15 +104,11 @@ pub struct By {
     pub environment: Option<String>,
 }
 
-/// The result of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Judgement {
-    /// The gate passed.
     Passed,
-    /// The gate failed.
     Failed,
-    /// Somebody withdrew the image.
     Yanked,
 }
 
@@ -122,23 +116,22 @@ pub enum Judgement {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ran {
-    /// Its name.
     pub name: String,
     /// `passed`, `failed`, `skipped`, `nothing`, `timed-out`.
     pub result: String,
-    /// How long it took.
+    /// How long it took, in milliseconds.
     pub milliseconds: u64,
 }
 
-/// A scan that let the image pass.
+/// A scan that accepted the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordedScan {
     /// `source` or `images`.
     pub kind: String,
-    /// Each scanner with its version.
+    /// The scanners with their versions.
     pub scanners: Vec<String>,
-    /// When the database of vulnerabilities was made, RFC 3339.
+    /// When the vulnerability database was made (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
     /// The lowest severity that would have stopped the image.
@@ -152,7 +145,7 @@ pub struct RecordedScan {
 }
 
 impl RecordedScan {
-    /// The scans of a run, as far as they are about the source or the image `name`.
+    /// The scans of a run that concern the source or the image `name`.
     pub fn of(scans: &[Scan], name: &str) -> Vec<Self> {
         let about = |scan: &&Scan| scan.failures.is_empty() && scan.is_about(name);
         let scans = scans.iter().filter(about).map(|scan| {
@@ -174,7 +167,7 @@ impl RecordedScan {
 }
 
 impl RecordedScan {
-    /// Whether it is about the image itself, and not about the source.
+    /// Whether it is a scan of the image, not of the source.
     pub fn is_of_image(&self) -> bool {
         self.kind == ScanKind::Images.word()
     }
@@ -190,29 +183,28 @@ impl fmt::Display for RecordedScan {
 }
 
 impl Record {
-    /// When the gate judged; none where the record's text is no time.
+    /// When the gate judged. `None` if the text is not a valid time.
     pub fn time(&self) -> Option<jiff::Timestamp> {
         self.judged.parse().ok()
     }
 
-    /// The record as it is stored if it cannot be signed.
+    /// The record in the form for a record that cannot be signed.
     #[must_use]
     pub fn pending(self) -> Self {
         Self { trust: PENDING.to_owned(), signer: None, ..self }
     }
 
-    /// Whether it waits for a signature, as it says itself.
+    /// Whether the record says that it waits for a signature.
     pub fn is_pending(&self) -> bool {
         self.signer.is_none() && self.trust == PENDING
     }
 
-    /// What is wrong with it where it must be signed and is not.
+    /// Why the record does not count if it must be signed.
     pub(super) fn unsigned(&self) -> &'static str {
         if self.is_pending() { "waits for a signature, which `p2p sign` adds" } else { "is not signed" }
     }
 
-    /// Whether this record says nothing that `other` has not said: another run of the same gate with
-    /// the same result.
+    /// Whether `other` has the same content, from another run of the same gate with the same result.
     pub(super) fn repeats(&self, other: &Self) -> bool {
         let same = |one: &Self| {
             let by = By { run: None, attempt: None, actor: None, workflow: None, ..one.by.clone() };

@@ -11,14 +11,13 @@ pub struct Child {
     pub created: bool,
 }
 
-/// Puts the tag `tag` on a child of `commit` that has these files added or replaced. Nobody sees
-/// the child before it has its tag, and the server creates a tag once: the release is there whole or
-/// not at all.
+/// Puts the tag `tag` on a child of `commit` that adds or replaces these files. Nobody sees the child before it has
+/// its tag, and the server creates a tag only once. So the release exists completely or not at all.
 ///
 /// # Errors
 ///
-/// [`ReleaseError::Taken`] where the tag is another commit's, [`ReleaseError::OtherFiles`] where it is on a child
-/// that holds other files, and GitHub's own.
+/// [`ReleaseError::Taken`] if the tag is on another commit, [`ReleaseError::OtherFiles`] if it is on a child with
+/// other files, and GitHub's errors.
 pub async fn put(
     github: &GitHub,
     tag: &str,
@@ -42,7 +41,7 @@ pub async fn put(
     Ok(Child { created: there == child, commit: there })
 }
 
-/// The commit of the tag, if there is one and it is what this run would have made.
+/// The commit of the tag, if the tag exists and the commit is what this run would create.
 async fn existing(
     github: &GitHub,
     tag: &str,

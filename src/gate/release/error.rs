@@ -5,86 +5,61 @@ use crate::edges::github::GitHubError;
 use crate::gate::allocation;
 use sys::error::{Exit, Help};
 
-/// Why a release was not made, or not completed. What was made until then stays, and the same run
-/// again goes on from there.
+/// Why a release was not created or not completed. The parts that exist stay, and a re-run completes them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReleaseError {
-    /// GitHub did not do it.
+    /// GitHub refused.
     #[error(transparent)]
     GitHub(#[from] GitHubError),
     /// The tags could not be read.
     #[error(transparent)]
     Tags(#[from] allocation::Unread),
-    /// The tags are not as they should be.
+    /// The tags are inconsistent.
     #[error(transparent)]
     Version(#[from] VersionError),
     /// A file could not be read.
     #[error("{} cannot be read", file.display())]
-    File {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A glob that names no file.
+    File { file: PathBuf, source: std::io::Error },
+    /// A glob that matches no file.
     #[error("the input `{input}` has {glob:?}, which matches no file below {}", directory.display())]
     NoMatch {
-        /// The input.
         input: &'static str,
-        /// The glob.
         glob: String,
-        /// Where files were looked for.
+        /// The directory that was searched.
         directory: PathBuf,
     },
     /// A name that GitHub would change.
     #[error("{name:?} can be no file of a GitHub release")]
-    Name {
-        /// The name.
-        name: String,
-    },
-    /// Two files of one name.
+    Name { name: String },
+    /// Two files with the same name.
     #[error("two files of the release are called {name:?}: {} and {}", first.display(), second.display())]
-    SameName {
-        /// The name.
-        name: String,
-        /// One.
-        first: PathBuf,
-        /// The other.
-        second: PathBuf,
-    },
-    /// The tag's commit holds something else than this run would put there.
+    SameName { name: String, first: PathBuf, second: PathBuf },
+    /// The tag's commit has other content than this run would create.
     #[error("the tag '{tag}' is on a release commit of {commit} that holds other files than this run made")]
     OtherFiles {
-        /// The tag.
         tag: String,
-        /// The commit that is released.
+        /// The commit to release.
         commit: Commit,
     },
-    /// The tag is another commit's release.
+    /// The tag is on the release of another commit.
     #[error("the tag '{tag}' belongs to another commit than {commit}: {found}")]
     Taken {
-        /// The tag.
         tag: String,
-        /// The commit that was to be released.
+        /// The commit to release.
         commit: Commit,
-        /// Where it is.
+        /// The commit of the tag.
         found: Commit,
     },
-    /// A published release has a file of this name, with other content.
+    /// A published release has a file with this name but other content.
     #[error("the published release '{tag}' has a file {name} with other content")]
-    OtherAsset {
-        /// The tag.
-        tag: String,
-        /// The file.
-        name: String,
-    },
-    /// Others kept moving the floating tags.
+    OtherAsset { tag: String, name: String },
+    /// Other runs kept moving the floating tags.
     #[error("the floating tags did not come to rest in {attempts} tries: {why}")]
     Restless {
-        /// How often it was tried.
+        /// The number of tries.
         attempts: u32,
-        /// What stood in the way the last time.
+        /// What prevented the last try.
         why: String,
     },
 }

@@ -12,23 +12,22 @@ use crate::edges::github::{Mode, TreeFile};
 use crate::edges::workspace::ArtifactGlobs;
 use sys::error::Failure;
 
-/// Files to be found: globs below a directory.
+/// The files to find: globs below a directory.
 #[derive(Debug, Clone, Copy)]
 pub struct Files<'a> {
-    /// The input that names them.
+    /// The input that contains the globs.
     pub input: &'static str,
-    /// The globs.
     pub globs: &'a [String],
-    /// What they are relative to.
+    /// The directory that they are relative to.
     pub directory: &'a Path,
 }
 
 impl Files<'_> {
-    /// The files, as paths below the directory. Each glob must match one at least.
+    /// Finds the files, as paths below the directory. Each glob must match at least one.
     ///
     /// # Errors
     ///
-    /// A glob that is wrong or matches nothing.
+    /// If a glob is invalid or matches nothing.
     pub fn find(&self) -> Result<Vec<PathBuf>, Failure> {
         let Self { input, globs, directory } = *self;
         for glob in globs {
@@ -41,12 +40,11 @@ impl Files<'_> {
     }
 }
 
-/// The files that a release commit adds or replaces, by their paths below `root`, the top of the
-/// repository.
+/// The files that a release commit adds or replaces, with their paths below `root`, the top of the repository.
 ///
 /// # Errors
 ///
-/// A glob that is wrong or matches nothing, a file that cannot be read or lies outside `root`.
+/// If a glob is invalid or matches nothing, or if a file cannot be read or is outside `root`.
 pub fn committed_files(files: &Files<'_>, root: &Path) -> Result<Vec<TreeFile>, Failure> {
     let mut found = Vec::new();
     for file in files.find()? {
@@ -70,24 +68,22 @@ pub fn committed_files(files: &Files<'_>, root: &Path) -> Result<Vec<TreeFile>, 
     Ok(found)
 }
 
-/// A file that a release offers.
+/// A file that the release offers for download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssetFile {
-    /// Its name, without directories.
+    /// Its file name.
     pub name: String,
-    /// Where it is.
     pub path: PathBuf,
-    /// How many bytes it has.
     pub size: u64,
-    /// `sha256:…` of them.
+    /// Its digest, `sha256:…`.
     pub digest: String,
 }
 
-/// The files that a release offers, by their names there.
+/// The files that the release offers for download, by name.
 ///
 /// # Errors
 ///
-/// A glob that is wrong or matches nothing, two files of one name, a name that GitHub would change.
+/// If a glob is invalid or matches nothing, if two files have the same name, or if GitHub would change a name.
 pub fn asset_names(files: &Files<'_>) -> Result<BTreeMap<String, PathBuf>, Failure> {
     let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
     for file in files.find()? {
@@ -105,11 +101,11 @@ pub fn asset_names(files: &Files<'_>) -> Result<BTreeMap<String, PathBuf>, Failu
     Ok(found)
 }
 
-/// The files that a release offers, read once, in the order of their names.
+/// The files that the release offers for download, sorted by name. Each is read once.
 ///
 /// # Errors
 ///
-/// As [`asset_names`], and a file that cannot be read.
+/// The errors of [`asset_names`], and a file that cannot be read.
 pub fn asset_files(files: &Files<'_>) -> Result<Vec<AssetFile>, Failure> {
     let mut found = Vec::new();
     for (name, path) in asset_names(files)? {

@@ -4,32 +4,30 @@ use crate::edges::github::{GitHub, GitHubError, GitTag, Reason, TagUpdate};
 use crate::gate::allocation::{PATIENCE, Remote};
 use sys::retry::{Policy, Retrying};
 
-/// How often the floating tags are tried. Each try that fails is another release's success.
+/// How often p2p tries to move the floating tags. Each failed try means that another release has moved them.
 const ATTEMPTS: u32 = 40;
 
-/// How often an answer is doubted that a server which is behind could give.
+/// How often p2p asks again after an answer that may come from a server that lags behind.
 const DOUBTS: u32 = 3;
 
-/// A floating tag, and how its move ended.
+/// A floating tag and the result of its move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
-    /// Its name.
     pub tag: String,
-    /// Created, moved or left.
     pub motion: Motion,
 }
 
-/// Moves the floating tags of the lines that `release` belongs to onto the commit of its tag, as
-/// [`version::follow`] decides. `commit` is where that tag must be, where it is known.
+/// Moves the floating tags of `release` to the commit of its tag, as [`version::follow`] decides. `commit` is where
+/// that tag must be, if it is known.
 ///
-/// Any number of releases may be at it: each tag moves only while it is where it was read
-/// ([`crate::edges::github::GitHub::move_tags`]), so the highest release of each line has it in the end, and
-/// at no moment a lower one than before.
+/// Several releases may run at once. A tag moves only if it is still where p2p read it
+/// ([`crate::edges::github::GitHub::move_tags`]). So the highest release of each line wins, and a tag never moves
+/// backwards.
 ///
 /// # Errors
 ///
-/// [`VersionError::Gone`] and [`VersionError::Moved`] where the version tag is not as it was made,
-/// [`VersionError::Stray`], and those of the edges.
+/// [`VersionError::Gone`] and [`VersionError::Moved`] if the version tag has changed, [`VersionError::Stray`], and
+/// the errors of the edges.
 pub async fn follow(
     remote: &Remote,
     release: Version,
@@ -46,7 +44,7 @@ pub async fn follow(
         let floating = read(remote, release, lines).await?;
         let decided = decide(remote, release, lines, &floating, &to).await?;
         let (why, failure) = match decided {
-            // A list of tags that is behind does not know what a newer release moved one to.
+            // A list of tags that lags behind may lack a newer release.
             Err(stray) => {
                 doubts += 1;
                 (stray.to_string(), Some(stray.into()))
@@ -57,7 +55,7 @@ pub async fn follow(
                     return Ok(moved);
                 }
                 let Err(refusal) = github.move_tags(&updates).await else { return Ok(moved) };
-                // GitHub does not say whether a tag was elsewhere; the tags do.
+                // GitHub does not say whether a tag has moved, so p2p reads the tags.
                 if read(remote, release, lines).await? == floating {
                     doubts += if matches!(refusal, GitHubError::Refused { reason: Reason::Unexpected, .. }) {
                         1
@@ -80,7 +78,7 @@ pub async fn follow(
     Ok(Vec::new())
 }
 
-/// The commit of the version tag, which must be `wanted` where that is known.
+/// The commit of the version tag. It must be `wanted`, if that is known.
 async fn there(github: &GitHub, tag: &str, wanted: Option<&Commit>) -> Result<Commit, ReleaseError> {
     match (github.tag_commit(tag).await?, wanted) {
         (None, _) => Err(VersionError::Gone { tag: tag.to_owned() }.into()),
@@ -91,7 +89,7 @@ async fn there(github: &GitHub, tag: &str, wanted: Option<&Commit>) -> Result<Co
     }
 }
 
-/// What becomes of each floating tag, or the one that is on no release of its line.
+/// Decides what to do with each floating tag. An error if one is not on a release of its line.
 async fn decide(
     remote: &Remote,
     release: Version,
@@ -99,7 +97,7 @@ async fn decide(
     floating: &[Option<GitTag>],
     to: &Commit,
 ) -> Result<Result<Vec<Moved>, VersionError>, ReleaseError> {
-    // Which release a tag is on matters only where it is elsewhere.
+    // The release of a tag matters only if the tag has to move.
     let elsewhere = floating.iter().flatten().any(|tag| tag.commit != *to);
     let tags = if elsewhere { remote.tags().await? } else { Vec::new() };
     let moved = lines.iter().zip(floating).map(|(line, tag)| {

@@ -1,8 +1,7 @@
-//! Releases: the commit of one, the GitHub release with its files, the floating tags; each made so that
-//! doing it again completes what is missing, and changes nothing that is there.
+//! Releases: the release commit, the GitHub release with its files, and the floating tags. Repeating a step
+//! completes what is missing and changes nothing that exists.
 //!
-//! Stands above the edges `git` and `github`, beside `allocation`. Which way a floating tag may move is
-//! decided in `version`.
+//! Uses the edges `git` and `github`. `version` decides which way a floating tag may move.
 
 mod commit;
 mod error;

@@ -8,24 +8,24 @@ use sys::error::{Exit, Failure};
 /// Where the text of a release comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// GitHub writes what changed since this tag, or since the beginning.
+    /// GitHub lists the changes since this tag, or since the beginning.
     Generated(Option<String>),
     /// This text.
     Text(String),
 }
 
-/// The text that the input `release-notes` asks for; `None` where GitHub generates it.
+/// The text for the input `release-notes`. `None` if GitHub generates it.
 ///
 /// # Errors
 ///
-/// A file that cannot be read.
+/// If the file cannot be read.
 pub fn notes(input: &str, directory: &Path) -> Result<Option<Source>, Failure> {
     match input {
         "generated" => Ok(None),
         "none" => Ok(Some(Source::Text(String::new()))),
         path => {
             let text = std::fs::read_to_string(directory.join(path)).map_err(|error| Failure {
-                // The input may be the text itself: it is not shown as a path.
+                // The user may have given the text itself, so the error does not show the input as a path.
                 what: format!("`release-notes` names no file that can be read in {}", directory.display()),
                 causes: vec![error.to_string()],
                 help: Some(
@@ -38,10 +38,10 @@ pub fn notes(input: &str, directory: &Path) -> Result<Option<Source>, Failure> {
     }
 }
 
-/// A release that is there with all its files.
+/// A published release with all its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// Its page.
+    /// The URL of its page.
     pub url: String,
     /// How many files this run uploaded.
     pub uploaded: usize,
@@ -49,13 +49,13 @@ pub struct Published {
     pub now: bool,
 }
 
-/// Makes or completes the GitHub release of a version whose tag exists: makes a draft, uploads the files, and publishes
-/// it last, so that readers never see half a release. A published release keeps its text and its files, and gets the
-/// files that it lacks.
+/// Creates or completes the GitHub release of a version whose tag exists. p2p creates a draft, uploads the files,
+/// and publishes the draft last, so readers never see an incomplete release. A published release keeps its text and
+/// files, and gets the files that it lacks.
 ///
 /// # Errors
 ///
-/// [`ReleaseError::OtherAsset`] where a published file has other content, and GitHub's own.
+/// [`ReleaseError::OtherAsset`] if a published file has other content, and GitHub's errors.
 pub async fn publish(
     github: &GitHub,
     prefix: &Prefix,
@@ -79,11 +79,11 @@ pub async fn publish(
         Err(error) => error,
     };
     match github.release(&tag).await? {
-        // GitHub published the draft, and its answer got lost.
+        // GitHub published the draft, but its answer was lost.
         Some(release) if release.id == draft.id => {
             Ok(Published { url: release.html_url.into(), uploaded, now: true })
         }
-        // Another run published the version first, maybe before our draft was there for it to find.
+        // Another run published the version first, perhaps before it could see our draft.
         Some(release) => {
             github.delete_draft(&draft).await?;
             let uploaded = complete(github, &release, files).await?;
@@ -103,14 +103,14 @@ async fn publish_draft(
         Some(latest) => prefix.version(&latest.tag_name).is_none_or(|latest| latest <= version),
         None => true,
     };
-    // GitHub would make the tag itself, on the default branch.
+    // GitHub would create the tag itself, on the default branch.
     if github.tag_commit(&draft.tag_name).await?.is_none() {
         return Err(VersionError::Gone { tag: draft.tag_name.clone() }.into());
     }
     Ok(github.publish(draft, latest).await?)
 }
 
-/// The one draft of the tag. Of two that two runs made at once the older one stays.
+/// The draft for the tag. If two runs created drafts at the same time, the older one stays.
 async fn draft(github: &GitHub, tag: &str, source: &Source) -> Result<Release, ReleaseError> {
     if let Some(first) = github.drafts(tag).await?.into_iter().next() {
         return Ok(first);
@@ -132,7 +132,7 @@ async fn draft(github: &GitHub, tag: &str, source: &Source) -> Result<Release, R
     }
 }
 
-/// Uploads the files that the release lacks, and those that a draft has otherwise.
+/// Uploads the files that are missing, and replaces files in a draft that differ.
 async fn complete(github: &GitHub, release: &Release, files: &[AssetFile]) -> Result<usize, ReleaseError> {
     if files.is_empty() {
         return Ok(0);
@@ -146,7 +146,7 @@ async fn complete(github: &GitHub, release: &Release, files: &[AssetFile]) -> Re
             Some(asset) if !release.draft && asset.state == "uploaded" => {
                 return Err(ReleaseError::OtherAsset { tag: release.tag_name.clone(), name: name.clone() });
             }
-            // Nobody has seen it, or an upload broke off.
+            // Nobody has seen it, or an upload was interrupted.
             Some(asset) => github.delete_asset(asset).await?,
             None => {}
         }
