@@ -1,12 +1,12 @@
-//! The images of a run as values: which digest was found where, and where it was promoted to.
+//! The images of a run: which digest was found where, and where it was promoted to.
 
 use std::fmt;
 
 use oci::{Digest, Reference, ReferenceError, Repository};
 use serde::Serialize;
 
-/// The registry path of a stage, `<registry>/<stage path>`, or of an image below it, as inputs give it. It may be unusable while no
-/// step needs it, so only the step that needs it turns it into a repository.
+/// The registry path of a stage, `<registry>/<stage path>`, or of an image below it, as the inputs give it. It may
+/// be invalid as long as no step needs it, so it becomes a repository only in the step that needs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ImagePath(String);
@@ -26,7 +26,7 @@ impl ImagePath {
     /// The path as a repository.
     ///
     /// # Errors
-    /// When the registry, the path or the image's name is not valid.
+    /// If the registry, the path or the image's name is invalid.
     pub fn repository(&self) -> Result<Repository, ReferenceError> {
         self.0.parse()
     }
@@ -41,21 +41,21 @@ impl fmt::Display for ImagePath {
 /// An image that this run found in a registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Image {
-    /// Its name, as `image-names` lists it.
+    /// Its name, as in `image-names`.
     pub name: String,
-    /// Where it is: `<registry>/<stage path>/<name>:<version>`.
+    /// Its reference: `<registry>/<stage path>/<name>:<version>`.
     pub reference: Reference,
     /// The digest of its manifest or index.
     pub digest: Digest,
-    /// How many bytes it has in the registry, where that is known.
+    /// Its size in the registry in bytes, if it is known.
     #[serde(skip)]
     pub size: Option<u64>,
 }
 
-/// An image that was tested, by this run or by an earlier job, which may not say where the image was.
+/// An image that this run or an earlier job tested. An earlier job may not say where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tested {
-    /// Its name, as `image-names` lists it.
+    /// Its name, as in `image-names`.
     pub name: String,
     /// Where it was tested.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,12 +74,11 @@ impl From<&Image> for Tested {
 /// An image that was promoted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Promoted {
-    /// Its name.
     pub name: String,
-    /// Where from.
+    /// The reference at the source.
     pub source: Reference,
-    /// Where to.
+    /// The reference at the destination.
     pub destination: Reference,
-    /// The digest, the same on both sides.
+    /// The digest. It is the same on both sides.
     pub digest: Digest,
 }

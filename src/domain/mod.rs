@@ -1,4 +1,5 @@
-//! Pure: versions, environments and images. Knows no HTTP, no files, no environment and no clock.
+//! Values and rules: versions, environments, images, findings of scans, results of tests, causes of failures. Pure:
+//! no HTTP, no files, no environment, no clock.
 
 pub mod cause;
 pub mod environment;

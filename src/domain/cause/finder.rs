@@ -1,4 +1,4 @@
-//! Searches an output for what the rules know, in one pass and in little memory.
+//! Searches an output with the rules, in one pass and with little memory.
 
 use std::cmp::Reverse;
 
@@ -10,21 +10,21 @@ use super::patterns::{all, regex, set};
 use super::rules::{RULES, Rule, Weight};
 use super::{Cause, LINES};
 
-/// How many findings of a rule that counts from the first are kept.
+/// How many findings are kept for a rule whose first finding counts.
 const FIRST: usize = 3;
 
-/// The patterns of a rule besides the one with which it begins.
+/// The patterns of a rule, except the one for its first line.
 struct Patterns {
     ends: Option<Regex>,
     needs: Option<Regex>,
     says: Option<Regex>,
 }
 
-/// Searches an output that is masked and comes in whole lines.
+/// Searches an output that is masked and arrives in whole lines.
 pub struct Finder {
-    /// Finds a line with which any rule begins. It is quick, and most lines are none.
+    /// Matches a line that begins a finding of any rule. It is fast, and most lines do not match.
     any: Option<Regex>,
-    /// Says which rules begin with a line.
+    /// Tells which rules match a line.
     which: Option<RegexSet>,
     patterns: Vec<Patterns>,
     open: Vec<Finding>,
@@ -39,7 +39,7 @@ impl Default for Finder {
 }
 
 impl Finder {
-    /// A search that has seen nothing.
+    /// A search that has read nothing yet.
     pub fn new() -> Self {
         let patterns = RULES.iter().map(|rule| Patterns {
             ends: regex(rule.ends()),
@@ -50,7 +50,7 @@ impl Finder {
         Self { any: all(), which: set(), patterns, open: Vec::new(), found: Vec::new(), lines: 0 }
     }
 
-    /// Takes the next lines.
+    /// Reads the next lines.
     pub fn push(&mut self, text: &[u8]) {
         if memchr::memchr(0x1b, text).is_some() || std::str::from_utf8(text).is_err() {
             let text = String::from_utf8_lossy(text).into_owned();
@@ -68,7 +68,7 @@ impl Finder {
                 };
                 let begins =
                     memchr::memrchr(b'\n', &text[..end.min(text.len())]).map_or(0, |before| before + 1);
-                // What begins with the line before ends with its end.
+                // A finding that began in the line before ends here.
                 at = begins.max(at);
             }
             let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |length| at + length);
@@ -80,10 +80,10 @@ impl Finder {
         self.lines += 1;
     }
 
-    /// A line that may begin, continue or end a finding.
+    /// Reads a line that may begin, continue or end a finding.
     fn line(&mut self, line: &str) {
         let open = std::mem::take(&mut self.open);
-        // A finding that holds the line as well, and says as much.
+        // The weight of the findings that contain this line.
         let mut shown = Weight::Noise;
         for mut finding in open {
             let (rule, patterns) = (&RULES[finding.rule], &self.patterns[finding.rule]);
@@ -126,8 +126,8 @@ impl Finder {
         self.found.push(finding);
     }
 
-    /// The cause, if a rule knows it: the most telling finding, and after it the first line of a later one.
-    /// `known` gives the name of a file in the repository, if the output means one.
+    /// The cause, if a rule matched: the most informative finding, and the first line of a later one. `known`
+    /// returns the path of a file in the repository if the output means one.
     pub fn finish(mut self, known: impl Fn(&str) -> Option<String>) -> Option<Cause> {
         for finding in std::mem::take(&mut self.open) {
             self.keep(finding);

@@ -1,4 +1,4 @@
-//! What a rule has found: the lines from its first to its last, and what of them is shown.
+//! What a rule has found: the lines from its first to its last, and those that are shown.
 
 use regex::bytes::Regex;
 
@@ -9,13 +9,13 @@ use super::{Cause, CauseAt, LINES};
 /// The most characters of a line that are shown.
 const WIDTH: usize = 400;
 
-/// The most lines of a block that are looked at.
+/// The most lines of a block that are read.
 const BLOCK: usize = 160;
 
-/// How many of the shown lines stand before the one that says most, if not all can be shown.
+/// If not all lines can be shown: how many of them come before the headline.
 const BEFORE: usize = 6;
 
-/// A place in a file, as tools write it: the file and the line.
+/// The forms in which tools write a place in a file: the file and the line.
 const PLACES: [&str; 14] = [
     r"^\s*-->\s+(\S+?):(\d+)",
     r"panicked at (?:'.*', )?(\S+?):(\d+):\d+",
@@ -33,11 +33,11 @@ const PLACES: [&str; 14] = [
     r" \x{e2}\x{80}\x{ba} (\S+?):(\d+):\d+",
 ];
 
-/// How tools mark a line as an error, before what it says.
+/// The marks that tools put before an error message.
 const MARK: &str =
     "^\\s*(?:: :error\\b[^:]*::|## \\[error\\]|E\\s{3,}|\\[ERROR\\]:? +|npm (?:ERR!|error) |\u{2502} )\\s*";
 
-/// The patterns that find places, and the marks of tools.
+/// The patterns for places, and for the marks of tools.
 pub(super) struct Places(Vec<Regex>, Option<Regex>);
 
 impl Places {
@@ -46,7 +46,7 @@ impl Places {
         Self(places.collect(), regex(MARK))
     }
 
-    /// What a line says, without the mark of its tool.
+    /// The message of a line, without the mark of its tool.
     fn told<'a>(&self, line: &'a str) -> &'a str {
         let mark = self.1.as_ref().and_then(|mark| mark.find(line.as_bytes()));
         let said = mark.and_then(|mark| line.get(mark.end()..)).map_or("", str::trim);
@@ -63,7 +63,7 @@ impl Places {
     }
 }
 
-/// The first place in the repository that lines name. `known` gives the name of a file there.
+/// The first place in the repository that the lines name. `known` returns the path of a file there.
 pub fn place_in<'a>(
     lines: impl Iterator<Item = &'a str>,
     known: impl Fn(&str) -> Option<String>,
@@ -74,10 +74,10 @@ pub fn place_in<'a>(
         .find_map(|place| Some(CauseAt { file: known(&place.file)?, ..place }))
 }
 
-/// Lines of an output from the one with which a rule begins.
+/// The lines of an output that belong to a finding.
 #[derive(Debug, Clone)]
 pub(super) struct Finding {
-    /// The position of the rule in the table.
+    /// The index of the rule in the table.
     pub(super) rule: usize,
     /// The number of its first line.
     pub(super) at: u64,
@@ -89,12 +89,12 @@ impl Finding {
         Self { rule, at, lines: vec![shortened(line)] }
     }
 
-    /// How many lines it has.
+    /// The number of its lines.
     pub(super) fn len(&self) -> usize {
         self.lines.len()
     }
 
-    /// Takes a line; `false` if the block ended before it, or with it.
+    /// Adds a line. `false` if the block ended before it or with it.
     pub(super) fn take(&mut self, rule: &Rule, ends: Option<&Regex>, line: &str) -> bool {
         let ended = || ends.is_some_and(|ends| ends.is_match(line.as_bytes()));
         let goes_on = match rule.shows {
@@ -110,24 +110,24 @@ impl Finding {
         goes_on
     }
 
-    /// Whether the block holds what the rule needs.
+    /// Whether the block contains what the rule needs.
     pub(super) fn holds(&self, needs: Option<&Regex>) -> bool {
         needs.is_none_or(|needs| self.lines.iter().any(|line| needs.is_match(line.as_bytes())))
     }
 
-    /// The line that says most.
+    /// The index of the headline.
     pub(super) fn headline(&self, says_of: Option<&Regex>) -> usize {
         let says = |says: &Regex| self.lines.iter().position(|line| says.is_match(line.as_bytes()));
         says_of.and_then(says).unwrap_or(0)
     }
 
-    /// The text of that line.
+    /// The text of the headline.
     pub(super) fn says_most<'a>(&'a self, says: Option<&Regex>, places: &Places) -> &'a str {
         self.lines.get(self.headline(says)).map_or("", |line| places.told(line))
     }
 
-    /// As a cause. If not all lines can be shown, those around the line that says most. `known` gives the name of a
-    /// file in the repository.
+    /// Makes a cause from the finding. If not all lines can be shown, those around the headline are. `known` returns
+    /// the path of a file in the repository.
     pub(super) fn cause(
         &self,
         rule: &Rule,
@@ -161,7 +161,7 @@ impl Finding {
     }
 }
 
-/// A line that is not too long to show.
+/// Shortens a line that is too long to show.
 pub(super) fn shortened(line: &str) -> String {
     match line.char_indices().nth(WIDTH) {
         Some((end, _)) => format!("{}…", &line[..end]),

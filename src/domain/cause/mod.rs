@@ -1,5 +1,5 @@
-//! Pure: why a target failed, found in what it printed. The rules are data ([`rules::RULES`]); what they do not find is
-//! not guessed.
+//! Finds why a target failed, in its output. The rules are data ([`rules::RULES`]); nothing is guessed beyond them.
+//! Pure.
 
 mod finder;
 mod finding;
@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 /// The most lines of a cause.
 pub const LINES: usize = 20;
 
-/// The name of the rule for output that no rule knows.
+/// The name of the rule for output that no rule matches.
 const LAST_LINES: &str = "last-lines";
 
-/// How many last lines stand for a cause.
+/// How many last lines serve as a cause.
 const LAST: usize = 8;
 
 /// Why a target failed.
@@ -25,14 +25,14 @@ const LAST: usize = 8;
 pub struct Cause {
     /// The rule that found it, or `last-lines`.
     pub rule: String,
-    /// The line that says most.
+    /// The most informative line.
     pub headline: String,
-    /// The lines that show it, as the target printed them, without colours; at most [`LINES`].
+    /// The lines that show it, as the target printed them but without colours. At most [`LINES`].
     pub lines: Vec<String>,
     /// What the reader can do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// Where it is in the repository.
+    /// Where the failure is in the repository.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub place: Option<CauseAt>,
 }
@@ -40,14 +40,13 @@ pub struct Cause {
 /// A line of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CauseAt {
-    /// The file, as the target names it.
+    /// The file, as the target writes it.
     pub file: String,
-    /// The line.
     pub line: u32,
 }
 
 impl Cause {
-    /// The last lines of an output, without blank ones and make's own.
+    /// The last lines of an output, without blank lines and without make's own.
     pub fn last_lines<'a>(lines: impl DoubleEndedIterator<Item = &'a str>) -> Option<Self> {
         let telling = lines.rev().filter(|line| !line.trim().is_empty() && !patterns::of_make(line));
         let mut lines: Vec<_> = telling.take(LAST).map(|line| finding::shortened(line.trim_end())).collect();

@@ -1,10 +1,10 @@
-//! The patterns of the rules, made ready to search with.
+//! Compiles the patterns of the rules.
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 use super::rules::RULES;
 
-/// A pattern; none, if it is empty.
+/// Compiles a pattern. `None` if it is empty.
 pub(super) fn regex(pattern: &str) -> Option<Regex> {
     if pattern.is_empty() {
         return None;
@@ -12,18 +12,18 @@ pub(super) fn regex(pattern: &str) -> Option<Regex> {
     RegexBuilder::new(pattern).unicode(false).build().ok()
 }
 
-/// Which rules begin with a line.
+/// Tells which rules match a line.
 pub(super) fn set() -> Option<RegexSet> {
     RegexSetBuilder::new(RULES.iter().map(|rule| rule.begins)).unicode(false).build().ok()
 }
 
-/// Finds a line with which any rule begins.
+/// Matches a line that begins a finding of any rule.
 pub(super) fn all() -> Option<Regex> {
     let patterns: Vec<_> = RULES.iter().map(|rule| format!("(?:{})", rule.begins)).collect();
     RegexBuilder::new(&patterns.join("|")).unicode(false).multi_line(true).build().ok()
 }
 
-/// Whether a line is make's own and says only that something failed.
+/// Whether make printed the line only to report that something failed.
 pub(super) fn of_make(line: &str) -> bool {
     let Some(rest) = line.strip_prefix("make").filter(|rest| rest.starts_with([':', '['])) else {
         return false;

@@ -1,40 +1,40 @@
-//! The table of rules: how tools say why they fail. A rule is tried on each line of an output. Patterns know bytes, not
-//! Unicode, and lines have no colours.
+//! The table of rules: the forms in which tools report why they fail. Every rule is tried on each line of an output.
+//! Patterns match bytes, not Unicode, and lines have no colours.
 
 use Shows::{After, Line, Paragraph, Through, Until};
 use Weight::{Definite, Hint, Message, Noise, Report};
 
-/// How much a finding says.
+/// How much a finding explains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Weight {
-    /// Nothing: other tools repeat what the failing one has said.
+    /// Nothing: other tools repeat the message of the one that failed.
     Noise,
     /// A line that looks like an error. The last one counts.
     Hint,
-    /// The error message of a tool that gives up. The last one counts.
+    /// The message of a tool that stops with an error. The last one counts.
     Message,
-    /// What a compiler or a test framework reports. The first one counts, because others may follow from it.
+    /// The report of a compiler or a test framework. The first one counts, because it may cause the others.
     Report,
-    /// How the process ended. No other finding explains it better. The first one counts.
+    /// How the process ended. No other finding explains more. The first one counts.
     Definite,
 }
 
-/// The lines that belong to a finding besides the first.
+/// The lines that belong to a finding, besides the first.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shows {
     /// None.
     Line,
-    /// This many.
+    /// This number of lines.
     After(usize),
-    /// Those before a blank line.
+    /// The lines before a blank line.
     Paragraph,
-    /// Those before one that matches.
+    /// The lines before one that matches.
     Until(&'static str),
-    /// Those before one that matches, and that one.
+    /// The lines up to and including one that matches.
     Through(&'static str),
 }
 
-/// A rule. Empty patterns say nothing.
+/// A rule. An empty pattern matches nothing.
 #[derive(Debug)]
 pub(super) struct Rule {
     pub(super) name: &'static str,
@@ -42,13 +42,13 @@ pub(super) struct Rule {
     /// Matches the first line.
     pub(super) begins: &'static str,
     pub(super) shows: Shows,
-    /// Matches a line that the finding must hold.
+    /// Matches a line that the finding must contain.
     pub(super) needs: &'static str,
-    /// Matches the line that says most; the first line, if none does.
+    /// Matches the headline. If no line matches, it is the first line.
     pub(super) says: &'static str,
-    /// The last place of the finding is the one that counts, as in traces whose innermost call is last.
+    /// Whether the last place in the finding counts, as in traces whose innermost call comes last.
     pub(super) last_place: bool,
-    /// The first line names the file, and the one that says most begins with the line's number.
+    /// Whether the first line names the file, and the headline begins with the number of the line.
     pub(super) heads: bool,
     /// What the reader can do.
     pub(super) help: &'static str,
@@ -60,7 +60,7 @@ impl Rule {
         matches!(self.weight, Report | Definite)
     }
 
-    /// The order of findings; `at`: the line.
+    /// The rank of a finding at line `at`.
     pub(super) fn rank(&self, at: u64) -> (Weight, i64) {
         let at = i64::try_from(at).unwrap_or(i64::MAX);
         (self.weight, if self.first() { -at } else { at })
@@ -88,7 +88,7 @@ const NETWORK: &str =
     "check that the host and the port are right, and that the server runs and can be reached from the runner";
 const LOGIN: &str = "the server refused the login: check that the target uses the credentials that p2p provides, and that they may do this";
 
-/// The rules. Of those that begin with the same line, the first one with the highest weight counts.
+/// The rules. If several match the first line of a finding, the first one with the highest weight counts.
 pub(super) static RULES: &[Rule] = &[
     // Repetitions.
     rule(

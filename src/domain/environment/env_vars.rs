@@ -4,19 +4,19 @@ use super::error::EnvironmentError;
 use super::variables::entry;
 use workflow_commands::Secret;
 
-/// The variables in the order that they were written in.
+/// The variables, in the order of the text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnvVars(Vec<(String, Secret)>);
 
 impl EnvVars {
-    /// Reads one `KEY=VALUE` a line, or `KEY<<DELIM`, lines, `DELIM`; whichever of `=` and `<<`
-    /// comes first decides. Values are taken as they stand: quotes, backslashes, spaces and `#` are
-    /// part of them. Blank lines are skipped; there are no comments. Lines may end in CRLF.
+    /// Reads one `KEY=VALUE` per line, or `KEY<<DELIM`, lines, `DELIM`. The first of `=` and `<<` decides. Values
+    /// are taken unchanged, including quotes, backslashes, spaces and `#`. Blank lines are skipped. There are no
+    /// comments. Lines may end in CRLF.
     ///
-    /// The lines of a value of several lines are joined by LF, with none after the last.
+    /// The lines of a multi-line value are joined by LF, without one at the end.
     ///
     /// # Errors
-    /// One for each wrong line.
+    /// One error for each invalid line.
     pub fn parse(text: &Secret) -> Result<Self, Vec<EnvironmentError>> {
         let mut variables: Vec<(String, Secret)> = Vec::new();
         let mut wrong = Vec::new();
@@ -37,13 +37,13 @@ impl EnvVars {
         if wrong.is_empty() { Ok(Self(variables)) } else { Err(wrong) }
     }
 
-    /// Name and value of each.
+    /// The variables with their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Secret)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 }
 
-/// Reads the variable that begins with the line `raw`; `lines` are those after it.
+/// Reads the variable that begins in the line `raw`. `lines` are the lines after it.
 fn variable<'text>(
     raw: &'text str,
     lines: &mut impl Iterator<Item = (&'text str, usize)>,
@@ -55,7 +55,7 @@ fn variable<'text>(
             if delimiter.trim().is_empty() {
                 return Err("there is no delimiter after `<<`");
             }
-            // A text written with CRLF has it in the value too, where nobody meant it.
+            // If the text has CRLF line ends, the CR is not part of the value.
             let crlf = raw.len() != line.len();
             let value = heredoc_value(lines, delimiter, crlf)
                 .ok_or("the delimiter that ends this value never comes")?;
@@ -69,7 +69,7 @@ fn variable<'text>(
     Ok((key, value))
 }
 
-/// Whether a variable may have this name.
+/// Checks that a variable may have this name.
 fn free(key: &str, line: usize, variables: &[(String, Secret)]) -> Result<(), EnvironmentError> {
     let taken = |what| Err(EnvironmentError::EnvVarsName { line, what });
     if let Some(entry) = entry(key) {
@@ -181,7 +181,7 @@ mod tests {
             ("A=1\nREGISTRY=s3cret", 2, "it names `REGISTRY`, which the gate sets itself"),
         ];
         for (text, line, problem) in cases {
-            // A heredoc that is refused for its name has been read to its end.
+            // A heredoc with a refused name has been read to its end.
             let text = text.replace("<<s3cret\ns3cret", "<<s3cret\ns3cret\ns3cret");
             let error = EnvVars::parse(&Secret::new(text.clone())).unwrap_err().remove(0);
             let shown = format!("{error} {error:?} {}", error.help().unwrap());

@@ -1,4 +1,4 @@
-//! What the `environments` input and the repository's `.p2p.yaml` say of each environment.
+//! The entries of environments, in the input `environments` and in the repository's `.p2p.yaml`.
 
 use std::collections::BTreeMap;
 
@@ -25,23 +25,23 @@ impl TextSource {
     }
 }
 
-/// The name of the entry about the job's own environment, whatever that is called.
+/// The name of the entry for the job's own environment, whatever its name is.
 pub(super) const OWN: &str = "";
 
-/// Each environment's entry, by the environment's name.
+/// The entries by environment name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environments(BTreeMap<String, Given>);
 
-/// The repository's `.p2p.yaml`.
+/// The content of `.p2p.yaml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SettingsFile {
-    /// Its key `environments`.
+    /// The value of the key `environments`.
     pub environments: Environments,
 }
 
 impl Environments {
-    /// Reads the `environments` input: YAML or JSON, a map from the environment's name to a map
-    /// with the keys of [`Key`].
+    /// Reads the input `environments`: YAML or JSON, with a map from environment names to maps with the keys of
+    /// [`Key`].
     pub fn parse(text: &str) -> Result<Self, EnvironmentError> {
         let node = yaml::parse(text).map_err(|error| unreadable(TextSource::Input, error))?;
         Self::read(TextSource::Input, &node)
@@ -52,12 +52,12 @@ impl Environments {
         self.0.get(environment)
     }
 
-    /// Those with a name, with their entries.
+    /// The entries that have a name.
     pub(super) fn named(&self) -> impl Iterator<Item = (&String, &Given)> {
         self.0.iter().filter(|(name, _)| *name != OWN)
     }
 
-    /// Adds what `other` says of keys that nothing is said of here.
+    /// Adds the keys of `other` that are missing here.
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         for (environment, values) in other.0 {
@@ -122,11 +122,11 @@ fn read_entry(place: TextSource, environment: &str, node: &Node) -> Result<Given
 }
 
 impl SettingsFile {
-    /// What it is called.
+    /// The name of the file.
     pub const NAME: &str = ".p2p.yaml";
 
-    /// Reads the text of `.p2p.yaml`. A top-level key that we do not know is an error: it is a
-    /// slip of the pen, or meant for a later version that would have obeyed it.
+    /// Reads the text of `.p2p.yaml`. An unknown top-level key is an error: it is a typing mistake, or meant for a
+    /// later version that would use it.
     pub fn parse(text: &str) -> Result<Self, EnvironmentError> {
         let node = yaml::parse(text).map_err(|error| unreadable(TextSource::File, error))?;
         let mut settings = Self::default();
@@ -153,11 +153,11 @@ impl SettingsFile {
     }
 }
 
-/// What a right entry looks like, for the help.
+/// An example of a correct entry, for the help.
 const EXAMPLE: [&str; 4] =
     ["gcp-dev:", "  project-id: acme-dev", "  project-number: 123456789012", "  region: europe-west2"];
 
-/// The example as it stands in its place.
+/// The example in the form for its place.
 fn example(place: TextSource) -> String {
     let (top, indent) = match place {
         TextSource::Input => ("", ""),

@@ -1,22 +1,22 @@
-//! What can be wrong with the values of an environment.
+//! Errors in the values of an environment.
 
 use super::key::{Key, join};
 use super::value::Origin;
 use sys::error::{Exit, Help};
 
-/// Every one is a mistake in the configuration: nothing has been changed yet.
+/// Each is a mistake in the configuration. Nothing has changed yet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvironmentError {
     /// The `environments` input or `.p2p.yaml` cannot be read.
     #[error("{place}, line {line}: {problem}")]
     Text {
-        /// `input environments`, `.p2p.yaml`.
+        /// `input environments` or `.p2p.yaml`.
         place: &'static str,
-        /// Counted from 1.
+        /// The line, starting at 1.
         line: usize,
-        /// What is wrong, without the text.
+        /// What is wrong. Does not quote the text.
         problem: String,
-        /// What would be right.
+        /// What was expected.
         expected: String,
     },
     /// The `vars` input or one of its matrices cannot be read.
@@ -26,31 +26,30 @@ pub enum EnvironmentError {
         place: String,
         /// What is wrong.
         problem: String,
-        /// What would be right.
+        /// What was expected.
         expected: &'static str,
     },
     /// An environment lacks a value that is needed.
     #[error("{}", missing(environment.as_deref(), *key, lacking))]
     Missing {
-        /// The environment's name, where it has one.
+        /// The environment's name, if it has one.
         environment: Option<String>,
-        /// Whether it is the job's own.
+        /// Whether it is the job's own environment.
         own: bool,
-        /// What was asked for.
+        /// The key that was requested.
         key: Key,
-        /// What has to be said: the key itself, or those that it would be derived from.
+        /// The keys to set: the key itself, or those that it is derived from.
         lacking: Vec<Key>,
     },
-    /// A value that cannot be one of its kind.
+    /// A value with an invalid form.
     #[error("{key} {text:?} ({origin}) {problem}")]
     Malformed {
-        /// Which value.
         key: Key,
         /// Its text.
         text: String,
         /// Where it came from.
         origin: Origin,
-        /// Which rule it breaks: `is no DNS label`.
+        /// The rule that it breaks: `is no DNS label`.
         problem: String,
     },
     /// A derived namespace that Kubernetes would refuse.
@@ -60,29 +59,28 @@ pub enum EnvironmentError {
         namespace.len()
     )]
     Namespace {
-        /// The namespace.
         namespace: String,
-        /// Which one it is.
+        /// The key of the namespace.
         key: Key,
         /// The tenant that it was made from.
         tenant: String,
         /// The app that it was made from.
         app: Option<String>,
     },
-    /// A line of `env-vars` that is refused. Never holds anything of the line.
+    /// An invalid line of `env-vars`. The error contains nothing of the line.
     #[error("input env-vars, line {line}: {problem}")]
     EnvVars {
-        /// Counted from 1.
+        /// The line, starting at 1.
         line: usize,
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// A line of `env-vars` that names a variable which is there already.
+    /// A line of `env-vars` with a name that is used already.
     #[error("input env-vars, line {line}: it names {what}")]
     EnvVarsName {
-        /// Counted from 1.
+        /// The line, starting at 1.
         line: usize,
-        /// Which variable. A name is told only where it is one of ours, which are no secret.
+        /// The variable. It is named only if it is one of p2p's own, which are not secret.
         what: String,
     },
 }

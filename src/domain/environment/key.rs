@@ -8,20 +8,20 @@ use crate::inputs::SPECS;
 
 macro_rules! keys {
     ($($(#[doc = $meaning:literal])+ $key:ident = $name:literal $(($vars:literal))?;)+) => {
-        /// One value of an environment: a key under `environments`, and often an input of that name.
+        /// A value of an environment: a key under `environments`, and often an input with the same name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Key { $($(#[doc = $meaning])+ $key,)+ }
 
         impl Key {
-            /// Every key; a derived one stands after what it is derived from.
+            /// All keys. A derived key comes after those that it is derived from.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$key),+];
 
-            /// Its name under `environments`, and as an input where there is one.
+            /// The name of the key under `environments`, and of the input if there is one.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$key => $name),+ }
             }
 
-            /// Its name in GitHub's `vars` context, where it has one (contract §4).
+            /// The name in GitHub's `vars` context, if it has one (contract §4).
             pub fn vars_name(self) -> Option<&'static str> {
                 match self { $($(Self::$key => Some($vars),)?)+ _ => None }
             }
@@ -59,7 +59,7 @@ keys! {
     GoogleIamCredentialsUrl = "google-iam-credentials-url";
     /// The base URL of the Kubernetes Engine API.
     GoogleContainerUrl = "google-container-url";
-    /// Which endpoint of the cluster is used.
+    /// The endpoint of the cluster to use.
     ClusterEndpoint = "cluster-endpoint";
     /// How long a subnamespace may take to be ready.
     SubnamespacesTimeout = "subnamespaces-timeout";
@@ -69,27 +69,27 @@ keys! {
     Comment = "comment";
     /// Whether the gates scan source and images.
     Scan = "scan";
-    /// From which severity on findings block.
+    /// The lowest severity that blocks.
     ScanBlockingSeverity = "scan-blocking-severity";
     /// Whether vulnerabilities without a fix are left out.
     ScanIgnoreUnfixed = "scan-ignore-unfixed";
     /// Whether providers are asked if a secret works.
     ScanVerifySecrets = "scan-verify-secrets";
-    /// Which commits are searched for secrets.
+    /// The commits to search for secrets.
     ScanHistory = "scan-history";
     /// The OCI reference of the vulnerability database.
     ScanDb = "scan-db";
     /// The OCI reference of the database of Java packages.
     ScanJavaDb = "scan-java-db";
-    /// The age from which on the vulnerability database is too old.
+    /// The age at which the vulnerability database is too old.
     ScanDbMaxAge = "scan-db-max-age";
-    /// Whether an image that nobody scanned may go on.
+    /// Whether an image without a scan may be promoted.
     RecordScans = "record-scans";
     /// Where scanners are fetched from.
     ScannerBaseUrl = "scanner-base-url";
-    /// An installed Trivy.
+    /// The path of an installed Trivy.
     TrivyPath = "trivy-path";
-    /// An installed TruffleHog.
+    /// The path of an installed TruffleHog.
     TrufflehogPath = "trufflehog-path";
     /// Globs of SARIF files with further findings.
     Sarif = "sarif";
@@ -97,7 +97,7 @@ keys! {
     TestReports = "test-reports";
     /// The instance of Sigstore that signs the records of gates.
     Signing = "signing";
-    /// The file with the authorities and logs whose signatures count.
+    /// The file with the trust root.
     SigstoreTrustRoot = "sigstore-trust-root";
     /// The base URL of Fulcio.
     SigstoreFulcioUrl = "sigstore-fulcio-url";
@@ -109,13 +109,13 @@ keys! {
     SigstoreIssuer = "sigstore-issuer";
     /// The workflows whose signatures count.
     RecordWorkflows = "record-workflows";
-    /// Host and path that images are pushed under.
+    /// The registry with the path for images.
     Registry = "registry";
-    /// The account that acts for the tenant.
+    /// The service account of the tenant.
     ServiceAccount = "service-account";
-    /// The provider that trusts the pipeline's token.
+    /// The provider that trusts the id token of the job.
     WorkloadIdentityProvider = "workload-identity-provider";
-    /// The context of the kubeconfig.
+    /// The context of the kubeconfig to use.
     KubeContext = "kube-context";
     /// The namespace that the subnamespaces are children of.
     BaseNamespace = "base-namespace";
@@ -131,17 +131,17 @@ keys! {
     NamespaceProd = "namespace-prod";
     /// The ending of [`Key::Namespace`].
     Subnamespace = "subnamespace";
-    /// The namespace of all targets of `run`, whatever their own would be.
+    /// The namespace of all targets of `run`, in place of their own.
     Namespace = "namespace";
 }
 
 impl Key {
-    /// The key of that name.
+    /// The key with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|key| key.name() == name)
     }
 
-    /// What it is derived from where nothing gives it; empty for what cannot be derived.
+    /// The keys that a value is derived from if nothing sets it. Empty if it cannot be derived.
     pub fn derived_from(self) -> &'static [Self] {
         match self {
             Self::ClusterName => &[Self::Dplatform],
@@ -149,7 +149,7 @@ impl Key {
             Self::ServiceAccount => &[Self::TenantName, Self::ProjectId],
             Self::WorkloadIdentityProvider => &[Self::ProjectNumber, Self::TenantName],
             Self::KubeContext => &[Self::ProjectId, Self::Region, Self::ClusterName],
-            // The app's name takes part where there is one.
+            // The app's name is used only if it is known.
             Self::BaseNamespace => &[Self::TenantName],
             Self::NamespaceFunctional
             | Self::NamespaceNft
@@ -161,8 +161,7 @@ impl Key {
         }
     }
 
-    /// Whether the value belongs to tenant, app or cloud, which are the same in every environment,
-    /// and not to one environment.
+    /// Whether the value belongs to the tenant, the app or the cloud, so that it is the same in every environment.
     pub fn shared(self) -> bool {
         matches!(
             self,
@@ -184,7 +183,7 @@ impl Key {
         )
     }
 
-    /// Whether there is an input of this name, too.
+    /// Whether there is an input with this name.
     pub(super) fn is_input(self) -> bool {
         SPECS.iter().any(|spec| spec.name == self.name())
     }

@@ -1,4 +1,4 @@
-//! The environments of a gate, as GitHub's `strategy.matrix` takes them.
+//! The environments of a gate, in the form of GitHub's `strategy.matrix`.
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -8,7 +8,7 @@ use super::error::EnvironmentError;
 /// The environments of a gate: `{"include": [{"deploy_env": "gcp-dev"}]}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Matrix {
-    /// One job each.
+    /// The entries. Each is one job.
     pub include: Vec<MatrixEntry>,
 }
 
@@ -17,7 +17,7 @@ pub struct Matrix {
 pub struct MatrixEntry {
     /// The environment's name.
     pub deploy_env: String,
-    /// Every other key, as it was.
+    /// All other keys, unchanged.
     #[serde(flatten)]
     pub extra: Map<String, Json>,
 }
@@ -25,7 +25,7 @@ pub struct MatrixEntry {
 const EXPECTED: &str = r#"write {"include": [{"deploy_env": "gcp-dev"}]}, one entry an environment"#;
 
 impl Matrix {
-    /// One with just these environments.
+    /// A matrix with these environments.
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let entry = |name: &str| MatrixEntry { deploy_env: name.to_owned(), extra: Map::new() };
         Self { include: names.into_iter().map(entry).collect() }
@@ -34,7 +34,7 @@ impl Matrix {
     /// Reads the input `matrix`: a matrix as JSON, or names separated by white space or commas.
     ///
     /// # Errors
-    /// With the entry that is wrong, and how.
+    /// The error names the entry that is invalid.
     pub fn parse(text: &str) -> Result<Self, EnvironmentError> {
         let place = "input matrix";
         if text.trim_start().starts_with(['{', '[', '"']) {
@@ -46,10 +46,10 @@ impl Matrix {
         matrix.named(place)
     }
 
-    /// The matrix, if it names any environment: GitHub refuses a `strategy.matrix` without entries.
+    /// Returns the matrix if it names an environment. GitHub refuses a `strategy.matrix` without entries.
     ///
     /// # Errors
-    /// Where it names none.
+    /// If it names none.
     pub fn named(self, place: &str) -> Result<Self, EnvironmentError> {
         if self.include.is_empty() {
             return Err(wrong(place, "it names no environment"));
@@ -57,8 +57,7 @@ impl Matrix {
         Ok(self)
     }
 
-    /// Reads a matrix: a JSON text, which is what a GitHub variable holds, or the object itself.
-    /// An empty text is absent.
+    /// Reads a matrix: a JSON text, as in a GitHub variable, or the object itself. `None` for an empty text.
     pub(super) fn read(place: &str, json: &Json) -> Result<Option<Self>, EnvironmentError> {
         let parsed;
         let json = match json {
@@ -75,7 +74,7 @@ impl Matrix {
             .get("include")
             .and_then(Json::as_array)
             .ok_or_else(|| wrong(place, "no object with a list `include`"))?;
-        // Each would multiply the jobs, and be lost where the environments run in one.
+        // Other keys would multiply the jobs, and have no effect in a single job.
         if let Some(key) = json.as_object().and_then(|object| object.keys().find(|key| *key != "include")) {
             return Err(wrong(place, format!("it has the key {key:?} beside `include`")));
         }
@@ -92,7 +91,7 @@ impl Matrix {
         Ok(Some(matrix))
     }
 
-    /// Two jobs in one environment would be in each other's way.
+    /// Checks that the environments differ. Two jobs in one environment would disturb each other.
     fn distinct(&self, place: &str) -> Result<(), EnvironmentError> {
         for (position, entry) in self.include.iter().enumerate() {
             let name = &entry.deploy_env;

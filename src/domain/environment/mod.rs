@@ -1,6 +1,5 @@
-//! Pure: the values of a deployment environment with where each came from, the names derived from
-//! tenant, app and environment, the variables of a make target, and `env-vars`.
-//! What they are used for lives elsewhere: no files, no processes, no network here.
+//! The values of an environment with their sources, the names derived from tenant, app and environment, the
+//! variables of a make target, and `env-vars`. Pure: no files, no processes, no network.
 
 mod env_vars;
 mod environments;

@@ -1,4 +1,4 @@
-//! The names that follow from tenant, app and environment (contract §4), and their rules.
+//! The names derived from tenant, app and environment (contract §4), and the rules for them.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::inputs::{
 /// The domain of Google's registries.
 pub(super) const PKG_DEV: &str = "pkg.dev";
 
-/// Adds every value that follows from those given, then checks them.
+/// Adds every value that can be derived, then checks all values.
 pub(super) fn complete(mut values: Given) -> Result<Given, EnvironmentError> {
     for (key, value) in &values {
         check(*key, value)?;
@@ -28,7 +28,7 @@ pub(super) fn complete(mut values: Given) -> Result<Given, EnvironmentError> {
     Ok(values)
 }
 
-/// The value of a key that nobody gave, where all that it is made of is known.
+/// The derived value of a key, if everything that it depends on is known.
 fn derive(key: Key, values: &Given) -> Option<Value> {
     let text = |key: Key| values.get(&key).map(|value| value.text.as_str());
     let child = |ending: &str| Some(format!("{}-{ending}", text(Key::BaseNamespace)?));
@@ -70,7 +70,7 @@ fn derive(key: Key, values: &Given) -> Option<Value> {
     Some(Value::new(derived, Origin::Derived(from)))
 }
 
-/// The rules of values that were given.
+/// Checks a value that was given.
 fn check(key: Key, value: &Value) -> Result<(), EnvironmentError> {
     let text = value.text.as_str();
     let refused = match key {
@@ -86,26 +86,26 @@ fn check(key: Key, value: &Value) -> Result<(), EnvironmentError> {
     };
     refused.map_or(Ok(()), |problem| {
         let text = if key == Key::ScannerBaseUrl { "(not shown)" } else { text };
-        // What stands in front of an `@` may be a password.
+        // The part before `@` may be a password.
         let shown = text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, host)| format!("***@{host}"));
         let (text, origin) = (workflow_commands::cut(&shown, QUOTED), value.origin.clone());
         Err(EnvironmentError::Malformed { key, text, origin, problem })
     })
 }
 
-/// At most this many characters of a wrong value are quoted.
+/// Longer values are cut in messages, to this many characters.
 const QUOTED: usize = 100;
 
-/// Whether it is the address of a server that needs no login: plans print it.
+/// Whether a text is a URL without a login. Plans print it.
 fn is_open_address(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['@', '?', '#']))
 }
 
-/// The rule of a name that the value breaks.
+/// The rule that the value breaks, if any.
 fn rule(key: Key, value: &Value) -> Option<&'static str> {
     Some(match key {
-        // Both become parts of namespaces, of repositories and, the tenant, of an account's name.
+        // Tenant and app become parts of namespaces and repositories, and the tenant also of an account's name.
         Key::TenantName
         | Key::AppName
         | Key::BaseNamespace
@@ -121,7 +121,7 @@ fn rule(key: Key, value: &Value) -> Option<&'static str> {
             "is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends"
         }
         Key::Region if !is_label(&value.text) => "is no region: lower-case letters, digits and dashes",
-        // The id may have a domain in front: `example.com:shop`.
+        // The id may begin with a domain: `example.com:shop`.
         Key::ProjectId if !value.text.split([':', '.']).all(is_label) => {
             "is no project id: lower-case letters, digits and dashes"
         }
@@ -148,20 +148,21 @@ fn rule(key: Key, value: &Value) -> Option<&'static str> {
     })
 }
 
-/// Lower-case letters, digits and dashes: what may become a part of a host's name or of a path.
+/// Whether a text consists of lower-case letters, digits and dashes, so that it can be a part of a host name or a
+/// path.
 fn is_label(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// Whether a registry begins with a host. Docker takes a first part without dot and port for a path at Docker Hub, which
-/// would get the password.
+/// Whether a registry begins with a host. Docker takes a first part without dot and port as a path at Docker Hub,
+/// which would then receive the password.
 fn names_a_host(registry: &str) -> bool {
     let host = registry.split('/').next().unwrap_or_default();
     !registry.contains("://") && (host.contains(['.', ':']) || host == "localhost")
 }
 
-/// A label after RFC 1123, as Kubernetes wants the names of namespaces.
+/// Whether a text is a label according to RFC 1123, as Kubernetes requires for namespaces.
 fn dns_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty()
@@ -171,7 +172,7 @@ fn dns_label(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-/// Made of checked labels, a derived namespace can only be too long.
+/// Checks the length of a derived namespace. Its labels have been checked, so nothing else can be wrong.
 fn check_namespace(key: Key, value: &Value, values: &Given) -> Result<(), EnvironmentError> {
     let of_namespaces = key == Key::BaseNamespace || key.derived_from().contains(&Key::BaseNamespace);
     if !of_namespaces || dns_label(&value.text) {

@@ -1,4 +1,4 @@
-//! Which source gives each value of an environment, first match wins (contract §4).
+//! Decides which source sets each value of an environment. The first match wins (contract §4).
 
 use std::fmt;
 
@@ -13,25 +13,25 @@ use super::value::{Given, Origin, Value, write_table};
 use super::vars::Vars;
 use crate::inputs;
 
-/// Everything that can give a value.
+/// All sources of values.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// The job's own environment, where it is named.
+    /// The name of the job's own environment, if it has one.
     pub environment: Option<Value>,
-    /// The inputs that are named like a [`Key`].
+    /// The inputs that have the name of a [`Key`].
     pub inputs: Given,
-    /// The `environments` input, with what only `.p2p.yaml` says added ([`Environments::or`]).
+    /// The input `environments`, completed by `.p2p.yaml` ([`Environments::or`]).
     pub environments: Environments,
     /// The `vars` input.
     pub vars: Vars,
-    /// Tenant and app from make's database ([`Sources::makefile`]).
+    /// Tenant and app from the Makefile ([`Sources::makefile`]).
     pub makefile: Given,
 }
 
-/// The values of one environment, derived ones included.
+/// The values of one environment, including derived ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Values {
-    /// The environment's name, where it has one.
+    /// The environment's name, if it has one.
     pub environment: Option<Value>,
     /// Whether it is the job's own environment.
     pub own: bool,
@@ -40,7 +40,7 @@ pub struct Values {
 }
 
 impl Sources {
-    /// What make's database says: the values of `P2P_TENANT_NAME` and `P2P_APP_NAME`.
+    /// The values of `P2P_TENANT_NAME` and `P2P_APP_NAME` in the Makefile.
     pub fn makefile(tenant: Option<&str>, app: Option<&str>) -> Given {
         [
             (Key::TenantName, tenant, Origin::Makefile("P2P_TENANT_NAME")),
@@ -52,14 +52,14 @@ impl Sources {
         .collect()
     }
 
-    /// The values of the job's own environment: inputs, its entry, `vars`, make's database.
+    /// The values of the job's own environment: from inputs, its entry, `vars` and the Makefile.
     pub fn own(&self) -> Result<Values, EnvironmentError> {
         Ok(Values { environment: self.environment.clone(), own: true, known: complete(self.own_given())? })
     }
 
-    /// The values of the environment `name`, which a promotion reads from or writes to: those of its
-    /// entry, and none of the job's own environment unless both have the same name. Values that belong to
-    /// no environment ([`Key::shared`]) are the job's.
+    /// The values of the environment `name`, which a promotion reads from or writes to. They come from its entry
+    /// only, unless it is the job's own environment. Values that belong to no environment ([`Key::shared`]) are
+    /// those of the job.
     pub fn of(&self, name: &Value) -> Result<Values, EnvironmentError> {
         let own = self.environment.as_ref().is_some_and(|own| own.text == name.text);
         let mut given = self.own_given();
@@ -72,7 +72,7 @@ impl Sources {
         Ok(Values { environment: Some(name.clone()), own, known: complete(given)? })
     }
 
-    /// The registries of the environments that have entries.
+    /// The registries of all environments that have entries.
     pub fn registries(&self) -> Vec<String> {
         let values = |name: &String| self.of(&Value::new(name, Origin::Default)).ok();
         let known = self.environments.named().filter_map(|(name, _)| values(name));
@@ -98,12 +98,12 @@ fn fill(given: &mut Given, later: &Given) {
 }
 
 impl Values {
-    /// The value, where it is known.
+    /// The value, if it is known.
     pub fn get(&self, key: Key) -> Option<&Value> {
         self.known.get(&key)
     }
 
-    /// The values but for tenant and app, which belong to no environment.
+    /// The values that belong to the environment, without tenant and app.
     pub fn of_environment(&self) -> Given {
         let of_team = |key: Key| matches!(key, Key::TenantName | Key::AppName);
         self.known
@@ -113,7 +113,7 @@ impl Values {
             .collect()
     }
 
-    /// The value as what it stands for; its text was checked when the environment was read.
+    /// The parsed value. Its text was checked when the environment was read.
     pub(crate) fn parsed<T: inputs::Value>(&self, key: Key) -> Option<T> {
         self.text(key).and_then(|text| T::parse(text).ok())
     }
@@ -123,8 +123,8 @@ impl Values {
         self.get(key).map(|value| value.text.as_str())
     }
 
-    /// Whether a registry is one that Google's tokens may be shown to: Artifact Registry's own hosts,
-    /// `gcr.io`, and the host that `artifact-registry-domain` names.
+    /// Whether p2p may send Google's tokens to a registry: to Artifact Registry's own hosts, to `gcr.io`, and to the
+    /// host in `artifact-registry-domain`.
     pub fn is_google(&self, registry: &str) -> bool {
         let domain = self.text(Key::ArtifactRegistryDomain).unwrap_or(PKG_DEV);
         let host = registry.split('/').next().unwrap_or_default();
@@ -134,12 +134,12 @@ impl Values {
             || host.ends_with(".gcr.io")
     }
 
-    /// The registry, where it is one that Google's tokens may be shown to.
+    /// The registry, if p2p may send Google's tokens to it.
     pub fn google_registry(&self) -> Option<&str> {
         self.text(Key::Registry).filter(|registry| self.is_google(registry))
     }
 
-    /// The value, or an error that names what has to be said, and where.
+    /// The value, or an error that says which key to set and where.
     pub fn require(&self, key: Key) -> Result<&Value, EnvironmentError> {
         self.get(key).ok_or_else(|| EnvironmentError::Missing {
             environment: self.environment.as_ref().map(|name| name.text.clone()),
@@ -149,9 +149,9 @@ impl Values {
         })
     }
 
-    /// The key of the namespace that a target works in: [`Key::Namespace`] where it is known and the
-    /// command is `run`, else the target's own; the base namespace for build and promotion. A subnamespace
-    /// that is the usual one of the target asks for nothing but its own.
+    /// The key for the namespace of a target. For the command `run` it is [`Key::Namespace`] if that is known,
+    /// otherwise the target's own. Build and promotion have the base namespace. A subnamespace equal to the target's
+    /// usual one changes nothing.
     pub fn namespace_key(&self, target: &str, run: bool) -> Key {
         let own = Key::namespace_of(target);
         let usual = own.ending().is_some() && self.text(Key::Subnamespace) == own.ending();
@@ -159,7 +159,7 @@ impl Values {
         if self.get(Key::Namespace).is_some_and(other) { Key::Namespace } else { own }
     }
 
-    /// What would have to be given so that the key is known.
+    /// The keys that would have to be set so that `key` is known.
     fn lacking(&self, key: Key) -> Vec<Key> {
         let mut lacking = Vec::new();
         for source in key.derived_from() {
@@ -172,8 +172,8 @@ impl Values {
 }
 
 impl Environments {
-    /// Everything as the input `environments` takes it, with the values of the job's environment in its
-    /// entry: what somebody gave, not what follows from that.
+    /// All entries in the form of the input `environments`. The entry of the job's own environment gets its values,
+    /// but not derived ones.
     pub fn described(&self, own: &Values) -> Map<String, Json> {
         let texts = |given: &Given| -> Map<String, Json> {
             let given = given.iter().filter(|(_, value)| !value.derived());
@@ -188,7 +188,7 @@ impl Environments {
     }
 }
 
-/// One value a line with where it came from, as `p2p plan` shows them.
+/// One value per line with its source, as `p2p plan` shows it.
 impl fmt::Display for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.environment.iter().map(|value| ("environment", value));

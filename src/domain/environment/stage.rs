@@ -1,10 +1,10 @@
-//! The stages of the path to production and the targets of their gates: the one table that names them.
+//! The stages of the path to production and the targets of their gates. This is the only table that names them.
 
 use serde::Serialize;
 
 use super::key::Key;
 
-/// A quality gate, and the registry path that holds what awaits or passed it.
+/// A quality gate, and the registry path with the images that wait for it or have passed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
@@ -16,12 +16,11 @@ pub enum Stage {
     Prod,
 }
 
-/// What belongs to a stage.
 struct Row {
     stage: Stage,
-    /// As records, commands and the command line name it.
+    /// Its name in records and on the command line.
     word: &'static str,
-    /// The input that gives its registry path, and the path without one.
+    /// The input for its registry path, and the default path.
     path: (&'static str, &'static str),
     /// The variable in `vars` with the environments of its gate.
     variable: &'static str,
@@ -64,14 +63,11 @@ pub const INTEGRATION: &str = "p2p-integration";
 /// The target that deploys to production.
 pub const PROD: &str = "p2p-prod";
 
-/// A target of a gate.
 pub struct GateTarget {
     /// Its name in the Makefile.
     pub name: &'static str,
-    /// Its gate.
     pub stage: Stage,
-    /// The key of its namespace, and how the namespace ends unless an environment gives another one. The build
-    /// has the base namespace.
+    /// The key of its namespace, and the default ending of the namespace. The build uses the base namespace.
     pub namespace: Option<(Key, &'static str)>,
 }
 
@@ -97,27 +93,27 @@ impl Stage {
         &STAGES[self as usize]
     }
 
-    /// The stage as records, commands and the command line name it.
+    /// The stage's name in records and on the command line.
     pub fn word(self) -> &'static str {
         self.row().word
     }
 
-    /// The stage of this name.
+    /// The stage with this name.
     pub fn named(word: &str) -> Option<Self> {
         STAGES.iter().find(|row| row.word == word).map(|row| row.stage)
     }
 
-    /// The later stage of this name: one that images are promoted to.
+    /// The later stage with this name. Images can be promoted to it.
     pub fn later(word: &str) -> Option<Self> {
         Self::named(word).filter(|stage| stage.promotion().is_some())
     }
 
-    /// The input that gives the registry path of the stage.
+    /// The input for the registry path of the stage.
     pub fn path_input(self) -> &'static str {
         self.row().path.0
     }
 
-    /// The registry path of the stage where no input gives another one.
+    /// The default registry path of the stage.
     pub fn default_path(self) -> &'static str {
         self.row().path.1
     }
@@ -132,7 +128,7 @@ impl Stage {
         self.row().promotion
     }
 
-    /// The stages before it.
+    /// The stages before this one.
     pub fn earlier(self) -> &'static [Self] {
         match self {
             Self::FastFeedback => &[],
@@ -141,7 +137,7 @@ impl Stage {
         }
     }
 
-    /// The stage that its gate promotes to.
+    /// The stage that this gate promotes to.
     pub fn next(self) -> Option<Self> {
         Self::ALL.into_iter().find(|next| next.earlier().last() == Some(&self))
     }
@@ -151,7 +147,7 @@ impl Stage {
         TARGETS.iter().filter(move |target| target.stage == self).map(|target| target.name)
     }
 
-    /// The stage whose gate has this target.
+    /// The stage whose gate contains this target.
     pub fn of_target(name: &str) -> Option<Self> {
         TARGETS.iter().find(|target| target.name == name).map(|target| target.stage)
     }
@@ -163,12 +159,12 @@ impl Stage {
 }
 
 impl Key {
-    /// How the namespace of a gate's target ends where nothing gives another one.
+    /// The default ending of the namespace.
     pub(super) fn ending(self) -> Option<&'static str> {
         TARGETS.iter().filter_map(|target| target.namespace).find(|(key, _)| *key == self).map(|(_, end)| end)
     }
 
-    /// The namespace that a target works in: build and promotion have the base namespace.
+    /// The key of the namespace that a target works in. Build and promotion use the base namespace.
     pub(super) fn namespace_of(target: &str) -> Self {
         let target = TARGETS.iter().find(|known| known.name == target);
         target.and_then(|target| target.namespace).map_or(Self::BaseNamespace, |(key, _)| key)

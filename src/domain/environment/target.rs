@@ -1,4 +1,4 @@
-//! The variables of one target, as far as they are known before it starts.
+//! The variables of one target that are known before it starts.
 
 use super::env_vars::EnvVars;
 use super::key::Key;
@@ -8,26 +8,24 @@ use super::value::{Origin, StagePaths, Value};
 use super::variables::{ComesFrom, TABLE, Variable, Variables};
 use workflow_commands::Secret;
 
-/// What the variables of a target are made of.
+/// What the variables of a target depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct TargetEnvironment<'a> {
-    /// The environment that it runs in; for a promotion, the destination.
+    /// The environment of the target. For a promotion, the destination.
     pub values: &'a Values,
-    /// Only for a promotion: where the image comes from.
+    /// The source of a promotion. `None` for other targets.
     pub source: Option<&'a Values>,
     /// The registry paths of the stages.
     pub paths: &'a StagePaths,
-    /// The version, where there is one.
     pub version: Option<&'a Value>,
-    /// The `github-token` input.
+    /// The input `github-token`.
     pub github_token: Option<&'a Secret>,
-    /// The `env-vars` input.
+    /// The input `env-vars`.
     pub env_vars: &'a EnvVars,
 }
 
-/// Every variable of [`TABLE`] whose value is known, and those of `env-vars`. A value without text is not
-/// known. The ones that are made when the target starts ([`ComesFrom::Run`], [`ComesFrom::Credentials`]) are
-/// added by whoever starts it.
+/// All variables of [`TABLE`] with a known, non-empty value, and those of `env-vars`. The code that starts the
+/// target adds the others ([`ComesFrom::Run`], [`ComesFrom::Credentials`]).
 pub fn target_variables(target: &TargetEnvironment) -> Variables {
     let mut variables = Variables::default();
     for entry in TABLE {
@@ -75,8 +73,8 @@ fn in_registry(stage: Stage, target: &TargetEnvironment) -> Option<Variable> {
     Some(Variable::plain(text, registry.origin.clone()))
 }
 
-/// Whether the job's own variable of that name would be wrong here: it speaks of the job's
-/// environment, and the target runs in another one.
+/// Whether a variable inherited from the job would be wrong, because it describes the job's environment and the
+/// target runs in another one.
 fn speaks_of_another(from: ComesFrom, target: &TargetEnvironment) -> bool {
     match from {
         ComesFrom::Value(key) => !target.values.own && !key.shared(),
@@ -233,7 +231,7 @@ mod tests {
             values: &nothing,
             source: None,
             paths: &StagePaths::default(),
-            // Of a later gate that looks for its version.
+            // For a later gate that still searches for its version.
             version: Some(&Value::new("", Origin::Default)),
             github_token: None,
             env_vars: &EnvVars::default(),

@@ -1,4 +1,4 @@
-//! A value and where it came from.
+//! A value and its source.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::key::{Key, join};
 use super::stage::Stage;
 
-/// A text with its origin.
+/// A text with its source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Value {
     /// The text, never empty.
@@ -18,49 +18,38 @@ pub struct Value {
     pub origin: Origin,
 }
 
-/// Values that one source gives.
+/// The values from one source.
 pub type Given = BTreeMap<Key, Value>;
 
 impl Value {
-    /// Puts the two together.
     pub fn new(text: impl Into<String>, origin: Origin) -> Self {
         Self { text: text.into(), origin }
     }
 
-    /// Whether we made it up from other values, so that nobody asked for just this one.
+    /// Whether p2p derived the value or took a default, so that nobody chose it.
     pub fn derived(&self) -> bool {
         matches!(self.origin, Origin::Derived(_))
     }
 }
 
-/// Where a value came from, as `p2p plan` shows it.
+/// The source of a value, as `p2p plan` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// An input, by its name: `input tenant-name`.
+    /// An input: `input tenant-name`.
     Input(String),
-    /// The `environments` input: `environments[gcp-dev].region`.
-    Environments {
-        /// The environment.
-        environment: String,
-        /// The key of its entry.
-        key: Key,
-    },
-    /// The repository's file: `.p2p.yaml environments.gcp-dev.region`.
-    File {
-        /// The environment.
-        environment: String,
-        /// The key of its entry.
-        key: Key,
-    },
+    /// The input `environments`: `environments[gcp-dev].region`.
+    Environments { environment: String, key: Key },
+    /// The file `.p2p.yaml`: `.p2p.yaml environments.gcp-dev.region`.
+    File { environment: String, key: Key },
     /// GitHub's `vars` context: `vars.REGION`.
     Vars(&'static str),
-    /// A variable of make's database: `Makefile P2P_APP_NAME`.
+    /// A variable of the Makefile: `Makefile P2P_APP_NAME`.
     Makefile(&'static str),
     /// The `env-vars` input.
     EnvVars,
-    /// Made from other values: `derived from region and project-id`.
+    /// Derived from other values: `derived from region and project-id`.
     Derived(Vec<Key>),
-    /// What we take when nothing is said.
+    /// The default.
     Default,
     /// A fact of this run, in words: `next patch after v1.2.3`.
     Run(String),
@@ -86,7 +75,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The name of an environment; of the entry about the job's own it is empty.
+/// The name of an environment. It is empty for the entry of the job's own.
 fn shown(environment: &str) -> &str {
     if environment.is_empty() { "\"\"" } else { environment }
 }
@@ -97,7 +86,7 @@ impl Serialize for Origin {
     }
 }
 
-/// `name  value  (origin)` a line, the names in a column.
+/// Writes one `name  value  (origin)` per line, with aligned columns.
 pub(super) fn write_table<'a>(
     f: &mut fmt::Formatter<'_>,
     rows: impl Iterator<Item = (&'a str, &'a str, &'a Origin)> + Clone,
@@ -112,12 +101,12 @@ pub(super) fn write_table<'a>(
     Ok(())
 }
 
-/// The registry path of each stage, below the registry.
+/// The registry paths of the stages, below the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StagePaths([Value; 3]);
 
 impl StagePaths {
-    /// The path that `path` gives each stage.
+    /// The paths that `path` returns for each stage.
     pub fn new(path: impl FnMut(Stage) -> Value) -> Self {
         Self(Stage::ALL.map(path))
     }

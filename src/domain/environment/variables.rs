@@ -1,5 +1,5 @@
-//! The variables of a make target: the one table that names them all (contract §5 and §6), and
-//! the set that a target is started with.
+//! The variables of a make target: the only table that names them all (contract §5 and §6), and the set for one
+//! target.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -14,10 +14,10 @@ use super::value::{Origin, write_table};
 use sys::world::Env;
 use workflow_commands::Secret;
 
-/// What gives a variable its value.
+/// The source of a variable's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComesFrom {
-    /// A value of the environment; in a promotion, of the destination.
+    /// A value of the environment. In a promotion, of the destination.
     Value(Key),
     /// The environment's name.
     Environment,
@@ -29,29 +29,28 @@ pub enum ComesFrom {
     PathInRegistry(Stage),
     /// The `github-token` input.
     GithubToken,
-    /// Only in a promotion: a value of the source.
+    /// A value of the source, in a promotion.
     Source(Key),
-    /// Only in a promotion: the source's name.
+    /// The name of the source, in a promotion.
     SourceEnvironment,
-    /// Only in a promotion: the destination's name.
+    /// The name of the destination, in a promotion.
     DestinationEnvironment,
-    /// A file with the credentials of the environment, where the run acts as its account: whoever starts the
-    /// target sets it.
+    /// A file with the credentials of the environment, if the run uses its service account. It is set when the
+    /// target starts.
     Credentials,
-    /// A file or a place that exists only while the target runs: whoever starts it sets it.
+    /// A file or directory that exists only while the target runs. It is set when the target starts.
     Run,
 }
 
-/// A variable that is ours.
+/// A variable that p2p sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name.
     pub name: &'static str,
-    /// Where its value comes from.
+    /// The source of its value.
     pub from: ComesFrom,
 }
 
-/// Names of the variables that are set when a target starts ([`ComesFrom::Run`]).
+/// The names of variables that are set when a target starts ([`ComesFrom::Run`]).
 pub mod runtime {
     /// A kubeconfig for this target alone.
     pub const KUBECONFIG: &str = "KUBECONFIG";
@@ -71,25 +70,25 @@ pub mod runtime {
     pub const DOCKER_CONFIG: &str = "DOCKER_CONFIG";
     /// A file with the logins of skopeo, buildah and podman.
     pub const REGISTRY_AUTH_FILE: &str = "REGISTRY_AUTH_FILE";
-    /// The absolute path of this program, for Makefiles that use its commands.
+    /// The absolute path of p2p, for Makefiles that use its commands.
     pub const P2P_BIN: &str = "P2P_BIN";
-    /// The input `insecure-registries`, for that program.
+    /// The input `insecure-registries`, for p2p itself.
     pub const P2P_INSECURE_REGISTRIES: &str = "P2P_INSECURE_REGISTRIES";
-    /// The target's own file, which dies with it.
+    /// A file of the target's own, which p2p discards.
     pub const GITHUB_OUTPUT: &str = "GITHUB_OUTPUT";
-    /// The target's own file, which dies with it.
+    /// A file of the target's own, which p2p discards.
     pub const GITHUB_ENV: &str = "GITHUB_ENV";
-    /// The target's own file, which dies with it.
+    /// A file of the target's own, which p2p discards.
     pub const GITHUB_PATH: &str = "GITHUB_PATH";
-    /// The target's own file, which dies with it.
+    /// A file of the target's own, which p2p discards.
     pub const GITHUB_STATE: &str = "GITHUB_STATE";
-    /// The target's own file, whose text is appended to ours.
+    /// A file of the target's own. p2p appends its text to the step's summary.
     pub const GITHUB_STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
-    /// The step's file of artifact subjects, which is ours alone.
+    /// The step's file of artifact subjects, which only p2p writes.
     pub const GITHUB_ARTIFACTS: &str = "GITHUB_ARTIFACTS";
-    /// In a promotion: the credential file that gives access to the source.
+    /// In a promotion: the credential file for the source.
     pub const SOURCE_AUTH_OVERRIDE: &str = "SOURCE_AUTH_OVERRIDE";
-    /// In a promotion: the credential file that gives access to the destination.
+    /// In a promotion: the credential file for the destination.
     pub const DEST_AUTH_OVERRIDE: &str = "DEST_AUTH_OVERRIDE";
     /// In a promotion: the source's access token (secret).
     pub const SOURCE_ACCESS_TOKEN: &str = "SOURCE_ACCESS_TOKEN";
@@ -97,7 +96,7 @@ pub mod runtime {
     pub const DEST_ACCESS_TOKEN: &str = "DEST_ACCESS_TOKEN";
 }
 
-/// Every variable that is ours. `env-vars` cannot name one of them.
+/// Every variable that p2p sets. `env-vars` cannot contain them.
 pub const TABLE: &[Entry] = &[
     row("REGISTRY", ComesFrom::Value(Key::Registry)),
     row("P2P_REGISTRY", ComesFrom::Value(Key::Registry)),
@@ -168,8 +167,8 @@ const fn row(name: &'static str, from: ComesFrom) -> Entry {
     Entry { name, from }
 }
 
-/// The variables whose value a Makefile may replace by an assignment: those that targets are given, but for
-/// `PWD`, which a Makefile can only set to what it is, and the files of the runner.
+/// The variables that a Makefile may override by an assignment. `PWD` is not among them, because its value is fixed,
+/// and neither are the runner's files.
 pub fn assignable() -> impl Iterator<Item = &'static str> {
     let files =
         [runtime::KUBECONFIG, runtime::KUBE_CONFIG_PATH, runtime::DOCKER_CONFIG, runtime::REGISTRY_AUTH_FILE];
@@ -177,17 +176,17 @@ pub fn assignable() -> impl Iterator<Item = &'static str> {
     TABLE.iter().filter(named).map(|entry| entry.name)
 }
 
-/// The table's entry of that name.
+/// The entry with this name.
 pub(super) fn entry(name: &str) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.name == name)
 }
 
-/// Whether a variable of that name is ours.
+/// Whether p2p sets a variable with this name.
 pub fn is_ours(name: &str) -> bool {
     entry(name).is_some()
 }
 
-/// A variable's value with its origin. Serialised and printed, a secret one is `***`.
+/// A variable's value with its source. A secret value is serialised and printed as `***`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
     content: Content,
@@ -202,22 +201,21 @@ enum Content {
 }
 
 impl Variable {
-    /// A value that may be shown.
+    /// A value that may be printed.
     pub fn plain(text: impl Into<String>, origin: Origin) -> Self {
         Self { content: Content::Plain(text.into()), origin }
     }
 
-    /// A value that may not.
+    /// A secret value.
     pub fn secret(secret: Secret, origin: Origin) -> Self {
         Self { content: Content::Secret(secret), origin }
     }
 
-    /// Whether the value may not be shown.
     pub fn is_secret(&self) -> bool {
         matches!(self.content, Content::Secret(_))
     }
 
-    /// The value as it may be shown.
+    /// The value in a form that may be printed.
     pub fn shown(&self) -> &str {
         match &self.content {
             Content::Plain(text) => text,
@@ -225,7 +223,7 @@ impl Variable {
         }
     }
 
-    /// The value itself, for the process that needs it.
+    /// The value, for the process that needs it.
     pub fn expose(&self) -> &str {
         match &self.content {
             Content::Plain(text) => text,
@@ -244,30 +242,28 @@ impl Serialize for Variable {
     }
 }
 
-/// The variables that a target is given, by name.
+/// The variables of a target, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Variables {
-    /// Set to a value.
+    /// The variables to set.
     pub set: BTreeMap<String, Variable>,
-    /// Removed from what the process inherits: the same name would speak of another environment.
+    /// The variables to remove from the inherited environment, because they describe another environment.
     pub unset: BTreeSet<&'static str>,
 }
 
 impl Variables {
-    /// A variable that is set.
+    /// The variable with this name, if it is set.
     pub fn get(&self, name: &str) -> Option<&Variable> {
         self.set.get(name)
     }
 
-    /// Sets a variable.
     pub fn insert(&mut self, name: impl Into<String>, variable: Variable) {
         let name = name.into();
         self.unset.remove(name.as_str());
         self.set.insert(name, variable);
     }
 
-    /// Sets the version, where there is one: it may change after planning, when another run took the tag
-    /// first.
+    /// Sets the version, if there is one. It may differ from the planned one, if another run took that tag first.
     #[must_use]
     pub fn with_version(mut self, version: &str, origin: &Origin) -> Self {
         let ours = |entry: &&Entry| entry.from == ComesFrom::Version && !version.is_empty();
@@ -277,8 +273,7 @@ impl Variables {
         self
     }
 
-    /// The environment of a target: what this process inherited, without what is not for
-    /// targets, with these variables on top.
+    /// The environment of a target: the inherited variables that targets may see, overridden by these.
     pub fn over(&self, process: &Env) -> Env {
         let mut env = inherited(process);
         for name in &self.unset {
@@ -291,7 +286,7 @@ impl Variables {
     }
 }
 
-/// One variable a line with where it came from, as `p2p plan` shows them.
+/// One variable per line with its source, as `p2p plan` shows it.
 impl fmt::Display for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let set = self.set.iter();
@@ -304,8 +299,8 @@ impl fmt::Display for Variables {
     }
 }
 
-/// What targets may inherit of the environment of this process: none of the table's variables that is empty
-/// (an empty one would defeat a Makefile's `?=`).
+/// The inherited variables that targets may see. A variable of the table is left out if it is empty, because an
+/// empty one would defeat a Makefile's `?=`.
 pub fn inherited(process: &Env) -> Env {
     let ours = |name: &OsStr| name.to_str().is_some_and(|name| entry(name).is_some());
     let mut env = process.clone();

@@ -10,7 +10,7 @@ use super::matrix::Matrix;
 use super::stage::Stage;
 use super::value::{Given, Origin, Value};
 
-/// What of the `vars` context concerns us.
+/// The parts of the `vars` context that p2p uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vars {
     /// The values of the job's own environment.
@@ -21,11 +21,11 @@ pub struct Vars {
 const EXPECTED: &str = "give the input `vars: ${{ toJSON(vars) }}`";
 
 impl Vars {
-    /// Reads the JSON text. Names that mean nothing to us are left out, whatever they hold.
+    /// Reads the JSON text. Unknown names are ignored, whatever their values are.
     pub fn parse(text: &str) -> Result<Self, EnvironmentError> {
         let wrong =
             |place: String, problem: String| EnvironmentError::Vars { place, problem, expected: EXPECTED };
-        // The message of serde_json holds no value: line and column only, and what was expected.
+        // serde_json's message contains no value, only the line, the column and what was expected.
         let json = serde_json::from_str(text)
             .map_err(|error| wrong("input vars".to_owned(), format!("no JSON: {error}")))?;
         let object = match json {
@@ -58,7 +58,7 @@ impl Vars {
         Ok(Self { values, matrices })
     }
 
-    /// The matrix of a stage: `FAST_FEEDBACK`, `EXTENDED_TEST` or `PROD`.
+    /// The matrix of a stage, from `FAST_FEEDBACK`, `EXTENDED_TEST` or `PROD`.
     pub fn matrix(&self, stage: Stage) -> Option<&Matrix> {
         self.matrices.get(&stage)
     }

@@ -1,4 +1,5 @@
-//! The XML of `JUnit`, in the dialects of the frameworks. It has no specification; what is read here is what they write.
+//! Reads `JUnit` XML in the dialects of the frameworks. The format has no specification, so this reads what they
+//! write.
 
 use std::io::BufRead;
 
@@ -9,18 +10,18 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use super::Unreadable;
 use super::tally::{Ending, Problem, Tally, Test};
 
-/// How many elements may be inside each other.
+/// How deep elements may be nested.
 const DEPTH: usize = 100;
 
 /// The most bytes of a stack that are kept.
 const STACK: usize = 32 * 1024;
 
-/// A report under way.
+/// A report that is being read.
 #[derive(Default)]
 struct Report {
-    /// The elements around, by name.
+    /// The names of the open elements.
     open: Vec<String>,
-    /// The suites around: name and file.
+    /// The names and files of the open suites.
     suites: Vec<(String, Option<String>)>,
     /// How many suites have begun.
     begun: u64,
@@ -28,7 +29,6 @@ struct Report {
     problem: Option<(Ending, Problem)>,
 }
 
-/// Reads a report.
 pub(super) fn read(report: &mut impl BufRead, tally: &mut Tally) -> Result<(), Unreadable> {
     let mut reader = Reader::from_reader(report);
     reader.config_mut().allow_dangling_amp = true;
@@ -37,7 +37,7 @@ pub(super) fn read(report: &mut impl BufRead, tally: &mut Tally) -> Result<(), U
         buffer.clear();
         let event = match reader.read_event_into(&mut buffer) {
             Ok(event) => event,
-            // Nothing says that it was to be a report.
+            // Nothing suggests that the file should be a report.
             Err(_) if !known => return Err(Unreadable::NoReport),
             Err(error) => return Err(Unreadable::Broken(error.to_string())),
         };
@@ -55,7 +55,7 @@ pub(super) fn read(report: &mut impl BufRead, tally: &mut Tally) -> Result<(), U
             Event::Text(text) => state.text(&String::from_utf8_lossy(&text)),
             Event::CData(text) => state.text(&String::from_utf8_lossy(&text)),
             Event::GeneralRef(name) => state.text(&entity(&name)),
-            // No framework writes one, and entities of one's own are good for nothing but harm.
+            // No framework writes one, and custom entities can only do harm.
             Event::DocType(_) => {
                 return Err(if known { broken("it has a document type") } else { Unreadable::NoReport });
             }
@@ -67,7 +67,7 @@ pub(super) fn read(report: &mut impl BufRead, tally: &mut Tally) -> Result<(), U
     }
 }
 
-/// The text that `&name;` stands for. One that XML does not know stays as it is.
+/// The text for `&name;`. An entity that XML does not define stays unchanged.
 fn entity(name: &BytesRef<'_>) -> String {
     if let Ok(Some(character)) = name.resolve_char_ref() {
         return character.to_string();
@@ -112,7 +112,7 @@ impl Report {
                 self.begun += 1;
             }
             "testcase" => {
-                // One inside another is none of a known framework. Neither is lost.
+                // No known framework nests test cases. Both are counted.
                 self.finish(tally);
                 let suite = self.suites.last();
                 let number = |name| text(name).and_then(|text| text.replace(',', "").parse().ok());
@@ -153,7 +153,7 @@ impl Report {
         }
     }
 
-    /// Adds a problem to its test; a failure counts more than a flaky one.
+    /// Adds a problem to its test. A failure counts more than a flaky run.
     fn fail(&mut self, tally: &mut Tally) {
         let Some(problem) = self.problem.take() else { return };
         match &mut self.test {
@@ -161,7 +161,7 @@ impl Report {
                 test.problem = Some(problem);
             }
             Some(_) => {}
-            // A suite that could not begin.
+            // A suite that failed before its first test.
             None => {
                 let (suite, file) = self.suites.last().cloned().unwrap_or_default();
                 tally.take(Test { suite, file, problem: Some(problem), ..Test::default() });
@@ -175,7 +175,7 @@ impl Report {
         }
     }
 
-    /// The text of a problem itself or of its stack: what the test printed says less.
+    /// Adds text to the open problem or its stack. The output of a test is ignored.
     fn text(&mut self, text: &str) {
         let inside = self.open.last().map(String::as_str);
         let Some((_, problem)) = self.problem.as_mut() else { return };
@@ -188,7 +188,7 @@ impl Report {
     }
 }
 
-/// A problem with its message; some frameworks give but the type of the error.
+/// Reads a problem with its message. Some frameworks write only the type of the error.
 fn problem(text: &impl Fn(&'static str) -> Option<String>) -> Problem {
     Problem { message: text("message").unwrap_or_default(), stack: String::new() }
 }

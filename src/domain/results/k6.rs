@@ -1,5 +1,5 @@
-//! The summary of k6: what `handleSummary` gets, and the file of `--summary-export`. Each threshold and each check
-//! counts as a test. <https://grafana.com/docs/k6/latest/results-output/end-of-test/custom-summary/>
+//! Reads k6's summary: the data for `handleSummary`, or the file of `--summary-export`. Each threshold and each
+//! check counts as a test. <https://grafana.com/docs/k6/latest/results-output/end-of-test/custom-summary/>
 
 use std::io::{BufRead, Read};
 
@@ -8,10 +8,9 @@ use serde_json::Value;
 use super::Unreadable;
 use super::tally::{Ending, Problem, Tally, Test};
 
-/// The largest summary, in bytes. What is larger is a list of measurements.
+/// The largest summary, in bytes. A larger file contains single measurements.
 const LARGEST: u64 = 4 << 20;
 
-/// Reads a summary.
 pub(super) fn read(report: &mut impl BufRead, tally: &mut Tally) -> Result<(), Unreadable> {
     let mut text = Vec::new();
     let read = report.take(LARGEST + 1).read_to_end(&mut text);
@@ -26,7 +25,7 @@ pub(super) fn read(report: &mut impl BufRead, tally: &mut Tally) -> Result<(), U
     };
     for (name, metric) in metrics {
         for (threshold, result) in metric["thresholds"].as_object().into_iter().flatten() {
-            // The exported file says whether it was crossed; `handleSummary` whether all is well.
+            // The exported file says whether the threshold was crossed, `handleSummary` whether it holds.
             let ok = result["ok"].as_bool().or(result.as_bool().map(|crossed| !crossed));
             tally.take(Test {
                 suite: "k6 thresholds".to_owned(),
@@ -40,7 +39,7 @@ pub(super) fn read(report: &mut impl BufRead, tally: &mut Tally) -> Result<(), U
     Ok(())
 }
 
-/// The checks of a group and of the groups in it. `serde_json` bounds their depth.
+/// Adds the checks of a group and of its subgroups. `serde_json` limits their depth.
 fn checks(path: &str, group: &Value, tally: &mut Tally) {
     for (name, check) in named(&group["checks"]) {
         let count = |field: &str| check[field].as_u64().unwrap_or_default();
@@ -59,7 +58,7 @@ fn checks(path: &str, group: &Value, tally: &mut Tally) {
     }
 }
 
-/// The members of a list, or of a map by name.
+/// The members of a list, or of a map with their names.
 fn named(value: &Value) -> Vec<(&str, &Value)> {
     match value {
         Value::Array(list) => {
@@ -74,7 +73,7 @@ fn problem(message: &str) -> (Ending, Problem) {
     (Ending::Failed, Problem { message: message.to_owned(), stack: String::new() })
 }
 
-/// What was measured, as the threshold calls it: `p(95)<500` has `p(95)`.
+/// The measured value for a threshold: `p(95)` for `p(95)<500`.
 fn crossed(threshold: &str, metric: &Value) -> String {
     let measured = threshold.split(['<', '>', '=', '!']).next().unwrap_or_default().trim();
     let values = if metric["values"].is_object() { &metric["values"] } else { metric };

@@ -1,5 +1,4 @@
-//! Pure: the results of tests, read from the reports that test frameworks write. What a report says never decides
-//! whether a target passed.
+//! The results of tests, from the reports of test frameworks. A report never decides whether a target passed. Pure.
 
 mod junit;
 mod k6;
@@ -13,31 +12,29 @@ use serde::Serialize;
 use self::tally::Tally;
 use crate::domain::cause::{Cause, CauseAt, LINES, place_in};
 
-/// The most failed tests of a target that are kept with message and stack, and the most flaky ones.
+/// The most failed tests, and the most flaky ones, that are kept for a target with message and stack.
 const KEPT: usize = 50;
 
 /// How many of the slowest tests are kept.
 const SLOWEST: usize = 5;
 
-/// The name of the rule for causes that a report shows.
+/// The name of the rule for causes that come from a report.
 const REPORT: &str = "test-report";
 
-/// The results of the tests of a target.
+/// The results of a target's tests.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct TestResults {
-    /// All tests.
     pub total: u64,
-    /// Those that passed, at once.
+    /// Tests that passed in the first run.
     pub passed: u64,
-    /// Those that failed.
     pub failed: u64,
-    /// Those that passed when the framework ran them again.
+    /// Tests that passed when the framework ran them again.
     pub flaky: u64,
-    /// Those that the framework left out.
+    /// Tests that the framework skipped.
     pub skipped: u64,
-    /// The time of all tests together.
+    /// The total time of all tests, in seconds.
     pub seconds: f64,
-    /// Failed tests, the most telling first.
+    /// Failed tests, the most informative first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailedTest>,
     /// Flaky tests, with their first failure.
@@ -46,56 +43,52 @@ pub struct TestResults {
     /// The slowest tests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slowest: Vec<TimedTest>,
-    /// The reports, relative to the directory that make ran in.
+    /// The reports, relative to make's directory.
     pub reports: Vec<String>,
 }
 
-/// A test that failed, if only once.
+/// A test that failed at least once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct FailedTest {
-    /// Its name.
     pub name: String,
     /// Its class, package or file.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub suite: String,
     /// What failed.
     pub message: String,
-    /// The stack, or what else the framework says.
+    /// The stack, or other details from the framework.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
     /// The file, if it is in the repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The line in that file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
 }
 
-/// How long a test took.
+/// The time of a test.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TimedTest {
     /// Its class and name.
     pub name: String,
-    /// In seconds.
     pub seconds: f64,
 }
 
 /// Why a file is not counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It is a file of another kind.
+    /// It is not a report.
     NoReport,
     /// It is a broken report.
     Broken(String),
 }
 
 impl FailedTest {
-    /// Its class and name; not twice what is said twice.
+    /// Its class and name, without repetition.
     pub fn title(&self) -> String {
         title(&self.suite, &self.name)
     }
 
-    /// Where it failed.
     pub fn place(&self) -> Option<CauseAt> {
         Some(CauseAt { file: self.file.clone()?, line: self.line? })
     }
@@ -109,11 +102,11 @@ impl FailedTest {
         }
     }
 
-    /// Replaces what the framework calls the file by its name in the repository, and reads the place from the stack.
+    /// Replaces the framework's path of the file by the path in the repository, and reads the place from the stack.
     fn locate(&mut self, known: impl Fn(&str) -> Option<String>) {
         let suite: Vec<_> = self.suite.split(['.', '/']).collect();
         let (_, without_class) = suite.split_last().unwrap_or((&"", &[]));
-        // Go and the JVM name the file alone. Its directory is in the name of the package.
+        // Go and JVM languages write only the file name. The directory follows from the package.
         let in_package = |file: &str| {
             let packages = [without_class, &suite];
             let mut paths =
@@ -139,10 +132,10 @@ impl FailedTest {
 }
 
 impl TestResults {
-    /// Reads a report: XML of `JUnit`, or the summary of k6.
+    /// Reads a report: `JUnit` XML, or the summary of k6.
     ///
     /// # Errors
-    /// For a file of another kind, and a broken one: nothing of it counts.
+    /// If the file is not a report, or if the report is broken. Then nothing of it counts.
     pub fn read(report: &mut impl BufRead) -> Result<Self, Unreadable> {
         let start = report.fill_buf().map_err(|error| Unreadable::Broken(error.to_string()))?;
         let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
@@ -179,14 +172,14 @@ impl TestResults {
         self.reports.extend(other.reports);
     }
 
-    /// Finds the places of failures in the repository. `known` gives the name of a file there. Failures with a place
-    /// go first, as they say most.
+    /// Finds the places of failures in the repository. `known` returns the path of a file there. Failures with a
+    /// place come first, because they explain most.
     pub fn locate(&mut self, known: impl Fn(&str) -> Option<String>) {
         self.failures.iter_mut().chain(&mut self.flaky_tests).for_each(|test| test.locate(&known));
         self.failures.sort_by_key(|test| (test.line.is_none(), test.message.is_empty()));
     }
 
-    /// Changes each text: masks it, and makes it harmless. Texts of several lines are changed as a whole.
+    /// Masks each text and makes it printable. Multi-line texts are processed as a whole.
     pub fn clean(&mut self, clean: impl Fn(&str) -> String) {
         for test in self.failures.iter_mut().chain(&mut self.flaky_tests) {
             let FailedTest { name, suite, message, details, file, line: _ } = test;
@@ -200,7 +193,7 @@ impl TestResults {
         self.reports.iter_mut().for_each(|report| *report = clean(report));
     }
 
-    /// The most telling failure, as the cause of the target's.
+    /// The most informative failure, as the cause of the target's failure.
     pub fn cause(&self) -> Option<Cause> {
         let test = self.failures.first()?;
         let lines = test.message.lines().chain(test.details.iter().map(String::as_str));
@@ -232,7 +225,7 @@ fn title(suite: &str, name: &str) -> String {
     match (suite, name) {
         ("", name) => name.to_owned(),
         (suite, "") => suite.to_owned(),
-        // jest and mocha repeat one in the other.
+        // jest and mocha repeat the suite in the name.
         (suite, name) if name == suite || name.starts_with(&format!("{suite} ")) => name.to_owned(),
         (suite, name) if name.ends_with(&format!(" {suite}")) => name.to_owned(),
         (suite, name) if suite.ends_with(&format!(" {name}")) => suite.to_owned(),

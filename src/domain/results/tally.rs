@@ -1,22 +1,22 @@
-//! Counts the tests of one report, and keeps what is worth telling.
+//! Counts the tests of one report, and keeps the failures and the slowest tests.
 
 use std::collections::BTreeMap;
 
 use super::{FailedTest, KEPT, SLOWEST, TestResults, TimedTest, title};
 
-/// The most characters of a name, of a message, and of a stack.
+/// The most characters of a name, of a message and of a stack.
 const CHARACTERS: [usize; 3] = [300, 1000, 6000];
 
-/// The most seconds that a test is believed to have taken: a year.
+/// The longest plausible time of a test, in seconds: a year.
 const LONGEST: f64 = 31_536_000.0;
 
 /// The most lines of a stack.
 const STACK: usize = 80;
 
-/// The most failures of a report whose messages are kept until it is read. Only the first ones are shown.
+/// The most failures with messages that are kept while a report is read. Only the first ones are shown.
 const HELD: usize = 10 * KEPT;
 
-/// How a test that failed ended.
+/// How a failed test ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Ending {
     Flaky,
@@ -28,7 +28,8 @@ pub(super) enum Ending {
 pub(super) struct Test {
     pub(super) name: String,
     pub(super) suite: String,
-    /// The number of the `testsuite` around it: the same test in another one ran elsewhere, as in another browser.
+    /// The number of its `testsuite`. The same test in another suite is another test, for example in another
+    /// browser.
     pub(super) group: u64,
     pub(super) seconds: f64,
     /// What failed, with the stack.
@@ -38,31 +39,31 @@ pub(super) struct Test {
     pub(super) line: Option<u32>,
 }
 
-/// What failed.
+/// What failed, with the stack.
 #[derive(Debug, Default)]
 pub(super) struct Problem {
     pub(super) message: String,
     pub(super) stack: String,
 }
 
-/// The tests so far.
+/// The results so far.
 #[derive(Default)]
 pub(super) struct Tally {
     results: TestResults,
-    /// The failures so far of tests that have not passed since.
+    /// The failures of tests that have not passed since.
     failed: BTreeMap<(u64, String, String), Failures>,
 }
 
 /// The failures of one test.
 struct Failures {
     count: u64,
-    /// Failures are told in the order of the report.
+    /// The position in the report, for the order of the failures.
     position: u64,
     first: Option<FailedTest>,
 }
 
 impl Tally {
-    /// Counts a test. A test that failed and is there again, passed, was run again.
+    /// Counts a test. If a failed test appears again and passes, the framework ran it again.
     pub(super) fn take(&mut self, test: Test) {
         let seconds = if test.seconds.is_finite() { test.seconds.clamp(0.0, LONGEST) } else { 0.0 };
         let results = &mut self.results;
@@ -115,7 +116,6 @@ impl Tally {
         }
     }
 
-    /// The results.
     pub(super) fn results(self) -> TestResults {
         let mut failed: Vec<_> = self.failed.into_values().collect();
         failed.sort_by_key(|failures| failures.position);
@@ -124,16 +124,16 @@ impl Tally {
     }
 }
 
-/// A failure as it is told, its texts cut.
+/// Makes the failure that is shown, with shortened texts.
 fn told(test: Test) -> Option<FailedTest> {
     let (_, Problem { message, stack }) = test.problem?;
-    // pytest writes the character for colours like this, because XML cannot hold it.
+    // pytest writes the escape character like this, because XML cannot contain it.
     let [message, stack] = [message, stack].map(|text| text.replace("#x1B[", "\u{1b}["));
     let details: Vec<_> = cut(&stack, 2).lines().take(STACK).map(|line| line.trim_end().to_owned()).collect();
     let first =
         || details.iter().map(|line| line.trim()).find(|line| !line.is_empty() && !line.starts_with("=== "));
     let message = match message.trim() {
-        // All that Go says.
+        // Go reports nothing else.
         "" | "Failed" => first().unwrap_or_default().to_owned(),
         message => message.to_owned(),
     };

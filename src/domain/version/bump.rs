@@ -1,25 +1,24 @@
 use super::Version;
 
-/// The part of a version that is counted up.
+/// The part of a version that increases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BumpLevel {
     /// The third number.
     Patch,
-    /// The second; the third begins at 0 again.
+    /// The second number. The third restarts at 0.
     Minor,
-    /// The first; the others begin at 0 again.
+    /// The first number. The others restart at 0.
     Major,
 }
 
 impl BumpLevel {
-    /// What the messages of commits ask for: the highest level that one of them does, and a patch
-    /// where none asks for more.
+    /// The highest level that one of the commit messages requests, at least a patch.
     pub fn of_messages<'a>(messages: impl IntoIterator<Item = &'a str>) -> Self {
         messages.into_iter().map(Self::of_message).max().unwrap_or(Self::Patch)
     }
 
-    /// What one message asks for (Conventional Commits 1.0.0): `feat: …` a minor version; `!` before
-    /// the colon, or a footer `BREAKING CHANGE: …` or `BREAKING-CHANGE: …`, a major one.
+    /// The level that one message requests (Conventional Commits 1.0.0): `feat: …` a minor version; `!` before the
+    /// colon, or a footer `BREAKING CHANGE: …` or `BREAKING-CHANGE: …`, a major one.
     fn of_message(message: &str) -> Self {
         let mut lines = message.lines();
         let header = lines.next().unwrap_or_default();
@@ -48,7 +47,7 @@ impl BumpLevel {
     }
 }
 
-/// What stands before the colon of a header: `feat(api)!`.
+/// The part of a header before the colon: `feat(api)!`.
 struct Type<'a> {
     name: &'a str,
     breaking: bool,

@@ -1,22 +1,22 @@
 use super::Commit;
 
-/// The line of a release commit's message that names the commit it releases.
+/// The line in the message of a release commit that names the released commit.
 const TRAILER: &str = "Release-of: ";
 
-/// The message of the commit that the tag of a release is put on, a child of the commit it releases.
+/// The message of a release commit. It is a child of the released commit and carries the version tag.
 pub fn release_message(tag: &str, commit: &Commit) -> String {
     format!("Release {tag}\n\n{TRAILER}{commit}\n")
 }
 
-/// The commit that a release commit releases: its one parent, which its message names too. An
-/// ordinary commit on top of another releases nothing.
+/// The commit that a release commit releases: its only parent, which its message names. `None` for an ordinary
+/// commit.
 pub fn released_by(parents: &[&str], message: &str) -> Option<Commit> {
     let [parent] = parents else { return None };
     let named = message.lines().rev().find_map(|line| line.strip_prefix(TRAILER))?;
     parent.parse().ok().filter(|parent: &Commit| parent.as_str() == named.trim())
 }
 
-/// The same, of a commit object as git stores it: headers, an empty line, the message.
+/// The same for a commit object in git's own format: headers, an empty line, the message.
 pub fn released_by_object(object: &[u8]) -> Option<Commit> {
     let text = String::from_utf8_lossy(object);
     let (headers, message) = text.split_once("\n\n")?;

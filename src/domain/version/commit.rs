@@ -9,7 +9,6 @@ use super::VersionError;
 pub struct Commit(String);
 
 impl Commit {
-    /// All digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -25,7 +24,7 @@ impl FromStr for Commit {
 
     /// # Errors
     ///
-    /// [`VersionError::NotACommit`] where `text` is anything but a full id; an abbreviation is no id.
+    /// [`VersionError::NotACommit`] if `text` is not a full id. An abbreviation is not accepted.
     fn from_str(text: &str) -> Result<Self, VersionError> {
         let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if hexadecimal && matches!(text.len(), 40 | 64) {

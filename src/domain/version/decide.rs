@@ -1,37 +1,37 @@
 use super::{BumpLevel, Commit, Prefix, Version, VersionError, VersionTag};
 
-/// What sort of run this is, as far as its version goes.
+/// The kind of a run, as far as it decides the version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// The main branch, in a run that may create tags.
     MainBranch,
-    /// A push of the version tag of this version.
+    /// The push of this version's tag.
     VersionTag(Version),
     /// Another branch, a pull request, any other tag, or a run that may not create tags.
     Elsewhere,
-    /// The `version` input, taken as it is.
+    /// The input `version`, used unchanged.
     Given(String),
-    /// A run on a laptop, with the short id of its commit.
+    /// A run on a laptop, with the short id of the commit.
     Local(String),
 }
 
 impl Kind {
-    /// Whether the remote's version tags are needed to decide. Where not, pass none.
+    /// Whether the decision needs the version tags of the remote repository. If not, pass none.
     pub fn needs_tags(&self) -> bool {
         !matches!(self, Self::Given(_) | Self::Local(_))
     }
 }
 
-/// Which version a commit gets.
+/// The version of a commit.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Decision {
-    /// The version without prefix: `1.2.4`, or `1.2.3-<full commit id>` where no tag belongs to it.
+    /// The version without the prefix: `1.2.4`, or `1.2.3-<full commit id>` if it has no tag.
     pub version: String,
-    /// The version before it; `None` where nothing was computed.
+    /// The version before it. `None` if nothing was computed.
     pub previous: Option<Version>,
-    /// The name of the version's tag, where it has or is to have one.
+    /// The name of the version's tag, if there is one or should be one.
     pub tag: Option<String>,
-    /// Whether that tag has yet to be created on the commit.
+    /// Whether the tag must still be created.
     pub create: bool,
 }
 
@@ -50,12 +50,12 @@ impl Decision {
     }
 }
 
-/// Decides which version `commit` gets. `tags` are all version tags of `prefix` in the remote
-/// repository, in any order; a new version counts up `level`.
+/// Decides the version of `commit`. `tags` are all version tags with `prefix` in the remote repository, in any
+/// order. `level` is the part of a new version that increases.
 ///
 /// # Errors
 ///
-/// [`VersionError::Exhausted`] where no number is left.
+/// [`VersionError::Exhausted`] if no number is left.
 pub fn decide(
     prefix: &Prefix,
     tags: &[VersionTag],
@@ -112,7 +112,7 @@ mod tests {
         list.iter().map(tag).collect()
     }
 
-    /// Version, previous version, tag and whether to create it, on one line.
+    /// The version, the previous version, the tag and whether to create it, on one line.
     fn outcome(list: &[(&str, u64)], on: u64, kind: &Kind) -> String {
         let decision = decide(&Prefix::default(), &tags(list), &commit(on), kind, BumpLevel::Patch).unwrap();
         let previous = decision.previous.map_or("none".into(), |version| version.to_string());
@@ -207,7 +207,7 @@ mod tests {
                 level: BumpLevel::Patch
             }
         );
-        // The commit that carries it has its version all the same.
+        // The commit with that tag still has its version.
         assert!(decide(&Prefix::default(), &list, &commit(1), &Kind::MainBranch, BumpLevel::Patch).is_ok());
     }
 
@@ -236,7 +236,7 @@ mod tests {
                 prop_assert!(list.contains(&carried));
             }
             prop_assert!(first.previous.unwrap() < version || version == Version::ZERO);
-            // Other commits go on in between.
+            // Other commits get versions in between.
             for other in 20..23 {
                 let next = decide(&Prefix::default(), &list, &commit(other), &Kind::MainBranch, BumpLevel::Patch).unwrap();
                 list.push(VersionTag { version: next.version.parse().unwrap(), commit: commit(other) });

@@ -5,43 +5,34 @@ use sys::error::{Exit, Help};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VersionError {
-    /// Tags that begin with this text cannot exist in git.
+    /// git does not allow tags that begin with this text.
     #[error("no git tag can begin with the prefix '{prefix}' (input version-prefix): {why}")]
     Prefix {
-        /// The prefix as it was given.
         prefix: String,
-        /// The rule it breaks.
+        /// The rule that it breaks.
         why: &'static str,
     },
-    /// Text that should be `MAJOR.MINOR.PATCH`.
+    /// A text that is not `MAJOR.MINOR.PATCH`.
     #[error("'{text}' is not a version of the form MAJOR.MINOR.PATCH")]
-    NotAVersion {
-        /// The text as it was given.
-        text: String,
-    },
+    NotAVersion { text: String },
     /// A version tag with a number above 2^64 - 1.
     #[error("the version tag '{tag}' has a number that is too large to count on from")]
-    TooLarge {
-        /// The tag's name.
-        tag: String,
-    },
-    /// The number to count up of the highest tag is 2^64 - 1.
+    TooLarge { tag: String },
+    /// The number to increase is 2^64 - 1 already.
     #[error("no version comes after the tag '{prefix}{highest}': its {} number is the largest there is", level.word())]
     Exhausted {
-        /// The prefix of the tags.
         prefix: Prefix,
         /// The highest version in the remote repository.
         highest: Version,
-        /// What was to be counted up.
+        /// The part to increase.
         level: BumpLevel,
     },
-    /// The first version tag of the usual prefix would start a second count beside the one there is.
+    /// The first version tag with the default prefix would start a second sequence beside the existing one.
     #[error(
         "there is no version tag '{}…' yet, but there are tags without a prefix, up to '{highest}'",
         Prefix::default()
     )]
     Unprefixed {
-        /// The highest version among them.
         highest: Version,
         /// The commit that would get the first version.
         commit: Commit,
@@ -49,41 +40,30 @@ pub enum VersionError {
     /// A floating tag on a commit without a version tag of its line.
     #[error("the floating tag '{tag}' is on commit {commit}, and no version tag of its line is")]
     Stray {
-        /// The floating tag.
         tag: String,
-        /// Where it is.
+        /// The commit that it is on.
         commit: Commit,
     },
-    /// The version tag that this run is about is not in the remote repository.
+    /// The version tag of this run is not in the remote repository.
     #[error("the version tag '{tag}' is not in the remote repository: it was deleted, or never created")]
-    Gone {
-        /// The tag.
-        tag: String,
-    },
-    /// The version tag that this run is about is on another commit.
+    Gone { tag: String },
+    /// The version tag of this run is on another commit.
     #[error(
         "the version tag '{tag}' is on commit {found}, and was expected on {wanted}: it was moved, or is another run's"
     )]
     Moved {
-        /// The tag.
         tag: String,
-        /// The commit that it leads to.
+        /// The commit of the tag.
         found: Commit,
-        /// The commit that this run is about.
+        /// The commit of this run.
         wanted: Commit,
     },
-    /// Text that should be the full id of a commit.
+    /// A text that is not the full id of a commit.
     #[error("'{text}' is not the full id of a commit")]
-    NotACommit {
-        /// The text as it was given.
-        text: String,
-    },
-    /// `git ls-remote` printed something else than ids and ref names.
+    NotACommit { text: String },
+    /// `git ls-remote` printed something other than ids and ref names.
     #[error("git ls-remote printed a line that is no ref: '{line}'")]
-    NotARef {
-        /// The line.
-        line: String,
-    },
+    NotARef { line: String },
 }
 
 impl Help for VersionError {

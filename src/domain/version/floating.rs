@@ -1,6 +1,6 @@
 use super::{Commit, Prefix, Version, VersionError, VersionTag};
 
-/// A line of releases, which a floating tag follows.
+/// A line of releases that a floating tag follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Line {
@@ -11,7 +11,7 @@ pub enum Line {
 }
 
 impl Line {
-    /// The floating tag of the line that `version` belongs to.
+    /// The floating tag for the line of `version`.
     pub fn tag(self, prefix: &Prefix, version: Version) -> String {
         match self {
             Self::Major => format!("{prefix}{}", version.major),
@@ -27,32 +27,32 @@ impl Line {
         }
     }
 
-    /// Whether both versions are of one line.
+    /// Whether both versions belong to the same line.
     pub fn joins(self, one: Version, other: Version) -> bool {
         one.major == other.major && (self == Self::Major || one.minor == other.minor)
     }
 }
 
-/// What becomes of a floating tag when a version is released.
+/// What happens to a floating tag when a version is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Motion {
-    /// There is no such tag yet: it is created on the release.
+    /// The tag does not exist yet, and is created on the release.
     Create,
-    /// It moves to the release, from the one of this version.
+    /// The tag moves from this version to the release.
     Move(Version),
-    /// It stays where it is, on a release of this version: the same one, or a later one.
+    /// The tag stays on this version, which is the same one or a later one.
     Stay(Version),
 }
 
-/// Decides what becomes of the floating tag of `line` that `release` belongs to. `at` is the commit
-/// that it leads to now, `tags` are the version tags: they tell which release that is.
+/// Decides what happens to the floating tag of `line` for `release`. `at` is the commit of the tag now. `tags` are
+/// the version tags, which show the release on that commit.
 ///
-/// A floating tag follows the releases of its own line, and never goes back to a lower one.
+/// A floating tag follows the releases of its own line and never moves backwards.
 ///
 /// # Errors
 ///
-/// [`VersionError::Stray`] where it is on a commit that no release of its line is on: whether it would go
-/// forwards or backwards cannot be known.
+/// [`VersionError::Stray`] if no release of the line is on the tag's commit. Then p2p cannot know whether the tag
+/// would move forwards or backwards.
 pub fn follow(
     line: Line,
     prefix: &Prefix,
@@ -103,7 +103,7 @@ mod tests {
     fn a_tag_on_no_release_of_its_line_is_not_touched() {
         let (prefix, release) = (Prefix::default(), Version::new(1, 2, 4));
         let tags = [tag([1, 2, 4], 4), tag([2, 0, 0], 9), tag([1, 1, 0], 1)];
-        // On a release of another line, on none, and for the minor line on one of its major line.
+        // On a release of another line, on no release, and for the minor line on a release of its major line.
         for (line, at) in [(Line::Major, 9), (Line::Major, 7), (Line::Minor, 1)] {
             let error = follow(line, &prefix, release, Some(&commit(at)), &tags).unwrap_err();
             assert_eq!(error, VersionError::Stray { tag: line.tag(&prefix, release), commit: commit(at) });
@@ -115,8 +115,8 @@ mod tests {
     }
 
     proptest! {
-        /// Releases of several lines in any order, some of them again, each on a commit of its own;
-        /// some never got as far as the floating tags.
+        /// Releases of several lines in any order, some repeated, each on its own commit. Some stop before the
+        /// floating tags.
         #[test]
         fn floating_tags_follow_their_lines_and_never_go_backwards(
             releases in prop::collection::vec((prop::array::uniform3(0..3_u64), prop::bool::weighted(0.8)), 1..40),
@@ -146,7 +146,7 @@ mod tests {
                         Motion::Stay(_) => {}
                     }
                 }
-                // Each tag is on the highest release of its line that got so far, and no other moved.
+                // Each tag is on the highest release of its line that moved it, and no other tag moved.
                 for (name, commit) in &floating {
                     let found = tags.iter().find(|tag| tag.commit == *commit).unwrap().version;
                     prop_assert_eq!(Some(&found), highest.get(name));

@@ -2,15 +2,15 @@ use std::cmp::Ordering;
 
 use semver::Version;
 
-/// What a version of a changed tree ends in.
+/// The ending of the version of a changed tree.
 const DIRTY: &str = "-dirty";
 
-/// The highest version among the tags of a registry path, as it is written there.
+/// The highest version among the tags of a registry path, in its original spelling.
 ///
-/// Highest by precedence (Semantic Versioning 2.0.0, section 11). A leading `v` does not count;
-/// what is no semantic version is passed over. Of two spellings of one version the one without
-/// `v` wins, then the greater text, so the order of the tags never matters. A version of a changed tree, which
-/// ends in `-dirty`, comes right before that of the tree as it was committed.
+/// The order is semantic precedence (Semantic Versioning 2.0.0, section 11), without a leading `v`. Other tags are
+/// ignored. Between two spellings of one version, the one without `v` wins, then the greater text, so the order of
+/// the tags does not matter. The version of a changed tree, which ends in `-dirty`, comes right before the version
+/// of the committed tree.
 pub fn latest<'a>(tags: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     tags.into_iter()
         .filter_map(|tag| Some((Version::parse(committed(tag.strip_prefix('v').unwrap_or(tag))).ok()?, tag)))
@@ -23,7 +23,7 @@ pub fn latest<'a>(tags: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
         .map(|(_, tag)| tag)
 }
 
-/// A version without the mark of a changed tree.
+/// A version without the ending for a changed tree.
 fn committed(version: &str) -> &str {
     version.strip_suffix(DIRTY).unwrap_or(version)
 }

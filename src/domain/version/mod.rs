@@ -1,7 +1,6 @@
-//! Which version a commit gets: version tags, their order, and the rules of choice.
+//! Version tags, their order, and the rules that decide a commit's version.
 //!
-//! Pure: no git, no HTTP, no files. Who reads the tags and who creates one are edges, and
-//! [`crate::gate::allocation`] joins them.
+//! Pure: no git, no HTTP, no files. Edges read and create tags; [`crate::gate::allocation`] joins them.
 
 mod bump;
 mod child;

@@ -14,25 +14,24 @@ pub struct Version {
     pub patch: u64,
 }
 
-/// How a piece of text failed to be a version.
+/// Why a text is not a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Misfit {
     /// Not three numbers, or one with a leading zero, or something after them.
     Form,
-    /// Three numbers, one of which is above 2^64 - 1.
+    /// A number is above 2^64 - 1.
     Size,
 }
 
 impl Version {
-    /// The version before the first one: what "no tag yet" counts on from.
+    /// The previous version if there is no tag yet.
     pub const ZERO: Self = Self::new(0, 0, 0);
 
-    /// `major.minor.patch`.
     pub const fn new(major: u64, minor: u64, patch: u64) -> Self {
         Self { major, minor, patch }
     }
 
-    /// Reads exactly `MAJOR.MINOR.PATCH`: the text after a tag's prefix.
+    /// Reads exactly `MAJOR.MINOR.PATCH`, the text after a tag's prefix.
     pub(super) fn from_bytes(text: &[u8]) -> Result<Self, Misfit> {
         let mut parts = text.split(|byte| *byte == b'.');
         let mut number = || parts.next().filter(|part| canonical(part)).ok_or(Misfit::Form);
@@ -44,7 +43,7 @@ impl Version {
     }
 }
 
-/// Digits only, and no leading zero (Semantic Versioning 2.0.0, section 2).
+/// Whether a part has only digits and no leading zero (Semantic Versioning 2.0.0, section 2).
 fn canonical(part: &[u8]) -> bool {
     part.iter().all(u8::is_ascii_digit) && (part == b"0" || part.first().is_some_and(|digit| *digit != b'0'))
 }
@@ -61,7 +60,7 @@ impl FromStr for Version {
 
     /// # Errors
     ///
-    /// [`VersionError::NotAVersion`] or, where a number exceeds 2^64 - 1, [`VersionError::TooLarge`].
+    /// [`VersionError::NotAVersion`], or [`VersionError::TooLarge`] if a number exceeds 2^64 - 1.
     fn from_str(text: &str) -> Result<Self, VersionError> {
         Self::from_bytes(text.as_bytes()).map_err(|misfit| match misfit {
             Misfit::Form => VersionError::NotAVersion { text: text.to_owned() },
@@ -76,7 +75,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// As its text, as in tags and outputs.
+/// Serialised as its text.
 impl serde::Serialize for Version {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

@@ -3,9 +3,9 @@ use std::str::FromStr;
 
 use super::{Version, VersionError, latest};
 
-/// The text in front of the number in a version tag: `v`, `api-v`, `team/api/`, or nothing.
+/// The text before the number in a version tag: `v`, `api-v`, `team/api/`, or nothing.
 ///
-/// Literal text, never a pattern. Whatever stands here can begin a git tag.
+/// It is literal text, never a pattern, and always a valid beginning of a git tag.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(transparent)]
 pub struct Prefix(String);
@@ -14,7 +14,6 @@ impl Prefix {
     /// No prefix at all.
     pub const NONE: Self = Self(String::new());
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -24,23 +23,22 @@ impl Prefix {
         format!("{self}{version}")
     }
 
-    /// The name of the tag of a version as it is given or stands in a registry, where it may be spelled
-    /// with a `v` of its own.
+    /// The name of the tag for a version from an input or a registry, which may begin with a `v`.
     pub fn tag_of(&self, version: &str) -> String {
         let plain = version.strip_prefix('v').filter(|rest| latest([*rest]).is_some());
         format!("{self}{}", plain.unwrap_or(version))
     }
 
-    /// The version that a tag's name says, if it is one of this prefix.
+    /// The version in a tag's name, if the tag has this prefix.
     pub fn version(&self, tag: &str) -> Option<Version> {
         self.read(tag).ok().flatten()
     }
 
-    /// The same.
+    /// The version in a tag's name.
     ///
     /// # Errors
     ///
-    /// [`VersionError::TooLarge`] for a version that cannot be counted on from.
+    /// [`VersionError::TooLarge`] for a version with a number that cannot increase.
     pub fn read(&self, tag: &str) -> Result<Option<Version>, VersionError> {
         let Some(number) = tag.strip_prefix(self.as_str()) else { return Ok(None) };
         match number.parse() {
@@ -61,12 +59,12 @@ impl Default for Prefix {
 impl FromStr for Prefix {
     type Err = VersionError;
 
-    /// Checks the prefix by the rules of git-check-ref-format(1), and refuses a leading dash as
-    /// git-tag(1) does (such a tag would be an option to `git checkout`).
+    /// Checks the prefix by the rules of git-check-ref-format(1). Refuses a leading dash like git-tag(1), because
+    /// `git checkout` would take such a tag as an option.
     ///
     /// # Errors
     ///
-    /// [`VersionError::Prefix`] with the rule that it breaks.
+    /// [`VersionError::Prefix`] with the rule that is broken.
     fn from_str(text: &str) -> Result<Self, VersionError> {
         match broken_rule(text) {
             Some(why) => Err(VersionError::Prefix { prefix: text.to_owned(), why }),
@@ -76,7 +74,7 @@ impl FromStr for Prefix {
 }
 
 fn broken_rule(prefix: &str) -> Option<&'static str> {
-    // The part after the last slash goes on with the number, so it ends in neither `.lock` nor a dot.
+    // The number follows the part after the last slash, so this part ends in neither `.lock` nor a dot.
     let (directories, last) =
         prefix.rsplit_once('/').map_or((None, prefix), |(front, last)| (Some(front), last));
     let mut directories = directories.into_iter().flat_map(|front| front.split('/'));
@@ -101,7 +99,7 @@ fn broken_rule(prefix: &str) -> Option<&'static str> {
     }
 }
 
-/// git compares this suffix byte for byte, on every file system.
+/// git compares this suffix byte for byte on every file system.
 fn has_lock_suffix(part: &str) -> bool {
     part.as_bytes().ends_with(b".lock")
 }

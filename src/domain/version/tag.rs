@@ -4,20 +4,19 @@ use super::{Commit, Prefix, Version, VersionError};
 /// A version tag of the remote repository. Its name is [`Prefix::tag`] of its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionTag {
-    /// The version that the name says.
     pub version: Version,
-    /// What it points at, an annotated tag already followed to its commit.
+    /// The commit of the tag. For an annotated tag, the commit that it points to.
     pub commit: Commit,
 }
 
-/// Reads the version tags of `prefix` from what `git ls-remote --tags` printed:
-/// `<id>\trefs/tags/<name>` a line, and for an annotated tag another one, `<name>^{}`, with the
-/// commit (git-ls-remote(1)). Tags of other names are left out, ascending by version.
+/// Reads the version tags with `prefix` from the output of `git ls-remote --tags`: `<id>\trefs/tags/<name>` per
+/// line, and for an annotated tag a second line `<name>^{}` with the commit (git-ls-remote(1)). Ignores other tags.
+/// Sorted by version, ascending.
 ///
 /// # Errors
 ///
-/// [`VersionError::NotARef`] for a line of another form: a read that went wrong must not look like fewer
-/// tags. [`VersionError::TooLarge`] for a version that cannot be counted on from.
+/// [`VersionError::NotARef`] for a line in another form, because a failed read must not look like fewer tags.
+/// [`VersionError::TooLarge`] for a version with a number that cannot increase.
 pub fn parse_ls_remote(prefix: &Prefix, output: &[u8]) -> Result<Vec<VersionTag>, VersionError> {
     let mut tags: Vec<VersionTag> = Vec::new();
     let mut start = 0;
@@ -47,7 +46,7 @@ pub fn parse_ls_remote(prefix: &Prefix, output: &[u8]) -> Result<Vec<VersionTag>
         };
         let commit = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()).ok_or_else(not_a_ref)?;
         match tags.last_mut().filter(|tag| peeled && tag.version == version) {
-            // The line before named the tag object; this one names its commit.
+            // The previous line named the tag object, this one its commit.
             Some(tag) => tag.commit = commit,
             None => tags.push(VersionTag { version, commit }),
         }
@@ -156,7 +155,7 @@ mod tests {
                 lines.push(format!("{}\t{name}{peeled}", id(own)));
                 lines.push(format!("{}\trefs/tags/v{major}.{minor}.{patch}", id('d')));
             }
-            // git prints refs in byte order, which is not the order of versions.
+            // git sorts refs by bytes, not by version.
             lines.sort_unstable_by(|a, b| a[41..].cmp(&b[41..]));
             let found = parse_ls_remote(&"api-v".parse().unwrap(), lines.join("\n").as_bytes()).unwrap();
             let wanted: BTreeSet<Version> = versions.iter().map(|v| Version::new(v[0], v[1], v[2])).collect();

@@ -12,7 +12,7 @@ fn named(name: &str) -> Value {
     Value::new(name, Origin::Input("environment".to_owned()))
 }
 
-/// The environment of a team on the platform, as GitHub's variables give it.
+/// The environment of a team on the platform, with values from GitHub's variables.
 fn platform() -> Sources {
     Sources {
         environment: Some(named("gcp-dev")),
