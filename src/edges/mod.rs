@@ -1,4 +1,4 @@
-//! One room for each outside system. No edge knows another.
+//! One room for each outside system. No edge uses another.
 
 pub mod git;
 pub mod github;

@@ -1,4 +1,4 @@
-//! What git says on standard error, made fit for a message and sorted into classes.
+//! Turns git's standard error into a message, and sorts failures into classes.
 
 /// Why a remote repository could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -6,12 +6,12 @@ pub(super) enum Class {
     Authentication,
     NotFound,
     Certificate,
-    /// Worth another try: the network, a proxy, a server in trouble.
+    /// Worth another try: a problem of the network, a proxy or the server.
     Transient,
     Other,
 }
 
-/// Texts of git 2.20 to 2.50 and of curl with its TLS libraries, most telling first.
+/// Messages of git 2.20 to 2.50 and of curl with its TLS libraries, the most specific first.
 const CLASSES: [(Class, &[&str]); 4] = [
     (
         Class::Certificate,
@@ -83,7 +83,7 @@ pub(super) fn classify(stderr: &str) -> Class {
     class.map_or(Class::Other, |(class, _)| *class)
 }
 
-/// The lines that say something, as one, without their `fatal:` and without `secrets`.
+/// Joins the informative lines, without `fatal:` and without `secrets`.
 pub(super) fn message(stderr: &str, secrets: &[&str]) -> String {
     let mut text = stderr
         .lines()

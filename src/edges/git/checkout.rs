@@ -9,13 +9,13 @@ use sys::process::Captured;
 
 /// Facts about the checkout around a directory.
 impl Git {
-    /// The commit that is checked out: by the repository's files, which tell at once, and by git where they
-    /// do not.
+    /// The commit that is checked out. Reads the repository's files, which is faster, and asks git only if they do
+    /// not show it.
     ///
     /// # Errors
     ///
-    /// [`GitError::NotARepository`], [`GitError::NoCommit`], [`GitError::Headless`] where there is no git, and the
-    /// general ones.
+    /// [`GitError::NotARepository`], [`GitError::NoCommit`], [`GitError::Headless`] without git, and the general
+    /// ones.
     pub async fn head(&self, directory: &Path) -> Result<Commit, GitError> {
         let by_files = files::head(directory);
         if by_files.is_ok() {
@@ -27,8 +27,7 @@ impl Git {
         }
     }
 
-    /// The commit that `revision` (a ref, an id, an annotated tag) leads to, or `None` where this
-    /// checkout holds no such commit.
+    /// The commit of `revision` (a ref, an id or an annotated tag), or `None` if this checkout does not have it.
     pub async fn peel(&self, directory: &Path, revision: &str) -> Result<Option<Commit>, GitError> {
         let revision = format!("{revision}^{{commit}}");
         let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", &revision];
@@ -46,16 +45,16 @@ impl Git {
         }
     }
 
-    /// Whether the checkout shows that `commit` is `tip` or in its history. A shallow checkout may lack the
-    /// history, so `false` proves nothing.
+    /// Whether the checkout shows that `commit` is `tip` or in its history. A shallow checkout may lack the history,
+    /// so `false` proves nothing.
     pub async fn is_ancestor(&self, directory: &Path, commit: &Commit, tip: &str) -> bool {
         let arguments = ["merge-base", "--is-ancestor", commit.as_str(), tip];
         let asked = self.ask(directory, &arguments).await;
         asked.is_ok_and(|(_, printed)| printed.code == Some(0))
     }
 
-    /// Whether git tracks `file` (relative to `directory`, or absolute), in the checkout itself
-    /// or one of its submodules. Outside a repository nothing is tracked.
+    /// Whether git tracks `file` (absolute, or relative to `directory`), in the checkout or in one of its
+    /// submodules. `false` outside a repository.
     pub async fn is_tracked(&self, directory: &Path, file: &Path) -> Result<bool, GitError> {
         let mut call = Call::local(directory, &["ls-files", "-z", "--recurse-submodules", "--"]);
         call.arguments.push(file.into());
@@ -72,7 +71,7 @@ impl Git {
         }
     }
 
-    /// Whether tracked files were changed since the commit that is checked out.
+    /// Whether tracked files differ from the commit that is checked out.
     ///
     /// # Errors
     ///
@@ -87,7 +86,7 @@ impl Git {
         }
     }
 
-    /// Whether the checkout lacks a part of the history.
+    /// Whether the checkout lacks part of the history.
     ///
     /// # Errors
     ///
@@ -101,8 +100,8 @@ impl Git {
         }
     }
 
-    /// The files of this name in the whole working tree, relative to `directory`, its top: tracked ones, and new ones
-    /// that git does not ignore.
+    /// The files with this name in the whole working tree, relative to `directory`, its top: tracked files, and new
+    /// files that git does not ignore.
     ///
     /// # Errors
     ///

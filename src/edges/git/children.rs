@@ -10,9 +10,9 @@ use sys::private;
 use workflow_commands::Secret;
 
 impl Git {
-    /// The release commits that the tags of `prefix` lead to, each with the commit that it releases
+    /// The release commits that tags with `prefix` point to, each with the commit that it releases
     /// ([`crate::domain::version::released_by`]). Fetches the commits of all these tags in one request, a few
-    /// hundred bytes each: no history, no files.
+    /// hundred bytes each, without history and files.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl Git {
                 directory,
                 arguments: arguments.iter().map(Into::into).collect(),
                 configuration: Vec::new(),
-                // What the filter left out is not to be fetched after all.
+                // Objects that the filter left out must not be fetched later.
                 variables: vec![("GIT_NO_LAZY_FETCH", "1".into())],
             })
             .await?;
@@ -53,7 +53,7 @@ impl Git {
     }
 }
 
-/// Reads what `git cat-file --batch` printed: `<id> <type> <size>`, the object, a newline.
+/// Reads the output of `git cat-file --batch`: `<id> <type> <size>`, the object, a newline.
 fn parse_batch(mut output: &[u8]) -> BTreeMap<Commit, Commit> {
     let mut found = BTreeMap::new();
     while let Some(end) = memchr::memchr(b'\n', output) {

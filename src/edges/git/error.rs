@@ -3,77 +3,64 @@ use std::path::PathBuf;
 use sys::error::{Exit, FileError, Help};
 use sys::process::ProcessError;
 
-/// Why git gave no answer. URLs are shown without user and password.
+/// Why git failed. URLs are shown without user and password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GitError {
-    /// No program `git` on the `PATH`.
+    /// There is no program `git` on the `PATH`.
     #[error("the program git is not installed, or not on the PATH")]
     Missing,
-    /// git could not be run to its end.
+    /// git could not be started, or did not finish.
     #[error(transparent)]
     Program(ProcessError),
-    /// No program git, and no files of its that tell the commit.
+    /// There is no git, and the repository's files do not show the commit.
     #[error("which commit {} holds cannot be known: the program git is not installed, and there is no .git that tells", directory.display())]
-    Headless {
-        /// The directory.
-        directory: PathBuf,
-    },
-    /// A temporary file or directory of ours was refused.
+    Headless { directory: PathBuf },
+    /// A temporary file or directory could not be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A directory that is in no git working tree.
+    /// The directory is not in a git working tree.
     #[error("{directory} is not in a git repository")]
-    NotARepository {
-        /// The directory.
-        directory: PathBuf,
-    },
-    /// A repository of another user, which git does not read.
+    NotARepository { directory: PathBuf },
+    /// The repository belongs to another user, so git does not read it.
     #[error("git does not trust the repository in {directory}, as it belongs to another user: {answer}")]
     Distrusted {
-        /// The directory.
         directory: PathBuf,
         /// git's message.
         answer: String,
     },
-    /// A repository without a commit.
+    /// The repository has no commit.
     #[error("the git repository in {directory} has no commit")]
-    NoCommit {
-        /// The directory.
-        directory: PathBuf,
-    },
-    /// git failed in a way that has no class of its own.
+    NoCommit { directory: PathBuf },
+    /// git failed for another reason.
     #[error("{command} failed{}: {answer}", code.map(|code| format!(" with exit code {code}")).unwrap_or_default())]
     Failed {
-        /// The command.
         command: String,
-        /// Its exit code; `None` where a signal ended it.
+        /// The exit code, or `None` if a signal ended git.
         code: Option<i32>,
         /// Its message.
         answer: String,
     },
-    /// git printed something that it never should.
+    /// git printed something unexpected.
     #[error("{command} printed what cannot be read: '{printed}'")]
     Unreadable {
         /// The command.
         command: String,
-        /// What it printed.
+        /// The output.
         printed: String,
     },
-    /// The server wants a token, or refuses this one.
+    /// The server requires a token, or refuses this one.
     #[error("the tags of {url} could not be read: {}: {answer}", if *token { "the server refused the token" } else { "the server asks for a token and none was given" })]
     Authentication {
-        /// The repository.
         url: String,
         /// Whether a token was sent.
         token: bool,
         /// git's message.
         answer: String,
     },
-    /// The server knows no such repository, or hides it from this token.
+    /// The server does not have the repository, or hides it from this token.
     #[error("the tags of {url} could not be read: repository not found: {answer}")]
     NotFound {
-        /// The repository.
         url: String,
         /// git's message.
         answer: String,
@@ -81,29 +68,22 @@ pub enum GitError {
     /// The server's certificate is not trusted.
     #[error("the tags of {url} could not be read: its certificate is not trusted: {answer}")]
     Certificate {
-        /// The repository.
         url: String,
         /// git's message.
         answer: String,
     },
-    /// The server, or the proxy before it, could not be reached or answered with 5xx.
+    /// The server or the proxy could not be reached, or answered with 5xx.
     #[error("the tags of {url} could not be read: {answer} (tried {attempts} times)")]
     Unreachable {
-        /// The repository.
         url: String,
         /// git's message.
         answer: String,
-        /// How often it was tried.
+        /// The number of tries.
         attempts: u32,
     },
-    /// The tags were listed but cannot be understood.
+    /// The list of tags cannot be parsed.
     #[error("the tags of {url} could not be read")]
-    Tags {
-        /// The repository.
-        url: String,
-        /// Why.
-        source: crate::domain::version::VersionError,
-    },
+    Tags { url: String, source: crate::domain::version::VersionError },
 }
 
 impl From<ProcessError> for GitError {

@@ -1,4 +1,4 @@
-//! What is checked out, by the repository's files: they tell sooner than git, and where there is none.
+//! Reads facts about the checkout from the repository's files: this is faster than git, and works without git.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::GitError;
 use crate::domain::version::Commit;
 
-/// The top directory of the working tree that holds `directory`: the nearest one with a `.git`,
-/// which is a repository or a file that leads to one (gitrepository-layout(5)). It is looked for
-/// without git, since all that a local run does has to wait for it.
+/// The top of the working tree around `directory`: the nearest directory with a `.git`, which is a repository or a
+/// file that points to one (gitrepository-layout(5)). Does not start git, because everything in a local run waits
+/// for the result.
 pub fn toplevel(directory: &Path) -> Option<&Path> {
     let is_top = |directory: &&Path| {
         let git = directory.join(".git");
@@ -21,7 +21,7 @@ pub fn toplevel(directory: &Path) -> Option<&Path> {
 ///
 /// # Errors
 ///
-/// [`GitError::Headless`] where the files do not tell: there is no repository, or it keeps its refs in
+/// [`GitError::Headless`] if the files do not show the commit: there is no repository, or it stores its refs in
 /// another way.
 pub(super) fn head(directory: &Path) -> Result<Commit, GitError> {
     let repository = Repository::around(directory);
@@ -35,7 +35,7 @@ pub(super) fn head(directory: &Path) -> Result<Commit, GitError> {
     commit.ok_or_else(|| GitError::Headless { directory: directory.to_owned() })
 }
 
-/// The commit that a full id or the name of a branch or tag leads to, as far as the files tell.
+/// The commit of a full id, or of a branch or tag by name, if the files show it.
 pub fn named(directory: &Path, name: &str) -> Option<Commit> {
     if let Ok(commit) = name.parse() {
         return Some(commit);
@@ -49,9 +49,9 @@ pub fn named(directory: &Path, name: &str) -> Option<Commit> {
 }
 
 struct Repository {
-    /// The working tree's own directory.
+    /// The directory of the working tree itself.
     own: PathBuf,
-    /// The one that all working trees of the repository share.
+    /// The directory that all working trees of the repository share.
     common: PathBuf,
 }
 
@@ -68,18 +68,18 @@ impl Repository {
         Some(Self { own, common })
     }
 
-    /// Where a ref points. That of a tag with an object of its own is known only where it is packed.
+    /// The commit of a ref. For an annotated tag, it is known only if the tag is packed.
     fn reference(&self, name: &str) -> Option<Commit> {
         let loose =
             [&self.own, &self.common].iter().find_map(|place| fs::read_to_string(place.join(name)).ok());
         if let Some(text) = loose {
-            // The id of a tag object would be mistaken for a commit's.
+            // The id could be that of a tag object.
             return text.trim_end().parse().ok().filter(|_| !name.starts_with("refs/tags/"));
         }
         let packed = fs::read_to_string(self.common.join("packed-refs")).ok()?;
         let mut lines = packed.lines();
         let id = lines.find_map(|line| line.split_once(' ').filter(|(_, other)| *other == name))?.0;
-        // The next line has the commit of an annotated tag.
+        // For an annotated tag, the next line has the commit.
         let peeled = lines.next().and_then(|line| line.strip_prefix('^'));
         peeled.unwrap_or(id).parse().ok()
     }

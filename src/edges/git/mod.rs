@@ -1,7 +1,5 @@
-//! The edge to the `git` program: facts about the checkout, the tags of a remote repository, and a
-//! checkout of a tag in a directory of ours.
-//!
-//! The repository itself is only read. Tags are created through GitHub's API ([`crate::edges::github`]), never with git.
+//! The edge to the `git` program: facts about the checkout, the tags of a remote repository, and a checkout of a tag
+//! in a directory of p2p's own.
 
 mod answer;
 mod checkout;

@@ -1,5 +1,5 @@
-//! The user's own configuration as it was before the Makefile was read, for calls that carry a token. What a
-//! Makefile or a target writes to `~/.gitconfig` could lead the token to another server (`url.<base>.insteadOf`,
+//! The user's git configuration as it was before the Makefile was read, for calls with a token. A Makefile or a
+//! target could write to `~/.gitconfig` and so send the token to another server (`url.<base>.insteadOf`,
 //! `http.proxy`) or run a program that gets it.
 
 use std::fmt::Write as _;
@@ -13,10 +13,10 @@ use super::GitError;
 use super::program::{Call, Git};
 use sys::private;
 
-/// git reads the user's configuration from here in place of the usual files, from 2.32 on.
+/// Replaces the usual files of the user's configuration, from git 2.32 on.
 pub(super) const GLOBAL: &str = "GIT_CONFIG_GLOBAL";
 
-/// The configuration, in a file that goes with it.
+/// The configuration in a temporary file.
 #[derive(Debug)]
 pub(super) struct Pinned {
     _directory: TempDir,
@@ -24,18 +24,17 @@ pub(super) struct Pinned {
 }
 
 impl Git {
-    /// Lets calls that carry a token see the user's configuration as it is now. Files that it includes are
-    /// read now, too.
+    /// Lets calls with a token use the user's configuration as it is now, including the files that it includes.
     ///
     /// # Errors
-    /// Where it cannot be read, or no private file be written.
+    /// If the configuration cannot be read, or the file cannot be written.
     pub async fn pinned(self) -> Result<Self, GitError> {
         let directory = private::temporary()?;
         let printed = if self.user_files().iter().any(|file| file.exists()) {
             let arguments = ["config", "--global", "--includes", "--list", "--null"];
             let printed = self.run(Call::local(directory.path(), &arguments)).await;
             match printed {
-                // git will say what is wrong with it where it is needed.
+                // If the configuration is invalid, git reports it when it is needed.
                 Ok(printed) if printed.code == Some(0) => printed.stdout,
                 _ => return Ok(self),
             }
@@ -45,14 +44,14 @@ impl Git {
         let file = directory.path().join("gitconfig");
         let write = |text: String| fs::write(&file, text);
         let written = text(&printed).ok_or_else(|| io::ErrorKind::InvalidData.into()).and_then(write);
-        // One that is no text is none of ours.
+        // A configuration that is not text is not from the user.
         Ok(match written {
             Ok(()) => self.with_pinned(Pinned { file, _directory: directory }),
             Err(_) => self,
         })
     }
 
-    /// Where git looks for the user's configuration (git-config(1)).
+    /// The files of the user's configuration (git-config(1)).
     fn user_files(&self) -> Vec<PathBuf> {
         if let Some(global) = self.env.path(GLOBAL) {
             return vec![global];
@@ -64,7 +63,8 @@ impl Git {
     }
 }
 
-/// A file of configuration with what `git config --list --null` printed, without the includes, which are in it.
+/// Makes a configuration file from the output of `git config --list --null`. The includes are left out, because the
+/// output contains their settings.
 fn text(printed: &[u8]) -> Option<String> {
     let mut text = String::new();
     for entry in str::from_utf8(printed).ok()?.split_terminator('\0') {
@@ -78,7 +78,7 @@ fn text(printed: &[u8]) -> Option<String> {
             None => writeln!(text, "[{section}]"),
         };
         let name = rest.rsplit('.').next()?;
-        // Without a value it is `true`.
+        // A setting without a value is `true`.
         let _ = match value {
             Some(value) => writeln!(text, "{name} = {}", quoted(value)),
             None => writeln!(text, "{name}"),

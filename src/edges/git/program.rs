@@ -10,8 +10,7 @@ use sys::process::{Captured, Spec, capture_any};
 use sys::retry::{Policy, Retrying, Watcher};
 use sys::world::Env;
 
-/// Variables that point git at another repository than the directory it is started in, or make
-/// it print what we then would have to keep secret.
+/// Variables that make git use another repository than that of its directory, or print secrets.
 const REMOVED: [&str; 10] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -25,36 +24,36 @@ const REMOVED: [&str; 10] = [
     "GIT_CURL_VERBOSE",
 ];
 
-/// The `git` program, with the environment that it runs in.
+/// The `git` program with its environment.
 #[derive(Debug, Clone)]
 pub struct Git {
     pub(super) env: Env,
     limit: Duration,
     pub(super) retrying: Retrying,
-    /// The workspace of the job, whose checkouts are trusted whatever user owns them.
+    /// The workspace of the job. Its checkouts are trusted even if they belong to another user.
     pub(super) workspace: Option<PathBuf>,
-    /// Set where git distrusted a checkout.
+    /// Set if git refused a checkout of another user.
     pub(super) trust: Arc<OnceLock<Trust>>,
-    /// The user's configuration, for calls that carry a token.
+    /// The user's configuration, for calls with a token.
     pinned: Option<Arc<Pinned>>,
 }
 
 /// One call of git. `arguments` holds nothing secret.
 #[derive(Clone)]
 pub(super) struct Call<'a> {
-    /// The command as messages show it.
+    /// The command in messages.
     pub(super) shown: String,
     pub(super) directory: &'a Path,
     pub(super) arguments: Vec<OsString>,
-    /// Configuration for this call alone. Values may be secret: they travel in the environment.
+    /// Configuration for this call only. The values may be secret, so they are passed in the environment.
     pub(super) configuration: Vec<(String, String)>,
-    /// More variables of the environment.
+    /// Further variables of the environment.
     pub(super) variables: Vec<(&'static str, OsString)>,
 }
 
 impl Git {
-    /// git as found on the `PATH` of `env`. The user's own configuration (proxy, certificate
-    /// authorities, credential helpers) stays in force.
+    /// The git on the `PATH` of `env`. The user's own configuration (proxy, certificate authorities, credential
+    /// helpers) applies.
     pub fn new(env: &Env) -> Self {
         let mut env = env.clone();
         let traces =
@@ -63,12 +62,12 @@ impl Git {
         for name in REMOVED.into_iter().chain(traces.iter().map(String::as_str)) {
             env.remove(name);
         }
-        // p2p reads the messages, and cannot answer questions.
+        // p2p reads the messages and cannot answer questions.
         env.set("LC_ALL", "C");
         env.set("GIT_TERMINAL_PROMPT", "0");
         env.set("GIT_ASKPASS", "");
         env.set("GCM_INTERACTIVE", "never");
-        // Reading must not take the index's lock away from a target.
+        // A reading git must not block a target by locking the index.
         env.set("GIT_OPTIONAL_LOCKS", "0");
         Self {
             env,
@@ -84,18 +83,18 @@ impl Git {
         Self { pinned: Some(Arc::new(pinned)), ..self }
     }
 
-    /// The variable that leads git to the pinned configuration.
+    /// The variable with the path of the pinned configuration.
     pub(super) fn pin(&self) -> Option<(&'static str, OsString)> {
         self.pinned.as_ref().map(|pinned| (GLOBAL, pinned.file.clone().into()))
     }
 
-    /// Asks a remote repository as often as `policy` allows, and reports each repetition to `watcher`.
+    /// Repeats requests to a remote repository according to `policy`, and reports each retry to `watcher`.
     #[must_use]
     pub fn retrying(self, policy: Policy, watcher: Watcher) -> Self {
         Self { retrying: Retrying { policy, watcher }, ..self }
     }
 
-    /// Reads checkouts in this workspace of a job, although they may belong to another user.
+    /// Trusts the checkouts in this workspace, even if they belong to another user.
     #[must_use]
     pub fn in_workspace(self, workspace: Option<&Path>) -> Self {
         Self { workspace: workspace.map(Path::to_owned), ..self }
@@ -106,13 +105,13 @@ impl Git {
         &self.retrying.watcher
     }
 
-    /// Gives each command this long; two minutes is the default.
+    /// Sets the time limit of each command. The default is two minutes.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
     }
 
-    /// Runs git to its end or its time limit.
+    /// Runs git until it ends or exceeds its time limit.
     pub(super) async fn run(&self, call: Call<'_>) -> Result<Captured, GitError> {
         let mut env = self.env.clone();
         for (name, value) in configuration(&self.env, &call.configuration) {
@@ -126,8 +125,8 @@ impl Git {
     }
 }
 
-/// `GIT_CONFIG_COUNT`, `GIT_CONFIG_KEY_n` and `GIT_CONFIG_VALUE_n` (git-config(1)), counting on
-/// from the ones that `env` already has.
+/// The variables `GIT_CONFIG_COUNT`, `GIT_CONFIG_KEY_n` and `GIT_CONFIG_VALUE_n` (git-config(1)). Continues the
+/// numbers that `env` already uses.
 fn configuration(env: &Env, entries: &[(String, String)]) -> Vec<(String, String)> {
     let first: usize = env.get("GIT_CONFIG_COUNT").and_then(|count| count.parse().ok()).unwrap_or(0);
     let count = ("GIT_CONFIG_COUNT".to_owned(), (first + entries.len()).to_string());

@@ -12,7 +12,7 @@ use sys::process::Captured;
 use sys::retry::{Again, Failed};
 use workflow_commands::Secret;
 
-/// A repository elsewhere, and the token that gives access to it.
+/// A remote repository, and the token for it.
 #[derive(Clone, Copy)]
 pub(super) struct Remote<'a> {
     pub(super) url: &'a str,
@@ -20,37 +20,36 @@ pub(super) struct Remote<'a> {
 }
 
 impl Git {
-    /// All version tags of `prefix` in the repository at `url`, ascending: the truth of this
-    /// moment, in one request and whatever the depth of the checkout.
+    /// All version tags with `prefix` in the repository at `url`, ascending. This takes one request and does not
+    /// depend on the depth of the checkout.
     ///
     /// # Errors
     ///
-    /// Every read that failed, after the retries; never an empty list in its place.
+    /// Every failed read, after the retries. A failure never looks like an empty list.
     pub async fn ls_remote_tags(
         &self,
         url: &str,
         prefix: &Prefix,
         token: Option<&Secret>,
     ) -> Result<Vec<VersionTag>, GitError> {
-        // A prefix holds none of the characters that mean something in a pattern.
+        // A prefix contains no special characters of patterns.
         let printed = self.ls_remote(Remote { url, token }, &format!("refs/tags/{prefix}*")).await?;
         let tags = parse_ls_remote(prefix, &printed.stdout);
         tags.map_err(|source| GitError::Tags { url: without_credentials(url), source })
     }
 
-    /// The commit that a tag of the repository at `url` leads to, or `None` where there is no such
-    /// tag. `tag` is a name that git takes.
+    /// The commit of a tag in the repository at `url`, or `None` if there is no such tag. `tag` is a valid name.
     ///
     /// # Errors
     ///
-    /// Every read that failed, after the retries.
+    /// Every failed read, after the retries.
     pub async fn remote_tag(
         &self,
         url: &str,
         tag: &str,
         token: Option<&Secret>,
     ) -> Result<Option<Commit>, GitError> {
-        // An annotated tag has a second line, `<tag>^{}`, with the commit that it leads to.
+        // An annotated tag has a second line, `<tag>^{}`, with its commit.
         let printed = self.ls_remote(Remote { url, token }, &format!("refs/tags/{tag}*")).await?;
         let text = String::from_utf8_lossy(&printed.stdout);
         let named = |name: &str| {
@@ -62,13 +61,13 @@ impl Git {
 
     async fn ls_remote(&self, remote: Remote<'_>, pattern: &str) -> Result<Captured, GitError> {
         let command = format!("git ls-remote --tags {} '{pattern}'", without_credentials(remote.url));
-        // Outside any checkout: the checkout's own configuration holds another token.
+        // Outside the checkout, because the checkout's configuration may contain another token.
         let outside = private::temporary()?;
         let arguments = ["ls-remote", "--tags", "--", remote.url, pattern];
         self.ask_remote(remote, &command, outside.path(), &arguments).await
     }
 
-    /// Runs a command that talks to a remote repository. Retries while the failure may pass.
+    /// Runs a command that uses a remote repository. Retries failures that may be temporary.
     pub(super) async fn ask_remote(
         &self,
         Remote { url, token }: Remote<'_>,
@@ -119,13 +118,13 @@ fn remote_call<'a>(
     url: &str,
     basic: Option<&str>,
 ) -> Call<'a> {
-    // A transfer that stalls is a failure worth another try, not a wait for the time limit.
+    // A transfer that stalls is worth another try.
     let mut configuration = vec![
         ("http.lowSpeedLimit".to_owned(), "1".to_owned()),
         ("http.lowSpeedTime".to_owned(), "30".to_owned()),
     ];
     if let Some(basic) = basic {
-        // Git follows the most specific URL, and an empty value forgets the ones before.
+        // git uses the most specific URL, and an empty value removes earlier ones.
         let key = format!("http.{url}.extraHeader");
         configuration.push((key.clone(), String::new()));
         configuration.push((key, format!("AUTHORIZATION: basic {basic}")));
@@ -141,7 +140,7 @@ fn remote_call<'a>(
     }
 }
 
-/// `https://user:password@host/…` as `https://host/…`.
+/// Turns `https://user:password@host/…` into `https://host/…`.
 pub(super) fn without_credentials(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));

@@ -1,10 +1,10 @@
-//! Checkouts that belong to another user, as in a container job. git distrusts them (CVE-2022-24765): the
-//! configuration of somebody else's repository names programs to run. We trust the workspace of a job, which
-//! GitHub's runner made, and nothing else.
+//! Checkouts that belong to another user, as in a container job. git refuses them (CVE-2022-24765), because the
+//! configuration of a stranger's repository may name programs to run. p2p trusts only the workspace of a job, which
+//! GitHub's runner created.
 //!
-//! git takes our word for it from the environment, except 2.35.2 to 2.37 and what
-//! distributions made of older ones (Debian's 2.30.2, Ubuntu's 2.34.1): those look into the user's own
-//! files alone, so they get one that includes the user's.
+//! Most versions of git accept this from the environment. Versions 2.35.2 to 2.37, and some that distributions
+//! patched (Debian's 2.30.2, Ubuntu's 2.34.1), read only the user's own files. For them, p2p writes a file that
+//! includes the user's.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -21,9 +21,9 @@ use sys::private;
 use sys::process::Captured;
 use sys::world::Env;
 
-/// Nothing that a repository names is run when p2p reads it (git-config(1)). A directory of the working tree may look
-/// like a bare repository with a configuration of its own, and a repository may name a remote from which git fetches
-/// missing objects: by ssh, with a command that the repository names.
+/// Settings that keep git from running programs that a repository names (git-config(1)). A directory of the working
+/// tree may look like a bare repository with its own configuration. A repository may also name a remote from which
+/// git fetches missing objects through ssh, with a command that the repository sets.
 const QUIET: [(&str, &str); 5] = [
     ("core.fsmonitor", "false"),
     ("core.hooksPath", "/dev/null"),
@@ -32,26 +32,26 @@ const QUIET: [(&str, &str); 5] = [
     ("safe.bareRepository", "explicit"),
 ];
 
-/// Keeps git from fetching missing objects. Older versions do not know it; `protocol.allow` holds there.
+/// Keeps git from fetching missing objects. For older versions, `protocol.allow` does the same.
 const NO_FETCH: (&str, &str) = ("GIT_NO_LAZY_FETCH", "1");
 
-/// Whether git would not read a repository because of its owner. The second text is that of the
-/// first versions that looked.
+/// Whether git refused a repository because of its owner. The second message is from the first versions with this
+/// check.
 pub(super) fn distrusts(stderr: &str) -> bool {
     stderr.contains("dubious ownership") || stderr.contains("unsafe repository")
 }
 
-/// Configuration of the user's with one more safe directory in it.
+/// The user's configuration with one more safe directory.
 #[derive(Debug)]
 pub(super) struct Trust {
-    /// Removed with the last [`Git`] that knows it.
+    /// Removed with the last [`Git`] that uses it.
     _files: TempDir,
     variables: Vec<(&'static str, OsString)>,
 }
 
 impl Git {
-    /// Runs a command that reads the checkout around its directory. One of another user is read in the
-    /// workspace of the job alone.
+    /// Runs a command that reads the checkout around its directory. A checkout of another user is read only in the
+    /// workspace of the job.
     pub(super) async fn run_in_checkout(&self, mut call: Call<'_>) -> Result<Captured, GitError> {
         call.configuration.extend(QUIET.map(|(key, value)| (key.to_owned(), value.to_owned())));
         call.variables.push((NO_FETCH.0, NO_FETCH.1.into()));
@@ -72,7 +72,7 @@ impl Git {
         self.run(again).await
     }
 
-    /// The working tree around a directory, if it is in the workspace of the job.
+    /// The top of the working tree around a directory, if it is in the workspace of the job.
     fn trusted_top(&self, directory: &Path) -> Option<PathBuf> {
         let workspace = self.workspace.as_ref()?.canonicalize().ok()?;
         let top = toplevel(directory)?.canonicalize().ok()?;
@@ -81,8 +81,8 @@ impl Git {
 }
 
 impl Trust {
-    /// Writes the files. All versions read `$XDG_CONFIG_HOME/git/config` beside `~/.gitconfig`; where
-    /// `GIT_CONFIG_GLOBAL` is set, those that know it (2.32) read that one in place of both.
+    /// Writes the files. All versions read `$XDG_CONFIG_HOME/git/config` and `~/.gitconfig`. If `GIT_CONFIG_GLOBAL`
+    /// is set, versions from 2.32 on read that file instead.
     fn new(env: &Env, top: &Path) -> io::Result<Self> {
         let files = private::temporary().map_err(|error| error.source)?;
         let write = |to: &Path, user: Option<PathBuf>| {
@@ -106,7 +106,7 @@ impl Trust {
     }
 }
 
-/// A path as a value of git-config(1).
+/// A path in the form of a value in git-config(1).
 fn quoted(path: &Path) -> io::Result<String> {
     let text = path.to_str().filter(|text| !text.contains('\n'));
     let text = text.ok_or_else(|| io::Error::other("a path that git's configuration cannot hold"))?;

@@ -11,39 +11,38 @@ use crate::domain::version::Commit;
 use sys::error::FileError;
 use workflow_commands::Secret;
 
-/// The longest that one command may take: a checkout of a large repository is a lot of files.
+/// The time limit of one command. A large repository takes long to check out.
 const LIMIT: Duration = Duration::from_mins(10);
 
-/// A tag to be checked out in a directory of its own.
+/// A tag to check out in a directory of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Worktree<'a> {
-    /// A directory of the repository as it is checked out now.
+    /// A directory of the current checkout.
     pub from: &'a Path,
-    /// Where the remote repository is, for what the checkout lacks; none where nothing remote is to
-    /// be asked.
+    /// The URL of the remote repository, for objects that the checkout lacks. `None` if p2p must not use the
+    /// network.
     pub url: Option<&'a str>,
-    /// The token for it.
     pub token: Option<&'a Secret>,
-    /// The tag, by a name that git takes.
+    /// The tag. The name is valid.
     pub tag: &'a str,
-    /// The commit that it leads to.
+    /// The commit of the tag.
     pub commit: &'a Commit,
-    /// Where to, a directory that is not there yet.
+    /// The destination directory, which does not exist yet.
     pub to: &'a Path,
 }
 
 impl Git {
     /// Checks a tag out.
     ///
-    /// The result is a repository of its own, whose only ref is the tag. `git worktree` would write to the original
-    /// repository, and a fetch into a shallow repository cuts its history anew. This way the original stays as it is,
-    /// and removing the directory removes everything. Objects are not copied if the original has the commit. If it
-    /// lacks the commit (a shallow clone of `actions/checkout`), only the files of the tag are fetched. No hook runs,
-    /// files of git LFS stay pointers, and submodules are not checked out.
+    /// The result is a separate repository whose only ref is the tag. `git worktree` would write to the original
+    /// repository, and a fetch into a shallow repository changes its history. This way the original does not change,
+    /// and removing the directory removes everything. If the original has the commit, objects are not copied. If it
+    /// lacks the commit (a shallow clone of `actions/checkout`), only the files of the tag are fetched. No hook
+    /// runs, files of git LFS stay pointers, and submodules are not checked out.
     ///
     /// # Errors
     ///
-    /// The general ones, and those of a remote repository.
+    /// The general errors, and those of a remote repository.
     pub async fn worktree(&self, worktree: Worktree<'_>) -> Result<(), GitError> {
         let Worktree { from, url, token, tag, commit, to } = worktree;
         let git = self.clone().within(LIMIT);
@@ -68,29 +67,29 @@ impl Git {
             }
         }
         if let Some(url) = url {
-            // Some recipes ask git for it.
+            // Some recipes read it.
             git.local(to, ["config", "remote.origin.url", &without_credentials(url)]).await?;
         }
-        // The commit and not the tag, which may have moved since it was looked up.
+        // This checks out the commit, because the tag may have moved since it was looked up.
         git.local(to, ["checkout", "--quiet", "--detach", commit.as_str(), "--"]).await.map(drop)
     }
 
-    /// Whether the repository around a directory has a commit with all its files. One that fetches
-    /// what it lacks only when asked may have the commit alone.
+    /// Whether the repository around a directory has a commit with all its files. A partial clone may have only the
+    /// commit.
     async fn lends(&self, from: &Path, commit: &Commit) -> Result<bool, GitError> {
         match self.peel(from, commit.as_str()).await {
             Ok(Some(_)) => {}
-            // There need not be a checkout.
+            // There may be no checkout.
             Ok(None) | Err(GitError::NotARepository { .. }) => return Ok(false),
             Err(error) => return Err(error),
         }
         let arguments = ["config", "--get-regexp", r"^(extensions\.partialclone|remote\..*\.promisor)$"];
         let call = Call::local(from, &arguments);
-        // 1: no such key.
+        // Exit code 1: the key is not set.
         Ok(self.run_in_checkout(call).await?.code == Some(1))
     }
 
-    /// Lets the new repository read the objects of the one around `from`.
+    /// Makes the new repository read the objects of the one around `from`.
     async fn borrow_objects(&self, from: &Path, to: &Path) -> Result<(), GitError> {
         let printed =
             self.local(from, ["rev-parse", "--git-path", "objects", "--git-path", "shallow"]).await?;
@@ -108,7 +107,7 @@ impl Git {
         Ok(())
     }
 
-    /// Runs a command that uses no network and must succeed. Returns its output.
+    /// Runs a command without network that must succeed. Returns its output.
     async fn local<I: Into<OsString>>(
         &self,
         directory: &Path,

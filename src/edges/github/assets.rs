@@ -15,24 +15,22 @@ use super::{GitHubError, Reason};
 use sys::http::{Class, SILENCE, StallTimer};
 use sys::retry::{Again, Failed};
 
-/// The lowest speed of an upload that p2p waits for, in bytes a second.
+/// The lowest speed of an upload that p2p accepts, in bytes per second.
 const SLOWEST: u64 = 50_000;
 
-/// A file to be uploaded.
+/// A file to upload.
 #[derive(Debug, Clone, Copy)]
 pub struct Upload<'a> {
-    /// Its name in the release.
     pub name: &'a str,
-    /// Where it is.
     pub file: &'a Path,
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub size: u64,
-    /// `sha256:…` of them.
+    /// Its digest, `sha256:…`.
     pub digest: &'a str,
 }
 
 impl Upload<'_> {
-    /// Whether the release has this file in full. Older servers do not report digests.
+    /// Whether the release has the complete file. Older servers do not report digests.
     pub fn is(&self, asset: &Asset) -> bool {
         let same = asset.digest.as_deref().is_none_or(|digest| digest == self.digest);
         asset.state == "uploaded" && u64::try_from(asset.size) == Ok(self.size) && same
@@ -47,15 +45,15 @@ impl GitHub {
         call.list(&format!("/releases/{}/assets", release.id)).await
     }
 
-    /// Deletes a file of a release, if it is still there.
+    /// Deletes a file of a release, if it still exists.
     pub async fn delete_asset(&self, asset: &Asset) -> Result<(), GitHubError> {
         let call = self.call(&format!("delete the release's file {}", asset.name))?;
         found(call.done(call.repository().release_assets().delete(asset.id.0).await)).map(drop)
     }
 
-    /// Uploads a file that the release has not
-    /// ([upload a release asset](https://docs.github.com/en/rest/releases/assets#upload-a-release-asset)). octocrab
-    /// sends files from memory, and a try that broke off leaves a file of that name, which has to be deleted first.
+    /// Uploads a file that the release does not have ([upload a release
+    /// asset](https://docs.github.com/en/rest/releases/assets#upload-a-release-asset)). octocrab can only send files
+    /// from memory. An interrupted upload leaves a file with that name, which must be deleted before the next try.
     pub async fn upload(&self, release: &Release, upload: Upload<'_>) -> Result<(), GitHubError> {
         let verb = format!("upload {} to the release {}", upload.name, release.tag_name);
         let transport = self.transport(&verb)?;
@@ -78,7 +76,7 @@ impl GitHub {
         transport.retrying.run(&transport.what, attempt).await.map_err(|tried| tried.error)
     }
 
-    /// After a failed upload: removes what it left. It may also have succeeded, or another run's did.
+    /// Cleans up after a failed upload. It may have succeeded after all, or another run's may have.
     async fn clear(
         &self,
         release: &Release,
@@ -110,7 +108,7 @@ impl Transport {
         let (moving, mut left) = (timer.clone(), upload.size);
         let body = ReaderStream::new(file).inspect(move |piece| {
             left = left.saturating_sub(piece.as_ref().map_or(0, |piece| piece.len() as u64));
-            // GitHub stores what it received before it answers.
+            // GitHub stores the file before it answers.
             moving.wait_for(if left == 0 { SILENCE } else { Duration::ZERO });
         });
         let request = self

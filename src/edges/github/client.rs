@@ -12,10 +12,10 @@ use sys::http::{Clients, SILENCE, bearer};
 use sys::retry::{Policy, Retrying, Watcher};
 use workflow_commands::Secret;
 
-/// How many redirects are followed: GitHub redirects for repositories that were renamed.
+/// How many redirects p2p follows. GitHub redirects from the old names of repositories.
 const REDIRECTS: usize = 5;
 
-/// One repository on GitHub, as its REST API shows it.
+/// A repository in GitHub's REST API.
 #[derive(Debug)]
 pub struct GitHub {
     server: String,
@@ -26,7 +26,7 @@ pub struct GitHub {
     clients: Clients,
 }
 
-/// One call to GitHub, under way.
+/// A call to GitHub.
 pub(super) struct Call {
     pub(super) crab: Octocrab,
     owner: String,
@@ -35,7 +35,7 @@ pub(super) struct Call {
 }
 
 impl GitHub {
-    /// The repository `owner/name` at the API of `api_url` (`GITHUB_API_URL`). Sends nothing yet.
+    /// The repository `owner/name` at the API of `api_url` (`GITHUB_API_URL`). Sends no request yet.
     ///
     /// # Errors
     ///
@@ -63,19 +63,19 @@ impl GitHub {
         })
     }
 
-    /// Tries each request as often as `policy` allows, and reports each repetition to `watcher`.
+    /// Repeats requests according to `policy`, and reports each retry to `watcher`.
     #[must_use]
     pub fn retrying(self, policy: Policy, watcher: Watcher) -> Self {
         Self { retrying: Retrying { policy, watcher }, ..self }
     }
 
-    /// Hears of each repetition.
+    /// Gets each retry.
     pub(crate) fn watcher(&self) -> &Watcher {
         &self.retrying.watcher
     }
 
-    /// A call that does `verb` in this repository. Sends nothing yet, but nothing else than the network can fail
-    /// afterwards.
+    /// Prepares a call that does `verb` in this repository. Sends no request yet. Afterwards, only the network can
+    /// fail.
     pub(super) fn call(&self, verb: &str) -> Result<Call, GitHubError> {
         let transport = self.transport(verb)?;
         let what = transport.what.clone();
@@ -102,22 +102,22 @@ impl Call {
         self.crab.repos(&self.owner, &self.name)
     }
 
-    /// What `GET path` below the repository returns.
+    /// Sends `GET path` below the repository, and parses the answer.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, GitHubError> {
         self.done(self.crab.get(self.route(path), None::<&()>).await)
     }
 
-    /// The answer to `POST path` below the repository.
+    /// Sends `POST path` below the repository, and returns the answer.
     pub(super) async fn add(&self, path: &str, body: &Value) -> Result<Value, GitHubError> {
         self.done(self.crab.post(self.route(path), Some(body)).await)
     }
 
-    /// Does `PATCH path` below the repository.
+    /// Sends `PATCH path` below the repository.
     pub(super) async fn change(&self, path: &str, body: &Value) -> Result<(), GitHubError> {
         self.done(self.crab.patch::<Value, _, _>(self.route(path), Some(body)).await).map(drop)
     }
 
-    /// Does `DELETE path` below the repository.
+    /// Sends `DELETE path` below the repository.
     pub(super) async fn remove(&self, path: &str) -> Result<(), GitHubError> {
         self.done(self.crab._delete(self.route(path), None::<&()>).await).map(drop)
     }
@@ -126,7 +126,7 @@ impl Call {
         format!("/repos/{}/{}{path}", self.owner, self.name)
     }
 
-    /// All items of a list, page by page
+    /// All items of a list, from all pages
     /// ([pagination](https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api)).
     pub(super) async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, GitHubError> {
         let mut items = Vec::new();
@@ -141,12 +141,12 @@ impl Call {
         Ok(items)
     }
 
-    /// Whether the token may see the repository: a hidden one answers 404 to everything.
+    /// Checks that the token may see the repository. A hidden repository answers 404 to everything.
     pub(super) async fn visible(&self) -> Result<(), GitHubError> {
         self.get::<serde::de::IgnoredAny>("").await.map(drop)
     }
 
-    /// The result of octocrab, with the error that the transport found.
+    /// The result of octocrab, with the error of the transport if there is one.
     pub(super) fn done<T>(&self, result: octocrab::Result<T>) -> Result<T, GitHubError> {
         let error = match result {
             Ok(value) => return Ok(value),

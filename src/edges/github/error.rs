@@ -5,89 +5,59 @@ use super::limit;
 use sys::error::{Exit, Help};
 use sys::http::{AUTHORITY_HELP, Answer, Class};
 
-/// Why GitHub did not do what it was asked. `what` completes "could not …", with repository and
-/// server; `answer` is GitHub's message.
+/// Why a request to GitHub failed. `what` completes "could not …", with repository and server. `answer` is GitHub's
+/// message.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GitHubError {
     /// The name of the repository is not `owner/name`.
     #[error("'{repository}' is not the name of a GitHub repository")]
-    Repository {
-        /// The name as it was given.
-        repository: String,
-    },
-    /// The address of the API cannot be used.
+    Repository { repository: String },
+    /// The URL of the API is invalid.
     #[error("'{url}' is not the address of a GitHub API")]
-    Url {
-        /// The address as it was given.
-        url: String,
-    },
+    Url { url: String },
     /// No token was given. Nothing was sent.
     #[error("could not {what}: no GitHub token was given")]
-    NoToken {
-        /// The request.
-        what: String,
-    },
-    /// The token holds characters that no token has. Nothing was sent.
+    NoToken { what: String },
+    /// The token contains characters that no token has. Nothing was sent.
     #[error("could not {what}: the GitHub token holds a character that no token has, such as a line break")]
-    MalformedToken {
-        /// The request.
-        what: String,
-    },
+    MalformedToken { what: String },
     /// The HTTP client could not be set up.
     #[error("the HTTP client for {server} could not be set up: {why}")]
-    Client {
-        /// The address of the API.
-        server: String,
-        /// Why.
-        why: String,
-    },
+    Client { server: String, why: String },
     /// GitHub refused.
     #[error("could not {what}: {} ({status}: {answer})", reason.words())]
     Refused {
-        /// The request.
         what: String,
-        /// The status.
         status: u16,
         /// GitHub's message.
         answer: String,
-        /// What it means.
+        /// What the refusal means.
         reason: Reason,
     },
-    /// 403 or 429: too many requests, for longer than we wait.
+    /// 403 or 429: too many requests, for longer than p2p waits.
     #[error("could not {what}: GitHub's rate limit is used up{} ({status}: {answer})", wait.map(|wait| format!(" for another {} s", wait.as_secs())).unwrap_or_default())]
     RateLimited {
-        /// The request.
         what: String,
-        /// The status.
         status: u16,
         /// GitHub's message.
         answer: String,
-        /// How long GitHub asks us to wait.
+        /// How long GitHub asks to wait.
         wait: Option<Duration>,
     },
-    /// Transport errors or 5xx until the retries were used up.
+    /// Network errors or 5xx answers until the retries were used up.
     #[error("could not {what}: {answer} (tried {attempts} times)")]
     Unavailable {
-        /// The request.
         what: String,
-        /// What came back, or why nothing did.
+        /// The last answer, or the reason why there is none.
         answer: String,
-        /// What kind of failure it was.
         class: Class,
-        /// How often it was tried.
+        /// The number of tries.
         attempts: u32,
     },
-    /// A file to be sent could not be read.
+    /// A file to upload could not be read.
     #[error("could not {what}: {} cannot be read", file.display())]
-    File {
-        /// The request.
-        what: String,
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    File { what: String, file: PathBuf, source: std::io::Error },
 }
 
 /// What a refusal means.
@@ -97,40 +67,40 @@ pub enum Reason {
     BadToken,
     /// 403: the job's own token may only read.
     ReadOnlyToken,
-    /// The commit holds other workflow files than any branch, and the token may not change those.
+    /// The commit has other workflow files than any branch, and the token may not change workflows.
     WorkflowFiles,
-    /// 403: a personal access token, or an app's, lacks the permission.
+    /// 403: a personal access token or an app's token lacks the permission.
     ReadOnlyPersonalToken,
-    /// 403: the organisation wants the token authorised for single sign-on.
+    /// 403: the organisation requires single sign-on for the token.
     SingleSignOn,
     /// 403: the repository is archived.
     Archived,
     /// 403 for any other reason.
     Forbidden,
-    /// 404: no such repository, or one that the token may not see.
+    /// 404: the repository does not exist, or the token may not see it.
     NotFound,
-    /// A published release of a repository with immutable releases keeps its tag and its files.
+    /// A published release is immutable, and keeps its tag and files.
     Immutable,
     /// A ruleset or a tag protection forbids it.
     Protected,
     /// 422: GitHub does not have the commit.
     UnknownCommit,
-    /// 422: the name is taken, or somebody else was at it.
+    /// 422: the name is taken, or somebody else is creating it.
     Taken {
-        /// A try before this answer failed without telling whether it took effect.
+        /// An earlier try failed without showing whether it took effect.
         after_failure: bool,
     },
-    /// An answer that GitHub's documentation does not know.
+    /// An answer that GitHub does not document.
     Unexpected,
 }
 
 impl GitHubError {
-    /// An answer that breaks the protocol.
+    /// The error for an answer that breaks the protocol.
     pub(crate) fn unexpected(what: &str, status: u16, answer: String) -> Self {
         Self::Refused { what: what.to_owned(), status, answer, reason: Reason::Unexpected }
     }
 
-    /// The error for an answer that is not worth another try; `unsure` if an earlier try may have taken effect.
+    /// The error for a final answer. `unsure` is whether an earlier try may have taken effect.
     pub(super) fn refused(what: &str, answer: &Answer, unsure: bool) -> Self {
         let (what, status, text) = (what.to_owned(), answer.status, answer.words());
         if limit::limited(answer) {
@@ -154,8 +124,8 @@ impl GitHubError {
             403 => Reason::Forbidden,
             404 => Reason::NotFound,
             422 if says(&["object does not exist"]) => Reason::UnknownCommit,
-            // The second text is GitHub's whenever the update of a ref did not come about, most often because
-            // another one held its lock; the third is the code of a file's name that is taken.
+            // GitHub sends the second message whenever an update of a ref fails, most often because another one
+            // holds the lock. The third is the code for a file name that is taken.
             422 if says(&["already exists", "reference update failed"])
                 || String::from_utf8_lossy(&answer.body).contains("already_exists") =>
             {
@@ -166,7 +136,7 @@ impl GitHubError {
         Self::Refused { what, status, answer: text, reason }
     }
 
-    /// Whether GitHub does not have it, or hides it.
+    /// Whether GitHub does not have the object, or hides it.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { reason: Reason::NotFound, .. })
     }
@@ -282,7 +252,7 @@ mod tests {
     use http::HeaderMap;
     use sys::error::Failure;
 
-    /// The text that a person reads for each class. The bodies are GitHub's.
+    /// The message and the help for each class. The bodies are GitHub's.
     #[test]
     fn each_refusal_has_its_own_message_and_help() {
         let bodies = [

@@ -1,14 +1,14 @@
-//! GitHub's rate limits: whether an answer is one, and how long it asks us to wait.
+//! GitHub's rate limits: recognises them, and reads how long GitHub asks to wait.
 //!
-//! After "Rate limits for the REST API" in GitHub's documentation: 403 or 429; `retry-after` in
-//! seconds; else, with `x-ratelimit-remaining: 0`, until `x-ratelimit-reset` (seconds since 1970);
-//! else at least a minute.
+//! According to "Rate limits for the REST API" in GitHub's documentation: status 403 or 429; wait for `retry-after`
+//! in seconds; else, with `x-ratelimit-remaining: 0`, until `x-ratelimit-reset` (seconds since 1970); else at least
+//! a minute.
 
 use std::time::Duration;
 
 use sys::http::{Answer, date, retry_after};
 
-/// Whether this answer means "too many requests" and not "not you".
+/// Whether an answer means "too many requests", and not "not allowed".
 pub(super) fn limited(answer: &Answer) -> bool {
     let texts = ["rate limit", "abuse detection"];
     let says = || {
@@ -22,7 +22,7 @@ pub(super) fn limited(answer: &Answer) -> bool {
     }
 }
 
-/// How long the answer asks us to wait, whatever its status; `None` where it does not say.
+/// How long the answer asks to wait, whatever its status. `None` if it does not say.
 pub(super) fn asked(answer: &Answer) -> Option<Duration> {
     if let Some(wait) = retry_after(&answer.headers) {
         return Some(wait);
@@ -31,7 +31,7 @@ pub(super) fn asked(answer: &Answer) -> Option<Duration> {
         return None;
     }
     let reset = number(answer, "x-ratelimit-reset").filter(|_| used_up(answer));
-    // By the server's own clock; ours may be off. One second more, for what both round away.
+    // Uses the server's clock, because ours may be wrong, and adds a second for rounding.
     let now = date(&answer.headers).and_then(|now| u64::try_from(now.as_second()).ok());
     match (reset, now) {
         (Some(reset), Some(now)) => Some(Duration::from_secs(reset.saturating_sub(now) + 1)),

@@ -1,7 +1,5 @@
-//! The edge to GitHub's REST and GraphQL APIs, on github.com or GitHub Enterprise Server: refs, commits,
-//! releases, comments. octocrab makes the requests and reads the answers; [`transport`] sends them.
-//!
-//! Knows nothing of versions' order or of git: [`crate::gate::allocation`] and [`crate::gate::release`] join the edges.
+//! It knows neither the order of versions nor git: [`crate::gate::allocation`] and [`crate::gate::release`] join the
+//! edges.
 
 mod assets;
 mod client;

@@ -12,48 +12,45 @@ const NOTHING: &str = "0000000000000000000000000000000000000000";
 
 const UPDATE: &str = "mutation($input: UpdateRefsInput!) { updateRefs(input: $input) { clientMutationId } }";
 
-/// How many tags that point at tags p2p follows.
+/// How many annotated tags that point to other tags p2p follows.
 const DEEPEST: usize = 8;
 
-/// How the creation of a tag ended, if it did not fail.
+/// How the creation of a tag ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Creation {
-    /// The tag is there now, and was not before.
+    /// The tag was created.
     Created,
-    /// GitHub did not create it because it exists, or because somebody else was creating it.
+    /// GitHub did not create it, because it exists or because somebody else was creating it.
     Taken {
-        /// A try before this answer failed without telling whether it took effect, so the tag
-        /// may be of our own making.
+        /// An earlier try failed without showing whether it took effect, so this run may have created the tag.
         after_failure: bool,
         /// GitHub's message.
         answer: String,
     },
 }
 
-/// A tag as the API shows it.
+/// A tag in the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitTag {
-    /// Its name.
     pub name: String,
-    /// The id of what it points at: of the commit, or of the object of an annotated tag.
+    /// The id that it points to: the commit, or the object of an annotated tag.
     pub id: String,
-    /// The commit that it leads to.
+    /// The commit of the tag.
     pub commit: Commit,
 }
 
-/// A tag to be put on another commit.
+/// A tag to move to another commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagUpdate {
-    /// Its name.
     pub tag: String,
-    /// What it must point at until then ([`GitTag::id`]); `None` if there must be no such tag.
+    /// The id that it must point to before the move ([`GitTag::id`]). `None` if there must be no such tag.
     pub from: Option<String>,
-    /// Where it goes.
+    /// The new commit.
     pub to: Commit,
 }
 
 impl GitHub {
-    /// Creates the lightweight tag `tag` on `commit`. The server creates it for one of any number of callers
+    /// Creates the lightweight tag `tag` on `commit`. If several callers do so, the server creates it for only one
     /// ([create a reference](https://docs.github.com/en/rest/git/refs#create-a-reference)).
     pub async fn create_tag(&self, tag: &str, commit: &Commit) -> Result<Creation, GitHubError> {
         let call = self.call(&format!("create the tag {tag} on commit {}", commit.short()))?;
@@ -67,7 +64,7 @@ impl GitHub {
         }
     }
 
-    /// The commit that the tag `tag` leads to, or `None` if there is no such tag.
+    /// The commit of the tag `tag`, or `None` if there is no such tag.
     pub async fn tag_commit(&self, tag: &str) -> Result<Option<Commit>, GitHubError> {
         Ok(self.tag(tag).await?.map(|found| found.commit))
     }
@@ -87,8 +84,8 @@ impl GitHub {
         }
     }
 
-    /// The tags that begin with `prefix` and whose names are `wanted`, in no order; an annotated one takes
-    /// a request of its own ([list matching references](https://docs.github.com/en/rest/git/refs#list-matching-references)).
+    /// The tags that begin with `prefix` and have a `wanted` name, in any order. An annotated tag takes a further
+    /// request ([list matching references](https://docs.github.com/en/rest/git/refs#list-matching-references)).
     pub async fn tags(
         &self,
         prefix: &str,
@@ -104,7 +101,7 @@ impl GitHub {
         Ok(tags)
     }
 
-    /// The branches whose names begin with `prefix`, each with its newest commit, whatever tag has the same name.
+    /// The branches whose names begin with `prefix`, each with its newest commit, even if a tag has the same name.
     pub async fn branches(&self, prefix: &str) -> Result<Vec<(String, Commit)>, GitHubError> {
         let call = self.call(&format!("list the branches that begin with '{prefix}'"))?;
         let mut branches = Vec::new();
@@ -116,15 +113,14 @@ impl GitHub {
         Ok(branches)
     }
 
-    /// Moves or creates tags, all of them or none, and only while each of them points where
-    /// `from` says, so that p2p does not undo a later move. REST has no such request: its update
-    /// overwrites whatever is there
+    /// Moves or creates tags, either all or none, and only if each of them still points to `from`. So p2p never
+    /// undoes a later move. REST has no such request: its update overwrites any value
     /// ([updateRefs](https://docs.github.com/en/graphql/reference/git#updaterefs)).
     ///
     /// # Errors
     ///
-    /// Also [`Reason::Unexpected`] if a tag was elsewhere: GitHub has no message of its own for that,
-    /// so read the tags again.
+    /// Also [`Reason::Unexpected`] if a tag has moved: GitHub has no specific message for that, so read the tags
+    /// again.
     pub async fn move_tags(&self, updates: &[TagUpdate]) -> Result<(), GitHubError> {
         #[derive(serde::Deserialize)]
         struct Repository {
@@ -146,7 +142,7 @@ impl GitHub {
 
 impl Call {
     async fn matching(&self, reference: &Reference) -> Result<Vec<Ref>, GitHubError> {
-        // octocrab's own method reads one page.
+        // octocrab's own method reads only one page.
         self.list(&format!("/git/matching-refs/{}", reference.ref_url())).await
     }
 
@@ -180,8 +176,7 @@ fn parts(object: &Object) -> (&str, bool) {
     }
 }
 
-/// Percent-encoded for a URL's path, slashes left as they are (RFC 3986, section 2.3). octocrab puts names into
-/// URLs as they are.
+/// Percent-encodes a path for a URL, except slashes (RFC 3986, section 2.3). octocrab does not encode names.
 pub(super) fn encoded(path: &str) -> String {
     use std::fmt::Write as _;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);

@@ -12,14 +12,14 @@ impl GitHub {
         found(call.done(call.repository().releases().get_by_tag(&encoded(tag)).await))
     }
 
-    /// The release that GitHub calls the latest, if there is any.
+    /// The release that GitHub marks as the latest, if there is one.
     pub async fn latest_release(&self) -> Result<Option<Release>, GitHubError> {
         let call = self.call("read the latest release")?;
         found(call.done(call.repository().releases().get_latest().await))
     }
 
-    /// All drafts for a tag, the oldest first. GitHub finds drafts by no name, so the list is read
-    /// ([list releases](https://docs.github.com/en/rest/releases/releases#list-releases)).
+    /// All drafts for a tag, the oldest first. GitHub cannot find drafts by name, so this reads the list ([list
+    /// releases](https://docs.github.com/en/rest/releases/releases#list-releases)).
     pub async fn drafts(&self, tag: &str) -> Result<Vec<Release>, GitHubError> {
         let call = self.call(&format!("list the releases to find the draft of {tag}"))?;
         let mut drafts: Vec<Release> = call.list("/releases").await?;
@@ -28,8 +28,8 @@ impl GitHub {
         Ok(drafts)
     }
 
-    /// GitHub's text about the changes since the tag `previous`
-    /// ([generate release notes](https://docs.github.com/en/rest/releases/releases#generate-release-notes-content-for-a-release)).
+    /// GitHub's description of the changes since the tag `previous` ([generate release
+    /// notes](https://docs.github.com/en/rest/releases/releases#generate-release-notes-content-for-a-release)).
     pub async fn generate_notes(
         &self,
         tag: &str,
@@ -46,8 +46,8 @@ impl GitHub {
         call.done(request.send().await)
     }
 
-    /// Creates a draft for a tag that is there
-    /// ([create a release](https://docs.github.com/en/rest/releases/releases#create-a-release)).
+    /// Creates a draft for an existing tag ([create a
+    /// release](https://docs.github.com/en/rest/releases/releases#create-a-release)).
     pub async fn create_draft(&self, tag: &str, name: &str, body: &str) -> Result<Release, GitHubError> {
         let call = self.call(&format!("create a draft of the release {tag}"))?;
         let repository = call.repository();
@@ -66,14 +66,14 @@ impl GitHub {
         call.done(request.make_latest(latest).send().await)
     }
 
-    /// Deletes a draft, if it is still there.
+    /// Deletes a draft, if it still exists.
     pub async fn delete_draft(&self, draft: &Release) -> Result<(), GitHubError> {
         let call = self.call(&format!("delete a second draft of the release {}", draft.tag_name))?;
         found(call.done(call.repository().releases().delete(draft.id.0).await)).map(drop)
     }
 }
 
-/// What is missing is no error.
+/// Turns "not found" into `None`.
 pub(super) fn found<T>(result: Result<T, GitHubError>) -> Result<Option<T>, GitHubError> {
     match result {
         Ok(value) => Ok(Some(value)),

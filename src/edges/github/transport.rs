@@ -1,6 +1,6 @@
-//! The transport under octocrab. octocrab's own has no proxy settings, waits for no rate limit, drops the headers
-//! of refused answers and panics at a token that is no header value; what it does by itself stays: requests,
-//! answers and pages as types.
+//! The transport below octocrab. octocrab's own has no proxy settings, waits for no rate limit, drops the headers of
+//! refused answers, and panics if a token is not a valid header value. octocrab still makes the requests and parses
+//! answers and pages.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ use sys::retry::{Again, Failed, Retrying};
 /// The media type of GitHub's answers.
 pub(super) const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.github+json");
 
-/// The path that octocrab asks for GraphQL.
+/// The path that octocrab uses for GraphQL.
 pub(super) const GRAPHQL: &str = "/graphql";
 
 /// Sends the requests of one call to GitHub.
@@ -37,7 +37,7 @@ pub(super) struct Transport {
     pub(super) what: String,
 }
 
-/// A try that came to nothing: the error if it was the last, and the reason for the log.
+/// A failed try: the error if it was the last one, and the reason for the log.
 #[derive(Debug, thiserror::Error)]
 #[error("{why}")]
 pub(super) struct Tried {
@@ -46,7 +46,7 @@ pub(super) struct Tried {
 }
 
 impl From<GitHubError> for Failed<Tried> {
-    /// An error that stays.
+    /// For an error that is not worth another try.
     fn from(error: GitHubError) -> Self {
         Self { error: Tried { why: error.to_string(), error }, again: Again::No }
     }
@@ -68,7 +68,7 @@ impl Service<Request<OctoBody>> for Transport {
 }
 
 impl Transport {
-    /// Sends a request below the API's base URL, again while the answer is worth another try.
+    /// Sends a request below the API's base URL, and retries while that is worth it.
     async fn answer(&self, request: Request<OctoBody>) -> Result<Response<Body>, GitHubError> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
@@ -90,7 +90,7 @@ impl Transport {
         Ok(response)
     }
 
-    /// Sends a request with the token, once. Only a success is `Ok`. `unsure` becomes true when a failure hides
+    /// Sends a request with the token, once. Only a success is `Ok`. Sets `unsure` if a failure does not show
     /// whether the request took effect.
     pub(super) async fn once(
         &self,
@@ -146,8 +146,8 @@ fn graphql_url(server: &str) -> String {
     format!("{}{GRAPHQL}", server.strip_suffix("/v3").unwrap_or(server))
 }
 
-/// GraphQL's errors come with 200; this is the answer that REST would give. octocrab's own type of them lacks
-/// the kind of error.
+/// Converts GraphQL's errors, which come with status 200, to the answer that REST would give. octocrab's own type
+/// for them lacks the kind of error.
 fn of_rest(answer: Answer) -> Answer {
     #[derive(serde::Deserialize)]
     struct Refusals {

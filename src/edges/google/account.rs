@@ -1,4 +1,4 @@
-//! A federated token for one of the service account, at the IAM Service Account Credentials API
+//! Exchanges a federated token for one of the service account, at the IAM Service Account Credentials API
 //! (<https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken>).
 
 use std::time::Duration;
@@ -19,10 +19,10 @@ use sys::http::{self, Answer};
 use sys::retry::Retry;
 use workflow_commands::Secret;
 
-/// The longest life that every account allows.
+/// The longest lifetime that every account allows.
 const LIFE: Duration = Duration::from_hours(1);
 
-/// What is asked for where a full hour is too long, as Google's clocks differ.
+/// The requested lifetime if a full hour is refused, because Google's clocks differ.
 const SHORTER: Duration = Duration::from_mins(55);
 
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ struct Generated {
 }
 
 impl Federation {
-    /// A token of the identity's service account.
+    /// Requests a token of the identity's service account.
     pub(super) async fn impersonate(
         &self,
         identity: &Identity,
@@ -83,8 +83,8 @@ impl Federation {
     }
 }
 
-/// How long the token lives, by Google's own clock: ours may be off. Where the answer does not tell
-/// the time, it is what we asked for.
+/// The remaining lifetime according to Google's clock, because ours may be wrong. If the answer does not contain the
+/// time, it is the requested lifetime.
 fn remaining(answer: &Answer, expires: &str, asked: Duration) -> Duration {
     match (expires.parse::<Timestamp>(), http::date(&answer.headers)) {
         (Ok(expires), Some(now)) => Duration::try_from(expires.duration_since(now)).unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! The claims of GitHub's token about this job, for errors only: p2p does not check the signature.
+//! The claims in GitHub's token for this job. They are only for errors: p2p does not check the signature.
 
 use std::fmt;
 
@@ -9,15 +9,15 @@ use serde_json::{Map, Value as Json};
 use sys::http::words;
 use workflow_commands::Secret;
 
-/// The claims that providers' conditions are about, in the order in which they are shown.
+/// The claims that providers' conditions usually check, in the order in which they are shown.
 const SHOWN: [&str; 5] = ["repository", "ref", "environment", "job_workflow_ref", "sub"];
 
-/// The claims of a token that may be shown; never the token.
+/// The claims of a token that may be shown. Never the token itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims(Vec<(&'static str, String)>);
 
 impl Claims {
-    /// Reads the payload of a JSON Web Token (RFC 7519). One that cannot be read has no claims.
+    /// Reads the payload of a JSON Web Token (RFC 7519). An invalid token has no claims.
     pub(super) fn of(token: &Secret) -> Self {
         let payload = token.expose().split('.').nth(1).unwrap_or_default().trim_end_matches('=');
         let json = URL_SAFE_NO_PAD.decode(payload).unwrap_or_default();
@@ -26,18 +26,17 @@ impl Claims {
         Self(SHOWN.into_iter().filter_map(|name| Some((name, words(text(name)?)))).collect())
     }
 
-    /// One of them.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(own, _)| *own == name).map(|(_, text)| text.as_str())
     }
 
-    /// Those longer than Google takes, with their length in bytes.
+    /// The claims with more than `most` bytes, with their length.
     pub(super) fn too_long(&self, most: usize) -> impl Iterator<Item = (&'static str, usize)> {
         self.0.iter().filter(move |(_, text)| text.len() > most).map(|(name, text)| (*name, text.len()))
     }
 }
 
-/// One a line, `name = value`.
+/// One claim per line, `name = value`.
 impl fmt::Display for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {

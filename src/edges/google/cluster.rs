@@ -1,4 +1,4 @@
-//! Looking a cluster up: where it answers, and whose certificate it shows
+//! Looks up a cluster's address and certificate authority
 //! (<https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters>).
 
 use std::fmt;
@@ -13,14 +13,12 @@ use super::refusal::is_disabled;
 use crate::inputs::ClusterEndpoint;
 use sys::http::bearer;
 
-/// Which cluster.
+/// The full name of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterName {
-    /// The project's id.
     pub project: String,
-    /// Its region or zone.
+    /// The region or zone.
     pub location: String,
-    /// Its own name.
     pub cluster: String,
 }
 
@@ -30,19 +28,19 @@ impl fmt::Display for ClusterName {
     }
 }
 
-/// How to reach a cluster.
+/// How to connect to a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
     /// The API server: `https://gke-….europe-west2.gke.goog`.
     pub server: String,
-    /// The certificate that it shows is signed by this one (PEM in base64, as kubeconfigs hold it);
-    /// `None` where a public one is expected.
+    /// The certificate authority that signed the server's certificate (PEM in base64, as in kubeconfigs). `None` if
+    /// it is a public one.
     pub certificate_authority: Option<String>,
-    /// Which of its endpoints this is.
+    /// The endpoint that this is.
     pub endpoint: ClusterEndpoint,
 }
 
-/// The parts of a cluster that say how it is reached. In Google's JSON a `false` is left out.
+/// The parts of a cluster that matter for the connection. Google's JSON omits `false`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Found {
@@ -93,11 +91,12 @@ struct Ips {
 }
 
 impl Federation {
-    /// Looks a cluster up, as the identity. Without `wanted` its DNS-based endpoint is taken where
-    /// it may be used from outside, else the public one, else the private one.
+    /// Looks up a cluster with the identity's token. Without `wanted`, it takes the DNS-based endpoint if it can be
+    /// used from outside, else the public one, else the private one.
     ///
     /// # Errors
-    /// No token, no such cluster, no right to see it, or no endpoint of the kind that is wanted.
+    /// If there is no token or no such cluster, if the identity may not see it, or if it has no endpoint of the
+    /// wanted kind.
     pub async fn cluster(
         &self,
         identity: &Identity,
@@ -162,7 +161,7 @@ impl Found {
         let (endpoint, host) = found.ok_or_else(none)?;
         let authority = &self.master_auth.cluster_ca_certificate;
         let certificate_authority = match endpoint {
-            // A public certificate: the cluster's own authority did not sign it.
+            // The certificate is public. The cluster's own authority did not sign it.
             Dns => None,
             Public | Private if authority.is_empty() => {
                 return Err(GoogleError::Nonsense {
@@ -186,7 +185,7 @@ impl Found {
             _ if ips.enabled == Some(false) => None,
             ClusterEndpoint::Private => private,
             ClusterEndpoint::Public if ips.enable_public_endpoint == Some(false) || old.only_private => None,
-            // Of a cluster with a private endpoint alone, `endpoint` is that one.
+            // If a cluster has only a private endpoint, `endpoint` contains that one.
             ClusterEndpoint::Public => [&ips.public_endpoint, &old.public, &self.endpoint]
                 .into_iter()
                 .find(|text| there(text) && Some(*text) != private),
@@ -228,7 +227,7 @@ mod tests {
     #[test]
     fn the_dns_endpoint_comes_first_where_it_is_open() {
         assert_eq!(choose(&cluster(true), None), Some((Dns, "https://gke-1.r.gke.goog".into(), false)));
-        // GKE names a DNS-based endpoint even if it is closed to requests from outside.
+        // GKE lists a DNS-based endpoint even if it refuses requests from outside.
         assert_eq!(choose(&cluster(false), None), Some((Public, "https://1.2.3.4".into(), true)));
     }
 

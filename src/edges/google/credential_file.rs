@@ -1,6 +1,5 @@
-//! The credential file for gcloud, terraform and the client libraries: they federate by themselves,
-//! and mint their own tokens for as long as the job lives
-//! (<https://google.aip.dev/auth/4117>, external account credentials).
+//! The credential file for gcloud, terraform and the client libraries. They request tokens themselves as long as the
+//! job runs (<https://google.aip.dev/auth/4117>, external account credentials).
 
 use std::path::Path;
 
@@ -12,10 +11,11 @@ use super::identity::Identity;
 use sys::private;
 
 impl Federation {
-    /// Writes the identity's credential file: private, in one step. It holds the job's own token.
+    /// Writes the identity's credential file, with private rights and in one step. The file contains the job's own
+    /// token.
     ///
     /// # Errors
-    /// Without `id-token: write` there is nothing to write; or when the file cannot be written.
+    /// If the job lacks `id-token: write`, or if the file cannot be written.
     pub fn write_credential_file(&self, identity: &Identity, path: &Path) -> Result<(), GoogleError> {
         let json = self.credential_file(identity)?;
         private::write(path, json.to_string().as_bytes())

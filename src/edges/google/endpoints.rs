@@ -1,17 +1,17 @@
-//! Where Google's services are.
+//! The URLs of Google's services.
 
 use reqwest::Url;
 
 use super::error::GoogleError;
 use sys::http::is_safe;
 
-/// The domain of the public cloud; sovereign clouds have their own.
+/// The domain of the public cloud. Sovereign clouds have their own.
 const PUBLIC: &str = "googleapis.com";
 
 /// The base URLs, without a slash at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
-    /// The domain that stands for `googleapis.com` in audiences and scopes.
+    /// The domain in place of `googleapis.com` in audiences and scopes.
     pub universe: String,
     /// The Security Token Service.
     pub sts: String,
@@ -28,7 +28,7 @@ impl Default for Endpoints {
 }
 
 impl Endpoints {
-    /// Those of a universe: each service is a host below its domain.
+    /// The endpoints of a universe: each service is a host below its domain.
     pub fn of_universe(domain: &str) -> Self {
         let of = |service: &str| format!("https://{service}.{domain}");
         Self {
@@ -39,7 +39,7 @@ impl Endpoints {
         }
     }
 
-    /// All of them on one server, as the tests' loopback Google has them.
+    /// All services on one server, for the tests' loopback Google.
     #[must_use]
     pub fn at(mut self, base: &str) -> Self {
         base.trim_end_matches('/').clone_into(&mut self.sts);
@@ -48,32 +48,32 @@ impl Endpoints {
         self
     }
 
-    /// Whether it is not the public cloud's.
+    /// Whether it is a sovereign cloud.
     pub(super) fn is_sovereign(&self) -> bool {
         self.universe != PUBLIC
     }
 
-    /// The scope of every token that we ask for.
+    /// The scope of every token that p2p requests.
     pub(super) fn scope(&self) -> String {
         format!("https://www.{}/auth/cloud-platform", self.universe)
     }
 
-    /// A provider as the audience of the token exchange.
+    /// The audience of the token exchange for a provider.
     pub(super) fn exchange_audience(&self, provider: &str) -> String {
         format!("//iam.{}/{provider}", self.universe)
     }
 
-    /// A provider as the audience of GitHub's token.
+    /// The audience of GitHub's token for a provider.
     pub(super) fn id_token_audience(&self, provider: &str) -> String {
         format!("https:{}", self.exchange_audience(provider))
     }
 
-    /// The URL that exchanges tokens.
+    /// The URL for the exchange of tokens.
     pub(super) fn exchange(&self) -> String {
         format!("{}/v1/token", self.sts)
     }
 
-    /// The URL that makes tokens of a service account.
+    /// The URL for tokens of a service account.
     pub(super) fn impersonation(&self, service_account: &str) -> String {
         format!(
             "{}/v1/projects/-/serviceAccounts/{service_account}:generateAccessToken",
@@ -81,7 +81,7 @@ impl Endpoints {
         )
     }
 
-    /// Tokens go to these places: HTTPS, or loopback.
+    /// Checks that all URLs are safe for tokens: HTTPS or loopback.
     pub(super) fn check(&self) -> Result<(), GoogleError> {
         for url in [&self.sts, &self.iam_credentials, &self.container] {
             check(url)?;
@@ -90,7 +90,7 @@ impl Endpoints {
     }
 }
 
-/// That a URL may be sent secrets.
+/// Checks that a URL is safe for secrets.
 pub(super) fn check(url: &str) -> Result<Url, GoogleError> {
     Url::parse(url)
         .ok()

@@ -1,4 +1,4 @@
-//! GitHub's token for a federated one, at the Security Token Service (RFC 8693;
+//! Exchanges GitHub's token for a federated one, at the Security Token Service (RFC 8693;
 //! <https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token>).
 
 use serde::Deserialize;
@@ -17,7 +17,7 @@ struct Issued {
 }
 
 impl Federation {
-    /// The federated token of the identity's provider.
+    /// Requests the federated token for the identity's provider.
     pub(super) async fn exchange(
         &self,
         identity: &Identity,

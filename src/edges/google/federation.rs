@@ -1,4 +1,4 @@
-//! Tokens by identity: minted when first asked for, kept in memory, minted anew before they end.
+//! Tokens by identity: requested on first use, kept in memory, and renewed before they expire.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,16 +19,15 @@ use sys::retry::Retrying;
 use sys::sync::Mutex;
 use workflow_commands::{Secret, Secrets};
 
-/// What federation starts from.
+/// The settings of federation.
 #[derive(Debug, Clone, Default)]
 pub struct FederationSettings {
-    /// Where Google's services are.
     pub endpoints: Endpoints,
-    /// Where this job's own token comes from; none without `id-token: write`, and in forks.
+    /// Where the job requests its own token. `None` without `id-token: write`, and in forks.
     pub request: Option<IdTokenRequest>,
-    /// Whether the job is about a pull request from a fork; only to say so.
+    /// Whether the job is for a pull request from a fork. Only for messages.
     pub fork: bool,
-    /// How patiently requests are repeated.
+    /// How requests are retried.
     pub retrying: Retrying,
     /// Masks every secret before p2p uses it.
     pub secrets: Secrets,
@@ -47,18 +46,18 @@ struct Shared {
     slots: Mutex<HashMap<(String, String), Arc<Slot>>>,
 }
 
-/// The token of one provider and account.
+/// The token of one identity.
 #[derive(Debug, Default)]
 struct Slot {
-    /// How often a token was requested. A caller that waited for a request takes its result, a failure too.
+    /// How often a token was requested. A caller that waited for a request shares its result, even a failure.
     tries: AtomicU64,
     token: Mutex<Option<Token>>,
-    /// Held while one is minted; why that failed the last time.
+    /// Held during a request. Contains the last failure.
     minting: Gate<Option<GoogleError>>,
 }
 
 impl Slot {
-    /// The token, if it has not ended.
+    /// The token, if it has not expired.
     fn good(&self) -> Option<Token> {
         let token = self.token.lock();
         token.clone().filter(|token| Instant::now() < token.ends())
@@ -66,10 +65,10 @@ impl Slot {
 }
 
 impl Federation {
-    /// Sends nothing yet.
+    /// Sends no request yet.
     ///
     /// # Errors
-    /// [`GoogleError::Endpoint`] where a token would go out unprotected.
+    /// [`GoogleError::Endpoint`] if a URL is not safe for tokens.
     pub fn new(settings: FederationSettings) -> Result<Self, GoogleError> {
         settings.endpoints.check()?;
         let (clients, slots) = (Clients::default(), Mutex::default());
@@ -84,17 +83,17 @@ impl Federation {
         &self.settings().endpoints
     }
 
-    /// Tells of a secret, before anything is done with it.
+    /// Masks a secret, before anything else happens with it.
     pub(super) fn tell(&self, secret: &Secret) {
         self.settings().secrets.mask(secret);
     }
 
-    /// A token of the identity: the kept one, or a new one when that is about to end. However many
-    /// ask at once, one is minted. Where minting fails or is under way and the old one is still good,
-    /// that is it.
+    /// A token of the identity: the current one, or a new one if that expires soon. If several callers need a token
+    /// at the same time, only one requests it. While a request runs or after it failed, the old token is returned as
+    /// long as it is valid.
     ///
     /// # Errors
-    /// The class of failure, with what to do about it.
+    /// The class of the failure, with its help.
     pub async fn token(&self, identity: &Identity) -> Result<Token, GoogleError> {
         let slot = self.slot(identity);
         let minting = slot.minting.try_lock().is_err();
@@ -104,7 +103,7 @@ impl Federation {
         }
     }
 
-    /// The same, but a new one that is being minted is waited for: who renews has no use for the old one.
+    /// The same, but waits for a token that is being requested, because a renewer cannot use the old one.
     pub(super) async fn fresh(&self, identity: &Identity) -> Result<Token, GoogleError> {
         let slot = self.slot(identity);
         let before = slot.tries.load(Ordering::Acquire);
@@ -145,8 +144,8 @@ impl Federation {
         self.impersonate(identity, &id_token, &federated).await
     }
 
-    /// Sends a request to `url` as often as it is worth it. Any answer is `Ok`, but for those that
-    /// stayed unavailable.
+    /// Sends a request to `url`, and retries while that is worth it. Any answer is `Ok`, unless the server stays
+    /// unavailable.
     pub(super) async fn send(
         &self,
         what: &str,
@@ -179,7 +178,7 @@ impl Federation {
     }
 }
 
-/// The JSON of an answer. The error does not quote serde's message, which may quote a token.
+/// Parses the JSON of an answer. The error does not quote serde's message, which may contain a token.
 pub(super) fn parse<T: DeserializeOwned>(what: &str, answer: &Answer) -> Result<T, GoogleError> {
     serde_json::from_slice(&answer.body).map_err(|_| GoogleError::Nonsense {
         what: what.to_owned(),

@@ -1,4 +1,4 @@
-//! What the reader can do about each class of failure, to paste.
+//! What the user can do about each class of failure, ready to paste.
 
 use super::ClusterName;
 use super::claims::Claims;
@@ -8,7 +8,7 @@ use crate::inputs::ClusterEndpoint;
 use sys::error::{Exit, Help};
 use sys::http::{AUTHORITY_HELP, Class, NETWORK_HELP};
 
-/// The most bytes of a claim that Google takes.
+/// The most bytes of a claim that Google accepts.
 const LONGEST_CLAIM: usize = 127;
 
 const GRANT: &str = "let the job ask for one:\n\
@@ -181,7 +181,7 @@ mod tests {
         texts.join("\n\n")
     }
 
-    /// The texts of the answers are the Security Token Service's.
+    /// The answers are those of the Security Token Service.
     #[test]
     fn a_refused_exchange_is_explained() {
         let long = format!(r#"{{"sub":"repo:acme/shop:ref:refs/heads/{}"}}"#, "x".repeat(120));

@@ -1,4 +1,4 @@
-//! GitHub's own token for this job (`OpenID` Connect), which Google takes in exchange.
+//! GitHub's own token for this job (`OpenID` Connect). Google accepts it in exchange for one of its own.
 
 use reqwest::Method;
 use reqwest::header::AUTHORIZATION;
@@ -14,17 +14,17 @@ use sys::retry::Retrying;
 use sys::world::Env;
 use workflow_commands::{Secret, Secrets};
 
-/// Where a job gets its tokens, and with what. The token is as powerful as the job itself.
+/// The request for the job's tokens. Its token gives the full rights of the job.
 #[derive(Debug, Clone)]
 pub struct IdTokenRequest {
-    /// `ACTIONS_ID_TOKEN_REQUEST_URL`; it has a query already.
+    /// `ACTIONS_ID_TOKEN_REQUEST_URL`. It already has a query.
     pub url: String,
     /// `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
     pub token: Secret,
 }
 
 impl IdTokenRequest {
-    /// What GitHub gives to jobs with the permission `id-token: write`, and to no other.
+    /// GitHub sets these variables only for jobs with the permission `id-token: write`.
     pub fn of(env: &Env) -> Option<Self> {
         Some(Self {
             url: env.get("ACTIONS_ID_TOKEN_REQUEST_URL")?.to_owned(),
@@ -47,10 +47,10 @@ struct Issued {
 }
 
 impl IdTokenRequest {
-    /// A token of this job for an audience other than Google's. It is masked.
+    /// Requests a token of this job for an audience other than Google's. It is masked.
     ///
     /// # Errors
-    /// Where GitHub gives none.
+    /// If GitHub refuses.
     pub async fn issue(
         &self,
         audience: &str,
@@ -82,7 +82,7 @@ impl IdTokenRequest {
 }
 
 impl Federation {
-    /// A token of GitHub's for the identity's provider.
+    /// Requests GitHub's token for the identity's provider.
     pub(super) async fn id_token(&self, identity: &Identity) -> Result<Secret, GoogleError> {
         let missing = || GoogleError::NoIdToken { identity: identity.into(), fork: self.settings().fork };
         let request = self.settings().request.as_ref().ok_or_else(missing)?;

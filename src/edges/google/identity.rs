@@ -1,18 +1,18 @@
-//! Who we want to be.
+//! The service accounts that p2p acts as.
 
 use std::fmt;
 
 use super::error::GoogleError;
 
-/// What an identity is for; errors say it.
+/// The purpose of an identity, for errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// The job's own environment.
     Own,
-    /// The environment that is promoted from.
+    /// The environment to promote from.
     Source,
-    /// The environment that is promoted to.
+    /// The environment to promote to.
     Destination,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// A service account, and the provider through which this pipeline may act as it.
+/// A service account, and the provider that lets this pipeline act as it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     role: Role,
@@ -64,7 +64,6 @@ impl Identity {
         Ok(Self { role, provider: provider.to_owned(), service_account: service_account.to_owned() })
     }
 
-    /// What it is for.
     pub fn role(&self) -> Role {
         self.role
     }
@@ -74,27 +73,25 @@ impl Identity {
         &self.provider
     }
 
-    /// The account's address.
     pub fn service_account(&self) -> &str {
         &self.service_account
     }
 
-    /// A part of the provider's name, by its place.
+    /// A part of the provider's name, by its position.
     fn part(&self, place: usize) -> &str {
         self.provider.split('/').nth(place).unwrap_or_default()
     }
 
-    /// The number of the project that the provider is in.
+    /// The number of the provider's project.
     pub(super) fn project_number(&self) -> &str {
         self.part(1)
     }
 
-    /// The pool's name.
     pub(super) fn pool(&self) -> &str {
         self.part(5)
     }
 
-    /// The provider's own name.
+    /// The provider's own name, the last part.
     pub(super) fn provider_name(&self) -> &str {
         self.part(7)
     }

@@ -1,6 +1,6 @@
-//! The edge to Google Cloud, without gcloud: federated tokens, credential files, looking a cluster up.
-//! It knows no registry, no kubeconfig and no target: the caller decides where a token is written, and when.
-//! The sources of the facts about Google's APIs are in `docs/google-cloud.md`.
+//! The edge to Google Cloud, without gcloud: federated tokens, credential files, and the lookup of clusters. It
+//! knows no registry, no kubeconfig and no target; the caller decides where and when a token is written.
+//! `docs/google-cloud.md` has the sources of the facts about Google's APIs.
 
 mod account;
 mod claims;

@@ -7,15 +7,14 @@ use super::error::GoogleError;
 use super::identity::Identity;
 use sys::http::Answer;
 
-/// Whether an API is not enabled in the project that pays for it
-/// (<https://cloud.google.com/apis/design/errors>).
+/// Whether an API is not enabled in the project that pays for it (<https://cloud.google.com/apis/design/errors>).
 pub(super) fn is_disabled(answer: &Answer) -> bool {
     let error: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
     let details = error["error"]["details"].as_array().into_iter().flatten();
     details.into_iter().any(|detail| detail["reason"] == "SERVICE_DISABLED")
 }
 
-/// What a refused exchange means.
+/// The error for a refused exchange.
 pub(super) fn of_exchange(identity: &Identity, claims: Claims, answer: &Answer) -> GoogleError {
     // RFC 6749, section 5.2.
     let error: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -31,12 +30,12 @@ pub(super) fn of_exchange(identity: &Identity, claims: Claims, answer: &Answer) 
     }
 }
 
-/// Whether a full hour was too long.
+/// Whether the refused lifetime was a full hour.
 pub(super) fn is_lifetime(answer: &Answer) -> bool {
     answer.status == 400 && answer.words().to_lowercase().contains("lifetime")
 }
 
-/// What a refused impersonation means.
+/// The error for a refused impersonation.
 pub(super) fn of_impersonation(identity: &Identity, claims: &Claims, answer: &Answer) -> GoogleError {
     let (disabled, lifetime, status) = (is_disabled(answer), is_lifetime(answer), answer.status);
     let project = identity.account_project().to_owned();

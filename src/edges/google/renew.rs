@@ -1,4 +1,4 @@
-//! Keeping what carries a token fresh while something runs that reads it.
+//! Renews tokens in files and logins while something uses them.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,22 +13,22 @@ use super::identity::Identity;
 use super::token::Token;
 use sys::error::Failure;
 
-/// How long after a failure it is tried again. The old token is still good then for some minutes.
+/// The pause after a failure. The old token is still valid for some minutes.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// Renews for as long as it lives; dropping it ends that.
+/// Renews until it is dropped.
 #[derive(Debug)]
 pub struct Renewer {
     task: JoinHandle<()>,
 }
 
 impl Renewer {
-    /// Fetches a token from `source` and gives it to `on_token` before this function returns. Later gives each new
-    /// token to `on_token`, well before the old token ends. A later failure goes to `on_trouble`, and the renewer
-    /// tries again.
+    /// Requests a token from `source` and gives it to `on_token` before this function returns. Later, it gives each
+    /// new token to `on_token`, well before the old one expires. A later failure goes to `on_trouble`, and the
+    /// renewer tries again.
     ///
     /// # Errors
-    /// When there is no first token, or it cannot be handed over.
+    /// If there is no first token, or if `on_token` fails for it.
     pub async fn start<S, F>(
         source: S,
         mut on_token: impl FnMut(&Token) -> Result<(), Failure> + Send + 'static,
@@ -44,11 +44,11 @@ impl Renewer {
             let mut next = first.stale();
             let mut handed_over = first;
             loop {
-                // Never in a tight loop, whatever the source gives.
+                // This avoids a tight loop, whatever the source returns.
                 sleep_until(next.max(Instant::now() + Duration::from_millis(100))).await;
                 next = Instant::now() + AGAIN;
                 match source().await {
-                    // The source had nothing newer and gave the old one once more.
+                    // The source had no newer token.
                     Ok(token) if token.secret() == handed_over.secret() => {
                         next = next.min(handed_over.ends());
                     }
@@ -74,10 +74,10 @@ impl Drop for Renewer {
 }
 
 impl Federation {
-    /// Keeps what carries a token of this identity fresh; see [`Renewer::start`].
+    /// Keeps a token of this identity fresh. See [`Renewer::start`].
     ///
     /// # Errors
-    /// When there is no first token, or it cannot be handed over.
+    /// If there is no first token, or if `on_token` fails for it.
     pub async fn keep(
         &self,
         identity: Identity,
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
     use workflow_commands::Secret;
 
-    /// A source whose tokens live for an hour and are numbered; those in `bad` fail.
+    /// A source with numbered tokens that live for an hour. The requests in `bad` fail.
     struct Scene {
         asked: Arc<AtomicU32>,
         handed: Arc<Mutex<Vec<(String, u64)>>>,
@@ -162,7 +162,7 @@ mod tests {
     async fn a_failure_is_told_and_tried_again() {
         let (_renewer, scene) = scene(&[1, 2], "t3").await;
         tokio::time::sleep(Duration::from_hours(1)).await;
-        // Two that the source refused, one that could not be handed over.
+        // Two requests failed, and one token could not be passed on.
         assert_eq!(handed(&scene), [("t0".to_owned(), 0), ("t4".to_owned(), 3090)]);
         assert_eq!(scene.troubles.load(Ordering::Relaxed), 3);
     }

@@ -1,4 +1,4 @@
-//! An access token, until it ends.
+//! An access token with its expiry.
 
 use std::io;
 use std::path::Path;
@@ -9,14 +9,14 @@ use tokio::time::Instant;
 use sys::private;
 use workflow_commands::Secret;
 
-/// The user that Google's registries take an access token of
+/// The user name for access tokens at Google's registries
 /// (<https://cloud.google.com/artifact-registry/docs/docker/authentication#token>).
 pub const TOKEN_USER: &str = "oauth2accesstoken";
 
-/// How long before its end a token is minted anew; for short-lived ones, at half their life.
+/// How long before its expiry a token is renewed. Short-lived tokens are renewed after half of their life.
 const MARGIN: Duration = Duration::from_mins(10);
 
-/// Google allows 12 hours.
+/// The longest plausible lifetime. Google allows 12 hours.
 const LONGEST_LIFE: Duration = Duration::from_hours(24);
 
 /// An OAuth 2.0 access token of a service account.
@@ -28,32 +28,31 @@ pub struct Token {
 }
 
 impl Token {
-    /// A token that was asked for at `asked` and lives for `life` from then on. `asked` is the
-    /// moment before the request, so the token never ends earlier than we think. No token lives longer than a day,
-    /// whatever the server says.
+    /// A token that was requested at `asked` and lives for `life` from then on. `asked` is before the request, so
+    /// the token does not expire earlier than expected. Longer lifetimes are cut to a day.
     pub fn new(secret: Secret, asked: Instant, life: Duration) -> Self {
         Self { secret, asked, life: life.min(LONGEST_LIFE) }
     }
 
-    /// The token itself.
     pub fn secret(&self) -> &Secret {
         &self.secret
     }
 
-    /// When it ends.
+    /// When it expires.
     pub fn ends(&self) -> Instant {
         self.asked + self.life
     }
 
-    /// From when on a new one should take its place.
+    /// When it should be renewed.
     pub fn stale(&self) -> Instant {
         self.ends() - MARGIN.min(self.life / 2)
     }
 
-    /// Puts it into a private file in one step, for those who read it again: client-go's `tokenFile`.
+    /// Writes it to a private file in one step, for programs that read the file again, such as client-go's
+    /// `tokenFile`.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         private::write(path, self.secret.expose().as_bytes())
     }

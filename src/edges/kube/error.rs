@@ -1,67 +1,54 @@
-//! What can be wrong with a kubeconfig.
+//! Errors in a kubeconfig.
 
 use std::io;
 use std::path::PathBuf;
 
 use sys::error::{Exit, Help};
 
-/// Names contexts and where a kubeconfig comes from; never quotes it or its path, either of which may be
-/// secret.
+/// The errors name contexts and the source of a kubeconfig. They never quote the kubeconfig or its path, because
+/// either may be secret.
 #[derive(Debug, thiserror::Error)]
 pub enum KubeError {
-    /// The input is nothing that leads to a kubeconfig.
+    /// The input is neither a kubeconfig nor a path to one.
     #[error(
         "the input kubeconfig is neither the path of a file that exists, nor the content of a kubeconfig, nor that in base64"
     )]
     Neither,
-    /// None of the files is there.
+    /// None of the files exists.
     #[error("there is no kubeconfig at {place}")]
-    NoFile {
-        /// Where its path comes from.
-        place: String,
-    },
+    NoFile { place: String },
     /// A file cannot be read.
     #[error("cannot read the kubeconfig at {place}")]
-    Unreadable {
-        /// Where its path comes from.
-        place: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file holds other bytes than text.
+    Unreadable { place: String, source: io::Error },
+    /// A file does not contain text.
     #[error("the kubeconfig at {place} is not text")]
-    NotText {
-        /// Where its path comes from.
-        place: String,
-    },
-    /// The text is no kubeconfig.
+    NotText { place: String },
+    /// The text is not a kubeconfig.
     #[error("{place}, line {line}: {problem}")]
     Malformed {
-        /// Where it comes from.
         place: String,
-        /// Counted from 1.
+        /// The line, starting at 1.
         line: usize,
-        /// What is wrong, without the text.
+        /// What is wrong, without quoting the text.
         problem: String,
     },
-    /// The kubeconfig has no such context.
+    /// The kubeconfig does not have this context.
     #[error("the kubeconfig has no context {wanted:?}")]
     NoContext {
-        /// What was asked for.
+        /// The wanted context.
         wanted: String,
-        /// Those that there are.
+        /// The existing contexts.
         known: Vec<String>,
     },
-    /// No context was asked for, and the kubeconfig names no current one.
+    /// No context was chosen, and the kubeconfig has no current one.
     #[error("the kubeconfig has no current context")]
     NoCurrent {
-        /// Those that there are.
+        /// The existing contexts.
         known: Vec<String>,
     },
-    /// A context names something that is not there.
+    /// A context refers to something that does not exist.
     #[error("the context {context:?} of the kubeconfig names the {kind} {name:?}, which is not in it")]
     Dangling {
-        /// The context.
         context: String,
         /// `cluster` or `user`.
         kind: &'static str,
@@ -70,12 +57,7 @@ pub enum KubeError {
     },
     /// A target's kubeconfig cannot be written.
     #[error("cannot write {}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
 }
 
 impl Help for KubeError {

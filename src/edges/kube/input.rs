@@ -1,4 +1,4 @@
-//! What a text holds that may be a kubeconfig or lead to one.
+//! Finds out whether an input contains a kubeconfig or its path.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
-/// Takes base64 as people store it: with padding or without.
+/// Accepts base64 with and without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -15,7 +15,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// What an input holds.
+/// The content of an input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Given<'a> {
     /// The kubeconfig itself.
@@ -25,7 +25,7 @@ pub(super) enum Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    /// Tells them apart: a content has several lines or is JSON, and so has what base64 decodes to.
+    /// A kubeconfig has several lines or is JSON, and so has the decoded text of base64. Everything else is a path.
     pub(super) fn of(input: &'a str) -> Self {
         let input = input.trim_start_matches('\u{feff}').trim();
         if let Some(decoded) = decoded(input) {
@@ -42,8 +42,8 @@ fn is_content(text: &str) -> bool {
     text.starts_with('{') || text.contains(['\n', '\r'])
 }
 
-/// The content that is in base64 (of either alphabet, wrapped or not). A path may look like base64, but
-/// does not decode to a content.
+/// Decodes a kubeconfig in base64 (either alphabet, with or without line breaks). A path may look like base64, but
+/// does not decode to a kubeconfig.
 fn decoded(input: &str) -> Option<String> {
     let letter = |letter: u8| match letter {
         b'-' => b'+',
@@ -56,7 +56,7 @@ fn decoded(input: &str) -> Option<String> {
     (is_content(&text) && readable).then_some(text)
 }
 
-/// The text of a file: UTF-8, or UTF-16 as some shells of Windows write it. A byte order mark is left out.
+/// The text of a file: UTF-8, or UTF-16 as some Windows shells write it. Without the byte order mark.
 pub(super) fn text(bytes: &[u8]) -> Option<String> {
     let wide = |pairs: &[u8], unit: fn([u8; 2]) -> u16| {
         let units: Vec<_> = pairs.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();

@@ -1,4 +1,4 @@
-//! A kubeconfig: its parts, and the one that a target gets.
+//! A kubeconfig: its parts, and the version for a target.
 
 use std::ffi::OsStr;
 use std::io;
@@ -13,24 +13,24 @@ use sys::private;
 use sys::world::Env;
 use workflow_commands::Secret;
 
-/// The current context of [`Kubeconfig::empty`]. It does not exist, so that kubectl and helm say
-/// `context was not found: no-cluster`; with no current context at all they would go to
-/// `localhost:8080`, or to the cluster whose pod they run in.
+/// The current context of [`Kubeconfig::empty`]. It does not exist, so kubectl and helm fail with `context was not
+/// found: no-cluster`. Without any current context, they would connect to `localhost:8080`, or to the cluster of the
+/// pod that they run in.
 pub const NO_CLUSTER: &str = "no-cluster";
 
 /// The content of the input, in errors.
 const CONTENT: &str = "the input kubeconfig";
-/// The file that the input leads to, in errors.
+/// The file of the input, in errors.
 const PATH: &str = "the path of the input kubeconfig";
 
-/// The clusters, users and contexts of one or several files, relative paths made absolute.
+/// The clusters, users and contexts from one or more files, with absolute paths.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Kubeconfig {
     pub(super) current: Option<String>,
     pub(super) clusters: Vec<Named>,
     pub(super) users: Vec<Named>,
     pub(super) contexts: Vec<Named>,
-    /// Whether it was made here for an account of the run; else somebody gave it.
+    /// Whether p2p made it for an account of the run. Otherwise the user gave it.
     pub(super) made: bool,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Named {
     pub(super) value: Map<String, Json>,
 }
 
-/// The names of the contexts only: the rest holds tokens and keys.
+/// Shows only the names of the contexts, because the rest contains tokens and keys.
 impl std::fmt::Debug for Kubeconfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Kubeconfig")
@@ -52,15 +52,14 @@ impl std::fmt::Debug for Kubeconfig {
 }
 
 impl Kubeconfig {
-    /// One that reaches no cluster and says so (see [`NO_CLUSTER`]).
+    /// A kubeconfig without a cluster (see [`NO_CLUSTER`]).
     pub fn empty() -> Self {
         Self { current: Some(NO_CLUSTER.to_owned()), ..Self::default() }
     }
 
-    /// One with a single context, which is the current one; its cluster and user have the same name.
-    /// client-go reads the user's token from the file every minute, so a new
-    /// token in the file renews it. `authority` is PEM in base64; with none the server's
-    /// certificate is a public one.
+    /// A kubeconfig with a single, current context. Its cluster and user have the same name. client-go reads the
+    /// user's token from the file every minute, so p2p renews the token by writing the file. `authority` is PEM in
+    /// base64. Without it, the server must have a public certificate.
     pub fn with_token_file(context: &str, server: &str, authority: Option<&str>, token_file: &Path) -> Self {
         let item = |value: Json| Named {
             name: context.to_owned(),
@@ -79,7 +78,7 @@ impl Kubeconfig {
         }
     }
 
-    /// The kubeconfig that the input gives, else the one that kubectl would use.
+    /// The kubeconfig from the input, or else the one that kubectl would use.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -94,12 +93,12 @@ impl Kubeconfig {
         }
     }
 
-    /// Reads the `kubeconfig` input: the content, plain or in base64, else paths as in
-    /// [`Kubeconfig::load`]. Relative paths, those inside a content too, start at `directory`.
+    /// Reads the input `kubeconfig`: its content, plain or in base64, or else paths as in [`Kubeconfig::load`].
+    /// Relative paths, also those inside the content, start at `directory`.
     ///
     /// # Errors
-    /// When it is none of these. No error holds a part of the input, which may be a secret even where it
-    /// is read as a path.
+    /// If it is none of these. No error contains a part of the input, because it may be secret even if it is read as
+    /// a path.
     pub fn of_input(input: &Secret, directory: &Path) -> Result<Self, KubeError> {
         match Given::of(input.expose()) {
             Given::Content(text) => read::parse(&text, CONTENT, directory),
@@ -110,13 +109,13 @@ impl Kubeconfig {
         }
     }
 
-    /// Reads the files of a `KUBECONFIG` variable: paths separated by `:`, relative ones starting at
-    /// `directory`. Of what several files say the first one wins; like kubectl, absent files are
-    /// skipped, but one must be there. `place` names the list in errors: its own text may be a
-    /// kubeconfig that was given by mistake.
+    /// Reads the files of a `KUBECONFIG` variable: paths separated by `:`. Relative paths start at `directory`. If
+    /// several files define the same name, the first one wins. Like in kubectl, missing files are skipped, but at
+    /// least one must exist. `place` names the list in errors, because the list itself may be a kubeconfig that was
+    /// given by mistake.
     ///
     /// # Errors
-    /// When there is no file, or one that is no kubeconfig.
+    /// If no file exists, or one is not a kubeconfig.
     pub fn load(list: &OsStr, place: &str, directory: &Path) -> Result<Self, KubeError> {
         let paths = std::env::split_paths(list).filter(|path| !path.as_os_str().is_empty());
         let mut merged = None;
@@ -132,7 +131,7 @@ impl Kubeconfig {
                         Some(before) => merge(before, config),
                     });
                 }
-                // A text that no file can be named by is no path.
+                // A text that cannot be a file name is not a path.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -147,7 +146,7 @@ impl Kubeconfig {
         merged.ok_or_else(|| KubeError::NoFile { place: place.to_owned() })
     }
 
-    /// What in it lets its holder act as a user: tokens, passwords and keys.
+    /// The secrets: tokens, passwords and keys.
     pub fn secrets(&self) -> Vec<Secret> {
         let mut secrets = Vec::new();
         for user in &self.users {
@@ -156,7 +155,7 @@ impl Kubeconfig {
         secrets
     }
 
-    /// The programs that make credentials for its users.
+    /// The programs that return credentials for its users.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
         self.users.iter().filter_map(|user| user.value.get("exec")?.get("command")?.as_str())
     }
@@ -166,10 +165,10 @@ impl Kubeconfig {
         self.contexts.iter().map(|context| context.name.as_str())
     }
 
-    /// The one that a target gets: `context` (else the current one) with its cluster and user,
-    /// nothing else, so that no target reaches a cluster it was not given. `namespace` becomes the
-    /// current namespace; with none the context keeps its own. One without clusters, such as
-    /// [`Kubeconfig::empty`], stays as it is when no context is asked for.
+    /// The kubeconfig for a target: `context` (or the current one) with its cluster and user, and nothing else, so
+    /// that no target can use another cluster. `namespace` becomes the current namespace; without it, the context
+    /// keeps its own. Without a wanted context, a kubeconfig without clusters, such as [`Kubeconfig::empty`], stays
+    /// unchanged.
     pub fn for_target(&self, context: Option<&str>, namespace: Option<&str>) -> Result<Self, KubeError> {
         let known = || self.contexts().map(str::to_owned).collect();
         if context.is_none() && *self == Self::empty() {
@@ -182,7 +181,7 @@ impl Kubeconfig {
             .ok_or_else(|| KubeError::NoContext { wanted: wanted.to_owned(), known: known() })?;
         let named = |kind: &'static str, list: &[Named]| match context.value.get(kind).and_then(Json::as_str)
         {
-            // A context without a user is anonymous, or its cluster knows us by other means.
+            // A context without a user is anonymous, or the cluster identifies us in another way.
             None | Some("") if kind == "user" => Ok(Vec::new()),
             name => {
                 let name = name.unwrap_or_default();
@@ -206,7 +205,7 @@ impl Kubeconfig {
         })
     }
 
-    /// Writes it to a private file in one step, as JSON, which every reader of kubeconfigs takes.
+    /// Writes it to a private file in one step, as JSON, which every reader of kubeconfigs accepts.
     pub fn write(&self, path: &Path) -> Result<(), KubeError> {
         private::write(path, self.json().to_string().as_bytes())
             .map_err(|source| KubeError::Write { path: path.to_owned(), source })
@@ -231,7 +230,7 @@ fn find<'a>(list: &'a [Named], name: &str) -> Option<&'a Named> {
     list.iter().find(|item| item.name == name)
 }
 
-/// What `before` says stays; `after` adds what it has besides.
+/// Merges two kubeconfigs. If both define a name, `before` wins.
 fn merge(mut before: Kubeconfig, after: Kubeconfig) -> Kubeconfig {
     let add = |list: &mut Vec<Named>, more: Vec<Named>| {
         for item in more {

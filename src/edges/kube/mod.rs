@@ -1,5 +1,5 @@
-//! The edge to Kubernetes: the kubeconfig files of targets, and the few requests that p2p sends to the API itself.
-//! It reads the user's kubeconfig and never changes it. `domain::environment` decides the namespace of a target.
+//! The edge to Kubernetes: the kubeconfig files of targets, and the requests of p2p itself. It reads the user's
+//! kubeconfig and never changes it. `domain::environment` decides the namespace of a target.
 
 mod api;
 mod error;

@@ -1,4 +1,4 @@
-//! Reading the text of a kubeconfig (v1 of `client-go`'s clientcmd API).
+//! Parses a kubeconfig (v1 of `client-go`'s clientcmd API).
 
 use std::path::Path;
 
@@ -8,19 +8,19 @@ use super::error::KubeError;
 use super::kubeconfig::{Kubeconfig, Named};
 use sys::yaml::{self, Node, NodeContent};
 
-/// The keys whose value is a path, which is relative to the kubeconfig.
+/// The keys with a path as value. Relative paths start at the kubeconfig.
 const PATHS: [&str; 4] = ["certificate-authority", "client-certificate", "client-key", "tokenFile"];
-/// The only keys whose value is not text; a token that looks like a number is a token.
+/// The only keys whose value is not a text. A token that looks like a number is still a token.
 const BOOLEANS: [&str; 3] = ["insecure-skip-tls-verify", "disable-compression", "provideClusterInfo"];
 
-/// Reads a kubeconfig that is at `place` and whose relative paths start at `directory`.
+/// Parses a kubeconfig from `place`. Relative paths start at `directory`.
 pub(super) fn parse(text: &str, place: &str, directory: &Path) -> Result<Kubeconfig, KubeError> {
     let wrong = |line: usize, problem: &str| KubeError::Malformed {
         place: place.to_owned(),
         line,
         problem: problem.to_owned(),
     };
-    // The parser's own words may quote a key.
+    // The parser's own message may quote a key.
     let root = yaml::parse(text).map_err(|error| wrong(error.line, "this is not valid YAML"))?;
     if root.is_null() {
         return Ok(Kubeconfig::default());
@@ -57,7 +57,7 @@ pub(super) fn parse(text: &str, place: &str, directory: &Path) -> Result<Kubecon
     })
 }
 
-/// A value as JSON. Nulls in maps mean absent and are left out.
+/// Converts a value to JSON. Nulls in maps count as missing.
 fn json(node: &Node, key: &str) -> Json {
     match &node.content {
         NodeContent::Text { .. } if node.is_null() => Json::Null,
@@ -68,14 +68,14 @@ fn json(node: &Node, key: &str) -> Json {
             .iter()
             .filter(|(_, value)| !value.is_null())
             .map(|(key, value)| {
-                // Extensions are somebody else's objects: there a number is a number.
+                // Extensions belong to other programs, so their numbers stay numbers.
                 (key.clone(), if key == "extensions" { untyped(value) } else { json(value, key) })
             })
             .collect(),
     }
 }
 
-/// A value of unknown kind, after YAML's core schema.
+/// Converts a value of unknown type, according to YAML's core schema.
 fn untyped(node: &Node) -> Json {
     match &node.content {
         NodeContent::Text { .. } if node.is_null() => Json::Null,
@@ -98,8 +98,8 @@ fn boolean(text: &str) -> Json {
     }
 }
 
-/// Makes relative paths absolute, since the text moves to another directory. The command of an exec
-/// plugin is a path only where it has a slash; else it is looked up in `PATH`.
+/// Makes relative paths absolute, because the text moves to another directory. The command of an exec plugin is a
+/// path only if it contains a slash. Otherwise it is found on the `PATH`.
 fn anchored(mut value: Map<String, Json>, directory: &Path) -> Map<String, Json> {
     let anchor = |json: &mut Json| {
         if let Some(path) = json.as_str().filter(|path| !path.is_empty()) {

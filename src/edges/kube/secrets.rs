@@ -1,13 +1,12 @@
-//! What in a user of a kubeconfig lets its holder act as that user.
+//! The secrets of a user in a kubeconfig.
 
 use serde_json::Value as Json;
 
 use workflow_commands::Secret;
 
-/// The secret texts below `value`, by the names that client-go's `AuthInfo` gives them. The variables and
-/// arguments of a credential plugin and the settings of an old provider are secret where their own name
-/// says so: most are not (`AWS_PROFILE=prod`), and a word that is masked takes every output with it that
-/// holds it.
+/// Collects the secret texts below `value`, by their names in client-go's `AuthInfo`. Variables and arguments of a
+/// credential plugin, and settings of an old provider, are secret if their name says so. Most are not
+/// (`AWS_PROFILE=prod`), and masking a common word would make the output unreadable.
 pub(super) fn gather(value: &Json, secrets: &mut Vec<Secret>) {
     const NAMES: [&str; 3] = ["token", "password", "client-key-data"];
     let Json::Object(fields) = value else { return };
@@ -30,7 +29,7 @@ fn texts(name: &str, value: &Json, secrets: &mut Vec<Secret>) {
     }
 }
 
-/// `{"name": …, "value": …}`
+/// A variable: `{"name": …, "value": …}`.
 fn variable(item: &Json, secrets: &mut Vec<Secret>) {
     if let (Some(name), Some(value)) =
         (item.get("name").and_then(Json::as_str), item.get("value").and_then(Json::as_str))
@@ -40,7 +39,7 @@ fn variable(item: &Json, secrets: &mut Vec<Secret>) {
     }
 }
 
-/// `--token=…`, and the word after `--token`.
+/// Arguments: `--token=…`, and the word after `--token`.
 fn arguments(words: &[Json], secrets: &mut Vec<Secret>) {
     let mut words = words.iter().filter_map(Json::as_str).peekable();
     while let Some(word) = words.next() {
@@ -55,8 +54,8 @@ fn arguments(words: &[Json], secrets: &mut Vec<Secret>) {
     }
 }
 
-/// Whether a name of a variable, a flag or a setting says that its value is secret, and not where a secret
-/// is or what kind of one.
+/// Whether the name of a variable, a flag or a setting says that its value is secret, and not only where a secret is
+/// or what kind it has.
 fn is_secret(name: &str) -> bool {
     const SECRET: [&str; 6] = ["TOKEN", "SECRET", "PASSW", "PASSPHRASE", "KEY", "CREDENTIAL"];
     const ABOUT: [&str; 9] = ["FILE", "PATH", "DIR", "URL", "URI", "NAME", "TYPE", "STORAGE", "EXPIRY"];

@@ -1,4 +1,4 @@
-//! Reads the lines that the probe prints: the files that make read and the variables that we asked for.
+//! Parses the output of the probe: the files that make read, and the requested variables.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -7,20 +7,20 @@ use std::path::PathBuf;
 
 use super::makefile::{MakeVariable, VariableOrigin};
 
-/// The probe's lines, read.
+/// The parsed output of the probe.
 pub(super) struct Answer<'a> {
     pub(super) files: Vec<PathBuf>,
     pub(super) variables: BTreeMap<String, MakeVariable>,
     /// The variable that make was expanding when it stopped.
     pub(super) expanding: Option<String>,
-    /// Whether the last line came: all of the Makefile has been read.
+    /// Whether the last line was printed, so that the whole Makefile has been read.
     pub(super) complete: bool,
     /// What make printed after it.
     pub(super) rest: &'a [u8],
 }
 
 impl<'a> Answer<'a> {
-    /// Reads the last answer: make starts over when it has remade an include.
+    /// Parses the last answer. make starts again after it has remade an include.
     pub(super) fn parse(output: &'a [u8], marker: &str) -> Option<Self> {
         let begin = memchr::memmem::rfind(output, format!("{marker} files").as_bytes())?;
         let mut answer = Self {
@@ -71,7 +71,7 @@ fn split_files(list: &[u8]) -> Vec<PathBuf> {
     files
 }
 
-/// `NAME origin`; `None` when it is undefined.
+/// Parses `NAME origin`. `None` if the variable is undefined.
 fn named_variable(text: &[u8]) -> Option<(String, VariableOrigin, Vec<&[u8]>)> {
     let text = std::str::from_utf8(text).ok()?;
     let (name, origin) = text.split_once(' ')?;

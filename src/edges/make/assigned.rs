@@ -1,4 +1,4 @@
-//! Finds where a Makefile assigns a variable that p2p gives to targets, and whether p2p may override it.
+//! Finds where a Makefile assigns a variable of p2p, and whether p2p may override it.
 
 use std::path::Path;
 
@@ -6,37 +6,36 @@ use super::location::Location;
 use super::variables::{Assigned, Variables};
 use sys::world::Env;
 
-/// A value of this length does not occur in another text by chance.
+/// A value of this length does not occur in another text by accident.
 const LONG: usize = 8;
 
-/// An assignment of a variable that targets are given.
+/// An assignment of a variable that targets get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
-    /// The variable.
     pub name: String,
-    /// Where it is assigned.
+    /// Where it is.
     pub place: Location,
-    /// Its value, as far as the database shows.
+    /// Its value, as far as the database shows it.
     pub value: String,
-    /// What a value on make's command line would do.
+    /// The effect of a value on make's command line.
     pub hold: Hold,
 }
 
-/// What a value on make's command line does to an assignment.
+/// The effect that a value on make's command line has on an assignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
-    /// It goes before.
+    /// It overrides the assignment.
     None,
-    /// Nothing: the assignment has the directive `override`.
+    /// None, because the assignment has the directive `override`.
     Override,
-    /// It would undo what the Makefile makes of the value that it was given.
+    /// It would undo what the Makefile derives from the given value.
     Derived,
-    /// It would be the same for all targets, and the Makefile gives single ones a value of their own.
+    /// It would be the same for all targets, but the Makefile sets different values for single targets.
     Single,
 }
 
-/// The assignments of `names` that give another value than the environment of the probe does. `?=` assigns
-/// nothing that is given.
+/// The assignments of `names` whose value differs from the probe's environment. `?=` does not assign a variable that
+/// is set.
 pub(super) fn assignments(
     variables: &Variables,
     names: &[&str],
@@ -52,7 +51,7 @@ pub(super) fn assignments(
         if given(name) == Some(&value) || source.asks(name) {
             return None;
         }
-        // `VERSION := v$(P2P_VERSION)` makes one of the other: both are given the same.
+        // With `VERSION := v$(P2P_VERSION)`, one is made from the other: both get the same value.
         let mut same = names
             .iter()
             .filter(|other| *other == name || given(name).is_some() && given(other) == given(name));
@@ -71,11 +70,11 @@ pub(super) fn assignments(
     message.collect()
 }
 
-/// An assignment as the file has it.
+/// An assignment in its file.
 struct Source {
     /// The line before it.
     before: String,
-    /// Its line with those that continue it, or the lines of a `define`. Empty where the file cannot be read.
+    /// Its line with continuation lines, or the lines of a `define`. Empty if the file cannot be read.
     text: String,
 }
 
@@ -104,7 +103,7 @@ impl Source {
         self.text.split_once('=')?.0.chars().next_back()
     }
 
-    /// Whether it assigns only where nothing is given: by `?=`, or below an `ifndef`.
+    /// Whether it assigns only if the variable is not set: by `?=`, or below an `ifndef`.
     fn asks(&self, name: &str) -> bool {
         let condition = self.before.starts_with("ifndef") || self.before.starts_with("ifeq");
         self.operator() == Some('?') || condition && self.before.contains(name)

@@ -1,11 +1,11 @@
-//! make's own words about a Makefile that it cannot read.
+//! make's message about a Makefile that it cannot read.
 
 use std::path::PathBuf;
 
 use super::error::MakeError;
 use super::location::Location;
 
-/// Takes make's own words out of its standard error, which the Makefile's commands share.
+/// Finds make's own messages in its standard error, which also contains the output of the Makefile's commands.
 pub(super) fn broken(stderr: &str) -> MakeError {
     let own = |line: &&str| line.contains("*** ") || place_of(line).is_some();
     let mut lines: Vec<&str> = stderr.lines().filter(own).collect();
@@ -20,7 +20,7 @@ pub(super) fn broken(stderr: &str) -> MakeError {
     }
 }
 
-/// Reads `file:line: message`, or `make: *** [file:line: target] Error 1`.
+/// Parses `file:line: message`, or `make: *** [file:line: target] Error 1`.
 fn place_of(line: &str) -> Option<Location> {
     let line = line.split_once("*** [").map_or(line, |(_, rest)| rest);
     let (colon, _) = line.match_indices(':').find(|(at, _)| {

@@ -1,9 +1,9 @@
-//! Reading the database that `make -p` prints.
+//! Parses the database that `make -p` prints.
 //!
-//! Facts from `print_data_base`, `print_file`, `print_rule` and `print_commands` of GNU make
-//! 4.3; the words of 3.81 (`commands to execute (from …` with another quote) are read too. Values of
-//! variables and continuation lines of recipes are printed raw and may hold anything, so
-//! sections are found by what surrounds them and a rule counts only where its remarks follow.
+//! The format is that of `print_data_base`, `print_file`, `print_rule` and `print_commands` of GNU make 4.3. The
+//! words of 3.81 (`commands to execute (from …` with another quote) are accepted too. Values of variables and
+//! continuation lines of recipes are printed raw and may contain anything. Therefore sections are recognised by
+//! their surroundings, and a rule counts only if its remarks follow.
 
 use std::collections::HashMap;
 
@@ -13,38 +13,34 @@ use super::variables::Variables;
 /// The rules and variables of a Makefile.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Database {
-    /// The variables.
     pub(super) variables: Variables,
-    /// Explicit rules by target: several where it has double-colon rules.
+    /// The explicit rules by target. A target with double-colon rules has several.
     pub(super) rules: HashMap<Vec<u8>, Vec<Rule>>,
-    /// Pattern rules with a recipe, in their order. Never the match-anything rule.
+    /// The pattern rules with a recipe, in order, without the match-anything rule.
     pub(super) patterns: Vec<Pattern>,
 }
 
-/// What the database says of one name.
+/// What the database says about one name.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Rule {
-    /// Whether a rule or `.PHONY` names it as a target; else it is only mentioned.
+    /// Whether a rule or `.PHONY` names it as a target. Otherwise it is only mentioned.
     pub(super) target: bool,
     /// Whether it is a prerequisite of `.PHONY`.
     pub(super) phony: bool,
     /// Normal and order-only prerequisites.
     pub(super) prerequisites: Vec<Vec<u8>>,
-    /// Its recipe.
     pub(super) recipe: Option<Recipe>,
 }
 
-/// A recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Recipe {
-    /// Where it begins.
     pub(super) place: Location,
-    /// Its lines as the Makefile has them. Lines that continue one another are joined.
+    /// Its lines as in the Makefile. Continuation lines are joined.
     pub(super) text: String,
 }
 
 impl Recipe {
-    /// Whether it is white space only (`target: ;`).
+    /// Whether it consists of white space (`target: ;`).
     pub(super) fn blank(&self) -> bool {
         self.text.trim_ascii().is_empty()
     }
@@ -59,7 +55,7 @@ pub(super) struct Pattern {
 }
 
 impl Database {
-    /// Reads make's output after the last line of the probe; `None` when it holds no database.
+    /// Parses make's output after the last line of the probe. `None` if it contains no database.
     pub(super) fn parse(output: &[u8]) -> Option<Self> {
         let lines: Vec<&[u8]> = output.split(|&byte| byte == b'\n').collect();
         let files = files_section(&lines)?;
@@ -114,7 +110,7 @@ impl Database {
     }
 }
 
-/// The remarks under a rule, and its recipe.
+/// Reads the remarks below a rule, and its recipe.
 fn read_remarks(rule: &mut Rule, reader: &mut Reader<'_>) {
     while let Some(line) = reader.peek().filter(|line| line.first() == Some(&b'#')) {
         reader.next();
@@ -123,7 +119,7 @@ fn read_remarks(rule: &mut Rule, reader: &mut Reader<'_>) {
             rule.recipe = Some(Recipe { place, text: reader.recipe() });
             return;
         }
-        // `# @ := name`: the variables of the target, whose values may span lines.
+        // `# @ := name`: a variable of the target. Its value may have several lines.
         if line.starts_with(b"# ") && !line.starts_with(b"#  ") {
             while reader.peek().is_some_and(|next| !next.is_empty() && next[0] != b'#') {
                 reader.next();
@@ -132,8 +128,8 @@ fn read_remarks(rule: &mut Rule, reader: &mut Reader<'_>) {
     }
 }
 
-/// The index of the line `# Files`, known by the count of rules above it: a variable (the text of a
-/// pull request, say) may hold a heading of the same words.
+/// The index of the line `# Files`. It is recognised by the count of rules above it, because a variable (for example
+/// with the text of a pull request) may contain the same heading.
 fn files_section(lines: &[&[u8]]) -> Option<usize> {
     (0..lines.len()).rev().find(|&index| {
         let above = lines[..index].iter().rev().find(|line| !line.is_empty());
@@ -145,7 +141,7 @@ fn files_section(lines: &[&[u8]]) -> Option<usize> {
     })
 }
 
-/// Splits `name: prerequisites`, `name:: prerequisites` and `name:| order-only`.
+/// Parses `name: prerequisites`, `name:: prerequisites` and `name:| order-only`.
 fn header(line: &[u8]) -> Option<(&[u8], Vec<Vec<u8>>)> {
     let colon = memchr::memchr_iter(b':', line)
         .find(|&at| matches!(&line[at + 1..], [] | [b' ' | b'|', ..] | [b':'] | [b':', b' ' | b'|', ..]))?;
@@ -159,7 +155,7 @@ fn words(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     text.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).map(<[u8]>::to_vec)
 }
 
-/// Reads `#  recipe to execute (from 'Makefile', line 12):`. `None` for built-in ones too.
+/// Parses `#  recipe to execute (from 'Makefile', line 12):`. `None` also for built-in recipes.
 fn recipe_place(line: &[u8]) -> Option<Location> {
     let line = line
         .strip_prefix(b"#  recipe to execute (from ")
@@ -167,10 +163,10 @@ fn recipe_place(line: &[u8]) -> Option<Location> {
     place(line.strip_suffix(b"):")?)
 }
 
-/// The lines of a section, one after the other.
+/// The lines of a section in order.
 struct Reader<'a> {
     lines: std::iter::Peekable<std::iter::Copied<std::slice::Iter<'a, &'a [u8]>>>,
-    /// What recipe lines begin with.
+    /// The first character of recipe lines.
     prefix: u8,
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong between us and make.
+//! Errors of make.
 
 use std::path::{Path, PathBuf};
 
@@ -6,49 +6,44 @@ use super::location::Location;
 use sys::error::{Exit, FileError, Help};
 use sys::process::ProcessError;
 
-/// A failure of make, or of what make reads.
+/// A failure of make, or of the files that it reads.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeError {
-    /// make could not be run to its end.
+    /// make could not be started, or did not finish.
     #[error(transparent)]
     Program(#[from] ProcessError),
-    /// The system gave no random name for what make is to print.
+    /// The system returned no random name for the probe.
     #[error("cannot prepare what make is to read")]
     Random(#[from] std::io::Error),
-    /// A file of ours that make is to read cannot be written.
+    /// A file for make cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The directory to run make in is no directory. Remedy: `working-directory`.
+    /// The directory for make is not a directory. Remedy: `working-directory`.
     #[error("{} is not a directory", directory.display())]
-    NoDirectory {
-        /// Where make should have run.
-        directory: PathBuf,
-    },
-    /// None of the names that make looks for is there. Remedy: add one, or `working-directory`.
+    NoDirectory { directory: PathBuf },
+    /// There is no file with one of make's names. Remedy: add one, or set `working-directory`.
     #[error("no Makefile in {}", directory.display())]
     NoMakefile {
-        /// Where it was looked for.
+        /// The directory that was searched.
         directory: PathBuf,
-        /// Directories near it that have one.
+        /// Directories nearby that have one.
         others: Vec<PathBuf>,
     },
-    /// make cannot read the Makefile; it would run no target at all.
+    /// make cannot read the Makefile, so it would run no target.
     #[error("the Makefile is broken: {message}")]
     Broken {
-        /// make's own words, one message a line.
+        /// make's own messages, one per line.
         message: String,
-        /// The file and line that they name.
         place: Option<Location>,
     },
-    /// A variable that we asked for has a value that ends make when it is expanded.
+    /// A requested variable has a value that stops make when it is expanded.
     #[error("the variable {name} of the Makefile cannot be expanded: {message}")]
     Variable {
-        /// Its name.
         name: String,
-        /// make's own words.
+        /// make's own message.
         message: String,
     },
-    /// make read everything, but its answer holds no database. Remedy: GNU make 3.81 or later.
+    /// make read everything, but its output contains no database. Remedy: GNU make 3.81 or later.
     #[error("`make` gave no database of its rules: {detail}")]
     NotUnderstood {
         /// What was missing.
@@ -57,22 +52,20 @@ pub enum MakeError {
     /// `p2p-images` failed.
     #[error("`{command}` failed with exit code {code}: {message}")]
     ImagesFailed {
-        /// The command line.
         command: String,
-        /// make's exit code; 128 + n for signal n.
+        /// make's exit code, or 128 + n for signal n.
         code: i32,
-        /// The last lines of its standard error.
         message: String,
     },
-    /// `p2p-images` printed something that is no image name.
+    /// `p2p-images` printed something that is not an image name.
     #[error("`p2p-images` printed {word:?}, which is not an image name")]
     BadImageName {
-        /// The word as printed.
+        /// The word that it printed.
         word: String,
     },
 }
 
-/// Names the directories with a Makefile, those below as `working-directory` would.
+/// Names the directories with a Makefile. Those below appear in the form for `working-directory`.
 fn no_makefile(directory: &Path, others: &[PathBuf]) -> String {
     let shown = |other: &PathBuf| match other.strip_prefix(directory) {
         Ok(below) => below.display().to_string(),
@@ -142,7 +135,7 @@ impl Help for MakeError {
 }
 
 impl MakeError {
-    /// Says that it was variable `name` whose value make stumbled over.
+    /// Adds that make failed at the value of variable `name`.
     pub(super) fn of_variable(self, name: String) -> Self {
         match self {
             Self::Broken { message, .. } => Self::Variable { name, message },
@@ -151,7 +144,7 @@ impl MakeError {
     }
 }
 
-/// The remedy for the usual messages of make.
+/// The remedy for common messages of make.
 fn help_for(message: &str) -> &'static str {
     if message.contains("missing separator") {
         "a recipe line must begin with a tab, not with spaces"

@@ -1,4 +1,4 @@
-//! The files that make reads: the directory's own, and one of ours after it.
+//! The files that make reads: the Makefile of the directory, and a file of p2p after it.
 
 use std::fmt::Write as _;
 use std::fs::DirEntry;
@@ -10,13 +10,13 @@ use tempfile::NamedTempFile;
 use super::error::MakeError;
 use sys::error::FileError;
 
-/// The names that make looks for, in its order (GNU make manual, "What Name to Give Your Makefile").
+/// The names of Makefiles, in make's order (GNU make manual, "What Name to Give Your Makefile").
 const NAMES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
 
 /// The name of the directory's Makefile.
 ///
 /// # Errors
-/// When there is no directory, or no Makefile in it.
+/// If the directory does not exist or has no Makefile.
 pub(super) fn main(directory: &Path) -> Result<&'static str, MakeError> {
     if !directory.is_dir() {
         return Err(MakeError::NoDirectory { directory: directory.to_owned() });
@@ -27,17 +27,17 @@ pub(super) fn main(directory: &Path) -> Result<&'static str, MakeError> {
         .ok_or_else(|| MakeError::NoMakefile { directory: directory.to_owned(), others: others(directory) })
 }
 
-/// The content of the directory's Makefile, if it has one that can be read.
+/// The content of the directory's Makefile, if it can be read.
 pub fn content(directory: &Path) -> Option<Vec<u8>> {
     std::fs::read(directory.join(main(directory).ok()?)).ok()
 }
 
-/// The most directories that are searched for Makefiles, and the most of those that are named.
+/// How many directories are searched for Makefiles, and how many are named.
 const SEARCHED: usize = 500;
 const NAMED: usize = 5;
-/// Below a repository's root hardly an app is deeper.
+/// Apps are rarely deeper below a repository's root.
 const DEEPEST: usize = 4;
-/// Directories that hold other people's Makefiles.
+/// Directories with Makefiles of other projects.
 const FOREIGN: [&str; 3] = ["node_modules", "vendor", "target"];
 
 /// The nearest directories with a Makefile: first those above, up to the repository's root, then those below.
@@ -59,7 +59,7 @@ fn others(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The directories in a directory, without hidden ones, links and [`FOREIGN`].
+/// The subdirectories of a directory, without hidden ones, links and [`FOREIGN`].
 fn children(directory: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = directory.read_dir().into_iter().flatten().flatten();
     let ours = |entry: &DirEntry| {
@@ -72,7 +72,7 @@ fn children(directory: &Path) -> impl Iterator<Item = PathBuf> {
     entries.filter(ours).map(|entry| entry.path())
 }
 
-/// A word that nothing in a Makefile can guess.
+/// A random word that no Makefile can contain.
 pub(super) fn marker() -> io::Result<String> {
     let mut marker = String::from("probe-");
     for byte in getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?.to_be_bytes() {
@@ -81,7 +81,7 @@ pub(super) fn marker() -> io::Result<String> {
     Ok(marker)
 }
 
-/// The file that make reads after the Makefile. Its name fits no pattern rule that anyone writes.
+/// Writes the file that make reads after the Makefile. Its name matches no usual pattern rule.
 pub(super) fn ours(scratch: &Path, text: &str) -> Result<NamedTempFile, FileError> {
     let made = tempfile::Builder::new().prefix(".probe-").tempfile_in(scratch);
     let mut file = made.map_err(FileError::at("create a file in", scratch))?;
@@ -111,7 +111,7 @@ mod tests {
         fs::write(root.join("GNUmakefile"), "").unwrap();
         fs::create_dir_all(root.join("apps/c/src")).unwrap();
         assert_eq!(others(&root.join("apps/c")), [root]);
-        // Nothing above the repository is ours.
+        // Directories above the repository do not belong to it.
         fs::create_dir(root.join("apps/c/.git")).unwrap();
         assert_eq!(others(&root.join("apps/c/src")), Vec::<PathBuf>::new());
     }

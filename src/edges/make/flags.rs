@@ -1,11 +1,11 @@
-//! Options of make that come from the environment: the variables `MAKEFLAGS` and `GNUMAKEFLAGS`.
+//! Options of make in the environment: the variables `MAKEFLAGS` and `GNUMAKEFLAGS`.
 
 use sys::world::Env;
 
-/// The variables that make reads options from.
+/// The variables with options for make.
 const VARIABLES: [&str; 2] = ["MAKEFLAGS", "GNUMAKEFLAGS"];
 
-/// Short options that change neither which recipes run nor whether their failure counts.
+/// Short options that change neither which recipes run nor whether a failure counts.
 const SHORT: &str = "BdIjklLOrRsSw";
 
 /// Short options whose argument may follow in the same word, such as `-j4`.
@@ -40,27 +40,25 @@ const LONG: [&str; 22] = [
 /// Variables of make that decide how recipes run.
 const RUNNING: [&str; 6] = [".SHELLFLAGS", "GNUMAKEFLAGS", "MAKE", "MAKEFILES", "MAKEFLAGS", "SHELL"];
 
-/// An option or variable in the environment that no target may be run with.
+/// An option or variable in the environment that must not be set for targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unwanted {
-    /// An option or variable with which a target might pass untested.
+    /// An option or variable that could let a target pass without running.
     Untested {
-        /// The variable that holds it.
+        /// The variable that contains it.
         variable: &'static str,
-        /// The word it is in.
+        /// The word that contains it.
         word: String,
     },
-    /// A variable of make that would win over the environment.
+    /// A variable of make that would override the environment.
     Assigned {
-        /// The variable that holds it.
+        /// The variable that contains it.
         variable: &'static str,
-        /// The name of the variable of make.
         name: String,
     },
 }
 
-/// The first word of make's options in `env` that no target may be run with; `ours` says whether a
-/// variable of make is one that the gate sets.
+/// The first unwanted word in the options of make in `env`. `ours` is whether the gate sets a variable.
 pub fn unwanted(env: &Env, ours: impl Fn(&str) -> bool) -> Option<Unwanted> {
     VARIABLES.into_iter().find_map(|variable| {
         // Targets do not get the options of a make that started p2p.
@@ -84,8 +82,8 @@ pub fn unwanted(env: &Env, ours: impl Fn(&str) -> bool) -> Option<Unwanted> {
     })
 }
 
-/// Whether a word holds no other options than harmless ones, written in full. The first word may be short options
-/// without a dash.
+/// Whether a word contains only harmless options, written in full. The first word may contain short options without
+/// a dash.
 fn is_harmless(word: &str, first: bool) -> bool {
     if let Some(long) = word.strip_prefix("--") {
         return LONG.contains(&long.split('=').next().unwrap_or_default());

@@ -13,19 +13,18 @@ use sys::world::Env;
 /// How many of the last lines of standard error an error quotes.
 const TAIL: usize = 10;
 
-/// The longest that `p2p-images` may take.
+/// The time limit of `p2p-images`.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// The command in short: the file of ours says nothing to a reader.
+/// The command in messages, without p2p's own file.
 const COMMAND: &str = "make -s --no-print-directory p2p-images";
 
-/// Runs `make -s --no-print-directory p2p-images` in `directory` and reads the image names that it
-/// prints, in their order, each once. Empty when it prints nothing. What the Makefile prints while it
-/// is read (`$(info …)`) is no name. `assignments` go on make's command line. `scratch` is a directory outside
-/// the workspace for a temporary file.
+/// Runs `make -s --no-print-directory p2p-images` in `directory` and returns the image names that it prints, in
+/// order and without duplicates. Ignores what the Makefile prints while make reads it (`$(info …)`). `assignments`
+/// go on make's command line. `scratch` is a directory outside the workspace for a temporary file.
 ///
 /// # Errors
-/// When make cannot run, fails, runs for more than two minutes, or prints a word that is no image name.
+/// If make cannot run, fails or takes more than two minutes, or if a word is not an image name.
 pub async fn images(
     directory: &Path,
     env: &Env,
@@ -56,8 +55,8 @@ pub async fn images(
     names(&String::from_utf8_lossy(after(&captured.stdout, &marker)))
 }
 
-/// The file that make reads last. It takes itself out of the list of files, whose last one recipes may ask
-/// for, and is never remade, whatever rules match anything.
+/// The text of the file that make reads last. It removes itself from the list of files, because recipes may use the
+/// last one. No rule can remake it.
 fn text(marker: &str) -> String {
     format!(
         "{marker} := $(lastword $(MAKEFILE_LIST))\n\
@@ -67,7 +66,7 @@ fn text(marker: &str) -> String {
     )
 }
 
-/// What was printed after the Makefile was read: twice, where make remade a file that it includes.
+/// The output after the Makefile was read. make reads it twice if it remakes an include.
 fn after<'a>(stdout: &'a [u8], marker: &str) -> &'a [u8] {
     let line = format!("{marker}\n");
     memchr::memmem::rfind(stdout, line.as_bytes()).map_or(stdout, |at| &stdout[at + line.len()..])
@@ -92,8 +91,8 @@ fn names(text: &str) -> Result<Vec<String>, MakeError> {
     Ok(names)
 }
 
-/// Whether `text` is one component of a repository's name: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
-/// (OCI distribution specification 1.1, "Pulling manifests").
+/// Whether `text` is one component of a repository's name: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*` (OCI distribution
+/// specification 1.1, "Pulling manifests").
 fn is_component(text: &str) -> bool {
     let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let (Some(first), Some(last)) = (text.bytes().next(), text.bytes().last()) else { return false };

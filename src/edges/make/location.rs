@@ -1,15 +1,14 @@
-//! Where a line of a Makefile is.
+//! A line of a Makefile.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// A line of a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
-    /// The file as make names it: relative to the directory make ran in, or absolute.
+    /// The file as make names it: absolute, or relative to make's directory.
     pub file: PathBuf,
-    /// The line, from 1.
+    /// The line, starting at 1.
     pub line: u64,
 }
 
@@ -19,7 +18,7 @@ impl std::fmt::Display for Location {
     }
 }
 
-/// Reads `'Makefile', line 12`.
+/// Parses `'Makefile', line 12`.
 pub(super) fn place(line: &[u8]) -> Option<Location> {
     let comma = memchr::memmem::rfind(line, b", line ")?;
     let number = std::str::from_utf8(&line[comma + b", line ".len()..]).ok()?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! What a Makefile defines, as far as a gate asks.
+//! The targets and variables of a Makefile, as far as a gate needs them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
@@ -10,13 +10,13 @@ use super::database::{Database, Pattern, Recipe, Rule};
 use super::location::Location;
 use super::reach::{Shared, used};
 
-/// How deep rules are followed, so that rules which name each other end.
+/// How deep rules are followed, because rules may depend on each other.
 const DEPTH: usize = 8;
 
-/// A Makefile as make has read it, with its includes.
+/// A Makefile with its includes, as make has read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Makefile {
-    /// The files that were read, as make names them; the main one first.
+    /// The files in the order of reading, as make names them. The main file is the first.
     pub files: Vec<PathBuf>,
     pub(super) targets: BTreeMap<String, MakeTarget>,
     pub(super) variables: BTreeMap<String, MakeVariable>,
@@ -26,46 +26,45 @@ pub struct Makefile {
 /// One target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MakeTarget {
-    /// Whether there is something to run.
+    /// Whether it has something to run.
     pub state: State,
-    /// Whether a file or directory of its name keeps make from ever running it: it is not `.PHONY`
-    /// and has no prerequisites, so make calls it up to date and the step would pass untested.
+    /// Whether a file or directory with its name keeps make from running it: the target is not `.PHONY` and has no
+    /// prerequisites. Then make considers it up to date, and the step would pass without a test.
     pub shadowed: bool,
-    /// The pattern rule that brings its recipe, as `p2p-%`, where one does.
+    /// The pattern rule with its recipe, such as `p2p-%`, if there is one.
     pub pattern: Option<String>,
-    /// What its recipe and those of its prerequisites use outside the workspace, and where they do.
+    /// What its recipes and those of its prerequisites use outside the workspace, with the places.
     pub shared: Vec<(Shared, Location)>,
 }
 
-/// Whether a target is there, and what it has to run.
+/// Whether a target exists, and whether it has something to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// It has a recipe or prerequisites.
     Defined {
-        /// Where its recipe is. For a target with prerequisites only, where their recipes are, also those of
-        /// indirect prerequisites. Empty if they have none either.
+        /// The places of its recipes. For a target with prerequisites only, the places of their recipes, including
+        /// indirect prerequisites. Empty if they have none.
         recipes: Vec<Location>,
     },
-    /// It is declared, and has neither: make says "Nothing to be done" and passes.
+    /// It is declared, but has neither. make prints "Nothing to be done" and passes.
     Empty,
-    /// No rule makes it. `.DEFAULT`, a match-anything rule `%:`, built-in rules and a file of that
-    /// name define nothing.
+    /// No rule makes it. `.DEFAULT`, a match-anything rule `%:`, built-in rules and a file with this name do not
+    /// count.
     Missing,
 }
 
 /// A make variable, expanded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MakeVariable {
-    /// Its value without white space at the ends; may be empty.
+    /// Its value without white space at the ends. May be empty.
     pub value: String,
-    /// Where it comes from.
     pub origin: VariableOrigin,
 }
 
-/// Where a variable comes from (make's function `origin`).
+/// The origin of a variable (make's function `origin`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VariableOrigin {
-    /// The environment that make was given.
+    /// The environment of make.
     Environment,
     /// A Makefile.
     File,
@@ -74,7 +73,7 @@ pub enum VariableOrigin {
 }
 
 impl MakeTarget {
-    /// What this target and another one both use, and where each does.
+    /// What both targets use, and where each one does.
     pub fn meets<'a>(&'a self, other: &'a Self) -> Option<(Shared, &'a Location, &'a Location)> {
         self.shared.iter().find_map(|(shared, place)| {
             let (_, met) = other.shared.iter().find(|(theirs, _)| theirs == shared)?;
@@ -84,19 +83,19 @@ impl MakeTarget {
 }
 
 impl Makefile {
-    /// The target `name`: one that was asked for, or whose name begins with `p2p-`.
+    /// The target `name`. It must have been requested, or begin with `p2p-`.
     pub fn target(&self, name: &str) -> MakeTarget {
         let missing =
             MakeTarget { state: State::Missing, shadowed: false, pattern: None, shared: Vec::new() };
         self.targets.get(name).cloned().unwrap_or(missing)
     }
 
-    /// The variable `name`, if it was asked for and is defined.
+    /// The variable `name`, if it was requested and is defined.
     pub fn variable(&self, name: &str) -> Option<&MakeVariable> {
         self.variables.get(name)
     }
 
-    /// Its assignments of variables that p2p gives to targets.
+    /// The assignments of variables that p2p sets.
     pub fn assignments(&self) -> &[Assignment] {
         &self.assignments
     }
@@ -110,14 +109,14 @@ impl Makefile {
     }
 }
 
-/// Answers questions about targets from the database and the directory.
+/// Finds the state of targets from the database and the directory.
 pub(super) struct Resolver<'a> {
     pub(super) database: &'a Database,
     pub(super) directory: &'a Path,
 }
 
 impl Resolver<'_> {
-    /// All targets that begin with `p2p-`, and those that are asked for.
+    /// All targets that begin with `p2p-`, and the requested ones.
     pub(super) fn targets(&self, asked: &[&str], goal: &str) -> BTreeMap<String, MakeTarget> {
         let listed = self.database.rules.iter().filter(|(_, rules)| rules.iter().any(|rule| rule.target));
         let listed = listed.filter_map(|(name, _)| std::str::from_utf8(name).ok());
@@ -154,7 +153,7 @@ impl Resolver<'_> {
         MakeTarget { state, shadowed, pattern: pattern.and_then(text), shared: self.shared(name) }
     }
 
-    /// What making `name` uses outside the workspace, by all recipes that it may run.
+    /// What all recipes of `name` use outside the workspace.
     fn shared(&self, name: &[u8]) -> Vec<(Shared, Location)> {
         let mut shared = Vec::new();
         let mut seen = HashSet::new();
@@ -184,14 +183,14 @@ impl Resolver<'_> {
         shared
     }
 
-    /// The explicit rules of a target; none for a name that is only mentioned.
+    /// The explicit rules of a target. Empty for a name that is only mentioned.
     fn explicit(&self, name: &[u8]) -> Vec<&Rule> {
         let rules = self.database.rules.get(name);
         rules.into_iter().flatten().filter(|rule| rule.target).collect()
     }
 
-    /// Where the recipes stand that making `name` brings. A list of what is still to look at takes
-    /// the place of recursion: chains of prerequisites can be long.
+    /// The places of the recipes that run for `name`. Uses a list instead of recursion, because chains of
+    /// prerequisites can be long.
     fn recipes(&self, name: &[u8]) -> Vec<Location> {
         let mut places = Vec::new();
         let (mut seen, mut taken) = (HashSet::new(), HashSet::new());
@@ -210,7 +209,7 @@ impl Resolver<'_> {
         places
     }
 
-    /// The recipes of a target itself, or the prerequisites that it has instead.
+    /// The recipes of a target, or its prerequisites if it has no recipe.
     fn steps(&self, name: &[u8]) -> Vec<Step<'_>> {
         let rules = self.explicit(name);
         if let Some(pattern) = self.pattern_for(name, &rules) {
@@ -226,8 +225,8 @@ impl Resolver<'_> {
         steps
     }
 
-    /// The pattern rule that brings the recipe of `name`: never for a phony target, nor for one that
-    /// has a recipe. Of several that fit, the one with the shortest stem (GNU make since 3.82).
+    /// The pattern rule with the recipe of `name`. Never for a phony target, nor for one with a recipe. If several
+    /// match, the one with the shortest stem wins (GNU make since 3.82).
     fn pattern_for(&self, name: &[u8], rules: &[&Rule]) -> Option<&Pattern> {
         if rules.iter().any(|rule| rule.phony || rule.recipe.is_some()) {
             return None;
@@ -246,7 +245,7 @@ impl Resolver<'_> {
         fits.min_by_key(|(length, _)| *length).map(|(_, pattern)| pattern)
     }
 
-    /// Whether a prerequisite of a pattern rule is there, is mentioned, or can be made by another.
+    /// Whether a prerequisite of a pattern rule exists, is mentioned, or can be made by another rule.
     fn can_make(&self, name: &[u8], depth: usize) -> bool {
         self.database.rules.contains_key(name)
             || self.path(name).exists()
@@ -258,13 +257,13 @@ impl Resolver<'_> {
     }
 }
 
-/// What is still to look at.
+/// What is still to be visited.
 enum Step<'a> {
     Target(&'a [u8]),
     Recipe(&'a Location),
 }
 
-/// The text that `%` matches. A pattern without a slash is matched against the file name alone.
+/// The text that `%` matches. A pattern without a slash is compared with the file name only.
 struct Stem<'a> {
     directory: &'a [u8],
     text: &'a [u8],

@@ -1,6 +1,6 @@
-//! The edge to the make program: what a Makefile defines, where its recipes are, and the
-//! image names that `p2p-images` prints. Runs no target of a gate; `process` does.
-//! Knows GNU make and nothing of plans, registries or git.
+//! The edge to the make program: what a Makefile defines, where its recipes are, and the image names that
+//! `p2p-images` prints. The targets of a gate are not run here. This room knows GNU make, but no plans, registries
+//! or git.
 
 mod answer;
 mod assigned;

@@ -1,8 +1,8 @@
-//! Asking make, once, what the Makefile defines.
+//! Asks make once what the Makefile defines.
 //!
-//! make reads the Makefile and then a file of ours, which names a goal of its own and switches
-//! `-p` on from within. So the Makefile sees the flags of an ordinary run, no catch-all can take
-//! the goal, and no recipe runs but those of rules that remake an include, as in every run.
+//! make reads the Makefile and then a file of p2p, which defines a goal of its own and turns on `-p` from inside. So
+//! the Makefile sees the flags of a normal run, no catch-all rule can match the goal, and no recipe runs, except
+//! those of rules that remake an include, as in every run.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -23,28 +23,27 @@ use sys::world::Env;
 /// What to find out.
 #[derive(Debug, Clone, Copy)]
 pub struct ProbeRequest<'a> {
-    /// Where make runs; absolute.
+    /// The absolute path of make's directory.
     pub directory: &'a Path,
-    /// The environment of make: what its targets will get, as the Makefile may depend on it.
-    /// `LC_ALL` and `PWD` are set for this one run.
+    /// The environment for make. It is that of the targets, because the Makefile may depend on it. `LC_ALL` and
+    /// `PWD` are set for this run only.
     pub env: &'a Env,
     /// A directory outside the workspace for a temporary file.
     pub scratch: &'a Path,
-    /// The targets to find out about, besides all whose name begins with `p2p-`.
+    /// The targets to find, in addition to all that begin with `p2p-`.
     pub targets: &'a [&'a str],
     /// The variables to expand.
     pub variables: &'a [&'a str],
-    /// The variables that targets are given: where the Makefile assigns them is found out.
+    /// The variables that targets get. The probe finds where the Makefile assigns them.
     pub given: &'a [&'a str],
-    /// When to give up.
     pub limit: Duration,
 }
 
-/// Reads the Makefile of a directory through make, once. Runs no recipe, except where a rule
-/// remakes a file that the Makefile includes; `$(shell …)` is evaluated, as in every run of make.
+/// Reads the Makefile of a directory through make, once. No recipe runs, unless a rule remakes a file that the
+/// Makefile includes. `$(shell …)` is evaluated, as in every run of make.
 ///
 /// # Errors
-/// When there is no make or no Makefile, when make cannot read it, or at the time limit.
+/// If there is no make or no Makefile, if make cannot read it, or at the time limit.
 pub async fn probe(request: ProbeRequest<'_>) -> Result<Makefile, MakeError> {
     let main = files::main(request.directory)?;
     let words = Words::new()?;
@@ -58,7 +57,7 @@ pub async fn probe(request: ProbeRequest<'_>) -> Result<Makefile, MakeError> {
         file.path().as_os_str(),
         OsStr::new(&words.goal),
     ];
-    // Our goal and our file would mean nothing to a reader.
+    // The message does not show p2p's own goal and file.
     let command = make(&format!("make -p -f {main}"), request.directory, &env, &arguments);
     let captured = capture_any(&command, request.limit).await?;
 
@@ -89,10 +88,10 @@ pub async fn probe(request: ProbeRequest<'_>) -> Result<Makefile, MakeError> {
     })
 }
 
-/// The names of this one run, which nothing in a Makefile can guess.
+/// The random names of this run, which no Makefile can contain.
 struct Words {
     marker: String,
-    /// Begins with `p2p-`, for Makefiles that look at `MAKECMDGOALS`.
+    /// Begins with `p2p-`, for Makefiles that check `MAKECMDGOALS`.
     goal: String,
 }
 
@@ -103,10 +102,10 @@ impl Words {
         Ok(Self { marker, goal })
     }
 
-    /// Line by line: recipes of the database begin with a tab again; a match-anything rule and
-    /// `.DEFAULT` are taken back, as make would run them for each missing `-include`; `-p` and `-r`
-    /// take effect after all is read (and flags that the Makefile added, like `-B`, do not).
-    /// A value that calls `error` would end make here, so the probe prints it unexpanded.
+    /// Line by line: recipes of the database begin with a tab again. A match-anything rule and `.DEFAULT` are
+    /// removed, because make would run them for each missing `-include`. `-p` and `-r` take effect after everything
+    /// is read (flags that the Makefile added, like `-B`, do not). A value that calls `error` would stop make, so
+    /// the probe prints it unexpanded.
     fn text(&self, variables: &[&str]) -> String {
         let Self { marker, goal } = self;
         let mut text = format!(
@@ -129,8 +128,8 @@ impl Words {
     }
 }
 
-/// Whether a file that make read has a match-anything rule or `.DEFAULT`. With one, make takes a
-/// missing include for made and goes on; we took the rule back, so it stopped, but knows it all.
+/// Whether a file that make read has a match-anything rule or `.DEFAULT`. With such a rule, make considers a missing
+/// include as made and goes on. The probe removes the rule, so make stops, but has read everything.
 fn has_catch_all(directory: &Path, files: &[PathBuf]) -> bool {
     files.iter().filter_map(|file| std::fs::read(directory.join(file)).ok()).any(|text| {
         text.split(|byte| *byte == b'\n').any(|line| {

@@ -1,15 +1,15 @@
-//! What recipes share with all others on the machine, whatever directory they run in.
+//! What recipes share with others on the machine, in whatever directory they run.
 
 use super::database::Recipe;
 use super::location::Location;
 use super::variables::Variables;
 
-/// Something outside the workspace that two targets cannot use at once.
+/// Something outside the workspace that two targets cannot use at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shared {
-    /// A container, network, volume or port of the container engine, by a fixed name.
+    /// A container, network, volume or port with a fixed name.
     Containers,
-    /// gcloud's own directory in the home directory.
+    /// gcloud's directory in the home directory.
     Gcloud,
 }
 
@@ -22,10 +22,10 @@ impl std::fmt::Display for Shared {
     }
 }
 
-/// Container engines whose command line is docker's.
+/// Container engines with docker's command line.
 const ENGINES: [&str; 4] = ["docker", "podman", "nerdctl", "finch"];
 
-/// Their programs for projects of several containers, which have names of their own.
+/// The programs for compose projects, which have names of their own.
 const COMPOSE: [&str; 2] = ["docker-compose", "podman-compose"];
 
 /// The commands of an engine that take the name of a container.
@@ -34,21 +34,20 @@ const OF_A_CONTAINER: [&str; 13] = [
     "wait",
 ];
 
-/// Its commands about images and builders.
+/// The commands about images and builders.
 const OF_IMAGES: [&str; 12] = [
     "build", "builder", "buildx", "image", "images", "inspect", "load", "login", "manifest", "pull", "push",
     "tag",
 ];
 
-/// What the recipe of a target uses, and the targets that it makes by a make of its own.
+/// What the recipe of a target uses, and the targets that it runs through another make.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Used {
     pub(super) shared: Vec<(Shared, Location)>,
     pub(super) made: Vec<String>,
 }
 
-/// Reads a recipe. When in doubt it says yes: two targets that then wait for each other lose time, and two that
-/// meet break each other.
+/// Reads a recipe. In doubt, it reports a use: waiting costs two targets some time, but a collision breaks them.
 pub(super) fn used(recipe: &Recipe, variables: &Variables) -> Used {
     let text = variables.expand(&recipe.text).replace("\\\n", " ").replace(['\'', '"'], " ");
     let mut used = Used::default();
@@ -60,7 +59,7 @@ pub(super) fn used(recipe: &Recipe, variables: &Variables) -> Used {
         let words: Vec<&str> = command.split_ascii_whitespace().collect();
         for (at, word) in words.iter().enumerate() {
             let rest = &words[at + 1..];
-            // `@docker` and `-docker` are make's, `id=$(docker` and `(docker` the shell's.
+            // `@docker` and `-docker` contain prefixes of make, `id=$(docker` and `(docker` those of the shell.
             let word = word.trim_start_matches(['@', '-', '+']);
             let program = word.rsplit(['/', '(', '{', '=', '@']).next().unwrap_or(word);
             found[0].1 |= COMPOSE.contains(&program) || ENGINES.contains(&program) && names_containers(rest);
@@ -74,7 +73,7 @@ pub(super) fn used(recipe: &Recipe, variables: &Variables) -> Used {
     used
 }
 
-/// Whether the arguments of an engine's program name something that exists once on a machine.
+/// Whether the arguments of a container engine name something that exists only once on a machine.
 fn names_containers(arguments: &[&str]) -> bool {
     let known = |word: &&str| {
         OF_A_CONTAINER.contains(word)
@@ -90,12 +89,12 @@ fn names_containers(arguments: &[&str]) -> bool {
             let option = word.split('=').next().unwrap_or(word);
             matches!(option, "--name" | "--publish") || publishes(word, rest.get(at + 1))
         }),
-        // The id of a container without a name is in a variable of the shell.
+        // The id of an unnamed container is in a variable of the shell.
         command => OF_A_CONTAINER.contains(&command) && rest.iter().any(|word| !word.starts_with(['-', '$'])),
     }
 }
 
-/// Whether an option in its short form publishes a port: `-p 8080:80`, `-p8080:80`, `-dp 80`.
+/// Whether a short option publishes a port: `-p 8080:80`, `-p8080:80`, `-dp 80`.
 fn publishes(word: &str, next: Option<&&str>) -> bool {
     let Some(letters) = word.strip_prefix('-') else { return false };
     let Some(port) = letters.trim_start_matches(['d', 'i', 't', 'q', 'P']).strip_prefix('p') else {

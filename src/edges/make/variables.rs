@@ -1,17 +1,17 @@
 //! The variables in the database: their texts, and where a Makefile assigns them.
 //!
-//! Facts from `print_variable` and `print_target_variables` of GNU make 4.3: a remark with origin and place,
-//! then `NAME = text`, `NAME := text` or a `define`. Variables of single targets stand in the sections of
+//! The format is that of `print_variable` and `print_target_variables` of GNU make 4.3: a remark with origin and
+//! place, then `NAME = text`, `NAME := text` or a `define`. Variables of single targets are in the sections of
 //! patterns and files, as `target: NAME = text` or `# NAME = text`.
 
 use std::collections::HashMap;
 
 use super::location::{Location, place};
 
-/// How many references one expansion follows, so that variables which name each other end.
+/// How many references an expansion follows, because variables may refer to each other.
 const REFERENCES: u32 = 2_000;
 
-/// The functions of make that have arguments (GNU make manual, "Functions for Transforming Text").
+/// The functions of make with arguments (GNU make manual, "Functions for Transforming Text").
 const FUNCTIONS: [&str; 34] = [
     "abspath",
     "addprefix",
@@ -49,10 +49,9 @@ const FUNCTIONS: [&str; 34] = [
     "wildcard",
 ];
 
-/// The variables of a Makefile.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Variables {
-    /// The texts that a variable may have: of all targets, and of single ones.
+    /// The possible texts of a variable: for all targets, and for single ones.
     texts: HashMap<String, Vec<String>>,
     /// The assignments in Makefiles.
     pub(super) assigned: Vec<Assigned>,
@@ -62,7 +61,7 @@ pub(super) struct Variables {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Assigned {
     pub(super) name: String,
-    /// The text as make keeps it.
+    /// The text in make's own form.
     pub(super) text: String,
     pub(super) place: Location,
     /// Whether it has the directive `override`.
@@ -72,7 +71,7 @@ pub(super) struct Assigned {
 }
 
 impl Variables {
-    /// Reads the database, line by line.
+    /// Parses the database line by line.
     pub(super) fn parse(lines: &[&[u8]]) -> Self {
         let mut variables = Self::default();
         let of_targets = lines.iter().rposition(|line| line.ends_with(b"attern-specific variable values"));
@@ -94,8 +93,8 @@ impl Variables {
         variables
     }
 
-    /// Expands a text as far as the database shows. What only a run of make can say is left out; of a function
-    /// all arguments are kept, so that nothing is missed that the text may become.
+    /// Expands a text as far as the database allows. References that only a run of make can resolve are removed. All
+    /// arguments of functions are kept, so that the result contains everything that the text may become.
     pub(super) fn expand(&self, text: &str) -> String {
         let mut left = REFERENCES;
         let mut into = String::new();
@@ -155,7 +154,7 @@ impl Variables {
     }
 }
 
-/// The text between a bracket and its match, and what follows.
+/// The text between a bracket and its match, and the rest.
 fn enclosed(text: &str, open: char, close: char) -> (&str, &str) {
     let mut depth = 0;
     for (at, c) in text.char_indices() {
@@ -171,7 +170,8 @@ fn enclosed(text: &str, open: char, close: char) -> (&str, &str) {
     (&text[1..], "")
 }
 
-/// Reads the remark above a variable: where a Makefile assigns it, if one does, and whether by `override`.
+/// Parses the remark above a variable: the place of its assignment in a Makefile, if any, and whether it has
+/// `override`.
 fn origin(remark: &[u8]) -> Option<(Option<Location>, bool)> {
     let remark = remark.strip_prefix(b"# ")?;
     let overrides =

@@ -3,13 +3,13 @@ use std::time::Duration;
 use sys::error::{Exit, Help};
 use sys::http::NETWORK_HELP;
 
-/// Why Slack did not get the message. Holds no part of the URL.
+/// Why Slack did not get the message. Contains no part of the URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SlackError {
-    /// The input is no URL, or one that would send the secret in the clear.
+    /// The input is not a URL, or would send the secret unencrypted.
     #[error("the input `slack-webhook-url` is no https URL")]
     NotAUrl,
-    /// Nothing came back.
+    /// There was no answer.
     #[error("Slack could not be reached: {reason}")]
     Lost {
         /// Why, without the URL.
@@ -18,17 +18,13 @@ pub enum SlackError {
     /// Slack refused the message.
     #[error("Slack answered {status}: {answer}")]
     Refused {
-        /// The status.
         status: u16,
         /// The answer, on one line.
         answer: String,
     },
     /// It took too long.
     #[error("Slack did not answer within {} s", limit.as_secs())]
-    TimedOut {
-        /// How long it was given.
-        limit: Duration,
-    },
+    TimedOut { limit: Duration },
 }
 
 impl Help for SlackError {

@@ -1,32 +1,33 @@
-//! Pure: what a webhook is sent.
+//! The messages for webhooks. Pure.
 
 use serde_json::{Value as Json, json};
 
 use workflow_commands::cut;
 
-/// The most characters of a message's text; Slack takes 3000 in a section.
+/// The most characters of a message's text. Slack accepts 3000 in a section.
 const MOST: usize = 1500;
 
-/// What there is to tell.
+/// A message about a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// Whether it is good.
+    /// Whether it is good news.
     pub good: bool,
     /// One sentence, without a link.
     pub text: String,
-    /// The app, or the repository where no app is known.
+    /// The app, or the repository if the app is not known.
     pub app: String,
-    /// The version, where there is one.
+    /// The version, if there is one.
     pub version: Option<String>,
     /// `owner/name`.
     pub repository: String,
-    /// The page of the run.
+    /// The URL of the run.
     pub link: String,
 }
 
 impl Notification {
-    /// For an incoming webhook (<https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>):
-    /// blocks, and a text for where they cannot be shown.
+    /// The form for an incoming webhook
+    /// (<https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>): blocks, and a text for clients
+    /// that cannot show them.
     pub(super) fn blocks(&self) -> Json {
         let mark = if self.good { ":white_check_mark:" } else { ":x:" };
         let text = format!("{mark} {}", escaped(&cut(&self.text, MOST)));
@@ -40,19 +41,19 @@ impl Notification {
         })
     }
 
-    /// For a webhook that starts a workflow: its variables, all of them text.
+    /// The form for a webhook that starts a workflow: its variables, all as text.
     pub(super) fn variables(&self) -> Json {
         json!({
             "notification": cut(&self.text, MOST),
             "app_name": self.app,
-            // Slack refuses a variable that is empty.
+            // Slack refuses an empty variable.
             "version": self.version.as_deref().unwrap_or("unknown"),
             "workflow_link": self.link,
         })
     }
 }
 
-/// The three characters that mean something in Slack's texts.
+/// Escapes the three special characters of Slack's texts.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

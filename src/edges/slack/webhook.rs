@@ -8,11 +8,11 @@ use sys::http::{Clients, is_safe, send};
 use sys::retry::{Policy, Retrying, Watcher};
 use workflow_commands::Secret;
 
-/// The longest that Slack may take in all: a gate does not wait for it, and neither does the runner for
-/// a cancelled job.
+/// The time limit for Slack in total. A gate does not wait longer, and the runner does not either when a job is
+/// cancelled.
 const LIMIT: Duration = Duration::from_secs(8);
 
-/// How patiently it is asked.
+/// How requests are retried.
 const PATIENCE: Policy = Policy {
     attempts: 3,
     base: Duration::from_millis(300),
@@ -20,11 +20,11 @@ const PATIENCE: Policy = Policy {
     patience: Duration::from_secs(3),
 };
 
-/// Sends a notification to a webhook: one that starts a workflow by its path (`/triggers/…`, `/workflows/…`), else
-/// an incoming one.
+/// Sends a notification to a webhook: one that starts a workflow, recognised by its path (`/triggers/…`,
+/// `/workflows/…`), or else an incoming one.
 ///
 /// # Errors
-/// [`SlackError`]; nothing of the URL is in it.
+/// [`SlackError`]. It contains no part of the URL.
 pub async fn notify(
     webhook: &Secret,
     notification: &Notification,

@@ -1,4 +1,4 @@
-//! Bringing files back from the copy without losing what the tree in place made meanwhile.
+//! Copies files from the copy back to the workspace, without losing changes in the workspace.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
@@ -11,35 +11,35 @@ use super::globs::ArtifactGlobs;
 use super::links::Move;
 use super::scan::Modified;
 
-/// The files that the globs name, as they were when the copy was taken.
+/// The files that the globs match, at the time of the copy.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot(BTreeMap<PathBuf, Stamp>);
 
-/// Facts about a file. If one of them differs, the file was changed.
+/// Facts about a file. If one differs, the file has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     length: u64,
     modified: Modified,
-    /// Changes with each write and cannot be set back: seconds, nanoseconds.
+    /// The change time in seconds and nanoseconds. It changes with each write and cannot be set back.
     changed: (i64, i64),
     inode: u64,
 }
 
-/// What came back.
+/// The result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Brought {
-    /// The files written into the tree in place, relative to it.
+    /// The files that were written to the workspace, relative to it.
     pub files: Vec<PathBuf>,
-    /// The files that both sides had changed.
+    /// The files that both sides have changed.
     pub conflicts: Vec<Conflict>,
 }
 
-/// A file that both sides changed: the one in place stays.
+/// A file that both sides have changed. The one in the workspace stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
-    /// Its path, relative to the tree.
+    /// Its path, relative to the workspace.
     pub path: PathBuf,
-    /// Where the other one lies now.
+    /// The new place of the other file.
     pub other: PathBuf,
 }
 
@@ -53,18 +53,18 @@ impl Stamp {
         }
     }
 
-    /// Whether a copy is as it was taken: with the file's time and length. A link's length may
-    /// have changed with its target.
+    /// Whether the copy of a file is unchanged, with the same time and length. The length of a link may differ,
+    /// because its target may have been rewritten.
     fn untouched(&self, copy: &Metadata) -> bool {
         self.modified == Modified::of(copy) && (copy.is_symlink() || self.length == copy.len())
     }
 }
 
 impl Snapshot {
-    /// Takes down the state of the files in `directory`; to be called right before it is copied.
+    /// Records the state of the files in `directory`. Call it right before copying.
     ///
     /// # Errors
-    /// When a directory or file cannot be read.
+    /// If a directory or file cannot be read.
     pub fn take(globs: &ArtifactGlobs, directory: &Path) -> Result<Self, WorkspaceError> {
         let mut stamps = BTreeMap::new();
         for path in globs.find(directory)? {
@@ -76,13 +76,11 @@ impl Snapshot {
     }
 }
 
-/// Brings the files that the globs name from `copy` to `into`, if they are new or changed since
-/// `snapshot` was taken of `into`. Where `into` has changed the same file since, its own stays and
-/// the other one goes below `side`, under the same relative path. Files that were deleted in the
-/// copy stay. Nothing is written through a link.
+/// Copies the matching files from `copy` to `into`, if they are new or have changed since `snapshot`. If `into` has
+/// changed the same file too, its own stays, and the other one goes below `side`, with the same relative path. Files
+/// that were deleted in the copy stay. Nothing is written through a link.
 ///
-/// # Errors
-/// When a file cannot be read or written; what was brought until then stays.
+/// If a file cannot be read or written. Files that were copied before stay.
 pub fn bring_back(
     globs: &ArtifactGlobs,
     copy: &Path,
@@ -119,7 +117,7 @@ enum Decision {
     Aside,
 }
 
-/// The way back.
+/// The copying in progress.
 struct Way<'a> {
     copy: &'a Path,
     into: &'a Path,
@@ -158,15 +156,15 @@ impl Way<'_> {
         })
     }
 
-    /// What the link `path` of the copy points to, seen from the tree in place.
+    /// The target of the link `path` of the copy, as seen from the workspace.
     fn target(&self, path: &Path) -> Result<PathBuf, WorkspaceError> {
         let link = self.copy.join(path);
         let target = fs::read_link(&link).map_err(WorkspaceError::io("read", &link))?;
         Ok(self.motion.target(&target, path.parent().unwrap_or(Path::new(""))).unwrap_or(target))
     }
 
-    /// Puts the file or link `path` of the copy at `target`: beside it first and then in one move,
-    /// so that a reader never sees half a file.
+    /// Puts the file or link `path` of the copy at `target`. It is written beside it first and then moved, so that
+    /// no reader sees half a file.
     fn place(&self, path: &Path, target: &Path) -> Result<(), WorkspaceError> {
         let source = self.copy.join(path);
         let metadata = fs::symlink_metadata(&source).map_err(WorkspaceError::io("read", &source))?;
@@ -187,7 +185,7 @@ impl Way<'_> {
     }
 }
 
-/// Whether every directory above `path` is one, or is not there yet: no link, no file.
+/// Whether every directory above `path` is a directory or does not exist yet, and is neither a link nor a file.
 fn reachable(path: &Path, into: &Path) -> bool {
     path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()).all(|above| {
         match fs::symlink_metadata(into.join(above)) {
@@ -197,7 +195,7 @@ fn reachable(path: &Path, into: &Path) -> bool {
     })
 }
 
-/// Whether two files have one content.
+/// Whether two files have the same content.
 fn same_bytes(one: &Path, other: &Path) -> io::Result<bool> {
     let (mut one, mut other) = (File::open(one)?, File::open(other)?);
     let (mut left, mut right) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! A copy of a directory tree that make and git cannot tell from the original.
+//! A copy of a directory tree that make and git cannot distinguish from the original.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
@@ -13,46 +13,44 @@ use super::scan::{Entry, Tree, scan};
 use sys::remove_tree;
 use sys::sync::Mutex;
 
-/// The most threads that copy at once: they overlap waits for the disk, which is the limit.
+/// The most threads for copying. They overlap their waiting for the disk.
 const MOST_THREADS: usize = 4;
 
-/// How to copy.
+/// The options of a copy.
 #[derive(Debug, Clone)]
 pub struct WorkspaceCopyOptions {
-    /// The most bytes that may really be copied; what the file system clones does not count.
+    /// The most bytes to copy. Files that the file system clones do not count.
     pub limit_bytes: u64,
-    /// The directory in `from` of which everything is copied. Caches outside it (directories with a `CACHEDIR.TAG`)
-    /// are linked and not copied: they can be large, and programs that write to a cache expect others to write
-    /// there too.
+    /// The directory in `from` that is copied completely. Caches outside it (directories with a `CACHEDIR.TAG`) are
+    /// linked instead of copied: they can be large, and programs expect that others write to a cache as well.
     pub whole: PathBuf,
-    /// Set it to end the copying soon (between two files) with [`WorkspaceError::Stopped`].
+    /// If set, the copying stops between two files with [`WorkspaceError::Stopped`].
     pub stop: Arc<AtomicBool>,
 }
 
-/// What was copied.
+/// The result of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Copied {
-    /// Regular files.
+    /// The number of regular files.
     pub files: u64,
-    /// Their lengths together.
+    /// Their total size.
     pub bytes: u64,
     /// Whether the file system cloned all of them (reflinks), so that no bytes were copied.
     pub cloned: bool,
-    /// Fifos, sockets and devices, which a copy has not.
+    /// The number of fifos, sockets and devices, which are not copied.
     pub skipped: u64,
 }
 
-/// Copies the tree `from` to `to`, which must not exist while its parent must.
+/// Copies the tree `from` to `to`. `to` must not exist, but its parent must.
 ///
-/// Everything comes along (caches as [`WorkspaceCopyOptions::whole`] says), ignored and untracked files
-/// and `.git` too: modes, times of
-/// modification to the nanosecond (make decides by them), empty directories, hard links as separate
-/// files. Links are never followed; paths in links and in `.git` files that point into
-/// `from` point into the copy afterwards. The owner is who copies.
+/// The copy contains everything (for caches see [`WorkspaceCopyOptions::whole`]), including ignored and untracked
+/// files and `.git`. It keeps modes, modification times to the nanosecond (make compares them) and empty
+/// directories. Hard links become separate files. Links are not followed. Paths in links and in `.git` files that
+/// point into `from` point into the copy afterwards. The files belong to the current user.
 ///
 /// # Errors
-/// Nothing is left behind then. [`WorkspaceError::TooLarge`] and [`WorkspaceError::NoRoom`]
-/// come before the disk is filled.
+/// On an error, nothing is left behind. [`WorkspaceError::TooLarge`] and [`WorkspaceError::NoRoom`] come before the
+/// disk is full.
 pub fn copy_workspace(
     from: &Path,
     to: &Path,
@@ -80,13 +78,13 @@ pub fn copy_workspace(
     };
     let copied = job.run(&tree);
     if copied.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = remove_tree(&to);
     }
     copied
 }
 
-/// Whether the file system clones files from `root` to `to`, tried with the largest one.
+/// Whether the file system can clone files from `root` to `to`. Tries it with the largest file.
 fn can_clone(root: &Path, to: &Path, files: &[Entry]) -> bool {
     let Some(largest) = files.iter().max_by_key(|file| file.length) else { return true };
     let trial = to.join(".clone-trial");
@@ -99,9 +97,9 @@ struct Job<'a> {
     root: &'a Path,
     to: &'a Path,
     options: &'a WorkspaceCopyOptions,
-    /// Whether cloning is worth a try.
+    /// Whether to try cloning.
     clones: AtomicBool,
-    /// Bytes really copied so far.
+    /// The bytes copied so far.
     copied: AtomicU64,
     all_cloned: AtomicBool,
 }
@@ -123,7 +121,7 @@ impl Job<'_> {
             let path = self.to.join(cache);
             symlink(self.root.join(cache), &path).map_err(WorkspaceError::io("create", &path))?;
         }
-        // Last and deepest first: a new entry changes the time, and the mode may forbid one.
+        // Directories come last, the deepest first: a new entry changes the time, and the mode may forbid one.
         for directory in tree.directories.iter().rev() {
             self.finish(directory)?;
         }
@@ -148,7 +146,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Copies the files with a few threads, which take one after the other off the list.
+    /// Copies the files with a few threads that share the list.
     fn copy_files(&self, files: &[Entry]) -> Result<(), WorkspaceError> {
         let next = AtomicUsize::new(0);
         let failed = Mutex::new(None);
@@ -213,7 +211,7 @@ impl Job<'_> {
         link.modified.set(&path)
     }
 
-    /// Gives the copy of a file or directory its mode and time.
+    /// Sets the mode and time of a copied file or directory.
     fn finish(&self, entry: &Entry) -> Result<(), WorkspaceError> {
         let path =
             if entry.path.as_os_str().is_empty() { self.to.to_owned() } else { self.to.join(&entry.path) };

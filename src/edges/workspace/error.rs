@@ -1,57 +1,45 @@
-//! What can go wrong with the copy of the workspace and with artifacts.
+//! Errors of the workspace's copy and of artifacts.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use sys::error::{Exit, FileError, Help};
 
-/// A failure of the workspace's copy. After [`TooLarge`](Self::TooLarge) and
-/// [`NoRoom`](Self::NoRoom) nothing was written that is still there; the two targets can run
-/// one after the other in place instead.
+/// A failure of the workspace's copy. After [`TooLarge`](Self::TooLarge) and [`NoRoom`](Self::NoRoom), nothing is
+/// left behind, and the two targets can run one after the other in the workspace.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceError {
-    /// The workspace holds more than may be copied.
+    /// The workspace is larger than the limit.
     #[error("the workspace holds {bytes} bytes to copy, over the limit of {limit}")]
     TooLarge {
-        /// How many bytes p2p would copy. A lower limit if the file system can clone some of them.
+        /// How many bytes p2p would copy. A lower bound if the file system can clone some of them.
         bytes: u64,
-        /// The limit.
         limit: u64,
     },
-    /// The disk has no room for a copy.
+    /// The disk has no room for the copy.
     #[error("the workspace holds {bytes} bytes to copy, and the disk has {free} bytes free")]
     NoRoom {
-        /// The bytes that would be copied.
+        /// The size of the copy in bytes.
         bytes: u64,
-        /// The bytes free for us.
+        /// The available space in bytes.
         free: u64,
     },
-    /// The copy would lie inside what is copied.
+    /// The copy would be inside the original.
     #[error("a copy of {} cannot lie inside it, at {}", from.display(), to.display())]
-    Inside {
-        /// The workspace.
-        from: PathBuf,
-        /// The copy.
-        to: PathBuf,
-    },
-    /// The copying was asked to stop.
+    Inside { from: PathBuf, to: PathBuf },
+    /// The copying was stopped.
     #[error("copying the workspace was interrupted")]
     Stopped,
-    /// A glob that could leave its directory, or that is none.
+    /// A glob that is invalid or could leave its directory.
     #[error("the glob {glob:?} {why}")]
-    Glob {
-        /// As it was given.
-        glob: String,
-        /// What is wrong with it.
-        why: String,
-    },
+    Glob { glob: String, why: String },
     /// The file system refused.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
 impl WorkspaceError {
-    /// For `map_err`: says what was being done to `path`.
+    /// For `map_err`: adds the action and the path.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let at = FileError::at(action, path);
         move |source| Self::File(at(source))

@@ -1,4 +1,4 @@
-//! The `artifacts` globs: which files of a tree they name.
+//! The `artifacts` globs: which files of a tree they match.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -8,19 +8,18 @@ use walkdir::WalkDir;
 use super::error::WorkspaceError;
 use super::scan::walk_error;
 
-/// Globs relative to a directory. `*` and `?` stay within one name, `**` goes through
-/// directories, `{a,b}` and `[…]` choose; a directory's name means all below it. Nothing below
-/// a `.git` matches.
+/// Globs relative to a directory. `*` and `?` match within one name, `**` matches across directories, `{a,b}` and
+/// `[…]` are alternatives. The name of a directory matches everything below it. Nothing below a `.git` matches.
 #[derive(Debug, Clone)]
 pub struct ArtifactGlobs {
     set: GlobSet,
 }
 
 impl ArtifactGlobs {
-    /// Reads globs, one an item; blank ones are passed over.
+    /// Parses globs, one per item. Blank items are skipped.
     ///
     /// # Errors
-    /// For a glob that is absolute, goes up with `..`, or is malformed; names it.
+    /// If a glob is absolute, contains `..`, or is malformed. The error names it.
     pub fn parse<'a>(globs: impl IntoIterator<Item = &'a str>) -> Result<Self, WorkspaceError> {
         let mut set = GlobSetBuilder::new();
         for given in globs {
@@ -47,21 +46,19 @@ impl ArtifactGlobs {
         Ok(Self { set })
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.set.is_empty()
     }
 
-    /// Whether a path, relative to the directory, is named.
+    /// Whether a path, relative to the directory, matches.
     pub(super) fn is_match(&self, path: &Path) -> bool {
         self.set.is_match(path)
     }
 
-    /// The files and links below `directory` that the globs name, relative to it and sorted. Links
-    /// are not followed.
+    /// The matching files and links below `directory`, as sorted relative paths. Links are not followed.
     ///
     /// # Errors
-    /// When a directory cannot be read.
+    /// If a directory cannot be read.
     pub fn find(&self, directory: &Path) -> Result<Vec<PathBuf>, WorkspaceError> {
         let mut found = Vec::new();
         if self.is_empty() {

@@ -7,16 +7,16 @@ use std::path::{Component, Path, PathBuf};
 /// A move of a tree from one place to another.
 #[derive(Debug)]
 pub(super) struct Move<'a> {
-    /// The absolute names of the place it leaves; the first one is free of links.
+    /// The absolute names of the original. The first one contains no links.
     pub(super) from: &'a [&'a Path],
-    /// The absolute place it goes to.
+    /// The absolute path of the copy.
     pub(super) to: &'a Path,
 }
 
 impl Move<'_> {
-    /// The new target of a link in the directory `within` of the tree; `None` if `target` is right in the copy
+    /// The new target of a link in the directory `within` of the tree. `None` if `target` is correct in the copy
     /// too. An absolute path into the tree must point into the copy. A relative path out of the tree becomes
-    /// absolute, because the copy has another place. Relative paths within the tree stay.
+    /// absolute, because the copy is elsewhere. Relative paths within the tree stay.
     pub(super) fn target(&self, target: &Path, within: &Path) -> Option<PathBuf> {
         let root = self.from.first()?;
         if target.is_absolute() {
@@ -35,9 +35,8 @@ impl Move<'_> {
         Some(if rest.as_os_str().is_empty() { self.to.to_owned() } else { self.to.join(rest) })
     }
 
-    /// The new content of the file `path` of the tree, if it is one of git's files that hold a path
-    /// (gitrepository-layout(5)): `.git` of a submodule or a linked worktree, and
-    /// `worktrees/<name>/gitdir`.
+    /// The new content of the file `path` of the tree, if git stores a path in it (gitrepository-layout(5)): `.git`
+    /// of a submodule or a linked worktree, and `worktrees/<name>/gitdir`.
     pub(super) fn git_file(&self, path: &Path, content: &[u8]) -> Option<Vec<u8>> {
         let prefix: &[u8] = if path.file_name() == Some(OsStr::new(".git")) { b"gitdir: " } else { b"" };
         let text = content.strip_prefix(prefix)?;
@@ -55,7 +54,7 @@ pub(super) fn is_git_file(path: &Path) -> bool {
             && path.parent().and_then(Path::parent).is_some_and(|above| above.ends_with(".git/worktrees"))
 }
 
-/// Whether a relative path never climbs above the root of its tree.
+/// Whether a relative path stays inside its tree.
 fn stays_inside(target: &Path, within: &Path) -> bool {
     let mut depth = within.components().count();
     for component in target.components() {
@@ -69,7 +68,7 @@ fn stays_inside(target: &Path, within: &Path) -> bool {
     true
 }
 
-/// The path without `.` and `..`, by its text alone.
+/// The path without `.` and `..`, computed from the text only.
 fn normal(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {

@@ -1,4 +1,4 @@
-//! The files that the globs name and that may leave the machine. Whoever uploads them follows links.
+//! The matching files that may leave the machine. The upload follows links.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,21 +9,20 @@ use walkdir::WalkDir;
 use super::error::WorkspaceError;
 use super::globs::ArtifactGlobs;
 
-/// What the globs name.
+/// The result of a listing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listed {
-    /// The files, below the directory; none of them leads out of the root.
+    /// The files below the directory. None of them leads out of the root.
     pub files: Vec<String>,
-    /// What is left out, each with the reason.
+    /// The files that are left out, each with the reason.
     pub refused: Vec<(PathBuf, &'static str)>,
 }
 
-/// Lists the files in `directory` that the globs name. A file that is not below `root` in truth, or is
-/// one of git's own, is left out, and so is one whose name cannot stand on a line. A link to a directory is
-/// replaced by the files in it.
+/// Lists the matching files in `directory`. Leaves out a file whose real path is not below `root`, git's own files,
+/// and names that do not fit on a line. A link to a directory is replaced by the files in it.
 ///
 /// # Errors
-/// When a directory cannot be read.
+/// If a directory cannot be read.
 pub fn list(globs: &ArtifactGlobs, directory: &Path, root: &Path) -> Result<Listed, WorkspaceError> {
     let root = root.canonicalize().map_err(WorkspaceError::io("read", root))?;
     let mut listed = Listed::default();
@@ -55,7 +54,7 @@ pub fn remove_links_out_of(root: &Path) {
     }
 }
 
-/// Nothing where it is a file that may be listed; the directory that it is in truth, where it is one.
+/// `None` for a file that may be listed, or the real path of a directory.
 fn judge(full: &Path, root: &Path) -> Result<Option<PathBuf>, &'static str> {
     let name = full.to_str().ok_or("its name is not UTF-8")?;
     if name.chars().any(char::is_control) {
@@ -73,7 +72,7 @@ fn judge(full: &Path, root: &Path) -> Result<Option<PathBuf>, &'static str> {
     }
 }
 
-/// What is in a directory, by the path that leads there, last first.
+/// The entries of a directory with the path that leads to them, last first.
 fn below(full: &Path, path: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(full).into_iter().flatten().filter_map(Result::ok);
     let mut names: Vec<_> = entries.map(|entry| path.join(entry.file_name())).collect();

@@ -1,7 +1,6 @@
-//! The copy of the workspace that nft runs in, its removal, the artifacts that come back, and the files that a target
-//! writes.
-//! Works on directories alone: it knows nothing of targets, make or git but the `.git` files.
-//! All functions block: call them from a blocking task.
+//! The copy of the workspace that nft runs in, its removal, the artifacts that come back, and the files that a
+//! target writes. This room works on directories. It knows no targets and no make, and of git only the `.git` files.
+//! All functions block, so call them from a blocking task.
 
 mod artifacts;
 mod copy;

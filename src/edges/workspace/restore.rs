@@ -1,4 +1,4 @@
-//! A file outside the workspace that targets may change and each finds as the job had it.
+//! A file outside the workspace that targets may change, and that each target finds as the job had it.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -11,15 +11,15 @@ use super::WorkspaceError;
 use sys::private::{self, Links};
 use sys::remove_tree;
 
-/// The longest file that is kept, in bytes.
+/// The largest file that is kept, in bytes.
 const MOST: u64 = 1024 * 1024;
 
-/// A file as it was, or that there was none. Where the user has a link in its place, link and file.
+/// The content of a file, or its absence. If the user has a link in its place, both the link and the file.
 #[derive(Debug)]
 pub struct RestoredFile {
     path: PathBuf,
     link: Option<PathBuf>,
-    /// Where the link led, else the path itself.
+    /// The file that the link points to, or the path itself.
     file: PathBuf,
     was: Was,
 }
@@ -31,16 +31,16 @@ enum Was {
         text: Vec<u8>,
         mode: u32,
     },
-    /// A directory, a device: not ours to put back.
+    /// A directory or a device, which p2p does not restore.
     Other,
 }
 
 impl RestoredFile {
-    /// Remembers a file of at most a few kilobytes, or its absence.
+    /// Remembers a small file, or its absence.
     ///
     /// # Errors
     ///
-    /// Where it is there and cannot be read.
+    /// If it exists but cannot be read.
     pub fn of(path: PathBuf) -> Result<Self, WorkspaceError> {
         let link = fs::read_link(&path).ok();
         let file = match &link {
@@ -53,12 +53,12 @@ impl RestoredFile {
         Ok(Self { path, link, file, was })
     }
 
-    /// Makes it as it was. Does nothing where it is. Whatever a target put in its place goes, and nothing
-    /// is written through a link of a target.
+    /// Restores the file, if it has changed. Removes whatever a target put in its place. Never writes through a link
+    /// of a target.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read, written or removed.
+    /// If it cannot be read, written or removed.
     pub fn restore(&self) -> Result<(), WorkspaceError> {
         if let Some(to) = self.link.as_ref().filter(|to| fs::read_link(&self.path).ok().as_ref() != Some(to))
         {
@@ -69,7 +69,7 @@ impl RestoredFile {
             };
             link().map_err(WorkspaceError::io("restore", &self.path))?;
         }
-        // What cannot be read as the file that it was is another one.
+        // If it cannot be read as the same file, it is another one.
         let now = read(&self.file).unwrap_or(Was::Other);
         match &self.was {
             was if *was == now => Ok(()),
@@ -85,7 +85,7 @@ impl RestoredFile {
     }
 }
 
-/// What there is. A link is no file here.
+/// Reads what exists at the path. A link does not count as a file.
 fn read(path: &Path) -> io::Result<Was> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_file() => {
@@ -113,7 +113,7 @@ fn make_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 
-/// In one step: who reads meanwhile sees the old text or the new one.
+/// Writes in one step, so that readers see either the old text or the new one.
 fn write(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
     make_parent(path)?;
     let mut new = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;

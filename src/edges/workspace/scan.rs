@@ -1,4 +1,4 @@
-//! What a directory tree holds, before anything is copied.
+//! Lists a directory tree before it is copied.
 
 use std::fs::Metadata;
 use std::io::Read;
@@ -11,34 +11,34 @@ use walkdir::WalkDir;
 use super::error::WorkspaceError;
 use sys::private::{self, Links};
 
-/// The entries of a tree, each directory before what it holds. The root is the first directory.
+/// The entries of a tree. Each directory comes before its content. The root is the first one.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     pub(super) directories: Vec<Entry>,
     pub(super) files: Vec<Entry>,
     pub(super) links: Vec<Entry>,
-    /// Cache directories that are not looked into, as paths from the root.
+    /// Cache directories that are not listed, relative to the root.
     pub(super) caches: Vec<PathBuf>,
-    /// Fifos, sockets and devices.
+    /// The number of fifos, sockets and devices.
     pub(super) others: u64,
-    /// The lengths of all files together.
+    /// The total size of all files.
     pub(super) bytes: u64,
 }
 
 /// A file, directory or symbolic link.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// The path from the root of the tree.
+    /// The path relative to the root.
     pub(super) path: PathBuf,
     /// The permission bits.
     pub(super) mode: u32,
     /// The length in bytes.
     pub(super) length: u64,
-    /// When it was changed last.
+    /// When it was last modified.
     pub(super) modified: Modified,
 }
 
-/// A time of modification, as exact as the file system has it: make compares them.
+/// A modification time with the full precision of the file system, because make compares times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Modified {
     pub(super) seconds: i64,
@@ -50,7 +50,7 @@ impl Modified {
         Self { seconds: metadata.mtime(), nanoseconds: metadata.mtime_nsec() }
     }
 
-    /// Gives this time to `path` itself, also where it is a link.
+    /// Sets this time on `path` itself, even if it is a link.
     pub(super) fn set(self, path: &Path) -> Result<(), WorkspaceError> {
         let times = Timestamps {
             last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
@@ -61,8 +61,8 @@ impl Modified {
     }
 }
 
-/// Lists `root` without following a link. Cache directories are listed as such and not looked
-/// into, except those in `whole` and those that hold it.
+/// Lists `root` without following links. Cache directories appear without their content, except those in `whole` and
+/// those that contain it.
 pub(super) fn scan(root: &Path, whole: &Path) -> Result<Tree, WorkspaceError> {
     let mut tree = Tree::default();
     let mut walk = WalkDir::new(root).follow_links(false).into_iter();
@@ -97,8 +97,8 @@ pub(super) fn scan(root: &Path, whole: &Path) -> Result<Tree, WorkspaceError> {
     Ok(tree)
 }
 
-/// Whether a directory says of itself that it is a cache (<https://bford.info/cachedir/>), as those of
-/// cargo and of many other tools do.
+/// Whether a directory declares itself a cache (<https://bford.info/cachedir/>), like those of cargo and many other
+/// tools.
 fn is_cache(directory: &Path) -> bool {
     const SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
     let mut start = [0; SIGNATURE.len()];
@@ -107,7 +107,7 @@ fn is_cache(directory: &Path) -> bool {
     read.is_ok() && start == SIGNATURE
 }
 
-/// Names the entry where a walk below `root` failed.
+/// Names the entry at which a walk below `root` failed.
 pub(super) fn walk_error(root: &Path, error: walkdir::Error) -> WorkspaceError {
     let path = error.path().unwrap_or(root).to_owned();
     WorkspaceError::io("read", &path)(error.into())

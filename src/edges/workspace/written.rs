@@ -1,4 +1,4 @@
-//! The files that a program writes: those whose content is new since a point in time.
+//! Finds the files that a program wrote: those with new content since a point in time.
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
@@ -11,27 +11,27 @@ use walkdir::WalkDir;
 use super::globs::ArtifactGlobs;
 use super::scan::Modified;
 
-/// Directories in which no program of the repository writes what it wants to show.
+/// Directories in which programs of the repository write no reports.
 const PASSED_OVER: [&str; 2] = [".git", "node_modules"];
 
-/// The files of a directory that globs name, as they were before a program ran.
+/// The matching files of a directory before a program ran.
 pub struct FilesBefore {
     globs: Arc<ArtifactGlobs>,
     directory: PathBuf,
     stamps: BTreeMap<PathBuf, Stamp>,
 }
 
-/// What changes when a file is written. Its rights may change without that.
+/// What changes when a file is written. Its mode may change without that.
 type Stamp = (u64, Modified, u64);
 
 impl FilesBefore {
-    /// Looks at the files now. It blocks.
+    /// Records the files now. Blocks.
     pub fn new(globs: Arc<ArtifactGlobs>, directory: PathBuf) -> Self {
         let stamps = files(&globs, &directory).collect();
         Self { globs, directory, stamps }
     }
 
-    /// The files that were written since, relative to the directory and sorted. No link is followed. It blocks.
+    /// The files that were written since, as sorted relative paths. Links are not followed. Blocks.
     pub fn written(&self) -> Vec<PathBuf> {
         let files = files(&self.globs, &self.directory);
         let written = files.filter(|(path, stamp)| self.stamps.get(path) != Some(stamp));
@@ -40,13 +40,12 @@ impl FilesBefore {
         written
     }
 
-    /// The directory.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 }
 
-/// The files that globs name. What cannot be read is not shown either.
+/// The matching files. Unreadable ones are left out.
 fn files(globs: &ArtifactGlobs, directory: &Path) -> impl Iterator<Item = (PathBuf, Stamp)> {
     let walk = WalkDir::new(directory).min_depth(1).follow_links(false).into_iter();
     let walk = walk.filter_entry(|entry| !PASSED_OVER.iter().any(|name| entry.file_name() == *name));

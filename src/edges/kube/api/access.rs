@@ -1,4 +1,4 @@
-//! Whether we may do something: one cheap question that shows a wrong set-up in seconds
+//! Asks whether p2p may do something: one cheap request that finds a wrong set-up in seconds
 //! (<https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/self-subject-access-review-v1/>).
 
 use std::time::Duration;
@@ -13,8 +13,8 @@ use super::error::ApiError;
 use super::permission::Permission;
 use super::question::Question;
 
-/// How long the roles of a parent may take to reach a subnamespace that is ready, and the pauses between
-/// two looks. The controller usually needs less than a second.
+/// How long p2p waits for the roles of a parent in a new subnamespace, and the pauses between checks. The controller
+/// usually needs less than a second.
 const PROPAGATION: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -35,10 +35,10 @@ struct Verdict {
 }
 
 impl Api {
-    /// Asks the cluster whether it would let us do `action`. One request.
+    /// Asks the cluster whether `action` is allowed. One request.
     ///
     /// # Errors
-    /// [`ApiError::NotAllowed`] when not; any other when the cluster cannot be asked.
+    /// [`ApiError::NotAllowed`] if it is not, or another error if the cluster cannot be asked.
     pub async fn check(&self, action: &Permission) -> Result<(), ApiError> {
         let body = json!({
             "apiVersion": "authorization.k8s.io/v1",
@@ -79,11 +79,11 @@ impl Api {
         })
     }
 
-    /// Asks whether `action` is allowed in a subnamespace of `parent` that just became ready, and waits
-    /// up to ten seconds for the roles of the parent to reach it. `wait` is called before the first wait.
+    /// Asks whether `action` is allowed in a new subnamespace of `parent`. Waits up to ten seconds for the roles of
+    /// the parent to arrive, and calls `wait` before the first pause.
     ///
     /// # Errors
-    /// [`ApiError::NotPropagated`] when they do not; any other when the cluster cannot be asked.
+    /// [`ApiError::NotPropagated`] if they do not arrive, or another error if the cluster cannot be asked.
     pub async fn check_subnamespace(
         &self,
         parent: &str,
@@ -109,8 +109,8 @@ impl Api {
         }
     }
 
-    /// Whether the cluster says that there is no such namespace. An access review does not: it says what
-    /// a role allows, wherever. Who may not read namespaces, or gets no answer at once, does not know.
+    /// Whether the cluster says that the namespace does not exist. An access review does not show that, because
+    /// roles may exist without it. `false` if p2p may not read namespaces or gets no answer at once.
     pub async fn lacks_namespace(&self, name: &str) -> bool {
         let what = format!("look for the namespace {name}");
         let path = format!("/api/v1/namespaces/{name}");
@@ -120,7 +120,7 @@ impl Api {
         }
     }
 
-    /// The error for a namespace that is missing.
+    /// The error for a missing namespace.
     pub fn no_namespace(&self, name: &str) -> ApiError {
         ApiError::NoNamespace { server: self.server(), namespace: name.to_owned() }
     }

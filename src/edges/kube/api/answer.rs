@@ -1,11 +1,11 @@
-//! What Kubernetes says of a request: the `Status` object of its API
+//! What Kubernetes says about a failed request: the `Status` object of its API
 //! (<https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/>).
 
 use serde::Deserialize;
 
 use sys::http::Answer;
 
-/// The parts that tell refusals apart.
+/// The parts that distinguish refusals.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Status {
@@ -13,7 +13,7 @@ pub(super) struct Status {
     pub(super) details: Details,
 }
 
-/// What a refusal is about.
+/// The object of a refusal.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Details {
@@ -22,7 +22,7 @@ pub(super) struct Details {
 }
 
 impl Status {
-    /// The status of an answer; an empty one where it is none, as of a proxy or an unknown path.
+    /// The status in an answer. It is empty if there is none, as from a proxy or for an unknown path.
     pub(super) fn of(answer: &Answer) -> Self {
         serde_json::from_slice(&answer.body).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Asking one API server.
+//! The client of one API server.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,47 +20,47 @@ use sys::retry::{Policy, Retrying, transient};
 use sys::world::Env;
 use workflow_commands::Secret;
 
-/// How long a server may take to accept a connection, when we find out why it did not answer.
+/// How long a server may take to accept a connection, when p2p looks for the reason of a missing answer.
 const ACCEPT: Duration = Duration::from_secs(2);
 
-/// The API server of a kubeconfig's current context. Sends nothing before it is asked.
+/// The API server of a kubeconfig's current context. Sends no request yet.
 #[derive(Debug)]
 pub struct Api {
     connection: Connection,
-    /// Whether somebody gave the kubeconfig; else it was made for an account of the run.
+    /// Whether the user gave the kubeconfig. Otherwise p2p made it for an account of the run.
     given: bool,
     retrying: Retrying,
-    /// What credential programs run in.
+    /// The environment of credential programs.
     env: Env,
     opened: Mutex<Option<Arc<Opened>>>,
 }
 
-/// A connection with the credentials that were there when it was opened.
+/// A connection with the credentials from the time when it was opened.
 #[derive(Debug)]
 struct Opened {
     client: Client,
     base: Url,
     header: Option<HeaderValue>,
-    /// When the credentials end, if they say so.
+    /// When the credentials expire, if known.
     until: Option<Timestamp>,
-    /// Whether a program made them, and can make new ones.
+    /// Whether a program made them and can make new ones.
     made: bool,
 }
 
 impl Api {
-    /// For a kubeconfig with one context, as `Kubeconfig::for_target` makes them. The user may have a
-    /// token, a token file (read at each request), a password, a certificate, or a program (`exec`),
-    /// which is run in `env` without a terminal.
+    /// Takes a kubeconfig with one context, as from `Kubeconfig::for_target`. The user may have a token, a token
+    /// file (read for each request), a password, a certificate, or a program (`exec`), which runs in `env` without a
+    /// terminal.
     ///
     /// # Errors
-    /// When there is no cluster in it, or a way of logging in that we do not know.
+    /// If it contains no cluster, or an unknown kind of login.
     pub fn new(kubeconfig: &Kubeconfig, env: &Env, retrying: Retrying) -> Result<Self, ApiError> {
         let connection = Connection::of(kubeconfig)?;
         let given = !kubeconfig.made;
         Ok(Self { connection, given, retrying, env: env.clone(), opened: Mutex::default() })
     }
 
-    /// The server, for messages: without a password that may be in its URL.
+    /// The server's URL for messages, without a password.
     pub(super) fn server(&self) -> String {
         let server = &self.connection.server;
         let port = server.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -68,8 +68,8 @@ impl Api {
         format!("{}://{host}{port}{path}", server.scheme())
     }
 
-    /// Asks a question. Any answer is `Ok` but 401, and what stayed unavailable; a 500 is `Ok`, since
-    /// Kubernetes says why.
+    /// Sends a request. Any answer is `Ok`, except 401 and an unavailable server. A 500 is `Ok` too, because
+    /// Kubernetes gives the reason.
     pub(super) async fn ask(&self, question: &Question<'_>) -> Result<Answer, ApiError> {
         let mut first = true;
         loop {
@@ -104,7 +104,7 @@ impl Api {
                 Err(lost) => return Err(self.lost(lost).await),
             };
             match answer.status {
-                // The program may know better by now.
+                // The program may return newer credentials.
                 401 if opened.made && first => {
                     self.forget(&opened).await;
                     first = false;
@@ -131,14 +131,15 @@ impl Api {
         }
     }
 
-    /// The error for a request that was not answered.
+    /// The error for a request without an answer.
     async fn lost(&self, lost: NoAnswer) -> ApiError {
         let reach = match lost.class {
             Class::Certificate => {
                 let (server, given) = (self.server(), self.given);
                 return ApiError::Certificate { server, given, reason: lost.reason };
             }
-            // The time for the answer may end before that for the connection, so neither says how far it came.
+            // With a proxy, the time limit of the answer may end before that of the connection, so neither shows how
+            // far the request got.
             Class::Silent | Class::Stalled if self.connection.proxy.is_some() => Reach::Broken,
             Class::Silent | Class::Stalled if self.accepts().await => Reach::Stalled,
             Class::Silent | Class::Stalled => Reach::Silent,
@@ -149,7 +150,7 @@ impl Api {
         self.unreachable(reach, lost.reason, lost.attempts)
     }
 
-    /// Whether the server takes connections.
+    /// Whether the server accepts connections.
     async fn accepts(&self) -> bool {
         let server = &self.connection.server;
         let (host, port) = (server.host_str().unwrap_or_default(), server.port_or_known_default());
@@ -207,7 +208,7 @@ impl Api {
         }
     }
 
-    /// The way we logged in, for messages.
+    /// The kind of login, for messages.
     fn login(&self) -> String {
         match &self.connection.login {
             Login::None => "no credentials, or a certificate".to_owned(),

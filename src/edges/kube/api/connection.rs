@@ -1,4 +1,4 @@
-//! How a context of a kubeconfig says that its cluster is reached (v1 of client-go's clientcmd API).
+//! How to connect to the cluster of a kubeconfig's context (v1 of client-go's clientcmd API).
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -15,43 +15,43 @@ use crate::edges::kube::Kubeconfig;
 use sys::http::{builder, chain, is_loopback, sensitive, trusting};
 use workflow_commands::Secret;
 
-/// One context, read but with nothing opened yet.
+/// A context that was read but not opened.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) server: Url,
     pub(super) login: Login,
     authority: Option<Source>,
     insecure: bool,
-    /// The name that the server's certificate must bear, where it is not the server's own.
+    /// The name in the server's certificate, if it is not the server's own.
     name: Option<String>,
     pub(super) proxy: Option<String>,
     certificate: Option<(Source, Source)>,
     impersonation: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// Who we say that we are.
+/// How to log in.
 #[derive(Debug)]
 pub(super) enum Login {
-    /// Nobody, or whom the certificate names.
+    /// Not at all, or with the certificate.
     None,
     /// A token.
     Token(Secret),
-    /// A token in a file that somebody renews.
+    /// A token in a file that is renewed.
     TokenFile(PathBuf),
-    /// User and password, as the header has them.
+    /// User and password, in the form of the header.
     Basic(Secret),
-    /// A program that makes credentials.
+    /// A program that returns credentials.
     Exec(Exec),
 }
 
-/// A text in the kubeconfig, or the file that holds it.
+/// A text in the kubeconfig, or the file that contains it.
 #[derive(Clone, PartialEq, Eq)]
 enum Source {
     Data(Secret),
     File(PathBuf),
 }
 
-/// Keys are secret.
+/// Hides the text, because keys are secret.
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -62,7 +62,7 @@ impl std::fmt::Debug for Source {
 }
 
 impl Source {
-    /// `key-data` in base64, else `key`, a path; as client-go, the data wins.
+    /// Reads `key-data` in base64, or else `key`, a path. Like in client-go, the data wins.
     fn of(map: &Map<String, Json>, key: &str) -> Option<Self> {
         match text(map, &format!("{key}-data")) {
             Some(data) => Some(Self::Data(Secret::new(data))),
@@ -85,12 +85,12 @@ fn text<'a>(map: &'a Map<String, Json>, key: &str) -> Option<&'a str> {
     map.get(key).and_then(Json::as_str).filter(|text| !text.is_empty())
 }
 
-/// Why no client was made.
+/// Why there is no client.
 #[derive(Debug)]
 pub(super) enum NotOpened {
-    /// The server's name is not known; the reason.
+    /// The server's name cannot be resolved, with the reason.
     NoHost(String),
-    /// The kubeconfig is wrong.
+    /// The kubeconfig is invalid.
     Wrong(ApiError),
 }
 
@@ -101,7 +101,7 @@ impl From<ApiError> for NotOpened {
 }
 
 impl Connection {
-    /// The connection of a kubeconfig's only context, as `Kubeconfig::for_target` makes them.
+    /// The connection for the only context of a kubeconfig, as from `Kubeconfig::for_target`.
     pub(super) fn of(kubeconfig: &Kubeconfig) -> Result<Self, ApiError> {
         let none = Map::new();
         let cluster = kubeconfig.clusters.first().map(|item| &item.value).ok_or(ApiError::NoCluster)?;
@@ -129,7 +129,7 @@ impl Connection {
         })
     }
 
-    /// Whether the server's address is inside a private network.
+    /// Whether the server's address belongs to a private network.
     pub(super) fn is_private(&self) -> bool {
         let host = self.server.host_str().unwrap_or_default();
         let address = host.trim_start_matches('[').trim_end_matches(']').parse();
@@ -139,8 +139,8 @@ impl Connection {
         })
     }
 
-    /// A client for it, and the URL that it takes. `own` is a certificate with its key in PEM that
-    /// wins over the kubeconfig's.
+    /// Makes a client, with the URL to use. `own` is a certificate with its key in PEM, which replaces the
+    /// kubeconfig's.
     pub(super) async fn open(&self, own: Option<&Secret>) -> Result<(reqwest::Client, Url), NotOpened> {
         let mut url = self.server.clone();
         let mut builder = builder(is_loopback(&url) && self.proxy.is_none());
@@ -168,7 +168,7 @@ impl Connection {
             (None, None) => None,
         };
         if let Some(pem) = pem {
-            // The error of rustls is about a key, so it is not quoted.
+            // rustls's error is about a key, so it is not quoted.
             let broken = |_| ApiError::Material { what, reason: "it is not PEM with its key".to_owned() };
             builder = builder.identity(Identity::from_pem(&pem).map_err(broken)?);
         }
@@ -196,7 +196,7 @@ impl Connection {
     }
 }
 
-/// The precedence is client-go's: a token file over a token, both over a password, then a program.
+/// The order is client-go's: a token file before a token, both before a password, then a program.
 fn login(user: &Map<String, Json>, cluster: &Map<String, Json>) -> Result<Login, ApiError> {
     if let Some(path) = text(user, "tokenFile") {
         return Ok(Login::TokenFile(path.into()));
@@ -230,7 +230,7 @@ fn impersonation(user: &Map<String, Json>) -> Result<Vec<(HeaderName, HeaderValu
         Some([group]) => {
             headers.push(one("as-groups", "impersonate-group", group.as_str().unwrap_or_default())?);
         }
-        // A client's own headers have one value each.
+        // A header of the client can have only one value.
         Some(_) => return Err(ApiError::Unsupported { what: "as-groups with several groups" }),
     }
     Ok(headers)

@@ -1,222 +1,152 @@
-//! Why a cluster could not be asked, or refused.
+//! Why a request to a cluster failed.
 
 use std::time::Duration;
 
 use super::permission::Permission;
 
-/// How far a request came that was not answered.
+/// How far a request got that received no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// The server takes connections, and does not answer.
+    /// The server accepts connections but does not answer.
     Stalled,
-    /// Nothing answers at all, as behind a firewall.
+    /// There is no reaction at all, as behind a firewall.
     Silent,
-    /// Nothing listens there.
+    /// The connection was refused.
     Refused,
-    /// The server's name is not known.
+    /// The server's name cannot be resolved.
     NoHost,
-    /// It broke off.
+    /// The connection broke.
     Broken,
 }
 
-/// One variant for each class; `answer` is the answer of the cluster. `help` says what to do.
+/// One variant for each class of failure. `answer` is the cluster's answer. `help` says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// The kubeconfig reaches no cluster.
+    /// The kubeconfig contains no cluster.
     #[error("the kubeconfig names no cluster")]
     NoCluster,
-    /// The kubeconfig's server is no URL.
+    /// The kubeconfig's server is not a URL.
     #[error("the server of the kubeconfig's cluster is not an http or https URL")]
     Server,
-    /// A part of a kubeconfig that only kubectl understands.
+    /// A part of the kubeconfig that only kubectl supports.
     #[error("the kubeconfig has `{what}`, which is not supported here")]
-    Unsupported {
-        /// The key.
-        what: &'static str,
-    },
+    Unsupported { what: &'static str },
     /// A certificate, key or token cannot be used.
     #[error("{what} cannot be used: {reason}")]
     Material {
-        /// What it is.
         what: &'static str,
         /// Why, without quoting it.
         reason: String,
     },
-    /// The program that makes credentials failed.
+    /// The program for credentials failed.
     #[error("the credential program `{command}` of the kubeconfig failed: {reason}")]
     Exec {
-        /// The program.
         command: String,
-        /// Why.
         reason: String,
-        /// How to install it, in the kubeconfig's words.
+        /// How to install it, according to the kubeconfig.
         hint: Option<String>,
     },
     /// No answer.
     #[error("the cluster at {server} {}: {reason}{}", failed(*reach), tried(*attempts))]
     Unreachable {
-        /// Its URL.
         server: String,
-        /// Why.
         reason: String,
-        /// How far it came.
+        /// How far the request got.
         reach: Reach,
-        /// Whether it is an address inside a private network.
+        /// Whether the address belongs to a private network.
         private: bool,
-        /// Whether somebody gave the kubeconfig; else the cluster was looked up.
+        /// Whether the user gave the kubeconfig. Otherwise p2p looked up the cluster.
         given: bool,
-        /// How often it was tried.
+        /// The number of tries.
         attempts: u32,
     },
     /// The two sides do not trust each other's certificates.
     #[error("the certificate of the cluster at {server} is not trusted: {reason}")]
     Certificate {
-        /// Its URL.
         server: String,
-        /// Whether somebody gave the kubeconfig; else the cluster was looked up.
+        /// Whether the user gave the kubeconfig. Otherwise p2p looked up the cluster.
         given: bool,
-        /// Why.
         reason: String,
     },
     /// 401.
     #[error("the cluster at {server} does not accept {login} (401 {answer})")]
     Unauthorized {
-        /// Its URL.
         server: String,
-        /// How we logged in.
+        /// The kind of login.
         login: String,
-        /// Whether somebody gave the kubeconfig; else the account's token was refused.
+        /// Whether the user gave the kubeconfig. Otherwise the account's token was refused.
         given: bool,
-        /// The cluster's answer.
         answer: String,
     },
-    /// The access review says no.
+    /// The access review denies the action.
     #[error("the cluster at {server} does not let us {action}{}", reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default())]
     NotAllowed {
-        /// Its URL.
         server: String,
-        /// What we need to do.
         action: Permission,
-        /// Why, if it says so.
+        /// The reason, if the cluster gives one.
         reason: Option<String>,
     },
-    /// The subnamespace is ready, and its parent's roles are not in it.
+    /// The subnamespace is ready, but lacks the roles of its parent.
     #[error("the subnamespace {} is ready, but the cluster at {server} does not let us {action}, {} s later", action.namespace, waited.as_secs())]
     NotPropagated {
-        /// Its URL.
         server: String,
-        /// The parent.
         parent: String,
-        /// What we need to do.
+        /// The action that p2p needs.
         action: Box<Permission>,
-        /// How long we waited.
+        /// How long p2p waited.
         waited: Duration,
     },
-    /// 403 by the cluster's own rules.
+    /// 403 from the cluster's own rules.
     #[error("could not {what} at {server} (403 {answer})")]
-    Forbidden {
-        /// What was asked.
-        what: String,
-        /// Its URL.
-        server: String,
-        /// The cluster's answer.
-        answer: String,
-    },
-    /// The parent namespace is not there.
+    Forbidden { what: String, server: String, answer: String },
+    /// The parent namespace does not exist.
     #[error("the cluster at {server} has no namespace {namespace}")]
-    NoNamespace {
-        /// Its URL.
-        server: String,
-        /// The parent.
-        namespace: String,
-    },
-    /// The cluster does not know subnamespaces.
+    NoNamespace { server: String, namespace: String },
+    /// The cluster does not support subnamespaces.
     #[error(
         "the cluster at {server} has no Hierarchical Namespace Controller: it does not know hnc.x-k8s.io/v1alpha2"
     )]
-    NoController {
-        /// Its URL.
-        server: String,
-    },
+    NoController { server: String },
     /// The controller's webhook does not answer.
     #[error(
         "could not create the subnamespace {name}: the Hierarchical Namespace Controller does not answer (500 {answer})"
     )]
-    ControllerDown {
-        /// The subnamespace.
-        name: String,
-        /// The cluster's answer.
-        answer: String,
-    },
-    /// There is a namespace of that name which is not ours.
+    ControllerDown { name: String, answer: String },
+    /// A namespace with this name exists, but is not a subnamespace of the parent.
     #[error("the name {name} of a subnamespace of {parent} is taken ({answer})")]
-    Taken {
-        /// The subnamespace.
-        name: String,
-        /// Its parent.
-        parent: String,
-        /// The cluster's answer.
-        answer: String,
-    },
-    /// The parent may have no subnamespaces.
+    Taken { name: String, parent: String, answer: String },
+    /// The parent may not have subnamespaces.
     #[error("the namespace {parent} may not have the subnamespace {name} ({answer})")]
-    NoChildren {
-        /// The subnamespace.
-        name: String,
-        /// Its parent.
-        parent: String,
-        /// The cluster's answer.
-        answer: String,
-    },
+    NoChildren { name: String, parent: String, answer: String },
     /// 422.
     #[error("{name} cannot be a subnamespace (422 {answer})")]
-    Invalid {
-        /// The subnamespace.
-        name: String,
-        /// The cluster's answer.
-        answer: String,
-    },
-    /// It did not become ready.
+    Invalid { name: String, answer: String },
+    /// The subnamespace was not ready in time.
     #[error("the subnamespace {name} of {parent} was not ready after {} s ({})", limit.as_secs(), state.as_deref().map_or_else(|| "the controller has reported no state".to_owned(), |state| format!("its state is {state}")))]
     TimedOut {
-        /// The subnamespace.
         name: String,
-        /// Its parent.
         parent: String,
-        /// How long we waited.
+        /// How long p2p waited.
         limit: Duration,
         /// The last state that the controller reported.
         state: Option<String>,
     },
-    /// 408, 429 or 5xx until the tries were used up.
+    /// 408, 429 or 5xx until the retries were used up.
     #[error(
         "could not {what}: the cluster at {server} is not available ({status} {answer}; tried {attempts} times)"
     )]
     Unavailable {
-        /// What was asked.
         what: String,
-        /// Its URL.
         server: String,
-        /// The last status.
         status: u16,
-        /// What was answered.
         answer: String,
-        /// How often it was tried.
+        /// The number of tries.
         attempts: u32,
     },
-    /// A refusal of no known class.
+    /// A refusal of another class.
     #[error("could not {what} at {server} ({status} {answer})")]
-    Refused {
-        /// What was asked.
-        what: String,
-        /// Its URL.
-        server: String,
-        /// The status.
-        status: u16,
-        /// What was answered.
-        answer: String,
-    },
+    Refused { what: String, server: String, status: u16, answer: String },
 }
 
 fn failed(reach: Reach) -> &'static str {

@@ -44,7 +44,7 @@ impl Event {
         self.series.as_ref().map(|series| series.count).or(self.count).unwrap_or(1)
     }
 
-    /// What events share that differ only in names that controllers made up: their words without digits.
+    /// The text that similar events share: their words without digits, because controllers invent names.
     fn kind(&self) -> (String, String, String) {
         let is_fixed = |word: &&str| {
             !word.contains(|c: char| c.is_ascii_digit()) && !word.contains(&self.involved_object.name)
@@ -54,7 +54,7 @@ impl Event {
     }
 }
 
-/// The latest `most` kinds of warnings, the oldest first, as lines. Of those older than the target none.
+/// The latest `most` kinds of warnings as lines, the oldest first. Warnings from before the target are left out.
 pub(super) fn warnings(mut events: Vec<Event>, moment: Moment, most: usize) -> Vec<String> {
     events.retain(|event| event.last().is_none_or(|last| moment.since.is_none_or(|since| last >= since)));
     events.sort_by_key(Event::last);

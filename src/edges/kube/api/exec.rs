@@ -12,7 +12,7 @@ use sys::process::{ProcessError, Spec, capture};
 use sys::world::Env;
 use workflow_commands::Secret;
 
-/// How long a program may take. It may send requests to a cloud, but cannot ask the user.
+/// The time limit of a program. It may send requests to a cloud, but cannot ask the user.
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A program to run.
@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 pub(super) struct Exec {
     command: String,
     arguments: Vec<String>,
-    /// In addition to ours; may be secret.
+    /// Additional variables. They may be secret.
     variables: Vec<(String, Secret)>,
     /// The value of `KUBERNETES_EXEC_INFO`.
     info: Json,
@@ -33,7 +33,7 @@ pub(super) struct Credential {
     pub(super) token: Option<Secret>,
     /// A certificate and its key in PEM.
     pub(super) certificate: Option<Secret>,
-    /// When it ends; with none it is good until it is refused.
+    /// When it expires. Without a time, it is used until it is refused.
     pub(super) until: Option<Timestamp>,
 }
 
@@ -69,12 +69,12 @@ impl Exec {
         })
     }
 
-    /// Its name, for messages.
+    /// The program's name, for messages.
     pub(super) fn command(&self) -> &str {
         &self.command
     }
 
-    /// Runs the program in our environment, without a terminal.
+    /// Runs the program in p2p's environment, without a terminal.
     pub(super) async fn run(&self, env: &Env) -> Result<Credential, ApiError> {
         let mut env = env.clone();
         for (name, value) in &self.variables {
@@ -107,7 +107,7 @@ impl Exec {
     }
 }
 
-/// The cluster as programs get it.
+/// The cluster in the form for programs.
 fn message(cluster: &Map<String, Json>) -> Json {
     let mut message = Map::new();
     let keys =

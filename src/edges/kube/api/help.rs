@@ -1,10 +1,10 @@
-//! What the reader can do about each class of failure, to paste.
+//! What the user can do about each class of failure, ready to paste.
 
 use super::error::{ApiError, Reach};
 use sys::error::{Exit, Help};
 use sys::http::AUTHORITY_HELP;
 
-/// What a gate does without the controller.
+/// How to work without the controller.
 const SKIP: &str = "set `skip-subnamespaces-create: true` where the namespaces are made by other means";
 
 const AUTH_PROVIDER: &str =
@@ -88,7 +88,7 @@ impl Help for ApiError {
     }
 }
 
-/// What helps if the controller does not make a subnamespace in time.
+/// What to do if the controller does not create a subnamespace in time.
 fn timed_out(name: &str, parent: &str, state: Option<&str>) -> String {
     if state == Some("Terminating") {
         return format!("somebody is deleting it; run again when it is gone:\nkubectl get namespace {name}");
@@ -98,7 +98,7 @@ fn timed_out(name: &str, parent: &str, state: Option<&str>) -> String {
     )
 }
 
-/// What helps where no answer came, the likeliest cause first.
+/// What to do if there was no answer. The most likely cause comes first.
 fn unreachable(reach: Reach, private: bool, given: bool) -> String {
     let address = if given {
         "give a kubeconfig whose server the runner can reach"

@@ -1,5 +1,6 @@
-//! A small client of the Kubernetes API, for what we ask ourselves: whether the tenant may act,
-//! its subnamespaces, and what is wrong after a deployment failed. It reads kubeconfigs as client-go does; targets use kubectl and their own.
+//! A small client of the Kubernetes API for p2p's own requests: whether the tenant has the rights, its
+//! subnamespaces, and what is wrong after a failed deployment. It reads kubeconfigs like client-go. Targets use
+//! kubectl and their own kubeconfig.
 
 mod access;
 mod answer;

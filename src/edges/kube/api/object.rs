@@ -1,15 +1,15 @@
-//! What all objects of the API have in common
-//! (<https://kubernetes.io/docs/reference/using-api/api-concepts/>), and the age of what they say.
+//! What all objects of the API have in common (<https://kubernetes.io/docs/reference/using-api/api-concepts/>), and
+//! the age of their messages.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use workflow_commands::{cut, one_line};
 
-/// The most characters of a message: the cause of a refused image is at its end.
+/// The most characters of a message. The cause of a refused image comes at its end.
 const MESSAGE: usize = 600;
 
-/// A part of a list of the API.
+/// A part of a list in the API.
 #[derive(Debug, Deserialize)]
 pub(super) struct List<T> {
     #[serde(default)]
@@ -18,7 +18,7 @@ pub(super) struct List<T> {
     pub(super) items: Vec<T>,
 }
 
-/// Where a list goes on.
+/// Where the list continues.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ListMeta {
@@ -35,7 +35,7 @@ pub(super) struct Meta {
 }
 
 impl Meta {
-    /// The name, harmless in a line.
+    /// The name, in a printable form.
     pub(super) fn name(&self) -> String {
         one_line(&self.name)
     }
@@ -52,22 +52,22 @@ pub(super) struct Condition {
     pub(super) last_transition_time: Option<String>,
 }
 
-/// When diagnostics are asked for.
+/// The time of a diagnosis.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
-    /// When the target began; nothing, if there is none.
+    /// When the target began. `None` without a target.
     pub(super) since: Option<Timestamp>,
     pub(super) now: Timestamp,
 }
 
 impl Moment {
-    /// Whether something happened while the target ran; in the last hour, if there is none.
+    /// Whether something happened while the target ran. Without a target, in the last hour.
     pub(super) fn recent(self, at: Option<Timestamp>) -> bool {
         let hour_ago = self.now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(self.now);
         at.is_some_and(|at| at >= self.since.unwrap_or(hour_ago))
     }
 
-    /// Says how old something is that is older than the target.
+    /// The age of something that is older than the target, as text.
     pub(super) fn age(self, at: Option<Timestamp>) -> String {
         let Some(at) = at.filter(|at| self.since.is_none_or(|since| *at < since)) else {
             return String::new();
@@ -89,12 +89,12 @@ pub(super) fn time(text: Option<&String>) -> Option<Timestamp> {
     text?.parse().ok()
 }
 
-/// The text, or another one if it is empty.
+/// The text, or `other` if it is empty.
 pub(super) fn or(text: &str, other: &str) -> String {
     if text.is_empty() { other.to_owned() } else { one_line(text) }
 }
 
-/// A message after what it is about.
+/// A message with the subject before it.
 pub(super) fn with(head: &str, message: &str) -> String {
     let message = cut(&one_line(message), MESSAGE);
     if message.is_empty() { head.to_owned() } else { format!("{head}: {message}") }

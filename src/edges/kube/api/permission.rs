@@ -1,22 +1,21 @@
-//! A right in a cluster, as an access review asks for it.
+//! A right in a cluster, in the form of an access review.
 
 use std::fmt;
 
-/// Something that one may be allowed to do.
+/// An action that may be allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permission {
     /// `create`.
     pub verb: &'static str,
-    /// The API group; empty for the core's.
+    /// The API group. Empty for the core group.
     pub group: &'static str,
-    /// In the plural: `deployments`.
+    /// The resource in the plural: `deployments`.
     pub resource: &'static str,
-    /// Where.
     pub namespace: String,
 }
 
 impl Permission {
-    /// What a gate needs that creates subnamespaces of `parent`.
+    /// The right to create subnamespaces of `parent`.
     pub fn create_subnamespaces(parent: &str) -> Self {
         Self {
             verb: "create",
@@ -26,12 +25,12 @@ impl Permission {
         }
     }
 
-    /// What a target needs that deploys something to `namespace`.
+    /// The right to deploy to `namespace`.
     pub fn deploy(namespace: &str) -> Self {
         Self { verb: "create", group: "apps", resource: "deployments", namespace: namespace.to_owned() }
     }
 
-    /// `deployments.apps`, as kubectl takes it.
+    /// `deployments.apps`, in kubectl's form.
     pub(super) fn kind(&self) -> String {
         let dot = if self.group.is_empty() { "" } else { "." };
         format!("{}{dot}{}", self.resource, self.group)

@@ -1,5 +1,4 @@
-//! Pods (<https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/>), and the problems that they
-//! show.
+//! Pods (<https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/>) and their problems.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -68,7 +67,7 @@ struct Cause {
 }
 
 impl Cause {
-    /// How a container ended, with what is known about it.
+    /// How a container ended, with the known details.
     fn ended(&self) -> String {
         let text =
             with(&format!("{} with exit code {}", or(&self.reason, "ended"), self.exit_code), &self.message);
@@ -81,7 +80,6 @@ impl Cause {
 }
 
 impl Pod {
-    /// Its name.
     pub(super) fn name(&self) -> &str {
         &self.metadata.name
     }
@@ -99,7 +97,7 @@ impl Pod {
         match status.phase.as_str() {
             "Succeeded" => return None,
             "Failed" => problems.insert(0, with(&or(&status.reason, "Failed"), &status.message)),
-            // No container has started, so the conditions name what the pod waits for.
+            // No container has started, so the conditions show what the pod waits for.
             "Pending" if problems.is_empty() => {
                 let unmet = status.conditions.iter();
                 let mut unmet = unmet.filter(|unmet| unmet.status == "False" && !unmet.message.is_empty());
@@ -115,7 +113,7 @@ impl Pod {
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 
-    /// A readiness gate that somebody else has to open.
+    /// A readiness gate that somebody else must open.
     fn closed_gate(&self) -> Option<String> {
         let closed = |gate: &&Gate| {
             let of_gate = |found: &&Condition| found.r#type == gate.condition_type;
@@ -130,7 +128,7 @@ impl Pod {
         Some(condition.map_or(head.clone(), |found| with(&head, &found.message)))
     }
 
-    /// The container whose log may show the cause, and whether to read the log of its last run.
+    /// The container whose log may show the cause, and whether to read the log of its previous run.
     pub(super) fn container_to_log(&self, moment: Moment) -> Option<(&str, bool)> {
         let unhealthy =
             self.containers().filter(|(container, ends)| container.problem(*ends, moment).is_some());
@@ -144,9 +142,9 @@ impl Pod {
         Some((&container.name, previous))
     }
 
-    /// The containers, and whether one that ends without an error has done what it was for.
+    /// The containers, and whether each one is expected to end.
     fn containers(&self) -> impl Iterator<Item = (&Container, bool)> {
-        // An init container that has not finished blocks the others, so it comes first.
+        // An unfinished init container blocks the others, so it comes first.
         let ends = matches!(self.spec.restart_policy.as_deref(), Some("Never" | "OnFailure"));
         let main = self.status.container_statuses.iter().map(move |container| (container, ends));
         self.status.init_container_statuses.iter().map(|container| (container, true)).chain(main)
@@ -157,7 +155,8 @@ impl Container {
     fn problem(&self, ends: bool, moment: Moment) -> Option<String> {
         let mut text = match &self.state {
             State { terminated: Some(cause), .. } if cause.exit_code == 0 && ends => return None,
-            // Jobs of old clusters say no policy; whoever ended once and was never restarted has ended.
+            // In old clusters, jobs have no restart policy. A container that ended once and was never restarted has
+            // finished.
             State { terminated: Some(cause), .. } if cause.exit_code == 0 && self.restart_count == 0 => {
                 return None;
             }
@@ -191,7 +190,7 @@ impl Container {
         Some(format!("container {}: {text}", one_line(&self.name)))
     }
 
-    /// How its last run ended, if that was while the target ran.
+    /// How its previous run ended, if that was while the target ran.
     fn crashed(&self, moment: Moment) -> Option<&Cause> {
         let last = self.last_state.terminated.as_ref()?;
         (self.state.running.is_some() && moment.recent(time(last.finished_at.as_ref()))).then_some(last)

@@ -1,29 +1,29 @@
-//! One question to the API server.
+//! A request to the API server.
 
 use std::time::Duration;
 
 use reqwest::{Method, Url};
 use serde_json::Value as Json;
 
-/// How long an answer may take that the server gives by itself. A healthy one needs milliseconds.
+/// How long the server may take for an answer of its own. A healthy server needs milliseconds.
 const PROMPT: Duration = Duration::from_secs(5);
 
-/// How long a change may take: webhooks are asked first, and each may take ten seconds by default.
+/// How long a change may take. The server first calls webhooks, and each may take ten seconds by default.
 const CHANGE: Duration = Duration::from_secs(15);
 
-/// A request, and how long each try of it may take.
+/// A request, with the time limit of each try.
 #[derive(Debug)]
 pub(super) struct Question<'a> {
-    /// What is asked, for the log and errors.
+    /// The request in words, for the log and errors.
     pub(super) what: &'a str,
     pub(super) method: Method,
-    /// Begins with a slash, is made of checked names and may hold a query.
+    /// Begins with a slash, consists of checked names, and may contain a query.
     path: &'a str,
     pub(super) body: Option<Json>,
     pub(super) limit: Duration,
-    /// Whether there is one try only, because we can do without the answer.
+    /// Whether to try only once, because p2p can do without the answer.
     pub(super) once: bool,
-    /// Whether the server leaves out everything but the metadata of objects.
+    /// Whether the server should return only the metadata of objects.
     pub(super) metadata_only: bool,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Question<'a> {
         Self { what, method: Method::GET, path, body: None, limit: PROMPT, once: false, metadata_only: false }
     }
 
-    /// Has the server compute something; nothing is created.
+    /// Lets the server compute something without creating an object.
     pub(super) fn review(what: &'a str, path: &'a str, body: Json) -> Self {
         Self { method: Method::POST, body: Some(body), ..Self::get(what, path) }
     }
@@ -43,17 +43,17 @@ impl<'a> Question<'a> {
         Self { limit: CHANGE, ..Self::review(what, path, body) }
     }
 
-    /// Asks for the metadata of objects alone, if `only`: the rest may be secret.
+    /// Requests only the metadata of objects, if `only` is true. The rest may be secret.
     pub(super) fn metadata_only(self, only: bool) -> Self {
         Self { metadata_only: only, ..self }
     }
 
-    /// Is tried once.
+    /// Tries only once.
     pub(super) fn once(self) -> Self {
         Self { once: true, ..self }
     }
 
-    /// Its URL. The server may be below a path, as behind Rancher.
+    /// The URL. The server may be below a path, as with Rancher.
     pub(super) fn url(&self, base: &Url) -> Url {
         let (path, query) =
             self.path.split_once('?').map_or((self.path, None), |(path, query)| (path, Some(query)));

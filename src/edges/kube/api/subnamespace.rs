@@ -1,5 +1,5 @@
-//! Subnamespaces: an anchor in the parent makes the Hierarchical Namespace Controller (HNC) create
-//! the namespace (<https://github.com/kubernetes-sigs/hierarchical-namespaces>).
+//! Subnamespaces: an anchor in the parent makes the Hierarchical Namespace Controller (HNC) create the namespace
+//! (<https://github.com/kubernetes-sigs/hierarchical-namespaces>).
 
 use std::time::Duration;
 
@@ -14,40 +14,39 @@ use super::error::ApiError;
 use super::question::Question;
 use sys::http::Answer;
 
-/// The pauses between two looks: the controller usually needs less than a second.
+/// The pauses between checks. The controller usually needs less than a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// How often p2p reports that it still waits.
+/// How often p2p reports that it is still waiting.
 const REMIND: Duration = Duration::from_secs(10);
 
-/// The state of a subnamespace.
+/// The progress of a subnamespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubnamespaceProgress {
-    /// The subnamespace.
     pub name: String,
     /// What happened.
     pub stage: SubnamespaceStage,
-    /// Since we began with it.
+    /// The time since the beginning.
     pub elapsed: Duration,
 }
 
-/// A step on the way of a subnamespace.
+/// The stages of a subnamespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubnamespaceStage {
-    /// It was asked for.
+    /// p2p has created the anchor.
     Created,
-    /// It is waited for. The state is what the controller says, if it says anything yet.
+    /// p2p waits for it. The state is what the controller reports, if it has reported any.
     Waiting(Option<String>),
-    /// It is there; `true` when it was made for us just now.
+    /// It is ready. `true` if this run created it.
     Ready(bool),
 }
 
-/// What we found out of an anchor.
+/// The state of an anchor.
 enum Anchor {
     Absent,
     Ok,
-    /// In this state; it may still become something.
+    /// In this state, and it may still change.
     Pending(Option<String>),
 }
 
@@ -71,11 +70,11 @@ struct State {
 }
 
 impl Api {
-    /// Sees to it that `parent` has all these subnamespaces, at the same time, each within `limit`.
-    /// `tell` is called as they come along. All are tried, whatever becomes of one.
+    /// Makes sure that `parent` has all these subnamespaces, in parallel, each within `limit`. Reports progress to
+    /// `tell`. A failure does not stop the others.
     ///
     /// # Errors
-    /// The first one that failed, in the order of the names.
+    /// The first failure, in the order of the names.
     pub async fn ensure_subnamespaces(
         &self,
         parent: &str,
@@ -87,12 +86,12 @@ impl Api {
         join_all(all).await.into_iter().collect()
     }
 
-    /// Sees to it that `parent` has the subnamespace `name`: creates its anchor where there is none,
-    /// and waits until it is ready. After the limit it looks once more, so an error shows the state at the end.
-    /// The requests have time limits of their own.
+    /// Makes sure that `parent` has the subnamespace `name`: creates its anchor if necessary, and waits until it is
+    /// ready. After the limit it checks once more, so that an error shows the last state. The requests have their
+    /// own time limits.
     ///
     /// # Errors
-    /// A refusal, or the time limit.
+    /// If the cluster refuses, or at the time limit.
     pub async fn ensure_subnamespace(
         &self,
         parent: &str,
@@ -144,7 +143,7 @@ impl Api {
         match answer.status {
             200 => {}
             404 if Status::of(&answer).details.name == name => return Ok(Anchor::Absent),
-            // The API itself is not there.
+            // The API does not exist.
             404 => return Err(ApiError::NoController { server: self.server() }),
             _ => return Err(self.refused(what, parent, name, &answer)),
         }
@@ -165,7 +164,7 @@ impl Api {
         }
     }
 
-    /// Creates the anchor; `false` when somebody else just did.
+    /// Creates the anchor. `false` if somebody else has just created it.
     async fn create(&self, parent: &str, name: &str) -> Result<bool, ApiError> {
         let body = json!({
             "apiVersion": "hnc.x-k8s.io/v1alpha2",
@@ -189,7 +188,7 @@ impl Api {
             404 if status.details.kind == "namespaces" => ApiError::NoNamespace { server, namespace: parent },
             404 => ApiError::NoController { server },
             409 => ApiError::Taken { name, parent, answer: message },
-            // The webhook's word; else it is that of the cluster's own rules.
+            // The webhook refused. Otherwise it was the cluster itself.
             403 if message.contains("admission webhook") => {
                 ApiError::NoChildren { name, parent, answer: message }
             }

@@ -1,11 +1,11 @@
-//! What makes pods and what they need: deployments, replica sets, stateful sets, daemon sets, jobs, and claims of
-//! volumes. Their conditions stay when no new event appears.
+//! What creates pods and what they need: deployments, replica sets, stateful sets, daemon sets, jobs, and volume
+//! claims. Their conditions remain even if no new event appears.
 
 use serde::Deserialize;
 
 use super::object::{Condition, Meta, Moment, or, time, with};
 
-/// An object of any of these kinds.
+/// An object of one of these kinds.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Workload {
@@ -29,8 +29,8 @@ struct WorkloadStatus {
     phase: String,
 }
 
-/// A kind of object: its name, the path of its list below the namespace, and the conditions that are a problem, the
-/// most telling one first.
+/// A kind of object: its name, the path of its list below the namespace, and the conditions that indicate a problem,
+/// the most informative first.
 pub(super) struct Kind {
     pub(super) name: &'static str,
     pub(super) group: &'static str,
@@ -38,7 +38,7 @@ pub(super) struct Kind {
     bad: &'static [(&'static str, &'static str)],
 }
 
-/// The kinds that are looked at.
+/// The kinds that p2p checks.
 pub(super) const KINDS: [Kind; 6] = [
     Kind {
         name: "deployment",
@@ -64,7 +64,7 @@ pub(super) const KINDS: [Kind; 6] = [
 ];
 
 impl Workload {
-    /// The problem in one line, and the message that a problem of its parts repeats.
+    /// The problem in one line, and the message that problems of its parts may repeat.
     pub(super) fn problem(&self, kind: &Kind, moment: Moment) -> Option<(String, String)> {
         let head = format!("{} {}", kind.name, self.metadata.name());
         let bad = kind.bad.iter().find_map(|(name, status)| {
@@ -94,7 +94,7 @@ impl Workload {
     }
 }
 
-/// A release of helm, as the labels of its secret describe it.
+/// A helm release, from the labels of its secret.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct HelmRelease {
@@ -102,11 +102,11 @@ pub(super) struct HelmRelease {
 }
 
 impl HelmRelease {
-    /// The selector of releases that helm began to change and never ended with.
+    /// The selector of releases with a helm operation that began and did not end.
     pub(super) const PENDING: &'static str =
         "owner%3Dhelm%2Cstatus%20in%20%28pending-install%2Cpending-upgrade%2Cpending-rollback%29";
 
-    /// The release, and the way out.
+    /// The release, and how to continue.
     pub(super) fn pending(&self, namespace: &str, moment: Moment) -> String {
         let label = |name: &str| self.metadata.labels.get(name).map(|text| or(text, "")).unwrap_or_default();
         let (name, status, version) = (label("name"), label("status"), label("version"));
