@@ -1,22 +1,22 @@
-//! The flags for the inputs: each command has those of the inputs that it reads.
+//! The flags for the inputs. Each command has those of the inputs that it reads.
 
 use clap::Arg;
 
 use crate::domain::environment::Stage;
 use crate::inputs::{self, InputKind, InputSpec, SPECS};
 
-/// Whose flags a command line takes.
+/// The inputs that a command line has flags for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Takes {
-    /// Those of the inputs that this command reads.
+    /// The inputs that this command reads.
     Of(inputs::Command),
-    /// Those of the inputs with these names.
+    /// The inputs with these names.
     Named(&'static [&'static str]),
 }
 
 impl Takes {
-    /// What the command `name` takes, with the word after it. `latest` of a gate is told what the gate would
-    /// be; none is known of a `plan` that does not begin with the command to plan.
+    /// The flags of the command `name`. `next` is the word after it: `latest` of a gate has the flags of the gate.
+    /// `None` for a `plan` that does not begin with the command to plan.
     pub(super) fn by(name: &str, next: Option<&str>) -> Option<Self> {
         match (name, next) {
             ("plan", Some(planned)) => match command(planned) {
@@ -43,43 +43,43 @@ impl Takes {
         }
     }
 
-    /// The inputs, secrets too.
+    /// The inputs, including secrets.
     pub(super) fn specs(self) -> impl Iterator<Item = &'static InputSpec> {
         SPECS.iter().filter(move |spec| self.takes(spec))
     }
 
-    /// The flags. For a short help those that few need are hidden, and headings are left out.
+    /// The flags. The short help hides those that few people need, and has no headings.
     pub(super) fn flags(self, short: bool) -> impl Iterator<Item = Arg> {
         let shown = move |spec: &'static InputSpec| {
             let arg = flag(spec)?;
             if !short {
                 return Some(arg);
             }
-            // Beside long words clap would give each flag two lines.
+            // With long words, clap would print each flag on two lines.
             let arg = if let InputKind::Choice(_) = spec.kind { arg.value_name("WORD") } else { arg };
             Some(arg.help(brief(spec)).help_heading(None).hide(!spec.usual))
         };
         self.specs().filter_map(shown)
     }
 
-    /// The secrets among the inputs, as the environment variables that they are.
+    /// The secrets among the inputs, as environment variables.
     pub(super) fn secrets(self) -> String {
         let secrets: Vec<_> = self.specs().filter(|spec| spec.is_secret()).map(InputSpec::variable).collect();
         secrets.join(", ")
     }
 }
 
-/// The command of that name.
+/// The command with this name.
 fn command(name: &str) -> Option<inputs::Command> {
     <inputs::Command as inputs::Value>::parse(name).ok()
 }
 
-/// The flags of all inputs, before the command or where there is none; no help lists them.
+/// The flags of all inputs, for a command line that begins with a flag. No help lists them.
 pub(super) fn anywhere() -> impl Iterator<Item = Arg> {
     SPECS.iter().filter_map(flag).map(|arg| arg.global(true).hide(true))
 }
 
-/// The flag for an input; secrets, and what commands and arguments say already, have none.
+/// The flag for an input. Secrets, and inputs that are commands or arguments, have none.
 pub(super) fn flag(spec: &'static InputSpec) -> Option<Arg> {
     if spec.is_secret() || matches!(spec.name, "command" | "target" | "download-base-url" | "binary-path") {
         return None;
@@ -99,7 +99,7 @@ pub(super) fn flag(spec: &'static InputSpec) -> Option<Arg> {
     })
 }
 
-/// What the input means, up to where the details begin.
+/// The short meaning of the input, without the details.
 fn brief(spec: &InputSpec) -> String {
     let end = ["; ", ": ", ". "].iter().filter_map(|end| spec.meaning.find(end)).min();
     with_default(spec.meaning.get(..end.unwrap_or(spec.meaning.len())).unwrap_or_default(), spec)

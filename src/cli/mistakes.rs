@@ -1,4 +1,4 @@
-//! What is said of a command line that is wrong.
+//! Messages about a wrong command line.
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
@@ -7,7 +7,7 @@ use crate::inputs::SPECS;
 use sys::closest;
 use sys::error::Failure;
 
-/// The words of an error of clap's about the command `name`; ours where a flag is not one of it.
+/// The message for an error of clap at the command `name`. It is p2p's own if the command does not have the flag.
 pub(super) fn message(error: &Error, name: &str) -> String {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -25,7 +25,7 @@ pub(super) fn message(error: &Error, name: &str) -> String {
     }
 }
 
-/// A word where a command is expected.
+/// An unknown word in place of a command.
 fn unknown(word: &str, name: &str, error: &Error) -> Failure {
     let lists = format!("`{} --help` lists the commands", program(name));
     let known = super::names();
@@ -44,7 +44,7 @@ fn unknown(word: &str, name: &str, error: &Error) -> Failure {
     Failure::usage(format!("`{}` has no command `{word}`", program(name)), help)
 }
 
-/// A word after a command that takes none, or no more.
+/// A word too many after a command.
 fn superfluous(word: &str, name: &str) -> Failure {
     let lists = format!("`{} --help` shows what it takes", program(name));
     let help = if word.starts_with("p2p-") {
@@ -57,7 +57,7 @@ fn superfluous(word: &str, name: &str) -> Failure {
     Failure::usage(format!("`{}` takes no argument `{word}`", program(name)), help)
 }
 
-/// A command or a make target in the place of the repository, or the gate, that `latest` is about.
+/// A command or a make target in place of the repository or gate of `latest`.
 pub(super) fn no_repository(name: &str, word: Option<&str>) -> Option<Failure> {
     let word = word.filter(|word| name == "latest" && Stage::later(word).is_none())?;
     if matches!(word, "fast-feedback" | "run" | "promote" | "version" | "release" | "plan") {
@@ -74,7 +74,7 @@ pub(super) fn no_repository(name: &str, word: Option<&str>) -> Option<Failure> {
     ))
 }
 
-/// A flag that the command does not take, although it may be one of another.
+/// A flag that the command does not have, although another one may.
 pub(super) fn refused(flag: &str, name: &str, similar: Option<&str>) -> Failure {
     let lists = format!("`{} --help` lists the flags", program(name));
     let help = match SPECS.iter().find(|spec| flag.strip_prefix("--") == Some(spec.name)) {
@@ -100,7 +100,7 @@ fn program(name: &str) -> String {
     if name.is_empty() { "p2p".to_owned() } else { format!("p2p {name}") }
 }
 
-/// Whether a suggestion of clap's is one: its measure also likens flags that only have many letters in common.
+/// Whether a suggestion of clap makes sense. clap also suggests flags that only share many letters.
 fn alike(flag: &str, similar: &str) -> bool {
     let start = |flag: &str| flag.trim_start_matches('-').chars().take(3).collect::<String>();
     start(flag) == start(similar) || closest(flag, [similar]).is_some()

@@ -1,4 +1,4 @@
-//! The command line, made from the list of inputs.
+//! The command line. It is made from the list of inputs.
 
 mod flags;
 mod mistakes;
@@ -12,20 +12,20 @@ use self::flags::{Takes, flag};
 use crate::domain::environment::Stage;
 use crate::inputs::{self, InputSpec, SPECS};
 
-/// What the command line asks for.
+/// What the command line requests.
 #[derive(Debug)]
 pub enum Invocation {
-    /// The gate or a part of it: the inputs' texts by flag, the command, its arguments.
+    /// The gate or a part of it: the texts of the inputs, the command and its arguments.
     Gate(Flags),
     /// `p2p image …`.
     Image(ArgMatches),
-    /// `p2p copy`, `latest` or `verify`: the name of the command, and its arguments.
+    /// A command such as `p2p copy`, with its name and arguments.
     Tool(String, ArgMatches),
-    /// Text to print, and whether it is the answer to a question (`--help`) or to a mistake.
+    /// Text to print, and whether the user asked for it (`--help`) or made a mistake.
     Text(String, bool),
 }
 
-/// The flags that were given.
+/// The given flags.
 #[derive(Debug)]
 pub struct Flags {
     command: Option<String>,
@@ -34,18 +34,18 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// The text that the command line gives an input, if it does.
+    /// The text of an input from the command line, if it is there.
     pub fn text(&self, spec: &InputSpec) -> Option<String> {
         match spec.name {
             "command" => self.command.clone(),
             "target" if !self.targets.is_empty() => Some(self.targets.join("\n")),
-            // Inputs without a flag are unknown to clap.
+            // clap does not know inputs without a flag.
             name => self.matches.try_get_one::<String>(name).ok().flatten().cloned(),
         }
     }
 
-    /// The first flag that the command would not look at, where clap was to take all: it is the command
-    /// that is run, or the one that is planned.
+    /// The first flag that the command would ignore, if clap accepted all. For `plan`, the command is the one that
+    /// is planned.
     fn superfluous(&self) -> Option<&'static InputSpec> {
         let (name, targets) = (self.command.as_deref()?, self.targets.first().map(String::as_str));
         let planned = if name == "plan" { targets.or(Some("fast-feedback")) } else { targets };
@@ -58,8 +58,8 @@ impl Flags {
     }
 }
 
-/// Parses the arguments (without the program's name). `default_command`: the environment names a
-/// command, so the arguments need not.
+/// Parses the arguments, without the program's name. `default_command` is whether the environment names a command,
+/// so that the arguments need not.
 pub fn parse(args: &[OsString], default_command: bool) -> Invocation {
     if let [help, asked @ ..] = args
         && help == "help"
@@ -67,7 +67,7 @@ pub fn parse(args: &[OsString], default_command: bool) -> Invocation {
         let asked: Vec<_> = asked.iter().cloned().chain([OsString::from("--help")]).collect();
         return parse(&asked, false);
     }
-    // With a value it is the input of that name, so clap's own flag cannot be.
+    // `--version` with a value is the input of that name, so clap's own flag cannot be used.
     if matches!(args, [only] if only == "--version" || only == "-V") {
         return Invocation::Text(format!("p2p {}", crate::VERSION), true);
     }
@@ -95,17 +95,18 @@ fn word(args: &[OsString], position: usize) -> Option<&str> {
     args.get(position).map(OsString::as_os_str).and_then(OsStr::to_str)
 }
 
-/// The part of the command line that these arguments need. If the first one names a command, `named`, all flags come after
-/// it, so clap need not know the flags of every other command: that would take longer than anything else here.
+/// The part of the command line that these arguments need. If the first one names a command, `named`, all flags come
+/// after it. Then clap need not know the flags of all other commands, which would take longer than anything else
+/// here.
 fn known_to(args: &[OsString], named: Option<Command>) -> Command {
     let short = args.iter().any(|word| word == "-h");
     match named {
-        // `latest` of a gate takes the flags of the gate.
+        // `latest` of a gate has the flags of the gate.
         Some(named) if named.get_name() == "latest" && gate(args) => {
             bare().subcommand(with_flags(latest_of_gate(), word(args, 1), short))
         }
         Some(image) if image.get_name() == "image" => bare().subcommand(image),
-        // Where no word can be a flag, clap need not know any: the action gives all inputs by variables.
+        // If no word can be a flag, clap needs none: the action passes all inputs as variables.
         Some(named) if !args.iter().any(|word| word.as_encoded_bytes().starts_with(b"-")) => {
             bare().subcommand(named)
         }
@@ -114,7 +115,7 @@ fn known_to(args: &[OsString], named: Option<Command>) -> Command {
     }
 }
 
-/// What the parsed arguments ask for.
+/// What the parsed arguments request.
 fn asked(args: &[OsString], matches: ArgMatches) -> Invocation {
     match matches.subcommand() {
         Some(("image", matches)) => Invocation::Image(matches.clone()),
@@ -144,7 +145,7 @@ fn asked(args: &[OsString], matches: ArgMatches) -> Invocation {
     }
 }
 
-/// Whether the word after the command names a gate, and no repository.
+/// Whether the word after the command names a gate, not a repository.
 fn gate(args: &[OsString]) -> bool {
     word(args, 1).and_then(Stage::later).is_some()
 }
@@ -174,12 +175,11 @@ fn bare() -> Command {
         .disable_help_subcommand(true)
 }
 
-/// A command with the flags of the inputs that concern it; any other flag is a mistake there. `next`: the
-/// word after it.
+/// Adds the flags of the inputs that the command reads. `next` is the word after the command.
 fn with_flags(command: Command, next: Option<&str>, short: bool) -> Command {
     let name = command.get_name().to_owned();
     let Some(takes) = Takes::by(&name, next) else {
-        // The flags of a plan may stand before the command that it plans. Its help shows those of the gate.
+        // The flags of a plan may come before the command to plan. Its help shows those of the gate.
         let gate = Takes::Of(inputs::Command::FastFeedback);
         let others = SPECS.iter().filter(|spec| !gate.takes(spec)).filter_map(flag).map(|arg| arg.hide(true));
         let command = command.args(gate.flags(short)).args(others);
@@ -188,7 +188,7 @@ fn with_flags(command: Command, next: Option<&str>, short: bool) -> Command {
     command.args(takes.flags(short)).after_help(epilogue(&name, takes, short))
 }
 
-/// What the flags cannot say.
+/// What the flags cannot express.
 fn epilogue(name: &str, takes: Takes, short: bool) -> String {
     if short {
         return format!("All flags, the words that they take, and the secrets: p2p {name} --help");
@@ -205,7 +205,7 @@ fn epilogue(name: &str, takes: Takes, short: bool) -> String {
     }
 }
 
-/// `p2p latest` of a gate.
+/// `p2p latest` for a gate.
 fn latest_of_gate() -> Command {
     Command::new("latest")
         .about("Print the latest version that awaits a gate")
@@ -229,7 +229,7 @@ fn commands() -> impl Iterator<Item = Command> {
         .chain(crate::commands::tools::commands())
 }
 
-/// The command of a name. Only the one that is asked for is made: they take longer than to parse.
+/// The command with this name. Only the requested one is made, because making all of them takes longer than parsing.
 fn named(name: &str) -> Option<Command> {
     let targets = |help: &'static str, names: &'static str| {
         Arg::new("targets").value_name(names).help(help).num_args(1..)

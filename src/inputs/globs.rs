@@ -1,23 +1,23 @@
-//! The files that are wanted afterwards: globs for all targets, or each target's own.
+//! The globs of files to keep: for all targets, or for each target.
 
 use super::types::Lines;
 use super::{InputKind, Value};
 use sys::yaml::{self, Node};
 
-/// What a right text looks like, for the help.
+/// The expected form, for the help.
 const EXPECTED: &str = "expected globs, one a line, or YAML: `p2p-functional: [\"results/*.xml\", \"logs/**\"]`, one target a line";
 
-/// Glob patterns, each relative to the directory that make runs in.
+/// Glob patterns relative to make's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Globs {
-    /// Wanted of every target.
+    /// For every target.
     All(Vec<String>),
-    /// Wanted of these targets, in the order of the text.
+    /// For these targets, in the order of the text.
     ByTarget(Vec<(String, Vec<String>)>),
 }
 
 impl Globs {
-    /// The globs that concern any of these targets, each once.
+    /// The globs for any of these targets, without duplicates.
     pub fn of<'a>(&self, targets: impl IntoIterator<Item = &'a str>) -> Vec<String> {
         let by_target = match self {
             Self::All(globs) => return globs.clone(),
@@ -59,8 +59,7 @@ impl Value for Globs {
     }
 }
 
-/// Whether the text is a map and no list of globs: its first line is `name:` or `{"`. No glob looks
-/// like either.
+/// Whether the text is a map: its first line is `name:` or `{"`. No glob looks like that.
 fn is_map(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let Some(first) = lines.find(|line| !line.starts_with('#')) else { return false };
@@ -76,7 +75,7 @@ fn globs(target: &str, node: &Node) -> Result<Vec<String>, String> {
     }
     let wrong = |line| format!("line {line}: the globs of {target} must be texts; {EXPECTED}");
     match (node.text(), node.items()) {
-        // A text may hold several, one a line.
+        // A text may contain several globs, one per line.
         (Some(text), _) => {
             Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
         }

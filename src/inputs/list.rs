@@ -20,11 +20,11 @@ macro_rules! inputs {
         $(#[doc = $meaning:literal])+
         $field:ident($name:literal $(, $usual:ident)?) $(for $own:ident)?: $type:ty $(= $default:literal)?;
     )+ })+) => {
-        /// Every input, parsed and checked.
+        /// All inputs, parsed and checked.
         #[derive(Debug, Clone)]
         pub struct Inputs { $($( $(#[doc = $meaning])+ pub $field: $type, )+)+ }
 
-        /// The list of inputs, in the order of the documents.
+        /// The list of inputs, in the order of the documentation.
         pub const SPECS: &[InputSpec] = &[ $($( InputSpec {
             name: $name,
             kind: <$type as Field>::KIND,
@@ -36,17 +36,17 @@ macro_rules! inputs {
         }, )+)+ ];
 
         impl Inputs {
-            /// Reads every input; `text` gives the text of one, if there is any.
+            /// Reads every input. `text` returns the text of an input, if it has one.
             ///
             /// # Errors
-            /// None for a wrong input: [`Read`] has those.
+            /// Never for an invalid input: [`Read`] contains those errors.
             pub fn read(text: impl Fn(&InputSpec) -> Option<String>) -> Result<Read, Failure> {
                 let mut reader = Reader::new(text);
                 let inputs = Self { $($( $field: reader.next()?, )+)+ };
                 Ok(reader.ended(inputs))
             }
 
-            /// The text of the input of this name, where it has one that is not secret.
+            /// The text of the input with this name, if it has one and is not secret.
             pub fn text(&self, name: &str) -> Option<String> {
                 match name { $($($name => Field::text(&self.$field),)+)+ _ => None }
             }
@@ -60,8 +60,8 @@ macro_rules! inputs {
     (@usual usual) => { true };
 }
 
-// A section says which commands read its inputs, and so does an input that differs; `usual` ones are in the
-// short help.
+// A section names the commands that read its inputs, unless an input has its own list. The short help shows the
+// `usual` ones.
 inputs! {
     "What to do" for EVERY {
         /// The command to run. `fast-feedback` is the whole gate. `extended-test` and `prod` are the later

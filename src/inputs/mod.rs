@@ -1,7 +1,7 @@
-//! The one list of inputs, and their parsing.
+//! The only list of inputs, and their parsing.
 //!
-//! Each input of the action is one environment variable (`INPUT_TENANT_NAME`) and, unless it is
-//! a secret, one flag (`--tenant-name`). Nothing else in the crate knows their names.
+//! Each input of the action is an environment variable (`INPUT_TENANT_NAME`) and, unless it is secret, a flag
+//! (`--tenant-name`). Their names appear nowhere else in the crate.
 
 mod commands;
 mod globs;
@@ -26,29 +26,28 @@ use crate::domain::version::{Prefix, VersionError};
 use sys::world::{Env, World};
 use workflow_commands::Secret;
 
-/// How the variables of inputs begin.
+/// The beginning of the variables of inputs.
 const PREFIX: &str = "INPUT_";
 
-/// One input, as action.yml, `--help` and docs/inputs.md show it.
+/// An input, as action.yml, `--help` and docs/inputs.md show it.
 #[derive(Debug, Clone, Copy)]
 pub struct InputSpec {
     /// Its name in action.yml, in kebab case.
     pub name: &'static str,
-    /// What its text must look like.
+    /// The form of its text.
     pub kind: InputKind,
-    /// The text that stands for an absent one.
+    /// The text that replaces a missing one.
     pub default: Option<&'static str>,
-    /// The heading it stands under in the documents.
+    /// Its heading in the documentation.
     pub section: &'static str,
-    /// The commands that read it; others ignore the variable and refuse the flag.
+    /// The commands that read it. Others ignore the variable and refuse the flag.
     pub commands: &'static [Command],
     /// Whether it is among the few that most people need.
     pub usual: bool,
-    /// What it means.
     pub meaning: &'static str,
 }
 
-/// What the text of an input must look like.
+/// The form of an input's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputKind {
     /// Any text.
@@ -59,13 +58,13 @@ pub enum InputKind {
     Choice(&'static [&'static str]),
     /// Names, separated by white space or commas.
     Words,
-    /// Glob patterns: one a line, or lists of them by the target that leaves the files.
+    /// Glob patterns: one per line, or lists of them by target.
     Globs,
     /// A number of minutes, or a number with `s`, `m` or `h`.
     Duration,
     /// A number of bytes, or a number with `KiB`, `MiB` or `GiB`.
     Size,
-    /// Taken from the environment only, never a flag; masked.
+    /// From the environment only, never a flag. Masked.
     Secret,
 }
 
@@ -80,11 +79,11 @@ impl InputSpec {
         format!("{PREFIX}{}", self.name.to_uppercase().replace('-', "_"))
     }
 
-    /// The text of this input: the flag's, else the variable's. Empty is absent.
+    /// The text of this input: from the flag, or else from the variable. An empty text counts as missing.
     ///
-    /// GitHub's runner keeps the dashes of names (`INPUT_TENANT-NAME`); both spellings are read.
+    /// GitHub's runner keeps the dashes of names (`INPUT_TENANT-NAME`), so both spellings are read.
     pub fn text(&self, flag: Option<String>, env: &Env) -> Option<String> {
-        // The spelling with dashes comes first in the order of names, and gives way.
+        // The spelling with dashes comes first in the order of names. The other one wins.
         let variable = || {
             let given = env.beginning_with(PREFIX).filter(|(_, text)| !text.is_empty());
             given.filter(|(name, _)| self.reads(name)).last().map(|(_, text)| text.to_owned())
@@ -92,7 +91,7 @@ impl InputSpec {
         flag.filter(|text| !text.is_empty()).or_else(variable)
     }
 
-    /// Whether an environment variable is this input's, in either spelling.
+    /// Whether an environment variable belongs to this input, in either spelling.
     fn reads(&self, variable: &str) -> bool {
         let letters = |one: u8, other: u8| one.to_ascii_uppercase() == other || (one, other) == (b'-', b'_');
         variable.strip_prefix(PREFIX).is_some_and(|rest| {
@@ -101,8 +100,7 @@ impl InputSpec {
     }
 }
 
-/// What GitHub gives to jobs with the permission `id-token: write`: where to ask for an id token, and with which
-/// token.
+/// The URL and the token for requests of id tokens. GitHub sets them for jobs with the permission `id-token: write`.
 pub const ID_TOKEN: [&str; 2] = ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
 
 /// Whether an environment variable is an input of the action.
@@ -111,7 +109,7 @@ fn is_input(variable: &str) -> bool {
 }
 
 impl Inputs {
-    /// The prefix of version tags. An empty input is an absent one, so a word stands for no prefix.
+    /// The prefix of version tags. An empty input counts as missing, so a word means "no prefix".
     ///
     /// # Errors
     /// [`VersionError::Prefix`].
@@ -129,27 +127,27 @@ impl Inputs {
     }
 }
 
-/// Moves the variables that are p2p's alone out of the environment that other programs inherit: its inputs,
-/// and what lets the job ask for id tokens. Whoever has those two acts as the job.
+/// Moves variables that only p2p may use out of the environment that other programs inherit: its inputs, and the two
+/// for id tokens. Whoever has these two can act as the job.
 pub fn reserve(mut world: World) -> World {
     world.reserved = world.env.take(|name| is_input(name) || ID_TOKEN.contains(&name));
     world
 }
 
-/// A type that an input's text is parsed into.
+/// A type that an input is parsed into.
 pub(crate) trait Value: Sized {
-    /// What the text must look like.
+    /// The form of the text.
     const KIND: InputKind;
 
-    /// Parses the text, which is not empty; the error says what was expected.
+    /// Parses a non-empty text. The error says what was expected.
     fn parse(text: &str) -> Result<Self, String>;
 
-    /// The value as a text, of types whose values a later command may be given again.
+    /// The value as a text, for types whose values p2p passes to a later command.
     fn text(&self) -> Option<String> {
         None
     }
 
-    /// What has to be masked of the text of a secret, even if it is wrong.
+    /// The parts of a secret's text that must be masked, even if the text is invalid.
     fn secrets(text: &str) -> Vec<Secret> {
         vec![Secret::new(text)]
     }

@@ -1,34 +1,34 @@
-//! Reading the inputs: all of them, whatever is wrong with some.
+//! Reads all inputs, even if some are invalid.
 
 use super::Inputs;
 use super::{InputKind, InputSpec, SPECS, Value};
 use sys::error::Failure;
 use workflow_commands::Secret;
 
-/// What the inputs say.
+/// The result of reading the inputs.
 #[derive(Debug)]
 pub struct Read {
-    /// The inputs; a wrong one has its default.
+    /// The inputs. An invalid one has its default.
     pub inputs: Inputs,
-    /// What is wrong, each with its input.
+    /// The errors, each with its input.
     pub wrong: Vec<Failure>,
-    /// The names of the wrong inputs.
+    /// The names of the invalid inputs.
     pub names: Vec<&'static str>,
-    /// Everything that the secret inputs hold, in whole and in parts, of wrong ones too.
+    /// Everything in the secret inputs that must be masked, as a whole and in parts, including invalid ones.
     pub secrets: Vec<Secret>,
 }
 
 impl Read {
-    /// The inputs, if all are right.
+    /// The inputs, if all are valid.
     ///
     /// # Errors
-    /// All that is wrong.
+    /// All errors.
     pub fn checked(self) -> Result<Inputs, Failure> {
         Failure::wrong_inputs(self.wrong).map_or(Ok(self.inputs), Err)
     }
 }
 
-/// Reads one input after the other, in the order of the list.
+/// Reads the inputs in the order of the list.
 pub(super) struct Reader<T> {
     specs: std::slice::Iter<'static, InputSpec>,
     text: T,
@@ -61,7 +61,7 @@ impl<T: Fn(&InputSpec) -> Option<String>> Reader<T> {
     }
 }
 
-/// A field of [`Inputs`]: a value, or one that may be absent.
+/// A field of [`Inputs`]: a value, or one that may be missing.
 pub(super) trait Field: Sized {
     const KIND: InputKind;
     fn read(spec: &InputSpec, text: Option<&str>) -> Result<Self, Failure>;

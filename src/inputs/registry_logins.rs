@@ -1,9 +1,9 @@
-//! The `registry-logins` input: logins to further registries, one a line.
+//! The input `registry-logins`: logins to further registries, one per line.
 
 use super::{InputKind, Value};
 use workflow_commands::Secret;
 
-/// The logins in the order of their lines.
+/// The logins, in the order of the lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryLogins(Vec<RegistryLogin>);
 
@@ -12,19 +12,17 @@ pub struct RegistryLogins(Vec<RegistryLogin>);
 pub struct RegistryLogin {
     /// A host with an optional path, without a scheme and without a slash at the end.
     pub registry: String,
-    /// The user's name.
     pub username: String,
     /// The password or token.
     pub password: Secret,
 }
 
 impl RegistryLogins {
-    /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &RegistryLogin> {
         self.0.iter()
     }
 
-    /// The login for a registry or repository: the one with the longest path that it begins with.
+    /// The login for a registry or repository: the one with the longest matching path.
     pub fn of(&self, registry: &str) -> Option<&RegistryLogin> {
         let fits = |login: &&RegistryLogin| {
             registry
@@ -38,7 +36,7 @@ impl RegistryLogins {
 impl Value for RegistryLogins {
     const KIND: InputKind = InputKind::Secret;
 
-    /// Names each wrong line by its number: its text may be secret.
+    /// Parses the lines. Errors name a line by its number only, because its text may be secret.
     fn parse(text: &str) -> Result<Self, String> {
         let mut logins: Vec<RegistryLogin> = Vec::new();
         let mut wrong = Vec::new();
@@ -62,7 +60,8 @@ impl Value for RegistryLogins {
         Err(wrong.join("; "))
     }
 
-    /// Each password. Of a wrong line nobody knows which word it is: all but registry and user, or the last.
+    /// The passwords. In an invalid line, any word could be the password: mask all but registry and user, or the
+    /// last one.
     fn secrets(text: &str) -> Vec<Secret> {
         let words = |line: &str| {
             let words: Vec<_> = line.split_whitespace().map(Secret::new).collect();

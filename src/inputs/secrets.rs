@@ -1,12 +1,12 @@
-//! Secret inputs of which a part is as secret as the whole.
+//! Secret inputs with parts that are as secret as the whole.
 
 use super::{InputKind, Value};
 use workflow_commands::Secret;
 
-/// The parts of a URL and the values of variables that are shorter say nothing and are everywhere.
+/// Shorter parts of a URL and shorter values are not masked, because they occur everywhere.
 const SHORTEST_PART: usize = 8;
 
-/// The lines of `env-vars`. What stands behind a `=` is masked by itself, in a wrong line too.
+/// The lines of `env-vars`. The text after a `=` is masked separately, even in an invalid line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VariableLines(pub Secret);
 
@@ -23,7 +23,7 @@ impl Value for VariableLines {
     }
 }
 
-/// The URL of a webhook, whose path is its password.
+/// The URL of a webhook. Its path is like a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookUrl(pub Secret);
 
@@ -44,7 +44,7 @@ impl Value for WebhookUrl {
     }
 }
 
-/// The path of a file, or what the file would hold. Nobody knows yet which, so that all of it is masked.
+/// The path of a file, or its content. Which one it is is not known yet, so everything is masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathOrContent(pub Secret);
 
@@ -55,7 +55,7 @@ impl Value for PathOrContent {
         Ok(Self(Secret::new(text)))
     }
 
-    /// Of YAML, lines that are only a key hold no secret, and would hide words that everybody uses.
+    /// In YAML, a line that is only a key contains no secret, and masking it would hide common words.
     fn secrets(text: &str) -> Vec<Secret> {
         let lines: Vec<_> = text.lines().filter(|line| !line.trim_end().ends_with(':')).collect();
         if lines.len() == text.lines().count() {

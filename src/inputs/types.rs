@@ -7,7 +7,7 @@ use crate::domain::version::Line;
 use sys::closest;
 use workflow_commands::Secret;
 
-/// What was expected, with the word that was meant where that can be guessed.
+/// The expected words, with a suggestion if one is similar.
 fn expected(word: &str, words: &[&str], expected: &str) -> String {
     match closest(word, words.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`? {expected}"),
@@ -68,7 +68,7 @@ impl Value for Words {
     }
 }
 
-/// Glob patterns, one a line.
+/// Glob patterns, one per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lines(pub Vec<String>);
 
@@ -104,7 +104,7 @@ impl Value for Duration {
     }
 }
 
-/// On or off, also as a truth value.
+/// On or off. Also accepts truth values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Switch {
     /// `on` or `true`.
@@ -148,7 +148,7 @@ impl Value for Size {
     }
 }
 
-/// The floating tags to move, without repetition.
+/// The floating tags to move, without duplicates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FloatingTags(pub Vec<Line>);
 
@@ -178,10 +178,10 @@ macro_rules! choices {
         pub enum $name { $($(#[$variant_meta])* #[serde(rename = $word)] $variant),+ }
 
         impl $name {
-            /// The words that name the choices.
+            /// The words of the choices.
             pub const WORDS: &'static [&'static str] = &[$($word),+];
 
-            /// The word for this choice.
+            /// The word of this choice.
             pub fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
@@ -214,9 +214,9 @@ choices! {
     Command {
         /// The whole gate.
         FastFeedback = "fast-feedback",
-        /// The gate of the long tests, on the latest version that awaits them.
+        /// The gate of the long tests, for the latest version that waits for it.
         ExtendedTest = "extended-test",
-        /// The gate of production, on the latest version that awaits it.
+        /// The gate of production, for the latest version that waits for it.
         Prod = "prod",
         /// Compute the version, and create its tag on the main branch.
         Version = "version",
@@ -224,11 +224,11 @@ choices! {
         Run = "run",
         /// Promote the tested images to the next stage.
         Promote = "promote",
-        /// Make the GitHub release of a version and move the floating tags.
+        /// Create the GitHub release of a version and move the floating tags.
         Release = "release",
         /// Scan source or images for vulnerabilities and secrets.
         Scan = "scan",
-        /// Find the latest version that awaits a gate.
+        /// Find the latest version that waits for a gate.
         Latest = "latest",
         /// Print what another command would do.
         Plan = "plan",
@@ -236,7 +236,7 @@ choices! {
 
     /// Whether functional and nft run at the same time.
     Parallel {
-        /// Unless both use what a copy of the workspace cannot keep apart.
+        /// Unless both use something that a copy of the workspace cannot separate.
         Auto = "auto",
         /// Always.
         Always = "true",
@@ -244,7 +244,7 @@ choices! {
         Never = "false",
     }
 
-    /// What is counted up.
+    /// The part of the version that increases.
     Bump {
         /// The third number.
         Patch = "patch",
@@ -252,39 +252,39 @@ choices! {
         Minor = "minor",
         /// The first.
         Major = "major",
-        /// What the commit messages ask for.
+        /// The part that the commit messages request.
         Conventional = "conventional",
     }
 
-    /// The commit that a version tag is put on.
+    /// The commit that gets the version tag.
     ReleaseCommit {
         /// The commit under test.
         Own = "own",
-        /// A commit of the release's own, a child of the commit under test.
+        /// A new commit, a child of the commit under test.
         Child = "child",
     }
 
-    /// What a missing `p2p-integration` means, and whether it runs.
+    /// What a missing `p2p-integration` means, and whether the target runs.
     Integration {
-        /// Skipped with a warning where the Makefile has none.
+        /// It is skipped with a warning if the Makefile has none.
         Optional = "optional",
-        /// An error where the Makefile has none.
+        /// It is an error if the Makefile has none.
         Required = "required",
-        /// Never run.
+        /// It never runs.
         Off = "off",
     }
 
-    /// Who promotes.
+    /// How images are promoted.
     Promotion {
-        /// The team's own recipe where git tracks it, else natively.
+        /// With the team's own recipe if git tracks it, otherwise natively.
         Auto = "auto",
-        /// The Makefile's target.
+        /// With the Makefile's target.
         Make = "make",
-        /// We copy the images ourselves.
+        /// p2p copies the images.
         Native = "native",
     }
 
-    /// Which endpoint of the cluster is used.
+    /// The endpoint of the cluster to use.
     ClusterEndpoint {
         /// The DNS-based one, with a public certificate.
         Dns = "dns",
@@ -294,77 +294,77 @@ choices! {
         Private = "private",
     }
 
-    /// Where the layers of image builds are kept.
+    /// Where image builds keep their layers.
     BuildCache {
         /// Beside the image, in its registry.
         Registry = "registry",
         /// Nowhere.
         Off = "off",
-        /// As the Makefile says.
+        /// As the Makefile sets it.
         Keep = "keep",
     }
 
-    /// What becomes of a pull request from a fork.
+    /// What happens to a pull request from a fork.
     OnFork {
         /// The gate fails.
         Failure = "failure",
         /// The gate is skipped.
         Skipped = "skipped",
-        /// It is a pull request like any other.
+        /// It runs like any other pull request.
         Run = "run",
     }
 
     /// Whether a job acts as a service account.
     Federate {
-        /// Where it needs to and can.
+        /// If it needs to and can.
         Auto = "auto",
-        /// Anywhere.
+        /// Everywhere.
         On = "on",
         /// Nowhere.
         Off = "off",
     }
 
-    /// Whether targets may ask GitHub for id tokens.
+    /// Whether targets can request id tokens from GitHub.
     IdToken {
-        /// The variables of the request are kept from them.
+        /// The variables for such requests are removed.
         Withhold = "withhold",
-        /// They find the variables in their environment.
+        /// The variables are in their environment.
         Pass = "pass",
     }
 
-    /// What happens where a tag at the destination names another image.
+    /// What happens if a tag at the destination names another image.
     OnExisting {
-        /// The promoted image stays where it is of the same commit; an error elsewhere.
+        /// An image of the same commit stays. Otherwise it is an error.
         Keep = "keep",
-        /// An error that shows both digests; nothing is written.
+        /// It is an error that shows both digests. Nothing is written.
         Fail = "fail",
-        /// The tag names the promoted image from then on.
+        /// The tag moves to the promoted image.
         Overwrite = "overwrite",
     }
 
-    /// What becomes of the records of gates.
+    /// How p2p uses the records of gates.
     Records {
-        /// Each gate leaves one; an image that lacks one of an earlier gate does not go on.
+        /// Each gate leaves a record. An image without the records of the earlier gates is refused.
         Required = "required",
-        /// Each gate leaves one; a missing one is a warning.
+        /// Each gate leaves a record. A missing one is a warning.
         Expected = "expected",
-        /// As `required`, and only records that the gate of this repository signed count.
+        /// As `required`, and only records count that the gate of this repository signed.
         Signed = "signed",
-        /// None is written or read.
+        /// Records are neither written nor read.
         Off = "off",
     }
 
-    /// From which severity on findings of scans block.
+    /// The lowest severity at which findings of scans block.
     BlockingSeverity {
         /// None blocks.
         Off = "off",
-        /// All that have a severity.
+        /// All findings with a severity.
         Low = "low",
         /// Medium and above.
         Medium = "medium",
         /// High and critical.
         High = "high",
-        /// Critical alone, and secrets that work.
+        /// Only critical findings, and secrets that work.
         Critical = "critical",
     }
 
@@ -386,26 +386,26 @@ choices! {
         Github = "github",
     }
 
-    /// How `plan` prints.
+    /// The format of `plan`.
     OutputFormat {
         /// For a person.
         Text = "text",
         /// For a program.
         Json = "json",
-        /// The environments of the gate, as GitHub's `strategy.matrix` takes them.
+        /// The environments of the gate, in the form of GitHub's `strategy.matrix`.
         Matrix = "matrix",
     }
 }
 
 impl Records {
-    /// Whether an image without them does not go on.
+    /// Whether an image without records is refused.
     pub fn must_be_there(self) -> bool {
         matches!(self, Self::Required | Self::Signed)
     }
 }
 
 impl Command {
-    /// Whether it creates version tags.
+    /// Whether this run creates version tags.
     pub fn creates_tags(self) -> bool {
         matches!(self, Self::FastFeedback | Self::Version | Self::Release)
     }

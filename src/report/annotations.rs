@@ -1,11 +1,11 @@
-//! Annotations and masks: what GitHub's runner is told besides the text.
+//! Annotations and masks: workflow commands for GitHub's runner.
 
 use super::{Console, Hidden, Listener, results};
 use crate::gate::outcome::{Event, Status, StepResult};
 use sys::error::Failure;
 use workflow_commands::{Annotation, Level, command};
 
-/// GitHub keeps 10 of a kind a step. Ours must find room, so targets get fewer.
+/// How many annotations of targets are shown. GitHub keeps 10 of each kind per step, and p2p needs some for its own.
 const OF_TARGETS: usize = 7;
 
 /// Writes annotations and masks.
@@ -17,12 +17,12 @@ pub struct Annotations {
 }
 
 impl Annotations {
-    /// Annotations on `console`. Those that GitHub would not keep are `hidden`.
+    /// Writes annotations to `console`. Those that GitHub would not keep are counted in `hidden`.
     pub fn new(console: Console, hidden: Hidden) -> Self {
         Self { console, passed_on: Vec::new(), left_out: 0, hidden }
     }
 
-    /// A failure of ours: of a step, or one that ends the run before there is a plan.
+    /// The annotation for a failure of p2p itself: of a step, or before there is a plan.
     pub fn failure(console: &Console, title: &str, failure: &Failure) {
         let text = failure.to_string();
         console.annotate_text(Level::Error, title, text.strip_prefix("error: ").unwrap_or(&text));
@@ -46,7 +46,7 @@ impl Annotations {
     }
 }
 
-/// The annotation of a target that failed: the cause first, at its file if it is known.
+/// The annotation for a failed target: the cause first, at its file if it is known.
 fn of_target(result: &StepResult) -> Annotation {
     let reason = result.reason.clone().unwrap_or_default();
     let mut lines = Vec::new();
@@ -60,7 +60,7 @@ fn of_target(result: &StepResult) -> Annotation {
     } else {
         lines.push(reason);
     }
-    // The first line of the diagnostics says what is wrong; the log has the rest.
+    // The first line of the diagnostics names the problem. The log has the rest.
     lines.extend(result.cluster.first().map(|line| format!("cluster: {line}")));
     lines.extend(result.repeat.iter().map(|repeat| format!("repeat it: {repeat}")));
     let place = result.cause.as_ref().and_then(|cause| cause.place.as_ref());

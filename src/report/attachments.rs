@@ -1,12 +1,11 @@
-//! What refers to a copied image, as a table.
+//! The referrers of a copied image, as a table.
 
 use oci::{Attached, AttachedState};
 
-/// So many of a kind have a line each.
+/// Up to this number, each referrer of a kind has its own line.
 const EACH: usize = 3;
 
-/// The table's lines: what it is, what became of it, its digest. Many of a kind share one. None where there is
-/// nothing.
+/// The lines of the table: type, result, digest. Many referrers of one type share a line. Empty without referrers.
 pub(crate) fn attachments(attached: &[Attached], dry_run: bool) -> Vec<String> {
     if attached.is_empty() {
         return Vec::new();
@@ -32,7 +31,7 @@ pub(crate) fn attachments(attached: &[Attached], dry_run: bool) -> Vec<String> {
     lines
 }
 
-/// The warning about what could not be read at the source, and so did not come along.
+/// The warning about referrers that could not be read at the source and were not copied.
 pub(crate) fn left_behind(unread: &[String]) -> Option<String> {
     if unread.is_empty() {
         return None;

@@ -10,7 +10,7 @@ use sys::sync::Mutex;
 use workflow_commands::{Annotation, Level, Masker, StopToken, command, neutralize, uncoloured};
 use workflow_commands::{Secret, Secrets};
 
-/// The one writer to standard output and error, shared by the listeners that print.
+/// The only writer to standard output and standard error. All listeners that print share it.
 #[derive(Clone)]
 pub struct Console(Arc<Mutex<Screen>>);
 
@@ -26,8 +26,8 @@ struct Screen {
 }
 
 impl Console {
-    /// A console on `out`; workflow commands are written only where GitHub reads them.
-    /// Complaints go to `err`, live lines too.
+    /// A console on `out`. Workflow commands are written only if GitHub reads them. Messages and live lines go to
+    /// `err`.
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, view: View) -> Self {
         Self(Arc::new(Mutex::new(Screen {
             out,
@@ -51,13 +51,13 @@ impl Console {
         self.with(|screen| screen.view)
     }
 
-    /// The secrets that this console masks; what is added is masked from then on.
+    /// The secrets that this console masks. Secrets that are added later are masked from then on.
     pub fn masker(&self) -> Masker {
         self.with(|screen| screen.masker.clone())
     }
 
-    /// Hides secrets from now on: in all that goes through the masker, and by the runner. Before anything
-    /// is done with them, or a log line could come first.
+    /// Masks secrets from now on, in everything that goes through the masker and in the runner. Call this before the
+    /// secrets are used, because a log line could come first.
     pub fn hide<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) {
         let new = self.masker().add(secrets);
         for new in new.iter().filter(|_| self.with(|screen| screen.masks)) {
@@ -65,19 +65,19 @@ impl Console {
         }
     }
 
-    /// Hides each secret that comes up.
+    /// A sink that masks each secret.
     pub fn secrets(&self) -> Secrets {
         let console = self.clone();
         Secrets::new(move |secret| console.hide([secret]))
     }
 
-    /// From now on the runner is told of no secret: what is printed may be read by a program, and nothing
-    /// runs that could show one.
+    /// Stops telling the runner about secrets: a program may read the output, and nothing runs that could print a
+    /// secret.
     pub fn only_answers(&self) {
         self.with(|screen| screen.masks = false);
     }
 
-    /// Lines of our own text for standard error.
+    /// Prints lines of p2p to standard error.
     pub fn complain(&self, text: &str) {
         self.with(|screen| {
             let text = screen.masker.clean(text);
@@ -89,7 +89,7 @@ impl Console {
         });
     }
 
-    /// Lines at the bottom of the terminal that the next ones take the place of; none clear them.
+    /// Replaces the live lines at the bottom of the terminal. No lines clear them.
     pub fn live(&self, lines: &[String]) {
         self.with(|screen| {
             let lines = lines.iter().map(|line| neutralize(&screen.masker.clean(line)).into_owned());
@@ -97,7 +97,7 @@ impl Console {
         });
     }
 
-    /// Lines of our own text; names of others in it are harmless.
+    /// Prints lines of p2p. Names of others in them cannot act as commands.
     pub fn say(&self, text: &str) {
         self.with(|screen| {
             let text = screen.masker.clean(text);
@@ -107,7 +107,7 @@ impl Console {
         });
     }
 
-    /// What a target printed: masked and in whole lines.
+    /// Prints whole, masked lines of a target.
     pub fn print(&self, text: &[u8]) {
         self.with(|screen| {
             let plain = if screen.view.colours { Cow::Borrowed(text) } else { uncoloured(text) };
@@ -121,8 +121,7 @@ impl Console {
         });
     }
 
-    /// A workflow command, as [`command`] writes it. Inside a group the stop region is lifted
-    /// for it.
+    /// Writes a workflow command, as [`command`] makes it. Inside a group, the stop region is lifted for it.
     pub fn command(&self, line: &str) {
         self.with(|screen| {
             if screen.github() {
@@ -133,7 +132,7 @@ impl Console {
         });
     }
 
-    /// An annotation of ours or one that was checked.
+    /// Writes an annotation of p2p, or a validated one.
     pub fn annotate(&self, annotation: Annotation) {
         let masker = self.masker();
         let clean = |text: Option<String>| text.map(|text| masker.clean(&text));
@@ -148,13 +147,13 @@ impl Console {
         }
     }
 
-    /// An error, warning or notice of ours under a title.
+    /// Writes an error, a warning or a notice of p2p with a title.
     pub fn annotate_text(&self, level: Level, title: &str, message: &str) {
         let title = Some(title.to_owned());
         self.annotate(Annotation { title, ..Annotation::new(level, message) });
     }
 
-    /// Opens a group; nothing that is printed in it acts as a command.
+    /// Opens a group. Nothing that is printed in it can act as a command.
     pub fn open(&self, title: &str) {
         self.with(|screen| {
             let title = screen.masker.clean(title);
@@ -168,7 +167,6 @@ impl Console {
         });
     }
 
-    /// Closes the group.
     pub fn close(&self) {
         self.with(|screen| {
             screen.leave();
@@ -189,7 +187,7 @@ impl Screen {
         self.view.github
     }
 
-    /// A reader that went away (`p2p … | head`) is no reason to end the gate.
+    /// Writes the parts. A closed output (`p2p … | head`) does not end the gate.
     fn write(&mut self, parts: &[&[u8]]) {
         self.live.clear(&mut self.err);
         let written = parts.iter().try_for_each(|part| self.out.write_all(part));
@@ -197,8 +195,8 @@ impl Screen {
         self.live.again(&mut self.err);
     }
 
-    /// Begins a stop region where one is due. Each has a token of its own: whoever reads the log
-    /// knows the old ones. Without randomness there is none, and [`Console::print`] sees to it.
+    /// Begins a stop region if one is needed. Each has a new token, because a reader of the log knows the old ones.
+    /// Without randomness there is no region, and [`Console::print`] neutralizes the output.
     fn enter(&mut self) {
         if self.github()
             && self.group

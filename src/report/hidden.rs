@@ -1,4 +1,4 @@
-//! What GitHub does not show, collected by the listeners for one notice.
+//! What GitHub does not show. The listeners collect it for one notice.
 
 use std::sync::Arc;
 
@@ -7,17 +7,18 @@ use crate::gate::outcome::Event;
 use sys::sync::Mutex;
 use workflow_commands::Level;
 
-/// What was left out. Clones share it.
+/// What was left out. Clones share the list.
 #[derive(Clone, Default)]
 pub struct Hidden(Arc<Mutex<Vec<String>>>);
 
 impl Hidden {
-    /// Something was left out: `3 annotations, of which GitHub keeps ten`.
+    /// Adds something that was left out: `3 annotations, of which GitHub keeps ten`.
     pub(super) fn add(&self, what: &str) {
         self.0.lock().push(what.to_owned());
     }
 
-    /// A listener that tells in one notice what was left out. It stands behind those that leave something out.
+    /// A listener that reports in one notice what was left out. It comes after the listeners that leave something
+    /// out.
     pub fn notice(self, console: Console) -> impl Listener + Send {
         HiddenNotice(self, console)
     }

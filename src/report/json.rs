@@ -13,14 +13,14 @@ use sys::error::Failure;
 use sys::private;
 use workflow_commands::Masker;
 
-/// The version of the report's schema; it changes only when something is removed or renamed.
+/// The version of the report's schema. It changes only if something is removed or renamed.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// Writes the report when the run is over.
+/// Writes the report when the run has ended.
 pub struct Json {
     file: PathBuf,
     masker: Masker,
-    /// Whether a failed run gets a page as well.
+    /// Whether a failed run also gets a page.
     page: bool,
 }
 
@@ -34,7 +34,7 @@ struct Report<'a> {
     failure: Option<FailedStep<'a>>,
 }
 
-/// The report of a run, in which each step that did not pass says why.
+/// The report of a run. Each step that did not pass contains the reason.
 fn report(outcome: &Outcome) -> serde_json::Result<Value> {
     let failure = outcome.steps.iter().find_map(StepResult::failed_step);
     let mut report = serde_json::to_value(Report { schema: SCHEMA_VERSION, outcome, failure })?;
@@ -81,12 +81,12 @@ fn write(file: &Path, masker: &Masker, report: &impl Serialize) -> std::io::Resu
 }
 
 impl Json {
-    /// A report in `file`.
+    /// Writes the report to `file`.
     pub fn new(file: PathBuf, masker: Masker) -> Self {
         Self { file, masker, page: false }
     }
 
-    /// The same with a page beside it, `report.html`, where the run failed: people open it to see why.
+    /// Also writes a page, `report.html`, if the run failed.
     #[must_use]
     pub fn with_page(self) -> Self {
         Self { page: true, ..self }
@@ -96,7 +96,7 @@ impl Json {
 impl Listener for Json {
     fn on_event(&mut self, event: &Event<'_>) {
         if let Event::Ended(outcome) = event {
-            // Without a report the gate still has its log, outputs and summary.
+            // If the report cannot be written, the gate still has its log, outputs and summary.
             let _unwritten = report(outcome).map(|report| write(&self.file, &self.masker, &report));
             let page_wanted = self.page && outcome.result == Verdict::Failure;
             if let (true, Some(logs)) = (page_wanted, self.file.parent()) {
@@ -106,7 +106,7 @@ impl Listener for Json {
     }
 }
 
-/// Writes the page of a report that was written. It holds what the report holds: masked and clean.
+/// Writes the page of a report. Like the report, it contains only masked texts.
 fn page(report: &Path, logs: &Path) -> std::io::Result<()> {
     let report = serde_json::from_slice(&std::fs::read(report)?)?;
     write_page(&report, logs, &mut BufWriter::new(private::create(&logs.join("report.html"))?))
@@ -118,7 +118,7 @@ fn text(report: &impl Serialize, masker: &Masker) -> serde_json::Result<Vec<u8>>
     serde_json::to_vec_pretty(&report)
 }
 
-/// Cleans text by text, so that the JSON stays JSON whatever the secrets are.
+/// Masks each text separately, so that the result is valid JSON.
 fn clean(value: &mut Value, masker: &Masker) {
     match value {
         Value::String(text) => *text = masker.clean(text),

@@ -1,11 +1,11 @@
-//! The pages at GitHub and at registries that a run is about.
+//! Links to pages of GitHub and of registries.
 
 use super::markdown;
 use oci::{Digest, Repository};
 use sys::world::Env;
 use workflow_commands::{percent, run_url};
 
-/// Where the pages of a run are; nowhere outside GitHub.
+/// The base URL of a run's pages. Empty outside GitHub.
 #[derive(Debug, Clone, Default)]
 pub struct RunLinks {
     /// `https://github.com/acme/shop`.
@@ -13,14 +13,14 @@ pub struct RunLinks {
     run: Option<String>,
 }
 
-/// Registries with a page for each image: the end of the host, and what stands between host and name.
+/// Registries with a page for each image: the end of the host, and the path between host and name.
 const PAGES: [(&str, &str); 3] = [(GOOGLE, ""), ("ghcr.io", ""), ("quay.io", "repository/")];
 
-/// The registry whose pages are about one digest.
+/// The registry with a page for each digest.
 const GOOGLE: &str = "-docker.pkg.dev";
 
 impl RunLinks {
-    /// From the variables that GitHub's runner sets.
+    /// Reads the variables of GitHub's runner.
     pub fn of(env: &Env) -> Self {
         let server = env.get("GITHUB_SERVER_URL").unwrap_or("https://github.com").trim_end_matches('/');
         let Some(name) = env.get("GITHUB_REPOSITORY") else { return Self::default() };
@@ -34,24 +34,24 @@ impl RunLinks {
         Self { repository: Some(format!("{server}/{name}")), run }
     }
 
-    /// The run, as `text`.
+    /// A link to the run, with this text.
     pub(super) fn run(&self, text: &str) -> Option<String> {
         self.run.as_ref().map(|url| markdown::link(&markdown::cell(text), url))
     }
 
-    /// A commit, by its short id.
+    /// A link to a commit, with its short id.
     pub(super) fn commit(&self, commit: &str) -> String {
         let short = markdown::code(commit.get(..12).unwrap_or(commit));
         self.below("commit", commit).map_or(short.clone(), |url| markdown::link(&short, &url))
     }
 
-    /// A version tag.
+    /// A link to a version tag.
     pub(super) fn tag(&self, tag: &str) -> String {
         let text = markdown::code(tag);
         self.below("releases/tag", tag).map_or(text.clone(), |url| markdown::link(&text, &url))
     }
 
-    /// An environment, by its deployments.
+    /// A link to an environment's deployments.
     pub(super) fn environment(&self, name: &str) -> String {
         let text = markdown::code(name);
         let url = self
@@ -66,7 +66,7 @@ impl RunLinks {
     }
 }
 
-/// An image, where its registry has a page for it.
+/// A link to an image, if its registry has a page for it.
 pub(super) fn image(text: &str, repository: &Repository, digest: &Digest) -> String {
     let text = markdown::code(text);
     let whole = repository.to_string();

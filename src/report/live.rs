@@ -1,6 +1,6 @@
-//! Lines at the bottom of a terminal that are drawn over while steps run. The output scrolls above them.
+//! Lines at the bottom of a terminal that are redrawn while steps run. The output scrolls above them.
 //!
-//! Nothing but text and the position of the cursor is changed, so there is nothing to restore once they are cleared.
+//! Only text and the position of the cursor change, so nothing has to be restored after they are cleared.
 
 use std::io::{self, Write};
 use std::sync::Once;
@@ -9,25 +9,25 @@ use std::time::{Duration, Instant};
 
 use workflow_commands::plain;
 
-/// While output comes in, the lines are drawn this often.
+/// How often the lines are redrawn while output arrives.
 const EVERY: Duration = Duration::from_millis(100);
-/// A narrower terminal gets no such lines.
+/// The narrowest terminal with live lines, in columns.
 const NARROWEST: usize = 12;
 
-/// Whether lines are on the screen.
+/// Whether lines are visible.
 static SHOWN: AtomicBool = AtomicBool::new(false);
 
-/// The lines.
+/// The live lines of a terminal.
 #[derive(Default)]
 pub(super) struct Live {
     lines: Vec<String>,
-    /// How many rows of the screen they have now.
+    /// The number of rows that they occupy now.
     rows: usize,
     drawn: Option<Instant>,
 }
 
 impl Live {
-    /// Other lines from now on; none end it.
+    /// Replaces the lines. No lines end the display.
     pub(super) fn set(&mut self, lines: Vec<String>, out: &mut dyn Write) {
         if !lines.is_empty() {
             end_before_panics();
@@ -37,7 +37,7 @@ impl Live {
         self.draw(out);
     }
 
-    /// Takes the lines off the screen, where the next line of the output begins.
+    /// Removes the lines from the screen. The next line of output begins there.
     pub(super) fn clear(&mut self, out: &mut dyn Write) {
         if let Some(above) = std::mem::take(&mut self.rows).checked_sub(1) {
             let up = if above > 0 { format!("\x1b[{above}A") } else { String::new() };
@@ -46,7 +46,7 @@ impl Live {
         }
     }
 
-    /// Draws the lines again after output, unless that was a moment ago.
+    /// Redraws the lines after output, unless they were just drawn.
     pub(super) fn again(&mut self, out: &mut dyn Write) {
         if self.drawn.is_none_or(|drawn| drawn.elapsed() >= EVERY) {
             self.draw(out);
@@ -58,7 +58,7 @@ impl Live {
         if self.lines.is_empty() || columns < NARROWEST {
             return;
         }
-        // A line in the last column could wrap, and one in the first row could not be reached again.
+        // A text in the last column could wrap, and a line in the first row could not be reached again.
         let shown: Vec<_> =
             self.lines.iter().take((rows - 1).max(1)).map(|line| fitting(line, columns - 1)).collect();
         self.rows = shown.len();
@@ -68,15 +68,15 @@ impl Live {
     }
 }
 
-/// Columns and rows of the terminal.
+/// The columns and rows of the terminal.
 fn size() -> (usize, usize) {
     let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
     let size = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
     size.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()))
 }
 
-/// As much of a text as surely fits into so many columns. A character beyond ASCII counts as two, the most that one has
-/// on a terminal; so the text may be cut early, and never wraps.
+/// The beginning of a text that fits into this many columns. A character beyond ASCII counts as two, its maximum on
+/// a terminal, so the text never wraps.
 fn fitting(text: &str, columns: usize) -> String {
     let text = plain(text).replace(['\n', '\t'], " ");
     let mut room = columns;
@@ -90,7 +90,7 @@ fn fitting(text: &str, columns: usize) -> String {
     shown
 }
 
-/// Lets the message of a panic begin on a line of its own.
+/// Makes the message of a panic begin on its own line.
 fn end_before_panics() {
     static HOOKED: Once = Once::new();
     HOOKED.call_once(|| {

@@ -1,4 +1,4 @@
-//! The log: what a person reads while the gate runs, and right after it failed.
+//! The log that a person reads while the gate runs, and right after a failure.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,38 +9,37 @@ use crate::gate::outcome::{Event, Outcome, Status, StepResult, Verdict};
 use crate::gate::plan::{Place, Plan};
 use workflow_commands::Level;
 
-/// How often a terminal shows what a target draws.
+/// How often a terminal shows the line that a target redraws.
 const LIVE: Duration = Duration::from_millis(100);
-/// A step that is not heard of for so long has ended.
+/// A step without news for this long has ended.
 const GONE: Duration = Duration::from_secs(3);
-/// How long a log stays silent while a target draws, or prints nothing.
+/// How long a log stays silent while a target redraws its line or prints nothing.
 const LOGGED: Duration = Duration::from_mins(1);
 
 /// Writes the log.
 pub struct Log {
     console: Console,
-    /// Whether standard output is for the version alone.
+    /// Whether standard output is only for the version.
     bare: bool,
-    /// When a target's output was last shown.
+    /// When output of a target was last shown.
     printed: Instant,
-    /// For how many whole minutes each step has been silent, as far as the log says so.
+    /// The silent minutes of each step that the log has reported.
     silent: BTreeMap<String, u64>,
-    /// The steps that run.
+    /// The running steps.
     running: BTreeMap<String, Running>,
 }
 
-/// A step that runs.
+/// A running step.
 struct Running {
-    /// For how long.
+    /// Its elapsed time.
     time: Duration,
     /// The last line of its target.
     last: String,
-    /// When it was last heard of.
+    /// When the last news came.
     heard: Instant,
 }
 
 impl Log {
-    /// A log on `console`.
     pub fn new(console: Console) -> Self {
         Self {
             console,
@@ -51,8 +50,7 @@ impl Log {
         }
     }
 
-    /// A log that says nothing but the version on standard output, for scripts of a laptop: notes, and
-    /// what goes wrong, go to standard error.
+    /// A log for scripts on a laptop: standard output has only the version. Notes and errors go to standard error.
     pub fn of_version(console: Console) -> Self {
         Self { bare: true, ..Self::new(console) }
     }
@@ -65,8 +63,8 @@ impl Log {
         }
     }
 
-    /// A progress bar is live on a terminal. In a log it is one line once it is complete; meanwhile the log
-    /// gets what it shows now and then, so that the target does not look stuck.
+    /// Shows a progress bar. A terminal shows it live. A log shows one line when it is complete, and a line from
+    /// time to time, so that the target does not look stuck.
     fn drawing(&mut self, step: &str, text: &[u8]) {
         let View { terminal, live, .. } = self.console.view();
         if self.printed.elapsed() < if terminal { LIVE } else { LOGGED } {
@@ -84,7 +82,7 @@ impl Log {
         }
     }
 
-    /// The lines of the steps that run. One that is not heard of has ended, and waits for its neighbour.
+    /// Shows the lines of the running steps. A step without news has ended and waits for its neighbour.
     fn show(&self) {
         let running = self.running.iter().filter(|(_, running)| running.heard.elapsed() < GONE);
         let lines = running.map(|(step, Running { time: passed, last, .. })| {
@@ -97,7 +95,7 @@ impl Log {
         self.console.live(&lines.collect::<Vec<_>>());
     }
 
-    /// A terminal shows what runs. A log gets a line for each minute in which a target prints nothing, so that it does
+    /// A terminal shows the running steps. A log gets a line for each minute without output, so that the target does
     /// not look stuck.
     fn alive(&mut self, step: &str, (running, silent): (Duration, Duration), last: &str) {
         if self.console.view().live {
@@ -146,7 +144,7 @@ impl Log {
         let line = match result.status {
             Status::Passed if reason.is_empty() => format!("✓ {name} passed in {took}"),
             Status::Passed => format!("✓ {name} passed in {took}: {reason}"),
-            // The failure itself follows.
+            // The failure follows.
             Status::Failed if result.failure.is_some() => format!("✗ {name} failed after {took}"),
             Status::Nothing => format!("- {name} does nothing: it has neither recipe nor prerequisites"),
             Status::Skipped => format!("- {name} skipped: {reason}"),
@@ -162,7 +160,7 @@ impl Log {
             ));
         }
         let headline = result.cause.as_ref().map(|cause| &cause.headline);
-        // On GitHub the annotation that follows has it.
+        // On GitHub, the annotation that follows contains it.
         let own = result.failure.as_ref().filter(|_| !self.console.is_github()).map(|failure| &failure.what);
         if let Some(because) = own.or(headline) {
             self.say(&format!("  because:    {because}"));
@@ -216,7 +214,7 @@ impl Log {
             }
         };
         self.say(&line);
-        // Last on the screen, whatever else was printed.
+        // This is the last thing on the screen.
         for failed in outcome.steps.iter().filter_map(StepResult::failed_step) {
             for line in why(&failed) {
                 self.say(&line);
@@ -230,7 +228,7 @@ impl Listener for Log {
         match event {
             Event::Began { plan } => self.began(plan),
             Event::Message(Level::Notice, text) => self.say(text),
-            // GitHub shows what annotations say in the log too.
+            // GitHub also shows annotations in the log.
             Event::Message(Level::Warning, text) if !self.console.is_github() => {
                 self.say(&format!("warning: {text}"));
             }
@@ -281,7 +279,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what is written.
+    /// Keeps the written text.
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);
 

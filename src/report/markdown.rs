@@ -1,8 +1,8 @@
-//! Text of others in markdown, so that it stays text: without control sequences ([`plain`]).
+//! Puts texts of others into Markdown, so that they stay text. Removes control sequences ([`plain`]).
 
 use workflow_commands::plain;
 
-/// In a cell of a table. What stands between backticks is shown as code.
+/// For a cell of a table. Text between backticks becomes code.
 pub(super) fn cell(text: &str) -> String {
     let text = &*plain(text);
     let parts: Vec<_> = text.split('`').collect();
@@ -26,10 +26,10 @@ fn escaped(text: &str) -> String {
     while let Some(c) = rest.next() {
         match c {
             '\n' => cell.push(' '),
-            // A name or number behind it must not become a mention: the comment divides it, and nobody sees it.
+            // A name or number after it must not become a mention. An invisible comment separates them.
             '@' => cell.push_str("@<!-- -->"),
             '#' if rest.peek().is_some_and(char::is_ascii_digit) => cell.push_str("#<!-- -->"),
-            // GitHub takes text between two of them for a formula.
+            // GitHub takes text between two of them as a formula.
             '$' => cell.push_str("<span>$</span>"),
             '<' => cell.push_str("&lt;"),
             '>' => cell.push_str("&gt;"),
@@ -55,13 +55,13 @@ pub(super) fn code(text: &str) -> String {
     }
 }
 
-/// A link with a text that is Markdown already, where the address can be one in Markdown.
+/// A link whose text is Markdown already. Only the text, if the URL is not valid in Markdown.
 pub(super) fn link(text: &str, url: &str) -> String {
     let plain = |c: char| c.is_ascii_graphic() && !"()<>[]\\|\"`".contains(c);
     if !url.is_empty() && url.chars().all(plain) { format!("[{text}]({url})") } else { text.to_owned() }
 }
 
-/// As a block of code that nothing in it can end.
+/// A code block that nothing in the text can end.
 pub(super) fn block<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> String {
     let longest = lines.clone().map(longest_run).max().unwrap_or(0);
     let fence = "`".repeat((longest + 1).max(3));
@@ -81,13 +81,13 @@ pub(super) fn sentence(text: &str) -> String {
     cell(text) + end
 }
 
-/// In HTML, where Markdown does not act.
+/// For HTML, where Markdown has no effect.
 pub(super) fn html(text: &str) -> String {
     let text = plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     text.replace('\n', " ").replace('@', "@<!-- -->")
 }
 
-/// Under a title in HTML that unfolds it.
+/// A part that is folded under an HTML title.
 pub(super) fn folded(title: &str, text: &str) -> String {
     format!("\n<details><summary>{title}</summary>\n\n{text}\n</details>\n\n")
 }

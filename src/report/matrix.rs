@@ -8,7 +8,7 @@ use sys::world::Env;
 /// Prints a matrix on one line, and sets the output `matrix`.
 ///
 /// # Errors
-/// Where it cannot be written as JSON, or the output cannot be set.
+/// If the matrix cannot be written as JSON, or the output cannot be set.
 pub fn matrix(console: &Console, env: &Env, matrix: &Matrix) -> Result<(), Failure> {
     let failed = |error: String| Failure {
         what: format!("the matrix cannot be written: {error}"),

@@ -1,5 +1,5 @@
-//! The listeners: log, annotations, summary, outputs and the JSON report. Nothing else prints.
-//! They receive events and know nothing of how the steps are run.
+//! The listeners: log, annotations, summary, outputs and the JSON report. Nothing else prints. They receive events,
+//! and do not know how the steps run.
 
 mod annotations;
 mod attachments;
@@ -51,13 +51,13 @@ use sys::sync::Mutex;
 use sys::world::Env;
 use workflow_commands::plain;
 
-/// One who hears what happens.
+/// A listener for events.
 pub trait Listener {
-    /// Hears one event. A listener that cannot write keeps quiet: the gate goes on.
+    /// Handles an event. A listener that cannot write is silent, because the gate must go on.
     fn on_event(&mut self, event: &Event<'_>);
 }
 
-/// Tells every listener, in order; steps that run at the same time share it.
+/// Sends events to all listeners, in order. Parallel steps share it.
 #[derive(Clone)]
 pub struct Reporter(Arc<Mutex<Vec<Box<dyn Listener + Send>>>>);
 
@@ -67,12 +67,11 @@ impl Reporter {
         Self(Arc::new(Mutex::new(listeners)))
     }
 
-    /// Tells all of them.
     pub fn emit(&self, event: &Event<'_>) {
         self.emit_all([event]);
     }
 
-    /// Tells all of them of several events, with no event of another thread in between.
+    /// Sends several events, without events of other threads in between.
     pub fn emit_all<'a>(&self, events: impl IntoIterator<Item = &'a Event<'a>>) {
         let mut listeners = self.0.lock();
         for event in events {
@@ -83,12 +82,12 @@ impl Reporter {
     }
 }
 
-/// A failure that ends the run before its plan is executed. The step summary, the outputs and, where
-/// there is a directory for it, the report say so too.
+/// Reports a failure that ends the run before its plan is executed, in the log, the step summary, the outputs and,
+/// if there is a directory for it, the report.
 pub fn failed(console: &Console, env: &Env, failure: &Failure, logs: Option<(&Path, Timestamp)>) {
     let report = logs.map(|(logs, began)| {
         let report = logs.join("report.json");
-        // The rest says it as well.
+        // The other outputs contain it too.
         let _unwritten = json::failed(&report, &console.masker(), failure, logs, began);
         report
     });
@@ -96,7 +95,7 @@ pub fn failed(console: &Console, env: &Env, failure: &Failure, logs: Option<(&Pa
         return console.complain(&failure.to_string());
     }
     Annotations::failure(console, "p2p", failure);
-    // Nothing is left to tell of what cannot be written but the exit code, which says the same.
+    // If nothing can be written, only the exit code remains.
     if let Some(file) = env.path("GITHUB_OUTPUT") {
         let _unwritten = outputs::failed(&file, failure.exit, report.as_deref());
     }
@@ -105,13 +104,13 @@ pub fn failed(console: &Console, env: &Env, failure: &Failure, logs: Option<(&Pa
     }
 }
 
-/// A failure before there is a console.
+/// Reports a failure from before there is a console.
 pub fn fatal(failure: &Failure) -> ExitCode {
     let _gone = writeln!(std::io::stderr(), "{}", plain(&failure.to_string()));
     ExitCode::from(failure.exit.code())
 }
 
-/// Seconds as a person writes them: `0.4 s`, `12 s`, `3 min 05 s`.
+/// Formats seconds for a person: `0.4 s`, `12 s`, `3 min 05 s`.
 pub(crate) fn time(seconds: f64) -> String {
     if seconds < 10.0 {
         return format!("{seconds:.1} s");
@@ -125,7 +124,7 @@ pub(crate) fn time(seconds: f64) -> String {
     }
 }
 
-/// Bytes as a person writes them: `512 B`, `1.5 MiB`.
+/// Formats bytes for a person: `512 B`, `1.5 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     let mut rest = bytes;
     let mut unit = 0;

@@ -14,10 +14,10 @@ use sys::error::Exit;
 use sys::private;
 use workflow_commands::{Level, file_command};
 
-/// At most so many subjects a job.
+/// The most artifact subjects of a job.
 const SUBJECTS: usize = 500;
 
-/// Writes the outputs when the run is over.
+/// Writes the outputs when the run has ended.
 pub struct Outputs {
     console: Console,
     file: Option<PathBuf>,
@@ -26,7 +26,7 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Outputs to `GITHUB_OUTPUT` and subjects to `GITHUB_ARTIFACTS`, where there are such files.
+    /// Writes outputs to `GITHUB_OUTPUT` and subjects to `GITHUB_ARTIFACTS`, if these files exist.
     pub fn new(console: Console, file: Option<PathBuf>, subjects: Option<PathBuf>, report: PathBuf) -> Self {
         Self { console, file, subjects, report }
     }
@@ -79,7 +79,7 @@ pub(super) fn failed(file: &Path, exit: Exit, report: Option<&Path>) -> std::io:
     append(file, &text)
 }
 
-/// The verdict of such a run.
+/// The verdict of a run that failed before its plan was executed.
 pub(super) fn verdict(exit: Exit) -> Verdict {
     match exit {
         Exit::Interrupted(_) => Verdict::Cancelled,
@@ -115,14 +115,14 @@ fn values(outcome: &Outcome, report: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// What scans found, by `source` and `images`.
+/// The results of the scans, by `source` and `images`.
 fn scans(outcome: &Outcome) -> serde_json::Value {
     let named = outcome.scans.iter().map(|scan| (scan.kind.word().to_owned(), json!(scan)));
     serde_json::Value::Object(named.collect())
 }
 
-/// A path as a pattern that means this path alone: who uploads artifacts takes each line for a glob, without
-/// the white space at its end (`@actions/glob`).
+/// A path as a glob that matches only this path. The upload of artifacts takes each line as a glob, without white
+/// space at its end (`@actions/glob`).
 fn literal(path: &str) -> String {
     let end = path.trim_end().len();
     let mut pattern = String::with_capacity(path.len());
@@ -137,7 +137,7 @@ fn literal(path: &str) -> String {
     pattern
 }
 
-/// What is said of an output that the runner will not hand on ("may contain secret").
+/// The warning about an output that the runner will drop ("may contain secret").
 fn dropped(name: &str) -> String {
     format!(
         "GitHub drops the output `{name}`, because it holds a masked value: keep names of registries, projects and apps, \
@@ -145,19 +145,18 @@ fn dropped(name: &str) -> String {
     )
 }
 
-/// The images that a later job promotes: of several environments that built one of the same name, the
-/// first one's.
+/// The images that a later job promotes. If several environments built an image with the same name, the first one's.
 fn promotable(images: &[Image]) -> Vec<&Image> {
     let first = |image: &&Image| images.iter().find(|other| other.name == image.name) == Some(*image);
     images.iter().filter(first).collect()
 }
 
-/// The digests by the images' names: nothing of a registry or project, whose names may be masked.
+/// The digests by image name, without registry and project, because these may be masked.
 fn digests(images: &[Image]) -> BTreeMap<&str, &Digest> {
     promotable(images).into_iter().map(|image| (&*image.name, &image.digest)).collect()
 }
 
-/// What is known of environments by any of the plans.
+/// The known values of environments from all plans.
 fn environments(outcome: &Outcome) -> String {
     let mut known = outcome.plan.known.clone();
     for plan in &outcome.other_plans {
@@ -169,7 +168,7 @@ fn environments(outcome: &Outcome) -> String {
     json!(known).to_string()
 }
 
-/// One line an image: `oci://<name>@<digest>`. A run that only promotes names what it promoted.
+/// One line per image: `oci://<name>@<digest>`. A run that only promotes names the promoted images.
 fn subjects(outcome: &Outcome) -> String {
     let built = outcome.images.iter().map(|image| (&image.reference, &image.digest));
     let promoted = outcome.promoted.iter().map(|promoted| (&promoted.destination, &promoted.digest));

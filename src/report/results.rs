@@ -1,4 +1,4 @@
-//! Test results for a person: lines of the log, a part of the summary, annotations.
+//! Test results for a person: lines of the log, a part of the summary, and annotations.
 
 use std::fmt::Write as _;
 
@@ -81,14 +81,15 @@ fn failure(mark: &str, test: &FailedTest) -> String {
     format!("{mark} **{}**{place}\n\n{}\n", markdown::cell(&test.title()), markdown::block(lines))
 }
 
-/// The message, and the stack if it says more.
+/// The message, and the stack if it contains more.
 fn told(test: &FailedTest) -> impl Iterator<Item = &str> + Clone {
     let details = test.details.iter().map(String::as_str);
     let repeated = test.details.iter().any(|line| line.contains(&test.message));
     test.message.lines().filter(move |_| !repeated).chain(details)
 }
 
-/// Annotations of the tests of a step, the most telling first, but for the one that the step's own annotation shows.
+/// The annotations for the tests of a step, the most informative first, without the one in the step's own
+/// annotation.
 pub(super) fn annotations(step: &StepResult) -> impl Iterator<Item = Annotation> {
     let shown = step.cause.as_ref().and_then(|cause| cause.place.clone());
     let level = if step.status.passes() { Level::Warning } else { Level::Error };
@@ -106,7 +107,7 @@ pub(super) fn annotations(step: &StepResult) -> impl Iterator<Item = Annotation>
     )
 }
 
-/// How many of a number are not among those that are shown.
+/// The number of items that are not shown.
 fn left_out(total: u64, shown: usize) -> Option<u64> {
     total.checked_sub(shown as u64).filter(|more| *more > 0)
 }

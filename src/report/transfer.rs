@@ -1,4 +1,4 @@
-//! How a copy goes, in one line: blobs, bytes, rate. A person sees it live, a log now and then.
+//! The progress of a copy in one line: blobs, bytes, rate. A terminal shows it live, a log from time to time.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -9,14 +9,14 @@ use super::Console;
 use oci::{CopyListener, CopyProgress, Digest};
 use sys::sync::Mutex;
 
-/// How often a person sees a new line.
+/// How often a terminal shows a new line.
 const LIVE: Duration = Duration::from_millis(200);
-/// How often a log gets one.
+/// How often a log gets a line.
 const LOGGED: Duration = Duration::from_secs(10);
-/// How wide the bar is, in characters.
+/// The width of the bar, in characters.
 const BAR: u64 = 20;
 
-/// What has come of a copy so far. Clones share it.
+/// The progress of a copy. Clones share it.
 #[derive(Clone)]
 pub struct Transfer(Arc<Mutex<State>>);
 
@@ -26,7 +26,7 @@ struct State {
     bytes: u64,
     done_blobs: u64,
     done_bytes: u64,
-    /// Bytes of blobs that were moved whole.
+    /// The bytes of completely moved blobs.
     moved: u64,
     moving: HashMap<Digest, u64>,
 }
@@ -46,7 +46,7 @@ impl Default for Transfer {
 }
 
 impl Transfer {
-    /// Hears the copy's events.
+    /// A listener for the copy's events.
     pub fn listener(&self) -> CopyListener {
         let shared = self.clone();
         CopyListener::new(move |event| {
@@ -67,7 +67,7 @@ impl Transfer {
         })
     }
 
-    /// Waits for `work`. Meanwhile a terminal sees a bar, and a log gets a line every 10 s.
+    /// Waits for `work`. Meanwhile a terminal shows a bar, and a log gets a line every 10 s.
     pub async fn watch<T>(&self, console: &Console, work: impl Future<Output = T>) -> T {
         if !console.view().terminal {
             return self.every(LOGGED, |transfer| console.complain(&transfer.line()), work).await;
@@ -77,7 +77,7 @@ impl Transfer {
         ended
     }
 
-    /// Waits for `work`, and tells a line every 10 s.
+    /// Waits for `work`, and passes a line to `tell` every 10 s.
     pub async fn logged<T>(&self, tell: impl Fn(&str), work: impl Future<Output = T>) -> T {
         self.every(LOGGED, |transfer| tell(&transfer.line()), work).await
     }
@@ -108,7 +108,7 @@ impl Transfer {
 }
 
 impl State {
-    /// Bytes that are at the destination, and those of them that were moved.
+    /// The bytes that are at the destination, and the moved ones among them.
     fn so_far(&self) -> (u64, u64) {
         let moving: u64 = self.moving.values().sum();
         (self.done_bytes + moving, self.moved + moving)
@@ -128,7 +128,7 @@ impl State {
     }
 }
 
-/// Bytes as MiB with one digit after the point.
+/// Formats bytes as MiB with one decimal.
 fn mib(bytes: u64) -> String {
     let tenths = bytes.saturating_mul(10) / (1024 * 1024);
     format!("{}.{}", tenths / 10, tenths % 10)
@@ -147,7 +147,7 @@ mod tests {
         let (one, two, three) = (Digest::of("1"), Digest::of("2"), Digest::of("3"));
         on_event(CopyProgress::Found { blobs: 3, bytes: 40 * MIB });
         on_event(CopyProgress::Moving { digest: one.clone(), size: 10 * MIB, done: 9 * MIB });
-        // A try that failed begins anew.
+        // A try that failed starts again.
         on_event(CopyProgress::Moving { digest: one.clone(), size: 10 * MIB, done: 5 * MIB });
         on_event(CopyProgress::Done { digest: two, size: 20 * MIB, how: Arrival::Skipped });
         let line = |transfer: &Transfer| transfer.0.lock().line(Duration::from_secs(2));

@@ -1,18 +1,18 @@
-//! How the output is read: by GitHub's runner, on a terminal or through a pipe, with colours or without.
+//! Who reads the output: GitHub's runner, a terminal or a pipe, with or without colours.
 
 use std::borrow::Cow;
 
 use sys::world::{Env, World};
 
-/// How standard output and standard error are read.
+/// The readers of standard output and standard error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that do not exclude each other")]
 pub struct View {
     /// GitHub's runner reads them.
     pub github: bool,
-    /// Standard error is a terminal on which lines can be drawn over.
+    /// Standard error is a terminal that can redraw lines.
     pub terminal: bool,
-    /// Both are that terminal.
+    /// Both are the same terminal.
     pub live: bool,
     /// Standard output shows colours.
     pub colours: bool,
@@ -21,7 +21,7 @@ pub struct View {
 }
 
 impl View {
-    /// From the environment and the streams of the process.
+    /// Finds out from the environment and the streams of the process.
     pub fn of(world: &World) -> Self {
         let env = &world.env;
         let github = env.get("GITHUB_ACTIONS") == Some("true");
@@ -39,8 +39,8 @@ impl View {
     }
 }
 
-/// Whether somebody asks for colours or forbids them (<https://no-color.org>, <https://force-color.org>,
-/// <https://bixense.com/clicolors>). Whoever forbids them wins.
+/// Whether the user requests or forbids colours (<https://no-color.org>, <https://force-color.org>,
+/// <https://bixense.com/clicolors>). Forbidding wins.
 fn asked(env: &Env) -> Option<bool> {
     let no = |name| matches!(env.get(name), Some("0" | "false"));
     if env.get("NO_COLOR").is_some() || no("FORCE_COLOR") {
@@ -52,7 +52,7 @@ fn asked(env: &Env) -> Option<bool> {
     no("CLICOLOR").then_some(false)
 }
 
-/// The colours of our own lines, by how they begin: parameters of SGR (ECMA-48 section 8.3.117).
+/// The colours of p2p's own lines, by their beginning: parameters of SGR (ECMA-48 section 8.3.117).
 const COLOURS: [(&str, &str); 7] = [
     ("✓ ", "32"),
     ("✗ ", "31"),
@@ -63,7 +63,7 @@ const COLOURS: [(&str, &str); 7] = [
     ("note: ", "2"),
 ];
 
-/// Lines of ours, with their colours where the reader sees them. Each line ends its own.
+/// Adds colours to lines of p2p, if the reader sees them. Each line ends its own colour.
 pub(super) fn painted(text: &str, colours: bool) -> Cow<'_, str> {
     if !colours {
         return Cow::Borrowed(text);

@@ -2,7 +2,7 @@
 
 use crate::gate::outcome::FailedStep;
 
-/// The lines that say why a step did not pass, below an empty one.
+/// The lines that say why a step did not pass, after an empty line.
 pub(crate) fn why(failed: &FailedStep<'_>) -> Vec<String> {
     let FailedStep { step, what, causes, help, cause } = failed;
     let mut lines = match cause {

@@ -1,4 +1,4 @@
-//! The command `p2p image`: directories into images and back, without Docker.
+//! The command `p2p image`: packs directories into images and unpacks them, without Docker.
 
 mod pull;
 
@@ -96,7 +96,7 @@ pub(crate) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
 
 /// A client with the user's own logins.
 fn client(world: &World, matches: &ArgMatches, console: &Console) -> Result<Client, Failure> {
-    // The other inputs are about the gate, and a wrong one is not this command's business.
+    // The other inputs are for the gate, so an error in one of them does not matter here.
     let inputs = Inputs::read(|spec| match spec.name {
         INSECURE => {
             let given = spec.text(matches.get_one::<String>(INSECURE).cloned(), &world.reserved);
@@ -130,7 +130,7 @@ async fn push(
     Ok(packed.manifest_descriptor.digest)
 }
 
-/// The size that an image may unpack to, in bytes.
+/// The most bytes that an image may unpack to.
 fn max_size(matches: &ArgMatches) -> Result<u64, Failure> {
     let text = matches.get_one::<String>("max-size").map_or("16GiB", String::as_str);
     let size = <Size as inputs::Value>::parse(text).map_err(|_| {

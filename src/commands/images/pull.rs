@@ -1,4 +1,4 @@
-//! `p2p image pull`: an image's layers into a directory, whole or not at all.
+//! `p2p image pull`: unpacks an image's layers into a directory, completely or not at all.
 
 use std::collections::HashSet;
 use std::fs::{self, Permissions};
@@ -13,11 +13,10 @@ use oci::{Client, Contents, Manifest, Reference, TagOrDigest};
 use sys::error::{Exit, Failure};
 use sys::removals::Directory;
 
-/// The most manifests that are read to find the image in indexes of indexes.
+/// How many manifests are read to find the image, if indexes contain further indexes.
 const MOST_MANIFESTS: usize = 50;
 
-/// Unpacks an image into a directory, which is made where it is missing. When it fails, the directory is as it
-/// was before.
+/// Unpacks an image into a directory, which is created if necessary. On an error, the directory does not change.
 pub(super) async fn pull(
     client: &Client,
     reference: &Reference,
@@ -28,7 +27,7 @@ pub(super) async fn pull(
     let destination = Destination::make(directory)?;
     let limit = Limit::new(max_size);
     let temporary = Directory::new(&std::env::temp_dir())?;
-    // The first blob is the config; the layers follow in the order they are applied.
+    // The first blob is the configuration. The layers follow in order.
     for layer in contents.blobs.iter().skip(1) {
         let path = temporary.path().join(layer.digest.hex());
         let mut reader = client.blob(&reference.repository, layer).await?;
@@ -43,7 +42,7 @@ pub(super) async fn pull(
     destination.keep()
 }
 
-/// The image that a reference names: itself, or the one for this platform in an index.
+/// The image of a reference: itself, or the one for this platform if it is an index.
 async fn image(client: &Client, reference: &Reference) -> Result<Contents, Failure> {
     let platform = Platform::default();
     let unreadable = |why: String| Failure {
@@ -67,7 +66,7 @@ async fn image(client: &Client, reference: &Reference) -> Result<Contents, Failu
         }
         let choice = choose(&manifest.bytes, &platform);
         platforms.extend(choice.platforms);
-        // The best one is looked at next.
+        // The best one comes next.
         for digest in choice.digests.iter().rev() {
             left.push(TagOrDigest::Digest(digest.parse()?));
         }
@@ -79,11 +78,11 @@ async fn image(client: &Client, reference: &Reference) -> Result<Contents, Failu
     Err(unreadable(why))
 }
 
-/// Where an image goes, and a directory in it that takes the layers until they are complete.
+/// The destination of an image, with a directory in it for the layers until they are complete.
 struct Destination {
     root: PathBuf,
     inside: PathBuf,
-    /// The directories that were made on the way there, the deepest first.
+    /// The directories that were created on the way, the deepest first.
     made: Vec<PathBuf>,
 }
 
@@ -93,12 +92,12 @@ impl Destination {
         let made = missing.map(Path::to_owned).collect();
         let mut destination = Self { root: root.to_owned(), inside: PathBuf::new(), made };
         fs::create_dir_all(root)?;
-        // On the same file system, so that what is in it can be moved.
+        // On the same file system, so that the files can be moved.
         destination.inside = tempfile::Builder::new().prefix(".p2p-pull-").tempdir_in(root)?.keep();
         Ok(destination)
     }
 
-    /// Moves what was unpacked to its place.
+    /// Moves the unpacked files to their place.
     fn keep(mut self) -> Result<(), Failure> {
         merge(&self.inside, &self.root)?;
         self.made.clear();
@@ -117,8 +116,8 @@ impl Drop for Destination {
     }
 }
 
-/// Moves the entries of one directory into another. Directories that both have become one; anything else that is
-/// there is replaced.
+/// Moves the entries of one directory into another. Directories with the same name are merged. Everything else is
+/// replaced.
 fn merge(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
@@ -141,7 +140,7 @@ fn merge(from: &Path, to: &Path) -> io::Result<()> {
             fs::rename(&old, &new)?;
             continue;
         }
-        // A directory that is moved must be writable to its owner.
+        // To be moved, a directory must be writable by its owner.
         let mode = entry.metadata()?.permissions();
         writable(&old)?;
         fs::rename(&old, &new)?;
@@ -150,13 +149,13 @@ fn merge(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets the owner of a directory change it.
+/// Makes a directory writable by its owner.
 fn writable(directory: &Path) -> io::Result<()> {
     let mode = fs::symlink_metadata(directory)?.permissions().mode();
     fs::set_permissions(directory, Permissions::from_mode(mode | 0o700))
 }
 
-/// Removes a directory with those in it that are closed to their owner.
+/// Removes a directory, including subdirectories that are closed to their owner.
 fn remove(directory: &Path) -> io::Result<()> {
     writable(directory)?;
     for entry in fs::read_dir(directory)? {

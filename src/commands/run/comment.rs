@@ -1,4 +1,4 @@
-//! The comment on the pull request that a run is about. Whatever goes wrong with it is a notice.
+//! The comment on the run's pull request. Every problem with it is only a notice.
 
 use std::time::Duration;
 
@@ -23,21 +23,21 @@ const PATIENCE: Policy = Policy {
     patience: Duration::from_secs(10),
 };
 
-/// Where the comment goes, and when it is written.
+/// The pull request, and when to comment on it.
 pub(super) struct Commenter {
     on: CommentOn,
     number: u64,
-    /// Whether its runs may only read.
+    /// Whether the pull request comes from a fork, whose runs may only read.
     fork: bool,
     job: GithubJob,
     token: Option<Secret>,
-    /// What tells the comments of several apps apart.
+    /// The app's name, because several apps may comment on one pull request.
     app: String,
     comment: Comment,
 }
 
 impl Commenter {
-    /// The pull request of a job, where a comment is wanted.
+    /// The pull request of a job, if a comment is wanted.
     pub(super) fn of(job: &GithubJob, request: &Request, paths: &Paths) -> Option<Self> {
         let number = job.pull_request()?;
         let about = matches!(
@@ -63,7 +63,7 @@ impl Commenter {
         })
     }
 
-    /// Comments on how the run ended, where that is wanted.
+    /// Comments on the result of the run, if that is wanted.
     pub(super) async fn comment(
         self,
         ended: &Result<Option<Outcome>, Failure>,
@@ -75,7 +75,7 @@ impl Commenter {
             Err(Failure { exit: Exit::Interrupted(_), .. }) | Ok(None) => return,
             Err(failure) => (Err(failure), Verdict::Failure),
         };
-        // The runner does not wait for long after it cancelled a job.
+        // After a job is cancelled, the runner does not wait long.
         if verdict == Verdict::Cancelled {
             return;
         }
@@ -113,7 +113,7 @@ impl Commenter {
     }
 }
 
-/// The app that a comment is about: by the input, else by its directory, else by the repository.
+/// The app's name in the comment: from the input, or else from the directory or the repository.
 fn app(inputs: &Inputs, repository: &str) -> String {
     let directory = inputs.working_directory.clone();
     let directory = directory.trim_matches(['.', '/']);

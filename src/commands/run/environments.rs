@@ -1,4 +1,4 @@
-//! Runs the parts of a run one after the other, the promotions last, into one outcome.
+//! Runs the parts of a run one after the other, with the promotions last, and joins their outcomes.
 
 use std::path::Path;
 use std::time::Instant;
@@ -11,18 +11,18 @@ use crate::report::Reporter;
 use sys::process::Stop;
 use workflow_commands::{Level, Masker};
 
-/// One part, ready to run.
+/// A part that is ready to run.
 pub(super) struct Part {
     pub(super) plan: Plan,
     pub(super) run_context: RunContext,
     pub(super) edges: Edges,
-    /// The environment, where there are several.
+    /// The environment, if there are several.
     pub(super) name: Option<String>,
-    /// Whether it only promotes what the gate before it tested.
+    /// Whether the part only promotes images that an earlier part tested.
     pub(super) promotes: bool,
 }
 
-/// What all parts have in common.
+/// What all parts share.
 pub(super) struct Shared<'a> {
     pub(super) reporter: &'a Reporter,
     pub(super) masker: Masker,
@@ -32,7 +32,7 @@ pub(super) struct Shared<'a> {
 }
 
 impl Shared<'_> {
-    /// Runs all parts. One that fails stops none of the others, but nothing is promoted then.
+    /// Runs all parts. If one fails, the others still run, but nothing is promoted.
     pub(super) async fn run(&self, mut parts: Vec<Part>, logs: &Path) -> Option<Outcome> {
         for part in &mut parts {
             self.make_builder(part).await;
@@ -57,7 +57,7 @@ impl Shared<'_> {
     }
 }
 
-/// The parts under way, in the order in which they began.
+/// The parts that have begun, in order.
 struct Run<'a> {
     shared: &'a Shared<'a>,
     clock: Instant,
@@ -79,7 +79,7 @@ impl<'a> Run<'a> {
         (execution, progress)
     }
 
-    /// Runs the gate in each environment, as far as its promotion where there are several.
+    /// Runs the gate in each environment. With several environments, it stops before the promotion.
     async fn test(&mut self, gates: &[&'a Part]) {
         for (position, part) in gates.iter().enumerate() {
             if let (Some(name), true) = (&part.name, gates.len() > 1) {
@@ -88,11 +88,11 @@ impl<'a> Run<'a> {
             }
             let mut plan = part.plan.clone();
             match self.under_way.first() {
-                // It may have created the tag; it is the same commit.
+                // The first part may have created the tag, and this is the same commit.
                 Some((_, first)) if plan.command == Command::FastFeedback => {
                     plan = plan.with_version(first.version().clone());
                 }
-                // What goes on is the first one's image: the others have to test just that.
+                // The image of the first part is the one to be promoted, so the others must test it.
                 Some((_, first)) => plan.images.recorded = first.images(),
                 None => {}
             }
@@ -103,7 +103,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Promotes what the first environment tested, if all of them passed.
+    /// Promotes the images of the first environment, if all environments passed.
     async fn promote(&mut self, gates: &[&'a Part], promotions: &[&'a Part]) {
         let tested = gates.iter().zip(&self.under_way);
         let failed = tested.filter(|(_, (_, progress))| !progress.passed());
@@ -125,7 +125,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Leaves the records of the gate, and gives what each part came to; the first ones are its `gates`.
+    /// Leaves the records of the gate, and returns the outcome of each part. The first `gates` parts are the gates.
     async fn end(mut self, gates: usize) -> Vec<Outcome> {
         if let Some(verdict) = verdict(self.under_way.iter().take(gates).map(|(_, progress)| progress)) {
             for (execution, progress) in &mut self.under_way {
@@ -140,7 +140,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Runs the steps that are left, or says why not.
+/// Runs the remaining steps, or skips them with the reason.
 async fn finish(execution: &Execution<'_>, progress: &mut Progress, blocked: Option<&str>) {
     match blocked {
         None => Box::pin(execution.waves(progress, None)).await,
@@ -148,8 +148,8 @@ async fn finish(execution: &Execution<'_>, progress: &mut Progress, blocked: Opt
     }
 }
 
-/// What the gate found out about its images: a test that fails in one environment fails all of it. Nothing,
-/// where it could not run everywhere.
+/// The gate's verdict about its images. A test that fails in one environment fails all of them. `None` if the gate
+/// could not run in every environment.
 fn verdict<'a>(mut gates: impl Iterator<Item = &'a Progress> + Clone) -> Option<Result<(), String>> {
     if let Some(failed) = gates.clone().find_map(Progress::failed_test) {
         return Some(Err(failed));

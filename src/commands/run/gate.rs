@@ -30,21 +30,21 @@ use sys::retry::{Policy, Watcher};
 use sys::world::World;
 use workflow_commands::{Level, Secret, neutralize};
 
-/// How long after a signal files of ours are still removed. What is left then, a copy of the workspace, goes
-/// with the job; the runner kills the step after ten seconds.
+/// How long after a signal p2p still removes its files. The rest, a copy of the workspace, is removed with the job.
+/// The runner kills the step after ten seconds.
 const LAST: Duration = Duration::from_millis(8500);
 
-/// Runs a command of the gate. It reports every failure itself.
+/// Runs a command of the gate, and reports every failure.
 ///
 /// # Errors
-/// The failure that was reported.
+/// The failure, which has been reported already.
 pub(super) async fn run(world: &World, flags: &Flags, console: &Console) -> Result<Exit, Failure> {
     let read = Inputs::read(|spec| spec.text(flags.text(spec), &world.reserved))
         .inspect_err(|failure| report::failed(console, &world.env, failure, None))?;
     if read.inputs.dry_run || read.inputs.command == Command::Plan {
         console.only_answers();
     }
-    // Before anything else: wrong inputs hold secrets, too.
+    // This comes first, because invalid inputs may contain secrets too.
     console.hide(&read.secrets);
     console.hide(&secrets(&read.inputs, world));
     let slack = Slack::new(world, &read.inputs, console);
@@ -64,16 +64,16 @@ pub(super) async fn run(world: &World, flags: &Flags, console: &Console) -> Resu
     Ok(ended?.map_or(Exit::Passed, |outcome| outcome.exit))
 }
 
-/// A run, and what it owns until it has ended, however it ends.
+/// A run, with everything that it owns until it ends.
 struct Run<'a> {
     world: &'a World,
     console: &'a Console,
-    /// What is being removed in the background.
+    /// Removals that run in the background.
     removals: Removals,
     signals: Option<Signals>,
-    /// The directory for the report, where there is one already.
+    /// The directory for the report, once it exists.
     logs: Option<PathBuf>,
-    /// The registry of a local run that was given no other.
+    /// The embedded registry of a local run without `registry`.
     registry: Option<Local>,
     /// The files that GitHub's runner reads after the step.
     runner_files: Option<RunnerFiles>,
@@ -100,11 +100,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Runs the gate; there is no outcome of a plan that is only shown.
+    /// Runs the gate. Returns no outcome if the plan is only shown.
     async fn gate(&mut self, read: Read) -> Result<Option<Outcome>, Failure> {
         let (world, console) = (self.world, self.console);
         let request = Request::new(read)?;
-        // Reading the Makefile comes next, and it may print any of them.
+        // Reading the Makefile comes next, and it may print these values.
         console.hide(request.env_vars.iter().map(|(_, secret)| secret));
         if request.dry_run && request.inputs.output == OutputFormat::Matrix {
             report::matrix(console, &world.env, &context::matrix(&request)?)?;
@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
             gathered = Box::pin(self.gathered(&wiring, request, &paths)) => gathered?,
             signal = stop.wait() => return Err(interrupted(signal)),
         };
-        // What a run would stumble over without the network, a plan finds too.
+        // A plan finds every error that a run would find without the network.
         let mut parts = Vec::new();
         for gathered in gathered {
             let pushes = self.registry.as_ref().map(Local::pushes).transpose()?;
@@ -151,7 +151,7 @@ impl<'a> Run<'a> {
         self.end(outcome, &reporter, limit).await
     }
 
-    /// Ends what is left of a run, and reports its outcome. The cause of a failure is the last thing on the screen.
+    /// Finishes the run and reports its outcome. The cause of a failure is the last thing on the screen.
     async fn end(
         &mut self,
         mut outcome: Option<Outcome>,
@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
         Ok(outcome)
     }
 
-    /// Hears signals from now on.
+    /// Starts to listen for signals.
     fn listen(&mut self) -> Result<Stop, Failure> {
         let signals = self.signals.insert(Signals::listen()?);
         if !self.console.is_github() {
@@ -182,7 +182,7 @@ impl<'a> Run<'a> {
         Ok(signals.stop())
     }
 
-    /// Everything that is to be done, and the facts behind it.
+    /// Gathers the facts and makes the plans.
     async fn gathered(
         &mut self,
         wiring: &Wiring<'_>,
@@ -191,26 +191,26 @@ impl<'a> Run<'a> {
     ) -> Result<Vec<Gathered>, Failure> {
         request.skipped = wiring.host.refuse_strangers(&request, paths).await?;
         request.embedded_registry = self.embedded_registry(&request, paths).await?;
-        // There is time to tidy up while git and make run.
+        // While git and make run, there is time to remove old files.
         let tidy_up = async { paths.forget_old_runs() };
         let (gathered, ()) = tokio::join!(Box::pin(gather(wiring, request, paths)), tidy_up);
         gathered
     }
 
-    /// Starts the registry of a local run that was given no other, and gives its name.
+    /// Starts the embedded registry for a local run without `registry`, and returns its name.
     async fn embedded_registry(
         &mut self,
         request: &Request,
         paths: &Paths,
     ) -> Result<Option<String>, Failure> {
-        // These two need none.
+        // These two commands do not need it.
         let image = request.targets.first().is_some_and(|word| word == "image");
         let needless = matches!(request.command, Command::Version | Command::Release)
             || request.command == Command::Scan && !image;
         if self.console.is_github() || request.inputs.registry.is_some() || needless {
             return Ok(None);
         }
-        // A plan is only shown: nothing listens, and nothing is written.
+        // A plan starts no server and writes nothing.
         let address = if request.dry_run {
             "localhost".to_owned()
         } else {
@@ -222,12 +222,12 @@ impl<'a> Run<'a> {
 
     fn reporter(&self, request: &Request, logs: &Path) -> Reporter {
         let console = self.console;
-        // Scripts read what these print.
+        // Scripts read the output of these commands.
         let bare = !console.is_github() && matches!(request.command, Command::Version | Command::Latest);
         let log = if bare { Log::of_version(console.clone()) } else { Log::new(console.clone()) };
         let mut listeners: Vec<Box<dyn Listener + Send>> = vec![Box::new(log)];
         if console.is_github() {
-            // GitHub shows annotations in the log as well: what a step came to goes first.
+            // GitHub also shows annotations in the log, so the result of a step comes first.
             let hidden = Hidden::default();
             listeners.push(Box::new(Annotations::new(console.clone(), hidden.clone())));
             if let Some(file) = self.world.env.path("GITHUB_STEP_SUMMARY") {
@@ -239,7 +239,7 @@ impl<'a> Run<'a> {
         let report = logs.join("report.json");
         listeners.push(Box::new(self.outputs(&report)));
         let json = Json::new(report, console.masker());
-        // On a laptop `p2p report` writes the page, if somebody wants to see it.
+        // On a laptop, `p2p report` writes the page on demand.
         listeners.push(Box::new(if console.is_github() { json.with_page() } else { json }));
         Reporter::new(listeners)
     }
@@ -249,7 +249,7 @@ impl<'a> Run<'a> {
         Outputs::new(self.console.clone(), file("GITHUB_OUTPUT"), file("GITHUB_ARTIFACTS"), report.to_owned())
     }
 
-    /// Gives plans that are only shown to the workflow.
+    /// Reports plans that are only shown to the workflow.
     fn report_plans(&self, plans: Vec<Plan>, logs: &Path) {
         let of_plan = |plan| Outcome::of_plan(plan, self.world.now, logs.display().to_string());
         let outcome = Outcome::joined(plans.into_iter().map(of_plan).collect());
@@ -260,7 +260,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Ends what the repository's programs left running and undoes what they did to the runner's files. p2p writes
+    /// Ends what the repository's programs left running, and undoes their changes to the runner's files. p2p writes
     /// its outputs after that. Returns warnings.
     async fn close(&self) -> Result<Vec<String>, Failure> {
         let Some(files) = &self.runner_files else { return Ok(Vec::new()) };
@@ -269,9 +269,9 @@ impl<'a> Run<'a> {
         files.close(!stopped, |text| neutralize(&masker.clean(text)).into_owned()).await
     }
 
-    /// Reports a failure from before the plan was executed.
+    /// Reports a failure from before the execution of the plan.
     async fn failed(&self, failure: &Failure) {
-        // Without an end of its processes the run has failed all the same.
+        // If the processes cannot be ended, the run has failed anyway.
         for warning in self.close().await.unwrap_or_default() {
             self.console.annotate_text(Level::Warning, "p2p", &warning);
         }
@@ -282,7 +282,7 @@ impl<'a> Run<'a> {
         report::failed(self.console, env, failure, logs);
     }
 
-    /// Waits until everything is removed; after a signal not for long.
+    /// Waits until all removals are done. After a signal, it does not wait long.
     async fn tidy_up(&self) {
         let Some(signals) = &self.signals else { return };
         let mut stop = signals.stop();
@@ -293,7 +293,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Whoever presses Ctrl-C once is told what a second time does.
+/// After the first Ctrl-C, says what a second one does.
 async fn say_how_to_kill(mut stop: Stop, console: Console) {
     let signal = stop.wait().await;
     console.complain(&format!(
@@ -302,11 +302,11 @@ async fn say_how_to_kill(mut stop: Stop, console: Console) {
     ));
 }
 
-/// What follows from the secret inputs, and the secrets of the job's environment.
+/// Secrets that derive from the inputs, and secrets in the job's environment.
 fn secrets(inputs: &Inputs, world: &World) -> Vec<Secret> {
     let token = inputs.github_token.iter().map(|token| basic("x-access-token", token));
     let mut secrets: Vec<_> = token.collect();
-    // As powerful as each other: whoever has one acts as this job.
+    // Both let their holder act as this job.
     let tokens =
         [world.reserved.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN"), world.env.get("ACTIONS_RUNTIME_TOKEN")];
     secrets.extend(tokens.into_iter().flatten().map(Secret::new));
@@ -318,7 +318,7 @@ fn watcher(reporter: &Reporter) -> Watcher {
     Watcher::new(move |again| reporter.emit(&Event::Retry(&again)))
 }
 
-/// Stops the registry of a local run, and keeps its directory below the limit.
+/// Stops the registry of a local run, and removes old images above the limit.
 async fn forget_old_images(local: registry::Local, limit: u64, console: &Console) {
     match local.stop(limit).await {
         Ok(trimmed) if trimmed.versions.is_empty() => {}
@@ -333,7 +333,7 @@ async fn forget_old_images(local: registry::Local, limit: u64, console: &Console
     }
 }
 
-/// Prints the plans: as JSON a list of them, unless there is just one.
+/// Prints the plans. In JSON, several plans become a list.
 fn show(console: &Console, plans: &[Plan], format: OutputFormat) -> Result<(), Failure> {
     match format {
         // The matrix is printed before there is a plan.

@@ -1,12 +1,12 @@
 use crate::gate::context::Context;
 use crate::gate::plan::Plan;
 
-/// What is planned in one environment.
+/// The facts and the plan of one environment.
 pub(super) struct Gathered {
     pub(super) context: Context,
     pub(super) plan: Plan,
-    /// The environment, where there are several.
+    /// The environment, if there are several.
     pub(super) name: Option<String>,
-    /// Whether it only promotes what the gate before it tested.
+    /// Whether it only promotes images that an earlier part tested.
     pub(super) promotes: bool,
 }

@@ -1,5 +1,6 @@
-//! The logins of the inputs, and who gets which. A target that does not promote gets the login that the path of its own
-//! gate needs, and those that lead to no gate's path: a team can give each path a login of its own.
+//! The logins from the inputs, and which targets get them. A target that does not promote gets the login for the
+//! path of its own gate, and the logins that belong to no gate's path. So a team can have a separate login for each
+//! path.
 
 use std::cmp::Reverse;
 
@@ -13,18 +14,18 @@ use sys::error::Failure;
 /// The environments of a run, and its gate.
 pub(super) struct Sides<'a> {
     pub(super) own: &'a Values,
-    /// The one that images are read from.
+    /// The environment to read images from.
     pub(super) source: &'a Values,
-    /// The one that is promoted to.
+    /// The environment to promote to.
     pub(super) destination: Option<&'a Values>,
     /// The registries of all environments.
     pub(super) registries: &'a [String],
-    /// The gate whose path is read, where there is one.
+    /// The gate whose path is read, if there is one.
     pub(super) stage: Option<(Stage, &'a StagePaths)>,
 }
 
 impl Sides<'_> {
-    /// The logins of `registry-username` and `registry-password` and of `registry-logins`.
+    /// The logins from `registry-username`, `registry-password` and `registry-logins`.
     pub(super) fn logins(&self, inputs: &Inputs) -> Result<GivenLogins, Failure> {
         let own = own_login(inputs, self.own)?;
         let lines = inputs.registry_logins.iter().flat_map(RegistryLogins::iter).map(login);
@@ -48,8 +49,9 @@ impl Sides<'_> {
         Ok(GivenLogins { own, destination, source: needed, further, promotions })
     }
 
-    /// Whether a line of `registry-logins` names the path of a later gate, on whatever host: what the commit under
-    /// test says of registries does not count. `given` is the input `registry`, whose own path means no gate.
+    /// Whether a line of `registry-logins` names the path of a later gate, on any host. Registries that the commit
+    /// under test configures do not count. `given` is the input `registry`, whose own path does not belong to a
+    /// gate.
     fn is_later(&self, line: &str, given: &str) -> bool {
         let Some((reading, paths)) = self.stage else { return false };
         if within(line, given) {
@@ -62,12 +64,12 @@ impl Sides<'_> {
             let at = parts.windows(wanted.len()).rposition(|some| some == wanted)?;
             Some((at + wanted.len(), wanted.len(), Reverse(stage)))
         };
-        // Of several, the last: the test path of `…/prod/test`.
+        // If several match, the last one counts: `…/prod/test` is the test path.
         let last = Stage::ALL.into_iter().filter_map(named).max();
         last.is_some_and(|(.., Reverse(stage))| stage > reading)
     }
 
-    /// The registry paths of all gates in all environments, and all of the registry that is promoted to.
+    /// The registry paths of all gates in all environments, and the whole registry of the destination.
     fn gates(&self) -> Vec<String> {
         let Some((_, paths)) = self.stage else { return Vec::new() };
         let here = self.source.text(Key::Registry);
@@ -88,17 +90,17 @@ impl Sides<'_> {
     }
 }
 
-/// The login that fits a repository best.
+/// The login with the longest matching path.
 fn longest(all: &[Login], repository: &str) -> Option<Login> {
     longest_prefix(all.iter().map(|login| (login.registry.as_str(), login)), repository).cloned()
 }
 
-/// Whether one of two registry paths is within the other.
+/// Whether one registry path is inside the other.
 fn meet(one: &str, other: &str) -> bool {
     within(one, other) || within(other, one)
 }
 
-/// Whether `name` is the registry path `key` or in it.
+/// Whether `name` equals the registry path `key` or is inside it.
 fn within(key: &str, name: &str) -> bool {
     longest_prefix(std::iter::once((key, ())), name).is_some()
 }
@@ -108,8 +110,7 @@ fn login(line: &RegistryLogin) -> Login {
     Login { registry, username, password }
 }
 
-/// The login that `registry-username` and `registry-password` give to the registry of the job's own
-/// environment.
+/// The login from `registry-username` and `registry-password`, for the registry of the job's own environment.
 fn own_login(inputs: &Inputs, values: &Values) -> Result<Option<Login>, Failure> {
     let (Some(registry), Some(password)) = (values.text(Key::Registry), &inputs.registry_password) else {
         return Ok(None);

@@ -22,8 +22,8 @@ use sys::process::{Signals, StopSignal};
 use sys::world::World;
 use workflow_commands::Level;
 
-/// Does what the arguments and the environment ask for. Text goes to `out`, complaints of the
-/// command line and of local runs to `err`.
+/// Runs the command in the arguments or in the environment. The text goes to `out`. Errors of the command line and
+/// messages of local runs go to `err`.
 pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Exit {
     let world = inputs::reserve(world);
     let console = Console::new(out, err, View::of(&world));
@@ -35,9 +35,9 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
             console.complain(&format!("warning: {warning}"));
         }
     }
-    // In the action an empty `command` is its default.
+    // In the action, an empty `command` means the default.
     let asked = cli::parse(&world.args, github || world.reserved.get("INPUT_COMMAND").is_some());
-    // Scripts read what these print.
+    // Scripts read the output of these commands.
     if matches!(asked, Invocation::Image(_) | Invocation::Tool(..)) {
         console.only_answers();
     }
@@ -69,7 +69,7 @@ pub async fn run(world: World, out: Box<dyn Write + Send>, err: Box<dyn Write + 
     })
 }
 
-/// Work that a signal ends, with its temporary files removed.
+/// Runs work that a signal stops. Its temporary files are removed.
 async fn interruptible(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
     let mut stop = signals.stop();
@@ -81,7 +81,7 @@ async fn interruptible(work: impl Future<Output = Result<Exit, Failure>>) -> Res
     }
 }
 
-/// We were told to stop before there was a plan.
+/// The failure for a signal that came before there was a plan.
 fn interrupted(signal: StopSignal) -> Failure {
     Failure {
         what: format!("interrupted by {}; nothing was run", signal.name()),

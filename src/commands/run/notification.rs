@@ -1,5 +1,5 @@
-//! Who is told of a run besides its readers: Slack, of failures on the main branch and of what is new in
-//! production. Whatever goes wrong with it is a warning.
+//! Slack messages about failures on the main branch and about new versions in production. Every problem with them is
+//! only a warning.
 
 use crate::domain::environment::{Key, PROD};
 use crate::edges::slack::{self, Notification};
@@ -11,10 +11,10 @@ use sys::retry::Watcher;
 use sys::world::World;
 use workflow_commands::{Level, Secret, run_url};
 
-/// What has to be known before the inputs are read, for they may be wrong.
+/// What must be known before the inputs are read, because they may be invalid.
 pub(super) struct Slack {
     webhook: Secret,
-    /// Whether the run is about the main branch.
+    /// Whether the run is on the main branch.
     on_main: bool,
     command: String,
     app: Option<String>,
@@ -24,11 +24,11 @@ pub(super) struct Slack {
 }
 
 impl Slack {
-    /// Where a job of GitHub has a webhook.
+    /// `None` outside GitHub and without a webhook.
     pub(super) fn new(world: &World, inputs: &Inputs, console: &Console) -> Option<Self> {
         let webhook = inputs.slack_webhook_url.clone().filter(|_| console.is_github())?.0;
         let env = |name: &str| world.env.get(name).unwrap_or_default().to_owned();
-        // Both have the main branch's ref as well.
+        // Both events also carry the main branch's ref.
         let pull_request = env("GITHUB_EVENT_NAME").starts_with("pull_request");
         let shown = inputs.dry_run || inputs.command == Command::Plan;
         let repository = env("GITHUB_REPOSITORY");
@@ -43,7 +43,7 @@ impl Slack {
         })
     }
 
-    /// Tells of what a run came to, where that is worth it.
+    /// Sends a message about the result of a run, if it is worth one.
     pub(super) async fn notify(&self, ended: &Result<Option<Outcome>, Failure>, console: &Console) {
         let notification = match ended {
             Ok(Some(outcome)) => self.of_outcome(outcome),
@@ -66,7 +66,7 @@ impl Slack {
         let plan = &outcome.plan;
         let version = Some(plan.version.version.clone()).filter(|version| !version.is_empty());
         let app = plan.environment.text(Key::AppName).map(str::to_owned).or_else(|| self.app.clone());
-        // In a job of its own it is a target among others.
+        // In a job of its own, it is one of several targets.
         let deployed = self.command == "run"
             && self.on_main
             && outcome.steps.iter().any(|step| step.target.as_deref() == Some(PROD));

@@ -1,5 +1,5 @@
-//! From one request to the parts of a run: one for each environment of the gate, and one for each promotion
-//! besides the first. All are planned before any runs. docs/design/prepare.md has the steps.
+//! Splits a request into the parts of a run: one for each environment of the gate, and one for each promotion after
+//! the first. All parts are planned before any part runs. docs/design/prepare.md describes the steps.
 
 use super::gathered::Gathered;
 use super::wiring::Wiring;
@@ -19,7 +19,7 @@ pub(super) async fn gather(
     let requests = context::split(request)?;
     let several = requests.len() > 1;
     for mut request in requests {
-        // All environments of a later gate test what the first one has, which is what goes on.
+        // All environments of a later gate test the version of the first one, because only that is promoted.
         request.decided = parts.first().and_then(|part| part.context.later.as_ref()?.version.clone());
         if !parts.is_empty() {
             request.embedded_registry = None;
@@ -72,7 +72,7 @@ async fn other_promotions(wiring: &Wiring<'_>, parts: &[Gathered]) -> Result<Vec
     Ok(promotions)
 }
 
-/// Where a plan promotes to.
+/// The destination of a plan's promotion.
 fn destination(plan: &Plan) -> Option<&ImagePath> {
     plan.steps.iter().filter(|step| step.action == Action::Run).find_map(|step| match &step.job {
         Job::Promote(promotion) => Some(&promotion.destination),

@@ -1,6 +1,6 @@
-//! The runner's own command files. When the step has ended, the runner reads them: what is in `GITHUB_ENV` and
-//! `GITHUB_PATH` then decides what the job's later steps run. Targets get files of their own, but they are the same
-//! user, so they can find the real ones.
+//! The runner's own command files. The runner reads them after the step, and the content of `GITHUB_ENV` and
+//! `GITHUB_PATH` then affects later steps of the job. Targets get files of their own, but they run as the same user,
+//! so they can find the real ones.
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -14,7 +14,7 @@ use sys::private::{self, Links};
 use sys::process::end_daemons;
 use sys::world::Env;
 
-/// The variables that name the files of this step.
+/// The variables with the files of this step.
 const NAMES: [&str; 6] = [
     runtime::GITHUB_OUTPUT,
     runtime::GITHUB_ENV,
@@ -27,14 +27,14 @@ const NAMES: [&str; 6] = [
 /// Where the runner keeps the files of all steps, below `RUNNER_TEMP`.
 const DIRECTORY: &str = "_runner_file_commands";
 
-/// The longest file whose text is kept, in bytes. Longer ones do not occur: the runner limits them to 1 MiB.
+/// The longest file whose text is kept, in bytes. The runner limits the files to 1 MiB.
 const LONGEST: u64 = 16 << 20;
 
-/// The files as they were before anything of the repository ran.
+/// The files as they were before any code of the repository ran.
 pub(super) struct RunnerFiles(Vec<(PathBuf, Vec<u8>)>);
 
 impl RunnerFiles {
-    /// Reads the files that this environment names; none of them need be there.
+    /// Reads the files that the environment names, as far as they exist.
     pub(super) fn read(env: &Env) -> Self {
         let named = NAMES.iter().filter_map(|name| env.path(name));
         let directory = env.path("RUNNER_TEMP").map(|temp| temp.join(DIRECTORY));
@@ -45,12 +45,11 @@ impl RunnerFiles {
         Self(files.into_iter().filter_map(read).map(|(text, file)| (file, text)).collect())
     }
 
-    /// Ends everything that commands left behind, and gives the files back the text that they had: p2p has not
-    /// written to them so far. Returns a warning for everything that was found; `clean` makes text of others fit to
-    /// print.
+    /// Ends everything that commands left running, and restores the text of the files. p2p has not written to them
+    /// so far. Returns a warning for every change. `clean` masks texts of others and makes them printable.
     ///
     /// # Errors
-    /// If a process cannot be ended because it keeps forking. It may change the outputs of the step at any time.
+    /// If a process cannot be ended because it keeps forking. It could change the outputs of the step at any time.
     pub(super) async fn close(
         &self,
         patient: bool,
@@ -92,7 +91,7 @@ impl RunnerFiles {
     }
 }
 
-/// The first bytes of a regular file, and how many more there are.
+/// The first bytes of a regular file, and the number of further bytes.
 fn beginning(file: &Path, length: usize) -> io::Result<(Vec<u8>, u64)> {
     let file = private::open(file, Links::Refuse)?;
     let (length, mut begins) = (length as u64, Vec::new());
@@ -101,7 +100,7 @@ fn beginning(file: &Path, length: usize) -> io::Result<(Vec<u8>, u64)> {
     Ok((begins, more))
 }
 
-/// Gives a file its former text where it has another now, and says so.
+/// Restores the text of a file if it has changed. Returns a warning then.
 fn restored(file: &Path, text: &[u8]) -> Option<String> {
     let now = beginning(file, text.len());
     let what = match &now {
@@ -122,12 +121,13 @@ fn restored(file: &Path, text: &[u8]) -> Option<String> {
     })
 }
 
-/// Writes in place where there is a file: the runner may be another user, who can read just that one.
+/// Writes to the existing file, if there is one, because the runner may be another user that can read only that
+/// file.
 fn restore(file: &Path, text: &[u8], in_place: bool) -> io::Result<()> {
     if in_place {
         return OpenOptions::new().write(true).truncate(true).open(file)?.write_all(text);
     }
-    // A link, a pipe, a directory, or nothing.
+    // It is a link, a pipe or a directory, or it is missing.
     match std::fs::remove_file(file) {
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => std::fs::remove_dir_all(file)?,
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -1,5 +1,5 @@
-//! What p2p takes from the user's files and from `PATH`. A target may write there, and so may the Makefile: make runs
-//! its `$(shell …)` when it reads it. So all of it is read before the Makefile.
+//! The user's files and the programs on `PATH`. Targets may change them, and so may the Makefile, because make runs
+//! its `$(shell …)` while it reads it. So p2p reads all of them before the Makefile.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use oci::Keyring;
 use sys::error::Failure;
 use sys::world::World;
 
-/// The programs that p2p starts by name, besides those that login files and kubeconfigs name.
+/// The programs that p2p starts by name, besides those in login files and kubeconfigs.
 const PROGRAMS: [&str; 5] = ["git", "make", "docker", "trivy", "trufflehog"];
 
-/// The world with its programs looked up, and the user's files.
+/// The world with resolved programs, and the user's files.
 pub(super) struct Trusted {
     pub(super) world: World,
     pub(super) keyring: Keyring,
@@ -21,7 +21,7 @@ pub(super) struct Trusted {
 }
 
 impl Trusted {
-    /// Relative paths start at `directory`.
+    /// Reads them. Relative paths start at `directory`.
     pub(super) fn read(world: &World, inputs: &Inputs, directory: &Path) -> Result<Self, Failure> {
         let mut world = world.clone();
         let input = inputs.kubeconfig.as_ref().map(|input| &input.0);
@@ -32,8 +32,8 @@ impl Trusted {
         Ok(Self { world, keyring, kubeconfig: kubeconfig.map_err(Failure::from) })
     }
 
-    /// The kubeconfig that targets get a part of. A job's own is what the job is about; a laptop's is used only
-    /// where a context is named.
+    /// The kubeconfig from which targets get their part. On GitHub it is the job's own. On a laptop it is used only
+    /// if the user names a context.
     pub(super) fn kubeconfig(
         &self,
         inputs: &Inputs,

@@ -1,4 +1,4 @@
-//! Makes the parts of a run: the edges, the logins, the run context.
+//! Builds the parts of a run: edges, logins and run context.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -33,12 +33,12 @@ use sys::sync::Mutex;
 use sys::world::{Env, World};
 use workflow_commands::{Secret, Secrets};
 
-/// The largest workspace that is copied for parallel targets, unless the environment says otherwise.
+/// The largest workspace that is copied for parallel targets, unless the environment sets another limit.
 const COPY_LIMIT: Size = Size(2 << 30);
-/// How long a subnamespace may take to be ready, unless the environment says otherwise.
+/// How long p2p waits for a subnamespace, unless the environment sets another limit.
 const SUBNAMESPACES_LIMIT: Duration = Duration::from_mins(2);
 
-/// What makes the edges of parts, and their run contexts. Nothing is asked yet.
+/// Builds edges and run contexts. Sends no request.
 pub(super) struct Wiring<'a> {
     pub(super) host: &'a Host<'a>,
     pub(super) trusted: &'a Trusted,
@@ -47,7 +47,7 @@ pub(super) struct Wiring<'a> {
 }
 
 impl Wiring<'_> {
-    /// One part, ready to run. `pushes` is what is pushed to the registry of a local run.
+    /// Builds a part that is ready to run. `pushes` are the pushes to the embedded registry of a local run.
     pub(super) fn part(&self, gathered: Gathered, pushes: Option<Pushes>) -> Result<Part, Failure> {
         let Gathered { context, plan, name, promotes } = gathered;
         let sides = Sides {
@@ -78,7 +78,7 @@ impl Wiring<'_> {
         Ok(Part { plan, run_context, edges, name, promotes })
     }
 
-    /// A client of registries for who asks before there is a part.
+    /// A registry client for requests before there is a part.
     pub(super) async fn client(&self, asking: Asking<'_>) -> Result<Client, Failure> {
         let Asking { inputs, own, values, side, paths } = asking;
         let logins = self.logins(
@@ -95,7 +95,7 @@ impl Wiring<'_> {
         self.registries(inputs, &logins, &Accounts { own, destination: None })
     }
 
-    /// Registries, with every login and account that there is.
+    /// A registry client with all logins and accounts.
     fn registries(
         &self,
         inputs: &Inputs,
@@ -120,7 +120,7 @@ impl Wiring<'_> {
         }))
     }
 
-    /// The remote repository, where the plan creates or moves tags.
+    /// The remote repository, if the plan creates or moves tags.
     fn remote(&self, context: &Context, plan: &Plan) -> Result<Option<Allocation>, Failure> {
         let Some(job) = &self.host.job else { return Ok(None) };
         if !plan.steps.iter().any(|step| step.job.tags(&plan.version)) {
@@ -163,7 +163,7 @@ impl Wiring<'_> {
             (Some(side), Some(elsewhere)) if elsewhere != at => {
                 Account::of(side, &self.federation(elsewhere)?)?
             }
-            // In one cloud both sides share connections and tokens.
+            // In one cloud, both sides share connections and tokens.
             (Some(side), _) => Account::of(side, &own)?,
         };
         Ok(Accounts { own: Account::of(&access.own, &own)?, destination })
@@ -179,8 +179,8 @@ impl Wiring<'_> {
         })?)
     }
 
-    /// What signs the records of this run: where signatures are required, or an instance is named, and the records
-    /// may count. Those of a pull request never do.
+    /// What signs the records of this run, if signatures are required or an instance is configured, and if the
+    /// records count. Records of a pull request never do.
     fn signing(&self, context: &Context, rule: &Rule, settings: &SigningSettings) -> Option<Signing> {
         let records = context.request.inputs.promotion_record;
         let By { event, git_ref, .. } = By::here(&self.host.world.env, context.place == Place::Github);
@@ -198,7 +198,7 @@ impl Wiring<'_> {
         })
     }
 
-    /// The logins of the inputs.
+    /// The logins from the inputs.
     fn logins(&self, inputs: &Inputs, sides: &Sides<'_>) -> Result<GivenLogins, Failure> {
         let logins = sides.logins(inputs)?;
         let shown: Vec<_> = logins.all().map(|login| basic(&login.username, &login.password)).collect();
@@ -206,7 +206,7 @@ impl Wiring<'_> {
         Ok(logins)
     }
 
-    /// Where the plan runs, and with what.
+    /// What the plan needs to run.
     fn run_context(
         &self,
         context: Context,
@@ -248,7 +248,7 @@ impl Wiring<'_> {
     }
 }
 
-/// Where scanners are kept: in the tool cache of the runner, if it has one that can be written.
+/// The directory for scanners: the runner's tool cache, if it is writable.
 fn scanner_cache(host: &Host<'_>, temp: &Path) -> PathBuf {
     let world = host.world;
     if host.job.is_none() {
@@ -258,7 +258,7 @@ fn scanner_cache(host: &Host<'_>, temp: &Path) -> PathBuf {
     tools.filter(|tools| std::fs::create_dir_all(tools).is_ok()).unwrap_or_else(|| temp.join("p2p-scanners"))
 }
 
-/// The clusters of a part.
+/// The kubeconfigs and the context of a part.
 struct Clusters {
     kubeconfig: Kubeconfig,
     kube_context: Option<String>,
@@ -266,11 +266,11 @@ struct Clusters {
     kubeconfig_elsewhere: Option<Kubeconfig>,
 }
 
-/// What targets get of a kubeconfig.
+/// Chooses what targets get from the kubeconfig.
 fn clusters(context: &Context, plan: &Plan, trusted: &Trusted) -> Result<Clusters, Failure> {
     let kube_context = context.kube_context();
     let kubeconfig = trusted.kubeconfig(&context.request.inputs, context.place, kube_context.as_deref())?;
-    // The current context of a kubeconfig is the own environment's cluster, never another's.
+    // The current context of a kubeconfig belongs to the job's own environment, never to another one.
     let kube_context = match kubeconfig.contexts().next() {
         Some(_) if kube_context.is_none() && plan.access.own.cluster.is_none() => {
             context.kube_context_of_another()?
@@ -281,7 +281,7 @@ fn clusters(context: &Context, plan: &Plan, trusted: &Trusted) -> Result<Cluster
         Some(values) => Some(of_context(&kubeconfig, values.text(Key::KubeContext))?),
         None => None,
     };
-    // A context that is not there is told before anything runs.
+    // A missing context is an error before anything runs.
     let elsewhere = |step: &&Step| kubeconfig_elsewhere.is_some() && matches!(step.job, Job::Promote(_));
     for target in plan.steps.iter().filter(|step| !elsewhere(step)).filter_map(Step::target) {
         kubeconfig.for_target(kube_context.as_deref(), target.namespace.as_deref())?;
@@ -289,12 +289,12 @@ fn clusters(context: &Context, plan: &Plan, trusted: &Trusted) -> Result<Cluster
     Ok(Clusters { kubeconfig, kube_context, kubeconfig_elsewhere })
 }
 
-/// The registries without TLS, and warnings about what is refused.
+/// The registries without TLS, and warnings about refused patterns.
 pub(super) fn insecure(inputs: &Inputs) -> Result<(Insecure, Vec<String>), Failure> {
     Ok(Insecure::read(inputs.insecure_registries.as_ref().map_or(&[], |names| &names.0))?)
 }
 
-/// Where Google's services are for an environment.
+/// The URLs of Google's services for an environment.
 fn endpoints(values: &Values) -> Endpoints {
     let universe = values.text(Key::GoogleUniverse);
     let mut endpoints = universe.map_or_else(Endpoints::default, Endpoints::of_universe);
@@ -310,7 +310,7 @@ fn endpoints(values: &Values) -> Endpoints {
     endpoints
 }
 
-/// Hides tokens of Google, and what they look like in a login.
+/// Masks Google's tokens, also in the form of a login.
 fn with_logins(secrets: Secrets) -> Secrets {
     Secrets::new(move |token| {
         secrets.mask(token);
@@ -318,12 +318,12 @@ fn with_logins(secrets: Secrets) -> Secrets {
     })
 }
 
-/// What HTTP's basic authentication makes of a login, which is as secret as the password.
+/// The form of a login in HTTP's basic authentication, which is as secret as the password.
 pub(super) fn basic(username: &str, password: &Secret) -> Secret {
     Secret::new(STANDARD.encode(format!("{username}:{}", password.expose())))
 }
 
-/// The inputs that a target sees something of.
+/// The inputs that affect a target.
 const SEEN: [&str; 20] = [
     "working-directory",
     "tenant-name",
@@ -347,11 +347,10 @@ const SEEN: [&str; 20] = [
     "kube-context",
 ];
 
-/// Those that a job on GitHub has of its own; a laptop has others, unless it was told of these.
+/// Inputs with values from the job. On a laptop they differ, unless the user gives them.
 const OF_JOB: [&str; 3] = ["version", "registry", "registry-username"];
 
-/// The flags with which a target means on a laptop what it means here: the inputs that it sees something of, where
-/// they were given.
+/// The flags that make a target do the same on a laptop: the given inputs that affect it.
 fn flags(context: &Context) -> Vec<(&'static str, String)> {
     let (inputs, later) = (&context.request.inputs, context.later.as_ref());
     let given = |name| match name {
@@ -369,7 +368,7 @@ fn flags(context: &Context) -> Vec<(&'static str, String)> {
     flags
 }
 
-/// What targets inherit. With the job's id token a target can act as any environment.
+/// The environment that targets inherit. With the job's id token, a target could act as any environment.
 fn of_targets(world: &World, id_token: IdToken) -> Env {
     let mut env = world.env.clone();
     if id_token == IdToken::Pass {
@@ -382,7 +381,7 @@ fn of_targets(world: &World, id_token: IdToken) -> Env {
     env
 }
 
-/// What reaches the cluster of one context and no other; no cluster where that context is not there.
+/// The kubeconfig with one context only, or an empty one if the context is missing.
 fn of_context(kubeconfig: &Kubeconfig, context: Option<&str>) -> Result<Kubeconfig, Failure> {
     match context.filter(|wanted| kubeconfig.contexts().any(|context| context == *wanted)) {
         Some(context) => Ok(kubeconfig.for_target(Some(context), None)?),

@@ -1,4 +1,4 @@
-//! A client with the logins that inputs give.
+//! A registry client with the logins from the inputs.
 
 use clap::ArgMatches;
 
@@ -12,11 +12,11 @@ use sys::error::Failure;
 use sys::retry::Watcher;
 use sys::world::World;
 
-/// The inputs that commands about one repository read: see [`client`].
+/// The inputs for commands about one repository: see [`client`].
 pub(super) const OWN: [&str; 4] =
     ["registry-username", "registry-password", "registry-logins", "insecure-registries"];
 
-/// The inputs, from flags and environment. Their secrets are masked from then on.
+/// Reads the inputs from flags and environment, and masks their secrets.
 pub(super) fn inputs(world: &World, matches: &ArgMatches, console: &Console) -> Result<Inputs, Failure> {
     let flag = |spec: &InputSpec| matches.try_get_one::<String>(spec.name).ok().flatten().cloned();
     let read = Inputs::read(|spec| spec.text(flag(spec), &world.reserved))?;
@@ -24,10 +24,10 @@ pub(super) fn inputs(world: &World, matches: &ArgMatches, console: &Console) -> 
     read.checked()
 }
 
-/// The refs whose records count, as the inputs say.
+/// The refs whose records count, according to the inputs.
 ///
 /// # Errors
-/// Where `version-prefix` is wrong.
+/// If `version-prefix` is invalid.
 pub(super) fn refs(inputs: &Inputs) -> Result<Refs, Failure> {
     Ok(Refs {
         main_branch: inputs.main_branch_ref(),
@@ -37,9 +37,9 @@ pub(super) fn refs(inputs: &Inputs) -> Result<Refs, Failure> {
     })
 }
 
-/// A client for these repositories. The logins of the inputs go before those that Docker's configuration
-/// holds; `registry-password` is for the repositories that no line of `registry-logins` fits, and without a
-/// user's name it is a token for Google's registries. Repeated requests are told on standard error.
+/// A client for these repositories. The logins of the inputs win over those in Docker's configuration.
+/// `registry-password` applies to repositories that match no line of `registry-logins`. Without a user name, it is a
+/// token for Google's registries. Retries are reported on standard error.
 pub(super) fn client(
     world: &World,
     console: &Console,

@@ -1,4 +1,4 @@
-//! `p2p copy`: an image from one place to another, whole and unchanged.
+//! `p2p copy`: copies an image, complete and unchanged.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ use sys::world::World;
 
 pub(super) const NAME: &str = "copy";
 
-/// What it reads.
+/// The inputs that it reads.
 pub(super) const INPUTS: [&str; 7] = [
     "insecure-registries",
     "dry-run",
@@ -58,7 +58,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     let transfer = Transfer::default();
     let options = CopyOptions {
         on_existing: match inputs.on_existing {
-            // A copy by hand knows no commit, so there is no image that it could keep.
+            // A copy by hand knows no commit, so it cannot decide to keep an image.
             inputs::OnExisting::Keep | inputs::OnExisting::Fail => OnExisting::Fail,
             inputs::OnExisting::Overwrite => OnExisting::Overwrite,
         },
@@ -82,7 +82,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     Ok(Exit::Passed)
 }
 
-/// What was done, or would be.
+/// The message about what was done, or would be done.
 fn message(name: &str, report: &CopyReport, dry_run: bool) -> String {
     let digest = &report.digest;
     let mut text = match (report.unchanged, dry_run) {

@@ -1,4 +1,4 @@
-//! `p2p diagnose`: says what is wrong in a namespace, as a gate does after a target failed there.
+//! `p2p diagnose`: finds what is wrong in a namespace, as a gate does after a target failed.
 
 use clap::{ArgMatches, Command};
 
@@ -16,7 +16,7 @@ pub(super) const NAME: &str = "diagnose";
 /// The inputs that it reads.
 pub(super) const INPUTS: [&str; 3] = ["kubeconfig", "kube-context", "output"];
 
-/// The longest name of a namespace (RFC 1123, a label).
+/// The longest name of a namespace (a label according to RFC 1123).
 const LONGEST: usize = 63;
 
 pub(super) fn command() -> Command {

@@ -1,4 +1,4 @@
-//! `p2p explain`: says again why a run failed, from its report.
+//! `p2p explain`: prints again why a run failed, from its report.
 
 use clap::{ArgMatches, Command};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ pub(super) fn command() -> Command {
     Command::new(NAME).about("Say why a run failed, from its report").arg(report_file::argument())
 }
 
-/// The parts of a report that say what failed.
+/// The parts of a report that describe failures.
 #[derive(Deserialize)]
 struct Report {
     result: String,
@@ -56,7 +56,7 @@ impl Reason {
     }
 }
 
-/// A step that failed, for a program.
+/// A failed step, for a program.
 #[derive(Serialize)]
 struct Explained<'a> {
     #[serde(flatten)]
@@ -89,7 +89,7 @@ pub(super) fn run(world: &World, matches: &ArgMatches, console: &Console) -> Res
     Ok(Exit::Passed)
 }
 
-/// The steps that failed, or what failed before there were any.
+/// The failed steps, or the failure from before there were any.
 fn explained(report: &Report) -> Vec<Explained<'_>> {
     let steps = report.steps.iter().filter_map(|step| {
         let failed = step.failure.as_ref()?.of(&step.name);

@@ -1,6 +1,6 @@
-//! The commands about images in registries that are no gate: `copy`, `latest`, `verify`, `sign`, `yank`, `registry`; and
-//! `explain`, `diagnose` and `report`, about failures.
-//! Each reads the inputs that concern it, asks `oci`, `record` or `registry`, and reports the answer.
+//! Commands that are not gates. `copy`, `latest`, `verify`, `sign`, `yank` and `registry` work on images in
+//! registries; `explain`, `diagnose` and `report` are about failures. Each reads its inputs, calls `oci`, `record`
+//! or `registry`, and reports the answer.
 
 mod access;
 mod copy;
@@ -36,7 +36,7 @@ pub(crate) fn commands() -> [Command; 9] {
     ]
 }
 
-/// The inputs that a command of this name reads, if it is one of these.
+/// The inputs of the command with this name, if it is one of these.
 pub(crate) fn inputs(name: &str) -> Option<&'static [&'static str]> {
     match name {
         copy::NAME => Some(&copy::INPUTS),
@@ -54,7 +54,7 @@ pub(crate) fn inputs(name: &str) -> Option<&'static [&'static str]> {
 /// Runs the command `name`.
 ///
 /// # Errors
-/// What stands in its way; it is rendered by whoever runs the command.
+/// The failure. The caller reports it.
 pub(crate) async fn run(
     world: &World,
     name: &str,
@@ -74,7 +74,7 @@ pub(crate) async fn run(
     }
 }
 
-/// An argument that must be given.
+/// A required argument.
 fn required(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).value_name(value).help(help).required(true)
 }
@@ -83,7 +83,7 @@ fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
     matches.get_one::<String>(name).map(String::as_str).unwrap_or_default()
 }
 
-/// The digest of an image that must be there.
+/// The digest of an image that must exist.
 async fn present(client: &Client, image: &Reference) -> Result<Digest, Failure> {
     let found = client.resolve(&image.repository, &image.which()).await?;
     found.map(|found| found.digest).ok_or_else(|| Failure {

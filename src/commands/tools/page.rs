@@ -49,7 +49,7 @@ pub(super) fn run(world: &World, matches: &ArgMatches, console: &Console) -> Res
     Ok(Exit::Passed)
 }
 
-/// The page replaces what is at its place, so that may only be a file, and none of the run's own.
+/// Checks the place of the page: the page may replace a file, but no directory and none of the run's own files.
 fn check(html: &Path, logs: &Path) -> Result<(), Failure> {
     let Ok(metadata) = fs::metadata(html) else { return Ok(()) };
     if !metadata.is_file() {

@@ -1,4 +1,4 @@
-//! `p2p registry`: serves the images that local runs kept, until it is ended.
+//! `p2p registry`: serves the images of local runs until it is stopped.
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 

@@ -1,4 +1,4 @@
-//! The report of a run as a file: finds and reads it.
+//! Finds and reads the report of a run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ use sys::error::Failure;
 use sys::private::{self, Links};
 use sys::world::World;
 
-/// What the name of each report ends with.
+/// The ending of the name of each report.
 const REPORT: &str = "report.json";
 
 /// The largest report, in bytes.
 const LARGEST: u64 = 256 << 20;
 
-/// The argument that names it.
+/// The argument for the report.
 pub(super) fn argument() -> Arg {
     Arg::new("report").value_name("REPORT").help("The report [default: that of the latest run here]")
 }
 
-/// The report that is named, or that of the latest run: of this job, or of this laptop.
+/// The given report, or the report of the latest run: of this job, or on this laptop.
 pub(super) fn find(world: &World, matches: &ArgMatches) -> Result<PathBuf, Failure> {
     match matches.get_one::<String>("report") {
         Some(file) => Ok(world.directory.join(file)),
@@ -29,14 +29,13 @@ pub(super) fn find(world: &World, matches: &ArgMatches) -> Result<PathBuf, Failu
     }
 }
 
-/// Reads it.
 pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T, Failure> {
     let bytes =
         private::read(file, Links::Follow, LARGEST).map_err(|error| none(file, &error.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|error| none(file, &error.to_string()))
 }
 
-/// The failure for a file that is no report.
+/// The failure for a file that is not a report.
 pub(super) fn none(file: &Path, why: &str) -> Failure {
     Failure::usage(
         format!("{} is no report of p2p: {why}", file.display()),

@@ -1,4 +1,4 @@
-//! `p2p sign`: signs the records that a gate could not sign, because a service was down.
+//! `p2p sign`: signs records that a gate could not sign because a service was down.
 
 use clap::{Arg, ArgMatches, Command};
 
@@ -16,7 +16,7 @@ use sys::world::World;
 
 pub(super) const NAME: &str = "sign";
 
-/// The inputs that it reads besides the login.
+/// The inputs that it reads, besides the login.
 pub(super) const INPUTS: [&str; 9] = [
     "registry-username",
     "registry-password",
@@ -92,7 +92,8 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     Ok(Exit::Passed)
 }
 
-/// Whoever may push can add a record that looks like the gate's. Nobody could say which one to sign.
+/// Refuses if several records could be the gate's: anyone who can push can add one that looks like it, and p2p
+/// cannot know which one to sign.
 fn only_one(image: &Reference, waiting: &[&Record], stage: &str) -> Result<(), Failure> {
     if waiting.len() < 2 {
         return Ok(());
@@ -111,8 +112,8 @@ fn only_one(image: &Reference, waiting: &[&Record], stage: &str) -> Result<(), F
     })
 }
 
-/// Whoever may push can move a tag and write a record without a signature. So a tag is enough only in the run that left
-/// the record; for other runs, a person takes the digest from that run's log.
+/// Anyone who can push can move a tag and write an unsigned record. So a tag is enough only in the run that left the
+/// record. For other runs, a person takes the digest from that run's log.
 fn named_by_its_run(image: &Reference, waiting: &[&Record], here: &By) -> Result<(), Failure> {
     let Some(other) = waiting.iter().find(|record| here.run.is_none() || record.by.run != here.run) else {
         return Ok(());

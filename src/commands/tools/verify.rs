@@ -1,4 +1,4 @@
-//! `p2p verify`: how an image got here, by the records of gates that are attached to it.
+//! `p2p verify`: shows how an image got here, from its records of gates.
 
 use attestation::embedded_since;
 use clap::{Arg, ArgMatches, Command};
@@ -20,7 +20,7 @@ use sys::world::World;
 
 pub(super) const NAME: &str = "verify";
 
-/// The inputs that it reads besides the login.
+/// The inputs that it reads, besides the login.
 pub(super) const INPUTS: [&str; 9] = [
     "registry-username",
     "registry-password",
@@ -33,7 +33,7 @@ pub(super) const INPUTS: [&str; 9] = [
     "output",
 ];
 
-/// For how many days trust roots are no subject.
+/// The age in days from which p2p warns about the trust roots.
 const FRESH: i32 = 180;
 
 /// The annotation with which `BuildKit` marks provenance and SBOMs in an index.
@@ -127,7 +127,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     })
 }
 
-/// How old the trust roots in this binary are, if they are so old that they may lack keys.
+/// A warning if the trust roots in this binary are so old that they may lack keys.
 fn old(since: &str, now: Timestamp) -> Option<String> {
     let days = now.to_zoned(TimeZone::UTC).date().since(since.parse::<Date>().ok()?).ok()?.get_days();
     let help = "take a newer p2p, or name a newer one with `--trust-root`";
@@ -155,15 +155,15 @@ fn list(matches: &ArgMatches, name: &str) -> Option<Vec<String>> {
     matches.get_many::<String>(name).map(|words| words.cloned().collect())
 }
 
-/// A record as JSON, with who signed it.
+/// A record as JSON, with its signer.
 fn shown(record: &Record) -> Value {
     let mut shown = serde_json::to_value(record).unwrap_or_default();
     shown["signer"] = serde_json::to_value(&record.signer).unwrap_or_default();
     shown
 }
 
-/// What else is attached to an image: what `BuildKit` put into its index, and its other referrers. Nobody here knows
-/// whose signatures count for them.
+/// Everything else that is attached to an image: `BuildKit`'s entries in its index, and other referrers. p2p does
+/// not know whose signatures count for them.
 async fn others(client: &Client, repository: &Repository, digest: &Digest) -> Result<Vec<String>, Failure> {
     let manifest = client.manifest(repository, &TagOrDigest::Digest(digest.clone())).await?;
     let contents = manifest.contents().map(|contents| contents.manifests).unwrap_or_default();
@@ -178,7 +178,7 @@ async fn others(client: &Client, repository: &Repository, digest: &Digest) -> Re
     Ok(inside.chain(referrers).map(|text| workflow_commands::one_line(&text)).collect())
 }
 
-/// Whose records count: the rule of the gates, with what the flags say in place of the job.
+/// The rule for the records that count: that of the gates, with flags in place of the job's values.
 fn rule(
     world: &World,
     inputs: &Inputs,

@@ -1,4 +1,4 @@
-//! `p2p yank`: withdraws an image, so that no gate takes it any more.
+//! `p2p yank`: withdraws an image, so that no gate accepts it any more.
 
 use clap::{Arg, ArgMatches, Command};
 
@@ -12,7 +12,7 @@ use sys::world::World;
 
 pub(super) const NAME: &str = "yank";
 
-/// The longest reason, in characters: it is quoted in errors and summaries.
+/// The longest reason, in characters. Errors and summaries quote it.
 const LONGEST: usize = 500;
 
 pub(super) fn command() -> Command {

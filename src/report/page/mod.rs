@@ -1,7 +1,7 @@
-//! The report as one page that needs nothing else: the template, the report, and each log packed.
+//! The report as one self-contained page: the template, the report, and each log, compressed.
 //!
-//! The policy in the page allows no request and no script but its own, whose hash it names. What others wrote is data: JSON
-//! without `<`, and base64.
+//! The policy in the page allows no request, and only the page's own script, by its hash. Texts of others are data:
+//! JSON without `<`, and base64.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Component, Path, PathBuf};
@@ -17,17 +17,17 @@ use sys::private::{self, Links};
 
 const TEMPLATE: &str = include_str!("template.html");
 
-/// The most bytes of all logs together, before they are packed: a million lines.
+/// The most bytes of all logs together, before compression: about a million lines.
 const LARGEST: u64 = 100_000_000;
 
 /// The parts of the plan that the page shows.
 const OF_PLAN: [&str; 3] = ["command", "commit", "version"];
 
-/// Writes the page of a report. Its logs are in the directory `logs`, whatever directory the report names: who got the
-/// report from somewhere else may have other files there.
+/// Writes the page of a report. The logs are read from the directory `logs`, not from the directory in the report: a
+/// report from elsewhere could name other files here.
 ///
 /// # Errors
-/// When the page cannot be written, or a log cannot be read.
+/// If the page cannot be written or a log cannot be read.
 pub(crate) fn write_page(report: &Value, logs: &Path, page: &mut impl Write) -> io::Result<()> {
     for text in TEMPLATE.split("@@") {
         match text {
@@ -41,13 +41,13 @@ pub(crate) fn write_page(report: &Value, logs: &Path, page: &mut impl Write) -> 
     page.flush()
 }
 
-/// The hash by which the policy allows the first element of the template that starts like this.
+/// The hash for the policy, of the first element of the template that starts like this.
 fn hash(start: &str, end: &str) -> String {
     let text = TEMPLATE.split_once(start).and_then(|(_, rest)| rest.split_once(end));
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text.map_or("", |(text, _)| text))))
 }
 
-/// The report as JSON that ends no element.
+/// The report as JSON that cannot end an HTML element.
 fn data(report: &Value) -> serde_json::Result<String> {
     let mut report = report.clone();
     if let Some(fields) = report.as_object_mut() {
@@ -59,8 +59,8 @@ fn data(report: &Value) -> serde_json::Result<String> {
     Ok(serde_json::to_string(&report)?.replace('<', "\\u003c"))
 }
 
-/// Each log in an element of its own: packed, as base64. Of logs that are too large the last part, and those of steps
-/// that failed first.
+/// Writes each log in an element of its own, compressed and as base64. If the logs are too large, only their last
+/// parts, and those of failed steps first.
 fn write_logs(report: &Value, logs: &Path, page: &mut impl Write) -> io::Result<()> {
     let steps = report["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut found: Vec<_> = steps
@@ -95,18 +95,18 @@ fn write_logs(report: &Value, logs: &Path, page: &mut impl Write) -> io::Result<
 
 /// The log of a step.
 struct StepLog {
-    /// The number of the step.
+    /// The index of the step.
     step: usize,
     failed: bool,
     file: PathBuf,
-    /// In bytes.
+    /// The length in bytes.
     length: u64,
-    /// Where the part begins that the page gets.
+    /// Where the part for the page begins.
     from: u64,
 }
 
-/// The log of a step, if there is one beside the report. `of_run` is the directory that the report names; in a run of
-/// several environments each has a directory below it.
+/// The log of a step, if there is one beside the report. `of_run` is the directory in the report. A run with several
+/// environments has a directory for each below it.
 fn log(step: usize, result: &Value, of_run: Option<&str>, logs: &Path) -> Option<StepLog> {
     let path = Path::new(result["log"].as_str()?);
     let below = of_run.and_then(|of_run| path.strip_prefix(of_run).ok());

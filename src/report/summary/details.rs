@@ -1,11 +1,11 @@
-//! What is less important: the last lines of failed steps, warnings, and the summaries of targets.
+//! The less important parts: the last lines of failed steps, warnings, and the summaries of targets.
 
 use std::fmt::Write as _;
 
 use super::{Outcome, markdown};
 use crate::gate::outcome::{Status, StepResult};
 
-/// How much of one failed step's tail is shown.
+/// The most bytes of a failed step's last lines.
 const TAIL: usize = 30_000;
 
 pub(super) fn failures(outcome: &Outcome) -> Vec<String> {

@@ -1,7 +1,7 @@
-//! The step summary: the verdict and the cause first, then steps, images and details, inside a byte budget. A comment
-//! on a pull request is its short form.
+//! The step summary: the verdict and the cause first, then steps, images and details, within a limit of bytes. A
+//! comment on a pull request is its short form.
 //!
-//! A summary over 1 MiB is dropped whole by GitHub, so what is less important gives way first.
+//! GitHub drops a summary over 1 MiB completely, so the less important parts are left out first.
 
 mod details;
 mod tables;
@@ -18,11 +18,11 @@ use sys::error::Failure;
 use sys::private;
 use workflow_commands::{Masker, stripped};
 
-/// GitHub's limit is 1,048,576 bytes a step; the rest is room for what a target's own
-/// characters grow to.
+/// GitHub's limit is 1,048,576 bytes per step. The rest is for a target's own characters, which may grow when
+/// escaped.
 const BUDGET: usize = 1_000_000;
 
-/// Writes the summary when the run is over.
+/// Writes the summary when the run has ended.
 pub struct Summary {
     file: PathBuf,
     masker: Masker,
@@ -32,7 +32,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// A summary appended to `file` (`GITHUB_STEP_SUMMARY`). What it has no room for is `hidden`.
+    /// Appends the summary to `file` (`GITHUB_STEP_SUMMARY`). Parts without room are counted in `hidden`.
     pub fn new(file: PathBuf, masker: Masker, links: RunLinks, hidden: Hidden) -> Self {
         Self { file, masker, links, hidden, of_targets: Vec::new() }
     }
@@ -50,7 +50,7 @@ impl Listener for Summary {
                     let s = if left_out == 1 { "" } else { "s" };
                     self.hidden.add(&format!("{left_out} part{s} of the summary, which may have 1 MiB"));
                 }
-                // Without a summary the gate still has its log, outputs and report.
+                // If the summary cannot be written, the gate still has its log, outputs and report.
                 let _unwritten = append(&self.file, &self.masker, &text);
             }
             _ => {}
@@ -63,9 +63,9 @@ pub(super) fn failed(file: &Path, masker: &Masker, failure: &Failure) -> std::io
     append(file, masker, &early(masker, failure, BUDGET))
 }
 
-/// A failure from before the plan was executed, in at most so many bytes of its text.
+/// A failure from before the execution of the plan, with at most `budget` bytes of its text.
 fn early(masker: &Masker, failure: &Failure, budget: usize) -> String {
-    // Masked before it is cut: what ends inside a secret does not look like one.
+    // Masked before it is cut, because half a secret would not be recognised.
     let text = masker.clean(&failure.to_string());
     let text = text.get(..text.floor_char_boundary(budget)).unwrap_or_default();
     format!("## ❌ p2p failed before anything ran\n\n{}", markdown::block(text.lines()))
@@ -75,7 +75,7 @@ fn append(file: &Path, masker: &Masker, text: &str) -> std::io::Result<()> {
     private::append(file)?.write_all(masker.mask(&stripped(text)).as_bytes())
 }
 
-/// The whole summary, at most [`BUDGET`] bytes, and how many parts were left out.
+/// The whole summary, at most [`BUDGET`] bytes, and the number of parts that were left out.
 fn render(outcome: &Outcome, links: &RunLinks, of_targets: &[(String, String)]) -> (String, usize) {
     let parts = verdict::causes(outcome)
         .chain([tables::steps(outcome, true), tables::images(outcome)])
@@ -87,7 +87,7 @@ fn render(outcome: &Outcome, links: &RunLinks, of_targets: &[(String, String)]) 
     fit(verdict::verdict(outcome, links), parts, (BUDGET, "a summary holds at most 1 MiB"))
 }
 
-/// The short form, without what only the log of GitHub has room for: at most `budget` bytes.
+/// The short form, at most `budget` bytes, without the parts that only GitHub's log has room for.
 pub(super) fn short(
     ended: Result<&Outcome, &Failure>,
     links: &RunLinks,
@@ -110,7 +110,7 @@ pub(super) fn short(
     masker.mask(&stripped(&text)).into_owned()
 }
 
-/// As many of the parts as there is room for, the first ones first.
+/// As many of the parts as there is room for, in order.
 fn fit(
     mut text: String,
     parts: impl Iterator<Item = String>,

@@ -1,4 +1,4 @@
-//! The steps and the images, with the picture of when the steps ran.
+//! The steps and the images, with a chart of the times.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use crate::gate::outcome::{Status, StepResult};
 use crate::report::size;
 use oci::{Digest, Reference};
 
-/// The steps with their results and times; with a picture where `drawn`.
+/// The steps with their results and times. `drawn` adds the chart.
 pub(super) fn steps(outcome: &Outcome, drawn: bool) -> String {
     let spans = timeline::spans(outcome);
     let mut text = String::new();
@@ -50,7 +50,7 @@ pub(super) fn steps(outcome: &Outcome, drawn: bool) -> String {
     text
 }
 
-/// The images with their size and where they went.
+/// The images with their size and destination.
 pub(super) fn images(outcome: &Outcome) -> String {
     if outcome.images.is_empty() && outcome.promoted.is_empty() {
         return String::new();

@@ -1,4 +1,4 @@
-//! When each step ran: a picture for browsers, and the critical path.
+//! When each step ran: a chart for browsers, and the critical path.
 
 use std::fmt::Write as _;
 
@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use super::markdown;
 use crate::gate::outcome::{Outcome, Status, StepResult};
 
-/// The most steps of a picture, which Mermaid limits to 50,000 characters.
+/// The most steps in a chart. Mermaid limits a chart to 50,000 characters.
 const MOST: usize = 100;
 /// The most characters of a label.
 const LABEL: usize = 40;
-/// A step that ran, in seconds since the first one began.
+/// A step that ran, in seconds since the start of the first one.
 pub(super) struct Span<'a> {
     pub(super) step: &'a StepResult,
     pub(super) began: f64,
@@ -33,7 +33,7 @@ pub(super) fn spans(outcome: &Outcome) -> Vec<Span<'_>> {
     spans
 }
 
-/// When a step ran, if it did, in a run that began at `start`.
+/// The span of a step, if it ran, in a run that began at `start`.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
 fn span(step: &StepResult, start: i64) -> Option<Span<'_>> {
     let began = milliseconds(step.started.as_deref()?)? - start;
@@ -44,7 +44,7 @@ fn milliseconds(text: &str) -> Option<i64> {
     text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
 }
 
-/// Marks the chain of steps that each waited for the one before, from the end of the run to its beginning.
+/// Marks the chain of steps that each waited for the previous one, from the end of the run to its beginning.
 fn mark(spans: &mut [Span<'_>]) {
     let last = |spans: &[Span<'_>], before: f64| {
         let ended = spans.iter().enumerate().filter(|(_, span)| !span.critical && span.ended() <= before);
@@ -57,7 +57,7 @@ fn mark(spans: &mut [Span<'_>]) {
     }
 }
 
-/// The critical path in words; nothing where no step waited for another.
+/// The critical path in words. `None` if no step waited for another.
 pub(super) fn critical_path(spans: &[Span<'_>]) -> Option<String> {
     let path: Vec<_> = spans.iter().filter(|span| span.critical).collect();
     let beside = spans.len() > path.len();
@@ -73,7 +73,7 @@ pub(super) fn critical_path(spans: &[Span<'_>]) -> Option<String> {
     (beside && names.len() > 1).then(|| format!("Critical path: {}.\n\n", names.join(" → ")))
 }
 
-/// A Gantt chart, as Mermaid draws it (<https://mermaid.js.org/syntax/gantt.html>).
+/// A Gantt chart in Mermaid's language (<https://mermaid.js.org/syntax/gantt.html>).
 pub(super) fn gantt(outcome: &Outcome, spans: &[Span<'_>]) -> String {
     let start = milliseconds(&outcome.started).unwrap_or_default();
     if spans.len() < 2 {
@@ -97,7 +97,7 @@ pub(super) fn gantt(outcome: &Outcome, spans: &[Span<'_>]) -> String {
     text
 }
 
-/// A name without what means something to Mermaid or to a browser. It stands behind a mark, so it is no keyword.
+/// A name without characters that are special in Mermaid or HTML. It follows a mark, so it cannot be a keyword.
 fn label(name: &str) -> String {
     let harmless = |c: char| c.is_alphanumeric() || "-_.()/ ".contains(c);
     let text: String = name.chars().map(|c| if harmless(c) { c } else { ' ' }).take(LABEL).collect();

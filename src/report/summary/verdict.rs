@@ -1,4 +1,4 @@
-//! What comes first: how the run ended, and why.
+//! The first part: how the run ended, and why.
 
 use super::{Outcome, RunLinks, markdown, time};
 use crate::gate::outcome::Verdict;
@@ -46,7 +46,7 @@ pub(super) fn verdict(outcome: &Outcome, links: &RunLinks) -> String {
     text
 }
 
-/// The environments of the run, each once.
+/// The names of the run's environments, without duplicates.
 fn environments(outcome: &Outcome) -> Vec<&str> {
     let plans = std::iter::once(&outcome.plan).chain(&outcome.other_plans);
     let mut names: Vec<&str> = Vec::new();
@@ -58,7 +58,7 @@ fn environments(outcome: &Outcome) -> Vec<&str> {
     names
 }
 
-/// Why each step failed, before everything else.
+/// Why each step failed.
 pub(super) fn causes(outcome: &Outcome) -> impl Iterator<Item = String> {
     outcome.steps.iter().filter_map(|step| {
         let failed = step.failed_step()?;
