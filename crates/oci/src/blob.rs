@@ -1,4 +1,4 @@
-//! Reading blobs: checked while they stream, resumed where a connection broke.
+//! Reads blobs. They are checked while they stream, and resumed after a broken connection.
 
 use std::fmt;
 use std::io::Write;
@@ -19,22 +19,21 @@ use super::transport::{is_packed, next_chunk, unreachable};
 use sys::http::{Class, StallTimer};
 use sys::sync::Mutex;
 
-/// After so many bytes a broken connection counts as a new trouble, not as the next failure of
-/// the same request.
+/// After this many bytes, a broken connection counts as a new problem, not as the next failure of the same request.
 pub(super) const PROGRESS: u64 = 1024 * 1024;
 
-/// So often a registry that fails to answer what is only asked to save work is asked again.
+/// How often p2p repeats a request that could only save work.
 pub(super) const PROBES: u32 = 2;
 
-/// A callback that gets the number of bytes of a blob received so far.
+/// A callback with the number of received bytes of a blob.
 pub(super) type Meter = Arc<dyn Fn(u64) + Send + Sync>;
 
 impl Client {
-    /// A blob as a stream of pieces, at most a few hundred KiB each. No piece is kept.
-    /// The last piece comes only once digest and size of the whole are right.
+    /// A blob as a stream of pieces, at most a few hundred KiB each. The last piece is returned only if the digest
+    /// and the size of the whole are correct.
     ///
     /// # Errors
-    /// When the registry does not have it, cannot be asked, or refuses.
+    /// If the registry does not have the blob, cannot be reached, or refuses.
     pub async fn blob(&self, repository: &Repository, blob: &Descriptor) -> Result<BlobReader, OciError> {
         let route = Route::pull(self, repository);
         let what = route.asked(&Method::GET, &call(blob, 0).to).text;
@@ -42,10 +41,10 @@ impl Client {
         self.patiently(&what, open).await
     }
 
-    /// A whole blob in memory, for configurations and other small ones.
+    /// A whole blob in memory, for configurations and other small blobs.
     ///
     /// # Errors
-    /// As [`Client::blob`], and when it is larger than `limit` bytes.
+    /// As [`Client::blob`], and if it is larger than `limit` bytes.
     pub async fn blob_bytes(
         &self,
         repository: &Repository,
@@ -71,22 +70,22 @@ impl Client {
     /// Whether a repository has a blob.
     ///
     /// # Errors
-    /// When the registry cannot be asked, or refuses.
+    /// If the registry cannot be reached or refuses.
     pub async fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, OciError> {
         Route::pull(self, repository).find_blob(blob).await
     }
 }
 
 impl Route {
-    /// Whether the blob is here.
+    /// Whether the repository has the blob.
     pub(super) async fn find_blob(&self, blob: &Descriptor) -> Result<bool, OciError> {
         let call = Call::new(Method::HEAD, format!("blobs/{}", blob.digest));
         let what = self.asked(&call.method, &call.to).text;
         self.client.patiently(&what, || self.has_blob(blob)).await
     }
 
-    /// Whether the blob is here, asked in try number `tries` only to save work: where the registry gives no
-    /// useful answer, writing the blob decides.
+    /// Whether the repository has the blob, in try number `tries`. The answer could only save work, so an unclear
+    /// one means "no".
     pub(super) async fn seems_to_have(&self, blob: &Descriptor, tries: u32) -> Result<bool, Trouble> {
         match self.has_blob(blob).await {
             Err(Trouble { error, again })
@@ -98,7 +97,7 @@ impl Route {
         }
     }
 
-    /// Whether the blob is here; one request, one try.
+    /// Whether the repository has the blob, with a single request.
     pub(super) async fn has_blob(&self, blob: &Descriptor) -> Result<bool, Trouble> {
         let call = Call::new(Method::HEAD, format!("blobs/{}", blob.digest));
         let response = self.once(&call).await?;
@@ -110,8 +109,8 @@ impl Route {
     }
 }
 
-/// The digest of a blob while it comes. Readers share it when one goes on where another broke off:
-/// bytes that come twice count once.
+/// The digest of a blob during its transfer. Readers share it when one continues after another's broken connection.
+/// Bytes that arrive twice count once.
 #[derive(Clone)]
 pub(super) struct Sum {
     blob: Descriptor,
@@ -119,7 +118,7 @@ pub(super) struct Sum {
 }
 
 struct Summed {
-    /// `None` once the whole was compared.
+    /// `None` after the comparison.
     hasher: Option<Hasher>,
     bytes: u64,
 }
@@ -130,18 +129,18 @@ impl Sum {
         Self { blob: blob.clone(), summed: Arc::new(Mutex::new(summed)) }
     }
 
-    /// How many bytes have come, those that came twice once.
+    /// The number of different bytes that have arrived.
     pub(super) fn bytes(&self) -> u64 {
         self.summed.lock().bytes
     }
 
-    /// The blob that is to come.
+    /// The blob that is being transferred.
     pub(super) fn blob(&self) -> &Descriptor {
         &self.blob
     }
 
-    /// Adds a piece that begins at `start`, which leaves no gap to the bytes before. After the last byte of the
-    /// blob, returns the digest of all bytes.
+    /// Adds a piece that begins at `start`, without a gap before it. After the last byte of the blob, returns the
+    /// digest of all bytes.
     fn add(&self, start: u64, piece: &[u8]) -> Option<Digest> {
         let mut summed = self.summed.lock();
         let known = usize::try_from(summed.bytes.saturating_sub(start)).unwrap_or(usize::MAX);
@@ -154,7 +153,7 @@ impl Sum {
     }
 }
 
-/// A blob on its way from a registry.
+/// A blob during its transfer from a registry.
 pub struct BlobReader {
     route: Route,
     blob: Descriptor,
@@ -163,9 +162,10 @@ pub struct BlobReader {
     response: Option<Response>,
     sum: Sum,
     received: u64,
-    /// Bytes at the start of this answer that we have already.
+    /// The number of bytes at the start of this answer that have arrived before.
     skip: u64,
-    /// Answers come compressed, and so always from the start: a range would be one of the compressed bytes.
+    /// Whether answers are compressed. Then they always begin at the start, because a range would count compressed
+    /// bytes.
     packed: bool,
     unpacker: Option<MultiGzDecoder<Vec<u8>>>,
     failed: u32,
@@ -183,7 +183,7 @@ impl fmt::Debug for BlobReader {
 }
 
 impl BlobReader {
-    /// Asks for the blob from byte `from` on; one try.
+    /// Requests the blob from byte `from` on, in one try.
     pub(super) async fn open(
         route: &Route,
         sum: Sum,
@@ -210,15 +210,15 @@ impl BlobReader {
         Ok(reader)
     }
 
-    /// The next piece, or `None` after the last. Resumes by itself after broken connections.
+    /// The next piece, or `None` after the last. Resumes after broken connections.
     ///
     /// # Errors
-    /// When the blob is not what its digest and size say, or the registry fails for good.
+    /// If the blob does not match its digest and size, or if the registry keeps failing.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, OciError> {
         self.advance().await.map_err(|trouble| trouble.error)
     }
 
-    /// Whether all has come, and was right.
+    /// Whether everything has arrived and was correct.
     pub(super) fn is_done(&self) -> bool {
         self.ended
     }
@@ -234,7 +234,7 @@ impl BlobReader {
                     }
                     self.failed += 1;
                     self.failed_at = self.received;
-                    // The upload at the other end waits with us.
+                    // The upload at the other end waits too.
                     self.timer.wait_for(self.route.client.settings().policy.patience);
                     let what = self.route.asked(&Method::GET, &call(&self.blob, 0).to).text;
                     let again = self.route.client.retrying().pause(&what, &error, self.failed, after).await;
@@ -285,7 +285,7 @@ impl BlobReader {
         }
     }
 
-    /// Unpacks a piece of a compressed answer; `None` is its end.
+    /// Decompresses a piece of an answer. `None` is its end.
     fn unpack(&mut self, chunk: Option<Bytes>) -> Result<Option<Bytes>, Trouble> {
         let Some(unpacker) = &mut self.unpacker else { return Ok(chunk) };
         let written = match &chunk {
@@ -299,7 +299,7 @@ impl BlobReader {
         Ok(if chunk.is_none() && plain.is_empty() { None } else { Some(plain) })
     }
 
-    /// The answer ended. That is right only where nothing is missing.
+    /// Handles the end of an answer. It is an error if bytes are missing.
     fn end(&mut self, asked: &str) -> Result<Option<Bytes>, Trouble> {
         if self.received == self.blob.size {
             self.check(self.received, &[])?;
@@ -311,7 +311,7 @@ impl BlobReader {
         Err(unreachable(&asked, reason, Class::Broken))
     }
 
-    /// Adds a piece to the digest, which is compared after the last one.
+    /// Adds a piece to the digest, and compares the digest after the last one.
     fn check(&self, start: u64, piece: &[u8]) -> Result<(), Trouble> {
         match self.sum.add(start, piece) {
             Some(found) if found != self.blob.digest => Err(self.damaged(found.to_string())),
@@ -326,7 +326,7 @@ impl BlobReader {
         self.route.mismatch(format!("blob {}", blob.digest), expected, found).into()
     }
 
-    /// Asks for what is missing.
+    /// Requests the missing bytes.
     async fn request(&mut self) -> Result<(), Trouble> {
         let mut response = self.ask().await?;
         if !self.packed && is_packed(&response) && response.content_length() != Some(self.left()) {
@@ -338,7 +338,7 @@ impl BlobReader {
         let call = call(&self.blob, self.received);
         self.skip = match response.status() {
             StatusCode::PARTIAL_CONTENT if !self.packed && starts_at(&response) == Some(self.received) => 0,
-            // No ranges here: what we have comes once more.
+            // The registry ignores ranges, so the answer repeats the bytes that have arrived.
             StatusCode::OK => self.received,
             StatusCode::NOT_FOUND => {
                 return Err(self.route.missing(format!("blob {}", self.blob.digest)).into());
@@ -364,7 +364,7 @@ impl BlobReader {
         self.route.once(&call(&self.blob, if self.packed { 0 } else { self.received })).await
     }
 
-    /// How many bytes have not come yet.
+    /// The number of missing bytes.
     fn left(&self) -> u64 {
         self.blob.size.saturating_sub(self.received)
     }

@@ -1,4 +1,4 @@
-//! `WWW-Authenticate`, and the scopes that a token is asked for.
+//! The header `WWW-Authenticate`, and the scopes of tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,26 +10,26 @@ use super::reference::Repository;
 /// How a registry authenticates its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Challenge {
-    /// User and password with each request.
+    /// User and password in each request.
     Basic,
     /// A token from `realm` (distribution's token authentication specification).
     ///
-    /// The scope that it names is not kept: we ask for what we need, and a registry that wants more
-    /// would make our token say more than we do with it.
+    /// The scope in it is ignored: the client requests only what it needs, and a registry that wants more would give
+    /// the token more rights than we use.
     Bearer(TokenServer),
 }
 
 /// The server that issues a registry's tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TokenServer {
-    /// Its address, as the registry names it.
+    /// Its URL.
     pub(super) realm: String,
-    /// What the registry calls itself there.
+    /// The registry's name at that server.
     pub(super) service: Option<String>,
 }
 
 impl Challenge {
-    /// The best challenge of an answer: Bearer before Basic.
+    /// The best challenge of an answer. Bearer is better than Basic.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let all: Vec<_> = headers
             .get_all(WWW_AUTHENTICATE)
@@ -48,8 +48,8 @@ impl Challenge {
     }
 }
 
-/// Reads `Scheme key=value, key="value", Scheme2 …` (RFC 9110, section 11.6.1). What is malformed
-/// ends the reading; what was read until then counts.
+/// Parses `Scheme key=value, key="value", Scheme2 …` (RFC 9110, section 11.6.1). Stops at the first error, and keeps
+/// what was parsed before.
 fn parse(header: &str) -> Vec<(String, BTreeMap<String, String>)> {
     let mut found: Vec<(String, BTreeMap<String, String>)> = Vec::new();
     let mut rest = header.trim_start_matches([' ', ',', '\t']);
@@ -92,29 +92,29 @@ fn parse_value(text: &str) -> (String, &str) {
     (value, "")
 }
 
-/// What a token must allow: actions by resource, `repository:acme/shop` → pull, push.
+/// What a token must allow: the actions by resource, for example `repository:acme/shop` → pull, push.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Scope(BTreeMap<String, BTreeSet<String>>);
 
 impl Scope {
-    /// To read from a repository.
+    /// The right to read from a repository.
     pub(super) fn pull(repository: &Repository) -> Self {
         Self::default().and(repository, &["pull"])
     }
 
-    /// To read from and write to a repository.
+    /// The right to read from and write to a repository.
     pub(super) fn push(repository: &Repository) -> Self {
         Self::default().and(repository, &["pull", "push"])
     }
 
-    /// These actions on this repository too.
+    /// Adds these actions on a repository.
     pub(super) fn and(mut self, repository: &Repository, actions: &[&str]) -> Self {
         let resource = format!("repository:{}", repository.name());
         self.0.entry(resource).or_default().extend(actions.iter().map(|&action| action.to_owned()));
         self
     }
 
-    /// The `scope` parameters of a token request, one a resource.
+    /// The `scope` parameters of a token request, one per resource.
     pub(super) fn parameters(&self) -> impl Iterator<Item = String> + '_ {
         self.0.iter().map(|(resource, actions)| {
             let actions: Vec<_> = actions.iter().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! One HTTP client for all registries, with what it learned about each of them.
+//! One HTTP client for all registries, with what it has learned about each of them.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -21,20 +21,20 @@ use sys::retry::{Policy, Retrying, Watcher};
 use sys::sync::Mutex;
 use workflow_commands::Secrets;
 
-/// What a client starts from.
+/// The settings of a client.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Who we are, where.
+    /// The credentials for each registry.
     pub keyring: Keyring,
-    /// Registries that are reached without TLS. Those on loopback always are.
+    /// The registries without TLS, besides those on loopback.
     pub insecure: Insecure,
-    /// How patiently a request is repeated.
+    /// How requests are retried.
     pub policy: Policy,
-    /// Hears of each repetition.
+    /// Gets each retry.
     pub watcher: Watcher,
     /// Masks the credentials that are found, and the tokens that they are exchanged for.
     pub secrets: Secrets,
-    /// A connection on which nothing moves for so long is given up and the request repeated.
+    /// How long a connection may stand still before the request is repeated.
     pub stall: Duration,
 }
 
@@ -51,11 +51,11 @@ impl Default for Settings {
     }
 }
 
-/// Speaks the OCI distribution API. Clones share connections, tokens and what was learned.
+/// A client of the OCI distribution API. Clones share connections, tokens and what was learned.
 ///
-/// Which scheme: plain HTTP to loopback (`localhost`, `127.0.0.0/8`, `[::1]`, any port) and to
-/// the registries that the settings list; HTTPS to all others. Nothing is tried out, so that
-/// credentials never go out unprotected by accident.
+/// The client uses plain HTTP for loopback (`localhost`, `127.0.0.0/8`, `[::1]`, any port) and for the registries in
+/// the settings, and HTTPS for all others. It never tries both, so credentials are never sent unencrypted by
+/// accident.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -67,7 +67,7 @@ struct Shared {
     retrying: Retrying,
     clients: Clients,
     found: Mutex<HashMap<Repository, Arc<Gate<Option<Known>>>>>,
-    /// The registries that take no blob in a single PUT.
+    /// The registries that accept no blob in a single PUT.
     chunked: Mutex<HashSet<String>>,
 }
 
@@ -85,10 +85,10 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A configuration for docker and its kin that holds the login to one repository's registry and nothing else.
+    /// A Docker configuration that contains only the login to one repository's registry.
     ///
     /// # Errors
-    /// When a login file or a helper cannot be asked.
+    /// If a login file or a credential helper fails.
     pub async fn docker_configuration(&self, repository: &Repository) -> Result<serde_json::Value, OciError> {
         let found = self.shared.settings.keyring.find(repository).await?;
         let entry = match found.credentials {
@@ -99,7 +99,7 @@ impl Client {
             Some(Credentials::Identity(token)) => serde_json::json!({ "identitytoken": token.expose() }),
             Some(Credentials::Bearer(token)) => serde_json::json!({ "registrytoken": token.expose() }),
         };
-        // Docker's own registry has an old name there.
+        // Docker uses an old name for its own registry there.
         let host = match repository.registry() {
             "docker.io" => "https://index.docker.io/v1/",
             host => host,
@@ -107,15 +107,15 @@ impl Client {
         Ok(serde_json::json!({ "auths": { host: entry } }))
     }
 
-    /// A client. Nothing is contacted, and no certificates are read before they are needed.
+    /// Makes a client. It sends no request, and reads certificates when they are needed.
     pub fn new(settings: Settings) -> Self {
         // Targets can read the same files.
         settings.keyring.secrets().iter().for_each(|secret| settings.secrets.mask(secret));
         Self {
             shared: Arc::new(Shared {
                 retrying: Retrying { policy: settings.policy, watcher: settings.watcher.clone() },
-                // Redirects are followed by hand, because what may be sent along depends on where they go; and a
-                // stream may take any time while something moves.
+                // The client follows redirects itself, because the target of a redirect decides what may be sent
+                // along. A stream may take any time as long as bytes move.
                 clients: Clients::new(None, 0),
                 settings,
                 tokens: Tokens::default(),
@@ -133,7 +133,7 @@ impl Client {
         &self.shared.tokens
     }
 
-    /// The credentials for a repository: the given ones as they are now, others looked up once.
+    /// The credentials for a repository: the current given ones, or others that are looked up once.
     pub(super) async fn found(&self, repository: &Repository) -> Result<Found, OciError> {
         if let Some(found) = self.settings().keyring.given(repository) {
             return Ok(found);
@@ -149,7 +149,7 @@ impl Client {
         Ok(found)
     }
 
-    /// Looks credentials up, and has them masked.
+    /// Looks up credentials and masks them.
     async fn look_up(&self, repository: &Repository) -> Result<Found, OciError> {
         let found = self.settings().keyring.find(repository).await?;
         for secret in found.credentials.iter().flat_map(Credentials::secrets) {
@@ -158,15 +158,15 @@ impl Client {
         Ok(found)
     }
 
-    /// Other credentials than those that were refused to a request that began at `began`: what helpers
-    /// give may live for minutes, and a copy longer. `None` where there are none.
+    /// Other credentials than those that were refused to a request that began at `began`. Credentials of helpers may
+    /// expire within minutes, before a copy ends. `None` if there are no others.
     pub(super) async fn renewed(
         &self,
         repository: &Repository,
         refused: &Found,
         began: Instant,
     ) -> Result<Option<Found>, OciError> {
-        // The owner of the credentials may have replaced them meanwhile.
+        // Their owner may have replaced them.
         if refused.origin == CredentialsOrigin::Given {
             return Ok(self.settings().keyring.given(repository).filter(|found| found != refused));
         }
@@ -175,7 +175,7 @@ impl Client {
         }
         let gate = self.known(repository);
         let mut known = gate.lock().await;
-        // One asks, the others wait for its answer.
+        // The first caller looks them up, and the others wait for the result.
         if known.as_ref().is_none_or(|known| known.since < began) {
             let since = Instant::now();
             let found = self.look_up(repository).await?;
@@ -189,13 +189,13 @@ impl Client {
         Arc::clone(all.entry(repository.clone()).or_default())
     }
 
-    /// Whether a blob goes to this registry as a chunk: it refused one in a single PUT before.
+    /// Whether a blob must be sent to this registry as a chunk, because it has refused a single PUT.
     pub(super) fn sends_chunks(&self, repository: &Repository) -> bool {
         let chunked = self.shared.chunked.lock();
         chunked.contains(repository.registry())
     }
 
-    /// Sends blobs to this registry as chunks from now on.
+    /// Remembers to send blobs to this registry as chunks.
     pub(super) fn send_chunks(&self, repository: &Repository) {
         let mut chunked = self.shared.chunked.lock();
         chunked.insert(repository.registry().to_owned());
@@ -213,7 +213,7 @@ impl Client {
             .map_err(|error| OciError::Setup(format!("{host} is no host: {error}")))
     }
 
-    /// Whether the registry of a URL is reached without TLS.
+    /// Whether the registry of a URL is used without TLS.
     fn plain(&self, url: &Url) -> bool {
         is_loopback(url) || self.settings().insecure.lists(url)
     }
@@ -228,12 +228,12 @@ impl Client {
         self.shared.clients.of(url).map_err(|error| OciError::Setup(error.reason))
     }
 
-    /// How failures are repeated.
+    /// How requests are retried.
     pub(super) fn retrying(&self) -> &Retrying {
         &self.shared.retrying
     }
 
-    /// Repeats `attempt` as the policy says while its failures are worth it.
+    /// Repeats `attempt` according to the policy while its failures are worth it.
     pub(super) async fn patiently<T, F, Fut>(&self, what: &str, mut attempt: F) -> Result<T, OciError>
     where
         F: FnMut() -> Fut,
@@ -243,7 +243,7 @@ impl Client {
     }
 }
 
-/// `host[:port]` of a URL; the scheme's own port is left out.
+/// `host[:port]` of a URL, without the default port.
 pub(super) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))

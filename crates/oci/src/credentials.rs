@@ -1,4 +1,4 @@
-//! Who we are to a registry.
+//! The credentials for registries.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,12 +13,12 @@ use sys::sync::Mutex;
 use sys::world::Env;
 use workflow_commands::Secret;
 
-/// Credentials that their owner may replace while clients use them. There may be none yet.
+/// Credentials that their owner may replace while clients use them. They may still be empty.
 #[derive(Debug, Clone, Default)]
 pub struct RefreshableCredentials(Arc<Mutex<Option<Credentials>>>);
 
 impl RefreshableCredentials {
-    /// Those from now on, in every clone.
+    /// Replaces the credentials in every clone.
     pub fn set(&self, credentials: Credentials) {
         *self.0.lock() = Some(credentials);
     }
@@ -28,7 +28,7 @@ impl RefreshableCredentials {
     }
 }
 
-/// Where credentials came from; errors name it.
+/// The source of credentials, for errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialsOrigin {
     /// There are none.
@@ -39,13 +39,8 @@ pub enum CredentialsOrigin {
     File(PathBuf),
     /// A credential helper, `docker-credential-gcloud`.
     Helper(String),
-    /// There are none, and Docker's store for all registries could not be asked.
-    Failed {
-        /// The program, `docker-credential-desktop`.
-        program: String,
-        /// Why.
-        reason: String,
-    },
+    /// There are none, and Docker's store for all registries failed.
+    Failed { program: String, reason: String },
 }
 
 impl fmt::Display for CredentialsOrigin {
@@ -60,7 +55,7 @@ impl fmt::Display for CredentialsOrigin {
     }
 }
 
-/// Credentials, and where they came from.
+/// Credentials and their source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) credentials: Option<Credentials>,
@@ -68,40 +63,39 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// No credentials.
     pub(super) fn nothing() -> Self {
         Self { credentials: None, origin: CredentialsOrigin::Anonymous }
     }
 }
 
-/// All credentials of a run: given ones first, then what Docker and podman know, else anonymous.
+/// All credentials of a run: given ones first, then those of Docker and podman, otherwise none.
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
     given: Vec<(String, RefreshableCredentials)>,
     files: Vec<LoginFile>,
-    /// What helpers run with.
+    /// The environment of helpers.
     env: Env,
 }
 
 impl Keyring {
-    /// The logins of the user's files as they are now, in the order that [`UserFiles`] gives, and the programs that
-    /// the files name: what is written there later does not count.
+    /// Reads the logins in the user's files, in the order of [`UserFiles`], and the programs that the files name.
+    /// Later changes of the files have no effect.
     ///
     /// # Errors
-    /// When a file exists and cannot be read.
+    /// If a file exists and cannot be read.
     pub fn from_env(env: &Env) -> Result<Self, OciError> {
         let (files, mut env) = (UserFiles::of(env).all()?, env.clone());
         env.hold(files.iter().flat_map(LoginFile::programs).map(helper::program));
         Ok(Self { given: Vec::new(), files, env })
     }
 
-    /// The secrets in the files, used or not.
+    /// The secrets in the files, whether they are used or not.
     pub(super) fn secrets(&self) -> Vec<Secret> {
         self.files.iter().flat_map(LoginFile::secrets).collect()
     }
 
-    /// Adds credentials for a host (`ghcr.io`) or for what is below a path of it
-    /// (`europe-docker.pkg.dev/project/tenant`): the longest prefix wins.
+    /// Adds credentials for a host (`ghcr.io`) or a path of it (`europe-docker.pkg.dev/project/tenant`). The longest
+    /// prefix wins.
     #[must_use]
     pub fn with(self, prefix: &str, credentials: Credentials) -> Self {
         let given = RefreshableCredentials::default();
@@ -116,7 +110,7 @@ impl Keyring {
         self
     }
 
-    /// Those that were given for `repository`, as they are now.
+    /// The given credentials for `repository`, as they are now.
     pub(super) fn given(&self, repository: &Repository) -> Option<Found> {
         let given = self.given.iter().filter_map(|(prefix, given)| Some((prefix.as_str(), given.get()?)));
         let credentials = longest_prefix(given, &repository.to_string())?;

@@ -10,7 +10,7 @@ use sha2::{Sha256, Sha512};
 
 use super::reference_error::ReferenceError;
 
-/// The digest of some bytes, as the OCI image specification writes it. Cheap to clone.
+/// The digest of some bytes, in the form of the OCI image specification. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(Arc<str>);
@@ -23,7 +23,7 @@ impl Digest {
         hasher.finish()
     }
 
-    /// The whole text, `sha256:…`.
+    /// The complete text, `sha256:…`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -33,7 +33,6 @@ impl Digest {
         self.0.split_once(':').map_or("", |(algorithm, _)| algorithm)
     }
 
-    /// The hexadecimal part.
     pub fn hex(&self) -> &str {
         self.0.split_once(':').map_or("", |(_, hex)| hex)
     }
@@ -45,8 +44,7 @@ impl Digest {
         hasher.finish() == *self
     }
 
-    /// The tag that replaces the referrers API: `sha256-<hex>` (OCI distribution 1.1,
-    /// "Referrers Tag Schema").
+    /// The fallback tag for referrers: `sha256-<hex>` (OCI distribution 1.1, "Referrers Tag Schema").
     pub fn referrers_tag(&self) -> String {
         let hex: String = self.hex().chars().take(64).collect();
         format!("{}-{hex}", self.algorithm())
@@ -92,7 +90,6 @@ impl From<Digest> for String {
     }
 }
 
-/// Computes a digest piece by piece.
 #[derive(Debug, Clone)]
 pub struct Hasher(Algorithm);
 
@@ -103,17 +100,16 @@ enum Algorithm {
 }
 
 impl Hasher {
-    /// SHA-256, which all that we write uses.
+    /// Uses SHA-256, like everything that p2p writes.
     pub fn sha256() -> Self {
         Self(Algorithm::Sha256(Sha256::new()))
     }
 
-    /// The algorithm of `digest`, to check something against it.
+    /// Uses the algorithm of `digest`, to compare with it.
     pub fn like(digest: &Digest) -> Self {
         if digest.algorithm() == "sha512" { Self(Algorithm::Sha512(Sha512::new())) } else { Self::sha256() }
     }
 
-    /// Takes in more bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
             Algorithm::Sha256(hasher) => hasher.update(bytes),
@@ -121,7 +117,7 @@ impl Hasher {
         }
     }
 
-    /// The digest of all that was taken in.
+    /// The digest of all bytes.
     pub fn finish(self) -> Digest {
         let (name, hex) = match self.0 {
             Algorithm::Sha256(hasher) => ("sha256", hex(&hasher.finalize())),

@@ -1,4 +1,4 @@
-//! What can go wrong with registries, and what to do about it.
+//! Errors of registries, and what to do about them.
 
 use std::fmt;
 use std::io;
@@ -17,9 +17,7 @@ use sys::retry::Failed;
 /// A request in words, without secrets: `HEAD /v2/acme/shop/manifests/1.2.3 at ghcr.io`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// The repository that it was about.
     pub repository: Repository,
-    /// The request.
     pub text: String,
 }
 
@@ -29,16 +27,14 @@ impl fmt::Display for Asked {
     }
 }
 
-/// An answer that was not what was asked for.
+/// An unexpected answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryAnswer {
-    /// The request.
     pub asked: Asked,
-    /// The HTTP status.
     pub status: u16,
-    /// The registry's error codes, `MANIFEST_UNKNOWN`.
+    /// The registry's error codes, such as `MANIFEST_UNKNOWN`.
     pub codes: Vec<String>,
-    /// The registry's words, bounded, on one line; may be empty.
+    /// The registry's message on one line, shortened. May be empty.
     pub says: String,
 }
 
@@ -52,162 +48,135 @@ impl fmt::Display for RegistryAnswer {
 /// A failure of the edge to registries.
 #[derive(Debug, thiserror::Error)]
 pub enum OciError {
-    /// A name is not valid.
+    /// A name is invalid.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
     /// 401 or 403, from the registry or from the server that issues its tokens.
     #[error("{answer} (asked with {origin})")]
     Denied {
-        /// The answer.
         answer: Box<RegistryAnswer>,
-        /// Whose rights were not enough.
+        /// The source of the credentials that were not enough.
         origin: CredentialsOrigin,
     },
     /// The registry does not have it.
     #[error("{what} is not in {repository}")]
     NotFound {
-        /// Where it was looked for.
         repository: Repository,
         /// `manifest 1.2.3`, `blob sha256:…`.
         what: String,
     },
-    /// Any other answer that is no success.
+    /// Another unsuccessful answer.
     #[error("{0}")]
     Refused(Box<RegistryAnswer>),
-    /// No answer: connecting, TLS, a broken connection, silence.
+    /// There was no answer: the connection, TLS, a broken connection, silence.
     #[error("{asked} got no answer: {reason}")]
     Unreachable {
-        /// The request.
         asked: Box<Asked>,
         /// The chain of causes.
         reason: String,
         /// What kind of failure it was.
         class: Class,
     },
-    /// An answer that breaks the protocol.
+    /// An answer that violates the protocol.
     #[error("{asked} got an answer that makes no sense: {reason}")]
     Nonsense {
-        /// The request.
         asked: Box<Asked>,
         /// What is wrong with it.
         reason: String,
     },
-    /// Content that is not what its digest or size says.
+    /// The content does not match its digest or size.
     #[error("{what} of {repository} should be {expected} but is {found}")]
     Mismatch {
-        /// Where it came from or went to.
+        /// The repository that it came from or went to.
         repository: Box<Repository>,
         /// `blob sha256:…`, `manifest sha256:…`.
         what: String,
-        /// The digest or the number of bytes that it should have.
+        /// The expected digest or number of bytes.
         expected: String,
-        /// What it has.
+        /// The actual one.
         found: String,
     },
-    /// A manifest that cannot be copied whole.
+    /// A manifest that cannot be copied completely.
     #[error("manifest {digest} of {repository} cannot be copied: {reason}")]
-    Unsupported {
-        /// Where it is.
-        repository: Repository,
-        /// The manifest.
-        digest: Digest,
-        /// Why.
-        reason: String,
-    },
-    /// The destination's tag names something else, and may not be moved.
+    Unsupported { repository: Repository, digest: Digest, reason: String },
+    /// The destination tag names another image and must not move.
     #[error("{reference} already is {holds}, not {wanted}")]
     Taken {
-        /// The destination.
         reference: Box<Reference>,
-        /// What it holds.
+        /// Its current digest.
         holds: Digest,
-        /// What it was to hold.
+        /// The wanted digest.
         wanted: Digest,
     },
-    /// What was read back after writing is not what was written.
+    /// After writing, the tag names something else.
     #[error("{reference} should be {expected} after the copy, but is {}", found.as_ref().map_or("missing", Digest::as_str))]
     Moved {
-        /// The destination.
         reference: Box<Reference>,
-        /// What was written.
+        /// The written digest.
         expected: Digest,
-        /// What is there.
+        /// The digest that was read back.
         found: Option<Digest>,
     },
-    /// A file with logins is wrong.
+    /// A login file is invalid.
     #[error(transparent)]
     Logins(#[from] LoginsError),
     /// A credential helper failed.
     #[error("{program} gave no credentials for {registry}: {reason}")]
     Helper {
-        /// The program, `docker-credential-gcloud`.
         program: String,
-        /// The registry.
         registry: String,
-        /// Its message, cut if it is long.
+        /// Its message, shortened.
         reason: String,
     },
-    /// Sending the credentials there would show them to everyone on the way.
+    /// Sending the credentials there would reveal them to everyone on the way.
     #[error("{registry} wants credentials sent to {to} without TLS")]
     Insecure {
-        /// The registry.
         registry: String,
         /// Scheme and host.
         to: String,
     },
-    /// `insecure-registries` names what is not a host.
+    /// `insecure-registries` names something that is not a host.
     #[error("`insecure-registries` names {text:?}, which is not a host")]
-    NotAHost {
-        /// As it was given.
-        text: String,
-    },
-    /// The registry names a private address for its tokens.
+    NotAHost { text: String },
+    /// The registry names a private address as its token server.
     #[error("{registry} wants credentials sent to {to}, which is not public as the registry is")]
     Inward {
-        /// The registry.
         registry: String,
         /// Scheme and host.
         to: String,
     },
-    /// The registry keeps the tag as it is.
+    /// The registry does not allow the tag to move.
     #[error("{reference} is {holds}, and the registry does not move it to {wanted}")]
     Immutable {
-        /// The tag.
         reference: Box<Reference>,
-        /// What it holds.
+        /// Its current digest.
         holds: Digest,
-        /// What it was to hold.
+        /// The wanted digest.
         wanted: Digest,
-        /// What the registry answered.
+        /// The registry's answer.
         #[source]
         refusal: Box<OciError>,
     },
-    /// A local file that was to be pushed.
+    /// A local file to push could not be read.
     #[error("cannot read {}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The HTTP client cannot be set up.
+    File { path: PathBuf, source: io::Error },
+    /// The HTTP client could not be set up.
     #[error("cannot set up HTTPS: {0}")]
     Setup(String),
 }
 
 impl OciError {
-    /// Whether the registry answered that we lack the rights.
+    /// Whether the registry says that we lack the rights.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Denied { .. })
     }
 
-    /// Whether what was asked for is not there.
+    /// Whether the object does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
     }
 
-    /// Whether this is an answer, though no useful one: where it was only asked in order to save work, what
-    /// was asked is unknown, and not yet a failure.
+    /// Whether this answer leaves the question open. If the question could only save work, that is not a failure.
     pub fn leaves_open(&self) -> bool {
         matches!(
             self,
@@ -219,13 +188,13 @@ impl OciError {
         )
     }
 
-    /// Whether this is an answer of 5xx.
+    /// Whether this is an answer with a 5xx status.
     pub(super) fn is_failure_of_registry(&self) -> bool {
         matches!(self, Self::Refused(answer) if answer.status >= 500)
     }
 
-    /// Whether a refused write of a tag that exists may mean that tags are immutable. Codes that blame the
-    /// manifest or what it names mean something else.
+    /// Whether a refused write of an existing tag may mean that tags are immutable. Codes about the manifest or its
+    /// content mean something else.
     pub(super) fn may_keep_tag(&self) -> bool {
         let (Self::Denied { answer, .. } | Self::Refused(answer)) = self else { return false };
         let blames_content = |code: &String| {
@@ -234,7 +203,7 @@ impl OciError {
         matches!(answer.status, 400 | 403 | 409 | 412) && !answer.codes.iter().any(blames_content)
     }
 
-    /// Whether something that is to be read from this repository cannot be read.
+    /// Whether an object cannot be read from this repository.
     pub(super) fn is_unreadable_at(&self, place: &Repository) -> bool {
         match self {
             Self::Denied { answer, .. } | Self::Refused(answer) => answer.asked.repository == *place,
@@ -245,7 +214,7 @@ impl OciError {
         }
     }
 
-    /// Whether this is about content that is not what its digest says.
+    /// Whether this is about content that does not match its digest.
     pub(super) fn is_mismatch(&self) -> bool {
         match self {
             Self::Mismatch { .. } => true,
@@ -255,7 +224,7 @@ impl OciError {
     }
 }
 
-/// Writing, or a token for it.
+/// Whether the request is a write, or for a token to write.
 fn wants_to_push(asked: &Asked) -> bool {
     let reads = asked.text.starts_with("GET") || asked.text.starts_with("HEAD");
     !reads || asked.text.contains("pull,push")
@@ -290,7 +259,7 @@ fn denied(answer: &RegistryAnswer, origin: &CredentialsOrigin) -> String {
     }
 }
 
-/// What to do about TLS; the reasons are in the words of rustls.
+/// What to do about a TLS error, based on the words of rustls.
 fn certificate(registry: &str, reason: &str) -> String {
     if reason.contains("expired") || reason.contains("not valid yet") {
         return format!("have the certificate of {registry} renewed, or set the clock of this machine right");
@@ -398,7 +367,7 @@ impl Help for OciError {
     }
 }
 
-/// A failed try, and whether another one may help.
+/// A failed try, and whether to try again.
 pub(super) type Trouble = Failed<OciError>;
 
 impl From<OciError> for Trouble {

@@ -1,4 +1,4 @@
-//! Credentials out of login files, and from the helper programs that they name.
+//! Credentials from login files, and from the helper programs that they name.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const ANSWER: usize = 1 << 20;
 /// How long a helper may take.
 const HELPER_LIMIT: Duration = Duration::from_mins(1);
 
-/// What a helper prints (github.com/docker/docker-credential-helpers).
+/// The output of a helper (github.com/docker/docker-credential-helpers).
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Helped {
@@ -32,10 +32,9 @@ pub(super) fn program(suffix: &str) -> String {
     format!("docker-credential-{suffix}")
 }
 
-/// The credentials that a login file gives for a repository. As in docker, a helper for its host comes before
-/// the store, and the store before what the file itself holds. A store that fails is ignored: it
-/// may be left over from another machine, and most registries do not need it. `Err` says why the helper or the entry
-/// of this very host gives no credentials.
+/// The credentials for a repository in a login file. As in docker, a helper for the host comes before the store, and
+/// the store before the file itself. A store that fails is ignored: it may be left over from another machine, and
+/// most registries do not need it. `Err` says why the helper or the entry for this host gives no credentials.
 pub(super) async fn find(file: &LoginFile, repository: &Repository, env: &Env) -> Result<Found, OciError> {
     let name = repository.to_string();
     let found = |credentials, origin| Found { credentials: Some(credentials), origin };
@@ -63,9 +62,9 @@ pub(super) async fn find(file: &LoginFile, repository: &Repository, env: &Env) -
     }
 }
 
-/// Asks a helper; `None` where it has no credentials for the registry. The error says why it could not be asked.
+/// Asks a helper. `None` if it has no credentials for the registry. The error says why it failed.
 async fn ask(program: &str, repository: &Repository, env: &Env) -> Result<Option<Credentials>, String> {
-    // The name comes from a file; it names a program on the PATH and no other file.
+    // The name comes from a file. It must be a program on the PATH, not a path.
     if program.contains('/') {
         return Err("it is not in PATH".to_owned());
     }
@@ -83,14 +82,14 @@ async fn ask(program: &str, repository: &Repository, env: &Env) -> Result<Option
     })?;
     if !answer.succeeded() {
         let words = format!("{} {}", String::from_utf8_lossy(&answer.stdout).trim(), answer.stderr.trim());
-        // "credentials not found in native keychain" is the protocol's word for none; it belongs on stdout,
-        // and some helpers write it elsewhere.
+        // The message "credentials not found in native keychain" means that there are none. It belongs on stdout,
+        // but some helpers write it elsewhere.
         return if words.contains("credentials not found") { Ok(None) } else { Err(http::words(&words)) };
     }
     let helped: Helped = serde_json::from_slice(without_mark(&answer.stdout))
         .map_err(|_| "its answer is not the expected JSON".to_owned())?;
     let secret = helped.secret.unwrap_or_default();
-    // Some helpers answer with nothing where they have nothing.
+    // Some helpers print nothing if they have no credentials.
     Ok((!secret.is_empty()).then(|| Credentials::of(&helped.username.unwrap_or_default(), &secret)))
 }
 
@@ -109,7 +108,8 @@ mod tests {
         Some(Credentials::Password { username: username.into(), password: Secret::new(password) })
     }
 
-    /// The logins of a home with this `config.json` and the helper `docker-credential-test`, a shell script.
+    /// The logins of a home directory with this `config.json` and with the shell script `docker-credential-test` as
+    /// a helper.
     fn home(config: &str, helper: &str) -> (tempfile::TempDir, Keyring) {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join(".docker")).unwrap();

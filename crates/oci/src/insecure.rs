@@ -1,36 +1,35 @@
-//! Registries that are reached over plain HTTP.
+//! Registries that are used over plain HTTP.
 
 use reqwest::Url;
 
 use super::error::OciError;
 use super::reference::valid_host;
 
-/// How the names of private networks end: Kubernetes' own, and those that no public host can have or that
-/// nobody can buy (RFC 6761, RFC 8375, ICANN's `.internal`).
+/// The endings of names in private networks: Kubernetes' own, and those that no public host can have (RFC 6761, RFC
+/// 8375, ICANN's `.internal`).
 const PRIVATE: [&str; 8] =
     ["cluster.local", "svc", "local", "internal", "lan", "localdomain", "home.arpa", "test"];
 
-/// A list of registries without TLS. Credentials for them travel unencrypted, so it covers what it names and
-/// nothing else.
+/// A list of registries without TLS. Their credentials travel unencrypted, so the list covers only what it names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Insecure(Vec<Entry>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
-    /// The host, or with `below` what its name ends with.
+    /// The host, or with `below` the ending of its name.
     name: String,
     below: bool,
-    /// Without one every port.
+    /// The port. `None` means every port.
     port: Option<u16>,
 }
 
 impl Insecure {
-    /// Reads a list of hosts with an optional port: `registry.tools:5000`, and `*.svc.cluster.local` or
-    /// `.svc.cluster.local` for all names below. Also returns warnings about patterns that are refused, because
-    /// they cover public hosts without naming them.
+    /// Parses a list of hosts with an optional port: `registry.tools:5000`, and `*.svc.cluster.local` or
+    /// `.svc.cluster.local` for all names below. Also returns warnings about patterns that are refused because they
+    /// would cover public hosts.
     ///
     /// # Errors
-    /// For what is not a host.
+    /// If an entry is not a host.
     pub fn read(words: &[String]) -> Result<(Self, Vec<String>), OciError> {
         let mut list = Self::default();
         let mut warnings = Vec::new();
@@ -67,14 +66,14 @@ impl Insecure {
 impl Entry {
     fn read(word: &str) -> Option<Self> {
         let below = word.strip_prefix('*').unwrap_or(word).strip_prefix('.');
-        // `*` alone is below nothing: it covers everything.
+        // `*` alone covers everything.
         let name = if word == "*" { "" } else { below.unwrap_or(word) };
         if !name.is_empty() && !valid_host(name) {
             return None;
         }
         let url = if name.is_empty() { None } else { Some(Url::parse(&format!("http://{name}/")).ok()?) };
         let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-        // The parser hides the scheme's own port.
+        // The parser hides the default port.
         let port =
             name.rsplit_once(':').filter(|_| !name.ends_with(']')).and_then(|(_, port)| port.parse().ok());
         Some(Self { name: host.to_owned(), below: below.is_some() || name.is_empty(), port })
@@ -86,7 +85,7 @@ pub(super) fn is_private_name(name: &str) -> bool {
     PRIVATE.iter().any(|end| ends_with(name, end))
 }
 
-/// Whether a name is `end`, or below it.
+/// Whether a name equals `end` or is below it.
 fn ends_with(name: &str, end: &str) -> bool {
     name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }

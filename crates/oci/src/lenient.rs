@@ -1,4 +1,4 @@
-//! Optional fields of JSON that others write: one that cannot be read counts as absent.
+//! Optional fields in JSON from others. A field that cannot be read counts as missing.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// An optional field: its default where it is null or has another type.
+/// An optional field. Its default if it is null or has another type.
 pub(super) fn optional<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     field: D,
 ) -> Result<T, D::Error> {
     Ok(serde_json::from_value(Value::deserialize(field)?).unwrap_or_default())
 }
 
-/// Texts by name. An entry that is no text is left out.
+/// Texts by name. Entries that are not texts are left out.
 pub(super) fn texts<'de, D: Deserializer<'de>>(field: D) -> Result<BTreeMap<String, String>, D::Error> {
     let fields: BTreeMap<String, Value> = optional(field)?;
     let text = |(name, value)| match value {
@@ -52,7 +52,7 @@ mod tests {
         let whole = r#"{"list":["a"],"text":"b","texts":{"c":"d","e":1}}"#;
         let read: Read = serde_json::from_str(whole).unwrap();
         assert_eq!((read.list.len(), read.text.as_deref(), read.texts.len()), (1, Some("b"), 1));
-        // What is no JSON is no document.
+        // Invalid JSON is not a document.
         serde_json::from_str::<Read>(r#"{"list":"#).unwrap_err();
     }
 }

@@ -1,4 +1,4 @@
-//! Manifests, indexes and the descriptors in them: enough to walk an image and to attach something to it, never to rewrite it.
+//! Manifests, indexes and descriptors: enough to walk an image and to attach something to it, never to rewrite it.
 
 use std::collections::BTreeMap;
 
@@ -13,47 +13,44 @@ use super::lenient::{optional, texts};
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// Image manifest, `application/vnd.oci.image.manifest.v1+json`.
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-/// The configuration of what is no image.
+/// The configuration of an artifact that is not an image.
 pub const EMPTY: &[u8] = b"{}";
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 /// Docker's manifest list.
 pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// Docker's manifest, schema 2.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// What we ask registries for: every kind of manifest, whatever else there is as a last resort.
+/// The media types that p2p accepts: every kind of manifest, and anything else as a last resort.
 pub(super) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.docker.distribution.manifest.v2+json, \
      application/vnd.oci.artifact.manifest.v1+json, */*;q=0.1";
 
-/// The most bytes that a manifest may have. Registries refuse more than 4 MiB.
+/// The largest manifest, in bytes. Registries refuse more than 4 MiB.
 pub(super) const LARGEST_MANIFEST: u64 = 16 * 1024 * 1024;
 
-/// Points at a manifest or a blob.
+/// A reference to a manifest or a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// What the content is.
     #[serde(default, deserialize_with = "optional")]
     pub media_type: String,
-    /// The digest of the content.
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
-    /// Where else the content is; set for foreign layers.
+    /// Other places of the content. Set for foreign layers.
     #[serde(default, deserialize_with = "optional", skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
-    /// What an artifact is, in lists of referrers.
+    /// The type of an artifact, in lists of referrers.
     #[serde(default, deserialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
-    /// Annotations.
     #[serde(default, deserialize_with = "texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
 impl Descriptor {
-    /// Points at content in this registry.
+    /// A descriptor of content in this registry.
     pub fn new(media_type: impl Into<String>, digest: Digest, size: u64) -> Self {
         Self {
             media_type: media_type.into(),
@@ -65,51 +62,48 @@ impl Descriptor {
         }
     }
 
-    /// Whether an entry of an index is a manifest by its type: all known ones say so, and what
-    /// says nothing is one.
+    /// Whether an entry of an index is a manifest. All known types say so, and an entry without a type counts as
+    /// one.
     pub(super) fn is_manifest(&self) -> bool {
         let says = |word| self.media_type.contains(word);
         self.media_type.is_empty() || says("manifest") || says("index")
     }
 
-    /// Layers that may not be pushed to registries: Windows base layers, for one. Like skopeo
-    /// and crane we leave them where they are.
+    /// Whether the layer must not be pushed to registries, such as Windows base layers. Like skopeo and crane, p2p
+    /// does not copy them.
     pub(super) fn is_foreign(&self) -> bool {
         self.media_type.starts_with("application/vnd.oci.image.layer.nondistributable.")
             || self.media_type.starts_with("application/vnd.docker.image.rootfs.foreign.")
     }
 }
 
-/// A manifest or index as its registry holds it, byte for byte.
+/// A manifest or index with the exact bytes of its registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// Its own word about its type, else the registry's.
+    /// The type in the document, or else the registry's.
     pub media_type: String,
     /// The digest of `bytes`.
     pub digest: Digest,
-    /// The exact bytes.
     pub bytes: Bytes,
 }
 
-/// What a manifest points at.
+/// The references of a manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contents {
-    /// Configuration and layers.
+    /// The configuration and the layers.
     pub blobs: Vec<Descriptor>,
-    /// The manifests of an index. An index may name blobs too (build caches do).
+    /// The manifests of an index. An index may also name blobs, as build caches do.
     pub manifests: Vec<Descriptor>,
-    /// The manifest that this one describes.
+    /// The manifest that this one refers to.
     pub subject: Option<Descriptor>,
-    /// Whether it is an index.
     pub index: bool,
-    /// What it is as an artifact: its `artifactType`, else its configuration's media type.
+    /// The type of the artifact: its `artifactType`, or else its configuration's media type.
     pub artifact_type: Option<String>,
-    /// Its annotations.
     pub annotations: BTreeMap<String, String>,
 }
 
-/// The fields of all kinds of manifests that matter here. The fields that make up an image must be
-/// readable, or a copy would lose parts; the others may be wrong.
+/// The fields of all kinds of manifests that p2p needs. Fields that make up an image must be valid, because a copy
+/// would otherwise lose parts. The others may be invalid.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields {
@@ -130,8 +124,8 @@ struct Fields {
 }
 
 impl Manifest {
-    /// A manifest of the type `kind` that refers to `subject` and has one layer, and no configuration but an empty one
-    /// (OCI image 1.1, "Guidance for an Empty Descriptor"), whose bytes are [`EMPTY`].
+    /// A manifest with the artifact type `kind` that refers to `subject`. It has one layer and an empty
+    /// configuration (OCI image 1.1, "Guidance for an Empty Descriptor") with the bytes [`EMPTY`].
     pub fn referrer(kind: &str, layer: (&str, &[u8]), subject: &Descriptor, annotations: &Value) -> Self {
         let (media_type, bytes) = layer;
         let manifest = json!({
@@ -146,8 +140,7 @@ impl Manifest {
         Self::new(manifest.to_string().into(), Some(OCI_MANIFEST))
     }
 
-    /// Wraps bytes that came with the `Content-Type` `served`; the document's own `mediaType`
-    /// is believed first.
+    /// A manifest with these bytes and the `Content-Type` `served`. The document's own `mediaType` wins.
     pub fn new(bytes: Bytes, served: Option<&str>) -> Self {
         let own = serde_json::from_slice::<Fields>(&bytes).ok();
         let served = served
@@ -163,16 +156,15 @@ impl Manifest {
         Self { media_type, digest: Digest::of(&bytes), bytes }
     }
 
-    /// The descriptor of this manifest.
     pub fn descriptor(&self) -> Descriptor {
         Descriptor::new(self.media_type.clone(), self.digest.clone(), self.bytes.len() as u64)
     }
 
-    /// What it points at.
+    /// The references in the document.
     ///
     /// # Errors
-    /// A reason, when it is no manifest that we can copy whole: not JSON, Docker's schema 1
-    /// (its digest is not that of its bytes), or both image and index at once (CVE-2021-41190).
+    /// The reason why p2p cannot copy it completely: it is not JSON, it is Docker's schema 1 (whose digest is not
+    /// that of its bytes), or it is image and index at once (CVE-2021-41190).
     pub fn contents(&self) -> Result<Contents, String> {
         let fields: Fields = serde_json::from_slice(&self.bytes)
             .map_err(|error| format!("it is no valid manifest: {error}"))?;
@@ -275,7 +267,7 @@ mod tests {
         let layer = &contents.blobs[1];
         assert!(layer.urls.is_empty() && layer.artifact_type.is_none() && contents.annotations.is_empty());
         assert_eq!(layer.annotations.iter().collect::<Vec<_>>(), [(&"b".to_owned(), &"c".to_owned())]);
-        // A part of the image that cannot be read is an error.
+        // An invalid part of the image is an error.
         for broken in [
             json!({"layers": [null]}),
             json!({"config": "c"}),

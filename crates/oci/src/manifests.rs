@@ -1,4 +1,4 @@
-//! Manifests and tags: resolve, read, write, list.
+//! Manifests and tags: resolves, reads, writes and lists them.
 
 use std::collections::BTreeMap;
 
@@ -18,21 +18,21 @@ use super::route::{Call, Route};
 use super::transport::body_of;
 use sys::retry;
 
-/// The most bytes of one page of tags.
+/// The largest page of tags, in bytes.
 const LARGEST_PAGE: u64 = 16 * 1024 * 1024;
 
-/// The header in which registries tell the digest of a manifest.
+/// The header with the digest of a manifest.
 const CONTENT_DIGEST: &str = "docker-content-digest";
 
-/// The header that says a registry keeps its list of referrers itself.
+/// The header of registries that maintain the list of referrers themselves.
 const OCI_SUBJECT: &str = "oci-subject";
 
 impl Client {
-    /// What a tag or digest names now: one small request. `None` when the registry does not have
+    /// The current digest of a tag, or the digest itself, with a small request. `None` if the registry does not have
     /// it.
     ///
     /// # Errors
-    /// When the registry cannot be asked, or refuses.
+    /// If the registry cannot be reached or refuses.
     pub async fn resolve(
         &self,
         repository: &Repository,
@@ -41,15 +41,15 @@ impl Client {
         Route::pull(self, repository).resolve(which).await
     }
 
-    /// A manifest or index, byte for byte; its digest is checked.
+    /// A manifest or index with its exact bytes. The digest is checked.
     ///
     /// # Errors
-    /// When the registry does not have it, cannot be asked, or refuses.
+    /// If the registry does not have it, cannot be reached, or refuses.
     pub async fn manifest(&self, repository: &Repository, which: &TagOrDigest) -> Result<Manifest, OciError> {
         Route::pull(self, repository).manifest(which).await
     }
 
-    /// How many bytes an image has: the blobs of all of its platforms, each counted once. `None` when a manifest of it
+    /// The size of an image in bytes: the blobs of all platforms, each counted once. `None` if one of its manifests
     /// cannot be read.
     pub async fn size(&self, repository: &Repository, digest: &Digest) -> Option<u64> {
         let mut sizes = BTreeMap::new();
@@ -63,12 +63,12 @@ impl Client {
         Some(sizes.values().sum())
     }
 
-    /// Writes a manifest under a tag, or under its own digest. One with a subject is also added to
-    /// the subject's list of referrers where the registry does not keep that itself.
+    /// Writes a manifest under a tag or its own digest. If it has a subject, and the registry does not maintain the
+    /// list of referrers itself, p2p adds it to the list.
     ///
     /// # Errors
-    /// When the registry refuses (what the manifest names must be there before), or stores
-    /// something with another digest.
+    /// If the registry refuses (everything that the manifest names must exist), or stores something with another
+    /// digest.
     pub async fn push_manifest(
         &self,
         repository: &Repository,
@@ -78,11 +78,10 @@ impl Client {
         Route::push(self, repository).push_manifest(manifest, which).await
     }
 
-    /// All tags of a repository, in the registry's order. `None` when the registry knows no such
-    /// repository.
+    /// All tags of a repository, in the registry's order. `None` if the repository does not exist.
     ///
     /// # Errors
-    /// When the registry cannot be asked, or refuses.
+    /// If the registry cannot be reached or refuses.
     pub async fn tags(&self, repository: &Repository) -> Result<Option<Vec<String>>, OciError> {
         Route::pull(self, repository).tags().await
     }
@@ -97,8 +96,8 @@ impl Route {
                 }
             }
             Ok(response) if response.status() == StatusCode::NOT_FOUND => return Ok(None),
-            // A few registries know no HEAD; the answer to GET is clear in any case. So it is
-            // after a refusal, which only there has a body that says why.
+            // Some registries do not support HEAD, so GET decides. The same after a refusal, because only an answer
+            // to GET has a body with the reason.
             Ok(_) => {}
             Err(error) if error.is_failure_of_registry() => {}
             Err(error) => return Err(error),
@@ -110,7 +109,7 @@ impl Route {
         }
     }
 
-    /// Asks for the headers of a manifest. Where the registry fails at that some times, GET may do better.
+    /// Requests the headers of a manifest. If that fails repeatedly, GET may still succeed.
     async fn head(&self, which: &TagOrDigest) -> Result<Response, OciError> {
         let call = read(Method::HEAD, which);
         let what = self.asked(&call.method, &call.to).text;
@@ -129,8 +128,8 @@ impl Route {
         self.client.patiently(&what, attempt).await
     }
 
-    /// The same in a repository that has the manifest `witness`: there a registry that refuses to show a
-    /// tag, although it shows the witness, does not have the tag. Some say 401 or 403 for what is missing.
+    /// The same in a repository that has the manifest `witness`. If the registry shows the witness but refuses the
+    /// tag, the tag does not exist: some registries answer 401 or 403 for missing objects.
     pub(super) async fn resolve_beside(
         &self,
         which: &TagOrDigest,
@@ -190,7 +189,7 @@ impl Route {
         Ok(())
     }
 
-    /// Writes a manifest; says whether the registry lists it with its subject's referrers.
+    /// Writes a manifest. Returns whether the registry lists it among its subject's referrers.
     pub(super) async fn put_manifest(
         &self,
         manifest: &Manifest,
@@ -221,8 +220,8 @@ impl Route {
         self.client.patiently(&what, attempt).await
     }
 
-    /// The result of a refused write. Registries whose tags are immutable refuse the same bytes too, and
-    /// each with another status.
+    /// Interprets a refused write. Registries with immutable tags refuse even the same bytes, each with another
+    /// status.
     async fn kept(
         &self,
         manifest: &Manifest,
@@ -254,14 +253,14 @@ impl Route {
         }
     }
 
-    /// Reads back what was just written; a registry may need a moment to show it.
+    /// Reads back what was written. A registry may need a moment to show it.
     pub(super) async fn read_back(&self, which: &TagOrDigest) -> Result<Option<Digest>, OciError> {
         let what = self.asked(&Method::HEAD, &read(Method::HEAD, which).to).text;
         let attempt = || async {
             let error = match self.resolve(which).await {
                 Ok(Some(descriptor)) => return Ok(descriptor.digest),
                 Ok(None) => self.missing(format!("manifest {which}")),
-                // Some registries say so instead of "missing".
+                // Some registries answer like this for a missing manifest.
                 Err(error) if error.is_denied() => error,
                 Err(error) => return Err(error.into()),
             };
@@ -281,7 +280,7 @@ impl Route {
             let call = Call::new(Method::GET, format!("tags/list?{query}"));
             pages.turn_to(&query, self, &call)?;
             let page = match self.tags_page(&call).await {
-                // Some registries refuse pages of this size, and others to be asked for a size at all.
+                // Some registries refuse this page size, and others refuse any.
                 Err(OciError::Refused(answer)) if tags.is_empty() && !retry::transient(answer.status) => {
                     pages.turn_to("", self, &call)?;
                     self.tags_page(&Call::new(Method::GET, "tags/list")).await?
@@ -299,7 +298,7 @@ impl Route {
         }
     }
 
-    /// One page of tags, and the query of the next; `None` where the registry knows no such repository.
+    /// A page of tags, and the query of the next one. `None` if the repository does not exist.
     async fn tags_page(&self, call: &Call) -> Result<Option<(Vec<String>, Option<String>)>, OciError> {
         #[derive(Deserialize)]
         struct Page {
@@ -353,7 +352,7 @@ fn text<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     response.headers().get(name)?.to_str().ok()
 }
 
-/// The descriptor that an answer's headers make, if they tell everything.
+/// The descriptor from an answer's headers, if they are complete.
 fn described(response: &Response) -> Option<Descriptor> {
     let digest = text(response, CONTENT_DIGEST)?.parse().ok()?;
     let size = text(response, CONTENT_LENGTH.as_str())?.parse().ok()?;
@@ -361,7 +360,7 @@ fn described(response: &Response) -> Option<Descriptor> {
     Some(Descriptor::new(media_type, digest, size))
 }
 
-/// Whether these bytes are a JSON object, as each manifest is, and not some server's page.
+/// Whether these bytes are a JSON object, like every manifest, and not some server's page.
 fn is_document(bytes: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(bytes).is_ok()
 }

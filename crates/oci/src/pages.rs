@@ -1,4 +1,4 @@
-//! Lists that come in pages: the `Link` header (RFC 8288), and where a list ends.
+//! Lists with several pages: the `Link` header (RFC 8288), and the end of a list.
 
 use std::collections::HashSet;
 
@@ -7,18 +7,18 @@ use reqwest::header::{HeaderMap, LINK};
 use super::error::OciError;
 use super::route::{Call, Route};
 
-/// The most pages of one list. A registry may always name another page with nothing new in it.
+/// The most pages of a list. A registry could always name another page without new items.
 const MOST_PAGES: usize = 10_000;
 
-/// The pages of one list that were asked for.
+/// The pages of a list that were requested.
 #[derive(Debug, Default)]
 pub(super) struct Pages(HashSet<String>);
 
 impl Pages {
-    /// Notes that the page with this query is asked for.
+    /// Records that the page with this query is requested.
     ///
     /// # Errors
-    /// When it was asked for before: its list would never end.
+    /// If it was requested before, because the list would never end.
     pub(super) fn turn_to(&mut self, query: &str, route: &Route, call: &Call) -> Result<(), OciError> {
         if !self.0.insert(query.to_owned()) {
             return Err(route.nonsense(call, "it names a next page that was read before"));
@@ -30,8 +30,8 @@ impl Pages {
     }
 }
 
-/// The query of the next page: `Link: </v2/…/tags/list?last=x&n=y>; rel="next"`. Only the query
-/// is used: the page is in the same repository, whatever a proxy did to the path.
+/// The query of the next page: `Link: </v2/…/tags/list?last=x&n=y>; rel="next"`. Only the query is used: the page is
+/// in the same repository, even if a proxy changed the path.
 pub(super) fn next_query(headers: &HeaderMap) -> Option<String> {
     let mut links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
     let target = links.find_map(next_of)?;
@@ -39,7 +39,7 @@ pub(super) fn next_query(headers: &HeaderMap) -> Option<String> {
     Some(target.split_once('?').map_or("", |(_, query)| query).to_owned())
 }
 
-/// The target whose own relation is `next`; a header may have several targets.
+/// The target with the relation `next`. A header may have several targets.
 fn next_of(header: &str) -> Option<&str> {
     let mut rest = header;
     while let Some((target, after)) = rest.split_once('<').and_then(|(_, after)| after.split_once('>')) {

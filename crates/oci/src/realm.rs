@@ -1,5 +1,5 @@
-//! Where a registry may send its clients for tokens. The registry names the place, and the clients'
-//! credentials go there, so a registry could also name a place that is none of its business.
+//! Which token servers a registry may name. The client sends its credentials there, so a registry must not name a
+//! server that it has no right to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,15 +10,14 @@ use super::error::OciError;
 use super::insecure::is_private_name;
 use super::reference::Repository;
 
-/// Checks the place that a registry names for tokens.
+/// Checks the token server that a registry names.
 ///
-/// - At the registry's own origin it is as good as the registry.
-/// - Elsewhere it needs TLS. Without TLS it is taken only from a registry that itself is spoken to
-///   without TLS, and only on loopback or on a registry that the settings list.
-/// - A public registry may not name a private address. Addresses are known in every notation, names
-///   only where they are private by their ending. Other names are not looked up: what we would find
-///   need not be what the connection, or a proxy, finds a moment later. A host that is reached by such
-///   a name has to show a certificate for it before it gets anything.
+/// - At the registry's own origin, it is as trustworthy as the registry.
+/// - Elsewhere it needs TLS. Without TLS, it is accepted only from a registry that is itself used without TLS, and only
+///   on loopback or on a registry in the settings.
+/// - A public registry may not name a private address. Addresses are recognised in every notation, names only by a
+///   private ending. Other names are not resolved, because the connection or a proxy may get another result a moment
+///   later. A host that is reached by such a name must show a certificate for it before it receives anything.
 pub(super) fn check(client: &Client, repository: &Repository, realm: &Url) -> Result<(), OciError> {
     let base = client.base(repository)?;
     if base.origin() == realm.origin() {
@@ -35,17 +34,17 @@ pub(super) fn check(client: &Client, repository: &Repository, realm: &Url) -> Re
     Ok(())
 }
 
-/// Whether a URL leads to this machine or into a private network, as far as the URL says.
+/// Whether a URL leads to this machine or to a private network, as far as the URL shows.
 fn is_inner(url: &Url) -> bool {
     is_inner_host(url.host_str().unwrap_or_default())
 }
 
-/// Whether a host, without a port, is this machine or in a private network, as far as its name says.
+/// Whether a host without a port is this machine or in a private network, as far as its name shows.
 pub fn is_inner_host(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
     match host.parse() {
         Ok(address) => is_private(address),
-        // A name without a dot is completed by the resolver's search list.
+        // The resolver's search list completes a name without a dot.
         Err(_) => !host.contains('.') || host.ends_with(".localhost") || is_private_name(host),
     }
 }
@@ -57,7 +56,7 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// Everything that the Internet does not route (RFC 6890), and multicast.
+/// Addresses that the Internet does not route (RFC 6890), and multicast.
 fn is_private_v4(address: Ipv4Addr) -> bool {
     let [first, second, third, _] = address.octets();
     address.is_loopback()

@@ -1,4 +1,4 @@
-//! Names of images and repositories, as Docker understands them.
+//! Names of images and repositories, with Docker's rules.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::digest::Digest;
 use super::reference_error::ReferenceError;
 
-/// The registry that a name without a host means.
+/// The registry of a name without a host.
 const DOCKER_HUB: &str = "docker.io";
 
-/// A repository: a registry's host and a name in it.
+/// A repository: the host of a registry and a name in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Repository {
@@ -20,7 +20,7 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// `host[:port]` as in names; Docker Hub is `docker.io`.
+    /// `host[:port]` as in names. Docker Hub is `docker.io`.
     pub fn registry(&self) -> &str {
         &self.registry
     }
@@ -30,7 +30,7 @@ impl Repository {
         &self.name
     }
 
-    /// `host[:port]` that speaks the API: Docker Hub's is not its name.
+    /// `host[:port]` of the API. For Docker Hub it differs from the name.
     pub fn api_host(&self) -> &str {
         if self.registry == DOCKER_HUB { "registry-1.docker.io" } else { &self.registry }
     }
@@ -38,7 +38,7 @@ impl Repository {
     /// The image with this tag.
     ///
     /// # Errors
-    /// When `tag` is not valid.
+    /// If `tag` is invalid.
     pub fn tag(&self, tag: &str) -> Result<Reference, ReferenceError> {
         check_tag(tag)?;
         Ok(Reference { repository: self.clone(), tag: Some(tag.to_owned()), digest: None })
@@ -101,16 +101,15 @@ impl From<Repository> for String {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Reference {
-    /// Where it is.
     pub repository: Repository,
-    /// The tag, if one is written.
+    /// The tag, if there is one.
     pub tag: Option<String>,
-    /// The digest, if one is written.
+    /// The digest, if there is one.
     pub digest: Option<Digest>,
 }
 
 impl Reference {
-    /// What to ask the registry for: the digest, else the tag, else `latest`.
+    /// What to request from the registry: the digest, else the tag, else `latest`.
     pub fn which(&self) -> TagOrDigest {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => TagOrDigest::Digest(digest.clone()),
@@ -142,7 +141,7 @@ impl FromStr for Reference {
             None => (text, None),
         };
         let last = rest.rfind('/').map_or(0, |slash| slash + 1);
-        // A colon before the last slash belongs to the host's port.
+        // A colon before the last slash belongs to the port.
         let (name, tag) = match rest.get(last..).and_then(|end| end.split_once(':')) {
             Some((end, tag)) => (rest.get(..last + end.len()).unwrap_or(rest), Some(tag)),
             None => (rest, None),
@@ -171,12 +170,12 @@ impl From<Reference> for String {
     }
 }
 
-/// Which manifest of a repository: the distribution API's `<reference>`.
+/// A manifest of a repository: `<reference>` in the distribution API.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TagOrDigest {
-    /// The one that a tag names now.
+    /// The current manifest of a tag.
     Tag(String),
-    /// The one with this digest.
+    /// The manifest with this digest.
     Digest(Digest),
 }
 
@@ -189,8 +188,8 @@ impl fmt::Display for TagOrDigest {
     }
 }
 
-/// Splits host and name. The first part is a host when it has a dot, a colon or an upper-case
-/// letter or is `localhost` (github.com/distribution/reference, `splitDockerDomain`).
+/// Splits host and name. The first part is a host if it has a dot, a colon or an upper-case letter, or is
+/// `localhost` (github.com/distribution/reference, `splitDockerDomain`).
 fn split_host(text: &str) -> (String, String) {
     let (host, name) = match text.split_once('/') {
         Some((first, rest))
@@ -209,7 +208,7 @@ fn split_host(text: &str) -> (String, String) {
     (host.to_owned(), name.to_owned())
 }
 
-/// Whether this is a host with an optional port.
+/// Whether a text is a host with an optional port.
 pub(super) fn valid_host(host: &str) -> bool {
     let (name, port) = match host.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
@@ -232,8 +231,8 @@ pub(super) fn valid_host(host: &str) -> bool {
         })
 }
 
-/// Whether this can stand between two slashes of a repository's name: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
-/// (distribution specification, "Pulling manifests").
+/// Whether a text is one component of a repository's name: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*` (distribution
+/// specification, "Pulling manifests").
 pub fn is_name_component(component: &str) -> bool {
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     if !component.bytes().next().is_some_and(alphanumeric)
@@ -246,8 +245,8 @@ pub fn is_name_component(component: &str) -> bool {
         .all(|between| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-'))
 }
 
-/// Whether this can be a tag: `[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}` (distribution specification,
-/// "Pulling manifests").
+/// Checks that a text is a tag: `[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}` (distribution specification, "Pulling
+/// manifests").
 pub fn check_tag(tag: &str) -> Result<(), ReferenceError> {
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let valid = tag.len() <= 128

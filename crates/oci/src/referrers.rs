@@ -1,8 +1,8 @@
-//! What refers to an image: signatures, SBOMs, attestations. By the referrers API, or by the tag
-//! that stands in for it (OCI distribution 1.1, "Listing Referrers").
+//! The referrers of an image: signatures, SBOMs, attestations. They come from the referrers API, or from the
+//! fallback tag (OCI distribution 1.1, "Listing Referrers").
 //!
-//! Registries without the API answer in many ways. Each sends us to the tag; where there is none, only
-//! the answers that are known to mean "no such API" say that nothing refers to the image.
+//! Registries without the API answer in many ways. After each of them, p2p reads the fallback tag. If the tag is
+//! missing, only the answers that are known to mean "no such API" prove that there are no referrers.
 
 use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -22,7 +22,7 @@ impl Client {
     /// The manifests whose subject is `digest`, with their artifact types and annotations.
     ///
     /// # Errors
-    /// When the registry cannot be asked, or refuses.
+    /// If the registry cannot be reached or refuses.
     pub async fn referrers(
         &self,
         repository: &Repository,
@@ -33,11 +33,11 @@ impl Client {
     }
 }
 
-/// What refers to an image, according to the registry.
+/// The referrers of an image, according to the registry.
 #[derive(Debug)]
 pub(super) struct Referrers {
     pub(super) listed: Vec<Descriptor>,
-    /// Why there may be others.
+    /// Why there may be more.
     pub(super) unread: Option<OciError>,
 }
 
@@ -65,7 +65,7 @@ impl Route {
         }
     }
 
-    /// The list under the tag that replaces the API. `witness` is a manifest that the repository has.
+    /// The list under the fallback tag. `witness` is an existing manifest of the repository.
     async fn tagged_referrers(
         &self,
         subject: &Digest,
@@ -73,7 +73,7 @@ impl Route {
     ) -> Result<Option<Manifest>, OciError> {
         let which = TagOrDigest::Tag(subject.referrers_tag());
         match self.manifest(&which).await {
-            // One registry has each manifest under such a tag itself.
+            // One registry stores each manifest under such a tag.
             Ok(index) if index.digest == *subject => Ok(None),
             Ok(index) => Ok(Some(index)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -84,7 +84,7 @@ impl Route {
         }
     }
 
-    /// By the API; `None` where the registry does not have it.
+    /// The list from the API. `None` if the registry does not have it.
     async fn listed_referrers(&self, digest: &Digest) -> Result<Option<Vec<Descriptor>>, OciError> {
         let (mut found, mut pages) = (Vec::new(), Pages::default());
         let mut query = String::new();
@@ -102,7 +102,7 @@ impl Route {
                 };
                 match response.status() {
                     status if status.is_success() => {}
-                    // Registries of before 1.1 do not know the path, and say so in several ways.
+                    // Registries older than 1.1 do not know the path, and say so in several ways.
                     StatusCode::NOT_FOUND
                     | StatusCode::BAD_REQUEST
                     | StatusCode::METHOD_NOT_ALLOWED
@@ -124,7 +124,7 @@ impl Route {
         }
     }
 
-    /// The manifests that a list of referrers names. Some servers answer 200 and a page of their own.
+    /// The manifests in a list of referrers. Some servers answer 200 with a page of their own.
     fn descriptors(&self, list: &[u8], call: &Call) -> Result<Vec<Descriptor>, OciError> {
         #[derive(Deserialize)]
         struct List {
@@ -136,7 +136,7 @@ impl Route {
         Ok(list.manifests.unwrap_or_default())
     }
 
-    /// Adds a manifest to the list that replaces the referrers API.
+    /// Adds a manifest to the list under the fallback tag.
     pub(super) async fn add_referrer(&self, subject: &Digest, manifest: &Manifest) -> Result<(), OciError> {
         let which = TagOrDigest::Tag(subject.referrers_tag());
         let old = self.tagged_referrers(subject, &manifest.digest).await?;

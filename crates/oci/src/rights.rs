@@ -1,4 +1,4 @@
-//! Whether we may read and write a repository, found out without changing it.
+//! Checks whether we may read and write a repository, without changing it.
 
 use reqwest::Method;
 
@@ -8,10 +8,10 @@ use super::reference::Repository;
 use super::route::{Call, Route};
 
 impl Client {
-    /// Whether we may push: an upload is begun, and given back.
+    /// Checks whether we may push: begins an upload and cancels it.
     ///
     /// # Errors
-    /// When not, or the registry cannot be asked.
+    /// If not, or if the registry cannot be reached.
     pub async fn may_push(&self, repository: &Repository) -> Result<(), OciError> {
         let route = Route::push(self, repository);
         let what = format!("begin an upload to {repository}");
@@ -20,16 +20,16 @@ impl Client {
         Ok(())
     }
 
-    /// Whether we may pull. A repository that is not there yet is no refusal.
+    /// Checks whether we may pull. A missing repository is not a refusal.
     ///
     /// # Errors
-    /// When not, or the registry cannot be asked.
+    /// If not, or if the registry cannot be reached.
     pub async fn may_pull(&self, repository: &Repository) -> Result<(), OciError> {
         let route = Route::pull(self, repository);
         let call = Call::new(Method::GET, "tags/list?n=1");
         let response = route.send(&call).await?;
         if !matches!(response.status().as_u16(), 401 | 403) {
-            // What else it does not like about the question says nothing about our rights.
+            // Other refusals say nothing about our rights.
             return Ok(());
         }
         Err(route.refuse(&call, response).await.error)

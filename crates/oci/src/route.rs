@@ -1,4 +1,4 @@
-//! The way to one repository: its URLs, the rights to ask for, 401s and redirects.
+//! Requests to one repository: URLs, rights, 401 answers and redirects.
 
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION};
@@ -15,10 +15,10 @@ use super::transport::{execute, execute_streaming, refusal};
 use sys::http::{StallTimer, retry_after};
 use sys::retry;
 
-/// The most redirects that are followed.
+/// The most redirects to follow.
 pub(super) const REDIRECTS: usize = 10;
 
-/// A repository, and with which rights it is spoken to.
+/// A repository, and the rights that its requests need.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
     pub(super) client: Client,
@@ -26,12 +26,12 @@ pub(super) struct Route {
     pub(super) scope: Scope,
 }
 
-/// Where a request goes.
+/// The target of a request.
 #[derive(Debug, Clone)]
 pub(super) enum To {
     /// Below `/v2/<name>/`, with its query.
     Path(String),
-    /// A place that the registry named, and how errors call it.
+    /// A URL that the registry named, and its name in errors.
     Place(Url, String),
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Call {
     pub(super) body: Bytes,
 }
 
-/// As whom a request is made.
+/// The credentials of a request.
 struct Entry {
     found: Found,
     pass: Pass,
@@ -56,12 +56,12 @@ impl Call {
         Self { method, to: To::Path(path.into()), headers: HeaderMap::new(), body: Bytes::new() }
     }
 
-    /// To a place that the registry named; `words` is how errors call it.
+    /// A request to a URL that the registry named. `words` is its name in errors.
     pub(super) fn at(method: Method, place: Url, words: String) -> Self {
         Self { to: To::Place(place, words), ..Self::new(method, "") }
     }
 
-    /// After 303 the outcome is read from where it is.
+    /// After a 303, the result is read from the new URL.
     fn see_other(&mut self) {
         if self.method != Method::HEAD {
             self.method = Method::GET;
@@ -82,7 +82,7 @@ impl Route {
         Self { client: client.clone(), repository: repository.clone(), scope }
     }
 
-    /// How errors call a request.
+    /// A request in words, for errors.
     pub(super) fn asked(&self, method: &Method, to: &To) -> Asked {
         let registry = self.repository.registry();
         let text = match to {
@@ -106,14 +106,14 @@ impl Route {
         }
     }
 
-    /// Sends a call, patiently. Answers that are no success and not transient are `Ok` too.
+    /// Sends a call with retries. Unsuccessful answers that are not transient are `Ok` too.
     pub(super) async fn send(&self, call: &Call) -> Result<Response, OciError> {
         let what = self.asked(&call.method, &call.to).text;
         self.client.patiently(&what, || self.once(call)).await
     }
 
-    /// Sends a call once: logs in where that is asked for, follows redirects. Transient answers
-    /// are trouble, all others are `Ok`.
+    /// Sends a call once. Logs in if required, and follows redirects. Transient answers are errors, all others are
+    /// `Ok`.
     pub(super) async fn once(&self, call: &Call) -> Result<Response, Trouble> {
         let asked = self.asked(&call.method, &call.to);
         let url = self.url(&call.to)?;
@@ -132,7 +132,7 @@ impl Route {
         }
     }
 
-    /// Sends a call with a body that streams, once. A 401 makes the next try log in again.
+    /// Sends a call with a streaming body, once. After a 401, the next try logs in again.
     pub(super) async fn stream(
         &self,
         call: &Call,
@@ -155,7 +155,7 @@ impl Route {
         Ok(response)
     }
 
-    /// The error that an unwelcome answer is.
+    /// The error for an unexpected answer.
     pub(super) async fn refuse(&self, call: &Call, response: Response) -> Trouble {
         refusal(&self.asked(&call.method, &call.to), response, &self.origin().await).await
     }
@@ -164,12 +164,12 @@ impl Route {
         self.client.found(&self.repository).await.map_or(CredentialsOrigin::Anonymous, |found| found.origin)
     }
 
-    /// An answer that breaks the protocol.
+    /// The error for an answer that violates the protocol.
     pub(super) fn nonsense(&self, call: &Call, reason: impl Into<String>) -> OciError {
         OciError::Nonsense { asked: Box::new(self.asked(&call.method, &call.to)), reason: reason.into() }
     }
 
-    /// What a request begins with.
+    /// The credentials for the first try.
     async fn enter(&self, url: &Url) -> Result<Entry, Trouble> {
         let began = Instant::now();
         let found = Box::pin(self.client.found(&self.repository)).await?;
@@ -179,11 +179,11 @@ impl Route {
         Ok(entry)
     }
 
-    /// Sees to what is shown at `url`: nothing, unless it is the registry itself.
+    /// Updates the credentials for `url`. They are empty unless it is the registry itself.
     async fn show(&self, entry: &mut Entry, url: &Url) -> Result<(), Trouble> {
         entry.pass = if same_origin(&self.client.base(&self.repository)?, url) {
             match Box::pin(self.ask_pass(entry)).await {
-                // The token server may take the credentials no more.
+                // The token server may no longer accept the credentials.
                 Err(trouble) if trouble.error.is_denied() && self.renew(entry).await? => {
                     Box::pin(self.ask_pass(entry)).await?
                 }
@@ -211,7 +211,7 @@ impl Route {
         Ok(is)
     }
 
-    /// After a 401: whether there is a better pass now to try again with.
+    /// After a 401: whether there are better credentials now for another try.
     async fn log_in(&self, response: &Response, entry: &mut Entry, url: &Url) -> Result<bool, Trouble> {
         let Some(challenge) = Challenge::of(response.headers()) else { return Ok(false) };
         if !same_origin(&self.client.base(&self.repository)?, response.url()) {
@@ -235,7 +235,7 @@ impl Route {
         Ok(entry.pass.header.is_some())
     }
 
-    /// Sends, and follows redirects; credentials stay with the registry.
+    /// Sends a call and follows redirects. Credentials are sent only to the registry.
     async fn follow(&self, call: &Call, asked: &Asked, url: Url, pass: &Pass) -> Result<Response, Trouble> {
         let base = self.client.base(&self.repository)?;
         let (mut call, mut at) = (call.clone(), url);
@@ -258,8 +258,8 @@ impl Route {
         Err(too_many_redirects(asked).into())
     }
 
-    /// Where an answer redirects to; `None` where it is an answer of its own. Each kind of redirect keeps the
-    /// method, except 303 (RFC 9110, section 15.4): a registry that moves wants the same request there.
+    /// The target of a redirect. `None` if the answer is final. All redirects keep the method, except 303 (RFC 9110,
+    /// section 15.4): a registry that has moved wants the same request there.
     pub(super) fn redirect(
         &self,
         asked: &Asked,
@@ -280,7 +280,7 @@ impl Route {
         Err(OciError::Nonsense { asked: Box::new(asked.clone()), reason })
     }
 
-    /// Where an upload goes on.
+    /// Where an upload continues.
     pub(super) fn upload_place(&self, response: &Response) -> Result<Option<Url>, OciError> {
         let Some(place) = self.next_place(response)? else { return Ok(None) };
         let base = self.client.base(&self.repository)?;
@@ -292,13 +292,13 @@ impl Route {
         Ok(Some(place))
     }
 
-    /// The place that an answer names. A registry behind a proxy may not know that it is spoken to over
-    /// TLS: on its own host our scheme and port are right.
+    /// The URL that an answer names. Behind a proxy, a registry may not know that clients use TLS. On its own host,
+    /// our scheme and port are correct.
     fn next_place(&self, response: &Response) -> Result<Option<Url>, OciError> {
         let Some(mut place) = location(response) else { return Ok(None) };
         let base = self.client.base(&self.repository)?;
         if base.scheme() == "https" && place.scheme() == "http" && base.host_str() == place.host_str() {
-            // Setting the scheme of a hierarchical URL to another such scheme cannot fail.
+            // Setting the scheme of such a URL cannot fail.
             let _ = place.set_scheme("https");
             let _ = place.set_port(base.port());
         }

@@ -1,5 +1,5 @@
-//! Where the bytes of an upload come from: memory, a file, or another registry. What broke off can
-//! be opened again at any byte.
+//! The source of an upload's bytes: memory, a file, or another registry. After an interruption, it can be opened
+//! again at any byte.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,26 +17,26 @@ use super::route::Route;
 use sys::http::StallTimer;
 use sys::sync::Mutex;
 
-/// How much of a file is read at once.
+/// How many bytes of a file are read at once.
 const PIECE: usize = 256 * 1024;
 
-/// Something local to push as a blob.
+/// Local content to push as a blob.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// Bytes in memory.
     Bytes(Bytes),
-    /// A file; it is streamed, and must not change meanwhile.
+    /// A file. It is streamed, and must not change in the meantime.
     File(PathBuf),
 }
 
-/// Where the bytes of an upload come from. It can be opened again when a try failed.
+/// The source of an upload's bytes. It can be opened again after a failed try.
 #[derive(Clone)]
 pub(super) enum Source {
     Local(Content),
     Remote { route: Route, meter: Option<Meter> },
 }
 
-/// Digest and size of local content.
+/// The digest and size of local content.
 pub(super) async fn measure(content: &Content) -> Result<(Digest, u64), OciError> {
     let path = match content {
         Content::Bytes(bytes) => return Ok((Digest::of(bytes), bytes.len() as u64)),
@@ -58,7 +58,7 @@ pub(super) async fn measure(content: &Content) -> Result<(Digest, u64), OciError
 }
 
 impl Source {
-    /// Whether so many bytes were read, so that somebody may have them.
+    /// Whether this number of bytes has been read, so that the registry may have them.
     pub(super) fn passed(&self, bytes: u64, sum: &Sum) -> bool {
         match self {
             Self::Local(_) => true,
@@ -66,8 +66,7 @@ impl Source {
         }
     }
 
-    /// The content from byte `from` on, as the body of a request. `sum` checks the digest of what comes from a
-    /// registry.
+    /// The content from byte `from` on, as the body of a request. `sum` checks the digest of bytes from a registry.
     pub(super) async fn body(&self, sum: &Sum, from: u64, watch: &Watch) -> Result<Body, Trouble> {
         match self {
             Self::Local(Content::Bytes(bytes)) => {
@@ -88,7 +87,7 @@ impl Source {
     }
 }
 
-/// The next `left` bytes of a file as a body.
+/// The next `left` bytes of a file, as a body.
 fn file_body(file: tokio::fs::File, path: PathBuf, left: u64, watch: Watch) -> Body {
     let state = (file, path, left, watch);
     Body::wrap_stream(stream::unfold(state, async |(mut file, path, left, watch)| {
@@ -113,12 +112,12 @@ fn file_body(file: tokio::fs::File, path: PathBuf, left: u64, watch: Watch) -> B
     }))
 }
 
-/// What a registry sends, as a body.
+/// The bytes from a registry, as a body.
 fn remote_body(reader: BlobReader, watch: Watch) -> Body {
     Body::wrap_stream(stream::unfold((reader, watch), async |(mut reader, watch)| {
         match reader.advance().await {
             Ok(Some(chunk)) => {
-                // The body is not asked again after its last piece.
+                // The body is not polled after its last piece.
                 if reader.is_done() {
                     watch.read_whole();
                 }
@@ -130,7 +129,7 @@ fn remote_body(reader: BlobReader, watch: Watch) -> Body {
     }))
 }
 
-/// The body broke off at its source; [`Watch::fault`] knows why.
+/// The source failed. [`Watch::fault`] has the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("the source of the upload failed")]
 struct Broken;
@@ -138,19 +137,19 @@ struct Broken;
 /// Watches how the body of an upload is read.
 #[derive(Clone)]
 pub(super) struct Watch {
-    /// Ends the upload if nothing moves.
+    /// Stops the upload if no bytes move.
     pub(super) timer: StallTimer,
     stall: Duration,
     fault: Arc<Mutex<Option<Trouble>>>,
 }
 
 impl Watch {
-    /// For an upload that may stand still as long as `stall`.
+    /// For an upload that may stand still for `stall`.
     pub(super) fn new(stall: Duration) -> Self {
         Self { timer: StallTimer::default(), stall, fault: Arc::default() }
     }
 
-    /// The source has given its last byte: now the registry stores the blob.
+    /// The source has returned its last byte. Now the registry stores the blob.
     fn read_whole(&self) {
         self.timer.storing(self.stall);
     }
@@ -176,7 +175,7 @@ async fn open_file(path: &Path, from: u64) -> Result<tokio::fs::File, OciError> 
     Ok(file)
 }
 
-/// The next piece of a file, at most `left` bytes: the length was promised.
+/// The next piece of a file, at most `left` bytes, because the length was announced.
 async fn read_piece(file: &mut tokio::fs::File, left: u64) -> std::io::Result<Bytes> {
     let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
     let read = file.read(&mut piece).await?;

@@ -1,4 +1,4 @@
-//! Tokens of registries: asked for once per scope, kept until they end.
+//! Tokens of registries: requested once per scope, and kept until they expire.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,16 +24,16 @@ use sys::http;
 use sys::sync::Mutex;
 use workflow_commands::Secret;
 
-/// How long a token lives that does not say so (distribution's token specification).
+/// The lifetime of a token without one (distribution's token specification).
 const DEFAULT_LIFE: Duration = Duration::from_mins(1);
 
-/// No token is believed to live longer: what a server says is only a number.
+/// The longest plausible lifetime.
 const LONGEST_LIFE: Duration = Duration::from_hours(24);
 
-/// The most bytes of a token server's answer.
+/// The largest answer of a token server, in bytes.
 const LARGEST_ANSWER: u64 = 1024 * 1024;
 
-/// A token, until it ends.
+/// A token with its expiry.
 #[derive(Debug, Clone)]
 struct Token {
     text: Secret,
@@ -41,7 +41,7 @@ struct Token {
     until: Instant,
 }
 
-/// Tokens differ by what they allow and by whom they were issued to.
+/// Tokens differ by what they allow and by who they were issued to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     registry: String,
@@ -49,22 +49,22 @@ struct Key {
     scope: Scope,
 }
 
-/// What is known of each registry, and the tokens it gave.
+/// The authentication of each registry, and its tokens.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     challenges: Mutex<HashMap<String, Challenge>>,
     tokens: Mutex<HashMap<Key, Arc<Gate<Option<Token>>>>>,
 }
 
-/// What is sent with a request to show who asks.
+/// The credentials in a request.
 #[derive(Debug, Clone)]
 pub(super) struct Pass {
     pub(super) header: Option<HeaderValue>,
-    /// When its token was issued; a token that was refused right after is no use to ask for again.
+    /// When the token was issued. If a new token is refused, another one does not help.
     pub(super) issued: Option<Instant>,
 }
 
-/// What a token is needed for, and who asks for it.
+/// What a token is needed for, and who needs it.
 #[derive(Clone, Copy)]
 pub(super) struct Need<'a> {
     pub(super) repository: &'a Repository,
@@ -73,13 +73,13 @@ pub(super) struct Need<'a> {
 }
 
 impl Tokens {
-    /// Remembers how a registry wants to be spoken to.
+    /// Remembers how a registry authenticates its clients.
     pub(super) fn learn(&self, repository: &Repository, challenge: Challenge) {
         let mut known = self.challenges.lock();
         known.insert(repository.registry().to_owned(), challenge);
     }
 
-    /// Forgets a token that the registry took no more.
+    /// Removes a token that the registry no longer accepts.
     pub(super) async fn forget(&self, need: Need<'_>, issued: Instant) {
         let gate = self.gate(need);
         let mut token = gate.lock().await;
@@ -101,7 +101,7 @@ impl Tokens {
         Arc::clone(tokens.entry(key).or_default())
     }
 
-    /// What to send along with a request that needs a token.
+    /// The credentials for a request.
     pub(super) async fn pass(&self, client: &Client, need: Need<'_>) -> Result<Pass, Trouble> {
         let credentials = &need.found.credentials;
         if let Some(Credentials::Bearer(token)) = credentials {
@@ -114,7 +114,7 @@ impl Tokens {
         match (known, credentials) {
             (Some(Challenge::Bearer(server)), _) => {
                 let gate = self.gate(need);
-                // One asks, the others wait for its answer.
+                // The first caller requests a token, and the others wait for it.
                 let mut kept = gate.lock().await;
                 let kept_token = kept.take().filter(|token| Instant::now() < token.until);
                 let token = if let Some(token) = kept_token {
@@ -135,7 +135,7 @@ impl Tokens {
     }
 }
 
-/// What a token server answers.
+/// The answer of a token server.
 #[derive(Deserialize)]
 struct Issued {
     #[serde(default, deserialize_with = "optional")]
@@ -184,7 +184,7 @@ async fn fetch(client: &Client, need: Need<'_>, server: &TokenServer) -> Result<
     if let Some(Credentials::Password { username, password }) = &found.credentials {
         request.headers_mut().insert(AUTHORIZATION, basic(username, password)?);
     }
-    // A token counts from before it was asked for: then it never ends earlier than we think.
+    // The lifetime starts before the request, so the token never expires earlier than expected.
     let issued = Instant::now();
     let response = execute(client, &asked, request).await?;
     if !response.status().is_success() {
@@ -202,7 +202,7 @@ async fn fetch(client: &Client, need: Need<'_>, server: &TokenServer) -> Result<
     Ok(Token { text: Secret::new(text), issued, until })
 }
 
-/// How long a token lives whose server says so many seconds: a number, or a text with one.
+/// The lifetime in the server's answer, in seconds: a number, or a text with one.
 fn life(message: &Value) -> Duration {
     let seconds = match message {
         Value::Number(number) => number.as_f64(),

@@ -1,4 +1,4 @@
-//! Sending one request and reading what came back: time limits, failures, refusals.
+//! Sends one request and reads the answer: time limits, failures, refusals.
 
 use std::io::Read;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use sys::retry;
 /// The most bytes of a refusal that are read.
 const LARGEST_REFUSAL: u64 = 16 * 1024;
 
-/// Sends a request with a small body. An answer of whatever status is `Ok`.
+/// Sends a request with a small body. Any answer is `Ok`, whatever its status.
 pub(super) async fn execute(client: &Client, asked: &Asked, request: Request) -> Result<Response, Trouble> {
     let http = client.http(request.url())?;
     let stall = client.settings().stall;
@@ -29,7 +29,7 @@ pub(super) async fn execute(client: &Client, asked: &Asked, request: Request) ->
     }
 }
 
-/// Sends a request whose body streams; it may take any time while something moves.
+/// Sends a request with a streaming body. It may take any time as long as bytes move.
 pub(super) async fn execute_streaming(
     client: &Client,
     asked: &Asked,
@@ -38,7 +38,7 @@ pub(super) async fn execute_streaming(
 ) -> Result<Response, Trouble> {
     let http = client.http(request.url())?;
     let stall = client.settings().stall;
-    // Twice: if the source stalls, its own limit ends first and the source is opened again.
+    // Twice the limit: if the source stalls, its own limit ends first, and the source is opened again.
     match timer.guard(stall * 2, http.execute(request)).await {
         Some(answer) => answer.map_err(|error| lost(asked, error)),
         None => Err(silent(asked, stall)),
@@ -71,7 +71,7 @@ pub(super) async fn body_of(
         return Ok(body.freeze());
     }
     let mut plain = Vec::new();
-    // What only claims to be packed is taken as it is.
+    // A body that is not really compressed is used unchanged.
     match MultiGzDecoder::new(&*body).take(limit + 1).read_to_end(&mut plain) {
         Err(_) => Ok(body.freeze()),
         Ok(length) if length as u64 > limit => Err(too_long().into()),
@@ -79,7 +79,7 @@ pub(super) async fn body_of(
     }
 }
 
-/// Whether an answer came compressed. We do not ask for that, and some proxies and storage hosts do it.
+/// Whether an answer is compressed. p2p does not request that, but some proxies and storage hosts do it.
 pub(super) fn is_packed(response: &Response) -> bool {
     let encoding = response.headers().get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
     encoding.is_some_and(|encoding| matches!(encoding.trim(), "gzip" | "x-gzip"))
@@ -108,13 +108,13 @@ fn lost(asked: &Asked, error: reqwest::Error) -> Trouble {
     unreachable(asked, reason, class)
 }
 
-/// The error for a request that got no whole answer.
+/// The error for a request without a complete answer.
 pub(super) fn unreachable(asked: &Asked, reason: String, class: Class) -> Trouble {
     let error = OciError::Unreachable { asked: Box::new(asked.clone()), reason, class };
     Trouble { error, again: class.again(None) }
 }
 
-/// The error document of distribution, and its variant of token servers.
+/// The error document of the distribution API, and its variant for token servers.
 #[derive(Deserialize)]
 struct Document {
     #[serde(default, deserialize_with = "optional")]
@@ -133,7 +133,7 @@ struct Problem {
     detail: serde_json::Value,
 }
 
-/// The error that an unwelcome answer is.
+/// The error for an unexpected answer.
 pub(super) async fn refusal(asked: &Asked, response: Response, origin: &CredentialsOrigin) -> Trouble {
     let status = response.status().as_u16();
     let after = retry_after(response.headers());
@@ -147,7 +147,7 @@ pub(super) async fn refusal(asked: &Asked, response: Response, origin: &Credenti
     if retry::transient(status) { Trouble { error, again: Again::After(after) } } else { error.into() }
 }
 
-/// The beginning of a body, whatever happens to it: it only explains a failure.
+/// The beginning of a body. Errors are ignored, because the body only explains a failure.
 async fn read_some(mut response: Response) -> Bytes {
     let mut body = BytesMut::new();
     let reading = async {
@@ -162,7 +162,7 @@ async fn read_some(mut response: Response) -> Bytes {
     body.freeze()
 }
 
-/// Error codes and a line of text out of a refusal's body.
+/// The error codes and a line of text from the body of a refusal.
 fn message(body: &[u8]) -> (Vec<String>, String) {
     let Ok(document) = serde_json::from_slice::<Document>(body) else {
         let text = String::from_utf8_lossy(body);

@@ -1,6 +1,6 @@
-//! Writing blobs: mount, or stream into one PUT; the session that a refused mount opened is used. A
-//! PUT that broke off goes on where the registry says it got to, if it does say so. Registries that
-//! take no blob in a single PUT get it as one chunk.
+//! Writes blobs: mounts them, or streams them in one PUT. If a mount is refused, its upload session is used. An
+//! interrupted PUT continues where the registry says it stopped. Registries that accept no blob in a single PUT get
+//! it as one chunk.
 
 use bytes::Bytes;
 use reqwest::header::{
@@ -18,16 +18,16 @@ use super::source::{Content, Source, Watch, measure};
 use super::transport::refusal;
 use sys::retry;
 
-/// How often an upload goes on with no more than before. A registry may still be storing what came
-/// when it is asked how far it is.
+/// How often an upload is continued without progress. A registry may still be storing bytes when it is asked for its
+/// progress.
 const IDLE: u32 = 2;
 
-/// How a mount ended.
+/// The result of a mount.
 #[derive(Debug)]
 pub(super) enum Mount {
-    /// The blob is there now, and no byte moved.
+    /// The blob exists now, and no byte was sent.
     Done,
-    /// The registry wants an upload, and has opened this session for it.
+    /// The registry requires an upload, and has opened this session.
     Session(Url),
     /// The registry refused.
     Refused,
@@ -36,9 +36,9 @@ pub(super) enum Mount {
 /// Where an upload goes.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// Into this session.
+    /// To this session.
     Session(Url),
-    /// Nowhere: the blob turned out to be there.
+    /// Nowhere, because the blob exists.
     Needless,
 }
 
@@ -49,11 +49,11 @@ enum Stop {
 }
 
 impl Client {
-    /// Pushes a blob, unless the repository has it already; returns whether bytes were sent. The
-    /// media type in the descriptor is empty: the manifest that names the blob defines it.
+    /// Pushes a blob, unless the repository has it. Returns whether bytes were sent. The media type in the
+    /// descriptor is empty, because the manifest that names the blob defines it.
     ///
     /// # Errors
-    /// When a file cannot be read, or the registry cannot be asked or refuses.
+    /// If a file cannot be read, or if the registry cannot be reached or refuses.
     pub async fn push_blob(
         &self,
         repository: &Repository,
@@ -65,7 +65,7 @@ impl Client {
         let what = format!("upload of blob {} to {repository}", blob.digest);
         let source = Source::Local(content.clone());
         let mut tries = 0;
-        // Asked at each try: of the one before only the answer may be lost.
+        // Each try asks again, because only the answer to the previous one may be lost.
         let attempt = || {
             tries += 1;
             let (route, blob) = (&route, &blob);
@@ -83,7 +83,7 @@ impl Client {
 }
 
 impl Route {
-    /// Asks the registry to take a blob over from another of its repositories; one try.
+    /// Asks the registry to mount a blob from another of its repositories, in one try.
     pub(super) async fn mount(&self, blob: &Descriptor, from: &Repository) -> Result<Mount, Trouble> {
         let path = format!("blobs/uploads/?mount={}&from={}", blob.digest, from.name());
         let call = Call::new(Method::POST, path);
@@ -96,7 +96,7 @@ impl Route {
             status if status.is_success() => {
                 self.upload_place(&response)?.map_or(Mount::Refused, Mount::Session)
             }
-            // Whatever it does not like (rights to `from`, the parameters): uploading decides.
+            // Whatever the reason is (rights to `from`, the parameters): the upload decides.
             _ => Mount::Refused,
         })
     }
@@ -104,7 +104,7 @@ impl Route {
     pub(super) async fn open_upload(&self) -> Result<Url, Trouble> {
         let call = Call::new(Method::POST, "blobs/uploads/");
         let response = self.once(&call).await?;
-        // 202, or the status of the session itself after a redirect to it.
+        // 202, or the status of the session itself after a redirect.
         if !response.status().is_success() {
             return Err(self.refuse(&call, response).await);
         }
@@ -112,7 +112,7 @@ impl Route {
         place.ok_or_else(|| self.nonsense(&call, "it names no place to upload to").into())
     }
 
-    /// Ends an upload session that is not needed. Ignores whether the registry does so.
+    /// Ends an upload session that is not needed. Errors are ignored.
     pub(super) async fn abandon(&self, session: Url) {
         let _ = self.once(&Call::at(Method::DELETE, session, "an upload".to_owned())).await;
     }
@@ -135,7 +135,7 @@ impl Route {
             }
         };
         let body = async { begun.body().await.map_err(Stop::Trouble) };
-        // Both ends at once: on a slow link that is one wait less for each blob.
+        // Both at once, which saves a round trip for each blob on a slow link.
         let (mut place, body) = match tokio::try_join!(place, body) {
             Ok(both) => both,
             Err(Stop::Needless) => return Ok(false),
@@ -154,8 +154,8 @@ impl Route {
             let Some((next, got)) = self.resumable(blob, &place, idle, &trouble).await else {
                 return Err(trouble);
             };
-            // Bytes that came over make a broken connection a new trouble, not the next failure of
-            // the same request. Where none come, a new session may do better.
+            // After some progress, a broken connection is a new problem, not the next failure of the same request.
+            // Without progress, a new session may help.
             idle = if got >= begun.from + PROGRESS { 0 } else { idle + 1 };
             if idle > IDLE || !source.passed(got, &sum) {
                 return Err(trouble);
@@ -166,9 +166,9 @@ impl Route {
         }
     }
 
-    /// Uploads a blob once more, in the other way, after the registry declined a single PUT.
+    /// Uploads a blob again in the other way, after the registry refused a single PUT.
     async fn upload_chunk(&self, declined: Begun<'_>, trouble: Trouble) -> Result<(), Trouble> {
-        // A session that was lost is declined alike; that says nothing about the next blob.
+        // A lost session is refused in the same way, and says nothing about the next blob.
         let lost = matches!(&trouble.error, OciError::Refused(answer) if matches!(answer.status, 404 | 416));
         let Ok(place) = self.open_upload().await else { return Err(trouble) };
         let Begun { blob, source, sum, .. } = declined;
@@ -185,8 +185,8 @@ impl Route {
         }
     }
 
-    /// After an upload broke: where it goes on, and from which byte. `None` where it cannot, or where
-    /// to begin anew costs little more (OCI distribution 1.1, "Pushing a blob in chunks").
+    /// After an interrupted upload: where it continues, and from which byte. `None` if it cannot, or if starting
+    /// again costs little more (OCI distribution 1.1, "Pushing a blob in chunks").
     async fn resumable(
         &self,
         blob: &Descriptor,
@@ -213,16 +213,16 @@ impl Route {
     }
 }
 
-/// An upload under way.
+/// An upload in progress.
 struct Begun<'a> {
     route: &'a Route,
     blob: &'a Descriptor,
     source: &'a Source,
     sum: &'a Sum,
     watch: Watch,
-    /// The first byte that it sends.
+    /// The first byte to send.
     from: u64,
-    /// Whether the bytes go in a PATCH of their own before the PUT.
+    /// Whether the bytes are sent in a PATCH before the PUT.
     chunk: bool,
 }
 
@@ -233,7 +233,7 @@ impl<'a> Begun<'a> {
         Self { route, blob, source, sum, watch, from: 0, chunk }
     }
 
-    /// What is left of the blob.
+    /// The rest of the blob.
     async fn body(&self) -> Result<Body, Trouble> {
         let Self { blob, source, sum, watch, from, .. } = self;
         if *from == blob.size && *from > 0 {
@@ -242,25 +242,25 @@ impl<'a> Begun<'a> {
         source.body(sum, *from, watch).await
     }
 
-    /// Whether an answer of this registry may mean that it takes no blob in a single PUT.
+    /// Whether this answer may mean that the registry accepts no blob in a single PUT.
     fn declined(&self, error: &OciError) -> bool {
         !self.chunk && self.from == 0 && self.blob.size > 0 && self.refused(error)
     }
 
-    /// Whether the registry refused what it was sent, and not us.
+    /// Whether the registry refused the content, and not us.
     fn refused(&self, error: &OciError) -> bool {
         matches!(error, OciError::Refused(answer) if answer.asked.repository == self.route.repository
             && matches!(answer.status, 202 | 400 | 404 | 405 | 409 | 411 | 415 | 416 | 422 | 501))
     }
 
-    /// Opens the source again, patiently, and sends from there.
+    /// Opens the source again, with retries, and sends from there.
     async fn send_again(&self, place: &Url) -> Result<(), Trouble> {
         let what = self.route.asked(&Method::PUT, &self.call(Method::PUT, place).to).text;
         let body = self.route.client.patiently(&what, || self.body()).await?;
         self.send(place, body).await
     }
 
-    /// Sends what is left of the blob, and ends the upload.
+    /// Sends the rest of the blob, and completes the upload.
     async fn send(&self, place: &Url, body: Body) -> Result<(), Trouble> {
         let (place, body) = if self.chunk && self.from < self.blob.size {
             (self.patch(place, body).await?, None)
@@ -283,12 +283,12 @@ impl<'a> Begun<'a> {
         let asked = self.route.asked(&call.method, &call.to);
         let again = again_after(&response);
         let trouble = refusal(&asked, response, &self.route.origin().await).await;
-        // A session that the registry lost or got into disorder: a new one may do.
+        // The registry has lost or confused the session. A new one may work.
         let lost = matches!(status.as_u16(), 404 | 416) || retry::transient(status.as_u16());
         Err(if lost { Trouble { again, ..trouble } } else { trouble })
     }
 
-    /// Sends what is left of the blob as one chunk; gives the place where the upload is ended.
+    /// Sends the rest of the blob as one chunk. Returns the URL to complete the upload.
     async fn patch(&self, place: &Url, body: Body) -> Result<Url, Trouble> {
         let mut call = self.call(Method::PATCH, place);
         call.headers.insert(CONTENT_LENGTH, HeaderValue::from(self.blob.size - self.from));
@@ -301,13 +301,13 @@ impl<'a> Begun<'a> {
         Ok(self.route.upload_place(&response)?.unwrap_or_else(|| place.clone()))
     }
 
-    /// Sends a call, and again to wherever it is redirected.
+    /// Sends a call, also to the targets of redirects.
     async fn deliver(&self, call: &Call, body: Option<Body>) -> Result<Response, Trouble> {
         let asked = self.route.asked(&call.method, &call.to);
         let (mut call, full, mut body) = (call.clone(), body.is_some(), body.unwrap_or_default());
         for _ in 0..=REDIRECTS {
             let answer = self.route.stream(&call, body, &self.watch.timer).await;
-            // A failure of the source is the cause of any answer of the destination.
+            // A failure of the source causes any answer of the destination.
             if let Some(trouble) = self.watch.fault() {
                 return Err(trouble);
             }
@@ -331,14 +331,14 @@ impl<'a> Begun<'a> {
         call
     }
 
-    /// Which bytes are sent.
+    /// The range of bytes that is sent.
     fn range(&self) -> Option<(HeaderName, HeaderValue)> {
         let range = HeaderValue::from_str(&format!("{}-{}", self.from, self.blob.size - 1)).ok()?;
         Some((CONTENT_RANGE, range))
     }
 }
 
-/// How many bytes a session has: `Range: 0-99` for a hundred. Nothing at all looks like one byte.
+/// The number of bytes in a session: `Range: 0-99` means a hundred. An empty session looks like one byte.
 fn received(headers: &HeaderMap) -> Option<u64> {
     let range = headers.get(RANGE)?.to_str().ok()?;
     let range = range.strip_prefix("bytes=").unwrap_or(range);

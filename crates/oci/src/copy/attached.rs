@@ -1,4 +1,4 @@
-//! What refers to an image: found at the source, brought along before the tag is written.
+//! The referrers of an image: found at the source, and copied before the tag is written.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use crate::digest::Digest;
 use crate::error::OciError;
 use crate::reference::TagOrDigest;
 
-/// The tags under which cosign keeps what it made (github.com/sigstore/cosign, `specs/`).
+/// The endings of the tags in which cosign stores signatures (github.com/sigstore/cosign, `specs/`).
 const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
 
-/// Something at the source that refers to a manifest of the image.
+/// A referrer at the source.
 #[derive(Debug, Clone)]
 pub(super) struct Attachment {
     subject: Digest,
@@ -22,7 +22,7 @@ pub(super) struct Attachment {
 }
 
 impl Job {
-    /// What refers to a manifest, at the source. What cannot be read is noted, and is no failure.
+    /// Finds the referrers of a manifest at the source. A referrer that cannot be read is noted, and is no failure.
     pub(super) async fn find_attached(&self, subject: &Digest) -> Result<Vec<Attachment>, OciError> {
         let tags = COSIGN.map(|kind| TagOrDigest::Tag(format!("{}.{kind}", subject.referrers_tag())));
         let [signature, attestation, sbom] = &tags;
@@ -48,8 +48,8 @@ impl Job {
         Ok(referrers.chain(tagged).collect())
     }
 
-    /// What a tag of cosign's names. The subject was read with the same rights, so that a tag which is refused
-    /// is one that is missing.
+    /// The manifest under one of cosign's tags. The subject was read with the same rights, so a refused tag does not
+    /// exist.
     async fn signed(&self, subject: &Digest, tag: &TagOrDigest) -> Result<Option<Digest>, OciError> {
         match self.source.resolve(tag).await {
             Ok(found) => Ok(found.map(|found| found.digest)),
@@ -62,14 +62,14 @@ impl Job {
         }
     }
 
-    /// Notes what is left behind, because it cannot be read.
+    /// Notes a referrer that is not copied because it cannot be read.
     fn leave(&self, what: &str, why: &OciError) {
         let mut unread = self.unread.lock();
         unread.push(format!("{what}: {why}"));
     }
 
-    /// Copies attachments, and what refers to them in turn (an SBOM may be signed). Copies one after the other,
-    /// because attachments of one subject share its list of referrers. `image` is at the destination already.
+    /// Copies referrers, and their own referrers (an SBOM may be signed). Copies them in sequence, because the
+    /// referrers of one subject share a list. `image` is at the destination already.
     pub(super) async fn copy_attached(
         self: &Arc<Self>,
         mut left: Vec<Attachment>,
@@ -93,7 +93,7 @@ impl Job {
                 self.walk(root, Walk { whole, attached: true }).await
             };
             let graph = match read.await {
-                // Lists of referrers may name what is gone.
+                // A list of referrers may contain deleted ones.
                 Err(error) if error.is_unreadable_at(&self.source.repository) => {
                     self.leave(&format!("{what} {digest} about {subject}"), &error);
                     continue;
@@ -110,8 +110,8 @@ impl Job {
         Ok(done)
     }
 
-    /// What the destination has under the name of an attachment. Only a tag can be taken; all else is asked to
-    /// save work.
+    /// What the destination has under the name of a referrer. Only a tag can be in use; for all others, the answer
+    /// only saves work.
     async fn held(&self, which: &TagOrDigest, image: &Digest) -> Result<Option<Digest>, OciError> {
         let fail = self.options.on_existing == OnExisting::Fail && !self.options.dry_run;
         let found = match which {

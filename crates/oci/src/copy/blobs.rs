@@ -1,4 +1,4 @@
-//! One blob from the source to the destination, in the cheapest way that works.
+//! Copies one blob to the destination, in the cheapest way that works.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -11,26 +11,26 @@ use crate::reference::Repository;
 use crate::source::Source;
 use crate::upload::{Mount, Place};
 
-/// After so many failed tries a blob is moved without asking for a mount.
+/// After this many failed tries, a blob is copied without asking for a mount.
 const MOUNT_TRIES: u32 = 2;
 
-/// Up to this size moving a blob once too often costs less than asking once more, in bytes.
+/// Up to this size in bytes, copying a blob again is cheaper than another request.
 const SMALL: u64 = 64 * 1024;
 
-/// Whether mounts are worth a request. Between two repositories of one registry a mount saves sending bytes. Between
-/// two registries a blob is "mounted" from the destination itself: in one request the answer says that the blob is
-/// there (201), or opens the session to upload it (202).
+/// Whether mounts are worth a request. Within one registry, a mount saves copying the bytes. Between two registries,
+/// a blob is "mounted" from the destination itself: a single answer says that the blob exists (201), or opens the
+/// session to upload it (202).
 #[derive(Debug)]
 pub(super) struct Mounts {
     from: Option<Repository>,
     hope: AtomicU8,
 }
 
-/// Mount at once: one request a blob.
+/// Mount at once: one request per blob.
 const EAGER: u8 = 2;
-/// A mount became an upload before: ask first whether the blob is there.
+/// A mount has become an upload before: first ask whether the blob exists.
 const DOUBTFUL: u8 = 1;
-/// Refused: do not ask again.
+/// Mounts were refused: do not ask again.
 const HOPELESS: u8 = 0;
 
 impl Mounts {
@@ -49,8 +49,7 @@ impl Mounts {
 }
 
 impl Job {
-    /// Brings a blob to the destination. `None` when it is one that may stay elsewhere, and the
-    /// source does not have it.
+    /// Copies a blob to the destination. `None` if it may stay elsewhere and the source does not have it.
     pub(super) async fn copy_blob(self: &Arc<Self>, blob: &Descriptor) -> Result<Option<Arrival>, OciError> {
         if self.options.dry_run {
             return self.foresee(blob).await.map(Some);
@@ -132,7 +131,7 @@ impl Job {
         .await
     }
 
-    /// Where a blob from another registry is uploaded to.
+    /// The upload session for a blob from another registry.
     async fn own_place(&self, blob: &Descriptor, tries: u32) -> Result<Place, Trouble> {
         let mut session = None;
         if tries == 1
@@ -147,7 +146,7 @@ impl Job {
                 }
             };
         }
-        // Not every registry looks for blobs in the repository itself.
+        // Not every registry searches the repository itself for the blob.
         if (session.is_none() || blob.size > SMALL) && self.destination.seems_to_have(blob, tries).await? {
             if let Some(session) = session {
                 self.mounts.lower(DOUBTFUL);
@@ -172,7 +171,7 @@ impl Job {
             job.options.listener.on_event(CopyProgress::Moving { digest: digest.clone(), size, done });
         };
         let source = Source::Remote { route: self.source.clone(), meter: Some(Arc::new(meter)) };
-        // Where some are there, more will be: their bytes are not asked for in vain.
+        // If some blobs exist, others probably do too, so do not request their bytes in advance.
         let moved = if blob.size > SMALL && self.has_skipped() {
             match place.await? {
                 Place::Needless => false,

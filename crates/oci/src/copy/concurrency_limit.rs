@@ -1,17 +1,16 @@
-//! How many requests are under way at once: more while all goes well, half when a registry
-//! complains.
+//! How many requests run at the same time: more while all succeed, half when a registry complains.
 
 use std::sync::Arc;
 
 use sys::sync::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Fewer would only make a slow registry look slower.
+/// With fewer, a slow registry would only look slower.
 const LEAST: usize = 4;
-/// How many times the first number there may be in the end.
+/// The largest limit, as a multiple of the first one.
 const MOST: usize = 2;
 
-/// Lets tasks through.
+/// Limits the number of parallel tasks.
 #[derive(Debug)]
 pub(super) struct ConcurrencyLimit {
     permits: Arc<Semaphore>,
@@ -20,16 +19,16 @@ pub(super) struct ConcurrencyLimit {
 
 #[derive(Debug)]
 struct State {
-    /// How many may be under way.
+    /// The current limit.
     limit: usize,
     least: usize,
     most: usize,
-    /// Permits that are in use and will not be given again.
+    /// Permits in use that will not be available again.
     owed: usize,
 }
 
 impl ConcurrencyLimit {
-    /// Begins with `first` at once, at least one.
+    /// Starts with the limit `first`, at least one.
     pub(super) fn new(first: usize) -> Self {
         let first = first.clamp(1, Semaphore::MAX_PERMITS / MOST);
         Self {
@@ -38,12 +37,12 @@ impl ConcurrencyLimit {
         }
     }
 
-    /// Waits until one more may be under way. `None` never comes: the semaphore is not closed.
+    /// Waits for a permit. `None` never happens, because the semaphore is not closed.
     pub(super) async fn enter(self: &Arc<Self>) -> Pass {
         Pass { permit: Arc::clone(&self.permits).acquire_owned().await.ok(), limit: Arc::clone(self) }
     }
 
-    /// One went well.
+    /// Reports a success.
     pub(super) fn well(&self) {
         let mut state = self.state.lock();
         if state.limit < state.most {
@@ -56,7 +55,7 @@ impl ConcurrencyLimit {
         }
     }
 
-    /// A registry had enough, or a connection broke.
+    /// Reports that a registry refused more load, or that a connection broke.
     pub(super) fn badly(&self) {
         let mut state = self.state.lock();
         let limit = (state.limit / 2).max(state.least);
@@ -65,7 +64,7 @@ impl ConcurrencyLimit {
         state.owed += fewer - self.permits.forget_permits(fewer);
     }
 
-    /// Whether a permit that comes back is taken away.
+    /// Whether a returned permit is removed.
     fn owes(&self) -> bool {
         let mut state = self.state.lock();
         let owes = state.owed > 0;
@@ -74,7 +73,7 @@ impl ConcurrencyLimit {
     }
 }
 
-/// The right to be under way, until it is dropped.
+/// A permit. It is returned when dropped.
 #[derive(Debug)]
 pub(super) struct Pass {
     permit: Option<OwnedSemaphorePermit>,
@@ -106,7 +105,7 @@ mod tests {
         for _ in 0..14 {
             passes.push(limit.enter().await);
         }
-        // Two are free; six more are taken away as they come back.
+        // Two are free; six more are removed when they are returned.
         limit.badly();
         assert_eq!(limit.permits.available_permits(), 0);
         passes.truncate(8);

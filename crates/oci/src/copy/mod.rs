@@ -1,6 +1,5 @@
-//! Copies an image, whole and unchanged: the options of a copy, and its report.
-//! `run` walks the image, `blobs` brings one blob over, `attached` what refers to the image, `tags` writes the
-//! tags, `concurrency_limit` decides how much is under way at once.
+//! Copies an image, complete and unchanged: the options and the report. `run` walks the image, `blobs` copies one
+//! blob, `attached` copies referrers, `tags` writes the tags, `concurrency_limit` limits parallel requests.
 
 mod attached;
 mod blobs;
@@ -15,32 +14,31 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
 
-/// What to do where a destination tag names something else already.
+/// What happens if a destination tag names another image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnExisting {
-    /// Stop with an error that shows both digests, before anything is written.
+    /// It is an error that shows both digests, before anything is written.
     #[default]
     Fail,
-    /// Let the tag name the new image.
+    /// The tag moves to the new image.
     Overwrite,
 }
 
-/// How a copy is made.
+/// The options of a copy.
 #[derive(Debug, Clone)]
 pub struct CopyOptions {
-    /// What happens to tags in use.
     pub on_existing: OnExisting,
-    /// Whether signatures, SBOMs and attestations come along: referrers, and cosign's tags.
+    /// Whether signatures, SBOMs and attestations are copied: referrers, and cosign's tags.
     pub include_referrers: bool,
-    /// Artifact types of referrers that stay behind all the same.
+    /// Artifact types of referrers that are not copied.
     pub except: Vec<String>,
-    /// How many blobs and manifests are under way at once to begin with, at least one. Twice as
-    /// many while all goes well, fewer when a registry complains.
+    /// How many blobs and manifests are copied in parallel at first, at least one. The number doubles while all
+    /// succeed, and falls when a registry complains.
     pub concurrency: usize,
-    /// Only read, and report what a copy would do.
+    /// Whether to read only, and report what a copy would do.
     pub dry_run: bool,
-    /// Listens to the progress.
+    /// Gets the progress.
     pub listener: CopyListener,
 }
 
@@ -57,59 +55,43 @@ impl Default for CopyOptions {
     }
 }
 
-/// Something happened in a copy.
+/// The progress of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CopyProgress {
-    /// More blobs are part of the image: so many in all, so far.
-    Found {
-        /// Blobs.
-        blobs: u64,
-        /// Their bytes.
-        bytes: u64,
-    },
-    /// Bytes of a blob came. After a failed try the count begins anew.
-    Moving {
-        /// The blob.
-        digest: Digest,
-        /// Its size in bytes.
-        size: u64,
-        /// The bytes that have come.
-        done: u64,
-    },
+    /// More blobs belong to the image. The numbers are totals so far.
+    Found { blobs: u64, bytes: u64 },
+    /// Bytes of a blob have arrived. After a failed try, the count starts again.
+    Moving { digest: Digest, size: u64, done: u64 },
     /// A blob is at the destination.
     Done {
-        /// The blob.
         digest: Digest,
-        /// Its size in bytes.
         size: u64,
-        /// How it came there.
+        /// How it got there.
         how: Arrival,
     },
 }
 
-/// How a blob came to the destination.
+/// How a blob got to the destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arrival {
-    /// Its bytes were moved.
+    /// Its bytes were copied.
     Moved,
-    /// The registry took it over from another of its repositories.
+    /// The registry mounted it from another of its repositories.
     Mounted,
-    /// It was there.
+    /// It existed already.
     Skipped,
 }
 
-/// Listens to the progress of a copy. It is called often and from many tasks, so it should be quick.
+/// A listener for the progress of a copy. It is called often and from many tasks, so it should be fast.
 #[derive(Clone)]
 pub struct CopyListener(Arc<dyn Fn(CopyProgress) + Send + Sync>);
 
 impl CopyListener {
-    /// Calls `on_event` for each event.
     pub fn new(on_event: impl Fn(CopyProgress) + Send + Sync + 'static) -> Self {
         Self(Arc::new(on_event))
     }
 
-    /// Passes an event on.
     pub fn on_event(&self, progress: CopyProgress) {
         (self.0)(progress);
     }
@@ -130,9 +112,7 @@ impl fmt::Debug for CopyListener {
 /// A number of blobs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// Blobs.
     pub blobs: u64,
-    /// Their bytes.
     pub bytes: u64,
 }
 
@@ -143,52 +123,50 @@ impl Tally {
     }
 }
 
-/// What a copy did.
+/// The report of a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct CopyReport {
-    /// The digest at the source and, read back, at the destination.
+    /// The digest at the source, which was also read back at the destination.
     pub digest: Digest,
-    /// Every destination tag had this digest before; nothing of the image was written.
+    /// Whether every destination tag had this digest before, so that nothing of the image was written.
     pub unchanged: bool,
-    /// Manifests and indexes that were written.
+    /// The number of written manifests and indexes.
     pub manifests: u64,
-    /// Blobs whose bytes were moved.
+    /// The copied blobs.
     pub moved: Tally,
-    /// Blobs that the registry took over by itself.
+    /// The mounted blobs.
     pub mounted: Tally,
-    /// Blobs that were at the destination.
+    /// The blobs that existed at the destination.
     pub skipped: Tally,
-    /// Foreign layers, which stay where they are.
+    /// Foreign layers, which are not copied.
     pub foreign: Tally,
-    /// What refers to the image.
+    /// The referrers of the image.
     pub attached: Vec<Attached>,
-    /// What may refer to it too, but could not be read at the source and was left behind; with the reason.
+    /// Possible referrers that could not be read at the source and were not copied, each with the reason.
     #[serde(default)]
     pub unread: Vec<String>,
 }
 
-/// Something that refers to the image.
+/// A referrer of the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Attached {
-    /// The manifest that it is about.
+    /// The manifest that it refers to.
     pub subject: Digest,
-    /// Its own digest.
     pub digest: Digest,
     /// Its artifact type, or cosign's tag.
     pub what: String,
-    /// Its final state.
     pub state: AttachedState,
 }
 
-/// What became of an attachment.
+/// What happened to a referrer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttachedState {
     /// It was copied.
     Copied,
-    /// It was there.
+    /// It existed already.
     Present,
     /// The destination has another one under this tag, and keeps it: tags in use do not move.
     Kept,

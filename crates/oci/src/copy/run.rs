@@ -1,5 +1,5 @@
-//! The copy itself: walk the image, bring blobs over as they are found, then children before
-//! parents, the tag last, and read it back.
+//! The copy itself: walks the image and copies blobs as they are found. Then writes children before parents and the
+//! tag last, and reads it back.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,24 +21,24 @@ use crate::reference::{Reference, Repository, TagOrDigest};
 use crate::route::Route;
 use sys::sync::Mutex;
 
-/// Deeper than any honest image.
+/// Deeper than any legitimate image.
 const DEEPEST: usize = 16;
 
 impl Client {
-    /// Copies an image, byte for byte: indexes with all platforms, manifests, blobs. Blobs come
-    /// first, then children before their parents, the tags last, and each tag is read back. A
-    /// copy that is cut off leaves no tag, and what it brought over need not be moved again.
+    /// Copies an image byte for byte: indexes with all platforms, manifests and blobs. Blobs come first, then
+    /// children before their parents, and the tags last. Each tag is read back. An interrupted copy leaves no tag,
+    /// and its blobs need not be copied again.
     ///
-    /// Blobs are mounted within one registry, streamed between two, and never held in memory.
-    /// With no tags, the image is written under its digest alone. Where every tag has the digest
-    /// already, that is all that is asked for.
+    /// Blobs are mounted within one registry, and streamed between two, never held in memory. Without tags, the
+    /// image is written under its digest only. If every tag has the digest already, no other request is sent.
     ///
     /// Dropping the future stops the copy.
     ///
-    /// A tag of the source is resolved when its manifest is read, in the same request. The report holds the digest.
+    /// A tag of the source is resolved when its manifest is read, in the same request. The report contains the
+    /// digest.
     ///
     /// # Errors
-    /// The first failure. A tag of the destination that holds another digest is one, by default.
+    /// The first failure. By default, a destination tag with another digest is one.
     pub async fn copy(
         &self,
         source: &Reference,
@@ -54,7 +54,7 @@ impl Client {
         let denied = root.as_ref().is_err_and(OciError::is_denied)
             || held.iter().any(|held| held.as_ref().is_err_and(OciError::is_denied));
         if together && denied {
-            // A token for both repositories at once may be more than we have a right to.
+            // A token for both repositories may require more rights than we have.
             let job = Job::new(self, source, destination, options, false).await?;
             let (held, root) = job.look(which, &tags).await;
             return Box::pin(job.run(which, &tags, held, root)).await;
@@ -63,20 +63,20 @@ impl Client {
     }
 }
 
-/// One copy under way.
+/// A copy in progress.
 pub(super) struct Job {
     pub(super) source: Route,
     pub(super) destination: Route,
     pub(super) options: CopyOptions,
     pub(super) mounts: Mounts,
-    /// Source and destination are in one registry, and a token may be for both.
+    /// Whether source and destination are in one registry, and a token may be for both.
     pub(super) together: bool,
     pub(super) limit: Arc<ConcurrencyLimit>,
     counts: Mutex<Counts>,
     manifests: AtomicU64,
-    /// The blobs that were taken care of: image and attachments may share some.
+    /// The blobs that have been handled. Image and referrers may share some.
     seen: Mutex<HashSet<Digest>>,
-    /// What refers to the image and could not be read.
+    /// The referrers that could not be read.
     pub(super) unread: Mutex<Vec<String>>,
 }
 
@@ -89,16 +89,16 @@ struct Counts {
     foreign: Tally,
 }
 
-/// How an image is walked.
+/// How to walk an image.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Walk {
-    /// Bring blobs over, and see which manifests are missing.
+    /// Whether to copy blobs, and to find missing manifests.
     pub(super) whole: bool,
-    /// Look for what refers to the manifests.
+    /// Whether to find the referrers of manifests.
     pub(super) attached: bool,
 }
 
-/// An image, walked.
+/// An image after the walk.
 pub(super) struct Graph {
     pub(super) root: Manifest,
     /// The manifests below the root that the destination lacks, those without children first.
@@ -106,7 +106,7 @@ pub(super) struct Graph {
     pub(super) attached: Vec<Attachment>,
 }
 
-/// What a task of the walk brings back.
+/// The result of a task of the walk.
 enum Step {
     Manifest {
         manifest: Manifest,
@@ -133,7 +133,7 @@ impl Job {
         let mut from = Route::pull(client, source);
         let mut to = Route::push(client, destination);
         if together {
-            // A mount needs rights to both, and one token for all is one request less.
+            // A mount needs rights to both repositories, and a single token saves a request.
             to.scope = to.scope.and(source, &["pull"]);
             if client.found(source).await?.credentials == client.found(destination).await?.credentials {
                 from.scope = to.scope.clone();
@@ -179,7 +179,7 @@ impl Job {
             return Ok(self.report(digest, true, Vec::new()));
         }
         let root = root?;
-        // Within one repository everything is there; only names are new.
+        // Within one repository, everything exists; only the tags are new.
         let whole = !unchanged && self.source.repository != self.destination.repository;
         let graph = self.walk(root, Walk { whole, attached: include_referrers }).await?;
         self.push_children(&graph).await?;
@@ -187,7 +187,7 @@ impl Job {
             Vec::new()
         } else {
             if !unchanged {
-                // What refers to it should find it; the tag still comes last.
+                // The referrers need it. The tag still comes last.
                 self.push(&graph.root, &TagOrDigest::Digest(digest.clone())).await?;
             }
             self.copy_attached(graph.attached.clone(), digest).await?
@@ -199,8 +199,7 @@ impl Job {
         Ok(self.report(digest, unchanged, attached))
     }
 
-    /// Walks an image from its root, brings its blobs over on the way, and returns the manifests
-    /// that are still to be written.
+    /// Walks an image from its root and copies its blobs. Returns the manifests that must still be written.
     pub(super) async fn walk(self: &Arc<Self>, root: Manifest, walk: Walk) -> Result<Graph, OciError> {
         let mut tasks: JoinSet<Result<Step, OciError>> = JoinSet::new();
         let mut seen = HashSet::from([root.digest.clone()]);
@@ -211,7 +210,7 @@ impl Job {
             let step = match queue.pop() {
                 Some(step) => step,
                 None => match tasks.join_next().await {
-                    // A task ends without a result only when it panicked: pass that on.
+                    // A task without a result has panicked: pass the panic on.
                     Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                     Some(Err(_)) => continue,
                     Some(Ok(step)) => step?,
@@ -277,7 +276,7 @@ impl Job {
         tasks.spawn(async move {
             let _pass = job.limit.enter().await;
             let which = TagOrDigest::Digest(child.digest.clone());
-            // Some registries break on reading a blob as a manifest: a blob is asked for as such.
+            // Some registries fail if a blob is read as a manifest, so it is requested as a blob.
             let mut unknown = false;
             if !child.is_manifest() {
                 match job.source.find_blob(&child).await {
@@ -299,14 +298,14 @@ impl Job {
                 Err(error) if error.leaves_open() => None,
                 there => there?,
             };
-            // An index may be there without its children; a manifest has its blobs.
+            // An index may exist without its children. A manifest has its blobs.
             let index = manifest.contents().is_ok_and(|contents| contents.index);
             let present = there.is_some() && !index;
             Ok(Step::Manifest { manifest, present, depth })
         });
     }
 
-    /// Brings new blobs over, the largest first: they take longest.
+    /// Copies new blobs, the largest first, because they take longest.
     fn blobs(
         self: &Arc<Self>,
         tasks: &mut JoinSet<Result<Step, OciError>>,
@@ -314,7 +313,7 @@ impl Job {
         present: bool,
     ) {
         {
-            // A blob may be listed twice in one manifest, too.
+            // A manifest may list a blob twice.
             let mut seen = self.seen.lock();
             blobs.retain(|blob| seen.insert(blob.digest.clone()));
         }
@@ -343,7 +342,7 @@ impl Job {
         self.options.listener.on_event(CopyProgress::Found { blobs: found.blobs, bytes: found.bytes });
     }
 
-    /// Whether some blobs were there.
+    /// Whether some blobs existed already.
     pub(super) fn has_skipped(&self) -> bool {
         self.counts.lock().skipped.blobs > 0
     }
@@ -358,7 +357,7 @@ impl Job {
         }
     }
 
-    /// Writes all but the root, children before parents.
+    /// Writes everything but the root, children before parents.
     pub(super) async fn push_children(self: &Arc<Self>, graph: &Graph) -> Result<(), OciError> {
         for level in &graph.levels {
             try_join_all(level.iter().map(|manifest| async {
@@ -394,7 +393,7 @@ impl Job {
     }
 }
 
-/// Sorts manifests so that none comes before its children; the root is left out.
+/// Sorts manifests so that children come before their parents. The root is left out.
 fn levels(root: &Digest, mut nodes: HashMap<Digest, (Manifest, Vec<Digest>)>) -> Vec<Vec<Manifest>> {
     nodes.remove(root);
     let mut levels = Vec::new();
@@ -405,7 +404,7 @@ fn levels(root: &Digest, mut nodes: HashMap<Digest, (Manifest, Vec<Digest>)>) ->
                 .into_iter()
                 .partition(|(_, (_, children))| !children.iter().any(|child| waiting.contains(child)))
         };
-        // Digests cannot form a circle.
+        // Digests cannot form a cycle.
         if ready.is_empty() {
             break;
         }

@@ -1,5 +1,4 @@
-//! The tags of a copy: what they hold before it, and how they are written without taking one that holds
-//! another image.
+//! The tags of a copy: their state before it, and how they are written without replacing another image.
 
 use futures_util::future::{join, join_all, try_join_all};
 
@@ -10,19 +9,19 @@ use crate::error::OciError;
 use crate::manifest::Manifest;
 use crate::reference::{Reference, TagOrDigest};
 
-/// What a destination tag held before the copy; a registry may refuse to tell.
+/// The digest of a destination tag before the copy. A registry may refuse to show it.
 pub(super) type Held = Result<Option<Digest>, OciError>;
 
-/// A tag that is to be written.
+/// A tag to write.
 pub(super) struct Goal<'a> {
     tag: &'a Reference,
-    /// The registry did not tell what the tag holds. It may hold nothing: some registries say 401 or 403 for
-    /// what is missing.
+    /// Whether the registry did not show the tag. It may not exist, because some registries answer 401 or 403 for
+    /// missing tags.
     unknown: bool,
 }
 
 impl Job {
-    /// What the tags hold now and, at the same time, the image's manifest.
+    /// Reads the tags and the image's manifest, at the same time.
     pub(super) async fn look(
         &self,
         which: &TagOrDigest,
@@ -34,7 +33,7 @@ impl Job {
         join(held, self.source.manifest(which)).await
     }
 
-    /// The tags that are to be written.
+    /// The tags to write.
     pub(super) fn goals<'a>(
         &self,
         tags: &'a [Reference],
@@ -57,8 +56,8 @@ impl Job {
         Ok(goals)
     }
 
-    /// Writes the tags, and reads them back. One that may be taken is looked at again before: the image, which
-    /// is there by its digest then, shows whether we are refused what is there or what is not.
+    /// Writes the tags and reads them back. A tag that may be in use is read again first: the image exists by its
+    /// digest then, and shows whether the registry refuses us or the tag is missing.
     pub(super) async fn write_tags(&self, root: &Manifest, goals: &[Goal<'_>]) -> Result<(), OciError> {
         let cautious = self.options.on_existing == OnExisting::Fail && !self.options.dry_run;
         if cautious && goals.iter().any(|goal| goal.unknown) {
@@ -89,7 +88,7 @@ impl Job {
         if found.as_ref() == Some(digest) {
             return Ok(());
         }
-        // A header is no more than a claim; what is there decides.
+        // The header may be wrong. The tag itself decides.
         if found.is_some()
             && self.destination.manifest(&tag.which()).await.is_ok_and(|there| there.digest == *digest)
         {

@@ -1,4 +1,4 @@
-//! What an image says about itself: its config and its manifest as JSON, always in the same order.
+//! The configuration and the manifest of an image as JSON, always in the same order.
 
 use std::collections::BTreeMap;
 
@@ -7,33 +7,32 @@ use serde::Serialize;
 use super::descriptor::BlobDescriptor;
 use super::{CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE};
 
-/// What a packed image says about itself. Nothing here depends on the machine but the default platform.
+/// The settings of a packed image. Only the default platform depends on the machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PackOptions {
     /// The program and its first arguments.
     pub entrypoint: Vec<String>,
-    /// More arguments, which can be replaced when the image is run.
+    /// Further arguments, which can be replaced when the image runs.
     pub cmd: Vec<String>,
-    /// Environment variables in order.
+    /// Environment variables, in order.
     pub env: Vec<(String, String)>,
-    /// Where the program starts.
+    /// The directory in which the program starts.
     pub working_dir: Option<String>,
-    /// Who it runs as: `user`, `uid`, `user:group` or `uid:gid`.
+    /// The user: `user`, `uid`, `user:group` or `uid:gid`.
     pub user: Option<String>,
     /// Labels, in the config.
     pub labels: BTreeMap<String, String>,
     /// Annotations, in the manifest.
     pub annotations: BTreeMap<String, String>,
-    /// The type of an artifact that is no program (Terraform modules, a static site): a media type.
+    /// The media type of an artifact that is not a program (Terraform modules, a static site).
     pub artifact_type: Option<String>,
-    /// What it runs on.
     pub platform: Platform,
-    /// When it was made, also the time of every file. The epoch by default, because the current
-    /// time would change the digest. Callers usually pass `SOURCE_DATE_EPOCH`.
+    /// The creation time, and the time of every file. The default is the epoch, because the current time would
+    /// change the digest. Callers usually pass `SOURCE_DATE_EPOCH`.
     pub created: jiff::Timestamp,
 }
 
-/// An operating system and an architecture, as Go names them.
+/// An operating system and an architecture, with Go's names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Platform {
     /// `amd64`, `arm64`, …
@@ -42,7 +41,7 @@ pub struct Platform {
     pub os: String,
 }
 
-/// This machine's.
+/// The platform of this machine.
 impl Default for Platform {
     fn default() -> Self {
         let architecture = match std::env::consts::ARCH {
@@ -59,7 +58,7 @@ impl Default for Platform {
     }
 }
 
-/// The config's bytes (image specification, "OCI Image Configuration").
+/// The bytes of the configuration (image specification, "OCI Image Configuration").
 pub(super) fn config(options: &PackOptions, diff_id: &str) -> serde_json::Result<Vec<u8>> {
     let env = options.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let created = options.created.to_string();
@@ -79,7 +78,7 @@ pub(super) fn config(options: &PackOptions, diff_id: &str) -> serde_json::Result
     })
 }
 
-/// The manifest's bytes (image specification, "OCI Image Manifest").
+/// The bytes of the manifest (image specification, "OCI Image Manifest").
 pub(super) fn manifest(
     options: &PackOptions,
     config: &BlobDescriptor,

@@ -1,15 +1,15 @@
-//! Bytes by their digest.
+//! The descriptor of a blob.
 
 use std::fmt::Write as _;
 
 use sha2::Digest as _;
 
-/// Bytes by their digest, `sha256:<hex>`, and their count.
+/// The digest and size of some bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobDescriptor {
     /// `sha256:<hex>`.
     pub digest: String,
-    /// Bytes.
+    /// In bytes.
     pub size: u64,
 }
 
@@ -20,7 +20,7 @@ impl BlobDescriptor {
     }
 }
 
-/// `sha256:<hex>` of what `hasher` has seen.
+/// `sha256:<hex>` of the bytes in `hasher`.
 pub(super) fn digest(hasher: sha2::Sha256) -> String {
     hasher.finalize().iter().fold("sha256:".to_owned(), |mut text, byte| {
         // Writing to a string never fails.

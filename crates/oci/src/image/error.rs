@@ -1,41 +1,25 @@
-//! What can go wrong between a directory and an image.
+//! Errors of packing and unpacking.
 
 use std::io;
 use std::path::PathBuf;
 
 use sys::error::{Exit, Help};
 
-/// A directory could not be packed.
+/// Why a directory could not be packed.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
-    /// What is to be packed is no directory.
+    /// The path is not a directory.
     #[error("{} is not a directory that can be packed into an image", directory.display())]
-    NotADirectory {
-        /// What was named.
-        directory: PathBuf,
-    },
+    NotADirectory { directory: PathBuf },
     /// A file cannot be read.
     #[error("cannot read {} to pack it into an image", path.display())]
-    Read {
-        /// The file or directory.
-        path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
-    },
-    /// A file grew or shrank at the same time.
+    Read { path: PathBuf, source: io::Error },
+    /// A file changed its size while it was read.
     #[error("{} changed while it was packed into an image", path.display())]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
+    Changed { path: PathBuf },
     /// The layer cannot be written.
     #[error("cannot write the image's layer in {}", directory.display())]
-    Write {
-        /// Where it was to be.
-        directory: PathBuf,
-        /// The error of the system.
-        source: io::Error,
-    },
+    Write { directory: PathBuf, source: io::Error },
 }
 
 impl Help for PackError {
@@ -61,51 +45,27 @@ impl Help for PackError {
     }
 }
 
-/// A layer could not be unpacked. What was unpacked before is left to the caller.
+/// Why a layer could not be unpacked. The caller handles what was unpacked before.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
-    /// The archive cannot be read: it broke off, or is no archive.
+    /// The archive cannot be read: it is incomplete or invalid.
     #[error("cannot read the image's layer")]
-    Read {
-        /// What is wrong with it.
-        source: io::Error,
-    },
-    /// Compressed in another way than gzip and zstd.
+    Read { source: io::Error },
+    /// The compression is neither gzip nor zstd.
     #[error("the image's layer is compressed with {compression}, which is not supported")]
-    Compression {
-        /// The name of the way.
-        compression: &'static str,
-    },
-    /// More than may be unpacked.
+    Compression { compression: &'static str },
+    /// The content exceeds the limit.
     #[error("the image unpacks to more than {limit}")]
-    TooLarge {
-        /// The limit: a number of bytes or of files.
-        limit: String,
-    },
-    /// An entry that would leave the destination.
+    TooLarge { limit: String },
+    /// An entry would be outside the destination.
     #[error("the image's layer is unsafe: {entry:?} {why}")]
-    Unsafe {
-        /// Its name in the archive.
-        entry: String,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// An entry that is no file, directory or link.
+    Unsafe { entry: String, why: &'static str },
+    /// An entry is not a file, a directory or a link.
     #[error("the image's layer holds {entry:?}, which is {kind}")]
-    Unsupported {
-        /// Its name in the archive.
-        entry: String,
-        /// What it is.
-        kind: String,
-    },
-    /// The destination cannot be written to.
+    Unsupported { entry: String, kind: String },
+    /// The destination cannot be written.
     #[error("cannot unpack {}", path.display())]
-    Write {
-        /// What was to be written.
-        path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
 }
 
 impl Help for UnpackError {

@@ -1,4 +1,4 @@
-//! A directory as a tar archive that depends on names, contents and modes alone.
+//! Writes a directory as a tar archive that depends only on names, contents and modes.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write};
@@ -11,10 +11,10 @@ use walkdir::WalkDir;
 
 use super::error::PackError;
 
-/// Writes the archive to `out`. Gives back what was left out: sockets, pipes and devices.
+/// Writes the archive to `out`. Returns what was left out: sockets, pipes and devices.
 ///
-/// Entries are sorted by name, belong to root, and carry `mtime` (seconds since the epoch). Symbolic
-/// links stay links; several hard links to a file become several files.
+/// Entries are sorted by name, belong to root, and have the time `mtime` (seconds since the epoch). Symbolic links
+/// stay links. Hard links to the same file become separate files.
 pub(super) fn write(directory: &Path, mtime: u64, out: impl Write) -> Result<Vec<PathBuf>, Failure> {
     let mut archive = Builder::new(out);
     let mut left_out = Vec::new();
@@ -37,7 +37,7 @@ pub(super) fn write(directory: &Path, mtime: u64, out: impl Write) -> Result<Vec
             header.set_entry_type(EntryType::Directory);
             archive.append_data(&mut header, name.join(""), io::empty()).map_err(Failure::Write)?;
         } else if kind.is_symlink() {
-            // Their mode differs between systems and means nothing.
+            // Its mode differs between systems and has no meaning.
             header.set_mode(0o777);
             header.set_entry_type(EntryType::Symlink);
             let target = std::fs::read_link(path).map_err(read(path.to_owned()))?;
@@ -64,7 +64,7 @@ pub(super) fn write(directory: &Path, mtime: u64, out: impl Write) -> Result<Vec
     Ok(left_out)
 }
 
-/// Reading failed, which says where; or writing, whose place only the caller knows.
+/// A failed read, with its place, or a failed write, whose place only the caller knows.
 pub(super) enum Failure {
     Pack(PackError),
     Write(io::Error),
@@ -78,8 +78,8 @@ fn changed(path: &Path) -> Failure {
     Failure::Pack(PackError::Changed { path: path.to_owned() })
 }
 
-/// As many bytes of a file as its header says; remembers why there were none, since the archive's own
-/// error does not tell reading from writing.
+/// Reads exactly the number of bytes in a file's header. Remembers a failure, because the archive's own error does
+/// not distinguish reading from writing.
 struct Exact {
     file: File,
     left: u64,
@@ -103,7 +103,7 @@ impl io::Read for Exact {
     }
 }
 
-/// Hashes and counts what passes on its way to another writer.
+/// Hashes and counts bytes on their way to another writer.
 pub(super) struct Hashing<W> {
     inner: W,
     hasher: sha2::Sha256,
@@ -115,7 +115,7 @@ impl<W> Hashing<W> {
         Self { inner, hasher: sha2::Sha256::new(), size: 0 }
     }
 
-    /// The writer below, the digest as `sha256:<hex>`, and the count of bytes.
+    /// The inner writer, the digest as `sha256:<hex>`, and the number of bytes.
     pub(super) fn finish(self) -> (W, String, u64) {
         (self.inner, super::descriptor::digest(self.hasher), self.size)
     }

@@ -1,4 +1,4 @@
-//! How much an image may unpack to.
+//! Limits the size of an unpacked image.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -8,21 +8,21 @@ use super::error::UnpackError;
 /// The most files, directories and links of an image.
 const MOST_FILES: u64 = 1_000_000;
 
-/// The most bytes between the contents of two files: headers, long names, attributes. They are held in memory.
+/// The most bytes between the contents of two files: headers, long names and attributes. They are held in memory.
 const MOST_BETWEEN: u64 = 1024 * 1024;
 
-/// What all layers of an image together may unpack to.
+/// The limit for all layers of an image together.
 #[derive(Debug)]
 pub struct Limit {
     size: u64,
     bytes: Cell<u64>,
     files: Cell<u64>,
-    /// What is left until the next content must begin.
+    /// The bytes that may still come before the next content.
     between: Cell<Option<u64>>,
 }
 
 impl Limit {
-    /// So many bytes, and a million files.
+    /// A limit of `size` bytes and a million files.
     pub fn new(size: u64) -> Self {
         Self { size, bytes: Cell::new(size), files: Cell::new(MOST_FILES), between: Cell::new(None) }
     }
@@ -34,7 +34,7 @@ impl Limit {
         Ok(())
     }
 
-    /// Whether a file of so many bytes may follow. What it is made of is counted when it is read; the zeros of a
+    /// Checks whether a file of `size` bytes may follow. Its bytes are counted while they are read. The zeros of a
     /// sparse file are not in the layer, so they are counted here.
     pub(super) fn file(&self, size: u64, sparse: bool) -> Result<(), UnpackError> {
         let left = self.bytes.get().checked_sub(size).ok_or_else(|| self.too_large())?;
@@ -44,7 +44,7 @@ impl Limit {
         Ok(())
     }
 
-    /// From here on, until [`Self::in_content`], only headers are read.
+    /// Marks that only headers follow, until [`Self::in_content`].
     pub(super) fn between(&self) {
         self.between.set(Some(MOST_BETWEEN));
     }
@@ -53,7 +53,7 @@ impl Limit {
         self.between.set(None);
     }
 
-    /// The error for a reader that failed: it says itself when the limit is why.
+    /// The error for a failed reader. If the limit is the reason, it says so.
     pub(super) fn failure(&self, source: io::Error) -> UnpackError {
         if source.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Exceeded>) {
             return self.too_large();
@@ -79,7 +79,7 @@ impl Limit {
 #[error("the limit of what is unpacked is exceeded")]
 struct Exceeded;
 
-/// A reader of what was unpacked, which counts.
+/// A reader that counts decompressed bytes.
 pub(super) struct Counted<'a, R> {
     pub(super) inner: R,
     pub(super) limit: &'a Limit,

@@ -1,5 +1,5 @@
-//! Directories into images and back, without Docker: the same directory gives the same bytes anywhere.
-//! Works on files and bytes only: [`Client`](crate::Client) pushes and pulls.
+//! Packs directories into images and unpacks them, without Docker: the same directory gives the same bytes on every
+//! machine. This module works on files and bytes. [`Client`](crate::Client) pushes and pulls.
 
 mod config;
 mod descriptor;

@@ -1,4 +1,4 @@
-//! Packing: a directory becomes one layer, a config and a manifest.
+//! Packing: a directory becomes a layer, a configuration and a manifest.
 
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
@@ -11,36 +11,34 @@ use super::descriptor::BlobDescriptor;
 use super::error::PackError;
 use super::layer::{self, Failure, Hashing};
 
-/// An image, ready to be pushed: layer and config as blobs, then the manifest.
+/// An image that is ready to be pushed: layer and configuration as blobs, then the manifest.
 #[derive(Debug)]
 pub struct Packed {
-    /// The manifest's bytes, of media type [`super::MANIFEST_TYPE`].
+    /// The bytes of the manifest, with media type [`super::MANIFEST_TYPE`].
     pub manifest: Vec<u8>,
-    /// The manifest's digest, which is the image's.
+    /// The digest of the manifest. It is also the digest of the image.
     pub manifest_descriptor: BlobDescriptor,
-    /// The config's bytes, of media type [`super::CONFIG_TYPE`].
+    /// The bytes of the configuration, with media type [`super::CONFIG_TYPE`].
     pub config: Vec<u8>,
-    /// The config's digest.
     pub config_descriptor: BlobDescriptor,
-    /// The layer's file, of media type [`super::LAYER_TYPE`]; removed when this is dropped.
+    /// The file of the layer, with media type [`super::LAYER_TYPE`]. It is removed when this is dropped.
     pub layer: TempPath,
-    /// The layer's digest.
     pub layer_descriptor: BlobDescriptor,
-    /// What the image does not have, relative to the directory: sockets, pipes and devices.
+    /// What was left out, relative to the directory: sockets, pipes and devices.
     pub left_out: Vec<PathBuf>,
 }
 
-/// Packs what is in `directory` into an image; the layer's file is made in `temporary`.
+/// Packs the content of `directory` into an image. The layer's file is created in `temporary`.
 ///
-/// Names, contents and permissions decide the bytes, and nothing else does: no time, owner, machine,
-/// or order on the disk.
+/// The bytes depend only on names, contents and permissions: not on times, owners, the machine, or the order on the
+/// disk.
 pub fn pack(directory: &Path, temporary: &Path, options: &PackOptions) -> Result<Packed, PackError> {
     if !directory.is_dir() {
         return Err(PackError::NotADirectory { directory: directory.to_owned() });
     }
     let write = |source| PackError::Write { directory: temporary.to_owned(), source };
     let file = NamedTempFile::new_in(temporary).map_err(write)?;
-    // No name and no time; 255, "unknown", in place of the operating system (RFC 1952, section 2.3.1).
+    // Without a name and a time, and with 255, "unknown", as the operating system (RFC 1952, section 2.3.1).
     let zipped = GzBuilder::new()
         .mtime(0)
         .operating_system(255)

@@ -1,5 +1,5 @@
-//! Where in the destination an entry belongs. The destination is a root of its own, as after `chroot`:
-//! no name and no symbolic link in it leads outside.
+//! The place of an entry in the destination. The destination works like after `chroot`: no name and no symbolic link
+//! in it leads outside.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -7,10 +7,10 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// Links that are followed in one name; the kernel's own limit is the same.
+/// How many links are followed in one name. The kernel has the same limit.
 const MOST_LINKS: usize = 40;
 
-/// The components of an entry's name; `Err` says why it is unsafe. Empty for the destination itself.
+/// The components of an entry's name, or why it is unsafe. Empty for the destination itself.
 pub(super) fn components(name: &Path) -> Result<Vec<OsString>, &'static str> {
     let mut components = Vec::new();
     for component in name.components() {
@@ -24,8 +24,8 @@ pub(super) fn components(name: &Path) -> Result<Vec<OsString>, &'static str> {
     Ok(components)
 }
 
-/// The directory that `parents` name in `root`. Makes missing directories and adds their number to `made`. Follows
-/// symbolic links inside `root`: in an image `/run` is `root/run`, and there is nothing above the root.
+/// The directory `parents` in `root`. Creates missing directories and adds their number to `made`. Follows symbolic
+/// links inside `root`: in an image, `/run` is `root/run`, and nothing is above the root.
 pub(super) fn directory(root: &Path, parents: &[OsString], made: &mut u64) -> io::Result<PathBuf> {
     let mut links = 0;
     let mut left: VecDeque<OsString> = parents.iter().cloned().collect();

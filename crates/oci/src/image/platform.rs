@@ -1,21 +1,21 @@
-//! Which image of an index is for a platform.
+//! Finds the image for a platform in an index.
 
 use serde_json::Value as Json;
 
 use super::Platform;
 
-/// What an index has for a platform.
+/// The result of a search in an index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// Digests of images and indexes to look at, the best first.
+    /// Digests of images and indexes to read, the best first.
     pub digests: Vec<String>,
-    /// The platforms that it has images for.
+    /// The platforms with an image in the index.
     pub platforms: Vec<String>,
 }
 
-/// The entries of an index that may be, or hold, the image for a platform. Entries for the platform come first,
-/// then indexes that do not say what they are for, and then images that do not, where no image does. Attestations
-/// (`unknown/unknown`) are no images.
+/// The entries of an index that may be, or contain, the image for a platform. Entries for the platform come first,
+/// then indexes without a platform. Images without a platform count only if no image has one. Attestations
+/// (`unknown/unknown`) are not images.
 pub fn choose(index: &[u8], platform: &Platform) -> Choice {
     let index: Json = serde_json::from_slice(index).unwrap_or_default();
     let mut choice = Choice::default();

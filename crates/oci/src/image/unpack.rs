@@ -1,4 +1,4 @@
-//! Unpacking a layer over what is in a directory already ("Image Layer Filesystem Changeset").
+//! Unpacks a layer over the content of a directory ("Image Layer Filesystem Changeset").
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -18,16 +18,15 @@ use super::{place, zstd};
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
-/// How much of a file is held at a time.
+/// How many bytes of a file are held in memory.
 const PIECE: usize = 64 * 1024;
 
-/// Unpacks a layer into `destination`, which is made where it is missing: gzip, zstd or plain tar, by its first
-/// bytes. Layers of an image are unpacked one after the other, the lowest first, with one `limit`.
+/// Unpacks a layer into `destination`, which is created if necessary. The first bytes show whether it is gzip, zstd
+/// or plain tar. Unpack the layers of an image in order, the lowest first, with the same `limit`.
 ///
-/// Whiteouts remove what lower layers brought. Permissions are kept except set-user-ID and
-/// set-group-ID, because everything belongs to the current user here; times and owners are not kept.
-/// Nothing outside of `destination` is written, whatever the layer holds. Nothing else may write to
-/// `destination` meanwhile.
+/// Whiteouts remove the content of lower layers. Permissions are kept, except set-user-ID and set-group-ID, because
+/// everything belongs to the current user. Times and owners are not kept. Nothing outside `destination` is written,
+/// whatever the layer contains. No other program may write to `destination` at the same time.
 pub fn unpack(layer: impl Read, destination: &Path, limit: &Limit) -> Result<(), UnpackError> {
     let mut layer = BufReader::new(layer);
     let mut magic = Vec::with_capacity(4);
@@ -52,21 +51,21 @@ fn archive(bytes: impl Read, destination: &Path, limit: &Limit) -> Result<(), Un
         let mut entry = entry.map_err(unreadable)?;
         limit.in_content();
         layer.entry(&mut entry)?;
-        // What an entry holds besides is no header.
+        // The rest of an entry is not a header.
         io::copy(&mut entry, &mut io::sink()).map_err(unreadable)?;
         limit.between();
     }
     limit.in_content();
-    // What follows the last entry belongs to the layer too: a broken checksum shows only at the end.
+    // The bytes after the last entry belong to the layer too: a wrong checksum appears only at the end.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(unreadable)?;
-    // Last, and the deepest first: a directory may be closed to its owner.
+    // Last, and the deepest first, because a directory may be closed to its owner.
     for (path, mode) in layer.modes.iter().rev() {
         set_mode(destination, path, *mode).map_err(failed(path))?;
     }
     Ok(())
 }
 
-/// Sets the mode of a directory, unless a part of its path is a link now, which could lead outside. That can happen
+/// Sets the mode of a directory, unless a part of its path is now a link, which could lead outside. That can happen
 /// if the file system treats several spellings as one name, so that an entry replaced the directory.
 fn set_mode(root: &Path, path: &Path, mode: u32) -> io::Result<()> {
     let mut on_the_way = path.ancestors().take_while(|path| *path != root);
@@ -76,20 +75,20 @@ fn set_mode(root: &Path, path: &Path, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// A layer on its way.
+/// A layer that is being unpacked.
 struct Layer<'a> {
     root: &'a Path,
     limit: &'a Limit,
-    /// What this layer brought, which its own whiteouts do not concern.
+    /// The paths from this layer. Its own whiteouts do not affect them.
     brought: HashSet<PathBuf>,
-    /// The modes that its directories get in the end.
+    /// The final modes of its directories.
     modes: BTreeMap<PathBuf, u32>,
 }
 
 impl Layer<'_> {
     fn entry(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<(), UnpackError> {
         let kind = entry.header().entry_type();
-        // What `git archive` puts in front: about no file.
+        // `git archive` writes this entry first. It describes no file.
         if kind == EntryType::XGlobalHeader {
             return Ok(());
         }
@@ -101,7 +100,7 @@ impl Layer<'_> {
         let components = place::components(&name).map_err(unsafe_because)?;
         let mode = entry.header().mode().map_err(broken)? & 0o1777;
         let Some((last, parents)) = components.split_last() else {
-            // The destination is the caller's; its mode stays.
+            // The destination belongs to the caller, so its mode stays.
             return Ok(());
         };
         let parent = self.parent(parents)?;
@@ -139,13 +138,13 @@ impl Layer<'_> {
                 });
             }
         }
-        // Directories on the way there are this layer's too, even without an entry of their own.
+        // The directories on the way belong to this layer too, even without an entry of their own.
         let inside = path.ancestors().take_while(|path| *path != self.root);
         self.brought.extend(inside.map(Path::to_owned));
         Ok(())
     }
 
-    /// The directory of an entry. Directories that are made on the way to it count as files.
+    /// The directory of an entry. Directories that are created on the way count as files.
     fn parent(&self, parents: &[OsString]) -> Result<PathBuf, UnpackError> {
         let mut made = 0;
         let found = place::directory(self.root, parents, &mut made);
@@ -169,7 +168,7 @@ impl Layer<'_> {
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(failed(path))?;
         let mut left = entry.size();
-        // Not `io::copy`, which does not tell a bad layer from a full disk.
+        // `io::copy` would not distinguish a bad layer from a full disk.
         let mut buffer = vec![0; PIECE];
         loop {
             let piece = match entry.read(&mut buffer) {
@@ -189,10 +188,10 @@ impl Layer<'_> {
         file.set_permissions(Permissions::from_mode(mode)).map_err(failed(path))
     }
 
-    /// Removes what lower layers brought under the name that follows a whiteout mark.
+    /// Removes the content of lower layers under the name after a whiteout mark.
     fn whiteout(&mut self, parent: &Path, hidden: &[u8]) -> Result<(), UnpackError> {
         let path = parent.join(OsStr::from_bytes(hidden));
-        // A name with two marks is a mark of AUFS and means nothing here.
+        // A name with two marks is a mark of AUFS, and has no meaning here.
         if hidden.starts_with(WHITEOUT) || self.brought.contains(&path) {
             return Ok(());
         }
@@ -204,7 +203,7 @@ impl Layer<'_> {
         symlink(target, path).map_err(failed(path))
     }
 
-    /// A hard link never follows a symbolic one, so it cannot reach a file outside.
+    /// Creates a hard link. It never follows a symbolic link, so it cannot reach a file outside.
     fn hard_link(&mut self, target: &[OsString], path: &Path) -> Result<(), UnpackError> {
         let directory = || failed(path)(io::ErrorKind::IsADirectory.into());
         let (last, parents) = target.split_last().ok_or_else(directory)?;
@@ -216,7 +215,7 @@ impl Layer<'_> {
         fs::hard_link(target, path).map_err(failed(path))
     }
 
-    /// Removes what lower layers brought into a directory.
+    /// Removes the content of lower layers from a directory.
     fn clear(&mut self, directory: &Path) -> Result<(), UnpackError> {
         for entry in fs::read_dir(directory).map_err(failed(directory))? {
             let path = entry.map_err(failed(directory))?.path();
@@ -229,7 +228,7 @@ impl Layer<'_> {
         Ok(())
     }
 
-    /// Removes whatever is there, with all that is known about it.
+    /// Removes a path and everything that is known about it.
     fn remove(&mut self, path: &Path) -> Result<(), UnpackError> {
         match fs::symlink_metadata(path) {
             Ok(metadata) if metadata.is_dir() => {

@@ -1,12 +1,12 @@
-//! Zstandard as a stream: all frames of a layer one after the other (RFC 8878). Tools that make layers for
-//! partial pulls write many, with skippable ones between them.
+//! Reads Zstandard as a stream: all frames of a layer in sequence (RFC 8878). Tools for partial pulls write many
+//! frames, with skippable ones between them.
 
 use std::io::{self, BufRead, Read};
 
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-/// Whether a stream that begins with these bytes is one of frames.
+/// Whether a stream with these first bytes consists of Zstandard frames.
 pub(super) fn begins(magic: &[u8]) -> bool {
     matches!(magic, [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18])
 }
@@ -23,7 +23,7 @@ impl<R: BufRead> Frames<R> {
         Self { source, decoder: FrameDecoder::new(), in_frame: false }
     }
 
-    /// Goes to the beginning of the next frame; `false` at the end of the stream.
+    /// Moves to the beginning of the next frame. `false` at the end of the stream.
     fn next_frame(&mut self) -> io::Result<bool> {
         while !self.source.fill_buf()?.is_empty() {
             match self.decoder.init(&mut self.source) {

@@ -1,5 +1,5 @@
-//! The auth file of skopeo, buildah and podman (containers-auth.json(5)): keys of `auths` may have a
-//! path, and the longest that fits wins.
+//! The auth file of skopeo, buildah and podman (containers-auth.json(5)). Keys of `auths` may have a path, and the
+//! longest match wins.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use super::file::LoginFile;
 use super::key::{canonical, host, longest_prefix, normal};
 use super::login::Login;
 
-/// Merges the user's login files; earlier files win. With `REGISTRY_AUTH_FILE` set, podman and its kin read only this
-/// one file.
+/// Merges the user's login files. Earlier files win. If `REGISTRY_AUTH_FILE` is set, podman and similar tools read
+/// only that file.
 pub(super) fn merged(files: &[LoginFile]) -> LoginFile {
     let mut merged = LoginFile::default();
     for file in files {
@@ -17,13 +17,13 @@ pub(super) fn merged(files: &[LoginFile]) -> LoginFile {
     merged
 }
 
-/// Adds what no earlier file decides: the first file that has a login for an image gives it, even where a
-/// later one has a longer key, and a helper is asked before any `auths`.
+/// Adds the logins that no earlier file decides. The first file with a login for an image wins, even if a later one
+/// has a longer key, and helpers come before any `auths`.
 fn add(merged: &mut LoginFile, file: &LoginFile) {
     let known: Vec<String> = merged.auths.keys().chain(merged.helpers.keys()).cloned().collect();
     let decided = |key: &str| longest_prefix(known.iter().map(|known| (known.as_str(), ())), key).is_some();
     for (key, helper) in &file.helpers {
-        // An empty name is docker's word for none; skopeo would look for a program of no name.
+        // In docker, an empty name means "no helper". skopeo would look for a program without a name.
         let named = helper.as_str().is_some_and(|helper| !helper.is_empty());
         if named && !known.iter().any(|known| host(known) == host(key)) {
             merged.helpers.entry(normal(key)).or_insert_with(|| helper.clone());
@@ -31,7 +31,7 @@ fn add(merged: &mut LoginFile, file: &LoginFile) {
     }
     for (key, login) in &file.auths {
         let name = normal(key);
-        // An empty entry is docker's mark that a store has the login; here it would mean none.
+        // In docker, an empty entry means that a store has the login. Here it would mean that there is none.
         let empty = login.get("auth").or_else(|| login.get("identitytoken")).is_none();
         if empty || decided(&name) {
             continue;
@@ -42,9 +42,9 @@ fn add(merged: &mut LoginFile, file: &LoginFile) {
     }
 }
 
-/// Adds the logins, each under its path. A host that the user has no login for, or only a helper
-/// (which would win over every path below it, and goes), gets the first one of ours as a whole, as
-/// it does in docker. Gives those hosts.
+/// Adds the logins, each under its path. A host without a login of the user, or with only a helper (which would win
+/// over every path below it, so it is removed), gets our first login for the whole host, as in docker. Returns these
+/// hosts.
 pub(super) fn log_in(file: &mut LoginFile, logins: &[Login]) -> BTreeSet<String> {
     let hosts: BTreeSet<&str> = logins.iter().map(|login| canonical(login.host())).collect();
     file.helpers.retain(|key, _| !hosts.contains(host(key).as_str()));
@@ -54,9 +54,9 @@ pub(super) fn log_in(file: &mut LoginFile, logins: &[Login]) -> BTreeSet<String>
     own_hosts
 }
 
-/// Sets the logins and touches nothing else.
+/// Replaces the logins and changes nothing else.
 pub(super) fn renew(file: &mut LoginFile, logins: &[Login], own_hosts: &BTreeSet<String>) {
-    // Backwards, so that the first login to a host is the one that stays under the host itself.
+    // Backwards, so that the first login to a host is the one for the host itself.
     for login in logins.iter().rev() {
         let host = canonical(login.host());
         if own_hosts.contains(host) {

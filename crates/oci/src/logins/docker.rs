@@ -8,11 +8,10 @@ use super::file::LoginFile;
 use super::key::{canonical, host};
 use super::login::Login;
 
-/// Adds the logins. The docker CLI asks `credHelpers[host]` first, then `credsStore`, and reads
-/// `auths` only where neither is named. So a helper for a host of ours goes; and where there is a
-/// `credsStore`, which keeps serving the other hosts, an empty helper says for ours that there is
-/// none (docker/cli, `getConfiguredCredentialStore`). skopeo and its kin would stumble over the empty
-/// one; they read the auth file instead.
+/// Adds the logins. The docker CLI asks `credHelpers[host]` first, then `credsStore`, and reads `auths` only without
+/// either. So a helper for one of our hosts is removed. If there is a `credsStore`, which still serves the other
+/// hosts, an empty helper says that there is none for ours (docker/cli, `getConfiguredCredentialStore`). skopeo and
+/// similar tools would fail at the empty one, but they read the auth file instead.
 pub(super) fn log_in(config: &mut LoginFile, logins: &[Login]) {
     config.helpers.retain(|key, _| !logins.iter().any(|login| canonical(login.host()) == host(key)));
     if config.store().is_some() {
@@ -21,7 +20,7 @@ pub(super) fn log_in(config: &mut LoginFile, logins: &[Login]) {
     renew(config, logins);
 }
 
-/// Sets the logins and touches nothing else.
+/// Replaces the logins and changes nothing else.
 pub(super) fn renew(config: &mut LoginFile, logins: &[Login]) {
     config.auths.extend(first_of_each_host(logins).map(|login| (key(login), login.entry())));
 }
@@ -31,7 +30,7 @@ fn first_of_each_host(logins: &[Login]) -> impl Iterator<Item = &Login> {
     logins.iter().filter(move |login| hosts.insert(canonical(login.host())))
 }
 
-/// The key that docker looks a host up by.
+/// The key under which docker looks up a host.
 fn key(login: &Login) -> String {
     match canonical(login.host()) {
         "docker.io" => "https://index.docker.io/v1/".to_owned(),

@@ -1,4 +1,4 @@
-//! One entry of `auths`.
+//! An entry of `auths`.
 
 use base64::Engine;
 use base64::alphabet::STANDARD as ALPHABET;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use workflow_commands::Secret;
 
-/// Base64 as people paste it: with padding or without.
+/// Accepts base64 with or without padding.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &ALPHABET,
     GeneralPurposeConfig::new()
@@ -16,28 +16,27 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The fields that docker reads, all of them text.
+/// The text fields that docker reads.
 const FIELDS: [&str; 7] =
     ["auth", "username", "password", "email", "serveraddress", "identitytoken", "registrytoken"];
 
-/// What p2p shows to a registry to log in.
+/// Credentials for a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credentials {
-    /// User and password; sent to the registry itself, or exchanged for a token.
+    /// User and password. They are sent to the registry, or exchanged for a token.
     Password {
-        /// The user. Google's registries take `oauth2accesstoken` and an access token.
+        /// The user name. Google's registries accept `oauth2accesstoken` with an access token.
         username: String,
-        /// The password.
         password: Secret,
     },
-    /// A refresh token that the registry's token server exchanges (Docker's `identitytoken`).
+    /// A refresh token for the registry's token server (Docker's `identitytoken`).
     Identity(Secret),
-    /// A token that the registry itself takes as Bearer (Docker's `registrytoken`).
+    /// A token that the registry accepts as Bearer (Docker's `registrytoken`).
     Bearer(Secret),
 }
 
 impl Credentials {
-    /// Credentials of a user. The user name `<token>` means that the password is a refresh token.
+    /// Credentials of a user. With the user name `<token>`, the password is a refresh token.
     pub fn of(username: &str, password: &str) -> Self {
         let password = Secret::new(password);
         match username {
@@ -57,7 +56,7 @@ impl Credentials {
     }
 }
 
-/// The secrets of an entry, also of one that cannot be used.
+/// The secrets of an entry, even of an invalid one.
 pub(super) fn secrets(entry: &Json) -> Vec<Secret> {
     let texts = ["auth", "password", "identitytoken", "registrytoken"].map(|name| entry.get(name)?.as_str());
     let login = credentials(entry).ok().flatten();
@@ -65,7 +64,7 @@ pub(super) fn secrets(entry: &Json) -> Vec<Secret> {
     texts.chain(login.iter().flat_map(Credentials::secrets)).collect()
 }
 
-/// The login of an entry; `None` for an empty one. The error says what is wrong, and quotes nothing.
+/// The login in an entry. `None` if it is empty. The error says what is wrong without quoting it.
 pub(super) fn credentials(entry: &Json) -> Result<Option<Credentials>, &'static str> {
     let entry = match entry {
         Json::Object(entry) => entry,
@@ -95,7 +94,7 @@ pub(super) fn credentials(entry: &Json) -> Result<Option<Credentials>, &'static 
     Err("it has neither an \"auth\" nor a user name")
 }
 
-/// The entry without the fields that docker or podman would refuse; `None` if nothing is left.
+/// The entry without the fields that docker or podman would refuse. `None` if nothing is left.
 pub(super) fn clean(entry: &Json) -> Option<Json> {
     let mut entry = match entry {
         Json::Object(entry) => entry.clone(),
@@ -115,7 +114,7 @@ pub(super) fn clean(entry: &Json) -> Option<Json> {
     } else if let Some(username) =
         entry.get("username").and_then(Json::as_str).filter(|name| !name.is_empty())
     {
-        // podman and its kin read no other field.
+        // podman and similar tools read no other field.
         let password = entry.get("password").and_then(Json::as_str).unwrap_or_default();
         let auth = encode(username, password);
         entry.retain(|name, _| !matches!(name.as_str(), "username" | "password"));
@@ -124,12 +123,12 @@ pub(super) fn clean(entry: &Json) -> Option<Json> {
     Some(entry.into())
 }
 
-/// The text of an `auth`.
+/// The value of `auth`.
 pub(crate) fn encode(username: &str, password: &str) -> String {
     STANDARD.encode(format!("{username}:{password}"))
 }
 
-/// User and password of an `auth`: base64 in either alphabet, with or without padding, wrapped or not.
+/// Decodes user and password in `auth`: base64 in either alphabet, with or without padding and line breaks.
 fn decode(auth: &str) -> Result<(String, String), &'static str> {
     const WRONG: &str = "its \"auth\" is not the base64 of user:password";
     let standard = |character: u8| match character {

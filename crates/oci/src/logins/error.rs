@@ -1,4 +1,4 @@
-//! What can go wrong with login files.
+//! Errors in login files.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,63 +6,40 @@ use std::path::PathBuf;
 use super::key::host;
 use sys::error::{Exit, Help};
 
-/// Names the file and the registry, never what is in the file.
+/// The errors name the file and the registry, never the content of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginsError {
     /// A login file cannot be read.
     #[error("cannot read the registry logins in {}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A login file is no JSON object with logins.
+    File { path: PathBuf, source: io::Error },
+    /// A login file is not a JSON object with logins.
     #[error("{} holds no logins in JSON (line {line})", path.display())]
     NotLogins {
-        /// The file.
         path: PathBuf,
-        /// Counted from 1.
+        /// The line, starting at 1.
         line: usize,
     },
-    /// The entry that is needed cannot be used.
+    /// The entry that is needed is invalid.
     #[error("the login for {key} in {} cannot be read: {reason}", path.display())]
     Entry {
-        /// The file.
         path: PathBuf,
         /// The key of the entry: a host, or a host with a path.
         key: String,
-        /// What is wrong with the entry.
+        /// What is wrong with it.
         reason: &'static str,
     },
     /// Docker's directory cannot be read.
     #[error("cannot read {}", path.display())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Directory { path: PathBuf, source: io::Error },
     /// A private file cannot be written.
     #[error("cannot write {}", path.display())]
-    Write {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The name of a registry is not valid.
+    Write { path: PathBuf, source: io::Error },
+    /// The name of a registry is invalid.
     #[error("{registry:?} is no registry")]
-    Registry {
-        /// The name as it was given.
-        registry: String,
-    },
-    /// No login can carry this user name.
+    Registry { registry: String },
+    /// No login can have this user name.
     #[error("the user name for the registry {registry} is empty or holds a `:`")]
-    Username {
-        /// The registry.
-        registry: String,
-    },
+    Username { registry: String },
 }
 
 impl Help for LoginsError {

@@ -1,5 +1,5 @@
-//! One login file. An entry is checked only when it is needed: a bad entry of one registry never prevents the login to
-//! another.
+//! A login file. An entry is checked only when it is needed, so an invalid entry of one registry never prevents the
+//! login to another.
 
 use std::fmt;
 use std::io;
@@ -16,36 +16,36 @@ use workflow_commands::Secret;
 /// The longest file that is read, in bytes.
 const MOST: u64 = 4 * 1024 * 1024;
 
-/// One login file. The parts that concern logins are separate; the rest is kept as it is.
+/// A login file. The parts about logins are separate fields, and the rest is kept unchanged.
 #[derive(Clone, Default, PartialEq)]
 pub struct LoginFile {
     path: PathBuf,
-    /// Logins by host, or by host and path.
+    /// The logins by host, or by host and path.
     pub auths: Map<String, Json>,
     /// The helper program of each host.
     pub helpers: Map<String, Json>,
     rest: Map<String, Json>,
 }
 
-/// Who has the login to a host, besides the file itself.
+/// What provides the login to a host, besides the file itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Helper<'a> {
-    /// This program was named for the host.
+    /// The program for this host.
     OfHost(&'a str),
-    /// This program has the logins of all hosts without a helper of their own.
+    /// The program for all hosts without a helper of their own.
     OfAll(&'a str),
-    /// Nobody.
+    /// Nothing.
     Nobody,
 }
 
 impl LoginFile {
-    /// Reads a file. A file that does not exist, or is empty, holds no logins.
+    /// Reads a file. A missing or empty file contains no logins.
     ///
     /// # Errors
-    /// When a file exists and cannot be read, or is not JSON.
+    /// If the file exists but cannot be read, or is not JSON.
     pub fn read(path: &Path) -> Result<Self, LoginsError> {
         let mut file = Self { path: path.to_owned(), ..Self::default() };
-        // The user's own file may be a link; a target may have put anything in its place.
+        // The user's own file may be a link. A target may have put anything in its place.
         let bytes = match private::read(path, Links::Follow, MOST) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(file),
@@ -55,7 +55,7 @@ impl LoginFile {
         if text.is_empty() {
             return Ok(file);
         }
-        // What serde_json says may quote the file, which holds passwords: the line is enough.
+        // serde_json's message may quote the file, which contains passwords. The line is enough.
         let not_logins = |line| LoginsError::NotLogins { path: path.to_owned(), line };
         let json = serde_json::from_slice(text).map_err(|error| not_logins(error.line()))?;
         let Json::Object(mut rest) = json else {
@@ -70,12 +70,12 @@ impl LoginFile {
     /// Writes a private file in one step.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         private::write(path, self.json().to_string().as_bytes())
     }
 
-    /// Where it was read.
+    /// The path that it was read from.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -90,7 +90,7 @@ impl LoginFile {
         json.into()
     }
 
-    /// The file as docker and podman can read it: one entry of the wrong form makes them refuse all.
+    /// The file in a form that docker and podman accept. A single invalid entry makes them refuse all.
     #[must_use]
     pub fn cleaned(mut self) -> Self {
         self.auths =
@@ -99,7 +99,7 @@ impl LoginFile {
         self
     }
 
-    /// The program that has the logins of all hosts without a helper of their own.
+    /// The program for all hosts without a helper of their own.
     pub fn store(&self) -> Option<&str> {
         self.rest.get("credsStore").and_then(Json::as_str).map(str::trim).filter(|store| !store.is_empty())
     }
@@ -109,8 +109,8 @@ impl LoginFile {
         self.helpers.values().filter_map(Json::as_str).map(str::trim).chain(self.store())
     }
 
-    /// Which program to ask for the login to `name`, a host with an optional path. As in the docker CLI, an
-    /// empty helper means that neither a helper nor the store has this host's login.
+    /// The program that has the login to `name`, a host with an optional path. As in the docker CLI, an empty helper
+    /// means that neither a helper nor the store has it.
     pub fn helper(&self, name: &str) -> Helper<'_> {
         let helpers = self.helpers.iter().filter_map(|(key, helper)| match helper {
             Json::Null => Some((key.as_str(), "")),
@@ -128,14 +128,13 @@ impl LoginFile {
         self.auths.values().flat_map(entry::secrets).collect()
     }
 
-    /// The login that the file itself holds for `name`, a host with an optional path: that of the longest
-    /// key that fits.
+    /// The login in the file itself for `name`, a host with an optional path. The longest matching key wins.
     ///
     /// # Errors
-    /// When that entry is of the wrong form. Entries of other hosts are not looked at.
+    /// If that entry is invalid. Entries of other hosts are ignored.
     pub fn login(&self, name: &str) -> Result<Option<Credentials>, LoginsError> {
         let entries = self.auths.iter().map(|(key, entry)| (key.as_str(), (key, entry::credentials(entry))));
-        // An empty entry is the docker CLI's mark that a store has the login.
+        // In the docker CLI, an empty entry means that a store has the login.
         let Some((key, found)) = longest_prefix(entries.filter(|(_, (_, found))| *found != Ok(None)), name)
         else {
             return Ok(None);
@@ -144,7 +143,7 @@ impl LoginFile {
     }
 }
 
-/// The path and the number of entries: what they hold may be secret.
+/// Shows only the path and the number of entries, because the content may be secret.
 impl fmt::Debug for LoginFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoginFile")
@@ -154,7 +153,7 @@ impl fmt::Debug for LoginFile {
     }
 }
 
-/// A map that may be missing, or empty in the form of another type; `None` for anything else.
+/// A map that may be missing or empty, even as another empty type. `None` for anything else.
 fn map(json: Option<Json>) -> Option<Map<String, Json>> {
     match json {
         None | Some(Json::Null) => Some(Map::new()),
@@ -165,7 +164,7 @@ fn map(json: Option<Json>) -> Option<Map<String, Json>> {
     }
 }
 
-/// The text without a byte order mark and the blanks around it.
+/// The text without a byte order mark and surrounding white space.
 pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).trim_ascii()
 }

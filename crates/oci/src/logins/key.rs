@@ -1,7 +1,7 @@
-//! The keys of login files: hosts, hosts with a path, and the addresses that docker used to write.
+//! The keys of login files: hosts, hosts with a path, and the URLs that docker used to write.
 
-/// A key as a plain `host[/path]`. An address (`https://ghcr.io/v1/`) names its host alone; an API version
-/// behind the host is no path; Docker Hub's hosts all have one name.
+/// A key in its normal form `host[/path]`. A URL (`https://ghcr.io/v1/`) stands for its host only. An API version
+/// after the host is not a path. All hosts of Docker Hub have the same name.
 pub(crate) fn normal(key: &str) -> String {
     let key = key.trim();
     let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
@@ -14,14 +14,14 @@ pub(crate) fn normal(key: &str) -> String {
     }
 }
 
-/// The host of a key, by its one name.
+/// The host of a key, in its normal form.
 pub(super) fn host(key: &str) -> String {
     let mut name = normal(key);
     name.truncate(name.find('/').unwrap_or(name.len()));
     name
 }
 
-/// Docker Hub's one name for its several hosts.
+/// The normal name for Docker Hub's several hosts.
 pub(super) fn canonical(host: &str) -> &str {
     match host {
         "index.docker.io" | "registry-1.docker.io" => "docker.io",
@@ -29,14 +29,14 @@ pub(super) fn canonical(host: &str) -> &str {
     }
 }
 
-/// Whether a key, in its normal form, is about `name`, a host with an optional path.
+/// Whether a key in its normal form covers `name`, a host with an optional path.
 fn covers(key: &str, name: &str) -> bool {
     name.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The value whose key covers most of `name`. Of two spellings of one key, the normal one wins.
+/// The value with the longest key that covers `name`. If a key has two spellings, the normal one wins.
 pub fn longest_prefix<'a, T>(entries: impl Iterator<Item = (&'a str, T)>, name: &str) -> Option<T> {
-    // The path of a name may look like an API version, so a name is not a key.
+    // The path of a name may look like an API version, so a name is not normalised like a key.
     let (host, path) = name.split_once('/').unwrap_or((name, ""));
     let name = format!("{}/{path}", canonical(&host.to_ascii_lowercase()));
     entries

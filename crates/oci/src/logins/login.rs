@@ -1,4 +1,4 @@
-//! One login.
+//! A login.
 
 use serde_json::{Value as Json, json};
 
@@ -9,26 +9,25 @@ use workflow_commands::Secret;
 /// A login to a registry, or to a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
-    /// Host with an optional path: `ghcr.io`, `europe-west2-docker.pkg.dev/acme/tenant/shop`.
+    /// The host with an optional path: `ghcr.io`, `europe-west2-docker.pkg.dev/acme/tenant/shop`.
     pub registry: String,
-    /// The user's name; it cannot hold a `:`.
+    /// The user name. It cannot contain a `:`.
     pub username: String,
-    /// The password or token.
     pub password: Secret,
 }
 
 impl Login {
-    /// The host as references write it.
+    /// The host in the form of references.
     pub(super) fn host(&self) -> &str {
         self.registry.split('/').next().unwrap_or_default()
     }
 
-    /// The entry of an `auths` map.
+    /// The entry for an `auths` map.
     pub(super) fn entry(&self) -> Json {
         json!({ "auth": encode(&self.username, self.password.expose()) })
     }
 
-    /// Whether docker and its kin could be given this login.
+    /// Checks that docker and similar tools can use this login.
     pub fn check(&self) -> Result<(), LoginsError> {
         if self.host().is_empty() || self.registry.contains("://") {
             return Err(LoginsError::Registry { registry: self.registry.clone() });

@@ -1,7 +1,6 @@
-//! Login files: Docker's `config.json`, and the auth file of podman, skopeo and buildah
-//! (containers-auth.json(5)). [`LoginFile`] reads and writes both; [`UserFiles`] says where the user's files are;
-//! [`Logins`] makes the private files of a target, which are the user's with our logins added. The user's files are
-//! never written.
+//! Login files: Docker's `config.json`, and the auth file of podman, skopeo and buildah (containers-auth.json(5)).
+//! [`LoginFile`] reads and writes both. [`UserFiles`] finds the user's files. [`Logins`] creates the private files
+//! of a target: the user's files with our logins. The user's own files never change.
 
 mod auth_file;
 mod docker;

@@ -1,4 +1,4 @@
-//! Where the user's own login files are.
+//! Finds the user's own login files.
 
 use std::path::PathBuf;
 
@@ -9,18 +9,18 @@ use sys::world::Env;
 /// The file's name in Docker's directory.
 pub(super) const CONFIG: &str = "config.json";
 
-/// The files that docker, and skopeo, buildah and podman, read without us.
+/// The files that docker, skopeo, buildah and podman read by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserFiles {
     /// Docker's directory.
     pub docker_directory: Option<PathBuf>,
-    /// The auth files of podman and its kin; an earlier one wins. Each may be absent.
+    /// The auth files of podman and similar tools. Earlier ones win, and any may be missing.
     pub auth_files: Vec<PathBuf>,
 }
 
 impl UserFiles {
-    /// The files that the environment names: `DOCKER_CONFIG`, else `~/.docker`; `REGISTRY_AUTH_FILE`, else
-    /// the places of containers-auth.json(5).
+    /// The files that the environment names: `DOCKER_CONFIG` or else `~/.docker`, and `REGISTRY_AUTH_FILE` or else
+    /// the places in containers-auth.json(5).
     pub fn of(env: &Env) -> Self {
         let home = env.path("HOME");
         let docker_directory =
@@ -35,17 +35,13 @@ impl UserFiles {
         Self { docker_directory, auth_files }
     }
 
-    /// Docker's file.
-    ///
-    /// # Errors
-    /// See [`LoginFile::read`].
     pub fn docker(&self) -> Result<LoginFile, LoginsError> {
         self.docker_directory
             .as_ref()
             .map_or_else(|| Ok(LoginFile::default()), |dir| LoginFile::read(&dir.join(CONFIG)))
     }
 
-    /// All files in the order that they are searched: auth files first, then Docker's.
+    /// All files in search order: auth files first, then Docker's.
     ///
     /// # Errors
     /// See [`LoginFile::read`].
@@ -54,7 +50,7 @@ impl UserFiles {
     }
 }
 
-/// Where podman keeps its logins when `XDG_RUNTIME_DIR` is not set.
+/// Where podman keeps its logins if `XDG_RUNTIME_DIR` is not set.
 fn without_runtime() -> PathBuf {
     PathBuf::from("/run/containers").join(rustix::process::getuid().to_string())
 }

@@ -16,13 +16,13 @@ use super::{auth_file, docker};
 pub struct Logins {
     docker_config: PathBuf,
     registry_auth_file: PathBuf,
-    /// The hosts whose entry in the auth file is ours, as there was none of the user's.
+    /// The hosts with an entry of ours in the auth file, because the user had none.
     own_hosts: BTreeSet<String>,
 }
 
 impl Logins {
-    /// Makes the files in `directory`, which exists, is private and holds none of them yet. Of two
-    /// logins to one host docker can have only the first; in the auth file each has its path.
+    /// Creates the files in `directory`, which exists, is private and contains none of them yet. If two logins are
+    /// for one host, docker gets only the first; in the auth file, each has its path.
     pub fn create(directory: &Path, user: &UserFiles, logins: &[Login]) -> Result<Self, LoginsError> {
         logins.iter().try_for_each(Login::check)?;
         let docker_config = directory.join("docker");
@@ -41,8 +41,8 @@ impl Logins {
         Ok(Self { docker_config, registry_auth_file, own_hosts })
     }
 
-    /// Puts new passwords in place while a target runs, and leaves everything else as the target
-    /// has made it meanwhile (`gcloud auth configure-docker` and `docker login` write there).
+    /// Replaces passwords while a target runs, and keeps the changes that the target has made (`gcloud auth
+    /// configure-docker` and `docker login` write to the files).
     pub fn renew(&self, logins: &[Login]) -> Result<(), LoginsError> {
         logins.iter().try_for_each(Login::check)?;
         let path = self.docker_config.join(CONFIG);
@@ -76,7 +76,7 @@ fn make_directory(path: &Path) -> Result<(), LoginsError> {
         .map_err(|source| LoginsError::Write { path: path.to_owned(), source })
 }
 
-/// Everything of the user's docker directory but its logins: builders, contexts, plugins.
+/// Links everything in the user's docker directory except the logins: builders, contexts, plugins.
 fn link_entries(theirs: &Path, ours: &Path) -> Result<(), LoginsError> {
     let unreadable = |source| LoginsError::Directory { path: theirs.to_owned(), source };
     let theirs = std::path::absolute(theirs).map_err(unreadable)?;
@@ -87,7 +87,7 @@ fn link_entries(theirs: &Path, ours: &Path) -> Result<(), LoginsError> {
     };
     for entry in entries {
         let name = entry.map_err(unreadable)?.file_name();
-        // Docker writes config.json through neighbours whose names begin with it.
+        // Docker writes config.json through temporary files whose names begin with it.
         if name.as_encoded_bytes().starts_with(CONFIG.as_bytes()) {
             continue;
         }

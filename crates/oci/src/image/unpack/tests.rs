@@ -5,7 +5,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, Header};
 
-/// An entry under any name at all, which the archive crate's own functions would refuse.
+/// An entry with any name, even one that the archive crate's own functions would refuse.
 fn raw(kind: EntryType, name: &str, target: &str, content: &[u8]) -> Vec<u8> {
     let mut header = Header::new_gnu();
     header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
@@ -43,7 +43,7 @@ fn generous() -> Limit {
     Limit::new(1 << 30)
 }
 
-/// Unpacks into `image` of a new directory, whose other content must stay as it is.
+/// Unpacks into `image` in a new directory. Everything else in it must not change.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -95,14 +95,14 @@ fn links_lead_nowhere_outside() {
     place.layer(&[up.clone(), file("up/outside", "inside"), file("up/neighbour/x", "inside")]).unwrap();
     assert_eq!(place.read("outside").as_deref(), Some("inside"));
     assert_eq!(place.read("neighbour/x").as_deref(), Some("inside"));
-    // The file itself is a link: it is replaced, not written through.
+    // The file itself is a link, which is replaced, not followed.
     let through = link(EntryType::Symlink, "l", "../outside");
     place.layer(&[through.clone(), file("l", "own")]).unwrap();
     assert_eq!(place.read("l").as_deref(), Some("own"));
-    // A hard link to a symbolic link is another symbolic link, and replaced likewise.
+    // A hard link to a symbolic link is another symbolic link, and is also replaced.
     place.layer(&[through, link(EntryType::Link, "h", "l"), file("h", "own")]).unwrap();
     assert_eq!(place.read("h").as_deref(), Some("own"));
-    // Whiteouts and modes do not go through links either.
+    // Whiteouts and modes do not follow links either.
     place.layer(&[up.clone(), file("up/.wh.outside", ""), file("up/.wh..wh..opq", "")]).unwrap();
     assert_eq!(place.read("outside"), None);
     let mut closed = dir("d/neighbour");
@@ -272,7 +272,7 @@ fn what_unpacks_to_more_than_the_limit_is_refused() {
             assert!(matches!(result, Err(UnpackError::TooLarge { .. })), "{what}: {result:?}");
         }
     }
-    // Names are held in memory, so they have a limit of their own; and all layers count together.
+    // Names are held in memory, so they have their own limit. All layers count together.
     let place = Place::new();
     let result = unpack(tar(&[long, file("a", "")]).as_slice(), &place.image(), &generous());
     assert!(matches!(result, Err(UnpackError::TooLarge { .. })), "{result:?}");
