@@ -1,5 +1,13 @@
 //! Signed records: the gate signs what it judged, and takes nothing else where signatures are required.
 
+mod crowd;
+mod faults;
+
+use ::attestation::BUNDLE_MEDIA_TYPE;
+use ::oci::{Client, Digest, Repository, TagOrDigest};
+use p2p::domain::version::Prefix;
+use p2p::gate::plan::EVENTS;
+use p2p::gate::record::{Basis, By, Finding, Judgement, Kept, Ledger, Record, Refs, Rule, Signing, UNSIGNED};
 use serde_json::{Value, json};
 
 use crate::attacks::{forge, records};
@@ -34,6 +42,71 @@ fn verify(gate: &Gate, sigstore: &Sigstore, path: &str, more: &[&str]) -> Run {
 /// All that a run said.
 fn said(run: &Run) -> String {
     format!("{}{}", run.stdout, run.stderr)
+}
+
+/// The commit that the tokens of the loopback instance name.
+fn commit() -> String {
+    "5a".repeat(20)
+}
+
+/// What a gate of main finds out.
+fn record(stage: &str, judged: &str) -> Record {
+    Record {
+        trust: UNSIGNED.to_owned(),
+        stage: Some(stage.to_owned()),
+        result: Judgement::Passed,
+        reason: None,
+        judged: judged.to_owned(),
+        version: Some("1.2.3".to_owned()),
+        image: "r.example/test/app:1.2.3".parse().unwrap(),
+        by: By { commit: Some(commit()), ..By::default() },
+        targets: Vec::new(),
+        scans: Vec::new(),
+        basis: Basis::default(),
+        handed_over: false,
+        signer: None,
+    }
+}
+
+fn ledger(client: &Client, signing: Signing) -> Ledger {
+    let trust = signing.settings.trust().unwrap();
+    Ledger::new(client.clone(), trust, Some(signing))
+}
+
+/// What a later gate of acme/shop finds, which requires signatures and has met none of them yet.
+async fn judged(client: &Client, sigstore: &Sigstore, at: &Repository, digest: &Digest) -> Finding {
+    let settings = sigstore.signing(&json!({}), "").settings;
+    let rule = Rule {
+        repository: Some("acme/shop".to_owned()),
+        repository_id: Some("42".to_owned()),
+        commit: Some(commit()),
+        version: Some("1.2.3".to_owned()),
+        image: Some("app".to_owned()),
+        refs: Refs {
+            main_branch: "refs/heads/main".to_owned(),
+            release_branches: vec!["release/*".to_owned()],
+            prefix: Some(Prefix::default()),
+            events: &EVENTS,
+        },
+        signed: Some(settings.allowed(&::sys::world::Env::default(), "acme/shop", Some("42".to_owned()))),
+    };
+    let ledger = Ledger::new(client.clone(), settings.trust().unwrap(), None);
+    let kept = ledger.read(at, digest).await.unwrap();
+    rule.judge(&Kept::records(&kept), "fast-feedback")
+}
+
+/// The bundles that are attached to an image.
+async fn bundles(client: &Client, at: &Repository, digest: &Digest) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for listed in client.referrers(at, digest).await.unwrap() {
+        let manifest = client.manifest(at, &TagOrDigest::Digest(listed.digest)).await.unwrap();
+        for blob in manifest.contents().unwrap().blobs {
+            if blob.media_type == BUNDLE_MEDIA_TYPE {
+                found.push(client.blob_bytes(at, &blob, u64::MAX).await.unwrap().to_vec());
+            }
+        }
+    }
+    found
 }
 
 const SIGNED: [&str; 4] =

@@ -141,13 +141,13 @@ async fn rejected(
         let read = async {
             match client.resolve(repository, &tag.which()).await? {
                 Some(image) => ledger.read(repository, &image.digest).await,
-                None => Ok(Vec::new()),
+                None => Ok::<_, Failure>(Vec::new()),
             }
         };
         let found = match read.await {
             Ok(kept) => Kept::records(&kept),
             Err(error) => {
-                warnings.push(format!("the records of {tag} cannot be read: {error}"));
+                warnings.push(format!("the records of {tag} cannot be read: {}", error.what));
                 continue;
             }
         };

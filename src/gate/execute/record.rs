@@ -62,12 +62,11 @@ impl Execution<'_> {
         let kept = match self.edges.ledger.read(at, &image.digest).await {
             Ok(kept) => kept,
             Err(error) if scans || records.must_be_there() && !passed.is_empty() => {
-                return Err(
-                    Failure::from(error).context(format!("the records of {reference} cannot be read"))
-                );
+                return Err(error.context(format!("the records of {reference} cannot be read")));
             }
             Err(error) => {
-                self.warn_once(&format!("the records of {reference} cannot be read: {error}"), progress);
+                let why = error.what;
+                self.warn_once(&format!("the records of {reference} cannot be read: {why}"), progress);
                 return Ok(Vec::new());
             }
         };

@@ -11,7 +11,7 @@ use super::statement::{self, PREDICATE_TYPE, SUMMARY_TYPE};
 use super::trust::Trust;
 use super::value::{Judgement, Record};
 use oci::{Client, Content, Descriptor, Digest, EMPTY, Manifest, OciError, Repository, TagOrDigest};
-use sys::error::Failure;
+use sys::error::{Exit, Failure};
 use sys::sync::Mutex;
 
 /// The artifact type of a record that is not signed. A signed record is a bundle.
@@ -23,8 +23,10 @@ const BUNDLE_KIND: &str = "dev.sigstore.bundle.predicateType";
 /// The annotations with the stage and the result, for people who read lists of referrers.
 const STAGE: &str = "io.coreeng.p2p.stage";
 const RESULT: &str = "io.coreeng.p2p.result";
-/// The most bytes of a record.
-const LARGEST: u64 = 2 * 1024 * 1024;
+/// The most bytes of a record. Those of gates with a hundred targets have 40 KiB.
+const LARGEST: u64 = 256 * 1024;
+/// The most records of an image that p2p reads. Each gate leaves a few, but anyone who can push can leave any number.
+const MOST: usize = 500;
 /// How often p2p writes a record that does not appear in the list. Two runs may write the same list at the same
 /// time.
 const TRIES: usize = 3;
@@ -66,6 +68,13 @@ impl Kept {
     /// The records without the summaries.
     pub fn records(kept: &[Self]) -> Vec<Result<Record, String>> {
         kept.iter().filter_map(|kept| kept.record.clone().transpose()).collect()
+    }
+
+    /// Whether a referrer may be a record or the summary of one. Some lists do not show what a bundle contains.
+    fn may_be_record(listed: &Descriptor) -> bool {
+        let untold = listed.artifact_type.as_deref() == Some(BUNDLE_MEDIA_TYPE)
+            && !listed.annotations.contains_key(BUNDLE_KIND);
+        untold || Self::is_record(listed)
     }
 
     /// Whether a referrer is a record or the summary of one, as far as the list shows.
@@ -153,7 +162,8 @@ impl Ledger {
         let Some(signing) = self.signing.as_ref().filter(|_| !record.is_pending()) else {
             return Ok((plain(record)?, Left::Plain));
         };
-        match signing.seal(record, digest).await {
+        let sealed = signing.seal(record, digest).await;
+        match sealed.and_then(|sealed| self.checked(sealed, digest)) {
             Ok(sealed) => Ok((sealed, Left::Signed)),
             Err(failure) if signing.must && record.result == Judgement::Passed => Err(failure),
             Err(failure) => {
@@ -163,67 +173,80 @@ impl Ledger {
         }
     }
 
+    /// Verifies signed documents as later gates do, so that p2p never attaches a wrong answer of a service.
+    fn checked(&self, sealed: Vec<Document>, digest: &Digest) -> Result<Vec<Document>, Failure> {
+        let wrong = sealed.iter().find_map(|document| self.trust.verified(&document.bytes, digest).err());
+        wrong.map_or(Ok(sealed), |why| {
+            Err(Failure {
+                what: "the record cannot be signed: p2p does not accept what the services signed".to_owned(),
+                causes: vec![why],
+                help: Some(
+                    "check that `sigstore-trust-root` belongs to the instance that signs; without that key, take a newer \
+                     p2p, whose trust roots know newer keys"
+                        .to_owned(),
+                ),
+                exit: Exit::Unavailable,
+            })
+        })
+    }
+
     /// The records of an image, in the registry's order.
     ///
     /// # Errors
-    /// If the registry cannot be reached or refuses. A record that is listed but missing counts as unreadable,
-    /// because anyone who can push can list anything.
-    pub async fn read(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Kept>, OciError> {
-        let listed = self.client.referrers(repository, digest).await?;
-        let listed = listed.into_iter().filter_map(|listed| {
-            let kind = listed.artifact_type.as_deref();
-            let layer = match kind? {
-                ARTIFACT_TYPE => STATEMENT,
-                BUNDLE_MEDIA_TYPE => BUNDLE_MEDIA_TYPE,
-                _ => return None,
-            };
-            Some(self.read_one(repository, digest, listed.digest, layer))
-        });
+    /// If the registry cannot be reached or refuses, or if it lists more records than p2p reads. A record whose
+    /// content is missing or differs from its manifest counts as unreadable, because anyone who can push can list
+    /// anything.
+    pub async fn read(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Kept>, Failure> {
+        let mut listed = self.client.referrers(repository, digest).await?;
+        listed.retain(Kept::may_be_record);
+        if listed.len() > MOST {
+            return Err(Failure {
+                what: format!(
+                    "{repository}@{digest} has {} records, and p2p reads at most {MOST} of an image",
+                    listed.len()
+                ),
+                causes: Vec::new(),
+                help: Some(
+                    "find out who attached them, and delete those that no gate left, with the registry's own tools"
+                        .to_owned(),
+                ),
+                exit: Exit::Failed,
+            });
+        }
+        let listed = listed.into_iter().map(|listed| self.read_one(repository, digest, listed));
         let read: Vec<_> = stream::iter(listed).buffered(AT_ONCE).try_collect().await?;
         Ok(read.into_iter().flatten().collect())
     }
 
-    /// Reads one record with this media type. `None` if it does not exist or does not belong to p2p.
+    /// Reads one record. `None` if it does not exist or does not belong to p2p.
     async fn read_one(
         &self,
         repository: &Repository,
         digest: &Digest,
-        listed: Digest,
-        media_type: &str,
+        listed: Descriptor,
     ) -> Result<Option<Kept>, OciError> {
-        match self.fetch(repository, listed, media_type).await {
-            Ok((manifest, None)) => {
-                let record = Err("it holds no statement".to_owned());
-                Ok(Some(Kept { record, manifest, content: Bytes::new() }))
-            }
-            Ok((manifest, Some(content))) => {
-                let record = match media_type {
-                    BUNDLE_MEDIA_TYPE => self.trust.read(&content, digest),
-                    _ => Some(statement::parse(&content, digest).map(Some)),
-                };
-                Ok(record.map(|record| Kept { record, manifest, content }))
-            }
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Reads a manifest and its content of this media type.
-    async fn fetch(
-        &self,
-        repository: &Repository,
-        listed: Digest,
-        media_type: &str,
-    ) -> Result<(Manifest, Option<Bytes>), OciError> {
-        let manifest = self.client.manifest(repository, &TagOrDigest::Digest(listed)).await?;
-        let contents = manifest.contents().ok();
-        let fits = |blob: &Descriptor| blob.media_type == media_type && blob.size <= LARGEST;
-        let layer = contents.and_then(|contents| contents.blobs.into_iter().find(fits));
-        let content = match layer {
-            Some(layer) => Some(self.client.blob_bytes(repository, &layer, LARGEST).await?),
-            None => None,
+        let manifest = match self.client.manifest(repository, &TagOrDigest::Digest(listed.digest)).await {
+            Err(error) if error.is_not_found() => return Ok(None),
+            manifest => manifest?,
         };
-        Ok((manifest, content))
+        let signed = listed.artifact_type.as_deref() == Some(BUNDLE_MEDIA_TYPE);
+        let media_type = if signed { BUNDLE_MEDIA_TYPE } else { STATEMENT };
+        let kept = |record, content| Kept { record, manifest: manifest.clone(), content };
+        let contents = manifest.contents().unwrap_or_default();
+        let Some(layer) = contents.blobs.into_iter().find(|blob| blob.media_type == media_type) else {
+            return Ok(Some(kept(Err("it holds no statement".to_owned()), Bytes::new())));
+        };
+        let content = match self.client.blob_bytes(repository, &layer, LARGEST).await {
+            Err(
+                error @ (OciError::Mismatch { .. } | OciError::Nonsense { .. } | OciError::NotFound { .. }),
+            ) => return Ok(Some(kept(Err(error.to_string()), Bytes::new()))),
+            content => content?,
+        };
+        let record = match media_type {
+            BUNDLE_MEDIA_TYPE => self.trust.read(&content, digest),
+            _ => Some(statement::parse(&content, digest).map(Some)),
+        };
+        Ok(record.map(|record| kept(record, content)))
     }
 
     /// Attaches records to the image `digest` at `to`, with the same bytes as elsewhere, and reads them back.
@@ -233,10 +256,12 @@ impl Ledger {
     /// If the registry accepts neither the referrers nor the fallback tag, or if it accepts the records but does not
     /// list them.
     pub async fn carry(&self, to: &Repository, digest: &Digest, kept: &[Kept]) -> Result<(), OciError> {
-        let wanted: Vec<_> = kept.iter().filter(|kept| kept.record.is_ok()).collect();
+        let mut wanted: Vec<_> = kept.iter().filter(|kept| kept.record.is_ok()).collect();
         if wanted.is_empty() {
             return Ok(());
         }
+        // Summaries come first. Then a record that is there is whole, even if p2p could not write all of this.
+        wanted.sort_by_key(|kept| matches!(kept.record, Ok(Some(_))));
         for _ in 0..TRIES {
             let there = self.client.referrers(to, digest).await?;
             let missing: Vec<_> = wanted
@@ -246,8 +271,8 @@ impl Ledger {
             if missing.is_empty() {
                 return Ok(());
             }
+            self.client.push_blob(to, &Content::Bytes(Bytes::from_static(EMPTY))).await?;
             for Kept { manifest, content, .. } in missing {
-                self.client.push_blob(to, &Content::Bytes(Bytes::from_static(EMPTY))).await?;
                 self.client.push_blob(to, &Content::Bytes(content.clone())).await?;
                 self.client
                     .push_manifest(to, manifest, &TagOrDigest::Digest(manifest.digest.clone()))

@@ -51,15 +51,20 @@ impl Trust {
         if kind.as_ref().is_some_and(|kind| kind != PREDICATE_TYPE && kind != SUMMARY_TYPE) {
             return None;
         }
+        let found = self.verified(bundle, digest);
+        // A summary is for other verifiers. Other products may attach summaries too.
+        if kind.as_deref() == Some(SUMMARY_TYPE) && found.is_err() { None } else { Some(found) }
+    }
+
+    /// What a bundle at the image `digest` says, if its signature is valid.
+    pub(super) fn verified(&self, bundle: &[u8], digest: &Digest) -> Found {
         let key = (Digest::of(bundle), digest.clone());
         let known = self.verified.lock().get(&key).cloned();
-        let found = known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             let found = self.verify(bundle, digest);
             self.verified.lock().insert(key, found.clone());
             found
-        });
-        // A summary is for other verifiers. Other products may attach summaries too.
-        if kind.as_deref() == Some(SUMMARY_TYPE) && found.is_err() { None } else { Some(found) }
+        })
     }
 
     fn verify(&self, bundle: &[u8], digest: &Digest) -> Found {

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use ::attestation::{Services, TrustRoot};
-use ::sys::retry::{Policy, Retrying};
-use ::workflow_commands::Secret;
+use ::sys::retry::{Policy, Retrying, Watcher};
+use ::workflow_commands::{Secret, Secrets};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use p2p::edges::google::IdTokenRequest;
+use p2p::gate::record::{Signing, SigningSettings};
 use serde_json::{Value, json};
 
 /// Fulcio, Rekor, CT log and timestamp authority; see `sigstore/server.js` for what they can do wrong.
@@ -56,6 +58,24 @@ impl Sigstore {
             ),
             ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request-token".to_owned()),
         ]
+    }
+
+    /// What signs records in such a job, by services that do `wrong`.
+    pub(crate) fn signing(&self, claims: &Value, wrong: &str) -> Signing {
+        let (fulcio, rekor) = (self.url(wrong), Some(self.url(wrong)));
+        let settings = SigningSettings {
+            services: Some(Services { fulcio, rekor, ..self.services() }),
+            trust_root: Some(self.root_file()),
+            ..SigningSettings::default()
+        };
+        Signing {
+            settings,
+            request: IdTokenRequest::of(&self.job(claims).into_iter().collect()),
+            watcher: Watcher::default(),
+            secrets: Secrets::default(),
+            must: true,
+            signer: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The keys of an environment that name this instance; its services do `wrong`.

@@ -5,6 +5,7 @@
 //   /expired, /early        the certificate was, or will be, valid on another day
 //   /no-sct, /other-ct      the certificate has no SCT, or one of a log that is not trusted
 //   /other-ca, /other-log   the certificate, or the entry, is signed by a key that is not trusted
+//   /other-key, /other-entry  the certificate is for another key, or the entry is of another envelope
 //   /fault-KIND-COUNT-NAME  the first COUNT requests meet a fault (NAME `signing`: not GET): reset, stall, 429, 503 or half (a cut answer)
 const http = require('http'), crypto = require('crypto'), fs = require('fs'), path = require('path');
 const mock = require('@sigstore/mock');
@@ -39,6 +40,12 @@ function namedByWorkflow(body) {
   if (claims.aud !== 'sigstore') throw new Error(`the audience is ${claims.aud}, not sigstore`);
   if (claims.job_workflow_ref) claims.sub = `https://github.com/${claims.job_workflow_ref}`;
   request.credentials.oidcIdentityToken = [head, Buffer.from(JSON.stringify(claims)).toString('base64url'), signature].join('.');
+  return JSON.stringify(request);
+}
+
+function withAnotherKey(body) {
+  const request = JSON.parse(body);
+  request.publicKeyRequest.publicKey.content = key().publicKey.export({ format: 'pem', type: 'spki' }).toString();
   return JSON.stringify(request);
 }
 
@@ -100,6 +107,8 @@ async function main(url) {
     if (!handler) return { statusCode: 404, response: 'not found' };
     if (handler.path === rekor.path) body = entryOfEnvelope(body);
     if (handler.path === fulcio.path) body = namedByWorkflow(body);
+    if (variant === 'other-entry' && handler.path === rekor.path) body = body.replace(/"payloadHash":\{[^}]*\}/, `"payloadHash":{"algorithm":"sha256","value":"${'0'.repeat(64)}"}`);
+    if (variant === 'other-key' && handler.path === fulcio.path) body = withAnotherKey(body);
     const made = await handler.fn(body);
     // Fulcio without a certificate log has another name for its answer.
     if (variant === 'no-sct' && handler.path === fulcio.path) {
