@@ -4,34 +4,34 @@ use globset::{Glob, GlobBuilder};
 
 use crate::signer::Workload;
 
-/// What must hold of a workload. Its ref and its event are for the caller to judge.
+/// The requirements for a workload. The caller checks its ref and its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedSigner {
-    /// Who must have issued the id token: `https://token.actions.githubusercontent.com`.
+    /// The issuer of the id token: `https://token.actions.githubusercontent.com`.
     pub issuer: String,
-    /// The repository, `owner/name`. Letters of both cases are the same, as on GitHub.
+    /// The repository, `owner/name`. Upper and lower case do not matter, as on GitHub.
     pub repository: String,
-    /// The repository's id. `None` where it is not known, as on a laptop.
+    /// The repository's id. `None` if it is not known, as on a laptop.
     pub repository_id: Option<String>,
-    /// The workflows, globs without host and ref: `acme/shop/.github/workflows/*`. The workflow of the repository
-    /// and the one whose job signed must both match one. Letters of both cases are the same here too.
+    /// Globs of workflows, without host and ref: `acme/shop/.github/workflows/*`. Both the workflow of the
+    /// repository and the one whose job signed must match. Upper and lower case do not matter.
     pub workflows: Vec<String>,
 }
 
-/// What does not hold of a workload.
+/// A requirement that a workload does not meet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("its {what} is {found:?}, and {expected} is required")]
 pub struct Mismatch {
     /// `issuer`, `repository`, `repository id` or `workflow`.
     pub what: &'static str,
-    /// What the certificate says.
+    /// The value in the certificate.
     pub found: String,
-    /// What is required.
+    /// The required value.
     pub expected: String,
 }
 
 impl AllowedSigner {
-    /// Says what does not hold, if anything.
+    /// Checks the requirements.
     pub fn check(&self, workload: &Workload) -> Result<(), Mismatch> {
         let mismatch =
             |what, found: &str, expected: String| Mismatch { what, found: found.to_owned(), expected };
@@ -60,7 +60,7 @@ pub fn is_glob(text: &str) -> bool {
     glob(text).is_ok()
 }
 
-/// What follows the host of a URL. The issuer says which host it is: each speaks for one.
+/// The part of a URL after the host. The issuer determines the host, because each issuer serves one host.
 fn path(url: &str) -> Option<&str> {
     url.strip_prefix("https://")?.split_once('/').map(|(_host, path)| path)
 }
@@ -75,8 +75,7 @@ fn expected(globs: &[String]) -> String {
     if quoted.is_empty() { "none".to_owned() } else { quoted.join(" or ") }
 }
 
-/// Whether `pattern` matches all of `text`; `*` stays within a name between slashes. A glob that is none
-/// matches nothing.
+/// Whether `pattern` matches the whole of `text`. `*` does not match a slash. An invalid glob matches nothing.
 fn matches(pattern: &str, text: &str) -> bool {
     glob(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(text))
 }

@@ -1,42 +1,39 @@
-//! Why something was not signed, or is not believed.
+//! Why a statement was not signed, or a bundle is not accepted.
 
 use sys::error::{Exit, Help};
 
 /// A statement was not signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    /// A service was not reached, or did not answer in time.
+    /// A service could not be reached, or did not answer in time.
     #[error("{service} cannot be reached: {reason}")]
     Unreachable {
-        /// `Fulcio`, `Rekor` or `the timestamp authority`, with its address.
+        /// `Fulcio`, `Rekor` or `the timestamp authority`, with its URL.
         service: String,
-        /// Why, in the words of the system.
+        /// The system's reason.
         reason: String,
     },
     /// A service refused the request.
     #[error("{service} answered {status}: {message}")]
     Refused {
-        /// As in [`Unreachable`](Self::Unreachable).
         service: String,
-        /// The HTTP status.
         status: u16,
-        /// What the service said, without secrets.
+        /// The message of the service, without secrets.
         message: String,
     },
-    /// A service answered with something that cannot be used.
+    /// A service returned an unusable answer.
     #[error("{service} answered with something that is no {expected}: {reason}")]
     Answer {
-        /// As in [`Unreachable`](Self::Unreachable).
         service: String,
         /// What was expected.
         expected: &'static str,
-        /// What is wrong with the answer.
+        /// What is wrong with it.
         reason: String,
     },
-    /// The key did not sign.
+    /// The key could not sign.
     #[error("the key cannot sign: {0}")]
     Key(String),
-    /// The statement cannot be signed as it is.
+    /// The statement cannot be signed.
     #[error("the statement cannot be signed: {0}")]
     Statement(String),
 }
@@ -75,24 +72,24 @@ impl Help for SignError {
     }
 }
 
-/// A bundle is not believed.
+/// Why a bundle is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// The bundle cannot be read.
     #[error("the bundle is malformed: {0}")]
     Bundle(String),
-    /// The statement inside cannot be read, or says less or more than one may say.
+    /// The statement in it cannot be read, or has too few or too many parts.
     #[error("the statement is malformed: {0}")]
     Statement(String),
-    /// The statement is about something else.
+    /// The statement is about another image.
     #[error("the statement is about {found}, not about {expected}")]
     Subject {
-        /// What the statement is about.
+        /// The digest in the statement.
         found: String,
-        /// What was to be verified.
+        /// The expected digest.
         expected: String,
     },
-    /// The signature, the certificate, the log entry or the time is wrong.
+    /// The signature, the certificate, the log entry or the time is invalid.
     #[error("the signature is not valid: {0}")]
     Signature(String),
     /// The trust root cannot be used.

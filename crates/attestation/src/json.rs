@@ -1,5 +1,5 @@
-//! JSON in which no key occurs twice. Two readers of a text with a key twice may see different values, and so may
-//! the one who decides and the one who signed.
+//! JSON without duplicate keys. If a key occurs twice, two readers may see different values: the one who decides and
+//! the one who signed.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The services that take part in a signature: requests and answers.
+//! The services for a signature: requests and answers.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -21,11 +21,11 @@ use crate::error::SignError;
 pub struct Services {
     /// The base URL of Fulcio, which issues certificates.
     pub fulcio: String,
-    /// The base URL of Rekor, the transparency log; `None` where there is none.
+    /// The base URL of Rekor, the transparency log. `None` if the instance has none.
     pub rekor: Option<String>,
-    /// The URL of a timestamp authority (RFC 3161). Needed where there is no log.
+    /// The URL of a timestamp authority (RFC 3161). Required without a log.
     pub timestamps: Option<String>,
-    /// How often requests are repeated, and who hears of it.
+    /// How requests are retried.
     pub retrying: Retrying,
 }
 
@@ -57,7 +57,7 @@ fn clients() -> &'static Clients {
     CLIENTS.get_or_init(Clients::default)
 }
 
-/// One of the services, and how it is named in messages.
+/// One of the services, with its name in messages.
 struct Service<'a> {
     name: String,
     client: &'a Client,
@@ -76,7 +76,7 @@ impl<'a> Service<'a> {
         Ok(Self { name: format!("{name} at {host}"), client, url, retrying })
     }
 
-    /// Sends a request and gives a successful answer.
+    /// Sends a request and returns a successful answer.
     async fn send(
         &self,
         request: impl Fn(&Client, Url) -> RequestBuilder,
@@ -97,7 +97,7 @@ impl<'a> Service<'a> {
         Err(SignError::Refused { service: self.name.clone(), status: answer.status, message: answer.words() })
     }
 
-    /// Rekor answers 409 where an entry is there already: a try before this one arrived, and its answer was lost.
+    /// Rekor answers 409 if the entry exists: an earlier try arrived, and its answer was lost.
     async fn existing(&self, answer: &http::Answer) -> Option<http::Answer> {
         let url = self.url.join(answer.headers.get(LOCATION)?.to_str().ok()?).ok()?;
         let ours = url.origin() == self.url.origin();
@@ -110,7 +110,7 @@ impl<'a> Service<'a> {
     }
 }
 
-/// Asks Fulcio for a certificate for the public key. `proof` is the signature of the token's subject.
+/// Requests a certificate for the public key from Fulcio. `proof` is the signature of the token's subject.
 pub(crate) async fn certificate(
     services: &Services,
     token: &Secret,
@@ -128,7 +128,7 @@ pub(crate) async fn certificate(
     let answer = fulcio.send(|client, url| client.post(url).json(&request)).await?;
     let value: Value =
         serde_json::from_slice(&answer.body).map_err(|error| fulcio.wrong("certificate", &error))?;
-    // An instance without a certificate log, as GitHub's, has no SCT to embed.
+    // An instance without a certificate log, like GitHub's, embeds no SCT.
     let chain =
         value.get("signedCertificateEmbeddedSct").or_else(|| value.get("signedCertificateDetachedSct"));
     let leaf = chain.and_then(|signed| signed.pointer("/chain/certificates/0")).and_then(Value::as_str);
@@ -136,7 +136,7 @@ pub(crate) async fn certificate(
     DerCertificate::from_pem(leaf).map_err(|error| fulcio.wrong("certificate", &error))
 }
 
-/// Enters a signed envelope into Rekor.
+/// Adds a signed envelope to Rekor.
 pub(crate) async fn log(
     services: &Services,
     rekor: &str,
@@ -154,14 +154,14 @@ pub(crate) async fn log(
     entry.to_bundle_entry(KindVersion::DsseV001).map_err(|error| wrong(error.to_string()))
 }
 
-/// The DER of a `TimeStampReq` (RFC 3161, section 2.4.1) up to the 32 bytes of a SHA-256 hash: version 1, and a
-/// message imprint. Behind the hash follows `certReq`, which is true.
+/// The DER of a `TimeStampReq` (RFC 3161, section 2.4.1) up to the 32 bytes of a SHA-256 hash: version 1 and a
+/// message imprint. After the hash comes `certReq`, which is true.
 const TIMESTAMP_REQUEST: &[u8] = &[
     0x30, 0x39, 0x02, 0x01, 0x01, 0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03,
     0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20,
 ];
 
-/// Has a signature timestamped (RFC 3161).
+/// Requests a timestamp for a signature (RFC 3161).
 pub(crate) async fn timestamp(
     services: &Services,
     authority: &str,
@@ -178,7 +178,7 @@ pub(crate) async fn timestamp(
     Ok(TimestampToken::new(answer.body.to_vec()))
 }
 
-/// Says whether the services answer at all, so that a gate that needs them can fail before its build.
+/// Checks that the services answer, so that a gate that needs them can fail before its build.
 ///
 /// # Errors
 /// The first service that cannot be reached or answers with a server error.

@@ -14,7 +14,7 @@ use crate::statement::Statement;
 /// Signs statements.
 pub struct Signer {
     services: Services,
-    /// Made for this run; Fulcio's certificate, which lives ten minutes, says whose it is.
+    /// The key of this run. Fulcio's certificate, which is valid for ten minutes, names its owner.
     pair: KeyPair,
     certificate: DerCertificate,
 }
@@ -26,8 +26,8 @@ impl std::fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// Makes a key and has its certificate issued to whoever `id_token` names. The token must be for the audience
-    /// `sigstore`. The certificate lives ten minutes: make the signer when there is something to sign.
+    /// Creates a key and requests its certificate for the identity in `id_token`. The token must have the audience
+    /// `sigstore`. The certificate is valid for ten minutes, so create the signer when there is something to sign.
     pub async fn keyless(services: &Services, id_token: &Secret) -> Result<Self, SignError> {
         crate::provider::install();
         let failed = |error: sigstore_crypto::Error| SignError::Key(error.to_string());
@@ -38,7 +38,7 @@ impl Signer {
         Ok(Self { services: services.clone(), pair, certificate })
     }
 
-    /// Signs a statement and gives the bundle as JSON.
+    /// Signs a statement and returns the bundle as JSON.
     pub async fn sign(&self, statement: &Statement) -> Result<Vec<u8>, SignError> {
         let payload = statement.to_json();
         let kind = "application/vnd.in-toto+json";
@@ -61,13 +61,13 @@ impl Signer {
     }
 }
 
-/// The subject of an id token, whose signature proves that we hold the key.
+/// The subject of an id token. Its signature proves that we hold the key.
 fn subject(token: &Secret) -> Result<String, SignError> {
     let subject = claim(token, "sub");
     subject.ok_or_else(|| SignError::Key("the id token is no JWT that has a subject".to_owned()))
 }
 
-/// A claim of an id token, where it is a text. Nobody verifies the token here.
+/// A claim of an id token, if it is a text. The token is not verified here.
 pub fn claim(token: &Secret, name: &str) -> Option<String> {
     let claims = token.expose().split('.').nth(1)?;
     let claims: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;

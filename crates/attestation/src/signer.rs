@@ -4,16 +4,16 @@ use std::fmt;
 
 use sigstore_crypto::CertificateInfo;
 
-/// A run of a workflow: what Fulcio copied from its id token into the certificate (extensions
-/// `1.3.6.1.4.1.57264.1.8` to `.22`, see Fulcio's `oid-info.md`). A text that is missing is empty.
+/// A run of a workflow, from the id token's claims that Fulcio copied into the certificate (extensions
+/// `1.3.6.1.4.1.57264.1.8` to `.22`, see Fulcio's `oid-info.md`). A missing text is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Workload {
-    /// Who issued the id token.
+    /// The issuer of the id token.
     pub issuer: String,
     /// The URL of the repository.
     pub repository: String,
-    /// The repository's id, which nobody can take over with its name.
+    /// The repository's id. Unlike the name, nobody else can get it.
     pub repository_id: String,
     /// The ref that ran: `refs/heads/main`.
     pub git_ref: String,

@@ -1,4 +1,4 @@
-//! The statement that is signed: a predicate about one image.
+//! The statement to sign: a predicate about one image.
 
 use serde_json::{Value, json};
 
@@ -8,19 +8,18 @@ use crate::json;
 /// The type of every statement (in-toto attestation framework, version 1).
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 
-/// The most bytes of a statement. A gate of hundreds of targets stays under 100 KiB.
+/// The largest statement, in bytes. A gate of hundreds of targets stays under 100 KiB.
 const LARGEST: usize = 1024 * 1024;
 
-/// What is said about one image.
+/// A statement about one image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// The image's name. It is for people; the digest decides.
+    /// The image's name. It is for people only; the digest decides.
     pub name: String,
     /// The image's digest, `sha256:` and 64 hexadecimal digits.
     pub digest: String,
-    /// The URI that says what the predicate means.
+    /// The URI that defines the predicate.
     pub predicate_type: String,
-    /// What is said.
     pub predicate: Value,
 }
 
@@ -28,7 +27,7 @@ impl Statement {
     /// A statement about the image `digest`.
     ///
     /// # Errors
-    /// Where the digest is not SHA-256.
+    /// If the digest is not SHA-256.
     pub fn new(
         name: &str,
         digest: &str,
@@ -44,7 +43,7 @@ impl Statement {
         })
     }
 
-    /// The bytes that are signed.
+    /// The bytes to sign.
     pub(crate) fn to_json(&self) -> Vec<u8> {
         let digest = self.digest.trim_start_matches("sha256:");
         let statement = json!({
@@ -56,7 +55,7 @@ impl Statement {
         statement.to_string().into_bytes()
     }
 
-    /// Reads a statement that has one subject with one digest.
+    /// Parses a statement with one subject and one digest.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, VerifyError> {
         let wrong = |problem: String| VerifyError::Statement(problem);
         let value = json::parse(bytes, LARGEST).map_err(wrong)?;

@@ -10,7 +10,7 @@ const PUBLIC: &str = include_str!("../trust/public.json");
 /// GitHub's own instance, which signs for private repositories, as of the same day.
 const GITHUB: &str = include_str!("../trust/github.json");
 
-/// That day.
+/// The day on which the embedded trust roots were fetched.
 const FETCHED: &str = include_str!("../trust/fetched");
 
 /// The day of the embedded trust roots, as `2026-01-02`.
@@ -23,22 +23,22 @@ pub fn embedded_since() -> &'static str {
 pub struct TrustRoot(pub(crate) TrustedRoot);
 
 impl TrustRoot {
-    /// That of Sigstore's public instance.
+    /// The trust root of Sigstore's public instance.
     pub fn public() -> Result<Self, VerifyError> {
         Self::from_json(PUBLIC)
     }
 
-    /// That of GitHub's own instance.
+    /// The trust root of GitHub's own instance.
     pub fn github() -> Result<Self, VerifyError> {
         Self::from_json(GITHUB)
     }
 
-    /// One from the text of a `trusted_root.json`.
+    /// Parses a `trusted_root.json`.
     pub fn from_json(text: &str) -> Result<Self, VerifyError> {
         TrustedRoot::from_json(text).map(Self).map_err(|error| VerifyError::TrustRoot(error.to_string()))
     }
 
-    /// Whether signatures must be in a transparency log: the instance has one.
+    /// Whether signatures must be in a transparency log, because the instance has one.
     pub(crate) fn has_log(&self) -> bool {
         !self.0.tlogs.is_empty()
     }

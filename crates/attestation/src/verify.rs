@@ -1,4 +1,4 @@
-//! What a bundle says, and who signed it.
+//! Verifies a bundle: its statement, and who signed it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,21 +11,20 @@ use crate::signer::Workload;
 use crate::statement::{self, Statement};
 use crate::trust::TrustRoot;
 
-/// The most bytes of a bundle. It holds a statement in base64 and a few KiB.
+/// The largest bundle, in bytes. It contains a statement in base64 and a few KiB more.
 const LARGEST: usize = 2 * 1024 * 1024;
 
 /// The payload type of a DSSE envelope with an in-toto statement.
 const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
-/// A statement whose signature is valid. An [`AllowedSigner`](crate::AllowedSigner) says whether its
-/// signer counts.
+/// A statement with a valid signature. An [`AllowedSigner`](crate::AllowedSigner) decides whether its signer counts.
 #[derive(Debug, Clone)]
 pub struct Signed {
-    /// What was signed.
+    /// The signed statement.
     pub statement: Statement,
     /// The run that signed.
     pub workload: Workload,
-    /// When, by the log or the timestamp authority.
+    /// When it was signed, according to the log or the timestamp authority.
     pub time: Option<jiff::Timestamp>,
 }
 
@@ -42,7 +41,7 @@ impl std::fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    /// Takes signatures of short-lived certificates of this instance. Certificate and entry must be in its logs,
+    /// Accepts signatures with short-lived certificates of this instance. Certificate and entry must be in its logs,
     /// if it has logs.
     pub fn new(root: &TrustRoot) -> Result<Self, VerifyError> {
         let mut policy = VerificationPolicy::any_identity();
@@ -55,10 +54,10 @@ impl Verifier {
         Ok(Self { verifier: verifier(root)?, policy })
     }
 
-    /// Verifies that `bundle` holds a signed statement about the image `digest`.
+    /// Verifies that `bundle` contains a signed statement about the image `digest`.
     ///
     /// # Errors
-    /// Where anything in the bundle is malformed, not signed, or about another image.
+    /// If anything in the bundle is malformed, is not signed, or is about another image.
     pub fn verify(&self, bundle: &[u8], digest: &str) -> Result<Signed, VerifyError> {
         let malformed = |reason: String| VerifyError::Bundle(reason);
         json::parse(bundle, LARGEST).map_err(malformed)?;
@@ -85,8 +84,8 @@ impl Verifier {
     }
 }
 
-/// What kind of statement a bundle says that it holds. Nothing is verified, so this only tells whose business a
-/// bundle is.
+/// The kind of statement that a bundle claims to contain. Nothing is verified, so this only shows to whom the bundle
+/// belongs.
 pub fn predicate_type(bundle: &[u8]) -> Option<String> {
     let bundle = json::parse(bundle, LARGEST).ok()?;
     let payload = STANDARD.decode(bundle.pointer("/dsseEnvelope/payload")?.as_str()?).ok()?;

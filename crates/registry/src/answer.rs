@@ -16,7 +16,7 @@ pub type Body = BoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 /// The header that every answer about content carries.
 pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
-/// An answer being put together.
+/// An answer under construction.
 #[derive(Debug)]
 pub(super) struct Answer(Response<Body>);
 
@@ -28,7 +28,7 @@ impl Answer {
         Self(response)
     }
 
-    /// Adds a header. Text that no header can hold is left out.
+    /// Adds a header. A text that is not a valid header value is left out.
     #[must_use]
     pub(super) fn header(mut self, name: HeaderName, value: impl AsRef<str>) -> Self {
         if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
@@ -37,7 +37,7 @@ impl Answer {
         self
     }
 
-    /// A body that is at hand; also says its length.
+    /// Adds a complete body and its length.
     #[must_use]
     pub(super) fn bytes(self, bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
@@ -45,7 +45,7 @@ impl Answer {
         self.stream(length, Full::new(bytes).map_err(|never| match never {}).boxed())
     }
 
-    /// A body of `length` bytes that comes bit by bit.
+    /// Adds a streaming body of `length` bytes.
     #[must_use]
     pub(super) fn stream(mut self, length: u64, body: Body) -> Self {
         *self.0.body_mut() = body;
@@ -64,7 +64,7 @@ impl Answer {
     }
 }
 
-/// A request that is refused: a status and one error of the distribution API ("Error Codes").
+/// A refused request: a status and an error of the distribution API ("Error Codes").
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
@@ -75,7 +75,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// Refuses with one of the specification's error codes.
+    /// Refuses a request with one of the specification's error codes.
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), detail: Box::new(Value::Null), headers: Vec::new() }
     }
@@ -95,7 +95,7 @@ impl Refusal {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "this method is not supported here")
     }
 
-    /// Adds facts for a program to read.
+    /// Adds facts for programs.
     #[must_use]
     pub(super) fn detail(mut self, detail: Value) -> Self {
         *self.detail = detail;
@@ -109,7 +109,7 @@ impl Refusal {
         self
     }
 
-    /// The answer that tells it.
+    /// The answer for the client.
     pub(super) fn into_answer(self) -> Answer {
         let error = json!({"code": self.code, "message": self.message, "detail": self.detail});
         let answer = Answer::new(self.status).json(&json!({"errors": [error]}));
@@ -117,7 +117,7 @@ impl Refusal {
     }
 }
 
-/// The disk failed (full, most often): 500, and the reason is the owner's to see.
+/// The disk failed, most often because it is full: 500. The reason is for the owner.
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", format!("the store failed: {error}"))

@@ -1,4 +1,4 @@
-//! Blobs: read, whole or in part, and remove ("Pulling blobs", "Deleting Blobs").
+//! Reads blobs, completely or in part, and removes them ("Pulling blobs", "Deleting Blobs").
 
 use std::io::SeekFrom;
 
@@ -17,7 +17,7 @@ use super::range::{Wanted, wanted};
 use super::store::Store;
 use oci::Digest;
 
-/// How much is read from the disk at a time.
+/// How many bytes are read from the disk at once.
 const PIECE: usize = 256 * 1024;
 
 /// `GET` and `HEAD` of a blob.
@@ -35,7 +35,7 @@ pub(super) async fn get(
     let (file, size) = opened.ok_or_else(unknown)?;
     let tag = format!("\"{digest}\"");
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    // RFC 9110, section 13.1.5: a range of something else is no use to the client.
+    // RFC 9110, section 13.1.5: a range of another content is useless for the client.
     let same = text(IF_RANGE).is_none_or(|held| held == tag);
     let (status, start, length) = match wanted(text(RANGE).filter(|_| same && !head), size) {
         Wanted::All => (StatusCode::OK, 0, size),
@@ -65,7 +65,7 @@ pub(super) async fn get(
     Ok(answer.stream(length, StreamBody::new(pieces.map_ok(Frame::data).map_err(Into::into)).boxed()))
 }
 
-/// `DELETE` of a blob: from this repository alone.
+/// `DELETE` of a blob, from this repository only.
 pub(super) fn delete(store: &Store, repository: &RepositoryName, digest: &Digest) -> Result<Answer, Refusal> {
     if store.delete_blob(repository, digest)? {
         Ok(Answer::new(StatusCode::ACCEPTED).bytes(""))

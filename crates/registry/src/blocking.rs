@@ -4,7 +4,7 @@ use std::io;
 
 use super::answer::Refusal;
 
-/// Runs what waits for the disk where it holds up no connection.
+/// Runs blocking work on another thread, so that it blocks no connection.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {

@@ -9,32 +9,27 @@ use sys::error::{Exit, Help};
 /// Starting the embedded registry failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// Another program listens there.
+    /// Another program uses the port.
     #[error("the embedded registry cannot listen on {address}: the port is in use")]
-    PortInUse {
-        /// The address that was asked for.
-        address: SocketAddr,
-    },
+    PortInUse { address: SocketAddr },
     /// Another process serves the same directory.
     #[error("another `p2p registry` serves these images already, at {address}")]
     Served {
-        /// Where it listens.
+        /// The address of the other process.
         address: SocketAddr,
     },
-    /// The address cannot be listened on for another reason.
+    /// The registry cannot listen on the address for another reason.
     #[error("the embedded registry cannot listen on {address}")]
     Listen {
-        /// The address that was asked for.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The directory cannot be created or written to.
+    /// The directory cannot be created or written.
     #[error("the embedded registry cannot keep its images in {}", root.display())]
     Root {
-        /// The directory.
         root: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -1,5 +1,5 @@
-//! The registry of local runs: one directory, and one port that stays, so that a reference that a run
-//! printed works again as soon as somebody serves the directory.
+//! The registry of local runs: one directory and one fixed port, so that a reference from an earlier run works again
+//! when the directory is served.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -12,9 +12,9 @@ use super::pushes::Pushes;
 use super::server::Server;
 use super::store::Store;
 
-/// Ports below those that systems hand out by themselves, so that no outgoing connection takes ours.
+/// Ports below those that systems assign themselves, so that no outgoing connection uses ours.
 const PORTS: std::ops::Range<u16> = 25_000..30_000;
-/// How many of them are tried until one is free.
+/// How many ports are tried until one is free.
 const TRIES: u16 = 16;
 
 /// The directory in which local runs keep their images.
@@ -29,27 +29,27 @@ pub struct Home {
     root: PathBuf,
 }
 
-/// A server of the directory, for one run or until it is ended.
+/// A server of the directory, for one run or until it is stopped.
 #[derive(Debug)]
 pub struct Local {
     server: Option<Server>,
     address: SocketAddr,
     home: Home,
-    /// Locks that end with this value.
+    /// Locks that are released when this is dropped.
     _locks: Vec<File>,
 }
 
 impl Home {
-    /// The registry that keeps its images in `root`.
+    /// The registry with its images in `root`.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// For one run: the registry that `p2p registry` serves already, else a server of the run's own. Where
-    /// another program has the port that stays, it takes a free one for this once.
+    /// For one run: uses the server of `p2p registry` if it runs, or else starts a server. If another program uses
+    /// the fixed port, the server uses a free one this time.
     ///
     /// # Errors
-    /// Where the directory cannot be written to, or nothing can be listened on.
+    /// If the directory cannot be written, or no port can be used.
     pub async fn join(&self) -> Result<Local, RegistryError> {
         let in_use = self.in_use()?;
         if let (Some(port), Held::Elsewhere) = (self.port(), self.lock("serving")?) {
@@ -72,10 +72,10 @@ impl Home {
         })
     }
 
-    /// Serves the directory until it is ended, on the port that stays. `port` makes that another one.
+    /// Serves the directory until it is stopped, on the fixed port. `port` changes the fixed port.
     ///
     /// # Errors
-    /// [`RegistryError::Served`] where another process does so already, and those of [`Home::join`].
+    /// [`RegistryError::Served`] if another process serves it already, and the errors of [`Home::join`].
     pub async fn serve(&self, port: Option<u16>) -> Result<Local, RegistryError> {
         let in_use = self.in_use()?;
         let Held::Here(serving) = self.lock("serving")? else {
@@ -89,20 +89,20 @@ impl Home {
         Ok(Local { server: Some(server), address, home: self.clone(), _locks: vec![in_use, serving] })
     }
 
-    /// What tags name, as `<repository>:<tag>`, oldest first.
+    /// The tagged images as `<repository>:<tag>`, oldest first.
     ///
     /// # Errors
-    /// Where the directory cannot be read.
+    /// If the directory cannot be read.
     pub fn images(&self) -> io::Result<Vec<String>> {
         let tags = by_age(&Store::open(&self.root)?)?;
         Ok(tags.iter().map(|(_, repository, tag)| format!("{repository}:{}", tag.as_str())).collect())
     }
 
-    /// Removes the oldest versions until the directory holds at most `limit` bytes. Does nothing while a
-    /// server runs: it may be taking in what refers to them.
+    /// Removes the oldest versions until the directory has at most `limit` bytes. Does nothing while a server runs,
+    /// because it may be receiving referrers of these versions.
     ///
     /// # Errors
-    /// Where the directory cannot be read or written to.
+    /// If the directory cannot be read or written.
     pub fn trim(&self, limit: u64) -> io::Result<Trimmed> {
         let lock = self.file("in-use")?;
         match lock.try_lock() {
@@ -112,7 +112,7 @@ impl Home {
         }
     }
 
-    /// A server on the port that stays. The first one chooses it.
+    /// Starts a server on the fixed port. The first one chooses the port.
     async fn stay(&self) -> Result<Server, RegistryError> {
         if let Some(port) = self.port() {
             return self.listen(port).await;
@@ -139,12 +139,12 @@ impl Home {
         Ok(server)
     }
 
-    /// The port that stays, if one was chosen. One that cannot be read is chosen again.
+    /// The fixed port, if one was chosen. An unreadable one is chosen again.
     fn port(&self) -> Option<u16> {
         fs::read_to_string(self.root.join("port")).ok()?.trim().parse().ok().filter(|port| *port > 0)
     }
 
-    /// Says that a server runs; removing images waits for no such lock to be left.
+    /// Takes the lock of a running server. Images are removed only if nobody holds it.
     fn in_use(&self) -> Result<File, RegistryError> {
         let lock = self.file("in-use").and_then(|file| file.lock_shared().map(|()| file));
         lock.map_err(|source| self.unusable(source))
@@ -169,22 +169,22 @@ impl Home {
     }
 }
 
-/// Who holds a lock.
+/// The holder of a lock.
 enum Held {
     Here(File),
     Elsewhere,
 }
 
 impl Local {
-    /// Where it listens: `127.0.0.1:<port>`, which is also the registry's name in references.
+    /// The address `127.0.0.1:<port>`, which is also the registry's name in references.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Reports which tags are pushed, also if another process serves the directory.
+    /// Reports which tags are pushed, even if another process serves the directory.
     ///
     /// # Errors
-    /// Where the directory cannot be read.
+    /// If the directory cannot be read.
     pub fn pushes(&self) -> Result<Pushes, RegistryError> {
         match &self.server {
             Some(server) => Ok(server.pushes()),
@@ -194,11 +194,11 @@ impl Local {
         }
     }
 
-    /// Stops the server of a run; where the run has pushed something, the oldest versions go until the
-    /// directory holds at most `limit` bytes.
+    /// Stops the server of a run. If the run has pushed something, removes the oldest versions until the directory
+    /// has at most `limit` bytes.
     ///
     /// # Errors
-    /// Where they cannot be removed.
+    /// If they cannot be removed.
     pub async fn stop(self, limit: u64) -> io::Result<Trimmed> {
         let Self { server, home, _locks: locks, .. } = self;
         let Some(server) = server else { return Ok(Trimmed::default()) };
@@ -216,8 +216,8 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
-/// Where the search for a port begins: different for different directories, so that users of one machine do
-/// not meet (FNV-1a, <http://www.isthe.com/chongo/tech/comp/fnv/>).
+/// The first port to try. It depends on the directory, so that users of one machine rarely collide (FNV-1a,
+/// <http://www.isthe.com/chongo/tech/comp/fnv/>).
 fn first_port(root: &Path) -> u16 {
     let hash = root.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,4 +1,4 @@
-//! Keeping the registry's directory below a size: the oldest versions go first.
+//! Keeps the registry's directory below a size. The oldest versions are removed first.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,20 +12,20 @@ use super::names::{RepositoryName, Tag};
 use super::store::Store;
 use oci::Digest;
 
-/// How far below the limit the directory is brought, in percent, so that not every run has to remove something.
+/// The size after a removal, in percent of the limit, so that not every run has to remove something.
 const DOWN_TO: u64 = 80;
 
-/// What was removed.
+/// The removed versions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trimmed {
     /// The versions, as `<repository>:<tag>`, oldest first.
     pub versions: Vec<String>,
-    /// The bytes that became free.
+    /// The bytes that were freed.
     pub bytes: u64,
 }
 
-/// Removes the oldest tags and what only they kept, until the files below `root` have at most `limit` bytes.
-/// The newest version stays, however large it is. Nobody else may use the directory meanwhile.
+/// Removes the oldest tags and everything that only they use, until the files below `root` have at most `limit`
+/// bytes. The newest version always stays. Nobody else may use the directory at the same time.
 pub(super) fn trim(store: &Store, root: &Path, limit: u64) -> io::Result<Trimmed> {
     let mut size = size(root)?;
     let mut trimmed = Trimmed::default();
@@ -50,7 +50,7 @@ pub(super) fn trim(store: &Store, root: &Path, limit: u64) -> io::Result<Trimmed
     Ok(trimmed)
 }
 
-/// Every tag with the time at which it was written, oldest first.
+/// All tags with the times when they were written, oldest first.
 pub(super) fn by_age(store: &Store) -> io::Result<Vec<(SystemTime, RepositoryName, Tag)>> {
     let mut tags = Vec::new();
     for repository in store.repositories()? {
@@ -63,7 +63,7 @@ pub(super) fn by_age(store: &Store) -> io::Result<Vec<(SystemTime, RepositoryNam
     Ok(tags)
 }
 
-/// Removes the manifests and blobs of a repository that no tag leads to; the bytes that became free.
+/// Removes the manifests and blobs of a repository that no tag uses. Returns the freed bytes.
 fn sweep(store: &Store, repository: &RepositoryName) -> io::Result<u64> {
     let mut open = Vec::new();
     for tag in store.tags(repository)?.unwrap_or_default() {
@@ -76,7 +76,7 @@ fn sweep(store: &Store, repository: &RepositoryName) -> io::Result<u64> {
         }
         open.extend(store.referrers(repository, &digest)?);
         let Some(manifest) = store.manifest(repository, &digest)? else { continue };
-        // What is no manifest to us was taken without looking at what it names.
+        // An unknown document was accepted without checking its references.
         let links = manifest.links().unwrap_or_default();
         open.extend(links.manifests);
         blobs.extend(links.blobs);
@@ -98,7 +98,7 @@ fn unreachable<'a>(all: &'a [Digest], kept: &'a BTreeSet<Digest>) -> impl Iterat
     all.iter().filter(|digest| !kept.contains(digest))
 }
 
-/// The bytes of all files below a directory. A file with several names counts once.
+/// The size of all files below a directory. A file with several names counts once.
 fn size(root: &Path) -> io::Result<u64> {
     let mut seen = BTreeSet::new();
     let mut size = 0;

@@ -1,4 +1,4 @@
-//! Lists: tags, repositories and referrers ("Listing Tags", "Listing Referrers").
+//! Lists of tags, repositories and referrers ("Listing Tags", "Listing Referrers").
 
 use http::header::{CONTENT_TYPE, LINK};
 use http::{HeaderName, StatusCode};
@@ -12,7 +12,7 @@ use oci::{Digest, OCI_INDEX};
 
 const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 
-/// `GET …/tags/list`, `page` tags at a time at most.
+/// `GET …/tags/list`, with at most `page` tags.
 pub(super) fn tags(
     store: &Store,
     page: usize,
@@ -35,7 +35,7 @@ pub(super) fn catalog(store: &Store, page: usize, query: &Query) -> Result<Answe
     Ok(list(&json!({"repositories": names}), link))
 }
 
-/// `GET …/referrers/<digest>`: an index, empty where nothing is attached.
+/// `GET …/referrers/<digest>`: an index, which is empty without referrers.
 pub(super) fn referrers(
     store: &Store,
     repository: &RepositoryName,
@@ -45,7 +45,7 @@ pub(super) fn referrers(
     let wanted = query.get("artifactType");
     let mut manifests = Vec::new();
     for digest in store.referrers(repository, subject)? {
-        // One that is being pushed or removed at this moment has a link and no manifest.
+        // A referrer that is being pushed or removed has a link but no manifest.
         let Some(manifest) = store.manifest(repository, &digest)? else { continue };
         let referrer = manifest.referrer(&digest);
         if wanted.is_none_or(|wanted| referrer.artifact_type.as_deref() == Some(wanted)) {
@@ -65,7 +65,7 @@ fn list(value: &Value, link: Option<String>) -> Answer {
     }
 }
 
-/// The names after `last`, `n` of them at most, and the link to the rest (RFC 5988).
+/// At most `n` names after `last`, and the link to the rest (RFC 5988).
 fn cut<'a>(
     mut names: Vec<&'a str>,
     page: usize,

@@ -1,4 +1,4 @@
-//! What a manifest refers to. Its bytes are kept as they came; this only reads them.
+//! The references of a manifest. Its bytes are stored unchanged.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -7,16 +7,16 @@ use super::answer::Refusal;
 use super::names::sha256;
 use oci::{DOCKER_LIST, DOCKER_MANIFEST, Digest, OCI_INDEX, OCI_MANIFEST};
 
-/// A manifest as it is kept.
+/// A stored manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredManifest {
-    /// As it was pushed.
+    /// The media type of the push.
     pub media_type: String,
-    /// As they were pushed.
+    /// The bytes of the push.
     pub bytes: Vec<u8>,
 }
 
-/// What must be in the repository before a manifest is taken, and what the manifest is attached to.
+/// What must exist in the repository before a manifest is accepted, and its subject.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Links {
     pub(super) blobs: Vec<Digest>,
@@ -58,7 +58,7 @@ struct Descriptor {
 }
 
 impl Descriptor {
-    /// Foreign layers live elsewhere: by their media type, or because they say where.
+    /// Whether it is a foreign layer, which is stored elsewhere: by its media type, or because it has URLs.
     fn foreign(&self) -> bool {
         let media_type = self.media_type.as_deref().unwrap_or_default();
         media_type.contains(".nondistributable.")
@@ -75,7 +75,7 @@ impl Descriptor {
 }
 
 impl StoredManifest {
-    /// Takes a pushed manifest. `content_type` is the request's; without one the document's own counts.
+    /// Accepts a pushed manifest. `content_type` is that of the request. Without one, the document's own counts.
     pub(super) fn pushed(content_type: Option<&str>, bytes: Vec<u8>) -> Result<Self, Refusal> {
         let invalid = |message: &str| Refusal::bad("MANIFEST_INVALID", message);
         let inner = serde_json::from_slice::<Document>(&bytes).ok().and_then(|document| document.media_type);
@@ -93,7 +93,7 @@ impl StoredManifest {
         Ok(Self { media_type, bytes })
     }
 
-    /// What it refers to. Of a media type that is not known nothing but the subject is understood.
+    /// The references of the document. If the media type is unknown, only its subject.
     pub(super) fn links(&self) -> Result<Links, Refusal> {
         let kind = essence(&self.media_type);
         let document = match serde_json::from_slice::<Document>(&self.bytes) {
@@ -121,7 +121,7 @@ impl StoredManifest {
         Ok(links)
     }
 
-    /// How a list of referrers describes it (distribution specification, "Listing Referrers").
+    /// Its entry in a list of referrers (distribution specification, "Listing Referrers").
     pub(super) fn referrer(&self, digest: &Digest) -> Referrer {
         let document: Document = serde_json::from_slice(&self.bytes).unwrap_or_default();
         let config = document.config.and_then(|config| config.media_type);

@@ -1,4 +1,4 @@
-//! Manifests: read, push and remove ("Pulling manifests", "Pushing Manifests", "Deleting Manifests").
+//! Reads, stores and removes manifests ("Pulling manifests", "Pushing Manifests", "Deleting Manifests").
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderName, StatusCode};
@@ -11,7 +11,7 @@ use super::names::{Reference, RepositoryName};
 use super::store::Store;
 use oci::Digest;
 
-/// The largest manifest; the specification asks for at least 4 MiB.
+/// The largest manifest, in bytes. The specification requires at least 4 MiB.
 const LARGEST: usize = 4 * 1024 * 1024;
 
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -51,13 +51,13 @@ pub(super) async fn read(body: &mut Body) -> Result<Vec<u8>, Refusal> {
     Ok(bytes)
 }
 
-/// A manifest as a request brings it.
+/// A pushed manifest.
 pub(super) struct Pushed {
     pub(super) content_type: Option<String>,
     pub(super) bytes: Vec<u8>,
 }
 
-/// `PUT` of a manifest. `referrers` says whether this registry has the referrers API.
+/// `PUT` of a manifest. `referrers` is whether this registry has the referrers API.
 pub(super) fn put(
     store: &Store,
     referrers: bool,

@@ -1,20 +1,19 @@
-//! Names that come from a request: checked once, so that no path made of them leaves the store.
+//! Names in requests. They are checked once, so that no path made of them leads out of the store.
 
 use std::fmt;
 
 use oci::Digest;
 
-/// The name of a repository without a host, 255 bytes at most (distribution specification 1.1, "Pulling manifests").
+/// The name of a repository without a host, at most 255 bytes (distribution specification 1.1, "Pulling manifests").
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RepositoryName(String);
 
 impl RepositoryName {
-    /// Checks `text`; `None` where it is no name of a repository.
+    /// Checks `text`. `None` if it is not the name of a repository.
     pub fn parse(text: &str) -> Option<Self> {
         (text.len() <= 255 && text.split('/').all(oci::is_name_component)).then(|| Self(text.to_owned()))
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -31,24 +30,23 @@ impl fmt::Display for RepositoryName {
 pub struct Tag(String);
 
 impl Tag {
-    /// Checks `text`; `None` where it is no tag.
+    /// Checks `text`. `None` if it is not a tag.
     pub fn parse(text: &str) -> Option<Self> {
         oci::check_tag(text).is_ok().then(|| Self(text.to_owned()))
     }
 
-    /// The tag as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Reads a SHA-256 digest; none where `text` is no such digest. This registry keeps content under no other
-/// algorithm, because it names files by the digits alone.
+/// Parses a SHA-256 digest. `None` for anything else: this registry supports no other algorithm, because it names
+/// files by the digits only.
 pub(crate) fn sha256(text: &str) -> Option<Digest> {
     text.parse().ok().filter(|digest: &Digest| digest.algorithm() == "sha256")
 }
 
-/// What a manifest is asked for by.
+/// The reference to a manifest in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reference {
     Tag(Tag),
@@ -65,7 +63,7 @@ impl fmt::Display for Reference {
 }
 
 impl Reference {
-    /// Checks `text`: whatever holds a colon is meant as a digest, since no tag can.
+    /// Checks `text`. A text with a colon must be a digest, because no tag contains one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if text.contains(':') { sha256(text).map(Self::Digest) } else { Tag::parse(text).map(Self::Tag) }
     }

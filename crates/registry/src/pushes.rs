@@ -1,4 +1,4 @@
-//! Which tags are pushed to the registry of local runs while a run lasts.
+//! The tags that are pushed to the registry of local runs during a run.
 
 use std::time::SystemTime;
 
@@ -6,19 +6,19 @@ use super::limit::by_age;
 use super::service::Service;
 use super::store::Store;
 
-/// Tells which tags are pushed.
+/// Reports which tags are pushed.
 #[derive(Debug, Clone)]
 pub struct Pushes(By);
 
 #[derive(Debug, Clone)]
 enum By {
-    /// The requests to a server of this process.
+    /// The requests to a server in this process.
     Requests(Service),
-    /// The directory that another process serves.
+    /// A directory that another process serves.
     Files(Store),
 }
 
-/// A moment: what is pushed later comes after it.
+/// A moment, to ask for later pushes.
 #[derive(Debug, Default)]
 pub struct Moment {
     requests: usize,
@@ -42,8 +42,8 @@ impl Pushes {
         }
     }
 
-    /// The tags, as `name:tag`, that were pushed since a moment. In this process one that a client asked for by
-    /// HEAD and found counts as well: containerd and crane push the same bytes no second time.
+    /// The tags, as `name:tag`, that were pushed since a moment. In this process, a tag that a client found with
+    /// HEAD counts too: containerd and crane do not push the same bytes again.
     pub fn since(&self, moment: &Moment) -> Vec<String> {
         match &self.0 {
             By::Requests(service) => service.pushed_after(moment.requests),
@@ -55,7 +55,7 @@ impl Pushes {
     }
 }
 
-/// Every tag with the time at which it was written; none where the directory cannot be read.
+/// All tags with the times when they were written. Empty if the directory cannot be read.
 fn tags(store: &Store) -> Vec<(SystemTime, String)> {
     let tags = by_age(store).unwrap_or_default().into_iter();
     tags.map(|(written, repository, tag)| (written, format!("{repository}:{}", tag.as_str()))).collect()

@@ -1,13 +1,13 @@
-//! Percent decoding and query strings, as much of them as the distribution API uses.
+//! Percent decoding and query strings, as far as the distribution API needs them.
 
-/// Decodes `%41`. `None` where a `%` is not followed by two hexadecimal digits or the result is no UTF-8.
+/// Decodes `%41`. `None` if a `%` is not followed by two hexadecimal digits, or if the result is not UTF-8.
 pub(super) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
         if first == b'%' {
             let hex = std::str::from_utf8(after.get(..2)?).ok()?;
-            // `from_str_radix` would take "+1".
+            // `from_str_radix` would accept "+1".
             if !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 return None;
             }
@@ -21,12 +21,12 @@ pub(super) fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// The pairs of a query string. What cannot be decoded is left out.
+/// The pairs of a query string. Invalid ones are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads the text after the `?`.
+    /// Parses the text after the `?`.
     pub(super) fn parse(text: Option<&str>) -> Self {
         let pairs = text.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
         Self(

@@ -1,4 +1,4 @@
-//! Names that nobody can guess: of upload sessions.
+//! Random names of upload sessions.
 
 use std::io;
 

@@ -1,17 +1,17 @@
-//! `Range` of a download and `Content-Range` of an uploaded chunk.
+//! Parses `Range` of a download and `Content-Range` of an uploaded chunk.
 
-/// What a `Range` header asks of `size` bytes (RFC 9110, section 14.2).
+/// The part of `size` bytes that a `Range` header requests (RFC 9110, section 14.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// Everything: no header, or one that is to be ignored (another unit, several ranges, nonsense).
+    /// Everything: there is no header, or it must be ignored (another unit, several ranges, invalid).
     All,
-    /// From `start`, `length` bytes.
+    /// `length` bytes from `start` on.
     Part { start: u64, length: u64 },
-    /// A range that lies outside: 416.
+    /// A range outside the content: 416.
     Outside,
 }
 
-/// Reads a `Range` header.
+/// Parses a `Range` header.
 pub(super) fn wanted(header: Option<&str>, size: u64) -> Wanted {
     let Some((first, last)) = header.and_then(|text| text.strip_prefix("bytes=")?.trim().split_once('-'))
     else {
@@ -27,8 +27,8 @@ pub(super) fn wanted(header: Option<&str>, size: u64) -> Wanted {
     if start >= size { Wanted::Outside } else { Wanted::Part { start, length: end - start + 1 } }
 }
 
-/// Reads the `Content-Range` of a chunk, `<start>-<end>`, both inclusive (the distribution API leaves out the
-/// unit and the total; clients that write `bytes 0-9/*` are understood too).
+/// Parses the `Content-Range` of a chunk, `<start>-<end>`, both inclusive. The distribution API leaves out the unit
+/// and the total, but clients that write `bytes 0-9/*` are supported too.
 pub(super) fn chunk(header: &str) -> Option<(u64, u64)> {
     let text = header.trim();
     let text = text.strip_prefix("bytes").map_or(text, |rest| rest.trim_start_matches([' ', '=']));
@@ -37,7 +37,7 @@ pub(super) fn chunk(header: &str) -> Option<(u64, u64)> {
     (first <= last).then_some((first, last))
 }
 
-/// Digits alone; `parse` would take "+1".
+/// Parses digits only. `parse` would accept "+1".
 fn number(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }

@@ -1,4 +1,4 @@
-//! Which part of the distribution API a path names.
+//! The parts of the distribution API, by path.
 
 use http::Method;
 
@@ -29,7 +29,7 @@ pub(super) enum Route {
 }
 
 impl Route {
-    /// Reads a path. Names are read from its end, for a repository may be called `a/manifests/b`.
+    /// Parses a path. It is read from its end, because a repository may be called `a/manifests/b`.
     pub(super) fn parse(method: &Method, path: &str) -> Result<Self, Refusal> {
         let nowhere = || Refusal::unknown("NAME_UNKNOWN", "no such path in the distribution API");
         let path = decode(path).ok_or_else(nowhere)?;
@@ -63,12 +63,13 @@ fn repository(parts: &[&str]) -> Result<RepositoryName, Refusal> {
         .ok_or_else(|| Refusal::bad("NAME_INVALID", format!("{name:?} is no repository name")))
 }
 
-/// Checks a digest that a request names.
+/// Checks a digest in a request.
 pub(super) fn digest(text: &str) -> Result<Digest, Refusal> {
     sha256(text).ok_or_else(|| Refusal::bad("DIGEST_INVALID", format!("{text:?} is no sha256 digest")))
 }
 
-/// Nothing can be stored under such a name, so reading it finds nothing, and writing it is an error.
+/// The refusal for an invalid name. Nothing can be stored under it, so reading finds nothing, and writing is an
+/// error.
 fn unnameable(method: &Method, reference: &str) -> Refusal {
     if reference.contains(':') {
         Refusal::bad("DIGEST_INVALID", format!("{reference:?} is no sha256 digest"))

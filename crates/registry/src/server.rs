@@ -1,4 +1,4 @@
-//! Starting the registry and stopping it.
+//! Starts and stops the registry.
 
 use std::convert::Infallible;
 use std::io;
@@ -21,7 +21,7 @@ use super::pushes::Pushes;
 use super::service::{Features, Service};
 use super::store::Store;
 
-/// How long requests may take to end once the server stops.
+/// How long requests may take after the server stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A running registry on a loopback port. Dropping it stops it.
@@ -34,11 +34,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves the directory `root` at `address` on the current tokio runtime; port 0 takes a free one. Several
-    /// servers, of several processes too, may share the directory.
+    /// Serves the directory `root` at `address` on the current tokio runtime. Port 0 takes a free one. Several
+    /// servers, also of several processes, may share the directory.
     ///
     /// # Errors
-    /// When the directory cannot be written to, or the address cannot be listened on.
+    /// If the directory cannot be written, or the address cannot be used.
     pub async fn start(root: impl Into<PathBuf>, address: SocketAddr) -> Result<Self, RegistryError> {
         let root = root.into();
         let store = Store::open(&root).map_err(|source| RegistryError::Root { root, source })?;
@@ -54,7 +54,7 @@ impl Server {
         Ok(Self { address, service, stop, task: Some(task) })
     }
 
-    /// Where it listens: `127.0.0.1:<port>`, which is also the registry's name in references.
+    /// The address `127.0.0.1:<port>`, which is also the registry's name in references.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -73,7 +73,7 @@ impl Server {
     pub async fn stop(mut self) {
         self.stop.cancel();
         if let Some(task) = self.task.take() {
-            // It only fails where the runtime is being shut down, and then it is over as well.
+            // It fails only if the runtime is shutting down, and then it has ended as well.
             let _ = task.await;
         }
     }
@@ -96,21 +96,21 @@ async fn accept(listener: TcpListener, service: Service, stop: CancellationToken
                 Ok((stream, _)) => {
                     connections.spawn(talk(stream, service.clone(), stop.clone()));
                 }
-                // Out of file descriptors, most often: some connection will end.
+                // Most often, the process has no free file descriptors: some connection will end.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             },
         }
     }
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };
-    // Connections that are still open then are cut when the set is dropped.
+    // Dropping the set closes connections that are still open.
     let _ = tokio::time::timeout(FAREWELL, ended).await;
     connections.shutdown().await;
 }
 
 /// Serves one connection.
 async fn talk(stream: TcpStream, service: Service, stop: CancellationToken) {
-    // Answers are small and are waited for; should it fail, they are only later.
+    // Answers are small, and clients wait for them. If this fails, they only arrive later.
     let _ = stream.set_nodelay(true);
     let serve = service_fn(move |request: Request<Incoming>| {
         let service = service.clone();
@@ -121,7 +121,7 @@ async fn talk(stream: TcpStream, service: Service, stop: CancellationToken) {
     });
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), serve);
     tokio::pin!(connection);
-    // A connection that breaks is the client's business; it sees it.
+    // The client notices a broken connection itself.
     let _ = tokio::select! {
         result = connection.as_mut() => result,
         () = stop.cancelled() => {

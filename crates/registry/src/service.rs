@@ -1,4 +1,4 @@
-//! Answers requests: reads the path and hands the request to the part of the API that it names.
+//! Answers requests: parses the path and passes the request to that part of the API.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,14 +18,14 @@ use super::store::Store;
 use super::uploads::Uploads;
 use super::{blobs, lists, manifests, uploads};
 
-/// What a registry can do.
+/// The features of a registry.
 #[derive(Debug, Clone, Copy)]
 pub struct Features {
     /// Whether there is a referrers API.
     pub referrers: bool,
-    /// Whether blobs are mounted; without it every mount becomes an upload (202).
+    /// Whether blobs can be mounted. Otherwise every mount becomes an upload (202).
     pub mounts: bool,
-    /// The longest list of tags or repositories in one answer.
+    /// The most tags or repositories in one answer.
     pub page: usize,
 }
 
@@ -35,7 +35,7 @@ impl Default for Features {
     }
 }
 
-/// The API over a directory, without a server. Cheap to clone; clones are one registry.
+/// The API over a directory, without a server. Clones are the same registry.
 #[derive(Debug, Clone)]
 pub struct Service(Arc<Shared>);
 
@@ -46,15 +46,15 @@ struct Shared {
     uploads: Uploads,
     /// Whether a client has sent a manifest.
     stored: AtomicBool,
-    /// `name:tag` of each manifest that was pushed, or asked for by HEAD and found, in order.
+    /// `name:tag` of each manifest that was pushed, or found with HEAD, in order.
     pushed: Mutex<Vec<String>>,
 }
 
-/// A refused body up to this size is read to its end.
+/// A refused body up to this size is read completely.
 const DRAINED: usize = 256 * 1024;
 
 impl Service {
-    /// The registry that keeps its images in `store`.
+    /// The registry with its images in `store`.
     pub fn new(store: Store, features: Features) -> Self {
         Self(Arc::new(Shared {
             store,
@@ -80,7 +80,7 @@ impl Service {
         self.0.stored.load(Ordering::Relaxed)
     }
 
-    /// How many manifests were pushed so far.
+    /// The number of pushed manifests.
     pub(crate) fn pushes(&self) -> usize {
         self.0.pushed.lock().len()
     }
@@ -91,8 +91,8 @@ impl Service {
     }
 }
 
-/// Refuses a public host name: a web page whose name was pointed at this machine (DNS rebinding) sends one, and no
-/// client that was given the address of this registry does.
+/// Refuses a public host name. A web page whose name points to this machine (DNS rebinding) sends one; real clients
+/// of this registry never do.
 fn check_host(parts: &Parts) -> Result<(), Refusal> {
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let name = match host.rsplit_once(':') {
@@ -175,7 +175,7 @@ impl Shared {
     }
 }
 
-/// Reads what is left of a refused body, so that the client sees the answer and not a reset.
+/// Reads the rest of a refused body, so that the client receives the answer and not a reset.
 async fn drain(body: &mut Body) {
     let mut left = DRAINED;
     while let Some(Ok(frame)) = body.frame().await {

@@ -1,4 +1,4 @@
-//! What the registry keeps on disk.
+//! The registry's files.
 //!
 //! ```text
 //! <root>/temporary/…                                uploads on their way
@@ -8,9 +8,9 @@
 //! <root>/repositories/<name>/_referrers/<hex>/<hex> a manifest attached to another one
 //! ```
 //!
-//! No component of a name begins with `_`, so the four never collide with a repository. A file appears
-//! whole, by a rename; a directory is never removed; so several processes may work on one root. Mounting
-//! makes a hard link: repositories stay apart, bytes are stored once and go with their last link.
+//! No component of a name begins with `_`, so these four never collide with a repository. A file appears completely,
+//! by a rename, and directories are never removed, so several processes may use the same root. A mount creates a
+//! hard link: repositories are separate, but bytes are stored once and removed with their last link.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -25,7 +25,7 @@ use super::manifest::StoredManifest;
 use super::names::{Reference, RepositoryName, Tag, sha256};
 use oci::Digest;
 
-/// A process that was killed leaves its uploads; after this long nobody still writes to them.
+/// After this time, nobody writes any more to the uploads of a killed process.
 const ABANDONED: Duration = Duration::from_hours(24);
 
 /// The directory of a registry. All functions block.
@@ -35,7 +35,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store under `root`, making it where there is none, and clears what killed processes left.
+    /// Opens the store under `root`, creates it if it is missing, and removes what killed processes left behind.
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
         let store = Self { root: root.into() };
         fs::create_dir_all(store.root.join("repositories"))?;
@@ -52,7 +52,7 @@ impl Store {
         Ok(store)
     }
 
-    /// A new file, removed again unless it is kept.
+    /// A new file. It is removed again unless it is kept.
     pub(super) fn new_file(&self) -> io::Result<NamedTempFile> {
         NamedTempFile::new_in(self.temporary())
     }
@@ -73,7 +73,7 @@ impl Store {
         Ok(Some((file, size)))
     }
 
-    /// Puts a file that was checked against `digest` into the repository.
+    /// Moves a file whose digest was checked into the repository.
     pub(super) fn keep_blob(
         &self,
         repository: &RepositoryName,
@@ -83,7 +83,7 @@ impl Store {
         keep(file, &self.blob_path(repository, digest))
     }
 
-    /// Gives `to` a blob of `from`; false where `from` does not have it.
+    /// Adds a blob of `from` to `to`. `false` if `from` does not have it.
     pub(super) fn mount(
         &self,
         from: &RepositoryName,
@@ -99,7 +99,7 @@ impl Store {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            // A file system without hard links, or a file that has as many as it can.
+            // The file system has no hard links, or the file has too many.
             Err(_) => {
                 let mut copy = self.new_file()?;
                 let Some(mut bytes) = absent(File::open(&source))? else { return Ok(false) };
@@ -110,17 +110,17 @@ impl Store {
         }
     }
 
-    /// Removes a blob from a repository; false where there is none.
+    /// Removes a blob from a repository. `false` if it does not exist.
     pub(super) fn delete_blob(&self, repository: &RepositoryName, digest: &Digest) -> io::Result<bool> {
         Ok(absent(fs::remove_file(self.blob_path(repository, digest)))?.is_some())
     }
 
-    /// The blobs of a repository, and the bytes that become free when one is removed.
+    /// The blobs of a repository.
     pub(super) fn blobs_of(&self, repository: &RepositoryName) -> io::Result<Vec<Digest>> {
         digests(&self.path(repository).join("_blobs"))
     }
 
-    /// See [`Store::blobs_of`].
+    /// The bytes that become free if a blob is removed.
     pub(super) fn blob_size(&self, repository: &RepositoryName, digest: &Digest) -> u64 {
         freed_by(&self.blob_path(repository, digest))
     }
@@ -148,17 +148,17 @@ impl Store {
         Ok(Some(StoredManifest { media_type, bytes }))
     }
 
-    /// The manifests of a repository, and the bytes that become free when one is removed.
+    /// The manifests of a repository.
     pub(super) fn manifests_of(&self, repository: &RepositoryName) -> io::Result<Vec<Digest>> {
         digests(&self.path(repository).join("_manifests"))
     }
 
-    /// See [`Store::manifests_of`].
+    /// The bytes that become free if a manifest is removed.
     pub(super) fn manifest_size(&self, repository: &RepositoryName, digest: &Digest) -> u64 {
         freed_by(&self.manifest_path(repository, digest))
     }
 
-    /// Puts a manifest into the repository, attached to its subject, if any.
+    /// Adds a manifest to the repository, attached to its subject, if it has one.
     pub(super) fn keep_manifest(
         &self,
         repository: &RepositoryName,
@@ -166,7 +166,7 @@ impl Store {
         manifest: &StoredManifest,
         subject: Option<&Digest>,
     ) -> io::Result<()> {
-        // First the link: one that leads nowhere is passed over, a missing one would hide a referrer.
+        // The link comes first: a link without a manifest is ignored, but a missing link would hide a referrer.
         if let Some(subject) = subject {
             keep(self.new_file()?, &self.referrers_path(repository, subject).join(digest.hex()))?;
         }
@@ -176,7 +176,7 @@ impl Store {
         keep(file, &self.manifest_path(repository, digest))
     }
 
-    /// Removes a manifest with its tags and its link to `subject`; false where there is none.
+    /// Removes a manifest with its tags and its link to `subject`. `false` if it does not exist.
     pub(super) fn delete_manifest(
         &self,
         repository: &RepositoryName,
@@ -195,12 +195,12 @@ impl Store {
         Ok(removed)
     }
 
-    /// The digests of the manifests attached to `subject`, in order.
+    /// The digests of the referrers of `subject`, in order.
     pub(super) fn referrers(&self, repository: &RepositoryName, subject: &Digest) -> io::Result<Vec<Digest>> {
         digests(&self.referrers_path(repository, subject))
     }
 
-    /// The digest that a reference means; `None` for a tag that does not exist.
+    /// The digest of a reference. `None` for a tag that does not exist.
     pub(super) fn resolve(
         &self,
         repository: &RepositoryName,
@@ -212,30 +212,30 @@ impl Store {
         }
     }
 
-    /// What a tag points at.
+    /// The digest of a tag.
     pub fn tagged(&self, repository: &RepositoryName, tag: &Tag) -> io::Result<Option<Digest>> {
         let text = absent(fs::read_to_string(self.tags_path(repository).join(tag.as_str())))?;
         Ok(text.and_then(|text| sha256(text.trim_end())))
     }
 
-    /// When a tag was written last.
+    /// When a tag was last written.
     pub(super) fn tagged_at(&self, repository: &RepositoryName, tag: &Tag) -> io::Result<SystemTime> {
         fs::metadata(self.tags_path(repository).join(tag.as_str()))?.modified()
     }
 
-    /// Points a tag at a digest, whatever it pointed at before.
+    /// Sets a tag to a digest, whatever it was before.
     pub fn tag(&self, repository: &RepositoryName, tag: &Tag, digest: &Digest) -> io::Result<()> {
         let mut file = self.new_file()?;
         writeln!(file, "{digest}")?;
         keep(file, &self.tags_path(repository).join(tag.as_str()))
     }
 
-    /// Removes a tag; false where there is none.
+    /// Removes a tag. `false` if it does not exist.
     pub(super) fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> io::Result<bool> {
         Ok(absent(fs::remove_file(self.tags_path(repository).join(tag.as_str())))?.is_some())
     }
 
-    /// The tags in order of their bytes; `None` for a repository that does not exist.
+    /// The tags in byte order. `None` for a repository that does not exist.
     pub fn tags(&self, repository: &RepositoryName) -> io::Result<Option<Vec<Tag>>> {
         let Some(names) = names(&self.tags_path(repository))? else {
             return Ok(is_repository(&self.path(repository)).then(Vec::new));
@@ -243,7 +243,7 @@ impl Store {
         Ok(Some(names.iter().filter_map(|name| Tag::parse(name)).collect()))
     }
 
-    /// All repositories in order of their names' bytes.
+    /// All repositories in byte order.
     pub fn repositories(&self) -> io::Result<Vec<RepositoryName>> {
         let base = self.root.join("repositories");
         let mut found = Vec::new();
@@ -289,12 +289,12 @@ impl Store {
     }
 }
 
-/// Whether something was pushed to this directory itself, not only below it.
+/// Whether something was pushed to this directory, and not only below it.
 fn is_repository(directory: &Path) -> bool {
     directory.join("_manifests").is_dir() || directory.join("_blobs").is_dir()
 }
 
-/// Moves a finished file to its place in one step.
+/// Moves a complete file to its place in one step.
 fn keep(file: NamedTempFile, target: &Path) -> io::Result<()> {
     make_parent(target)?;
     file.persist(target).map(drop).map_err(|error| error.error)
@@ -304,7 +304,7 @@ fn make_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 
-/// `None` where there is nothing of that name.
+/// `None` if there is no file with that name.
 fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -313,13 +313,13 @@ fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// The digests that the files of a directory are named after, in order.
+/// The digests in the file names of a directory, in order.
 fn digests(directory: &Path) -> io::Result<Vec<Digest>> {
     let names = names(directory)?.unwrap_or_default();
     Ok(names.iter().filter_map(|hex| sha256(&format!("sha256:{hex}"))).collect())
 }
 
-/// The sorted names in a directory; `None` where there is no such directory.
+/// The sorted names in a directory. `None` if the directory does not exist.
 fn names(directory: &Path) -> io::Result<Option<Vec<String>>> {
     let Some(entries) = absent(fs::read_dir(directory))? else { return Ok(None) };
     let mut names = Vec::new();
@@ -332,7 +332,7 @@ fn names(directory: &Path) -> io::Result<Option<Vec<String>>> {
     Ok(Some(names))
 }
 
-/// The bytes that become free when a file is removed: none while it has another name.
+/// The bytes that become free if a file is removed: none if it has another name.
 fn freed_by(path: &Path) -> u64 {
     let alone = |data: &fs::Metadata| data.nlink() == 1;
     fs::metadata(path).ok().filter(alone).map(|data| data.len()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! One upload on its way: bytes go through the hash into a file, and nothing else holds them.
+//! An upload in progress: the bytes go through the hash into a file, and are not held in memory.
 
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::sync::Arc;
@@ -17,17 +17,17 @@ use super::store::Store;
 use oci::{Digest, Hasher};
 use sys::sync::Mutex;
 
-/// Pieces of a body that wait for the disk; each is as large as one read from the connection.
+/// How many pieces of a body may wait for the disk. Each is as large as one read from the connection.
 const WAITING: usize = 8;
 
-/// An upload session. It outlives the connections that feed it.
+/// An upload session. It outlives the connections that send its bytes.
 #[derive(Debug)]
 pub(super) struct Upload {
-    /// Where its blob will be.
+    /// The repository of its blob.
     pub(super) repository: RepositoryName,
-    /// `None` once it is finished. Locked for as long as a body comes, so never where others wait.
+    /// `None` after the end. It is locked while a body arrives, so nothing else may wait for it.
     sink: Mutex<Option<Sink>>,
-    /// The sink's size.
+    /// The size of the sink.
     size: AtomicU64,
 }
 
@@ -46,7 +46,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Forgets what came after `size` bytes, whose hash is `hasher`.
+    /// Removes the bytes after `size`. `hasher` is their hash until there.
     fn rewind(&mut self, hasher: Hasher, size: u64) -> io::Result<()> {
         self.file.as_file().set_len(size)?;
         self.file.seek(SeekFrom::Start(size))?;
@@ -63,13 +63,13 @@ impl Upload {
         Ok(Self { repository, sink: Mutex::new(Some(sink)), size: AtomicU64::new(0) })
     }
 
-    /// How many bytes have come, also while more are coming.
+    /// The number of bytes that have arrived, even while more arrive.
     pub(super) fn size(&self) -> u64 {
         self.size.load(Ordering::Relaxed)
     }
 
-    /// Appends a body. `range` is what the client says the chunk is, both ends inclusive. Of a body that
-    /// breaks off, what came is kept: the client may ask how far it got and go on from there.
+    /// Appends a body. `range` is the chunk's range according to the client, both ends inclusive. If a body is
+    /// interrupted, the bytes that arrived are kept: the client may ask for their number and continue.
     pub(super) async fn append(
         self: &Arc<Self>,
         range: Option<(u64, u64)>,
@@ -82,7 +82,7 @@ impl Upload {
         while let Some(frame) = body.frame().await {
             match frame.map(|frame| frame.into_data().ok()) {
                 Ok(Some(data)) => {
-                    // The writer stops early when it refuses the chunk; it says why below.
+                    // The writer stops early if it refuses the chunk. The reason follows below.
                     if sender.send(data).await.is_err() {
                         break;
                     }
@@ -116,7 +116,7 @@ impl Upload {
         let expected = range.map(|(first, last)| last - first + 1);
         while let Some(piece) = pieces.blocking_recv() {
             if let Err(error) = sink.write(&piece) {
-                // What reached the disk is uncertain.
+                // How much reached the disk is unknown.
                 *guard = None;
                 return Err(error.into());
             }
@@ -137,7 +137,7 @@ impl Upload {
         }
     }
 
-    /// Makes it a blob, if what came has this digest. Blocks. Afterwards the session is over either way.
+    /// Turns the upload into a blob, if its bytes have this digest. Blocks. The session ends in either case.
     pub(super) fn finish(&self, store: &Store, digest: &Digest) -> Result<(), Refusal> {
         let sink = self.sink.lock().take();
         let Sink { file, hasher, size } = sink.ok_or_else(unknown)?;
@@ -150,7 +150,7 @@ impl Upload {
     }
 }
 
-/// There is no such session, or it is over.
+/// The session does not exist or has ended.
 pub(super) fn unknown() -> Refusal {
     Refusal::unknown("BLOB_UPLOAD_UNKNOWN", "there is no such upload")
 }

@@ -1,4 +1,4 @@
-//! Uploads: begin, append, finish, ask, cancel, and mount instead ("Pushing Blobs").
+//! Uploads: begin, append, finish, ask, cancel, or mount instead ("Pushing Blobs").
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use sys::sync::Mutex;
 
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
-/// The sessions of this process. They end with it; their files go too.
+/// The sessions of this process. They and their files end with it.
 #[derive(Debug, Default)]
 pub(crate) struct Uploads(Mutex<HashMap<String, Arc<Upload>>>);
 
 impl Uploads {
-    /// `POST …/blobs/uploads/`: takes a whole blob (`digest`), or begins a session.
+    /// `POST …/blobs/uploads/`: accepts a whole blob (`digest`), or begins a session.
     pub(crate) async fn begin(
         &self,
         store: &Store,
@@ -48,14 +48,14 @@ impl Uploads {
         Ok(answer)
     }
 
-    /// A session of this repository. Another repository cannot reach it.
+    /// Finds a session of this repository. Other repositories cannot reach it.
     pub(crate) fn find(&self, repository: &RepositoryName, id: String) -> Result<Session<'_>, Refusal> {
         let found = self.0.lock().get(&id).cloned().filter(|upload| upload.repository == *repository);
         Ok(Session { uploads: self, id, upload: found.ok_or_else(unknown)? })
     }
 }
 
-/// One session, as a request names it.
+/// A session in a request.
 pub(crate) struct Session<'a> {
     uploads: &'a Uploads,
     id: String,
@@ -69,7 +69,7 @@ impl Session<'_> {
         Ok(progress(StatusCode::ACCEPTED, &self.upload.repository, &self.id, size))
     }
 
-    /// `PUT`: takes the last chunk, if any, and ends the session with a blob or an error.
+    /// `PUT`: accepts the last chunk, if there is one, and ends the session with a blob or an error.
     pub(crate) async fn finish(
         self,
         store: &Store,
@@ -85,12 +85,12 @@ impl Session<'_> {
         keep(store, self.upload, digest).await
     }
 
-    /// `GET`: how many bytes have arrived.
+    /// `GET`: the number of bytes that have arrived.
     pub(crate) fn status(&self) -> Answer {
         progress(StatusCode::NO_CONTENT, &self.upload.repository, &self.id, self.upload.size())
     }
 
-    /// `DELETE`: forgets the session.
+    /// `DELETE`: removes the session.
     pub(crate) fn cancel(self) -> Answer {
         self.uploads.0.lock().remove(&self.id);
         Answer::new(StatusCode::NO_CONTENT)
@@ -112,8 +112,8 @@ impl Session<'_> {
     }
 }
 
-/// `POST …/blobs/uploads/` with `mount` and `from`: takes the blob of another repository. None where an upload
-/// has to begin instead.
+/// `POST …/blobs/uploads/` with `mount` and `from`: takes the blob from another repository. `None` if an upload must
+/// begin instead.
 pub(crate) async fn mount(
     store: &Store,
     mounts: bool,
@@ -157,7 +157,7 @@ fn location(repository: &RepositoryName, id: &str) -> String {
     format!("/v2/{repository}/blobs/uploads/{id}")
 }
 
-/// Both ends inclusive, so that nothing at all looks like one byte; every registry does it so.
+/// The range is inclusive, so no byte at all looks like one byte. All registries do this.
 fn received(size: u64) -> String {
     format!("0-{}", size.saturating_sub(1))
 }

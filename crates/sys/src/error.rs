@@ -40,7 +40,7 @@ impl Exit {
 
 /// What an error offers besides its message.
 pub trait Help: Error {
-    /// What the reader can do about it, in the imperative. It may have several lines (YAML to paste).
+    /// What the user can do about it, in the imperative. It may have several lines (YAML to paste).
     fn help(&self) -> Option<String>;
 
     /// The exit code of this error.
@@ -54,7 +54,7 @@ pub struct Failure {
     pub what: String,
     /// Why, outermost first.
     pub causes: Vec<String>,
-    /// What the reader can do.
+    /// What to do about it.
     pub help: Option<String>,
     /// The exit code.
     #[serde(skip)]

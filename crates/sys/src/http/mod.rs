@@ -40,9 +40,7 @@ const LARGEST: usize = 4 * 1024 * 1024;
 /// The last answer, whatever its status.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// The status.
     pub status: u16,
-    /// The headers.
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,

@@ -10,24 +10,13 @@ use crate::error::{Exit, Help};
 pub enum ProcessError {
     /// The program does not exist. Remedy: install it, or correct `PATH`.
     #[error("the program `{program}` is not installed, or not on the PATH")]
-    Missing {
-        /// The program.
-        program: String,
-    },
+    Missing { program: String },
     /// The program could not be started. Remedy: correct the directory, or the permissions of the file.
     #[error("cannot start `{command}` in {directory}")]
-    Start {
-        /// The command line.
-        command: String,
-        /// The working directory.
-        directory: String,
-        /// Why.
-        source: io::Error,
-    },
+    Start { command: String, directory: String, source: io::Error },
     /// The command ended with a status other than 0.
     #[error("`{command}` {ended}{}", last_lines(stderr))]
     Failed {
-        /// The command line.
         command: String,
         /// `failed with exit code 2`, `was ended by signal 9`.
         ended: String,
@@ -37,7 +26,6 @@ pub enum ProcessError {
     /// The command took too long and was ended.
     #[error("`{command}` took longer than {} s and was ended", limit.as_secs_f64())]
     TimedOut {
-        /// The command line.
         command: String,
         /// Its time limit.
         limit: Duration,
@@ -45,19 +33,13 @@ pub enum ProcessError {
     /// The command printed too much and was ended.
     #[error("`{command}` printed more than {limit} bytes and was ended")]
     TooLong {
-        /// The command line.
         command: String,
         /// The limit of each of its streams, in bytes.
         limit: usize,
     },
     /// p2p could not read its output or wait for it.
     #[error("cannot read what `{command}` prints, or how it ends")]
-    Lost {
-        /// The command line.
-        command: String,
-        /// Why.
-        source: io::Error,
-    },
+    Lost { command: String, source: io::Error },
 }
 
 fn last_lines(stderr: &str) -> String {
