@@ -1,6 +1,6 @@
 //! Builds the parts of a run: edges, logins and run context.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::environments::Part;
 use super::gathered::Gathered;
 use super::logins::Sides;
 use super::trusted::Trusted;
-use crate::domain::environment::{Key, Values};
+use crate::domain::environment::{Key, Stage, Values};
 use crate::edges::google::{Endpoints, Federation, FederationSettings, IdTokenRequest, TOKEN_USER};
 use crate::edges::kube::Kubeconfig;
 use crate::edges::workspace::RestoredFile;
@@ -57,7 +57,11 @@ impl Wiring<'_> {
             registries: context.registries(),
             stage: context.stage_of_logins(),
         };
-        let logins = self.logins(&context.request.inputs, &sides)?;
+        let inputs = &context.request.inputs;
+        let logins = self.logins(inputs, &sides)?;
+        let of_stage =
+            |stage: (Stage, &_)| Ok((stage.0, Sides { stage: Some(stage), ..sides }.logins(inputs)?));
+        let stage_logins = context.stages_of_targets().map(of_stage).collect::<Result<_, Failure>>()?;
         let accounts = self.accounts(&context, &plan)?;
         let settings = SigningSettings::of(context.source())?;
         let rule = self.host.rule(&context.request, &settings)?;
@@ -73,7 +77,7 @@ impl Wiring<'_> {
             pull_request: self.pull_request(&context)?,
             watcher: self.host.git.watcher().clone(),
         };
-        let run_context = self.run_context(context, &plan, (logins, rule))?;
+        let run_context = self.run_context(context, &plan, (logins, stage_logins, rule))?;
         self.console.hide(&run_context.kubeconfig.secrets());
         Ok(Part { plan, run_context, edges, name, promotes })
     }
@@ -211,7 +215,7 @@ impl Wiring<'_> {
         &self,
         context: Context,
         plan: &Plan,
-        (logins, rule): (GivenLogins, Rule),
+        (logins, stage_logins, rule): (GivenLogins, BTreeMap<Stage, GivenLogins>, Rule),
     ) -> Result<RunContext, Failure> {
         let (inputs, values, env) = (&context.request.inputs, context.source(), &self.host.world.env);
         let Clusters { kubeconfig, kube_context, kubeconfig_elsewhere } =
@@ -231,6 +235,7 @@ impl Wiring<'_> {
             flags: flags(&context),
             copy_limit: values.parsed(Key::CopyLimit).unwrap_or(COPY_LIMIT).0,
             logins,
+            stage_logins,
             kubeconfig,
             kube_context,
             kubeconfig_elsewhere,

@@ -134,6 +134,13 @@ impl Values {
             || host.ends_with(".gcr.io")
     }
 
+    /// The key of `.p2p.yaml` that says on which host the registry is. Every commit can change that file.
+    pub fn registry_host_in_file(&self) -> Option<Key> {
+        let key =
+            if self.get(Key::Registry)?.derived() { Key::ArtifactRegistryDomain } else { Key::Registry };
+        self.get(key).filter(|value| matches!(value.origin, Origin::File { .. })).map(|_| key)
+    }
+
     /// The registry, if p2p may send Google's tokens to it.
     pub fn google_registry(&self) -> Option<&str> {
         self.text(Key::Registry).filter(|registry| self.is_google(registry))

@@ -234,30 +234,26 @@ impl Context {
         &self.registries
     }
 
-    /// The gate whose registry path the targets read from, with the paths of all gates. `None` if a target belongs
-    /// to no gate.
-    pub(crate) fn stage(&self) -> Option<(Stage, &StagePaths)> {
+    /// The gate whose registry path p2p and the targets of no gate read from, with the paths of all gates: for `run`, the
+    /// first gate of its targets. A run that may not promote gets the first path, whatever it runs; otherwise targets of
+    /// no gate get every login.
+    pub(crate) fn stage_of_logins(&self) -> Option<(Stage, &StagePaths)> {
         let request = &self.request;
         let stage = match request.command {
-            Command::Run => {
-                let stages = request.targets.iter().map(|target| Stage::of_target(target));
-                stages.collect::<Option<Vec<_>>>()?.into_iter().max()
-            }
+            Command::Run => self.stages_of_targets().map(|(stage, _)| stage).min(),
             Command::Promote if request.targets == ["prod"] => Some(Stage::ExtendedTest),
             Command::FastFeedback | Command::Plan | Command::Promote => Some(Stage::FastFeedback),
             Command::Scan => request.scanned_stage(),
             command => later::of(command, &request.targets),
         };
-        Some((stage?, &self.request.paths))
+        let first = self.eligibility.ineligible.is_some().then_some(Stage::FastFeedback);
+        Some((stage.or(first)?, &request.paths))
     }
 
-    /// The gate whose login the targets get. Targets that belong to no gate do not extend the access of the others.
-    /// A run that may not promote always gets the login of the first path. Without any gate the result is `None`,
-    /// and the targets get every login.
-    pub(crate) fn stage_of_logins(&self) -> Option<(Stage, &StagePaths)> {
-        let known = self.request.targets.iter().filter_map(|target| Stage::of_target(target)).max();
-        let first = self.eligibility.ineligible.is_some().then_some(Stage::FastFeedback);
-        self.stage().or_else(|| Some((known.or(first)?, &self.request.paths)))
+    /// The gates that the targets of `run` belong to, each with the paths of all gates.
+    pub(crate) fn stages_of_targets(&self) -> impl Iterator<Item = (Stage, &StagePaths)> {
+        let targets = self.request.targets.iter();
+        targets.filter_map(|target| Some((Stage::of_target(target)?, &self.request.paths)))
     }
 
     /// The values of the environment that is promoted to, if they are known.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Execution;
 use super::accounts::{Account, Current};
-use crate::domain::environment::runtime;
+use crate::domain::environment::{Stage, runtime};
 use crate::edges::google::{Renewer, Token};
 use crate::edges::kube::Kubeconfig;
 use crate::gate::plan::{Place, Target};
@@ -36,7 +36,7 @@ impl Private {
         let run_context = run.run_context;
         let directory = run_context.paths.private()?;
         let at = directory.path();
-        let current = run.logins(promotes).await?;
+        let current = run.logins(&target.target, promotes).await?;
         let logins = Arc::new(Logins::create(at, &UserFiles::of(&run_context.env), &current)?);
         let current = Arc::new(Current(Mutex::new(current)));
         let token = at.join("token");
@@ -124,9 +124,12 @@ fn kubeconfig(
 }
 
 impl Execution<'_> {
-    /// The logins of a target. The one for its `REGISTRY` comes first. A promotion has logins for both sides.
-    async fn logins(&self, promotes: bool) -> Result<Vec<Login>, Failure> {
-        let (given, accounts) = (&self.run_context.logins, &self.edges.accounts);
+    /// The logins of a target, those of its own gate. The one for its `REGISTRY` comes first. A promotion has logins for
+    /// both sides.
+    async fn logins(&self, target: &str, promotes: bool) -> Result<Vec<Login>, Failure> {
+        let (run, accounts) = (self.run_context, &self.edges.accounts);
+        let of_stage = Stage::of_target(target).and_then(|stage| run.stage_logins.get(&stage));
+        let given = of_stage.unwrap_or(&run.logins);
         let mut logins: Vec<Login> = Vec::new();
         if promotes {
             logins.extend(given.destination.clone());

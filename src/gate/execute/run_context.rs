@@ -1,6 +1,6 @@
 //! What a plan needs to run, and the private files of each target.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -101,8 +101,10 @@ pub(crate) struct RunContext {
     pub flags: Vec<(&'static str, String)>,
     /// The largest workspace to copy, in bytes.
     pub copy_limit: u64,
-    /// The logins from the inputs.
+    /// The logins of p2p, and of targets whose gate has none of its own.
     pub logins: GivenLogins,
+    /// The logins of the targets of `run`, by their gates.
+    pub stage_logins: BTreeMap<Stage, GivenLogins>,
     /// The kubeconfig of targets.
     pub kubeconfig: Kubeconfig,
     /// The context to use in that kubeconfig.

@@ -1,6 +1,7 @@
 //! Every target had every login of the inputs, so that a test could push to production. Where a team has a login for
 //! each path, a target gets the one for its own path.
 
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -123,8 +124,12 @@ fn a_pull_request_gets_no_login_of_a_later_path_whatever_it_runs_and_changes() {
 }
 
 /// The users whose logins a target got.
-fn users(gate: &Gate) -> Vec<String> {
-    let file = std::fs::read_to_string(gate.home().join("logins")).unwrap();
+fn users(gate: &Gate) -> String {
+    users_in(&gate.home().join("logins"))
+}
+
+fn users_in(file: &Path) -> String {
+    let file = std::fs::read_to_string(file).unwrap();
     let file: serde_json::Value = serde_json::from_str(&file).unwrap();
     let login = |entry: &serde_json::Value| {
         let decoded = STANDARD.decode(entry["auth"].as_str().unwrap()).unwrap();
@@ -133,7 +138,7 @@ fn users(gate: &Gate) -> Vec<String> {
     let mut users: Vec<_> = file["auths"].as_object().unwrap().values().map(login).collect();
     users.sort();
     users.dedup();
-    users
+    users.join(" ")
 }
 
 /// A target of the gate and one of none, which keep the logins that they get.
@@ -176,7 +181,7 @@ fn a_commit_that_names_another_registry_gets_no_login_of_a_later_gate() {
             let gate = gate.input("registry-logins", LINES);
             let gate = if reviewed { gate } else { gate.pull_request(REPOSITORY, &head) };
             gate.run(&["run", "p2p-functional"]).passed();
-            assert_eq!(users(&gate).join(" "), expected, "{settings} reviewed={reviewed}");
+            assert_eq!(users(&gate), expected, "{settings} reviewed={reviewed}");
         }
     }
 }
@@ -189,14 +194,86 @@ fn a_target_of_no_gate_gets_the_first_path_s_login_where_nothing_may_be_promoted
     let gate = gate.input("registry", "").input("environment", "dev").input("federation", "off");
     let mut gate = gate.input("registry-logins", LINES);
     gate.run(&["run", "custom"]).passed();
-    assert_eq!(users(&gate).join(" "), "liver producer promoter reader tester");
+    assert_eq!(users(&gate), "liver producer promoter reader tester");
     gate.run(&["run", "p2p-functional", "custom"]).passed();
-    assert_eq!(users(&gate).join(" "), "reader tester");
+    assert_eq!(users(&gate), "reader tester");
     for (from, on_fork) in [(REPOSITORY, ""), ("stranger/shop", "run")] {
         gate = gate.input("on-fork", on_fork).pull_request(from, &head);
         for targets in [&["run", "custom"][..], &["run", "custom", "p2p-functional"]] {
             gate.run(targets).passed();
-            assert_eq!(users(&gate).join(" "), "reader tester", "{from} {targets:?}");
+            assert_eq!(users(&gate), "reader tester", "{from} {targets:?}");
         }
     }
+}
+
+/// One process that ran targets of several gates gave all of them the login of the last one.
+#[test]
+fn each_target_of_a_run_gets_the_login_of_its_own_gate() {
+    let keeps = "\
+p2p-functional p2p-extended-test p2p-prod custom:
+\t@cp \"$$REGISTRY_AUTH_FILE\" '$(HOME)/$@'
+.PHONY: p2p-extended-test p2p-prod custom
+";
+    let makefile = MAKEFILE.replace("p2p-functional p2p-nft p2p-integration:", "p2p-nft p2p-integration:");
+    let gate = Gate::new(&format!("{makefile}{keeps}")).input("federation", "off");
+    let gate = gate.input("registry", "r.example/acme").input("registry-logins", LINES);
+    let orders = [
+        "p2p-functional p2p-extended-test p2p-prod custom",
+        "custom p2p-prod p2p-functional p2p-extended-test",
+    ];
+    for order in orders {
+        let command: Vec<_> = ["run"].into_iter().chain(order.split(' ')).collect();
+        gate.run(&command).passed();
+        for (target, expected) in [
+            ("p2p-functional", "liver reader tester"),
+            ("p2p-extended-test", "liver promoter reader"),
+            ("p2p-prod", "liver producer reader"),
+            ("custom", "liver reader tester"),
+        ] {
+            assert_eq!(users_in(&gate.home().join(target)), expected, "{target} of {order}");
+        }
+    }
+}
+
+/// A commit that names another host in `.p2p.yaml` got the password of the workflow there.
+#[test]
+fn the_password_goes_to_no_host_that_only_the_commit_names() {
+    let thief = || Registry::start(Some(("nobody", "nothing")));
+    for key in ["registry", "artifact-registry-domain"] {
+        for reviewed in [false, true] {
+            let thief = thief();
+            let host = thief.path().split('/').next().unwrap().to_owned();
+            let settings = match key {
+                "registry" => format!("registry: {host}/acme"),
+                key => format!("{key}: {host}, region: europe-west2, project-id: acme-dev"),
+            };
+            for entry in ["dev", "''"] {
+                let settings = format!("environments: {{{entry}: {{{settings}}}}}\n");
+                let gate = Gate::new(MAKEFILE).file(".p2p.yaml", &settings).commit("settings");
+                let head = gate.head();
+                let gate = gate.input("registry", "").input("environment", "dev").input("federation", "off");
+                let gate =
+                    gate.input("registry-username", "robot").input("registry-password", "canary-password");
+                let gate = if reviewed { gate } else { gate.pull_request(REPOSITORY, &head) };
+                let run = gate.run(&["fast-feedback"]);
+                run.ended(64);
+                let message = format!("only the key `{key}` in `.p2p.yaml` names that host");
+                assert!(run.stdout.contains(&message), "{}", run.stdout);
+                assert!(!run.logs.contains_key("p2p-build.log"), "nothing ran");
+                assert_eq!(thief.requests(), []);
+            }
+        }
+    }
+}
+
+/// Where the workflow says what the password is for, the commit changes nothing about it.
+#[test]
+fn the_password_goes_to_the_registry_that_the_workflow_names() {
+    let hostile = "environments: {dev: {registry: thief.example/acme}, '': {registry: thief.example/acme}}\n";
+    let gate = Gate::new(MAKEFILE).file(".p2p.yaml", hostile).commit("settings");
+    let gate = gate.registry_login("robot", "canary-password").input("environment", "dev");
+    gate.run(&["fast-feedback"]).passed();
+    let path = gate.registry.path();
+    let gate = gate.input("registry", "").input("environments", &format!("dev: {{registry: '{path}'}}"));
+    gate.run(&["run", "p2p-build"]).passed();
 }
