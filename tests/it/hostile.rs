@@ -223,6 +223,31 @@ fn a_hostile_target_of_a_laptop_tells_nothing() {
 }
 
 #[test]
+fn a_target_cannot_hide_what_p2p_says() {
+    let words = [
+        "error",
+        "failed",
+        "functional",
+        "because",
+        "p2p-build",
+        "caused by",
+        "exit code",
+        "\"failed\"",
+        "made-up-secret",
+    ];
+    let masks = words.iter().map(|word| format!("\t@echo '::add-mask::{word}'\n"));
+    let gate =
+        Gate::new(&format!("p2p-build:\n{}\t@echo a made-up-secret; false\n", masks.collect::<String>()));
+    let run = gate.run(&["run", "p2p-build"]);
+    run.ended(2);
+    assert_eq!(run.stdout.matches("::add-mask::made-up-secret\n").count(), 1);
+    assert!(run.logs["p2p-build.log"].contains("a ***"));
+    for said in ["p2p-build failed", "make ended with exit code 2", "8 `add-mask` commands were refused"] {
+        assert!(run.stdout.contains(said), "{said}: {}", run.stdout);
+    }
+}
+
+#[test]
 fn what_is_honest_is_passed_on() {
     let recipe = "\
 p2p-build:

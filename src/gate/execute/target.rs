@@ -13,7 +13,7 @@ use super::private::Private;
 use super::run_context::inside;
 use super::{Execution, Progress, STOPPED};
 use crate::domain::cause::Cause;
-use crate::domain::environment::{BUILD, runtime};
+use crate::domain::environment::{BUILD, Stage, runtime};
 use crate::domain::results::TestResults;
 use crate::gate::outcome::{Event, Status, StepResult};
 use crate::gate::plan::{BUILDER, Job, Place, Step, Target};
@@ -350,10 +350,15 @@ fn prefix(name: &str) -> String {
     format!("{} | ", name.strip_prefix("p2p-").unwrap_or(name))
 }
 
+/// What p2p prints in every run, besides names of targets.
+const OWN_WORDS: &str = "success failure cancelled passed failed skipped interrupted error warning notice caused by because \
+                         make ended with exit code time limit whole log repeat it recorded promoted commit version sha256";
+
 /// How to print the output. A target must not mask what the gate itself prints.
 fn options(target: &Target, prefix: Option<String>) -> Options {
     let plain = target.variables.set.iter().filter(|(_, variable)| !variable.is_secret());
-    let words = ["success", "failure", "cancelled", "passed", "skipped", "sha256"].map(str::to_owned);
+    let names = Stage::ALL.into_iter().flat_map(|stage| stage.targets().chain(stage.promotion()));
+    let words = names.chain([OWN_WORDS]).map(str::to_owned).chain([target.target.clone()]);
     let refused = plain.map(|(_, variable)| variable.expose().to_owned()).chain(words).collect();
     Options { prefix, refused, ..Options::default() }
 }

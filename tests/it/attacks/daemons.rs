@@ -72,8 +72,32 @@ fn a_daemon_that_left_its_group_forges_no_output() {
     }
 }
 
-/// Two processes, each of which starts another one and ends, until the file `stop` exists or a minute is over.
+/// A shell's words for the process group of p2p: make's parent.
+const GROUP: &str = "`cut -d' ' -f5 /proc/\\`cut -d' ' -f4 /proc/$$PPID/stat\\`/stat`";
+
+/// Processes of p2p itself are in its group, so one that joins it is not taken for the target's. It ends with the run.
+#[test]
+fn a_daemon_that_joins_the_group_of_p2p_forges_no_output() {
+    let joins =
+        "import os, sys; os.setpgid(0, int(sys.argv[1])); os.execv('/bin/sh', ['sh', '-c', sys.argv[2]])";
+    let forge = "while :; do touch running; echo forged=1 >> $(RUNNER_TEMP)/_runner_file_commands/set_output_1; \
+                 sleep 0.01; done; : 9416";
+    let daemon = format!("python3 -c \"{joins}\" {GROUP} '{forge}' >/dev/null 2>&1 &");
+    let gate = gate(&building(&format!("{daemon} until [ -e running ]; do sleep 0.01; done")));
+    let run = gate.run(&["run", "p2p-build"]);
+    run.passed();
+    assert!(!runs("9416"));
+    let output = text(&gate, "set_output_1");
+    assert!(output.contains("result=success") && !output.contains("forged"), "{output}");
+    let warning = "processes were still running at the end; p2p ended them: sh -c while";
+    assert!(run.stdout.contains(warning), "{}", run.stdout);
+    assert!(run.stdout.contains("the runner's file set_output_1"), "{}", run.stdout);
+}
+
+/// Two processes, each of which starts another one and ends, until the file `stop` exists or a minute is over. Each begins
+/// a session of its own, or joins a group.
 const FORKS: &str = r"
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -82,23 +106,29 @@ int main(int count, char **words) {
     time_t end = time(0) + 60;
     for (int n = 0; n < 2; n++) if (!fork()) break;
     close(0); close(1); close(2);
-    while (stat(words[1], &file) && time(0) < end) { if (fork()) _exit(0); setsid(); usleep(200); }
+    while (stat(words[1], &file) && time(0) < end) { if (fork()) _exit(0); if (count > 2) setpgid(0, atoi(words[2])); else setsid(); usleep(200); }
 }
 ";
 
 #[test]
 fn a_process_that_keeps_forking_is_ended_or_fails_the_step() {
-    let gate =
-        gate(&building("cc -o $(HOME)/keeps-forking $(HOME)/forks.c && $(HOME)/keeps-forking $(HOME)/stop"));
-    fs::write(gate.home().join("forks.c"), FORKS).unwrap();
-    let run = gate.run(&["run", "p2p-build"]);
-    let alive = runs(&gate.home().join("keeps-forking").display().to_string());
-    fs::write(gate.home().join("stop"), "").unwrap();
-    if run.code == 0 {
-        assert!(!alive, "{}", run.stdout);
-    } else {
-        assert!(run.ended(1).stdout.contains("keeps starting others and cannot be ended"), "{}", run.stdout);
-        assert!(!text(&gate, "set_output_1").contains("result=success"));
+    for group in ["", GROUP] {
+        let build = "cc -o $(HOME)/keeps-forking $(HOME)/forks.c && $(HOME)/keeps-forking $(HOME)/stop";
+        let gate = gate(&building(&format!("{build} {group}")));
+        fs::write(gate.home().join("forks.c"), FORKS).unwrap();
+        let run = gate.run(&["run", "p2p-build"]);
+        let alive = runs(&gate.home().join("keeps-forking").display().to_string());
+        fs::write(gate.home().join("stop"), "").unwrap();
+        if run.code == 0 {
+            assert!(!alive, "{group} {}", run.stdout);
+        } else {
+            assert!(
+                run.ended(1).stdout.contains("keeps starting others and cannot be ended"),
+                "{}",
+                run.stdout
+            );
+            assert!(!text(&gate, "set_output_1").contains("result=success"));
+        }
     }
 }
 

@@ -82,11 +82,8 @@ async fn is_quiet() -> bool {
     let deadline = Instant::now() + LAST;
     let (mut quiet, mut known) = (0, BTreeSet::new());
     while quiet < 2 && Instant::now() < deadline {
-        let (us, our_group) = (getpid().as_raw_pid(), getpgrp().as_raw_pid());
         let table = table::all().unwrap_or_default();
-        let strays =
-            strays(&table, us, &LEADERS.lock().clone()).into_iter().filter(|stray| stray.group != our_group);
-        let strays: Vec<_> = strays.collect();
+        let strays = strays(&table, getpid().as_raw_pid(), &LEADERS.lock().clone());
         for id in strays.iter().filter_map(|stray| Pid::from_raw(stray.id)) {
             let _ = kill_process(id, Signal::KILL);
             let _reaped = waitpid(Some(id), WaitOptions::NOHANG);
