@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Listener, write_page};
 use crate::gate::outcome::{Event, FailedStep, Outcome, StepResult, Verdict};
@@ -31,7 +31,7 @@ struct Report<'a> {
     outcome: &'a Outcome,
     /// The first step that did not pass.
     #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<FailedStep<'a>>,
+    failure: Option<FailedStep>,
 }
 
 /// The report of a run. Each step that did not pass contains the reason.
@@ -46,17 +46,6 @@ fn report(outcome: &Outcome) -> serde_json::Result<Value> {
     Ok(report)
 }
 
-/// The report of a run that failed before its plan was executed.
-#[derive(Serialize)]
-struct Early<'a> {
-    schema: u32,
-    result: Verdict,
-    failure: &'a Failure,
-    steps: [(); 0],
-    started: String,
-    logs: String,
-}
-
 /// Writes the report of a run that failed before its plan was executed.
 pub(super) fn failed(
     file: &Path,
@@ -65,14 +54,14 @@ pub(super) fn failed(
     logs: &Path,
     began: Timestamp,
 ) -> std::io::Result<()> {
-    let early = Early {
-        schema: SCHEMA_VERSION,
-        result: super::outputs::verdict(failure.exit),
-        failure,
-        steps: [],
-        started: began.to_string(),
-        logs: logs.display().to_string(),
-    };
+    let early = json!({
+        "schema": SCHEMA_VERSION,
+        "result": super::outputs::verdict(failure.exit),
+        "failure": failure,
+        "steps": [],
+        "started": began.to_string(),
+        "logs": logs.display().to_string(),
+    });
     write(file, masker, &early)
 }
 

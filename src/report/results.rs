@@ -22,9 +22,7 @@ pub(super) fn lines(tests: &TestResults) -> Vec<String> {
     for (mark, tests, total) in
         [("✗", &tests.failures, tests.failed), ("flaky:", &tests.flaky_tests, tests.flaky)]
     {
-        let place = |test: &FailedTest| {
-            test.place().map(|place| format!(" ({}:{})", place.file, place.line)).unwrap_or_default()
-        };
+        let place = |test: &FailedTest| test.place().map(|place| format!(" ({place})")).unwrap_or_default();
         let shown = tests.iter().take(IN_LOG);
         lines.extend(shown.map(|test| format!("  {mark} {}{}", test.headline(), place(test))));
         if let Some(more) = left_out(total, tests.len().min(IN_LOG)) {
@@ -75,7 +73,7 @@ fn details(tests: &TestResults) -> String {
 }
 
 fn failure(mark: &str, test: &FailedTest) -> String {
-    let place = test.place().map(|place| markdown::code(&format!("{}:{}", place.file, place.line)));
+    let place = test.place().map(|place| markdown::code(&place.to_string()));
     let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
     let lines = told(test).take(STACK);
     format!("{mark} **{}**{place}\n\n{}\n", markdown::cell(&test.title()), markdown::block(lines))

@@ -49,7 +49,7 @@ const ROOMS: [(&str, &str); 28] = [
     ("commands/images", "domain/environment inputs oci report"),
     (
         "commands/tools",
-        "domain/cause domain/environment domain/version edges/google edges/kube gate/outcome gate/plan gate/record inputs oci registry report",
+        "domain/environment domain/version edges/google edges/kube gate/outcome gate/plan gate/record inputs oci registry report",
     ),
     (
         "commands/run",

@@ -20,6 +20,8 @@ fn settings() -> insta::Settings {
         (r"\b\d{13}\b", "[when]"),
         (r":(active|done), s", ":[tag], s"),
         (r"(Critical path: .*\n\n)?\| step", "| step"),
+        // When the signal comes while make looks after a child, make says other things, or nothing.
+        (r"\nThe last lines:\n\n```text\n(make: \*\*\* .*\n)+```\n", ""),
     ] {
         settings.add_filter(pattern, name);
     }

@@ -3,7 +3,7 @@
 
 use crate::domain::environment::{Key, PROD};
 use crate::edges::slack::{self, Notification};
-use crate::gate::outcome::{Outcome, Verdict};
+use crate::gate::outcome::{Outcome, StepResult, Verdict};
 use crate::inputs::{Command, Inputs};
 use crate::report::Console;
 use sys::error::{Exit, Failure};
@@ -77,11 +77,9 @@ impl Slack {
         };
         let failed = outcome.steps.iter().filter(|step| !step.status.passes()).map(|step| step.name.as_str());
         let failed: Vec<_> = failed.collect();
-        let because = outcome.steps.iter().find_map(|step| match (&step.cause, &step.failure) {
-            (Some(cause), _) => Some(&cause.headline),
-            (None, failure) => failure.as_ref().map(|failure| &failure.what),
-        });
-        let because = because.map(|because| format!(": {because}")).unwrap_or_default();
+        let says = |step: &StepResult| step.cause.is_some() || step.failure.is_some();
+        let mut because = outcome.steps.iter().filter(|step| says(step)).filter_map(StepResult::failed_step);
+        let because = because.next().map(|failed| format!(": {}", failed.headline())).unwrap_or_default();
         let text = |what: &str| {
             if good {
                 format!("{what} is in production")

@@ -5,7 +5,7 @@ use clap::ArgMatches;
 use crate::edges::google::TOKEN_USER;
 use crate::gate::plan::EVENTS;
 use crate::gate::record::Refs;
-use crate::inputs::{InputSpec, Inputs, RegistryLogin, RegistryLogins};
+use crate::inputs::{InputSpec, Inputs, OutputFormat, RegistryLogin, RegistryLogins};
 use crate::report::Console;
 use oci::{Client, Credentials, Insecure, Keyring, Repository, Settings};
 use sys::error::Failure;
@@ -22,6 +22,15 @@ pub(super) fn inputs(world: &World, matches: &ArgMatches, console: &Console) -> 
     let read = Inputs::read(|spec| spec.text(flag(spec), &world.reserved))?;
     console.masker().add(&read.secrets);
     read.checked()
+}
+
+/// How the answer is printed.
+pub(super) fn text_or_json(inputs: &Inputs) -> Result<OutputFormat, Failure> {
+    if inputs.output == OutputFormat::Matrix {
+        let what = "`--output` is `matrix`, which only plans can be printed as";
+        return Err(Failure::usage(what, "expected: text, json"));
+    }
+    Ok(inputs.output)
 }
 
 /// The refs whose records count, according to the inputs.

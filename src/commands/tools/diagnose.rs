@@ -2,7 +2,7 @@
 
 use clap::{ArgMatches, Command};
 
-use super::access::inputs;
+use super::access::{inputs, text_or_json};
 use super::{required, text};
 use crate::edges::kube::{Api, Kubeconfig};
 use crate::inputs::OutputFormat;
@@ -37,19 +37,14 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
             "expected lower-case letters, digits and `-`, at most 63",
         ));
     }
-    if inputs.output == OutputFormat::Matrix {
-        return Err(Failure::usage(
-            "`--output` is `matrix`, which only plans can be printed as",
-            "expected: text, json",
-        ));
-    }
+    let format = text_or_json(&inputs)?;
     let input = inputs.kubeconfig.as_ref().map(|input| &input.0);
     let kubeconfig = Kubeconfig::find(input, &world.env, &world.directory)?;
     console.masker().add(&kubeconfig.secrets());
     let kubeconfig = kubeconfig.for_target(inputs.kube_context.as_deref(), None)?;
     let retrying = Retrying { policy: Policy { attempts: 2, ..Policy::default() }, ..Retrying::default() };
     let lines = Api::new(&kubeconfig, &world.env, retrying)?.diagnostics(namespace, None).await;
-    if inputs.output == OutputFormat::Json {
+    if format == OutputFormat::Json {
         let answer = serde_json::json!({"namespace": namespace, "problems": lines});
         console.say(&format!("{answer:#}"));
     } else if lines.is_empty() {

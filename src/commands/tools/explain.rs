@@ -3,9 +3,8 @@
 use clap::{ArgMatches, Command};
 use serde::{Deserialize, Serialize};
 
-use super::access::inputs;
+use super::access::{inputs, text_or_json};
 use super::report_file;
-use crate::domain::cause::Cause;
 use crate::gate::outcome::FailedStep;
 use crate::inputs::OutputFormat;
 use crate::report::{Console, why};
@@ -27,97 +26,70 @@ struct Report {
     result: String,
     #[serde(default)]
     steps: Vec<Step>,
-    failure: Option<Reason>,
+    failure: Option<FailedStep>,
 }
 
 #[derive(Deserialize)]
 struct Step {
-    name: String,
-    failure: Option<Reason>,
-    log: Option<String>,
-    repeat: Option<String>,
-    #[serde(default)]
+    failure: Option<FailedStep>,
+    #[serde(flatten)]
+    more: More,
+}
+
+/// What a report says of a step that failed, besides the failure.
+#[derive(Default, Deserialize, Serialize)]
+struct More {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     cluster: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Reason {
-    what: String,
-    #[serde(default)]
-    causes: Vec<String>,
-    help: Option<String>,
-    cause: Option<Cause>,
-}
-
-impl Reason {
-    fn of<'a>(&'a self, step: &'a str) -> FailedStep<'a> {
-        let Self { what, causes, help, cause } = self;
-        FailedStep { step, what, causes, help: help.as_deref(), cause: cause.as_ref() }
-    }
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeat: Option<String>,
 }
 
 /// A failed step, for a program.
 #[derive(Serialize)]
-struct Explained<'a> {
+struct Explained {
     #[serde(flatten)]
-    failed: FailedStep<'a>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    cluster: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    log: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    repeat: Option<&'a str>,
+    failed: FailedStep,
+    #[serde(flatten)]
+    more: More,
 }
 
 pub(super) fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
-    let format = inputs(world, matches, console)?.output;
+    let format = text_or_json(&inputs(world, matches, console)?)?;
     let report: Report = report_file::read(&report_file::find(world, matches)?)?;
-    let failed = explained(&report);
-    match format {
-        OutputFormat::Text => print(console, &report.result, &failed),
-        OutputFormat::Json => {
-            let answer = serde_json::json!({"result": report.result, "failed": failed});
-            console.say(&format!("{answer:#}"));
-        }
-        OutputFormat::Matrix => {
-            return Err(Failure::usage(
-                "`--output` is `matrix`, which only plans can be printed as",
-                "expected: text, json",
-            ));
-        }
+    let failed = failed(report.steps, report.failure);
+    if format == OutputFormat::Json {
+        let answer = serde_json::json!({"result": report.result, "failed": failed});
+        console.say(&format!("{answer:#}"));
+    } else if failed.is_empty() {
+        console.say(&format!("nothing failed: the result of the run is {}", report.result));
+    } else {
+        console.say(text(&failed).trim_start_matches('\n'));
     }
     Ok(Exit::Passed)
 }
 
 /// The failed steps, or the failure from before there were any.
-fn explained(report: &Report) -> Vec<Explained<'_>> {
-    let steps = report.steps.iter().filter_map(|step| {
-        let failed = step.failure.as_ref()?.of(&step.name);
-        let (log, repeat) = (step.log.as_deref(), step.repeat.as_deref());
-        Some(Explained { failed, cluster: &step.cluster, log, repeat })
-    });
-    let steps: Vec<_> = steps.collect();
+fn failed(steps: Vec<Step>, early: Option<FailedStep>) -> Vec<Explained> {
+    let explained = |step: Step| Some(Explained { failed: step.failure?, more: step.more });
+    let steps: Vec<_> = steps.into_iter().filter_map(explained).collect();
     if !steps.is_empty() {
         return steps;
     }
-    let early = report.failure.iter().map(|failure| failure.of("p2p"));
-    early.map(|failed| Explained { failed, cluster: &[], log: None, repeat: None }).collect()
+    let early = early.map(|failed| FailedStep { step: "p2p".to_owned(), ..failed });
+    early.into_iter().map(|failed| Explained { failed, more: More::default() }).collect()
 }
 
-fn print(console: &Console, result: &str, failed: &[Explained<'_>]) {
-    if failed.is_empty() {
-        return console.say(&format!("nothing failed: the result of the run is {result}"));
+/// The same for a person.
+fn text(failed: &[Explained]) -> String {
+    let mut lines = Vec::new();
+    for Explained { failed, more: More { cluster, log, repeat } } in failed {
+        lines.extend(why(failed));
+        lines.extend(cluster.iter().map(|line| format!("  cluster: {line}")));
+        lines.extend(log.iter().map(|log| format!("  whole log:  {log}")));
+        lines.extend(repeat.iter().map(|repeat| format!("  repeat it:  {repeat}")));
     }
-    for (index, Explained { failed, cluster, log, repeat }) in failed.iter().enumerate() {
-        let lines = why(failed).join("\n");
-        console.say(if index == 0 { lines.trim_start_matches('\n') } else { &lines });
-        for line in *cluster {
-            console.say(&format!("  cluster: {line}"));
-        }
-        for (title, text) in [("whole log:  ", log), ("repeat it:  ", repeat)] {
-            if let Some(text) = text {
-                console.say(&format!("  {title}{text}"));
-            }
-        }
-    }
+    lines.join("\n")
 }

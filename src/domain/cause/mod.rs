@@ -9,6 +9,8 @@ mod rules;
 pub use finder::Finder;
 pub use finding::place_in;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The most lines of a cause.
@@ -43,6 +45,12 @@ pub struct CauseAt {
     /// The file, as the target writes it.
     pub file: String,
     pub line: u32,
+}
+
+impl fmt::Display for CauseAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
 }
 
 impl Cause {

@@ -7,7 +7,7 @@ pub(crate) use event::Event;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::cause::Cause;
 use crate::domain::image::{Image, Promoted};
@@ -175,34 +175,54 @@ pub enum Verdict {
 }
 
 /// A failure as programs read it: in each step that did not pass, and for the first one in the report itself.
-#[derive(Debug, Clone, Serialize)]
-pub struct FailedStep<'a> {
-    pub step: &'a str,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FailedStep {
+    /// The step. A failure before any step has none.
+    #[serde(default)]
+    pub step: String,
     /// What failed.
-    pub what: &'a str,
+    pub what: String,
     /// The causes, outermost first. Empty for a target.
-    pub causes: &'a [String],
+    #[serde(default)]
+    pub causes: Vec<String>,
     /// What the reader can do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub help: Option<&'a str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
     /// What the output of a target says about its failure.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cause: Option<&'a Cause>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+}
+
+impl FailedStep {
+    /// The line that says most: the cause in the output of a target, or what failed.
+    pub fn headline(&self) -> &str {
+        self.cause.as_ref().map_or(&self.what, |cause| &cause.headline)
+    }
+
+    /// Where it is in the repository, in brackets, if that is known. `show` makes it fit for the reader.
+    pub fn place(&self, show: impl Fn(&str) -> String) -> String {
+        let place = self.cause.as_ref().and_then(|cause| cause.place.as_ref());
+        place.map(|place| format!(" ({})", show(&place.to_string()))).unwrap_or_default()
+    }
+
+    /// The lines that show it, if they say more than the headline.
+    pub fn lines(&self) -> impl Iterator<Item = &str> + Clone {
+        let lines = self.cause.iter().map(|cause| &cause.lines).filter(|lines| lines.len() > 1);
+        lines.flatten().map(String::as_str)
+    }
 }
 
 impl StepResult {
     /// The failure, if the step did not pass.
-    pub fn failed_step(&self) -> Option<FailedStep<'_>> {
-        let (step, cause) = (self.name.as_str(), self.cause.as_ref());
-        match &self.failure {
-            Some(Failure { what, causes, help, .. }) => {
-                Some(FailedStep { step, what, causes, help: help.as_deref(), cause })
-            }
+    pub fn failed_step(&self) -> Option<FailedStep> {
+        let (step, cause) = (self.name.clone(), self.cause.clone());
+        match self.failure.clone() {
+            Some(Failure { what, causes, help, .. }) => Some(FailedStep { step, what, causes, help, cause }),
             None if self.status.passes() => None,
             None => {
-                let what = self.reason.as_deref().unwrap_or_default();
-                let help = cause.and_then(|cause| cause.help.as_deref());
-                Some(FailedStep { step, what, causes: &[], help, cause })
+                let what = self.reason.clone().unwrap_or_default();
+                let help = cause.as_ref().and_then(|cause| cause.help.clone());
+                Some(FailedStep { step, what, causes: Vec::new(), help, cause })
             }
         }
     }

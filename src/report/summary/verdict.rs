@@ -62,19 +62,12 @@ fn environments(outcome: &Outcome) -> Vec<&str> {
 pub(super) fn causes(outcome: &Outcome) -> impl Iterator<Item = String> {
     outcome.steps.iter().filter_map(|step| {
         let failed = step.failed_step()?;
-        let mut text = format!("### {}: ", markdown::cell(failed.step));
-        if let Some(cause) = failed.cause {
-            let place = cause.place.as_ref().map(|place| format!("{}:{}", place.file, place.line));
-            let place = place.map(|place| format!(" ({})", markdown::code(&place))).unwrap_or_default();
-            let _infallible = writeln!(text, "{}{place}\n", markdown::cell(&cause.headline));
-            if cause.lines.len() > 1 {
-                let lines = cause.lines.iter().map(String::as_str);
-                let _infallible = writeln!(text, "{}", markdown::block(lines));
-            }
-        } else {
-            let _infallible = writeln!(text, "{}\n", markdown::cell(failed.what));
+        let (name, headline) = (markdown::cell(&failed.step), markdown::cell(failed.headline()));
+        let mut text = format!("### {name}: {headline}{}\n\n", failed.place(markdown::code));
+        if failed.lines().next().is_some() {
+            let _infallible = writeln!(text, "{}", markdown::block(failed.lines()));
         }
-        if let Some(help) = failed.help {
+        if let Some(help) = &failed.help {
             let _infallible = writeln!(text, "Help: {}\n", markdown::sentence(help));
         }
         if let Some(repeat) = &step.repeat {
