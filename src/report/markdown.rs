@@ -44,9 +44,13 @@ fn escaped(text: &str) -> String {
     cell
 }
 
-/// As inline code; text that holds a backtick gets a longer fence.
+/// As inline code; text that holds a backtick gets a longer fence. A table would end at a `|`, and only there could it be
+/// escaped, so text that holds one is code in HTML.
 pub(super) fn code(text: &str) -> String {
-    let text = plain(text).replace('\n', " ").replace('|', "\\|");
+    let text = plain(text).replace('\n', " ");
+    if text.contains('|') {
+        return format!("<code>{}</code>", escaped(&text));
+    }
     let fence = "`".repeat(longest_run(&text) + 1);
     if text.starts_with('`') || text.ends_with('`') {
         format!("{fence} {text} {fence}")
@@ -112,5 +116,6 @@ mod tests {
         assert_eq!(cell("one ` alone"), "one \\` alone");
         assert_eq!(code("a`b"), "``a`b``");
         assert_eq!(code("`"), "`` ` ``");
+        assert_eq!(code("a | b_c"), "<code>a \\| b\\_c</code>");
     }
 }

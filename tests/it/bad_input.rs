@@ -51,6 +51,25 @@ fn of_input(name: &str, values: &[&str]) -> String {
 }
 
 #[test]
+fn keys_with_few_values() {
+    let message = |entry: &str| {
+        let gate = Gate::new(MAKEFILE).input("environments", &format!("'': {{{entry}}}"));
+        refused(&gate, &["fast-feedback"])
+    };
+    for (entry, expected) in [
+        ("comment: allways", "is wrong: did you mean `always`? expected one of `never`, `failure`, `always`"),
+        ("scan: maybe", "is wrong: expected `on` or `off`"),
+        ("subnamespaces-timeout: soon", "is wrong: expected a whole number of minutes"),
+        ("test-reports: 'out/{a,b}/*.xml'", "so write two globs in place of `{a,b}`"),
+        ("copy-limit: 5 furlongs", "is wrong: expected a number of bytes"),
+        ("scan-history: all", "is neither `changes` nor `full`"),
+    ] {
+        let text = message(entry);
+        assert!(text.contains(expected), "{entry}: {text}");
+    }
+}
+
+#[test]
 fn booleans() {
     insta::assert_snapshot!(of_input("dry-run", &["yes"]), @r#"
     the input `dry-run` is "yes"

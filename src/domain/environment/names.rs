@@ -73,17 +73,18 @@ fn derive(key: Key, values: &Given) -> Option<Value> {
 /// Checks a value that was given.
 fn check(key: Key, value: &Value) -> Result<(), EnvironmentError> {
     let text = value.text.as_str();
-    let refused = match key {
+    let unexpected = match key {
         Key::ClusterEndpoint => ClusterEndpoint::parse(text).err(),
         Key::SubnamespacesTimeout | Key::ScanDbMaxAge => Duration::parse(text).err(),
         Key::CopyLimit => Size::parse(text).err(),
         Key::Comment => CommentOn::parse(text).err(),
         Key::Scan | Key::ScanIgnoreUnfixed | Key::ScanVerifySecrets => Switch::parse(text).err(),
         Key::ScanBlockingSeverity => BlockingSeverity::parse(text).err(),
-        Key::Sarif | Key::TestReports => None,
         Key::Signing => SigningInstance::parse(text).err(),
-        _ => rule(key, value).map(str::to_owned),
+        _ => None,
     };
+    let wrong = unexpected.map(|expected| format!("is wrong: {expected}"));
+    let refused = wrong.or_else(|| rule(key, value).map(str::to_owned));
     refused.map_or(Ok(()), |problem| {
         let text = if key == Key::ScannerBaseUrl { "(not shown)" } else { text };
         // The part before `@` may be a password.
@@ -141,6 +142,10 @@ fn rule(key: Key, value: &Value) -> Option<&'static str> {
             "is no address that begins with `https://` and holds no user, password or query"
         }
         Key::TrivyPath | Key::TrufflehogPath if !value.text.chars().any(char::is_control) => return None,
+        // Several globs, or texts with a unit.
+        Key::Sarif | Key::TestReports | Key::SubnamespacesTimeout | Key::ScanDbMaxAge | Key::CopyLimit => {
+            return None;
+        }
         _ if value.text.chars().any(|c| c.is_whitespace() || c.is_control()) => {
             "holds a space, a line break or a control character"
         }

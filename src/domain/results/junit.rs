@@ -1,11 +1,12 @@
 //! Reads `JUnit` XML in the dialects of the frameworks. The format has no specification, so this reads what they
 //! write.
 
+use std::borrow::Cow;
 use std::io::BufRead;
 
 use quick_xml::Reader;
-use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::escape::unescape;
+use quick_xml::events::{BytesStart, Event};
 
 use super::Unreadable;
 use super::tally::{Ending, Problem, Tally, Test};
@@ -54,26 +55,29 @@ pub(super) fn read(report: &mut impl BufRead, tally: &mut Tally) -> Result<(), U
             Event::End(_) => state.end(tally),
             Event::Text(text) => state.text(&String::from_utf8_lossy(&text)),
             Event::CData(text) => state.text(&String::from_utf8_lossy(&text)),
-            Event::GeneralRef(name) => state.text(&entity(&name)),
-            // No framework writes one, and custom entities can only do harm.
-            Event::DocType(_) => {
-                return Err(if known { broken("it has a document type") } else { Unreadable::NoReport });
+            Event::GeneralRef(name) => {
+                state.text(&unescaped(&format!("&{};", String::from_utf8_lossy(&name))));
             }
             Event::Eof if !known => return Err(Unreadable::NoReport),
             Event::Eof if state.open.is_empty() => return Ok(()),
             Event::Eof => return Err(broken("it ends in the middle")),
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+            // Entities that a document type declares are not read: they can be huge.
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
         }
     }
 }
 
-/// The text for `&name;`. An entity that XML does not define stays unchanged.
-fn entity(name: &BytesRef<'_>) -> String {
-    if let Ok(Some(character)) = name.resolve_char_ref() {
-        return character.to_string();
+/// A text with what its references, such as `&lt;`, stand for. One that XML does not know stays as it is.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split('&');
+    let mut known = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(';').map_or(0, |end| end + 1);
+        let reference = format!("&{}", &part[..end]);
+        known.push_str(&unescape(&reference).unwrap_or(Cow::Borrowed(&reference)));
+        known.push_str(&part[end..]);
     }
-    let name = String::from_utf8_lossy(name);
-    resolve_predefined_entity(&name).map_or_else(|| format!("&{name};"), str::to_owned)
+    known
 }
 
 fn broken(why: &str) -> Unreadable {
@@ -92,9 +96,7 @@ fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> {
     let mut attributes = element.attributes();
     let found =
         attributes.with_checks(false).flatten().find(|found| found.key.as_ref() == name.as_bytes())?;
-    let text = found
-        .unescape_value()
-        .map_or_else(|_| String::from_utf8_lossy(&found.value).into_owned(), std::borrow::Cow::into_owned);
+    let text = unescaped(&String::from_utf8_lossy(&found.value));
     (!text.is_empty()).then_some(text)
 }
 

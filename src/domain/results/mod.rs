@@ -5,7 +5,7 @@ mod k6;
 mod tally;
 
 use std::fmt;
-use std::io::BufRead;
+use std::io::{self, BufRead};
 
 use serde::Serialize;
 
@@ -137,7 +137,16 @@ impl TestResults {
     /// # Errors
     /// If the file is not a report, or if the report is broken. Then nothing of it counts.
     pub fn read(report: &mut impl BufRead) -> Result<Self, Unreadable> {
-        let start = report.fill_buf().map_err(|error| Unreadable::Broken(error.to_string()))?;
+        let broken = |error: io::Error| Unreadable::Broken(error.to_string());
+        let start = report.fill_buf().map_err(broken)?;
+        if let Some(unit) = utf_16(start) {
+            let mut bytes = Vec::new();
+            report.read_to_end(&mut bytes).map_err(broken)?;
+            let units: Vec<_> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+            return Self::read(
+                &mut String::from_utf16_lossy(&units).trim_start_matches('\u{feff}').as_bytes(),
+            );
+        }
         let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
         let mut tally = Tally::default();
         if first == Some(&b'{') {
@@ -218,6 +227,15 @@ impl fmt::Display for TestResults {
             }
         }
         Ok(())
+    }
+}
+
+/// How two bytes make a unit, if XML in UTF-16 begins so, as tools on Windows write it.
+fn utf_16(start: &[u8]) -> Option<fn([u8; 2]) -> u16> {
+    match start {
+        [0xff, 0xfe, ..] | [b'<', 0, ..] => Some(u16::from_le_bytes),
+        [0xfe, 0xff, ..] | [0, b'<', ..] => Some(u16::from_be_bytes),
+        _ => None,
     }
 }
 

@@ -23,6 +23,10 @@ const USUAL: [&str; 9] = [
 /// The value of the key that turns reports off.
 const NONE: &str = "none";
 
+/// What to do about a wrong glob.
+const HELP: &str = "a glob is relative to the working directory and stays inside it: `reports/**/*.xml`. White space and commas \
+                    separate globs, so write two globs in place of `{a,b}`; nothing was run";
+
 /// The reports that the key `test-reports` names, or the usual ones.
 pub(crate) struct TestReports {
     pub(super) globs: Arc<ArtifactGlobs>,
@@ -41,8 +45,9 @@ impl TestReports {
             Some(globs) => ArtifactGlobs::parse(globs.iter().map(String::as_str)),
             None => ArtifactGlobs::parse(USUAL),
         };
-        let globs = globs.map_err(|error| {
-            Failure::from(error).context(format!("the key `{}` is wrong", Key::TestReports))
+        let globs = globs.map_err(|error| Failure {
+            help: Some(HELP.to_owned()),
+            ..Failure::from(error).context(format!("the key `{}` is wrong", Key::TestReports))
         })?;
         Ok(Some(Self { globs: Arc::new(globs), named: named.is_some() }))
     }
