@@ -36,6 +36,7 @@ async fn what_a_workflow_signs_verifies_here_and_elsewhere() {
     let sigstore = Sigstore::start();
     let signer = Signer::keyless(&sigstore.services(), &id_token(&json!({}))).await.unwrap();
     let verifier = Verifier::new(&sigstore.root()).unwrap();
+    let mut bundles = Vec::new();
     for _ in 0..2 {
         let bundle = signer.sign(&statement()).await.unwrap();
         let Signed { statement: found, workload, time } = verifier.verify(&bundle, &DIGEST).unwrap();
@@ -44,8 +45,9 @@ async fn what_a_workflow_signs_verifies_here_and_elsewhere() {
         assert_eq!(workload.run, "https://github.com/acme/shop/actions/runs/1001/attempts/1");
         assert_eq!(workload.commit, "5a".repeat(20));
         assert!(time.unwrap().duration_until(jiff::Timestamp::now()).as_secs() < 60);
-        assert_eq!(sigstore.judged(&sigstore.root_file(), &bundle), Ok(()));
+        bundles.push(bundle);
     }
+    assert_eq!(sigstore.judged(&sigstore.root_file(), &bundles), [[true, true], [true, true]]);
     // One certificate for both statements.
     assert_eq!(sigstore.requests().lines().filter(|line| line.ends_with("signingCert")).count(), 1);
 }
@@ -62,7 +64,36 @@ async fn an_instance_without_logs_signs_with_a_timestamp() {
     let root = ::attestation::TrustRoot::from_json(&root).unwrap();
     let Signed { workload, .. } = Verifier::new(&root).unwrap().verify(&bundle, &DIGEST).unwrap();
     allowed().check(&workload).unwrap();
-    assert_eq!(sigstore.judged(&sigstore.root_without_logs(), &bundle), Ok(()));
+    assert_eq!(sigstore.judged(&sigstore.root_without_logs(), std::slice::from_ref(&bundle)), [[true]]);
+    let verifier = Verifier::new(&root).unwrap();
+    let timestamp = "/verificationMaterial/timestampVerificationData/rfc3161Timestamps/0/signedTimestamp";
+    let mut of_another: Value = serde_json::from_slice(&bundle).unwrap();
+    let second = Signer::keyless(&services, &id_token(&json!({}))).await.unwrap();
+    let another: Value = serde_json::from_slice(&second.sign(&statement()).await.unwrap()).unwrap();
+    *of_another.pointer_mut(timestamp).unwrap() = another.pointer(timestamp).unwrap().clone();
+    let changed = |change: fn(&mut Vec<u8>)| {
+        let mut bundle: Value = serde_json::from_slice(&bundle).unwrap();
+        let token = bundle.pointer_mut(timestamp).unwrap();
+        let mut bytes = STANDARD.decode(token.as_str().unwrap()).unwrap();
+        change(&mut bytes);
+        *token = STANDARD.encode(bytes).into();
+        bundle
+    };
+    for (what, wrong) in [
+        ("the timestamp of another signature", of_another),
+        ("a changed signature of the authority", changed(|token| *token.last_mut().unwrap() ^= 1)),
+        (
+            "another time",
+            changed(|token| {
+                // GeneralizedTime, whose last digit is before the Z.
+                let time = token.windows(2).position(|bytes| bytes == [0x18, 0x0f]).unwrap();
+                token[time + 15] ^= 1;
+            }),
+        ),
+    ] {
+        let refused = verifier.verify(wrong.to_string().as_bytes(), &DIGEST);
+        assert!(matches!(refused, Err(VerifyError::Signature(_))), "{what}: {refused:?}");
+    }
     // Nothing but the timestamp says that the certificate was valid.
     let mut bare: Value = serde_json::from_slice(&bundle).unwrap();
     let material = bare["verificationMaterial"].as_object_mut().unwrap();
@@ -183,17 +214,64 @@ fn forgeries(good: &Value, other: &Value) -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// The same with a log entry that says something else.
+fn wrong_entries(good: &Value) -> Vec<(&'static str, Value)> {
+    let entry = "/verificationMaterial/tlogEntries/0";
+    let changed = |pointer: &str, value: Value| {
+        let mut bundle = good.clone();
+        *bundle.pointer_mut(pointer).unwrap() = value;
+        bundle
+    };
+    vec![
+        ("another index", changed(&format!("{entry}/logIndex"), json!("7777"))),
+        (
+            "an inclusion proof at another index",
+            changed(&format!("{entry}/inclusionProof/logIndex"), json!("7")),
+        ),
+        (
+            "an inclusion proof in a larger tree",
+            changed(&format!("{entry}/inclusionProof/treeSize"), json!("9")),
+        ),
+        ("an inclusion proof with more hashes", {
+            let root = good.pointer(&format!("{entry}/inclusionProof/rootHash")).unwrap().clone();
+            changed(&format!("{entry}/inclusionProof/hashes"), json!([root]))
+        }),
+        ("no checkpoint", changed(&format!("{entry}/inclusionProof/checkpoint"), Value::Null)),
+        ("another kind of entry", changed(&format!("{entry}/kindVersion/kind"), json!("hashedrekord"))),
+    ]
+}
+
 #[tokio::test]
 async fn forged_and_malformed_bundles_are_refused() {
     let sigstore = Sigstore::start();
     let good: Value = serde_json::from_slice(&sign(&sigstore, &json!({})).await).unwrap();
     let other: Value = serde_json::from_slice(&sign(&sigstore, &json!({})).await).unwrap();
-    let forged = forgeries(&good, &other);
+    let mut forged = forgeries(&good, &other);
+    forged.extend(wrong_entries(&good));
+    let mut services = sigstore.services();
+    services.rekor = Some(sigstore.url("other-log"));
+    let signer = Signer::keyless(&services, &id_token(&json!({}))).await.unwrap();
+    let other_log: Value = serde_json::from_slice(&signer.sign(&statement()).await.unwrap()).unwrap();
+    for part in ["inclusionProof/checkpoint", "inclusionProof", "logId", "inclusionPromise"] {
+        let pointer = format!("/verificationMaterial/tlogEntries/0/{part}");
+        let mut bundle = good.clone();
+        *bundle.pointer_mut(&pointer).unwrap() = other_log.pointer(&pointer).unwrap().clone();
+        forged.push(("a part of an entry of another log", bundle));
+    }
     let verifier = Verifier::new(&sigstore.root()).unwrap();
     assert!(verifier.verify(good.to_string().as_bytes(), &DIGEST).is_ok());
     for (what, bundle) in &forged {
         let refused = verifier.verify(bundle.to_string().as_bytes(), &DIGEST);
         assert!(refused.is_err(), "{what} is taken: {refused:?}");
+    }
+    let bundles: Vec<_> = forged.iter().map(|(_, bundle)| bundle.to_string().into_bytes()).collect();
+    // The first one reads root and size of the tree from the checkpoint, and not from the proof.
+    let from_checkpoint = ["another root hash", "an inclusion proof in a larger tree"];
+    let verdicts = sigstore.judged(&sigstore.root_file(), &bundles);
+    for (verdicts, spared) in verdicts.into_iter().zip([&from_checkpoint[..], &[]]) {
+        for ((what, _), taken) in forged.iter().zip(verdicts) {
+            assert!(!taken || spared.contains(what), "{what} is taken elsewhere");
+        }
     }
     let text = good.to_string();
     let twice = text.replacen("{\"mediaType\"", "{\"mediaType\":\"x\",\"mediaType\"", 1);
@@ -215,6 +293,7 @@ async fn forged_and_malformed_bundles_are_refused() {
 async fn certificates_and_entries_of_others_are_refused() {
     let sigstore = Sigstore::start();
     let verifier = Verifier::new(&sigstore.root()).unwrap();
+    let mut bundles = Vec::new();
     for (wrong, message) in [
         ("expired", "expired"),
         ("early", "notvalidyet"),
@@ -222,6 +301,8 @@ async fn certificates_and_entries_of_others_are_refused() {
         ("other-ct", "timestamp"),
         ("other-ca", "certificate"),
         ("other-log", "log"),
+        ("other-key", "signature"),
+        ("other-entry", "payload"),
     ] {
         let mut services = sigstore.services();
         services.fulcio = sigstore.url(wrong);
@@ -230,8 +311,10 @@ async fn certificates_and_entries_of_others_are_refused() {
         let bundle = signer.sign(&statement()).await.unwrap();
         let refused = verifier.verify(&bundle, &DIGEST).unwrap_err().to_string();
         assert!(refused.to_lowercase().contains(message), "{wrong}: {refused}");
-        assert!(sigstore.judged(&sigstore.root_file(), &bundle).is_err(), "{wrong} is taken elsewhere");
+        bundles.push(bundle);
     }
+    let none = vec![false; bundles.len()];
+    assert_eq!(sigstore.judged(&sigstore.root_file(), &bundles), [none.clone(), none]);
 }
 
 #[tokio::test]

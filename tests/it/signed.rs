@@ -2,6 +2,7 @@
 
 mod crowd;
 mod faults;
+mod refused;
 
 use ::attestation::BUNDLE_MEDIA_TYPE;
 use ::oci::{Client, Digest, Repository, TagOrDigest};

@@ -16,7 +16,7 @@ use crate::support::registry::{Options, Server};
 use crate::support::sigstore::Sigstore;
 
 /// An image, as anybody sees it who may push.
-struct Target<'a> {
+pub(super) struct Target<'a> {
     client: &'a Client,
     at: &'a Repository,
     image: Descriptor,
@@ -24,9 +24,13 @@ struct Target<'a> {
     listed: Mutex<Vec<Value>>,
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
+    pub(super) fn new(client: &'a Client, at: &'a Repository, image: &Manifest) -> Self {
+        Self { client, at, image: image.descriptor(), listed: Mutex::default() }
+    }
+
     /// Attaches this content as if it were a bundle, with a manifest that is changed.
-    async fn attach(&self, content: Vec<u8>, change: impl FnOnce(&mut Value)) {
+    pub(super) async fn attach(&self, content: Vec<u8>, change: impl FnOnce(&mut Value)) {
         let kind =
             json!({"dev.sigstore.bundle.predicateType": "https://github.com/coreeng/p2p-action/gate/v1"});
         let layer = (BUNDLE_MEDIA_TYPE, content.as_slice());
@@ -100,7 +104,7 @@ async fn crowd(sigstore: &Sigstore, host: &str) -> (Repository, Digest) {
     let record = record("fast-feedback", "2026-01-02T03:04:05Z");
     ledger.attach(&others, &other.digest, &record, &[]).await.unwrap();
     let of_another = bundles(&client, &others, &other.digest).await.remove(0);
-    let target = Target { client: &client, at: &at, image: image.descriptor(), listed: Mutex::default() };
+    let target = Target::new(&client, &at, &image);
     let early = ledger.read(&at, &image.digest).await.unwrap();
     for number in 0..98 {
         if number == 50 {
@@ -168,7 +172,7 @@ async fn more_bundles_than_p2p_reads_are_one_clear_error() {
     let ledger = ledger(&client, sigstore.signing(&json!({}), ""));
     let record = record("fast-feedback", "2026-01-02T03:04:05Z");
     ledger.attach(&at, &image.digest, &record, &[]).await.unwrap();
-    let target = Target { client: &client, at: &at, image: image.descriptor(), listed: Mutex::default() };
+    let target = Target::new(&client, &at, &image);
     let number =
         |number: usize| move |document: &mut Value| document["annotations"]["n"] = json!(number.to_string());
     // Bundles of others, which their annotation tells, do not count.

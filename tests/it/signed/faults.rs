@@ -10,7 +10,7 @@ use ::sys::retry::Policy;
 use p2p::gate::record::{Finding, Kept, Ledger, Left};
 use serde_json::json;
 
-use super::{judged, ledger, record, scene, verify};
+use super::{bundles, judged, ledger, record, scene, verify};
 use crate::attacks::records;
 use crate::oci::{Builder, client, noise, repository, settings};
 use crate::support::registry::{Fault, Faults, Options, Server};
@@ -123,6 +123,9 @@ impl Scene {
         let (at, image) = self.image(0).await;
         assert_eq!(self.attach(&at, &image).await.unwrap(), Left::Signed);
         assert_eq!(judged(&client(), &self.sigstore, &at, &image.digest).await, Finding::Passed);
+        let bundles = bundles(&client(), &at, &image.digest).await;
+        let elsewhere = self.sigstore.judged(&self.sigstore.root_file(), &bundles);
+        assert_eq!(elsewhere, [[true, true], [true, true]]);
         let (at, image) = self.image(1).await;
         self.plan.set(None, 0, 0);
         self.attach(&at, &image).await.unwrap();

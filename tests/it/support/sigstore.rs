@@ -1,4 +1,4 @@
-//! A Sigstore instance on loopback, and a verifier that is not ours.
+//! A Sigstore instance on loopback, and two verifiers that are not ours.
 
 use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
@@ -106,16 +106,27 @@ impl Sigstore {
         std::fs::read_to_string(self.directory.path().join("requests.txt")).unwrap_or_default()
     }
 
-    /// Whether the other verifier takes the bundle; what it says if it does not.
-    pub(crate) fn judged(&self, root: &Path, bundle: &[u8]) -> Result<(), String> {
-        let file = self.directory.path().join("bundle.json");
-        std::fs::write(&file, bundle).unwrap();
-        let output = node("verify.js").arg(root).arg(&file).output().unwrap();
-        if output.status.success() {
-            Ok(())
-        } else {
-            Err(String::from_utf8_lossy(&output.stdout).into_owned())
+    /// What two verifiers that are not ours say of bundles: whether each bundle verifies. The second verifier knows only
+    /// instances with a log.
+    pub(crate) fn judged(&self, root: &Path, bundles: &[Vec<u8>]) -> Vec<Vec<bool>> {
+        let mut files = Vec::new();
+        for (number, bundle) in bundles.iter().enumerate() {
+            let file = self.directory.path().join(format!("bundle-{number}.json"));
+            std::fs::write(&file, bundle).unwrap();
+            files.push(file);
         }
+        let mut verifiers = vec![node("verify.js")];
+        if root == self.root_file() {
+            verifiers.push(python("verify.py"));
+        }
+        let judge = |mut command: Command| {
+            let output = command.arg(root).args(&files).output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            let verdicts: Vec<_> = said.lines().map(|line| line == "ok").collect();
+            assert_eq!(verdicts.len(), files.len(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+            verdicts
+        };
+        verifiers.into_iter().map(judge).collect()
     }
 }
 
@@ -127,11 +138,20 @@ impl Drop for Sigstore {
 }
 
 fn node(script: &str) -> Command {
+    tool("node", ("NODE_PATH", "sigstore/node_modules"), script)
+}
+
+fn python(script: &str) -> Command {
+    tool("python3", ("PYTHONPATH", "sigstore-python"), script)
+}
+
+/// A script beside this file, with packages that `scripts/tools` installs.
+fn tool(program: &str, (variable, packages): (&str, &str), script: &str) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let modules = root.join("target/tools/sigstore/node_modules");
-    assert!(modules.is_dir(), "the Sigstore instance is not installed: run scripts/tools");
-    let mut command = Command::new("node");
-    command.arg(root.join("tests/it/support/sigstore").join(script)).env("NODE_PATH", modules);
+    let packages = root.join("target/tools").join(packages);
+    assert!(packages.is_dir(), "{} is missing: run scripts/tools", packages.display());
+    let mut command = Command::new(program);
+    command.arg(root.join("tests/it/support/sigstore").join(script)).env(variable, packages);
     command
 }
 

@@ -1,5 +1,5 @@
-// A verifier that is not ours: `node verify.js TRUSTED_ROOT BUNDLE...` exits 0 where all bundles verify, and says
-// which do not.
+// A verifier that is not ours: `node verify.js TRUSTED_ROOT BUNDLE...` prints a line for each bundle, which is `ok`, or why
+// the bundle does not verify.
 const fs = require('fs');
 const { bundleFromJSON } = require('@sigstore/bundle');
 const { TrustedRoot } = require('@sigstore/protobuf-specs');
@@ -12,13 +12,11 @@ const logs = material.tlogs.length > 0;
 const verifier = new Verifier(toTrustMaterial(material), {
   tlogThreshold: logs ? 1 : 0, ctlogThreshold: logs ? 1 : 0, timestampThreshold: 1,
 });
-let failed = false;
 for (const file of bundles) {
   try {
     verifier.verify(toSignedEntity(bundleFromJSON(read(file))));
+    console.log('ok');
   } catch (error) {
-    failed = true;
-    console.log(`${file}: ${error.message}`);
+    console.log(error.message.replaceAll('\n', ' ') || error.name);
   }
 }
-process.exit(failed ? 1 : 0);
