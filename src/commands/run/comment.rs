@@ -57,7 +57,12 @@ impl Commenter {
             number,
             fork: job.lacks_secrets(),
             token: inputs.github_token.clone(),
-            comment: Comment::new(&app, part.trim(), job.head_of_pull_request().unwrap_or_else(|| job.sha())),
+            comment: Comment::new(
+                &app,
+                part.trim(),
+                job.head_of_pull_request().unwrap_or_else(|| job.sha()),
+                job.run,
+            ),
             app,
             job: job.clone(),
         })
@@ -95,8 +100,9 @@ impl Commenter {
             let github = GitHub::new(&self.job.api_url, &self.job.repository, self.token.clone())?;
             let github = github.retrying(PATIENCE, Watcher::default());
             let text = |before: Option<&str>| {
-                (creates || before.is_some_and(|before| comment.replaces(before)))
-                    .then(|| comment.over(before))
+                let replaces = before.is_some_and(|before| comment.replaces(before));
+                let outdated = before.is_some_and(|before| comment.is_outdated(before));
+                ((creates || replaces) && !outdated).then(|| comment.over(before))
             };
             github.keep_comment(number, &comment_marker(&self.app), text).await
         };

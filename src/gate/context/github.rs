@@ -22,6 +22,8 @@ pub(crate) struct GithubJob {
     pub workspace: PathBuf,
     /// The runner's temporary directory, emptied at the end of the job.
     pub temp: PathBuf,
+    /// The id of the run, and its attempt.
+    pub run: [u64; 2],
     event: String,
     git_ref: String,
     sha: String,
@@ -53,6 +55,8 @@ impl GithubJob {
             event: need("GITHUB_EVENT_NAME")?,
             git_ref: need("GITHUB_REF")?,
             sha: need("GITHUB_SHA")?,
+            run: ["GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT"]
+                .map(|name| env.get(name).and_then(|number| number.parse().ok()).unwrap_or_default()),
             payload,
         })
     }

@@ -83,6 +83,21 @@ fn jobs_of_one_app_share_its_comment_and_another_app_has_its_own() {
     assert_eq!(bodies(&gate)[0].matches("## ✅ run passed").count(), 1, "{}", bodies(&gate)[0]);
 }
 
+/// Runs of several commits end in any order.
+#[test]
+fn an_older_run_that_ends_later_changes_nothing() {
+    let gate = scene(&failing(), "always").env("GITHUB_RUN_ID", "42");
+    gate.run(&["fast-feedback"]).passed();
+    let of_newer = bodies(&gate);
+    let gate = gate.pull_request("acme/shop", &"b".repeat(40)).env("GITHUB_RUN_ID", "41").file("fails", "");
+    gate.run(&["fast-feedback"]).ended(2);
+    assert_eq!(bodies(&gate), of_newer);
+    let gate = gate.env("GITHUB_RUN_ID", "43");
+    gate.run(&["fast-feedback"]).ended(2);
+    let [body] = &*bodies(&gate) else { panic!("{:?}", bodies(&gate)) };
+    assert!(body.contains("## ❌ fast-feedback failed") && !body.contains("✅ fast-feedback passed"), "{body}");
+}
+
 #[test]
 fn missing_rights_and_forks_are_a_notice() {
     let gate = scene(&failing(), "always");
