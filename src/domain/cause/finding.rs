@@ -16,7 +16,7 @@ const BLOCK: usize = 160;
 const BEFORE: usize = 6;
 
 /// The forms in which tools write a place in a file: the file and the line.
-const PLACES: [&str; 14] = [
+const PLACES: [&str; 17] = [
     r"^\s*-->\s+(\S+?):(\d+)",
     r"panicked at (?:'.*', )?(\S+?):(\d+):\d+",
     r#"^\s*E?\s*File "([^"<]+)", line (\d+)"#,
@@ -26,7 +26,10 @@ const PLACES: [&str; 14] = [
     r"^\s*(?:at .*\(|at |# |Origin: |location: ')(?:file://)?([^\s()']+?):(\d+)",
     r"^(\S+): line (\d+): ",
     r"^In (\S+) line (\d+):",
-    r"\bon (\S+) line (\d+)",
+    r"\b(?:on|at) (\S+) line (\d+)",
+    r"\bfile (\S+), line (\d+)\)",
+    r"^CMake Error at (\S+):(\d+)",
+    "\u{256d}\u{2500}\\[ (\\S+):(\\d+):\\d+ \\]",
     r"\[(\S+?):(\d+)\]:?$",
     r"^e: (?:file://)?(\S+?):(\d+)",
     r"^\s+(?:\S+ )?(\S+\.\w+):(\d+)(?:\s|:|$)",

@@ -94,7 +94,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(
         Noise,
         "noise",
-        r"^error: (could not compile|test failed, to rerun|test run failed|\d+ targets? failed|aborting due)|^\[ERROR\] (To see the full|Re-run Maven|For more information|-> \[Help|\[Help|After correcting|Please refer|See dump)|^npm (ERR!|error) (A complete log|Lifecycle script)|^\s*0 errors?\b|^FAILED \(|^error Command failed with exit code",
+        r"^error: (could not compile|test failed, to rerun|test run failed|\d+ targets? failed|aborting due)|^\[ERROR\] (To see the full|Re-run Maven|For more information|-> \[Help|\[Help|After correcting|Please refer|See dump)|^npm (ERR!|error) (A complete log|Lifecycle script)|^\s*0 errors?\b|^FAILED \(|^error Command failed with exit code|^ERROR: ResolutionImpossible|^cc1?: error|^collect2: error",
         Line,
     ),
     // How a process ended.
@@ -180,7 +180,7 @@ pub(super) static RULES: &[Rule] = &[
         ..rule(Report, "mocha", r"^\s+\d+ failing$", After(40))
     },
     Rule {
-        says: r"^\s+error: [^|>]|^\s+Expected |^# +[^S]",
+        says: r"^\s+error: [^|>]|^\s+Expected |^# +[^S(]",
         ..rule(Report, "tap", r"^\s*not ok \d+", Until(r"^\s*(\.\.\.|not ok \d|ok \d)"))
     },
     Rule {
@@ -188,7 +188,7 @@ pub(super) static RULES: &[Rule] = &[
         ..rule(Report, "node-test", "^\u{2716} failing tests:", After(30))
     },
     Rule {
-        says: r"^\s+(\w*(Error|Exception)\b|Failure/Error:|AssertionError)",
+        says: r"^\s+(\w*(Error|Exception)\b|Failure/Error:|AssertionError|Expected )",
         ..rule(
             Report,
             "rspec",
@@ -230,6 +230,10 @@ pub(super) static RULES: &[Rule] = &[
             Line,
         )
     },
+    rule(Report, "ava", "^\\s+\u{2718} \\[fail\\]: ", After(25)),
+    Rule { says: r"^[^=|-][^|]*$", ..rule(Report, "robot-framework", r"\| FAIL \|$", Until(r"^[-=]{20}")) },
+    rule(Report, "ctest", r"^\s*\d+/\d+ Test +#\d+: .*\*\*\*\w", Paragraph),
+    rule(Report, "perl-test", r"^# +Failed test", Until(r"^# Looks like|^[^#]")),
     rule(Report, "k6", "^\\s+\u{2717} +'?[a-z_]+.*(p\\(|rate|count|avg|max|med)", After(2)),
     Rule {
         says: r"^\s+Error: |\(\d+:\d+\)|Error\b",
@@ -260,7 +264,23 @@ pub(super) static RULES: &[Rule] = &[
         heads: true,
         ..rule(Report, "eslint", r"^/\S+\.\w+$", Paragraph)
     },
-    rule(Report, "linter", r"^\S+\.\w+:\d+:\d+: [A-Z]+\d+ ", After(3)),
+    rule(Report, "linter", r"^\S+\.\w+:\d+:\d+: ([A-Z]+\d+ |[EF]\d+: )", After(3)),
+    rule(Report, "sqlfluff", r"^== \[.*\] FAIL", After(12)),
+    rule(Report, "bandit", r"^>> Issue: \[", Until(r"^-{20}")),
+    Rule { says: r"^  \S", ..rule(Report, "cmake", r"^CMake Error\b", Until(r"^-- |^CMake ")) },
+    Rule {
+        says: r"^\[\w+\] |^\w*Error: ",
+        ..rule(Report, "vite", r"^error during build:$", Until(r"^\s+at |^\}"))
+    },
+    Rule {
+        says: r"undefined reference to|cannot find|unable to find|multiple definition",
+        ..rule(
+            Report,
+            "linker",
+            r"\bld(\.\w+)?: (\S+: in function|cannot find|.*(undefined reference|multiple definition|unable to find))|: undefined reference to |rust-lld: error: ",
+            After(3),
+        )
+    },
     Rule { needs: r"^ *--> \S+:\d+:\d+", ..rule(Report, "ruff", r"^[A-Z]+\d+ (\[\*\] )?\S", Paragraph) },
     Rule {
         needs: r"SC\d+ \(error\)|SC\d+ \(warning\)|\^-",
@@ -294,18 +314,22 @@ pub(super) static RULES: &[Rule] = &[
         ..rule(Message, "ruby", r"^\S+\.rb:\d+:in .*\(\w+(::\w+)*\)$", After(3))
     },
     rule(Message, "php", r"^(PHP )?Fatal error: ", After(3)),
+    rule(Message, "perl", r"^Can't locate \S+ in @INC", Line),
+    Rule { says: r"^\s+what\(\)", ..rule(Message, "cpp", r"^terminate called ", After(2)) },
+    Rule { says: "^E ", ..rule(Message, "pytest", r"^ImportError while loading conftest", After(12)) },
+    rule(Message, "jest", r"^Jest: .* threshold", Line),
     // Programs and files that are missing, shells.
+    message(
+        "not-executable",
+        r"^(\S+: (line )?\d+: |make(\[\d+\])?: )\S+: Permission denied$|[Ee]xec format error|cannot execute binary file|: \S*ELF\S*: not found$",
+        Line,
+        "make the file executable (`git update-index --chmod=+x FILE`), and check that it was built for this machine",
+    ),
     message(
         "missing-program",
         r"^\S+: (line )?\d+: .*: (command )?not found$|: command not found$|^make(\[\d+\])?: \S+: No such file or directory$|executable file not found in \$PATH|^(/usr/bin/)?env: .*: No such file|^exec: .*: not found$",
         Line,
         "install the program in the job, or correct its name",
-    ),
-    message(
-        "not-executable",
-        r"^(\S+: (line )?\d+: |make(\[\d+\])?: )\S+: Permission denied$|[Ee]xec format error|cannot execute binary file",
-        Line,
-        "make the file executable (`git update-index --chmod=+x FILE`), and check that it was built for this machine",
     ),
     message(
         "unset-variable",
@@ -319,7 +343,13 @@ pub(super) static RULES: &[Rule] = &[
         After(1),
         "",
     ),
-    message("missing-file", r"^[\w./-]+: .*: No such file or directory$", Line, ""),
+    message("missing-file", r"^[\w./-]+: .*: No such file or directory$|: can't cd to \S", Line, ""),
+    message(
+        "permission",
+        r"^[\w./-]+: .*: (Permission denied|Operation not permitted|Read-only file system)$",
+        Line,
+        "",
+    ),
     // make itself.
     message(
         "make",
@@ -377,6 +407,7 @@ pub(super) static RULES: &[Rule] = &[
         "the lines about the cluster, if there are any, say what the release waits for; `p2p diagnose NAMESPACE` shows it again",
     ),
     // Networks.
+    message("curl", r"^curl: \(22\) ", Line, ""),
     message("curl", r"^curl: \(\d+\) ", Line, NETWORK),
     message(
         "network",
@@ -396,6 +427,7 @@ pub(super) static RULES: &[Rule] = &[
         ..message("npm", r"^npm (ERR!|error) \S", Until(r"^npm (ERR!|error) A complete log|^[^n]"), "")
     },
     message("npm", r"ERR_PNPM_|^error Couldn't find|^YN\d+: .*Error", After(3), ""),
+    message("pip", r"^ERROR: Cannot install ", Until(r"^To fix this"), ""),
     message("gradle", r"^\* What went wrong:", Until(r"^\* Try:"), ""),
     message("maven", r"^\[ERROR\] Failed to execute goal ", After(1), ""),
     message(
@@ -410,7 +442,7 @@ pub(super) static RULES: &[Rule] = &[
         says: r"\[rejected\]|\[remote rejected\]",
         ..message(
             "git",
-            r"^ ! \[(remote )?rejected\]|^fatal: |^error: (pathspec|failed to push|Your local changes|cannot )",
+            r"^ ! \[(remote )?rejected\]|^fatal: |^git: '.*' is not a git command|^error: (pathspec|failed to push|Your local changes|cannot )",
             After(3),
             "",
         )

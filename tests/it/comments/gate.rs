@@ -95,7 +95,10 @@ fn an_older_run_that_ends_later_changes_nothing() {
     let gate = gate.env("GITHUB_RUN_ID", "43");
     gate.run(&["fast-feedback"]).ended(2);
     let [body] = &*bodies(&gate) else { panic!("{:?}", bodies(&gate)) };
-    assert!(body.contains("## ❌ fast-feedback failed") && !body.contains("✅ fast-feedback passed"), "{body}");
+    assert!(
+        body.contains("## ❌ fast-feedback failed") && !body.contains("✅ fast-feedback passed"),
+        "{body}"
+    );
 }
 
 #[test]
