@@ -1,7 +1,7 @@
 //! Annotations and masks: workflow commands for GitHub's runner.
 
 use super::{Console, Hidden, Listener, results};
-use crate::gate::outcome::{Event, Status, StepResult};
+use crate::gate::outcome::{Event, FailedStep, StepResult};
 use sys::error::Failure;
 use workflow_commands::{Annotation, Level, command};
 
@@ -31,8 +31,8 @@ impl Annotations {
     fn ended(&self, result: &StepResult) {
         if let Some(failure) = &result.failure {
             Self::failure(&self.console, &result.name, failure);
-        } else if matches!(result.status, Status::Failed | Status::TimedOut | Status::Interrupted) {
-            self.console.annotate(of_target(result));
+        } else if let Some(failed) = result.failed_step() {
+            self.console.annotate(of_target(result, &failed));
         }
     }
 
@@ -47,23 +47,15 @@ impl Annotations {
 }
 
 /// The annotation for a failed target: the cause first, at its file if it is known.
-fn of_target(result: &StepResult) -> Annotation {
-    let reason = result.reason.clone().unwrap_or_default();
-    let mut lines = Vec::new();
-    if let Some(cause) = &result.cause {
-        lines.push(cause.headline.clone());
-        lines.push(reason);
-        if cause.lines.len() > 1 {
-            lines.extend(cause.lines.iter().map(|line| format!("| {line}")));
-        }
-        lines.extend(cause.help.iter().map(|help| format!("help: {help}")));
-    } else {
-        lines.push(reason);
-    }
+fn of_target(result: &StepResult, failed: &FailedStep) -> Annotation {
+    let mut lines = vec![failed.headline().to_owned()];
+    lines.extend(failed.cause.iter().map(|_| failed.what.clone()));
+    lines.extend(failed.lines().map(|line| format!("| {line}")));
+    lines.extend(failed.help.iter().map(|help| format!("help: {help}")));
     // The first line of the diagnostics names the problem. The log has the rest.
     lines.extend(result.cluster.first().map(|line| format!("cluster: {line}")));
     lines.extend(result.repeat.iter().map(|repeat| format!("repeat it: {repeat}")));
-    let place = result.cause.as_ref().and_then(|cause| cause.place.as_ref());
+    let place = failed.cause.as_ref().and_then(|cause| cause.place.as_ref());
     Annotation {
         title: Some(result.name.clone()),
         file: place.map(|place| place.file.clone()),

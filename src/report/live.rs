@@ -3,8 +3,6 @@
 //! Only text and the position of the cursor change, so nothing has to be restored after they are cleared.
 
 use std::io::{self, Write};
-use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use workflow_commands::plain;
@@ -13,9 +11,6 @@ use workflow_commands::plain;
 const EVERY: Duration = Duration::from_millis(100);
 /// The narrowest terminal with live lines, in columns.
 const NARROWEST: usize = 12;
-
-/// Whether lines are visible.
-static SHOWN: AtomicBool = AtomicBool::new(false);
 
 /// The live lines of a terminal.
 #[derive(Default)]
@@ -29,9 +24,6 @@ pub(super) struct Live {
 impl Live {
     /// Replaces the lines. No lines end the display.
     pub(super) fn set(&mut self, lines: Vec<String>, out: &mut dyn Write) {
-        if !lines.is_empty() {
-            end_before_panics();
-        }
         self.lines = lines;
         self.clear(out);
         self.draw(out);
@@ -42,7 +34,6 @@ impl Live {
         if let Some(above) = std::mem::take(&mut self.rows).checked_sub(1) {
             let up = if above > 0 { format!("\x1b[{above}A") } else { String::new() };
             let _gone = write!(out, "\r{up}\x1b[J").and_then(|()| out.flush());
-            SHOWN.store(false, Ordering::Relaxed);
         }
     }
 
@@ -63,7 +54,6 @@ impl Live {
             self.lines.iter().take((rows - 1).max(1)).map(|line| fitting(line, columns - 1)).collect();
         self.rows = shown.len();
         self.drawn = Some(Instant::now());
-        SHOWN.store(true, Ordering::Relaxed);
         let _gone = write!(out, "{}", shown.join("\r\n")).and_then(|()| out.flush());
     }
 }
@@ -88,20 +78,6 @@ fn fitting(text: &str, columns: usize) -> String {
         shown.push(c);
     }
     shown
-}
-
-/// Makes the message of a panic begin on its own line.
-fn end_before_panics() {
-    static HOOKED: Once = Once::new();
-    HOOKED.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if SHOWN.swap(false, Ordering::Relaxed) {
-                let _gone = io::stderr().write_all(b"\r\n");
-            }
-            before(panic);
-        }));
-    });
 }
 
 #[cfg(test)]

@@ -33,15 +33,12 @@ impl Outputs {
 
     fn write(&self, outcome: &Outcome) -> std::io::Result<()> {
         if let Some(file) = &self.file {
-            let mut text = String::new();
+            let values = values(outcome, &self.report.display().to_string());
             let masker = self.console.masker();
-            for (name, value) in values(outcome, &self.report.display().to_string()) {
-                if masker.mask(&value) != value {
-                    self.console.annotate_text(Level::Warning, "p2p", &dropped(name));
-                }
-                text.push_str(&file_command::record(name, &value).map_err(std::io::Error::other)?);
+            for (name, _) in values.iter().filter(|(_, value)| masker.mask(value) != *value) {
+                self.console.annotate_text(Level::Warning, "p2p", &dropped(name));
             }
-            append(file, &text)?;
+            write_outputs(file, &values)?;
         }
         if let Some(file) = &self.subjects {
             append(file, &subjects(outcome))?;
@@ -62,21 +59,22 @@ impl Listener for Outputs {
 
 /// The outputs of a plan that is a matrix.
 pub(super) fn matrix(file: &Path, json: &str) -> std::io::Result<()> {
-    let mut text = file_command::record("matrix", json).map_err(std::io::Error::other)?;
-    text.push_str(&file_command::record("result", Verdict::Success.word()).map_err(std::io::Error::other)?);
-    append(file, &text)
+    write_outputs(file, &[("matrix", json.to_owned()), ("result", Verdict::Success.word().to_owned())])
 }
 
 /// The outputs of a run that failed before its plan was executed.
 pub(super) fn failed(file: &Path, exit: Exit, report: Option<&Path>) -> std::io::Result<()> {
-    let mut text = format!("result={}\n", verdict(exit).word());
+    let mut values = vec![("result", verdict(exit).word().to_owned())];
     if let Some((report, logs)) = report.and_then(|report| Some((report, report.parent()?))) {
-        for (name, path) in [("logs-path", logs), ("report-path", report)] {
-            let record = file_command::record(name, &path.display().to_string());
-            text.push_str(&record.map_err(std::io::Error::other)?);
-        }
+        let paths = [("logs-path", logs), ("report-path", report)];
+        values.extend(paths.map(|(name, path)| (name, path.display().to_string())));
     }
-    append(file, &text)
+    write_outputs(file, &values)
+}
+
+fn write_outputs(file: &Path, values: &[(&str, String)]) -> std::io::Result<()> {
+    let records = values.iter().map(|(name, value)| file_command::record(name, value));
+    append(file, &records.collect::<Result<String, _>>().map_err(std::io::Error::other)?)
 }
 
 /// The verdict of a run that failed before its plan was executed.

@@ -56,32 +56,23 @@ pub(super) fn images(outcome: &Outcome) -> String {
         return String::new();
     }
     let mut text = String::from("| image | digest | promoted to | size |\n|---|---|---|---:|\n");
-    let mut row = |(reference, digest): (&Reference, &Digest), to: &str, bytes: Option<u64>| {
-        let to = if to.is_empty() { "—" } else { to };
-        let _infallible = writeln!(
-            text,
-            "| {} | {} | {to} | {} |",
-            links::image(&reference.to_string(), &reference.repository, digest),
-            markdown::code(digest.as_str()),
-            bytes.map(size).unwrap_or_default()
-        );
+    let link =
+        |image: &Reference, digest: &Digest| links::image(&image.to_string(), &image.repository, digest);
+    let mut row = |image: &Reference, digest: &Digest, bytes: Option<u64>| {
+        let promoted = outcome.promoted.iter().filter(|promoted| promoted.source == *image);
+        let to: Vec<_> = promoted.map(|promoted| link(&promoted.destination, &promoted.digest)).collect();
+        let to = if to.is_empty() { "—".to_owned() } else { to.join(", ") };
+        let (image, size) = (link(image, digest), bytes.map(size).unwrap_or_default());
+        let _infallible = writeln!(text, "| {image} | {} | {to} | {size} |", markdown::code(digest.as_str()));
     };
     for image in &outcome.images {
-        let to = outcome.promoted.iter().filter(|promoted| promoted.source == image.reference);
-        let to: Vec<_> = to
-            .map(|promoted| {
-                let to = &promoted.destination;
-                links::image(&to.to_string(), &to.repository, &promoted.digest)
-            })
-            .collect();
-        row((&image.reference, &image.digest), &to.join(", "), image.size);
+        row(&image.reference, &image.digest, image.size);
     }
-    for promoted in &outcome.promoted {
-        if !outcome.images.iter().any(|image| image.reference == promoted.source) {
-            let to = &promoted.destination;
-            let to = links::image(&to.to_string(), &to.repository, &promoted.digest);
-            row((&promoted.source, &promoted.digest), &to, None);
-        }
+    let mut promoted: Vec<_> = outcome.promoted.iter().map(|one| (&one.source, &one.digest)).collect();
+    promoted.retain(|(source, _)| !outcome.images.iter().any(|image| image.reference == **source));
+    promoted.dedup_by_key(|(source, _)| *source);
+    for (source, digest) in promoted {
+        row(source, digest, None);
     }
     text.push('\n');
     text
