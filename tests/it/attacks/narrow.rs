@@ -277,3 +277,18 @@ fn the_password_goes_to_the_registry_that_the_workflow_names() {
     let gate = gate.input("registry", "").input("environments", &format!("dev: {{registry: '{path}'}}"));
     gate.run(&["run", "p2p-build"]).passed();
 }
+
+/// The output `environments` is the input of a later job, which may have the password.
+#[test]
+fn no_output_names_a_host_that_only_the_commit_names() {
+    let settings = "environments: {dev: {registry: thief.example/acme, region: europe-west2}, \
+                    live: {registry: thief.example/live, artifact-registry-domain: thief.example}}\n";
+    let gate = Gate::new(MAKEFILE).file(".p2p.yaml", settings).commit("settings");
+    let gate = gate.input("registry", "").input("environment", "dev").input("federation", "off");
+    let gate = gate.input("environments", "{other: {registry: r.example/acme}}");
+    let run = gate.run(&["run", "p2p-build", "--dry-run"]);
+    let environments = run.passed().json("environments");
+    assert_eq!(environments["dev"]["region"], "europe-west2");
+    assert_eq!(environments["other"]["registry"], "r.example/acme");
+    assert!(!environments.to_string().contains("thief"), "{environments}");
+}
