@@ -62,14 +62,14 @@ pub(super) fn no_repository(name: &str, word: Option<&str>) -> Option<Failure> {
     let word = word.filter(|word| name == "latest" && Stage::later(word).is_none())?;
     if matches!(word, "fast-feedback" | "run" | "promote" | "version" | "release" | "plan") {
         return Some(Failure::usage(
-            format!("`{word}` is no repository, and no version awaits it"),
+            format!("`{word}` is not a repository, and no version awaits it"),
             "write `p2p latest extended-test`, `p2p latest prod` or `p2p latest REGISTRY/NAME`",
         ));
     }
     let stage = Stage::promoted_by(word).or(Stage::of_target(word))?.word();
     Stage::later(stage)?;
     Some(Failure::usage(
-        format!("`{word}` is no repository but a make target"),
+        format!("`{word}` is a make target, not a repository"),
         format!("write `p2p latest {stage}`"),
     ))
 }

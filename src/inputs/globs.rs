@@ -5,7 +5,7 @@ use super::{InputKind, Value};
 use sys::yaml::{self, Node};
 
 /// The expected form, for the help.
-const EXPECTED: &str = "expected globs, one a line, or YAML: `p2p-functional: [\"results/*.xml\", \"logs/**\"]`, one target a line";
+const EXPECTED: &str = "expected globs, one per line, or YAML: `p2p-functional: [\"results/*.xml\", \"logs/**\"]`, one target per line";
 
 /// Glob patterns relative to make's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +129,7 @@ mod tests {
             ("p2p-nft: [", "line 1"),
         ] {
             let error = Globs::parse(text).unwrap_err();
-            assert!(error.starts_with(problem) && error.contains("one target a line"), "{text}: {error}");
+            assert!(error.starts_with(problem) && error.contains("one target per line"), "{text}: {error}");
         }
     }
 }

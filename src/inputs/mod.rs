@@ -227,7 +227,7 @@ mod tests {
         caused by: the input `dry-run` is "yes" (expected `true` or `false`)
         caused by: the input `bump` is "micro" (expected one of `patch`, `minor`, `major`, `conventional`)
         caused by: the input `timeout` is "soon" (expected a whole number of minutes, or one with a unit: `90s`, `45m`, `2h`; more than 0)
-        caused by: the input `registry-logins` cannot be read (line 1 has more than a registry, a user and a password, and a password holds no white space; line 2 lacks the registry, the user or the password; expected `REGISTRY USER PASSWORD` a line)
+        caused by: the input `registry-logins` cannot be read (line 1 has more than a registry, a user and a password, and a password holds no white space; line 2 lacks the registry, the user or the password; expected one `REGISTRY USER PASSWORD` per line)
         help: correct all of them; nothing was run
         "#);
     }

@@ -56,7 +56,7 @@ impl Value for RegistryLogins {
         if wrong.is_empty() {
             return Ok(Self(logins));
         }
-        wrong.push("expected `REGISTRY USER PASSWORD` a line".to_owned());
+        wrong.push("expected one `REGISTRY USER PASSWORD` per line".to_owned());
         Err(wrong.join("; "))
     }
 
@@ -156,7 +156,7 @@ mod tests {
                 " 5 begins with no host, such as `ghcr.io`",
                 " 6 has a user with a `:`, which no registry takes",
                 " 8 names the registry of an earlier line",
-                " 9 begins with no host, such as `ghcr.io`; expected `REGISTRY USER PASSWORD` a line",
+                " 9 begins with no host, such as `ghcr.io`; expected one `REGISTRY USER PASSWORD` per line",
             ]
         );
     }

@@ -84,7 +84,7 @@ impl Listener for Annotations {
                 }
             }
             Event::Ended(_) if self.left_out > 0 => self.hidden.add(&format!(
-                "{} more annotations of targets, because GitHub keeps 10 of a kind a step",
+                "{} more annotations of targets, because GitHub keeps 10 of each kind per step",
                 self.left_out
             )),
             _ => {}

@@ -180,7 +180,7 @@ fn forgeries(good: &Value, other: &Value) -> Vec<(&'static str, Value)> {
         }),
         ("no signature", changed("/dsseEnvelope/signatures", json!([]))),
         ("another payload type", changed("/dsseEnvelope/payloadType", json!("text/plain"))),
-        ("a payload that is no JSON", changed("/dsseEnvelope/payload", json!(STANDARD.encode("{")))),
+        ("a payload that is not JSON", changed("/dsseEnvelope/payload", json!(STANDARD.encode("{")))),
         (
             "two subjects",
             with_payload(good, |it| {

@@ -197,10 +197,10 @@ fn env_vars_by_the_number_of_the_line_alone() {
     assert!(!text.contains("s3cret"));
     insta::assert_snapshot!(text, @r"
     input env-vars, line 2: there is neither `=` nor `<<` in it
-    help: write one `KEY=VALUE` a line, or `KEY<<DELIM`, the lines of the value and a line `DELIM`; the line is not shown because it may be secret
+    help: write one `KEY=VALUE` per line, or `KEY<<DELIM`, the lines of the value and a line `DELIM`; the line is not shown because it may be secret
 
     input env-vars, line 1: the delimiter that ends this value never comes
-    help: write one `KEY=VALUE` a line, or `KEY<<DELIM`, the lines of the value and a line `DELIM`; the line is not shown because it may be secret
+    help: write one `KEY=VALUE` per line, or `KEY<<DELIM`, the lines of the value and a line `DELIM`; the line is not shown because it may be secret
 
     input env-vars, line 1: it names `REGISTRY`, which the gate sets itself
     help: remove the line, or give the variable another name
@@ -250,10 +250,10 @@ fn the_repository_s_settings() {
 #[test]
 fn directories() {
     insta::assert_snapshot!(of_input("working-directory", &["absent", "Makefile"]), @r#"
-    the input `working-directory` is "absent", and (workspace)/absent is no directory
+    the input `working-directory` is "absent", and (workspace)/absent is not a directory
     help: check out the repository first (actions/checkout), and name a directory in it
 
-    the input `working-directory` is "Makefile", and (workspace)/Makefile is no directory
+    the input `working-directory` is "Makefile", and (workspace)/Makefile is not a directory
     help: check out the repository first (actions/checkout), and name a directory in it
     "#);
 }
@@ -279,7 +279,7 @@ fn commands_and_their_words() {
     ["promote"]: no stage is named
     help: expected one of `extended-test`, `prod`; nothing was run
 
-    ["promote", "test"]: `test` is no stage that one promotes to
+    ["promote", "test"]: `test` is not a stage to promote to
     help: expected one of `extended-test`, `prod`; nothing was run
 
     ["plan", "deploy"]: `deploy` cannot be planned
@@ -337,7 +337,7 @@ fn images_and_registries() {
     the input `image-names` is ","
     help: expected at least one name; nothing was run
 
-    registry "https://ghcr.io/acme" (input registry) is no registry: a host and a path without `https://`, such as `ghcr.io/acme/shop` or `docker.io/acme`
+    registry "https://ghcr.io/acme" (input registry) is not a registry: a host and a path without `https://`, such as `ghcr.io/acme/shop` or `docker.io/acme`
     help: correct the input registry
 
     no image can be kept at ghcr.io/Acme/test: `registry` or a stage's path is wrong
@@ -428,16 +428,16 @@ fn names_of_tenant_and_namespaces() {
     insta::assert_snapshot!(
         of_input("tenant-name", &["Acme_Inc", " "]) + &of_input("environments", &["{'': {namespace-nft: Nft}}"]) + &of_input("region", &["eu west"]),
         @r#"
-        tenant-name "Acme_Inc" (input tenant-name) is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
+        tenant-name "Acme_Inc" (input tenant-name) is not a DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
         help: correct the input tenant-name
 
-        tenant-name " " (input tenant-name) is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
+        tenant-name " " (input tenant-name) is not a DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
         help: the input tenant-name holds nothing but white space: give it a value, or leave it out
 
-        namespace-nft "Nft" (environments[""].namespace-nft) is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
+        namespace-nft "Nft" (environments[""].namespace-nft) is not a DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends
         help: correct environments[""].namespace-nft
 
-        region "eu west" (input region) is no region: lower-case letters, digits and dashes
+        region "eu west" (input region) is not a region: lower-case letters, digits and dashes
         help: correct the input region
         "#
     );
@@ -531,7 +531,7 @@ fn a_destination_that_is_not_described() {
     let gate = Gate::new(MAKEFILE).input("dest-environment", "gcp-prod");
     insta::assert_snapshot!(refused(&gate, &["fast-feedback"]), @r"
     the registry of environment gcp-prod is not known: it needs region and project-id
-    help: say it in .p2p.yaml; what the job's own environment has is never taken for another one:
+    help: set it in .p2p.yaml; values of the job's own environment are never used for another one:
           environments:
             gcp-prod:
               region: …

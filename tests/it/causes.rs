@@ -172,5 +172,5 @@ fn explain_says_what_failed_before_any_step_and_that_nothing_failed() {
     let file = gate.workspace().join("other.json");
     fs::write(&file, "{}").unwrap();
     let other = gate.run(&["explain", "other.json"]);
-    assert!(other.code != 0 && other.stdout.contains("is no report of p2p"), "{}", other.stdout);
+    assert!(other.code != 0 && other.stdout.contains("is not a report of p2p"), "{}", other.stdout);
 }

@@ -94,7 +94,7 @@ fn a_manifest_names_every_platform() {
         refused(repository.path(), "manifest", &["1.2.3", "out"])
             .contains("p2p-macos-x64 is missing or empty")
     );
-    assert!(refused(repository.path(), "manifest", &["v1", "out"]).contains("v1 is no version"));
+    assert!(refused(repository.path(), "manifest", &["v1", "out"]).contains("v1 is not a version"));
 }
 
 #[test]
@@ -153,7 +153,8 @@ fn a_build_refuses_what_it_cannot_do() {
             .contains("unknown platform plan9-x64")
     );
     assert!(
-        refused(repository.path(), "build", &["linux-x64", "latest", "out"]).contains("latest is no version")
+        refused(repository.path(), "build", &["linux-x64", "latest", "out"])
+            .contains("latest is not a version")
     );
     let other = repository.file("bin/rustc", "#!/bin/sh\necho 'rustc 1.0.0 (a hash)'\n");
     std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -224,7 +224,7 @@ fn diagnose_says_the_same_by_hand() {
     for name in ["Acme", "a/../b", "a?x", ""] {
         let wrong = gate.run(&["diagnose", name]);
         assert_ne!(wrong.code, 0);
-        assert!(wrong.stdout.contains("is no name of a namespace"), "{}", wrong.stdout);
+        assert!(wrong.stdout.contains("is not the name of a namespace"), "{}", wrong.stdout);
     }
 }
 

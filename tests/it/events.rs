@@ -503,7 +503,7 @@ fn a_given_version_is_not_promoted_on_the_tag_of_another() {
     let scene = scene().tag("v2.0.0").git_ref("refs/tags/v2.0.0");
     let given = untagged(&scene.head());
     let why =
-        format!("the version {given} ends in a commit's id: its image is of a branch or a pull request");
+        format!("the version {given} ends in a commit's id: its image comes from a branch or a pull request");
     neither(&scene.input("version", &given), &given, &why);
     let scene = self::scene().tag("v2.0.0").git_ref("refs/tags/v2.0.0").input("version", "3.0.9");
     let why = "`v2.0.0` is not the tag of the version 3.0.9, which the input `version` gives";
@@ -516,8 +516,9 @@ fn the_version_of_a_branch_is_not_promoted_on_main() {
     let scene = scene();
     for commit in [scene.head(), "b".repeat(40), "b".repeat(64)] {
         let given = format!("1.2.3-{commit}");
-        let why =
-            format!("the version {given} ends in a commit's id: its image is of a branch or a pull request");
+        let why = format!(
+            "the version {given} ends in a commit's id: its image comes from a branch or a pull request"
+        );
         let scene = self::scene().input("version", &given);
         neither(&scene, &given, &why);
         let run = scene.run(&["promote", "extended-test"]);

@@ -95,7 +95,7 @@ fn every_input_is_documented() {
             InputKind::Bool => "`true` or `false`".to_owned(),
             InputKind::Choice(words) => format!("`{}`", words.join("`, `")),
             InputKind::Words => "names, separated by white space or commas".to_owned(),
-            InputKind::Globs => "globs, one a line, or YAML: lists of them by target".to_owned(),
+            InputKind::Globs => "globs, one per line, or YAML: lists of them by target".to_owned(),
             InputKind::Duration => "minutes, or a number with `s`, `m`, `h`".to_owned(),
             InputKind::Size => "bytes, or a number with `KiB`, `MiB`, `GiB`".to_owned(),
             InputKind::Secret => "secret: environment only".to_owned(),

@@ -198,7 +198,7 @@ fn the_top_says_what_is_used() {
       the registry   (registry), as you named it
       the version    0.0.0 with the local commit; no tag is read or created
       the cluster    the context dev of your kubeconfig
-      the commit     none: this is no git repository with a commit
+      the commit     none: this is not a git repository with a commit
     ");
     let plan = gate.run(&["plan"]);
     assert!(plan.passed().stdout.contains("  commit   none\n"), "{}", plan.stdout);

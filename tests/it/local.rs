@@ -162,7 +162,7 @@ fn without_a_git_repository_it_works_all_the_same() {
     let gate = scene();
     fs::remove_dir_all(gate.workspace().join(".git")).unwrap();
     let run = gate.run(&["fast-feedback"]);
-    assert!(run.passed().stdout.contains("this is no git repository with a commit"), "{}", run.stdout);
+    assert!(run.passed().stdout.contains("this is not a git repository with a commit"), "{}", run.stdout);
     assert!(kept(&gate, "extended-test/shop", "0.0.0-local").is_some());
 }
 

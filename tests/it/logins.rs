@@ -238,8 +238,8 @@ fn logins_that_cannot_be_are_refused() {
         };
         Logins::create(&scene.path("private"), &scene.user(), &[login]).unwrap_err().to_string()
     };
-    assert_eq!(refused("https://r.example", "u"), "\"https://r.example\" is no registry");
-    assert_eq!(refused("", "u"), "\"\" is no registry");
+    assert_eq!(refused("https://r.example", "u"), "\"https://r.example\" is not a registry");
+    assert_eq!(refused("", "u"), "\"\" is not a registry");
     let expected = "the user name for the registry r.example is empty or holds a `:`";
     assert_eq!(refused("r.example", "a:b"), expected);
     assert_eq!(refused("r.example", ""), expected);

@@ -207,13 +207,13 @@ fn what_is_no_report_makes_no_page() {
         .file("empty.json", r#"{"result": "success", "steps": []}"#)
         .commit("files");
     for (arguments, problem) in [
-        (&["report", "other.json", "--html", "a.html"][..], "other.json is no report of p2p"),
-        (&["report", "broken.json", "--html", "a.html"], "broken.json is no report of p2p"),
+        (&["report", "other.json", "--html", "a.html"][..], "other.json is not a report of p2p"),
+        (&["report", "broken.json", "--html", "a.html"], "broken.json is not a report of p2p"),
         (&["report", "missing.json", "--html", "a.html"], "missing.json"),
-        (&["report", "/dev/zero", "--html", "a.html"], "/dev/zero is no report of p2p"),
+        (&["report", "/dev/zero", "--html", "a.html"], "/dev/zero is not a report of p2p"),
         (&["report", "odd.json", "--html", "a.html"], "no `steps` that are objects"),
         (&["report", "empty.json", "--html", "Makefile"], "a file of the run itself"),
-        (&["report", "empty.json", "--html", "/dev/null"], "which is no file"),
+        (&["report", "empty.json", "--html", "/dev/null"], "which is not a file"),
         (&["report", "empty.json", "--html", "./none/../empty.json"], "cannot be written"),
         (&["report", "empty.json", "--html", "./empty.json"], "a file of the run itself"),
         (&["report", "other.json"], "--html"),

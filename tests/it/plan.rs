@@ -198,7 +198,7 @@ fn a_plan_finds_logins_and_kubeconfigs_that_cannot_be_used() {
         (
             "environments",
             "{'': {google-sts-url: 'http://sts.example'}}",
-            "is no URL that a token may be sent to",
+            "is not a URL that a token may be sent to",
         ),
     ] {
         let run = scene(MAKEFILE).input(input, value).run(&["plan"]);

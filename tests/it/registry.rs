@@ -42,7 +42,7 @@ impl Got {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// Checks the status, and the error's code where it is no success.
+    /// Checks the status, and the error's code where it is not a success.
     #[track_caller]
     fn is(self, status: u16, code: &str) -> Self {
         let text = String::from_utf8_lossy(&self.body).into_owned();

@@ -209,7 +209,7 @@ fn what_is_no_webhook_is_a_warning_that_shows_nothing_of_it() {
         run.ended(2);
         leaks_nothing(&run);
         assert!(
-            run.stdout.contains("the input `slack-webhook-url` is no https URL"),
+            run.stdout.contains("the input `slack-webhook-url` is not an https URL"),
             "{url}: {}",
             run.stdout
         );

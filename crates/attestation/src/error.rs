@@ -22,7 +22,7 @@ pub enum SignError {
         message: String,
     },
     /// A service returned an unusable answer.
-    #[error("{service} answered with something that is no {expected}: {reason}")]
+    #[error("{service} answered with something that is not a {expected}: {reason}")]
     Answer {
         service: String,
         /// What was expected.

@@ -61,7 +61,7 @@ impl Statement {
         let value = json::parse(bytes, LARGEST).map_err(wrong)?;
         let text = |key: &str| {
             let text = value.get(key).and_then(Value::as_str);
-            text.ok_or_else(|| VerifyError::Statement(format!("`{key}` is no text")))
+            text.ok_or_else(|| VerifyError::Statement(format!("`{key}` is not a text")))
         };
         let kind = text("_type")?;
         if kind != STATEMENT_TYPE {
@@ -120,8 +120,8 @@ mod tests {
             (good.replace("5a5a", ""), "no SHA-256 digest alone"),
             (good.replace("Statement/v1", "Statement/v0.1"), "its type is"),
             (good.replace("\"predicate\":{}", "\"predicate\":{},\"predicate\":{}"), "occurs twice"),
-            (good.replace("\"predicateType\":\"t\"", "\"predicateType\":1"), "`predicateType` is no text"),
-            ("{}".to_owned(), "`_type` is no text"),
+            (good.replace("\"predicateType\":\"t\"", "\"predicateType\":1"), "`predicateType` is not a text"),
+            ("{}".to_owned(), "`_type` is not a text"),
             (String::new(), "EOF"),
         ] {
             let error = Statement::parse(bad.as_bytes()).unwrap_err().to_string();

@@ -205,12 +205,12 @@ impl Client {
     pub(super) fn base(&self, repository: &Repository) -> Result<Url, OciError> {
         let host = repository.api_host();
         let plain = Url::parse(&format!("http://{host}/"))
-            .map_err(|error| OciError::Setup(format!("{host} is no host: {error}")))?;
+            .map_err(|error| OciError::Setup(format!("{host} is not a host: {error}")))?;
         if self.plain(&plain) {
             return Ok(plain);
         }
         Url::parse(&format!("https://{host}/"))
-            .map_err(|error| OciError::Setup(format!("{host} is no host: {error}")))
+            .map_err(|error| OciError::Setup(format!("{host} is not a host: {error}")))
     }
 
     /// Whether the registry of a URL is used without TLS.

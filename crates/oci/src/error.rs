@@ -78,7 +78,7 @@ pub enum OciError {
         class: Class,
     },
     /// An answer that violates the protocol.
-    #[error("{asked} got an answer that makes no sense: {reason}")]
+    #[error("{asked} got an invalid answer: {reason}")]
     Nonsense {
         asked: Box<Asked>,
         /// What is wrong with it.

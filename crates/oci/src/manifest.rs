@@ -167,7 +167,7 @@ impl Manifest {
     /// that of its bytes), or it is image and index at once (CVE-2021-41190).
     pub fn contents(&self) -> Result<Contents, String> {
         let fields: Fields = serde_json::from_slice(&self.bytes)
-            .map_err(|error| format!("it is no valid manifest: {error}"))?;
+            .map_err(|error| format!("it is not a valid manifest: {error}"))?;
         if fields.schema_version == Some(1) {
             return Err("it is a manifest of Docker's schema 1, which is obsolete".to_owned());
         }

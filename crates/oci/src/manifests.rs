@@ -164,7 +164,7 @@ impl Route {
                 TagOrDigest::Tag(_) => stated.and_then(|text| text.parse().ok()),
             };
             if expected.is_none() && !is_document(&manifest.bytes) {
-                return Err(self.nonsense(&call, "it is no manifest").into());
+                return Err(self.nonsense(&call, "it is not a manifest").into());
             }
             if let Some(expected) = expected {
                 if !expected.matches(&manifest.bytes) {
@@ -197,7 +197,7 @@ impl Route {
     ) -> Result<bool, OciError> {
         let mut call = Call::new(Method::PUT, format!("manifests/{which}"));
         let media_type = HeaderValue::from_str(&manifest.media_type)
-            .map_err(|_| self.nonsense(&call, "the manifest's media type is no header"))?;
+            .map_err(|_| self.nonsense(&call, "the manifest's media type is not a valid header"))?;
         call.headers.insert(CONTENT_TYPE, media_type);
         call.body = manifest.bytes.clone();
         let what = self.asked(&call.method, &call.to).text;

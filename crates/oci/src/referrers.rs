@@ -132,7 +132,7 @@ impl Route {
         }
         let named = serde_json::from_slice::<Value>(list).is_ok_and(|list| list.get("manifests").is_some());
         let list = serde_json::from_slice::<List>(list).ok().filter(|_| named);
-        let list = list.ok_or_else(|| self.nonsense(call, "it is no list of referrers"))?;
+        let list = list.ok_or_else(|| self.nonsense(call, "it is not a list of referrers"))?;
         Ok(list.manifests.unwrap_or_default())
     }
 
@@ -145,7 +145,7 @@ impl Route {
                 .map_err(|error| self.unsupported(&old.digest, error.to_string()))?,
             None => json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}),
         };
-        let unsupported = || self.unsupported(subject, "its list of referrers is no index".to_owned());
+        let unsupported = || self.unsupported(subject, "its list of referrers is not an index".to_owned());
         if let Some(none @ Value::Null) = index.get_mut("manifests") {
             *none = json!([]);
         }

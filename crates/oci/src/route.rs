@@ -101,7 +101,7 @@ impl Route {
             To::Path(path) => {
                 let base = self.client.base(&self.repository)?;
                 let joined = base.join(&format!("/v2/{}/{path}", self.repository.name()));
-                joined.map_err(|error| OciError::Setup(format!("{path} is no path: {error}")))
+                joined.map_err(|error| OciError::Setup(format!("{path} is not a path: {error}")))
             }
         }
     }

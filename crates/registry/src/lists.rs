@@ -75,7 +75,7 @@ fn cut<'a>(
     let limit = match query.get("n").map(str::parse::<usize>) {
         None => page,
         Some(Ok(n)) => n.min(page),
-        Some(Err(_)) => return Err(Refusal::bad("PAGINATION_NUMBER_INVALID", "n is no number")),
+        Some(Err(_)) => return Err(Refusal::bad("PAGINATION_NUMBER_INVALID", "n is not a number")),
     };
     if let Some(last) = query.get("last") {
         names.retain(|name| *name > last);

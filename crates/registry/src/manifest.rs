@@ -69,7 +69,7 @@ impl Descriptor {
     fn digest(&self) -> Result<Digest, Refusal> {
         let text = &self.digest;
         sha256(text).ok_or_else(|| {
-            Refusal::bad("MANIFEST_INVALID", format!("{text:?} in the manifest is no sha256 digest"))
+            Refusal::bad("MANIFEST_INVALID", format!("{text:?} in the manifest is not a sha256 digest"))
         })
     }
 }

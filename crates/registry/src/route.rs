@@ -60,23 +60,23 @@ impl Route {
 fn repository(parts: &[&str]) -> Result<RepositoryName, Refusal> {
     let name = parts.join("/");
     RepositoryName::parse(&name)
-        .ok_or_else(|| Refusal::bad("NAME_INVALID", format!("{name:?} is no repository name")))
+        .ok_or_else(|| Refusal::bad("NAME_INVALID", format!("{name:?} is not a repository name")))
 }
 
 /// Checks a digest in a request.
 pub(super) fn digest(text: &str) -> Result<Digest, Refusal> {
-    sha256(text).ok_or_else(|| Refusal::bad("DIGEST_INVALID", format!("{text:?} is no sha256 digest")))
+    sha256(text).ok_or_else(|| Refusal::bad("DIGEST_INVALID", format!("{text:?} is not a sha256 digest")))
 }
 
 /// The refusal for an invalid name. Nothing can be stored under it, so reading finds nothing, and writing is an
 /// error.
 fn unnameable(method: &Method, reference: &str) -> Refusal {
     if reference.contains(':') {
-        Refusal::bad("DIGEST_INVALID", format!("{reference:?} is no sha256 digest"))
+        Refusal::bad("DIGEST_INVALID", format!("{reference:?} is not a sha256 digest"))
     } else if method == Method::PUT {
-        Refusal::bad("TAG_INVALID", format!("{reference:?} is no tag"))
+        Refusal::bad("TAG_INVALID", format!("{reference:?} is not a tag"))
     } else {
-        Refusal::unknown("MANIFEST_UNKNOWN", format!("{reference:?} is no tag"))
+        Refusal::unknown("MANIFEST_UNKNOWN", format!("{reference:?} is not a tag"))
     }
 }
 

@@ -79,7 +79,7 @@ fn regular(options: &mut OpenOptions, flags: OFlags, path: &Path) -> io::Result<
     if file.metadata()?.is_file() {
         return Ok(file);
     }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
 }
 
 /// Creates empty command files (`GITHUB_OUTPUT` and the others) for one target in `directory`. Returns the variable and

@@ -46,7 +46,7 @@ pub(super) async fn pull(
 async fn image(client: &Client, reference: &Reference) -> Result<Contents, Failure> {
     let platform = Platform::default();
     let unreadable = |why: String| Failure {
-        what: format!("{reference} is no image that can be unpacked"),
+        what: format!("{reference} is not an image that can be unpacked"),
         causes: vec![why],
         help: Some("name an image with layers that are tar archives".to_owned()),
         exit: Exit::Failed,

@@ -33,7 +33,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     let is_label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if namespace.is_empty() || namespace.len() > LONGEST || !namespace.chars().all(is_label) {
         return Err(Failure::usage(
-            format!("{namespace:?} is no name of a namespace"),
+            format!("{namespace:?} is not the name of a namespace"),
             "expected lower-case letters, digits and `-`, at most 63",
         ));
     }

@@ -54,7 +54,7 @@ fn check(html: &Path, logs: &Path) -> Result<(), Failure> {
     let Ok(metadata) = fs::metadata(html) else { return Ok(()) };
     if !metadata.is_file() {
         return Err(Failure::usage(
-            format!("`--html` names {}, which is no file", html.display()),
+            format!("`--html` names {}, which is not a file", html.display()),
             "name a file, such as `report.html`",
         ));
     }

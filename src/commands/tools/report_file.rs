@@ -38,7 +38,7 @@ pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T, Failure> {
 /// The failure for a file that is not a report.
 pub(super) fn none(file: &Path, why: &str) -> Failure {
     Failure::usage(
-        format!("{} is no report of p2p: {why}", file.display()),
+        format!("{} is not a report of p2p: {why}", file.display()),
         "name a `report.json`, such as the one that the output `report-path` names",
     )
 }

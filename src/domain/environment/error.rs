@@ -132,9 +132,11 @@ impl Help for EnvironmentError {
                 format!("shorten the tenant's or the app's name, or give the input base-namespace{own}")
             }
             Self::EnvVarsName { .. } => "remove the line, or give the variable another name".to_owned(),
-            Self::EnvVars { .. } => "write one `KEY=VALUE` a line, or `KEY<<DELIM`, the lines of the value \
+            Self::EnvVars { .. } => {
+                "write one `KEY=VALUE` per line, or `KEY<<DELIM`, the lines of the value \
                 and a line `DELIM`; the line is not shown because it may be secret"
-                .to_owned(),
+                    .to_owned()
+            }
         })
     }
 
@@ -151,7 +153,7 @@ fn help_for_missing(environment: Option<&str>, own: bool, key: Key, lacking: &[K
         (false, false) => format!("{}, or the environment's key {key}", join(lacking)),
     };
     if lacking.iter().all(|key| key.shared()) {
-        return format!("give {inputs}; the Makefile may say them as P2P_TENANT_NAME and P2P_APP_NAME");
+        return format!("give {inputs}; the Makefile may set them as P2P_TENANT_NAME and P2P_APP_NAME");
     }
     let mut yaml = format!("environments:\n  {}:", environment.unwrap_or("NAME"));
     for key in lacking.iter().filter(|key| !key.shared()) {
@@ -160,10 +162,10 @@ fn help_for_missing(environment: Option<&str>, own: bool, key: Key, lacking: &[K
         yaml.push_str(": …");
     }
     if own {
-        format!("give {inputs}; or say it in .p2p.yaml:\n{yaml}")
+        format!("give {inputs}; or set it in .p2p.yaml:\n{yaml}")
     } else {
         format!(
-            "say it in .p2p.yaml; what the job's own environment has is never taken for another one:\n{yaml}"
+            "set it in .p2p.yaml; values of the job's own environment are never used for another one:\n{yaml}"
         )
     }
 }

@@ -107,9 +107,9 @@ impl Matrix {
 
 impl MatrixEntry {
     fn read(entry: &Json) -> Result<Self, String> {
-        let mut extra = entry.as_object().cloned().ok_or("is no object")?;
+        let mut extra = entry.as_object().cloned().ok_or("is not an object")?;
         let name = extra.shift_remove("deploy_env").ok_or("has no deploy_env")?;
-        let name = name.as_str().ok_or("has a deploy_env that is no text")?.trim();
+        let name = name.as_str().ok_or("has a deploy_env that is not a text")?.trim();
         if name.is_empty() {
             return Err("has an empty deploy_env".to_owned());
         }

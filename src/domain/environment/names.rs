@@ -119,18 +119,18 @@ fn rule(key: Key, value: &Value) -> Option<&'static str> {
         | Key::Namespace
             if !dns_label(&value.text) =>
         {
-            "is no DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends"
+            "is not a DNS label: up to 63 lower-case letters, digits and dashes, a letter or digit at both ends"
         }
-        Key::Region if !is_label(&value.text) => "is no region: lower-case letters, digits and dashes",
+        Key::Region if !is_label(&value.text) => "is not a region: lower-case letters, digits and dashes",
         // The id may begin with a domain: `example.com:shop`.
         Key::ProjectId if !value.text.split([':', '.']).all(is_label) => {
-            "is no project id: lower-case letters, digits and dashes"
+            "is not a project id: lower-case letters, digits and dashes"
         }
         Key::Registry if !names_a_host(&value.text) => {
-            "is no registry: a host and a path without `https://`, such as `ghcr.io/acme/shop` or `docker.io/acme`"
+            "is not a registry: a host and a path without `https://`, such as `ghcr.io/acme/shop` or `docker.io/acme`"
         }
         Key::ProjectNumber if !value.text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            "is no number; the project's id is another value, project-id"
+            "is not a number; the project's id is another value, project-id"
         }
         Key::ScanHistory if !matches!(value.text.as_str(), "changes" | "full") => {
             "is neither `changes` nor `full`"
@@ -139,7 +139,7 @@ fn rule(key: Key, value: &Value) -> Option<&'static str> {
             "is neither `off` nor `required`"
         }
         Key::ScannerBaseUrl if !is_open_address(&value.text) => {
-            "is no address that begins with `https://` and holds no user, password or query"
+            "is not a URL that begins with `https://` and contains no user, password or query"
         }
         Key::TrivyPath | Key::TrufflehogPath if !value.text.chars().any(char::is_control) => return None,
         // Several globs, or texts with a unit.

@@ -99,7 +99,7 @@ mod tests {
             (r#"{"REGION": ["a"]}"#, "vars.REGION: not a text"),
             (r#"{"PROD": "gcp-prod"}"#, "vars.PROD: no JSON: expected value at line 1 column 1"),
             (r#"{"PROD": {"deploy_env": ["a"]}}"#, "vars.PROD: no object with a list `include`"),
-            (r#"{"PROD": "{\"include\": [\"a\"]}"}"#, "vars.PROD: entry 1 of `include` is no object"),
+            (r#"{"PROD": "{\"include\": [\"a\"]}"}"#, "vars.PROD: entry 1 of `include` is not an object"),
             (
                 r#"{"FAST_FEEDBACK": {"include": [{"deploy_env": "a"}, {"env": "b"}]}}"#,
                 "vars.FAST_FEEDBACK: entry 2 of `include` has no deploy_env",

@@ -68,7 +68,7 @@ impl IgnoreFile {
     /// Reads the file `name`, a path relative to the root of the repository.
     ///
     /// # Errors
-    /// For text that is no YAML, for another version, and for every key, value, date or path that is not right.
+    /// For text that is not YAML, for another version, and for every key, value, date or path that is not right.
     pub fn parse(name: &str, text: &str) -> Result<Self, IgnoreError> {
         let reader = Reader { file: name };
         let root = yaml::parse(text).map_err(|error| IgnoreError {

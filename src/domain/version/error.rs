@@ -62,7 +62,7 @@ pub enum VersionError {
     #[error("'{text}' is not the full id of a commit")]
     NotACommit { text: String },
     /// `git ls-remote` printed something other than ids and ref names.
-    #[error("git ls-remote printed a line that is no ref: '{line}'")]
+    #[error("git ls-remote printed a line that is not a ref: '{line}'")]
     NotARef { line: String },
 }
 
@@ -85,7 +85,7 @@ impl Help for VersionError {
                 Prefix::default().tag(Version::new(0, 1, 0))
             )),
             Self::Stray { tag, .. } => Some(format!(
-                "which way it would move cannot be known: put it on a release of its line, or delete it \
+                "p2p cannot know which way it would move: put it on a release of its line, or delete it \
                  (git push --delete origin '{tag}') to have it created anew; then run again"
             )),
             Self::Gone { tag } => Some(format!(

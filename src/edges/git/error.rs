@@ -14,7 +14,7 @@ pub enum GitError {
     #[error(transparent)]
     Program(ProcessError),
     /// There is no git, and the repository's files do not show the commit.
-    #[error("which commit {} holds cannot be known: the program git is not installed, and there is no .git that tells", directory.display())]
+    #[error("the commit of {} is not known: the program git is not installed, and no .git shows it", directory.display())]
     Headless { directory: PathBuf },
     /// A temporary file or directory could not be used.
     #[error(transparent)]
@@ -42,7 +42,7 @@ pub enum GitError {
         answer: String,
     },
     /// git printed something unexpected.
-    #[error("{command} printed what cannot be read: '{printed}'")]
+    #[error("{command} printed something unexpected: '{printed}'")]
     Unreadable {
         /// The command.
         command: String,

@@ -72,7 +72,7 @@ impl Federation {
         let endpoints = self.endpoints();
         let header = http::bearer(federated).ok_or_else(|| GoogleError::Nonsense {
             what: what.to_owned(),
-            reason: "the federated token holds what no token may hold".to_owned(),
+            reason: "the federated token contains a character that no token has".to_owned(),
         })?;
         let body = json!({"scope": [endpoints.scope()], "lifetime": format!("{}s", life.as_secs())});
         let url = endpoints.impersonation(identity.service_account());

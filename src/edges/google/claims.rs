@@ -40,7 +40,7 @@ impl Claims {
 impl fmt::Display for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str("  (the token has none that could be read)");
+            return f.write_str("  (the token has no readable claims)");
         }
         let width = self.0.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
         for (position, (name, text)) in self.0.iter().enumerate() {

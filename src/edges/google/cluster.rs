@@ -107,7 +107,7 @@ impl Federation {
         let token = self.token(identity).await?;
         let header = bearer(token.secret()).ok_or_else(|| GoogleError::Nonsense {
             what: what.clone(),
-            reason: "the access token holds what no token may hold".to_owned(),
+            reason: "the access token contains a character that no token has".to_owned(),
         })?;
         let ClusterName { project, location, cluster } = name;
         let plain = |part: &String| {

@@ -13,7 +13,7 @@ use sys::http::Class;
 #[non_exhaustive]
 pub enum GoogleError {
     /// A base URL that is not safe for tokens.
-    #[error("'{url}' is no URL that a token may be sent to: only HTTPS, or this machine")]
+    #[error("'{url}' is not a URL that a token may be sent to: only HTTPS, or this machine")]
     Endpoint {
         /// The URL without its query.
         url: String,

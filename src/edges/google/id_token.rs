@@ -90,7 +90,7 @@ impl Federation {
         let what = "get this job's id token from GitHub";
         let header = bearer(&request.token).ok_or_else(|| GoogleError::Nonsense {
             what: what.to_owned(),
-            reason: "ACTIONS_ID_TOKEN_REQUEST_TOKEN holds what no token may hold".to_owned(),
+            reason: "ACTIONS_ID_TOKEN_REQUEST_TOKEN contains a character that no token has".to_owned(),
         })?;
         let answer = self
             .send(what, &url, |client, url| {

@@ -13,7 +13,7 @@ pub enum MakeError {
     #[error(transparent)]
     Program(#[from] ProcessError),
     /// The system returned no random name for the probe.
-    #[error("cannot prepare what make is to read")]
+    #[error("cannot create a random name for the probe of make")]
     Random(#[from] std::io::Error),
     /// A file for make cannot be written.
     #[error(transparent)]
@@ -44,7 +44,7 @@ pub enum MakeError {
         message: String,
     },
     /// make read everything, but its output contains no database. Remedy: GNU make 3.81 or later.
-    #[error("`make` gave no database of its rules: {detail}")]
+    #[error("`make` printed no database of its rules: {detail}")]
     NotUnderstood {
         /// What was missing.
         detail: String,

@@ -67,7 +67,7 @@ fn list(value: &Value) -> Result<&[Value], String> {
 pub(super) fn position(error: &serde_json::Error) -> String {
     let what = match error.classify() {
         serde_json::error::Category::Eof => "it ends too early",
-        _ => "it is no JSON",
+        _ => "it is not JSON",
     };
     format!("{what} (line {}, column {})", error.line(), error.column())
 }
@@ -131,13 +131,13 @@ fn url(id: &str, named: &str) -> String {
 /// Whether it is an SBOM: <https://cyclonedx.org/docs/1.6/json/>.
 pub(super) fn check_sbom(text: &[u8]) -> Result<(), String> {
     let sbom: Value = serde_json::from_slice(text).map_err(|error| position(&error))?;
-    if sbom["bomFormat"] == "CycloneDX" { Ok(()) } else { Err("it is no CycloneDX".to_owned()) }
+    if sbom["bomFormat"] == "CycloneDX" { Ok(()) } else { Err("it is not CycloneDX".to_owned()) }
 }
 
 /// A report without the configuration of the image, whose variables and history may hold secrets.
 ///
 /// # Errors
-/// When it is no JSON.
+/// When it is not JSON.
 pub fn without_configuration(report: &[u8]) -> Result<Vec<u8>, ScannerError> {
     let wrong = |error| ScannerError::Output { scanner: "trivy".to_owned(), problem: position(&error) };
     let mut report: Value = serde_json::from_slice(report).map_err(wrong)?;

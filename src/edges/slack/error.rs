@@ -7,7 +7,7 @@ use sys::http::NETWORK_HELP;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SlackError {
     /// The input is not a URL, or would send the secret unencrypted.
-    #[error("the input `slack-webhook-url` is no https URL")]
+    #[error("the input `slack-webhook-url` is not an https URL")]
     NotAUrl,
     /// There was no answer.
     #[error("Slack could not be reached: {reason}")]

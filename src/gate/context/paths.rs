@@ -57,7 +57,7 @@ impl Paths {
         let base = job.map_or(&world.directory, |job| &job.workspace);
         if job.is_some() && !base.is_dir() {
             return Err(Failure::usage(
-                format!("`GITHUB_WORKSPACE` is {}, which is no directory", base.display()),
+                format!("`GITHUB_WORKSPACE` is {}, which is not a directory", base.display()),
                 "check out the repository first (actions/checkout)",
             ));
         }
@@ -65,7 +65,7 @@ impl Paths {
         let directory = wanted.canonicalize().ok().filter(|path| path.is_dir()).ok_or_else(|| {
             Failure::usage(
                 format!(
-                    "the input `working-directory` is {working_directory:?}, and {} is no directory",
+                    "the input `working-directory` is {working_directory:?}, and {} is not a directory",
                     wanted.display()
                 ),
                 match job {

@@ -111,7 +111,7 @@ pub(super) fn decide(
         }
         None if child && decision.create => {
             return Err(Failure::usage(
-                format!("which version is to be released? The commit {} has none yet", eligibility.commit),
+                format!("which version should be released? The commit {} has none yet", eligibility.commit),
                 "give the input `version` with the output `version` of an earlier job that ran \
                  `version` with `release-commit: child`; nothing was run",
             ));

@@ -152,7 +152,7 @@ fn of_targets(command: Command, targets: &[String]) -> Option<Failure> {
                 .iter()
                 .find_map(|word| Some((word, commands.clone().find(|known| known == word)?)))?;
             Some(Failure::usage(
-                format!("`{word}` is a command of p2p and no make target"),
+                format!("`{word}` is a command of p2p, not a make target"),
                 format!("write `p2p {word}`, or `command: {word}` without `target`; nothing was run"),
             ))
         }

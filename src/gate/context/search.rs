@@ -122,7 +122,7 @@ async fn choose(
             warnings.extend(chosen.warnings);
             return Ok(Chosen { notes, warnings, ..chosen });
         };
-        notes.push(format!("the version {version} is passed over: {why}"));
+        notes.push(format!("the version {version} is skipped: {why}"));
         passed_over.push(version.clone());
     }
 }
@@ -183,7 +183,7 @@ fn common(found: &[Tagged], passed_over: &[String]) -> Chosen {
         first.iter().filter(|tag| everywhere(tag)).cloned().partition(|tag| passed_over.contains(tag));
     let version = highest(&tags);
     if version.is_none() && !over.is_empty() {
-        return Chosen::none(format!("each version at {} is passed over", places(&there)));
+        return Chosen::none(format!("each version at {} is skipped", places(&there)));
     }
     let because = match version {
         Some(_) => format!("the latest at {}", places(&there)),
@@ -237,7 +237,7 @@ mod tests {
         1.1.0: the latest at r/a; no version awaits this gate at r/new, which is left out
         none: no version is at r/a and r/b alike; no version awaits this gate at r/new, which is left out; nothing is tested, although versions await this gate: no version has all images (the highest are 1.0.0 at r/a, 2.0.0 at r/b); run the gate before again, or name the images in `image-names`
         none: no version awaits this gate at r/a and r/new;
-        none: each version at r/a and r/b is passed over;
+        none: each version at r/a and r/b is skipped;
         1.0.0: the latest at r/a and r/b;
         ");
     }

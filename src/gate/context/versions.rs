@@ -241,7 +241,7 @@ async fn named(name: &str, paths: &Paths, git: &Git) -> Result<Named, Failure> {
     }
     Err(Failure::usage(
         format!(
-            "the input `checkout-version` is {name:?}, which is no commit, branch or tag of the checkout"
+            "the input `checkout-version` is {name:?}, which is not a commit, branch or tag of the checkout"
         ),
         "expected a full commit id, or a branch or tag that is also the `ref` of the step that checks out; nothing was \
          run",
@@ -265,7 +265,7 @@ pub(super) async fn locally(paths: &Paths, git: &Git) -> Result<Found, Failure> 
             (commit, short)
         }
         Err(GitError::NotARepository { .. } | GitError::NoCommit { .. } | GitError::Headless { .. }) => {
-            notes.push("  the commit     none: this is no git repository with a commit".to_owned());
+            notes.push("  the commit     none: this is not a git repository with a commit".to_owned());
             ("0".repeat(40).parse()?, "local".to_owned())
         }
         Err(error) => return Err(error.into()),
@@ -303,7 +303,7 @@ pub(super) fn decide(context: &Context) -> Result<PlannedVersion, Failure> {
             }
             Command::Promote => {
                 return Err(Failure::usage(
-                    format!("which version is to be promoted? The commit {commit} carries no version tag"),
+                    format!("which version should be promoted? The commit {commit} carries no version tag"),
                     "give the input `version` with the version that was tested; nothing was run",
                 ));
             }

@@ -152,7 +152,7 @@ fn taken(
         removal::command(destination, holds)
     );
     let wanted = wanted.filter(|wanted| *wanted != holds);
-    let digests = wanted.map(|wanted| format!("{wanted} is to be promoted, and this is {holds}"));
+    let digests = wanted.map(|wanted| format!("{wanted} should be promoted, but the tag names {holds}"));
     Failure {
         what: format!("{destination}:{version} already is {holds}"),
         causes: digests.into_iter().chain([why]).collect(),

@@ -167,7 +167,7 @@ impl Execution<'_> {
                     progress.artifacts = files;
                     for (path, why) in refused {
                         let path = neutralize(&self.masker.mask(&path.display().to_string())).into_owned();
-                        self.warn(&mut progress, &format!("{path:?} is no artifact: {why}"));
+                        self.warn(&mut progress, &format!("{path:?} is not an artifact: {why}"));
                     }
                 }
                 Some(Err(failure)) => self.warn(&mut progress, &failure.to_string()),

@@ -378,7 +378,7 @@ impl Planner<'_> {
         let (shared, one, other) = functional.meets(&nft)?;
         Some(format!(
             "recipes of both {shared} ({one} and {other}), and a copy of the workspace does not keep them apart; \
-             `parallel: true` runs them at once all the same"
+             `parallel: true` runs them at the same time anyway"
         ))
     }
 
@@ -436,7 +436,7 @@ pub fn stage(words: &[String]) -> Result<Stage, Failure> {
     }
     let what = match words {
         [] => "no stage is named".to_owned(),
-        words => format!("`{}` is no stage that one promotes to", words.join(" ")),
+        words => format!("`{}` is not a stage to promote to", words.join(" ")),
     };
     Err(Failure::usage(what, "expected one of `extended-test`, `prod`; nothing was run"))
 }

@@ -179,7 +179,7 @@ impl fmt::Display for Ineligible {
             Self::OfBranch(given) => {
                 write!(
                     f,
-                    "the version {given} ends in a commit's id: its image is of a branch or a pull request"
+                    "the version {given} ends in a commit's id: its image comes from a branch or a pull request"
                 )
             }
             Self::PullRequest(name) => {

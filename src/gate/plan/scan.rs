@@ -124,7 +124,7 @@ pub(crate) fn scan_target(
             Ok(ScanTarget::Subject(ScanSubject::Images(images)))
         }
         [] => Err(Failure::usage("`scan` does not say what", WORDS)),
-        words => Err(Failure::usage(format!("`{}` is nothing that can be scanned", words.join(" ")), WORDS)),
+        words => Err(Failure::usage(format!("`{}` cannot be scanned", words.join(" ")), WORDS)),
     }
 }
 

@@ -65,8 +65,8 @@ pub(super) fn write(record: &Record, digest: &Digest) -> serde_json::Result<Stri
 /// # Errors
 /// The reason, if it is not one of our statements or is about another image.
 pub(super) fn parse(statement: &[u8], digest: &Digest) -> Result<Record, String> {
-    let outside: Statement<IgnoredAny> =
-        serde_json::from_slice(statement).map_err(|error| format!("it is no in-toto statement: {error}"))?;
+    let outside: Statement<IgnoredAny> = serde_json::from_slice(statement)
+        .map_err(|error| format!("it is not an in-toto statement: {error}"))?;
     if outside.kind != STATEMENT_TYPE || outside.predicate_type != PREDICATE_TYPE {
         return Err(format!("it is a statement of another type, {:?}", outside.predicate_type));
     }

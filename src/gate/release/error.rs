@@ -30,7 +30,7 @@ pub enum ReleaseError {
         directory: PathBuf,
     },
     /// A name that GitHub would change.
-    #[error("{name:?} can be no file of a GitHub release")]
+    #[error("{name:?} cannot be the name of a file in a GitHub release")]
     Name { name: String },
     /// Two files with the same name.
     #[error("two files of the release are called {name:?}: {} and {}", first.display(), second.display())]
@@ -55,7 +55,7 @@ pub enum ReleaseError {
     #[error("the published release '{tag}' has a file {name} with other content")]
     OtherAsset { tag: String, name: String },
     /// Other runs kept moving the floating tags.
-    #[error("the floating tags did not come to rest in {attempts} tries: {why}")]
+    #[error("the floating tags could not be moved in {attempts} tries: {why}")]
     Restless {
         /// The number of tries.
         attempts: u32,
@@ -72,19 +72,19 @@ impl Help for ReleaseError {
             Self::Version(error) => return error.help(),
             Self::File { .. } => return None,
             Self::NoMatch { .. } => {
-                "globs are relative to `working-directory`; see that the step before made the files"
+                "globs are relative to `working-directory`; check that an earlier step made the files"
             }
             Self::Name { .. } => "letters, digits, '.', '_' and '-' stay as they are; GitHub changes others",
             Self::SameName { .. } => "rename one of them, or narrow the globs of `release-assets`",
             Self::OtherFiles { .. } => {
-                "what is released stays as it is. Make the files in a way that gives the same bytes each time, and \
+                "what is released stays as it is. Make the files so that their bytes are the same each time, and \
                  run again; or release another commit"
             }
             Self::Taken { .. } => {
                 "another run was first. Run the whole workflow again: it takes the next version"
             }
             Self::OtherAsset { .. } => {
-                "what is published stays as it is. Build in a way that gives the same bytes each time, and run \
+                "what is published stays as it is. Build so that the bytes are the same each time, and run \
                  again; or release another commit"
             }
             Self::Restless { .. } => "run again when fewer releases are under way",

@@ -61,7 +61,7 @@ pub fn committed_files(files: &Files<'_>, root: &Path) -> Result<Vec<TreeFile>, 
         };
         let inside = path.strip_prefix(root).ok().and_then(Path::to_str);
         let inside = inside.ok_or_else(|| {
-            unreadable(std::io::Error::other("it is outside the repository, or its name is no text"))
+            unreadable(std::io::Error::other("it is outside the repository, or its name is not text"))
         })?;
         found.push(TreeFile { path: inside.to_owned(), mode, content });
     }

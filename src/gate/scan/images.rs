@@ -177,7 +177,7 @@ async fn platforms(
 ) -> Result<Vec<Platform>, Failure> {
     let manifest = client.manifest(repository, &TagOrDigest::Digest(digest.clone())).await?;
     let wrong = |problem: String| Failure {
-        what: format!("{repository}@{digest} is no image that can be scanned: {problem}"),
+        what: format!("{repository}@{digest} is not an image that can be scanned: {problem}"),
         causes: Vec::new(),
         help: Some("scan an image; leave artifacts of other kinds out of `image-names`".to_owned()),
         exit: Exit::Failed,

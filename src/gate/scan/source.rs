@@ -169,7 +169,7 @@ fn earlier(lines: &[u8]) -> Result<Vec<LeakedSecret>, Failure> {
     let read = lines.map(|(number, line)| {
         serde_json::from_slice(line).map_err(|_| {
             Failure::usage(
-                format!("line {} of {TRUFFLEHOG} is no finding of `p2p scan secrets`", number + 1),
+                format!("line {} of {TRUFFLEHOG} is not a finding of `p2p scan secrets`", number + 1),
                 "download the artifact of the job that searched for secrets into this directory",
             )
         })

@@ -30,7 +30,7 @@ fn the_next_gate_refuses(gate: Gate) {
     let gate = gate.event("schedule", json!({}));
     let run = gate.run(&["extended-test"]);
     assert_eq!(run.passed().output("version"), "", "nothing awaits the gate");
-    assert!(run.stdout.contains("the version 0.0.1 is passed over: "), "{}", run.stdout);
+    assert!(run.stdout.contains("the version 0.0.1 is skipped: "), "{}", run.stdout);
     assert!(run.stdout.contains("it failed fast-feedback: the gate tested sha256:"), "{}", run.stdout);
     // Nor is it taken where somebody asks for it.
     for records in ["required", "expected"] {
@@ -81,7 +81,7 @@ fn an_older_version_that_passed_is_taken_in_place_of_a_rejected_one() {
     let gate = gate.event("schedule", json!({}));
     let run = gate.run(&["latest", "extended-test"]);
     assert_eq!(run.passed().output("version"), "0.0.1");
-    assert!(run.stdout.contains("the version 0.0.2 is passed over"), "{}", run.stdout);
+    assert!(run.stdout.contains("the version 0.0.2 is skipped"), "{}", run.stdout);
     let run = gate.run(&["extended-test"]);
     assert_eq!(run.passed().output("version"), "0.0.1");
     assert!(gate.registry.digest("prod/shop", "0.0.1").is_some());

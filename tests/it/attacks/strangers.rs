@@ -125,7 +125,7 @@ fn the_input_checkout_version_names_a_commit_a_branch_or_a_tag() {
     for name in ["HEAD", "@", "HEAD~0", "pull/7/head", "remotes/pull/7/head", "heads/stranger"] {
         let run = gate.run(&["fast-feedback", "--checkout-version", name]);
         assert!(
-            run.ended(64).stdout.contains("which is no commit, branch or tag of the checkout"),
+            run.ended(64).stdout.contains("which is not a commit, branch or tag of the checkout"),
             "{}",
             run.stdout
         );

@@ -26,7 +26,7 @@ fn a_yanked_image_is_neither_chosen_nor_taken_nor_promoted() {
 
     let run = gate.run(&["extended-test"]);
     assert_eq!(run.passed().output("version"), "0.0.1");
-    assert!(run.stdout.contains("the version 0.0.2 is passed over"), "{}", run.stdout);
+    assert!(run.stdout.contains("the version 0.0.2 is skipped"), "{}", run.stdout);
     let run = gate.run(&["extended-test", "--version", "0.0.2"]);
     assert!(run.ended(1).stdout.contains("it was yanked: it loses orders"), "{}", run.stdout);
     let digest = gate.registry.digest("extended-test/shop", "0.0.2").unwrap();

@@ -222,7 +222,7 @@ fn places_of_google_s_services() {
         let run = cloud.gate_with(MAKEFILE, &[(name, "http://sts.example/")]).run(&["plan"]);
         run.ended(64);
         let text = message(&run.report["failure"]);
-        assert!(text.contains("'http://sts.example' is no URL that a token may be sent to"), "{text}");
+        assert!(text.contains("'http://sts.example' is not a URL that a token may be sent to"), "{text}");
     }
     let before = cloud.google.server().requests().len();
     let gate = cloud.gate_with(MAKEFILE, &[("google-universe", "berlin.example")]);

@@ -111,7 +111,7 @@ impl Layer<'_> {
         let path = parent.join(last);
         if let Some(hidden) = last.as_bytes().strip_prefix(WHITEOUT) {
             if matches!(hidden, b"" | b"." | b"..") {
-                return Err(unsafe_because("removes what is no file in its directory"));
+                return Err(unsafe_because("removes something that is not a file in its directory"));
             }
             return self.whiteout(&parent, hidden);
         }

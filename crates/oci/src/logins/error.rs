@@ -35,7 +35,7 @@ pub enum LoginsError {
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
     /// The name of a registry is invalid.
-    #[error("{registry:?} is no registry")]
+    #[error("{registry:?} is not a registry")]
     Registry { registry: String },
     /// No login can have this user name.
     #[error("the user name for the registry {registry} is empty or holds a `:`")]

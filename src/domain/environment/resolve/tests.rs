@@ -195,7 +195,7 @@ fn another_environment_never_borrows() {
     let error = prod.require(Key::Registry).unwrap_err();
     assert_eq!(error.to_string(), "the registry of environment gcp-prod is not known: it needs region");
     insta::assert_snapshot!(error.help().unwrap(), @r#"
-    say it in .p2p.yaml; what the job's own environment has is never taken for another one:
+    set it in .p2p.yaml; values of the job's own environment are never used for another one:
     environments:
       gcp-prod:
         region: …
@@ -230,7 +230,7 @@ fn what_is_missing_of_the_own_says_how_to_give_it() {
     let error = own.require(Key::Registry).unwrap_err();
     assert_eq!(error.to_string(), "the registry is not known: it needs region, project-id and tenant-name");
     insta::assert_snapshot!(error.help().unwrap(), @r#"
-    give the input registry, or region, project-id and tenant-name; or say it in .p2p.yaml:
+    give the input registry, or region, project-id and tenant-name; or set it in .p2p.yaml:
     environments:
       NAME:
         region: …
@@ -238,7 +238,7 @@ fn what_is_missing_of_the_own_says_how_to_give_it() {
     "#);
     assert_eq!(
         own.require(Key::TenantName).unwrap_err().help().unwrap(),
-        "give the input tenant-name; the Makefile may say them as P2P_TENANT_NAME and P2P_APP_NAME"
+        "give the input tenant-name; the Makefile may set them as P2P_TENANT_NAME and P2P_APP_NAME"
     );
 }
 
@@ -249,23 +249,23 @@ fn names_that_no_system_would_take_are_refused() {
     };
     assert_eq!(
         refused(&[(Key::TenantName, "Shop")]),
-        "tenant-name \"Shop\" (input tenant-name) is no DNS label: up to 63 lower-case letters, digits and \
+        "tenant-name \"Shop\" (input tenant-name) is not a DNS label: up to 63 lower-case letters, digits and \
          dashes, a letter or digit at both ends"
     );
     for bad in ["-a", "a-", "a.b", "a_b", &"a".repeat(64)] {
-        assert!(refused(&[(Key::AppName, bad)]).contains("is no DNS label"), "{bad}");
-        assert!(refused(&[(Key::NamespaceNft, bad)]).contains("is no DNS label"), "{bad}");
+        assert!(refused(&[(Key::AppName, bad)]).contains("is not a DNS label"), "{bad}");
+        assert!(refused(&[(Key::NamespaceNft, bad)]).contains("is not a DNS label"), "{bad}");
     }
-    assert!(refused(&[(Key::ProjectNumber, "acme-dev")]).contains("is no number"));
+    assert!(refused(&[(Key::ProjectNumber, "acme-dev")]).contains("is not a number"));
     for bad in ["a\nb", "evil.example/a", "eu west", "EU"] {
-        assert!(refused(&[(Key::Region, bad)]).contains("is no region"), "{bad}");
+        assert!(refused(&[(Key::Region, bad)]).contains("is not a region"), "{bad}");
     }
     for bad in ["evil/x", "a b", "Shop", "a..b", ":a"] {
-        assert!(refused(&[(Key::ProjectId, bad)]).contains("is no project id"), "{bad}");
+        assert!(refused(&[(Key::ProjectId, bad)]).contains("is not a project id"), "{bad}");
     }
     for bad in ["main", "acme/shop", "v1", "https://host.example/shop", "https://user:PW@host.example/shop"] {
         let error = refused(&[(Key::Registry, bad)]);
-        assert!(error.contains("is no registry") && !error.contains("PW"), "{error}");
+        assert!(error.contains("is not a registry") && !error.contains("PW"), "{error}");
     }
     assert!(refused(&[(Key::Registry, &"a".repeat(5000))]).len() < 300);
     let app = "a".repeat(49);

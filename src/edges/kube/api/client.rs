@@ -234,6 +234,6 @@ fn bearer(token: &Secret) -> Result<HeaderValue, ApiError> {
 }
 
 fn sensitive(text: &str) -> Result<HeaderValue, ApiError> {
-    let reason = "it holds what no header may hold".to_owned();
+    let reason = "it contains a character that no header may have".to_owned();
     http::sensitive(text).ok_or(ApiError::Material { what: "the user's token or password", reason })
 }

@@ -60,7 +60,7 @@ impl Help for ApiError {
                 )
             }
             Self::Taken { name, .. } => format!(
-                "there is a namespace of this name that is no subnamespace of the tenant's: choose another one (an input namespace-…), or delete it:\nkubectl get namespace {name} --show-labels"
+                "there is a namespace of this name that is not a subnamespace of the tenant's: choose another one (an input namespace-…), or delete it:\nkubectl get namespace {name} --show-labels"
             ),
             Self::NoChildren { parent, .. } => format!(
                 "let the tenant have a parent that the controller manages:\nkubectl get namespace {parent} --show-labels\nor {SKIP}"
@@ -107,7 +107,7 @@ fn unreachable(reach: Reach, private: bool, given: bool) -> String {
     };
     let server = if given { "the server of the kubeconfig" } else { "region and cluster-name" };
     match reach {
-        Reach::Stalled => "the control plane is overloaded, being upgraded or stopped: see how it does, then run again:\nkubectl get --raw '/readyz?verbose'\nif it answers others, check what is in between: HTTPS_PROXY, NO_PROXY, a gateway".to_owned(),
+        Reach::Stalled => "the control plane is overloaded, being upgraded or stopped: check its state, then run again:\nkubectl get --raw '/readyz?verbose'\nif it answers others, check what is in between: HTTPS_PROXY, NO_PROXY, a gateway".to_owned(),
         Reach::Refused => format!("nothing listens there: check {server}, and that the cluster runs"),
         Reach::NoHost => format!("this machine does not know the name: check {server}, and the machine's DNS"),
         Reach::Silent | Reach::Broken if private => format!(

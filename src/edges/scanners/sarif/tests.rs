@@ -82,7 +82,7 @@ fn files_are_named_from_the_root_of_the_repository() {
 fn what_is_no_complete_log_is_an_error() {
     let cases = [
         ("", "it ends too early"),
-        ("<xml/>", "it is no JSON"),
+        ("<xml/>", "it is not JSON"),
         (r#"{"version": "2.0.0", "runs": []}"#, "it is not SARIF 2.1.0"),
         (r#"{"version": "2.1.0"}"#, "it has no `runs`"),
         (
