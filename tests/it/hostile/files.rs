@@ -57,6 +57,9 @@ fn a_target_cannot_read_the_environment_of_p2p() {
                     echo \"$$(tr '\\0' ' ' < /proc/$$p2p/cmdline)\"; ! cat /proc/$$p2p/environ; \
                     cat /proc/$$PPID/environ > /dev/null && $(P2P_BIN) --version\n";
     fs::write(at.join("Makefile"), makefile).unwrap();
+    // As on a machine on which root has run podman.
+    fs::create_dir(at.join("runtime")).unwrap();
+    fs::set_permissions(at.join("runtime"), fs::Permissions::from_mode(0o700)).unwrap();
     fs::set_permissions(at.join("Makefile"), fs::Permissions::from_mode(0o644)).unwrap();
     let run = Command::new(tool("setpriv"))
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
@@ -65,7 +68,7 @@ fn a_target_cannot_read_the_environment_of_p2p() {
         .current_dir(at)
         .env_clear()
         .envs([("PATH", std::env::var("PATH").unwrap()), ("INPUT_ENV_VARS", "DB=hidden-from-all".to_owned())])
-        .envs([("HOME", at), ("TMPDIR", at)])
+        .envs([("HOME", at), ("TMPDIR", at), ("XDG_RUNTIME_DIR", &at.join("runtime"))])
         .output()
         .unwrap();
     let message = String::from_utf8_lossy(&run.stdout).into_owned();

@@ -1,6 +1,7 @@
 //! Finds the user's own login files.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use super::error::LoginsError;
 use super::file::LoginFile;
@@ -20,7 +21,7 @@ pub struct UserFiles {
 
 impl UserFiles {
     /// The files that the environment names: `DOCKER_CONFIG` or else `~/.docker`, and `REGISTRY_AUTH_FILE` or else
-    /// the places in containers-auth.json(5).
+    /// the places in containers-auth.json(5), without a directory that this user may not enter.
     pub fn of(env: &Env) -> Self {
         let home = env.path("HOME");
         let docker_directory =
@@ -30,8 +31,8 @@ impl UserFiles {
         }
         let runtime = env.path("XDG_RUNTIME_DIR").map_or_else(without_runtime, |dir| dir.join("containers"));
         let config = env.path("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
-        let mut auth_files = vec![runtime.join("auth.json")];
-        auth_files.extend(config.map(|dir| dir.join("containers/auth.json")));
+        let places = [Some(runtime).filter(|dir| !is_closed(dir)), config.map(|dir| dir.join("containers"))];
+        let auth_files = places.into_iter().flatten().map(|dir| dir.join("auth.json")).collect();
         Self { docker_directory, auth_files }
     }
 
@@ -48,6 +49,11 @@ impl UserFiles {
     pub fn all(&self) -> Result<Vec<LoginFile>, LoginsError> {
         self.auth_files.iter().map(|path| LoginFile::read(path)).chain([self.docker()]).collect()
     }
+}
+
+/// Whether this user may not enter a directory: root's programs close `/run/containers` to everybody else.
+fn is_closed(directory: &Path) -> bool {
+    directory.metadata().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
 /// Where podman keeps its logins if `XDG_RUNTIME_DIR` is not set.
