@@ -36,10 +36,9 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     }
     let local = home.serve(matches.get_one::<u16>("port").copied()).await?;
     let address = local.address();
-    console.say(&format!("{} holds these images; Ctrl-C ends the registry:", root.display()));
-    for image in home.images()? {
-        console.say(&format!("  {address}/{image}"));
-    }
+    let mut lines = format!("{} holds these images; Ctrl-C ends the registry:", root.display());
+    lines.extend(home.images()?.iter().map(|image| format!("\n  {address}/{image}")));
+    console.say(&lines);
     signals.stop().wait().await;
     local.stop(limit).await?;
     Ok(Exit::Passed)
