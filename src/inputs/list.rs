@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::InputSpec;
 use super::commands;
 use super::globs::Globs;
-use super::read::{Field, Read, Reader};
+use super::read::{Field, Reader};
 use super::registry_logins::RegistryLogins;
 use super::secrets::{PathOrContent, VariableLines, WebhookUrl};
 use super::types::{
@@ -14,6 +14,29 @@ use super::types::{
 };
 use sys::error::Failure;
 use workflow_commands::Secret;
+
+/// The result of reading the inputs.
+#[derive(Debug)]
+pub struct Read {
+    /// The inputs. An invalid one has its default.
+    pub inputs: Inputs,
+    /// The errors, each with its input.
+    pub wrong: Vec<Failure>,
+    /// The names of the invalid inputs.
+    pub names: Vec<&'static str>,
+    /// Everything in the secret inputs that must be masked, as a whole and in parts, including invalid ones.
+    pub secrets: Vec<Secret>,
+}
+
+impl Read {
+    /// The inputs, if all are valid.
+    ///
+    /// # Errors
+    /// All errors.
+    pub fn checked(self) -> Result<Inputs, Failure> {
+        Failure::wrong_inputs(self.wrong).map_or(Ok(self.inputs), Err)
+    }
+}
 
 macro_rules! inputs {
     ($($section:literal for $commands:ident { $(
@@ -41,9 +64,10 @@ macro_rules! inputs {
             /// # Errors
             /// Never for an invalid input: [`Read`] contains those errors.
             pub fn read(text: impl Fn(&InputSpec) -> Option<String>) -> Result<Read, Failure> {
-                let mut reader = Reader::new(text);
+                let mut reader = Reader::new(SPECS, text);
                 let inputs = Self { $($( $field: reader.next()?, )+)+ };
-                Ok(reader.ended(inputs))
+                let Reader { wrong, names, secrets, .. } = reader;
+                Ok(Read { inputs, wrong, names, secrets })
             }
 
             /// The text of the input with this name, if it has one and is not secret.

@@ -12,8 +12,7 @@ mod secrets;
 mod types;
 
 pub use globs::Globs;
-pub use list::{Inputs, SPECS};
-pub use read::Read;
+pub use list::{Inputs, Read, SPECS};
 pub use registry_logins::{RegistryLogin, RegistryLogins};
 pub use secrets::{PathOrContent, VariableLines, WebhookUrl};
 pub use types::{
@@ -22,7 +21,7 @@ pub use types::{
     SigningInstance, Size, Switch, Words,
 };
 
-use crate::domain::version::{Prefix, VersionError};
+use crate::domain::version::{Prefix, PrefixError};
 use sys::world::{Env, World};
 use workflow_commands::Secret;
 
@@ -112,8 +111,8 @@ impl Inputs {
     /// The prefix of version tags. An empty input counts as missing, so a word means "no prefix".
     ///
     /// # Errors
-    /// [`VersionError::Prefix`].
-    pub fn prefix(&self) -> Result<Prefix, VersionError> {
+    /// If it is invalid.
+    pub fn prefix(&self) -> Result<Prefix, PrefixError> {
         match self.version_prefix.as_str() {
             "none" => Ok(Prefix::NONE),
             text => text.parse(),

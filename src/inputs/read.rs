@@ -1,46 +1,23 @@
-//! Reads all inputs, even if some are invalid.
+//! Reads inputs one after the other, even if some are invalid.
 
-use super::Inputs;
-use super::{InputKind, InputSpec, SPECS, Value};
+use super::{InputKind, InputSpec, Value};
 use sys::error::Failure;
 use workflow_commands::Secret;
-
-/// The result of reading the inputs.
-#[derive(Debug)]
-pub struct Read {
-    /// The inputs. An invalid one has its default.
-    pub inputs: Inputs,
-    /// The errors, each with its input.
-    pub wrong: Vec<Failure>,
-    /// The names of the invalid inputs.
-    pub names: Vec<&'static str>,
-    /// Everything in the secret inputs that must be masked, as a whole and in parts, including invalid ones.
-    pub secrets: Vec<Secret>,
-}
-
-impl Read {
-    /// The inputs, if all are valid.
-    ///
-    /// # Errors
-    /// All errors.
-    pub fn checked(self) -> Result<Inputs, Failure> {
-        Failure::wrong_inputs(self.wrong).map_or(Ok(self.inputs), Err)
-    }
-}
 
 /// Reads the inputs in the order of the list.
 pub(super) struct Reader<T> {
     specs: std::slice::Iter<'static, InputSpec>,
     text: T,
-    wrong: Vec<Failure>,
-    names: Vec<&'static str>,
-    secrets: Vec<Secret>,
+    /// As in [`Read`](super::Read).
+    pub(super) wrong: Vec<Failure>,
+    pub(super) names: Vec<&'static str>,
+    pub(super) secrets: Vec<Secret>,
 }
 
 impl<T: Fn(&InputSpec) -> Option<String>> Reader<T> {
-    pub(super) fn new(text: T) -> Self {
+    pub(super) fn new(specs: &'static [InputSpec], text: T) -> Self {
         let (wrong, names, secrets) = (Vec::new(), Vec::new(), Vec::new());
-        Self { specs: SPECS.iter(), text, wrong, names, secrets }
+        Self { specs: specs.iter(), text, wrong, names, secrets }
     }
 
     pub(super) fn next<F: Field>(&mut self) -> Result<F, Failure> {
@@ -54,10 +31,6 @@ impl<T: Fn(&InputSpec) -> Option<String>> Reader<T> {
             self.names.push(spec.name);
             F::read(spec, None)
         })
-    }
-
-    pub(super) fn ended(self, inputs: Inputs) -> Read {
-        Read { inputs, wrong: self.wrong, names: self.names, secrets: self.secrets }
     }
 }
 

@@ -10,9 +10,10 @@ use reqwest::Url;
 use tokio::sync::Mutex as Gate;
 use tokio::time::Instant;
 
-use super::credentials::{Credentials, CredentialsOrigin, Found, Keyring};
+use super::credentials::{Credentials, Keyring};
 use super::error::{OciError, Trouble};
 use super::insecure::Insecure;
+use super::origin::{CredentialsOrigin, Found};
 use super::reference::Repository;
 use super::token::Tokens;
 use crate::logins::auth;

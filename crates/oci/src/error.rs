@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::credentials::CredentialsOrigin;
 use super::digest::Digest;
+use super::origin::CredentialsOrigin;
 use super::reference::{Reference, Repository};
 use super::reference_error::ReferenceError;
 use crate::logins::LoginsError;

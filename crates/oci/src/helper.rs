@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::credentials::{Credentials, CredentialsOrigin, Found};
 use super::error::OciError;
+use super::origin::{CredentialsOrigin, Found};
 use super::reference::Repository;
+use crate::logins::Credentials;
 use crate::logins::{Helper, LoginFile, without_mark};
 use sys::http;
 use sys::process::{ProcessError, Spec, capture_any};

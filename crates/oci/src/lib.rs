@@ -36,6 +36,7 @@ mod lenient;
 pub mod logins;
 mod manifest;
 mod manifests;
+mod origin;
 mod pages;
 mod realm;
 mod reference;
@@ -53,13 +54,14 @@ pub use client::{Client, Settings};
 pub use copy::{
     Arrival, Attached, AttachedState, CopyListener, CopyOptions, CopyProgress, CopyReport, OnExisting, Tally,
 };
-pub use credentials::{Credentials, CredentialsOrigin, Keyring, RefreshableCredentials};
+pub use credentials::{Credentials, Keyring, RefreshableCredentials};
 pub use digest::{Digest, Hasher};
 pub use error::{Asked, OciError, RegistryAnswer};
 pub use insecure::Insecure;
 pub use manifest::{
     Contents, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, EMPTY, Manifest, OCI_INDEX, OCI_MANIFEST,
 };
+pub use origin::CredentialsOrigin;
 pub use realm::is_inner_host;
 pub use reference::{Reference, Repository, TagOrDigest, check_tag, is_name_component};
 pub use reference_error::ReferenceError;

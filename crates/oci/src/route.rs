@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::challenge::{Challenge, Scope};
 use super::client::{Client, authority};
-use super::credentials::{CredentialsOrigin, Found};
 use super::error::{Again, Asked, OciError, Trouble};
+use super::origin::{CredentialsOrigin, Found};
 use super::reference::Repository;
 use super::token::{Need, Pass};
 use super::transport::{execute, execute_streaming, refusal};

@@ -13,9 +13,10 @@ use tokio::time::Instant;
 
 use super::challenge::{Challenge, Scope, TokenServer};
 use super::client::Client;
-use super::credentials::{Credentials, Found};
+use super::credentials::Credentials;
 use super::error::{Asked, OciError, Trouble};
 use super::lenient::optional;
+use super::origin::Found;
 use super::realm;
 use super::reference::Repository;
 use super::transport::{body_of, execute, refusal};

@@ -10,9 +10,9 @@ use reqwest::{Request, Response};
 use serde::Deserialize;
 
 use super::client::Client;
-use super::credentials::CredentialsOrigin;
 use super::error::{Again, Asked, OciError, RegistryAnswer, Trouble};
 use super::lenient::optional;
+use super::origin::CredentialsOrigin;
 use sys::http::{Class, NoAnswer, StallTimer, retry_after, words};
 use sys::retry;
 

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::VersionError;
+use sys::error::{Exit, Help};
 
 /// The full id of a commit: 40 (SHA-1) or 64 (SHA-256) lowercase hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -19,18 +19,33 @@ impl Commit {
     }
 }
 
+/// A text that is not the full id of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not the full id of a commit")]
+pub struct NotACommit(String);
+
+impl Help for NotACommit {
+    fn help(&self) -> Option<String> {
+        Some("use all 40 (SHA-1) or 64 (SHA-256) hexadecimal digits".to_owned())
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
 impl FromStr for Commit {
-    type Err = VersionError;
+    type Err = NotACommit;
 
     /// # Errors
     ///
-    /// [`VersionError::NotACommit`] if `text` is not a full id. An abbreviation is not accepted.
-    fn from_str(text: &str) -> Result<Self, VersionError> {
+    /// [`NotACommit`] if `text` is not a full id. An abbreviation is not accepted.
+    fn from_str(text: &str) -> Result<Self, NotACommit> {
         let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if hexadecimal && matches!(text.len(), 40 | 64) {
             Ok(Self(text.to_ascii_lowercase()))
         } else {
-            Err(VersionError::NotACommit { text: text.to_owned() })
+            Err(NotACommit(text.to_owned()))
         }
     }
 }
@@ -59,7 +74,7 @@ mod tests {
     fn refuses_abbreviations_names_and_noise() {
         for text in ["", "abcdef0", "main", &"g".repeat(40), &"a".repeat(41), &format!("{} ", "a".repeat(39))]
         {
-            assert_eq!(text.parse::<Commit>(), Err(VersionError::NotACommit { text: text.to_owned() }));
+            assert_eq!(text.parse::<Commit>(), Err(NotACommit(text.to_owned())));
         }
     }
 }

@@ -1,23 +1,13 @@
-use super::{BumpLevel, Commit, Prefix, Version};
+use super::{BumpLevel, Commit, NumberError, Prefix, Version};
 use sys::error::{Exit, Help};
 
 /// Why no version could be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VersionError {
-    /// git does not allow tags that begin with this text.
-    #[error("no git tag can begin with the prefix '{prefix}' (input version-prefix): {why}")]
-    Prefix {
-        prefix: String,
-        /// The rule that it breaks.
-        why: &'static str,
-    },
-    /// A text that is not `MAJOR.MINOR.PATCH`.
-    #[error("'{text}' is not a version of the form MAJOR.MINOR.PATCH")]
-    NotAVersion { text: String },
-    /// A version tag with a number above 2^64 - 1.
-    #[error("the version tag '{tag}' has a number that is too large to count on from")]
-    TooLarge { tag: String },
+    /// A version tag cannot be read.
+    #[error(transparent)]
+    Number(#[from] NumberError),
     /// The number to increase is 2^64 - 1 already.
     #[error("no version comes after the tag '{prefix}{highest}': its {} number is the largest there is", level.word())]
     Exhausted {
@@ -58,9 +48,6 @@ pub enum VersionError {
         /// The commit of this run.
         wanted: Commit,
     },
-    /// A text that is not the full id of a commit.
-    #[error("'{text}' is not the full id of a commit")]
-    NotACommit { text: String },
     /// `git ls-remote` printed something other than ids and ref names.
     #[error("git ls-remote printed a line that is not a ref: '{line}'")]
     NotARef { line: String },
@@ -69,13 +56,7 @@ pub enum VersionError {
 impl Help for VersionError {
     fn help(&self) -> Option<String> {
         match self {
-            Self::Prefix { .. } => Some(
-                "a prefix is literal text in front of the number, such as 'v', 'api-v' or 'team/api/'".into(),
-            ),
-            Self::NotAVersion { .. } => {
-                Some("three numbers without leading zeros and nothing after them, such as 1.4.0".into())
-            }
-            Self::TooLarge { tag } => Some(format!("delete the tag: git push --delete origin '{tag}'")),
+            Self::Number(error) => error.help(),
             Self::Exhausted { prefix, highest, .. } => Some(format!(
                 "push a tag of a higher minor or major version, or delete this one: git push --delete origin '{prefix}{highest}'"
             )),
@@ -97,22 +78,17 @@ impl Help for VersionError {
                  (git push --force origin '{wanted}:refs/tags/{tag}'); where another run was first, run the whole \
                  workflow again, which takes the next version"
             )),
-            Self::NotACommit { .. } => Some("use all 40 (SHA-1) or 64 (SHA-256) hexadecimal digits".into()),
             Self::NotARef { .. } => None,
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Prefix { .. }
-            | Self::NotAVersion { .. }
-            | Self::NotACommit { .. }
-            | Self::Unprefixed { .. } => Exit::Usage,
-            Self::TooLarge { .. }
-            | Self::Exhausted { .. }
-            | Self::Stray { .. }
-            | Self::Gone { .. }
-            | Self::Moved { .. } => Exit::Failed,
+            Self::Number(error) => error.exit(),
+            Self::Unprefixed { .. } => Exit::Usage,
+            Self::Exhausted { .. } | Self::Stray { .. } | Self::Gone { .. } | Self::Moved { .. } => {
+                Exit::Failed
+            }
             Self::NotARef { .. } => Exit::Unavailable,
         }
     }

@@ -15,11 +15,11 @@ mod tag;
 
 pub use bump::BumpLevel;
 pub use child::{release_message, released_by, released_by_object};
-pub use commit::Commit;
+pub use commit::{Commit, NotACommit};
 pub use decide::{Decision, Kind, decide};
 pub use error::VersionError;
 pub use floating::{Line, Motion, follow};
 pub use latest::latest;
-pub use number::Version;
-pub use prefix::Prefix;
+pub use number::{NumberError, Version};
+pub use prefix::{Prefix, PrefixError};
 pub use tag::{VersionTag, parse_ls_remote};

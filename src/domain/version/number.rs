@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::VersionError;
+use sys::error::{Exit, Help};
 
 /// `MAJOR.MINOR.PATCH`, ordered by precedence (Semantic Versioning 2.0.0, section 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,16 +55,44 @@ fn value(digits: &[u8]) -> Result<u64, Misfit> {
         .ok_or(Misfit::Size)
 }
 
+/// A text that is not a version, or a version that is too large.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NumberError {
+    #[error("'{text}' is not a version of the form MAJOR.MINOR.PATCH")]
+    Form { text: String },
+    /// A number above 2^64 - 1.
+    #[error("the version tag '{tag}' has a number that is too large to count on from")]
+    TooLarge { tag: String },
+}
+
+impl Help for NumberError {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Form { .. } => {
+                "three numbers without leading zeros and nothing after them, such as 1.4.0".to_owned()
+            }
+            Self::TooLarge { tag } => format!("delete the tag: git push --delete origin '{tag}'"),
+        })
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Form { .. } => Exit::Usage,
+            Self::TooLarge { .. } => Exit::Failed,
+        }
+    }
+}
+
 impl FromStr for Version {
-    type Err = VersionError;
+    type Err = NumberError;
 
     /// # Errors
     ///
-    /// [`VersionError::NotAVersion`], or [`VersionError::TooLarge`] if a number exceeds 2^64 - 1.
-    fn from_str(text: &str) -> Result<Self, VersionError> {
+    /// [`NumberError::TooLarge`] if a number exceeds 2^64 - 1, [`NumberError::Form`] for any other text.
+    fn from_str(text: &str) -> Result<Self, NumberError> {
         Self::from_bytes(text.as_bytes()).map_err(|misfit| match misfit {
-            Misfit::Form => VersionError::NotAVersion { text: text.to_owned() },
-            Misfit::Size => VersionError::TooLarge { tag: text.to_owned() },
+            Misfit::Form => NumberError::Form { text: text.to_owned() },
+            Misfit::Size => NumberError::TooLarge { tag: text.to_owned() },
         })
     }
 }

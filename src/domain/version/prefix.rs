@@ -1,7 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Version, VersionError, latest};
+use super::{NumberError, Version, latest};
+use sys::error::{Exit, Help};
 
 /// The text before the number in a version tag: `v`, `api-v`, `team/api/`, or nothing.
 ///
@@ -38,12 +39,12 @@ impl Prefix {
     ///
     /// # Errors
     ///
-    /// [`VersionError::TooLarge`] for a version with a number that cannot increase.
-    pub fn read(&self, tag: &str) -> Result<Option<Version>, VersionError> {
+    /// [`NumberError::TooLarge`] for a version with a number that cannot increase.
+    pub fn read(&self, tag: &str) -> Result<Option<Version>, NumberError> {
         let Some(number) = tag.strip_prefix(self.as_str()) else { return Ok(None) };
         match number.parse() {
             Ok(version) => Ok(Some(version)),
-            Err(VersionError::TooLarge { .. }) => Err(VersionError::TooLarge { tag: tag.to_owned() }),
+            Err(NumberError::TooLarge { .. }) => Err(NumberError::TooLarge { tag: tag.to_owned() }),
             Err(_) => Ok(None),
         }
     }
@@ -56,18 +57,39 @@ impl Default for Prefix {
     }
 }
 
+/// A prefix that git does not allow at the beginning of a tag.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no git tag can begin with the prefix '{prefix}' (input version-prefix): {why}")]
+pub struct PrefixError {
+    prefix: String,
+    /// The rule that it breaks.
+    why: &'static str,
+}
+
+impl Help for PrefixError {
+    fn help(&self) -> Option<String> {
+        Some(
+            "a prefix is literal text in front of the number, such as 'v', 'api-v' or 'team/api/'".to_owned(),
+        )
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
 impl FromStr for Prefix {
-    type Err = VersionError;
+    type Err = PrefixError;
 
     /// Checks the prefix by the rules of git-check-ref-format(1). Refuses a leading dash like git-tag(1), because
     /// `git checkout` would take such a tag as an option.
     ///
     /// # Errors
     ///
-    /// [`VersionError::Prefix`] with the rule that is broken.
-    fn from_str(text: &str) -> Result<Self, VersionError> {
+    /// [`PrefixError`] with the rule that is broken.
+    fn from_str(text: &str) -> Result<Self, PrefixError> {
         match broken_rule(text) {
-            Some(why) => Err(VersionError::Prefix { prefix: text.to_owned(), why }),
+            Some(why) => Err(PrefixError { prefix: text.to_owned(), why }),
             None => Ok(Self(text.to_owned())),
         }
     }

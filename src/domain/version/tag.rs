@@ -1,5 +1,5 @@
 use super::number::Misfit;
-use super::{Commit, Prefix, Version, VersionError};
+use super::{Commit, NumberError, Prefix, Version, VersionError};
 
 /// A version tag of the remote repository. Its name is [`Prefix::tag`] of its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct VersionTag {
 /// # Errors
 ///
 /// [`VersionError::NotARef`] for a line in another form, because a failed read must not look like fewer tags.
-/// [`VersionError::TooLarge`] for a version with a number that cannot increase.
+/// [`NumberError::TooLarge`] for a version with a number that cannot increase.
 pub fn parse_ls_remote(prefix: &Prefix, output: &[u8]) -> Result<Vec<VersionTag>, VersionError> {
     let mut tags: Vec<VersionTag> = Vec::new();
     let mut start = 0;
@@ -39,9 +39,8 @@ pub fn parse_ls_remote(prefix: &Prefix, output: &[u8]) -> Result<Vec<VersionTag>
             Ok(version) => version,
             Err(Misfit::Form) => continue,
             Err(Misfit::Size) => {
-                return Err(VersionError::TooLarge {
-                    tag: format!("{prefix}{}", String::from_utf8_lossy(number)),
-                });
+                let tag = format!("{prefix}{}", String::from_utf8_lossy(number));
+                return Err(NumberError::TooLarge { tag }.into());
             }
         };
         let commit = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()).ok_or_else(not_a_ref)?;
@@ -137,7 +136,7 @@ mod tests {
         let output = format!("{}\trefs/tags/v1.2.99999999999999999999\n", id('a'));
         assert_eq!(
             read("v", &output),
-            Err(VersionError::TooLarge { tag: "v1.2.99999999999999999999".into() })
+            Err(NumberError::TooLarge { tag: "v1.2.99999999999999999999".into() }.into())
         );
     }
 

@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::answer::parse;
 use super::claims::Claims;
 use super::error::GoogleError;
-use super::federation::{Federation, parse};
+use super::federation::Federation;
 use super::identity::Identity;
 use super::refusal::{is_lifetime, of_impersonation};
 use super::token::Token;

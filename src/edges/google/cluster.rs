@@ -1,32 +1,17 @@
 //! Looks up a cluster's address and certificate authority
 //! (<https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters>).
 
-use std::fmt;
-
 use reqwest::header::AUTHORIZATION;
 use serde::Deserialize;
 
+use super::answer::parse;
+use super::cluster_name::ClusterName;
 use super::error::GoogleError;
-use super::federation::{Federation, parse};
+use super::federation::Federation;
 use super::identity::Identity;
 use super::refusal::is_disabled;
 use crate::inputs::ClusterEndpoint;
 use sys::http::bearer;
-
-/// The full name of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClusterName {
-    pub project: String,
-    /// The region or zone.
-    pub location: String,
-    pub cluster: String,
-}
-
-impl fmt::Display for ClusterName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}, project {})", self.cluster, self.location, self.project)
-    }
-}
 
 /// How to connect to a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]

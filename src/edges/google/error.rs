@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::claims::Claims;
-use super::cluster::ClusterName;
-use super::identity::{Identity, Role};
+use super::cluster_name::ClusterName;
+use super::identity::Identity;
 use crate::inputs::ClusterEndpoint;
 use sys::http::Class;
 
@@ -18,12 +18,6 @@ pub enum GoogleError {
         /// The URL without its query.
         url: String,
     },
-    /// The provider's name is invalid.
-    #[error("'{provider}' is not the name of a workload identity provider of the {role} identity: {problem}")]
-    Provider { role: Role, provider: String, problem: &'static str },
-    /// The service account's name is invalid.
-    #[error("'{account}' is not the address of a service account of the {role} identity")]
-    Account { role: Role, account: String },
     /// The cluster's name is invalid.
     #[error("the cluster {name} cannot be looked up: its name, location or project is empty or no name")]
     ClusterName { name: ClusterName },

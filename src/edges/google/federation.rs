@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use reqwest::{Client, RequestBuilder, Url};
-use serde::de::DeserializeOwned;
 use tokio::sync::Mutex as Gate;
 use tokio::time::Instant;
 
@@ -176,12 +175,4 @@ impl Federation {
         }
         Ok(answer)
     }
-}
-
-/// Parses the JSON of an answer. The error does not quote serde's message, which may contain a token.
-pub(super) fn parse<T: DeserializeOwned>(what: &str, answer: &Answer) -> Result<T, GoogleError> {
-    serde_json::from_slice(&answer.body).map_err(|_| GoogleError::Nonsense {
-        what: what.to_owned(),
-        reason: format!("the answer ({}) is not the JSON that was expected", answer.status),
-    })
 }

@@ -18,21 +18,12 @@ the caller of a reusable workflow must grant it too; runs of Dependabot never ge
 const FORK: &str = "a pull request from a fork gets neither id token nor secrets, whatever the workflow says: push the \
 branch to this repository to run the gate on it, or set `on-fork: skipped`";
 
-const PROVIDER_NAME: &str = "set the input workload-identity-provider to\n\
-projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER\n\
-or correct project-number and tenant-name, of which it is made";
-
-const ACCOUNT_NAME: &str = "set the input service-account to NAME@PROJECT.iam.gserviceaccount.com, or correct tenant-name \
-and project-id, of which it is made";
-
 const OUTAGE: &str = "see https://status.cloud.google.com and https://www.githubstatus.com; then run again";
 
 impl Help for GoogleError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::Endpoint { .. } => "write https:// in front of the host".to_owned(),
-            Self::Provider { .. } => PROVIDER_NAME.to_owned(),
-            Self::Account { .. } => ACCOUNT_NAME.to_owned(),
             Self::ClusterName { .. } => "correct project-id, region and cluster-name".to_owned(),
             Self::NoIdToken { fork: true, .. } => FORK.to_owned(),
             Self::NoIdToken { fork: false, .. } | Self::IdToken { status: 401 | 403, .. } => GRANT.to_owned(),
@@ -82,11 +73,7 @@ impl Help for GoogleError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Endpoint { .. }
-            | Self::Provider { .. }
-            | Self::Account { .. }
-            | Self::ClusterName { .. }
-            | Self::NoEndpoint { .. } => Exit::Usage,
+            Self::Endpoint { .. } | Self::ClusterName { .. } | Self::NoEndpoint { .. } => Exit::Usage,
             Self::Write { .. } => Exit::Failed,
             _ => Exit::Unavailable,
         }
@@ -176,8 +163,8 @@ mod tests {
         Answer { status, headers: HeaderMap::new(), body: Bytes::from(body.to_owned()), attempts: 1 }
     }
 
-    fn shown(errors: impl IntoIterator<Item = GoogleError>) -> String {
-        let texts: Vec<_> = errors.into_iter().map(|error| Failure::from(error).to_string()).collect();
+    fn shown<E: Into<Failure>>(errors: impl IntoIterator<Item = E>) -> String {
+        let texts: Vec<_> = errors.into_iter().map(|error| error.into().to_string()).collect();
         texts.join("\n\n")
     }
 
@@ -288,20 +275,23 @@ mod tests {
             attempts: 2,
         };
         insta::assert_snapshot!(shown([
-            Identity::new(Role::Own, &PROVIDER.replace("42", "acme-dev"), ACCOUNT).unwrap_err(),
-            Identity::new(Role::Source, "p2p-shop", ACCOUNT).unwrap_err(),
-            Identity::new(Role::Destination, PROVIDER, "p2p-shop").unwrap_err(),
-            GoogleError::Endpoint { url: "http://sts.example".into() },
-            lost(Class::Silent, "no connection within 5 s"),
-            lost(Class::Certificate, "invalid peer certificate: UnknownIssuer"),
+            Failure::from(
+                Identity::new(Role::Own, &PROVIDER.replace("42", "acme-dev"), ACCOUNT).unwrap_err()
+            ),
+            Identity::new(Role::Source, "p2p-shop", ACCOUNT).unwrap_err().into(),
+            Identity::new(Role::Destination, PROVIDER, "p2p-shop").unwrap_err().into(),
+            GoogleError::Endpoint { url: "http://sts.example".into() }.into(),
+            lost(Class::Silent, "no connection within 5 s").into(),
+            lost(Class::Certificate, "invalid peer certificate: UnknownIssuer").into(),
             GoogleError::Unavailable {
                 what: "exchange this job's id token".into(),
                 host: "sts.googleapis.com".into(),
                 status: 503,
                 answer: "try again".into(),
                 attempts: 6,
-            },
-            GoogleError::Write { path: "/tmp/x".into(), reason: "No space left on device".into() },
+            }
+            .into(),
+            GoogleError::Write { path: "/tmp/x".into(), reason: "No space left on device".into() }.into(),
         ]));
     }
 }

@@ -1,13 +1,11 @@
 //! GitHub's own token for this job (`OpenID` Connect). Google accepts it in exchange for one of its own.
 
-use reqwest::Method;
 use reqwest::header::AUTHORIZATION;
 use serde::Deserialize;
 
+use super::answer::parse;
 use super::endpoints::check;
 use super::error::GoogleError;
-use super::federation::{Federation, parse};
-use super::identity::Identity;
 use sys::error::{Exit, Failure};
 use sys::http::{self, Clients, bearer};
 use sys::retry::Retrying;
@@ -42,8 +40,8 @@ impl IdTokenRequest {
 
 /// GitHub's answer.
 #[derive(Deserialize)]
-struct Issued {
-    value: String,
+pub(super) struct Issued {
+    pub(super) value: String,
 }
 
 impl IdTokenRequest {
@@ -77,33 +75,6 @@ impl IdTokenRequest {
         let issued: Issued = parse("get this job's id token from GitHub", &answer)?;
         let token = Secret::new(issued.value);
         secrets.mask(&token);
-        Ok(token)
-    }
-}
-
-impl Federation {
-    /// Requests GitHub's token for the identity's provider.
-    pub(super) async fn id_token(&self, identity: &Identity) -> Result<Secret, GoogleError> {
-        let missing = || GoogleError::NoIdToken { identity: identity.into(), fork: self.settings().fork };
-        let request = self.settings().request.as_ref().ok_or_else(missing)?;
-        let url = request.url_for(&self.endpoints().id_token_audience(identity.provider()))?;
-        let what = "get this job's id token from GitHub";
-        let header = bearer(&request.token).ok_or_else(|| GoogleError::Nonsense {
-            what: what.to_owned(),
-            reason: "ACTIONS_ID_TOKEN_REQUEST_TOKEN contains a character that no token has".to_owned(),
-        })?;
-        let answer = self
-            .send(what, &url, |client, url| {
-                client.request(Method::GET, url).header(AUTHORIZATION, header.clone())
-            })
-            .await?;
-        if answer.status != 200 {
-            let (identity, status, answer) = (identity.into(), answer.status, answer.words());
-            return Err(GoogleError::IdToken { identity, status, answer });
-        }
-        let issued: Issued = parse(what, &answer)?;
-        let token = Secret::new(issued.value);
-        self.tell(&token);
         Ok(token)
     }
 }

@@ -2,7 +2,14 @@
 
 use std::fmt;
 
-use super::error::GoogleError;
+use sys::error::{Exit, Help};
+
+const PROVIDER_NAME: &str = "set the input workload-identity-provider to\n\
+projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER\n\
+or correct project-number and tenant-name, of which it is made";
+
+const ACCOUNT_NAME: &str = "set the input service-account to NAME@PROJECT.iam.gserviceaccount.com, or correct tenant-name \
+and project-id, of which it is made";
 
 /// The purpose of an identity, for errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -34,19 +41,41 @@ pub struct Identity {
     service_account: String,
 }
 
+/// Why a name is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    #[error("'{provider}' is not the name of a workload identity provider of the {role} identity: {problem}")]
+    Provider { role: Role, provider: String, problem: &'static str },
+    #[error("'{account}' is not the address of a service account of the {role} identity")]
+    Account { role: Role, account: String },
+}
+
+impl Help for IdentityError {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Provider { .. } => PROVIDER_NAME.to_owned(),
+            Self::Account { .. } => ACCOUNT_NAME.to_owned(),
+        })
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
 impl Identity {
     /// Checks both names (contract §4).
     ///
     /// # Errors
-    /// [`GoogleError::Provider`] and [`GoogleError::Account`].
-    pub fn new(role: Role, provider: &str, service_account: &str) -> Result<Self, GoogleError> {
+    /// The name that is invalid.
+    pub fn new(role: Role, provider: &str, service_account: &str) -> Result<Self, IdentityError> {
         let plain = |part: &str| {
             !part.is_empty()
                 && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
         };
         let provider = provider.trim_start_matches("https:").trim_start_matches("//");
         let provider = provider.strip_prefix("iam.googleapis.com/").unwrap_or(provider);
-        let bad = |problem| GoogleError::Provider { role, provider: provider.to_owned(), problem };
+        let bad = |problem| IdentityError::Provider { role, provider: provider.to_owned(), problem };
         match *provider.split('/').collect::<Vec<_>>() {
             ["projects", number, "locations", "global", "workloadIdentityPools", pool, "providers", name]
                 if plain(pool) && plain(name) && plain(number) =>
@@ -59,7 +88,7 @@ impl Identity {
         }
         let account = service_account.split_once('@');
         if !account.is_some_and(|(name, domain)| plain(name) && plain(domain)) {
-            return Err(GoogleError::Account { role, account: service_account.to_owned() });
+            return Err(IdentityError::Account { role, account: service_account.to_owned() });
         }
         Ok(Self { role, provider: provider.to_owned(), service_account: service_account.to_owned() })
     }
@@ -140,11 +169,11 @@ mod tests {
         ];
         for provider in wrong {
             let error = Identity::new(Role::Own, provider, ACCOUNT).unwrap_err();
-            assert!(matches!(error, GoogleError::Provider { .. }), "{provider}");
+            assert!(matches!(error, IdentityError::Provider { .. }), "{provider}");
         }
         for account in ["", "p2p-shop", "@x", "a@b/c", "a b@c", "a@b:signJwt"] {
             let error = Identity::new(Role::Own, PROVIDER, account).unwrap_err();
-            assert!(matches!(error, GoogleError::Account { .. }), "{account}");
+            assert!(matches!(error, IdentityError::Account { .. }), "{account}");
         }
     }
 }

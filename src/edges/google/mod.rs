@@ -3,8 +3,10 @@
 //! `docs/google-cloud.md` has the sources of the facts about Google's APIs.
 
 mod account;
+mod answer;
 mod claims;
 mod cluster;
+mod cluster_name;
 mod credential_file;
 mod endpoints;
 mod error;
@@ -18,11 +20,12 @@ mod renew;
 mod token;
 
 pub use claims::Claims;
-pub use cluster::{Cluster, ClusterName};
+pub use cluster::Cluster;
+pub use cluster_name::ClusterName;
 pub use endpoints::Endpoints;
 pub use error::GoogleError;
 pub use federation::{Federation, FederationSettings};
 pub use id_token::IdTokenRequest;
-pub use identity::{Identity, Role};
+pub use identity::{Identity, IdentityError, Role};
 pub use renew::Renewer;
 pub use token::{TOKEN_USER, Token};

@@ -5,6 +5,7 @@ mod api;
 mod error;
 mod input;
 mod kubeconfig;
+mod load;
 mod read;
 mod secrets;
 

@@ -1,4 +1,4 @@
-use crate::domain::version::{Prefix, VersionTag};
+use crate::domain::version::{NumberError, Prefix, VersionTag};
 use crate::edges::git::{Git, GitError};
 use crate::edges::github::{GitHub, GitHubError};
 use crate::inputs::ReleaseCommit;
@@ -77,7 +77,9 @@ impl Remote {
                     Some(version(&tag.name)?.map(|version| VersionTag { version, commit: tag.commit }))
                 });
                 let tags: Result<_, _> = tags.collect();
-                tags.map_err(|source| GitError::Tags { url: self.url.clone(), source }.into())
+                tags.map_err(|error: NumberError| {
+                    GitError::Tags { url: self.url.clone(), source: error.into() }.into()
+                })
             }
             Err(error) => Err(error.into()),
         }

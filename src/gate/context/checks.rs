@@ -3,7 +3,7 @@
 use crate::edges::google::Identity;
 use crate::edges::workspace::ArtifactGlobs;
 use crate::gate::plan::{Action, Job, Names, Plan};
-use crate::inputs::{Globs, Inputs};
+use crate::inputs::{Command, Globs, Inputs, ReleaseCommit};
 use oci::check_tag;
 use sys::error::Failure;
 
@@ -19,6 +19,37 @@ pub(super) fn inputs(inputs: &Inputs, wrong: &mut Vec<Failure>) {
         let what = || format!("the input `version` is {version:?}, and images are tagged with it");
         wrong.extend(check_tag(version).err().map(|error| Failure::from(error).context(what())));
     }
+}
+
+/// Refuses inputs that the command would ignore, because the user expects them to have an effect.
+pub(super) fn release(inputs: &Inputs, command: Command) -> Result<(), Failure> {
+    let version = matches!(command, Command::Version | Command::Release);
+    let release = command == Command::Release;
+    if command == Command::Version && inputs.floating_tags.is_some() && inputs.version.is_some() {
+        return Err(Failure::usage(
+            "`version` settles nothing where the input `version` is given, so `floating-tags` follow nothing",
+            "use `command: release` with it, or leave `version` out; nothing was run",
+        ));
+    }
+    let wrong = [
+        ("floating-tags", inputs.floating_tags.is_some() && !version),
+        ("release-commit", inputs.release_commit == ReleaseCommit::Child && !version),
+        ("release-files", inputs.release_files.is_some() && !release),
+        ("release-assets", inputs.release_assets.is_some() && !release),
+    ];
+    if let Some((input, _)) = wrong.iter().find(|(_, wrong)| *wrong) {
+        return Err(Failure::usage(
+            format!("the input `{input}` means nothing to `{command}`"),
+            "use it with `command: release`; nothing was run",
+        ));
+    }
+    if release && inputs.release_files.is_some() && inputs.release_commit == ReleaseCommit::Own {
+        return Err(Failure::usage(
+            "`release-files` are for a commit of the release's own, and `release-commit` is `own`",
+            "set `release-commit: child`; nothing was run",
+        ));
+    }
+    Ok(())
 }
 
 /// Names that p2p compares with what GitHub sends. A name with an extra space would silently match nothing.

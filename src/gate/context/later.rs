@@ -6,9 +6,9 @@
 use super::reviewed::Reviewed;
 use super::search::{Chosen, Search};
 use super::versions::{self, Found};
-use super::{Asking, Host, Paths, Request};
+use super::{Asking, Host, Paths, Request, release};
 use crate::domain::environment::{Sources, Stage};
-use crate::domain::version::{Commit, VersionError};
+use crate::domain::version::{Commit, NotACommit};
 use crate::edges::git::Worktree;
 use crate::edges::make::Makefile;
 use crate::gate::plan::{Eligibility, Later, stage};
@@ -92,7 +92,7 @@ impl Host<'_> {
     /// The commit of the event or of the checkout, for a run that checks out no tag.
     async fn commit_here(&self, paths: &Paths) -> Result<Commit, Failure> {
         match &self.job {
-            Some(job) => job.sha().parse().map_err(|error: VersionError| {
+            Some(job) => job.sha().parse().map_err(|error: NotACommit| {
                 Failure::from(error).context("the environment variable `GITHUB_SHA` names no commit")
             }),
             None => Ok(versions::locally(paths, &self.git).await?.eligibility.commit),
@@ -185,7 +185,7 @@ impl Host<'_> {
 /// The version if no search is needed: that of the input, or of the gate's first environment.
 fn given(request: &Request) -> Option<Chosen> {
     let (version, because) = match (&request.inputs.version, &request.decided) {
-        (Some(version), _) => (version, versions::because_given()),
+        (Some(version), _) => (version, release::because_given()),
         (None, Some(version)) => (version, "the version of the first environment".to_owned()),
         (None, None) => return None,
     };

@@ -1,43 +1,12 @@
-//! The facts that only `release` needs, and checks of its inputs.
+//! The facts that only `release` needs.
 
-use super::{Context, Paths, versions::because_given};
+use super::{Context, Paths};
 use crate::domain::version::{Decision, Kind, Version, VersionError, VersionTag};
 use crate::gate::allocation::Remote;
 use crate::gate::plan::{Place, PlannedVersion};
 use crate::gate::release::{Files, ReleaseError, asset_names, notes};
 use crate::inputs::{Command, Inputs, Lines, ReleaseCommit};
 use sys::error::Failure;
-
-/// Refuses inputs that the command would ignore, because the user expects them to have an effect.
-pub(super) fn check(inputs: &Inputs, command: Command) -> Result<(), Failure> {
-    let version = matches!(command, Command::Version | Command::Release);
-    let release = command == Command::Release;
-    if command == Command::Version && inputs.floating_tags.is_some() && inputs.version.is_some() {
-        return Err(Failure::usage(
-            "`version` settles nothing where the input `version` is given, so `floating-tags` follow nothing",
-            "use `command: release` with it, or leave `version` out; nothing was run",
-        ));
-    }
-    let wrong = [
-        ("floating-tags", inputs.floating_tags.is_some() && !version),
-        ("release-commit", inputs.release_commit == ReleaseCommit::Child && !version),
-        ("release-files", inputs.release_files.is_some() && !release),
-        ("release-assets", inputs.release_assets.is_some() && !release),
-    ];
-    if let Some((input, _)) = wrong.iter().find(|(_, wrong)| *wrong) {
-        return Err(Failure::usage(
-            format!("the input `{input}` means nothing to `{command}`"),
-            "use it with `command: release`; nothing was run",
-        ));
-    }
-    if release && inputs.release_files.is_some() && inputs.release_commit == ReleaseCommit::Own {
-        return Err(Failure::usage(
-            "`release-files` are for a commit of the release's own, and `release-commit` is `own`",
-            "set `release-commit: child`; nothing was run",
-        ));
-    }
-    Ok(())
-}
 
 /// The files of a release must exist before its tag is created.
 pub(super) fn files(inputs: &Inputs, paths: &Paths) -> Result<(), Failure> {
@@ -176,4 +145,9 @@ pub(super) fn tag(context: &Context, version: &PlannedVersion) -> Option<String>
     let child = context.request.command == Command::Release && makes_child(context);
     let version: Option<Version> = version.version.parse().ok();
     version.filter(|_| child).map(|version| context.prefix.tag(version))
+}
+
+/// Why a version is the one of the input.
+pub(super) fn because_given() -> String {
+    "given by the input `version`".to_owned()
 }

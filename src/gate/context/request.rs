@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{checks, release};
+use super::checks;
 use crate::domain::environment::{EnvVars, Environments, Matrix, Origin, Stage, StagePaths, Value, Vars};
 use crate::domain::image::Tested;
 use crate::gate::plan::{ScanTarget, scan_target, stage};
@@ -126,7 +126,7 @@ fn or_default<T: Default, E: Into<Failure>>(read: Option<Result<T, E>>, wrong: &
 
 /// Checks the inputs of a command.
 fn of_command(inputs: &Inputs, command: Command, targets: &[String], dry_run: bool) -> Vec<Failure> {
-    let mut wrong: Vec<_> = release::check(inputs, command).err().into_iter().collect();
+    let mut wrong: Vec<_> = checks::release(inputs, command).err().into_iter().collect();
     if !dry_run && inputs.output != OutputFormat::Text {
         wrong.push(Failure::usage(
             format!("the input `output` is `{}`, and `{command}` prints no plan", inputs.output),

@@ -2,8 +2,10 @@
 
 use tokio::time::Instant;
 
-use super::{Context, GithubJob, Host, Paths, Request};
-use crate::domain::version::{self, BumpLevel, Commit, Kind, Prefix, Version, VersionError, VersionTag};
+use super::{Context, GithubJob, Host, Paths, Request, release};
+use crate::domain::version::{
+    self, BumpLevel, Commit, Kind, NotACommit, Prefix, Version, VersionError, VersionTag,
+};
 use crate::edges::git::{self, Git, GitError};
 use crate::edges::github::{GitHub, GitHubError};
 use crate::gate::allocation::{self, Remote, Subject};
@@ -70,7 +72,7 @@ pub(super) async fn read(
                 _ => remote.tags().await?,
             };
             if let Some(version) = wanted(given.as_deref(), &found.kind) {
-                super::release::complete(&remote, version, &mut found.tags).await?;
+                release::complete(&remote, version, &mut found.tags).await?;
             }
             if request.command.creates_tags() && found.tags.is_empty() {
                 first(&remote, &found).await?;
@@ -178,7 +180,7 @@ pub(super) async fn facts(
     };
     let event_sha = match peeled {
         Some(commit) => commit,
-        None => job.sha().parse().map_err(|error: VersionError| {
+        None => job.sha().parse().map_err(|error: NotACommit| {
             Failure::from(error).context("the environment variable `GITHUB_SHA` names no commit")
         })?,
     };
@@ -288,11 +290,11 @@ pub(super) fn decide(context: &Context) -> Result<PlannedVersion, Failure> {
         });
     }
     let commit = &eligibility.commit;
-    super::release::check_tag(context)?;
+    release::check_tag(context)?;
     let mut decision = version::decide(prefix, tags, commit, kind, *level)?;
     let mut because = because(kind, &decision, prefix, *level);
     if request.command == Command::Release {
-        return super::release::decide(context, decision, because);
+        return release::decide(context, decision, because);
     }
     if decision.create {
         match request.command {
@@ -325,13 +327,9 @@ pub(super) fn decide(context: &Context) -> Result<PlannedVersion, Failure> {
     })
 }
 
-pub(super) fn because_given() -> String {
-    "given by the input `version`".to_owned()
-}
-
 fn because(kind: &Kind, decision: &version::Decision, prefix: &Prefix, level: BumpLevel) -> String {
     match (kind, decision.previous) {
-        (Kind::Given(_), _) => because_given(),
+        (Kind::Given(_), _) => release::because_given(),
         (Kind::Local(_), _) => "a local run".to_owned(),
         (Kind::VersionTag(version), _) => format!("the tag {} was pushed", prefix.tag(*version)),
         (Kind::MainBranch, _) if !decision.create => "the commit carries its tag".to_owned(),
