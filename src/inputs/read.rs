@@ -34,7 +34,7 @@ impl<T: Fn(&InputSpec) -> Option<String>> Reader<T> {
     }
 }
 
-/// A field of [`Inputs`]: a value, or one that may be missing.
+/// A field of [`Inputs`](super::Inputs): a value, or one that may be missing.
 pub(super) trait Field: Sized {
     const KIND: InputKind;
     fn read(spec: &InputSpec, text: Option<&str>) -> Result<Self, Failure>;
