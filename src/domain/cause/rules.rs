@@ -66,6 +66,26 @@ impl Rule {
         (self.weight, if self.first() { -at } else { at })
     }
 
+    const fn says(self, says: &'static str) -> Self {
+        Self { says, ..self }
+    }
+
+    const fn needs(self, needs: &'static str) -> Self {
+        Self { needs, ..self }
+    }
+
+    const fn help(self, help: &'static str) -> Self {
+        Self { help, ..self }
+    }
+
+    const fn last_place(self) -> Self {
+        Self { last_place: true, ..self }
+    }
+
+    const fn heads(self) -> Self {
+        Self { heads: true, ..self }
+    }
+
     pub(super) fn ends(&self) -> &'static str {
         match self.shows {
             Until(pattern) | Through(pattern) => pattern,
@@ -98,154 +118,112 @@ pub(super) static RULES: &[Rule] = &[
         Line,
     ),
     // How a process ended.
-    Rule {
-        help: MEMORY,
-        ..rule(
-            Definite,
-            "killed",
-            r"^Killed$|^make(\[\d+\])?: \*\*\* .*\] (Killed|Error 137)|signal: 9, SIGKILL|: line \d+: +\d+ Killed ",
-            Line,
-        )
-    },
-    Rule {
-        help: "the process crashed: a bug in native code, or a program for another machine",
-        ..rule(
-            Definite,
-            "crashed",
-            r"^make(\[\d+\])?: \*\*\* .*\] (Segmentation fault|Bus error|Illegal instruction|Error 13[269]|Error 135)|^Segmentation fault|signal: 11, SIGSEGV|^(.*: line \d+: +\d+ )?(Segmentation fault|Bus error|Illegal instruction)\b",
-            Line,
-        )
-    },
-    Rule {
-        help: MEMORY,
-        ..rule(
-            Definite,
-            "out-of-memory",
-            r"JavaScript heap out of memory|java\.lang\.OutOfMemoryError|^MemoryError|fatal error: (runtime: )?out of memory|[Cc]annot allocate memory|\bOOMKilled\b|memory allocation of \d+ bytes failed|exit code:? 137\b",
-            Line,
-        )
-    },
-    Rule {
-        help: "free space on the runner, for example by removing tools or images that the job does not need",
-        ..rule(Definite, "disk-full", r"No space left on device|ENOSPC|[Dd]isk quota exceeded", Line)
-    },
+    rule(
+        Definite,
+        "killed",
+        r"^Killed$|^make(\[\d+\])?: \*\*\* .*\] (Killed|Error 137)|signal: 9, SIGKILL|: line \d+: +\d+ Killed ",
+        Line,
+    )
+    .help(MEMORY),
+    rule(
+        Definite,
+        "crashed",
+        r"^make(\[\d+\])?: \*\*\* .*\] (Segmentation fault|Bus error|Illegal instruction|Error 13[269]|Error 135)|^Segmentation fault|signal: 11, SIGSEGV|^(.*: line \d+: +\d+ )?(Segmentation fault|Bus error|Illegal instruction)\b",
+        Line,
+    )
+    .help("the process crashed: a bug in native code, or a program for another machine"),
+    rule(
+        Definite,
+        "out-of-memory",
+        r"JavaScript heap out of memory|java\.lang\.OutOfMemoryError|^MemoryError|fatal error: (runtime: )?out of memory|[Cc]annot allocate memory|\bOOMKilled\b|memory allocation of \d+ bytes failed|exit code:? 137\b",
+        Line,
+    )
+    .help(MEMORY),
+    rule(Definite, "disk-full", r"No space left on device|ENOSPC|[Dd]isk quota exceeded", Line)
+        .help("free space on the runner, for example by removing tools or images that the job does not need"),
     // Test frameworks.
-    Rule {
-        says: r"^E\s+([A-Za-z_][\w.]*(:|$)|assert\b)",
-        ..rule(
-            Report,
-            "pytest",
-            r"^=+ (FAILURES|ERRORS) =+$",
-            Until(r"^=+ (short test summary|.*(passed|failed|error)|warnings summary)"),
-        )
-    },
-    Rule {
-        says: r"^[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Failure|Timeout|Expired)\b",
-        last_place: true,
-        needs: r"^Traceback ",
-        ..rule(Report, "unittest", r"^(FAIL|ERROR): \S+ \(", Until(r"^={60}|^Ran \d+ test"))
-    },
-    Rule {
-        says: r"ASSERT FAILED: |^\s+Traceback |\w+Error: ",
-        ..rule(Report, "behave", r"^\s+(ASSERT FAILED: |Traceback \(most recent call last\):$)", Paragraph)
-    },
-    Rule {
-        says: r"^\s+\S+_test\.go:\d+: |^panic: ",
-        ..rule(
-            Report,
-            "go-test",
-            r"^\s*(--- FAIL: |\S+_test\.go:\d+: )",
-            Until(r"^(FAIL|ok|PASS|exit status|=== RUN)\b"),
-        )
-    },
-    Rule {
-        says: r"^\s*([^t\s]|t[^h])",
-        ..rule(
-            Report,
-            "rust-panic",
-            r"^\s*thread '.*' (\(\d+\) )?(panicked at |has overflowed its stack)",
-            Until(r"^\s*(note: |stack backtrace:|failures:)"),
-        )
-    },
-    Rule {
-        says: r"^\s+(expect\(|thrown: |Cannot find module|\w*(Error|Exception)\b|Your test suite)",
-        ..rule(Report, "jest", "^\\s+\u{25cf} \\S", Until("^(Test Suites:|PASS |FAIL )|^\\s+\u{25cf} "))
-    },
-    Rule {
-        says: r"^\w*(Error|Exception)\b",
-        ..rule(Report, "vitest", r"^\s*FAIL +\S+.* > |^ FAIL  \S+ \[", Until("^\u{23af}{5}|^ *Test Files "))
-    },
-    Rule {
-        says: r"^\s+\w*(Error|Exception)\b|^\s+Error: ",
-        ..rule(Report, "mocha", r"^\s+\d+ failing$", After(40))
-    },
-    Rule {
-        says: r"^\s+error: [^|>]|^\s+Expected |^# +[^S(]",
-        ..rule(Report, "tap", r"^\s*not ok \d+", Until(r"^\s*(\.\.\.|not ok \d|ok \d)"))
-    },
-    Rule {
-        says: r"^\s+(\w*Error\b.*|.*error:.*)|^\s+'.*'",
-        ..rule(Report, "node-test", "^\u{2716} failing tests:", After(30))
-    },
-    Rule {
-        says: r"^\s+(\w*(Error|Exception)\b|Failure/Error:|AssertionError|Expected )",
-        ..rule(
-            Report,
-            "rspec",
-            r"^Failures:$",
-            Until(r"^(Finished in |Failed examples:|\d+ scenarios? |Pending:)"),
-        )
-    },
-    Rule {
-        says: r"^(Expected|\S*(Error|Exception)\b.*: )",
-        ..rule(Report, "minitest", r"^\s+\d+\) (Failure|Error):$", Paragraph)
-    },
-    Rule {
-        says: r"^\[ERROR\] +\S+:\d+|^\[ERROR\]   \S",
-        ..rule(
-            Report,
-            "surefire",
-            r"^\[ERROR\] (Failures|Errors):\s*$",
-            Until(r"^\[(INFO|ERROR|WARNING)\]\s*$"),
-        )
-    },
-    Rule {
-        says: r"^\S*(Error|Exception)\b",
-        ..rule(Report, "surefire", r"^\[ERROR\] \S+.* <<< (FAILURE|ERROR)!$", After(6))
-    },
-    Rule {
-        says: r"^\s+\S*(Error|Exception|Failure)\b",
-        ..rule(Report, "gradle-test", r"^\S+.* > .* FAILED$", Paragraph)
-    },
-    Rule {
-        says: r"^\d+\) |^Failed asserting",
-        ..rule(Report, "phpunit", r"^There (was|were) \d+ (failure|error)s?:$", After(20))
-    },
-    Rule {
-        says: r"thresholds on metrics|level=error",
-        ..rule(
-            Report,
-            "k6",
-            r"level=error msg=.thresholds on metrics|^ERRO\[\d+\] thresholds on metrics",
-            Line,
-        )
-    },
+    rule(
+        Report,
+        "pytest",
+        r"^=+ (FAILURES|ERRORS) =+$",
+        Until(r"^=+ (short test summary|.*(passed|failed|error)|warnings summary)"),
+    )
+    .says(r"^E\s+([A-Za-z_][\w.]*(:|$)|assert\b)"),
+    rule(Report, "unittest", r"^(FAIL|ERROR): \S+ \(", Until(r"^={60}|^Ran \d+ test"))
+        .says(r"^[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Failure|Timeout|Expired)\b")
+        .last_place()
+        .needs(r"^Traceback "),
+    rule(Report, "behave", r"^\s+(ASSERT FAILED: |Traceback \(most recent call last\):$)", Paragraph)
+        .says(r"ASSERT FAILED: |^\s+Traceback |\w+Error: "),
+    rule(
+        Report,
+        "go-test",
+        r"^\s*(--- FAIL: |\S+_test\.go:\d+: )",
+        Until(r"^(FAIL|ok|PASS|exit status|=== RUN)\b"),
+    )
+    .says(r"^\s+\S+_test\.go:\d+: |^panic: "),
+    rule(
+        Report,
+        "rust-panic",
+        r"^\s*thread '.*' (\(\d+\) )?(panicked at |has overflowed its stack)",
+        Until(r"^\s*(note: |stack backtrace:|failures:)"),
+    )
+    .says(r"^\s*([^t\s]|t[^h])"),
+    rule(Report, "jest", "^\\s+\u{25cf} \\S", Until("^(Test Suites:|PASS |FAIL )|^\\s+\u{25cf} "))
+        .says(r"^\s+(expect\(|thrown: |Cannot find module|\w*(Error|Exception)\b|Your test suite)"),
+    rule(Report, "vitest", r"^\s*FAIL +\S+.* > |^ FAIL  \S+ \[", Until("^\u{23af}{5}|^ *Test Files "))
+        .says(r"^\w*(Error|Exception)\b"),
+    rule(Report, "mocha", r"^\s+\d+ failing$", After(40))
+        .says(r"^\s+\w*(Error|Exception)\b|^\s+Error: "),
+    rule(Report, "tap", r"^\s*not ok \d+", Until(r"^\s*(\.\.\.|not ok \d|ok \d)"))
+        .says(r"^\s+error: [^|>]|^\s+Expected |^# +[^S(]"),
+    rule(Report, "node-test", "^\u{2716} failing tests:", After(30))
+        .says(r"^\s+(\w*Error\b.*|.*error:.*)|^\s+'.*'"),
+    rule(
+        Report,
+        "rspec",
+        r"^Failures:$",
+        Until(r"^(Finished in |Failed examples:|\d+ scenarios? |Pending:)"),
+    )
+    .says(r"^\s+(\w*(Error|Exception)\b|Failure/Error:|AssertionError|Expected )"),
+    rule(Report, "minitest", r"^\s+\d+\) (Failure|Error):$", Paragraph)
+        .says(r"^(Expected|\S*(Error|Exception)\b.*: )"),
+    rule(
+        Report,
+        "surefire",
+        r"^\[ERROR\] (Failures|Errors):\s*$",
+        Until(r"^\[(INFO|ERROR|WARNING)\]\s*$"),
+    )
+    .says(r"^\[ERROR\] +\S+:\d+|^\[ERROR\]   \S"),
+    rule(Report, "surefire", r"^\[ERROR\] \S+.* <<< (FAILURE|ERROR)!$", After(6))
+        .says(r"^\S*(Error|Exception)\b"),
+    rule(Report, "gradle-test", r"^\S+.* > .* FAILED$", Paragraph)
+        .says(r"^\s+\S*(Error|Exception|Failure)\b"),
+    rule(Report, "phpunit", r"^There (was|were) \d+ (failure|error)s?:$", After(20))
+        .says(r"^\d+\) |^Failed asserting"),
+    rule(
+        Report,
+        "k6",
+        r"level=error msg=.thresholds on metrics|^ERRO\[\d+\] thresholds on metrics",
+        Line,
+    )
+    .says(r"thresholds on metrics|level=error"),
     rule(Report, "ava", "^\\s+\u{2718} \\[fail\\]: ", After(25)),
-    Rule { says: r"^[^=|-][^|]*$", ..rule(Report, "robot-framework", r"\| FAIL \|$", Until(r"^[-=]{20}")) },
+    rule(Report, "robot-framework", r"\| FAIL \|$", Until(r"^[-=]{20}"))
+        .says(r"^[^=|-][^|]*$"),
     rule(Report, "ctest", r"^\s*\d+/\d+ Test +#\d+: .*\*\*\*\w", Paragraph),
     rule(Report, "perl-test", r"^# +Failed test", Until(r"^# Looks like|^[^#]")),
     rule(Report, "k6", "^\\s+\u{2717} +'?[a-z_]+.*(p\\(|rate|count|avg|max|med)", After(2)),
-    Rule {
-        says: r"^\s+Error: |\(\d+:\d+\)|Error\b",
-        ..rule(
-            Report,
-            "playwright",
-            "^\\s+\\d+\\) .* \u{203a} .*:\\d+:\\d+ ",
-            Until(r"^\s+\d+ (failed|passed|flaky)|^\s+\d+\) "),
-        )
-    },
+    rule(
+        Report,
+        "playwright",
+        "^\\s+\\d+\\) .* \u{203a} .*:\\d+:\\d+ ",
+        Until(r"^\s+\d+ (failed|passed|flaky)|^\s+\d+\) "),
+    )
+    .says(r"^\s+Error: |\(\d+:\d+\)|Error\b"),
     // Compilers and linters.
-    Rule { needs: r"^\s+--> ", ..rule(Report, "rustc", r"^error(\[E\d+\])?: ", Paragraph) },
+    rule(Report, "rustc", r"^error(\[E\d+\])?: ", Paragraph)
+        .needs(r"^\s+--> "),
     rule(
         Report,
         "compiler",
@@ -254,54 +232,40 @@ pub(super) static RULES: &[Rule] = &[
     ),
     rule(Report, "compiler", r"^\S*\S+\.java:\d+: error: |^(\./)?\S+\.go:\d+:\d+: ", After(3)),
     rule(Report, "go-package", r"^\S+\.go:\d+:\d+: (cannot find|no required) ", After(2)),
-    Rule {
-        says: r"^\[ERROR\] /?\S+\.\w+:\[\d+",
-        ..rule(Report, "maven-compiler", r"^\[ERROR\] COMPILATION ERROR", Until(r"^\[INFO\] \d+ error"))
-    },
-    Rule {
-        needs: r"^\s+\d+:\d+\s+error\s",
-        says: r"^\s+\d+:\d+\s+error\s",
-        heads: true,
-        ..rule(Report, "eslint", r"^/\S+\.\w+$", Paragraph)
-    },
+    rule(Report, "maven-compiler", r"^\[ERROR\] COMPILATION ERROR", Until(r"^\[INFO\] \d+ error"))
+        .says(r"^\[ERROR\] /?\S+\.\w+:\[\d+"),
+    rule(Report, "eslint", r"^/\S+\.\w+$", Paragraph)
+        .needs(r"^\s+\d+:\d+\s+error\s")
+        .says(r"^\s+\d+:\d+\s+error\s")
+        .heads(),
     rule(Report, "linter", r"^\S+\.\w+:\d+:\d+: ([A-Z]+\d+ |[EF]\d+: )", After(3)),
     rule(Report, "sqlfluff", r"^== \[.*\] FAIL", After(12)),
     rule(Report, "bandit", r"^>> Issue: \[", Until(r"^-{20}")),
-    Rule { says: r"^  \S", ..rule(Report, "cmake", r"^CMake Error\b", Until(r"^-- |^CMake ")) },
-    Rule {
-        says: r"^\[\w+\] |^\w*Error: ",
-        ..rule(Report, "vite", r"^error during build:$", Until(r"^\s+at |^\}"))
-    },
-    Rule {
-        says: r"undefined reference to|cannot find|unable to find|multiple definition",
-        ..rule(
-            Report,
-            "linker",
-            r"\bld(\.\w+)?: (\S+: in function|cannot find|.*(undefined reference|multiple definition|unable to find))|: undefined reference to |rust-lld: error: ",
-            After(3),
-        )
-    },
-    Rule { needs: r"^ *--> \S+:\d+:\d+", ..rule(Report, "ruff", r"^[A-Z]+\d+ (\[\*\] )?\S", Paragraph) },
-    Rule {
-        needs: r"SC\d+ \(error\)|SC\d+ \(warning\)|\^-",
-        says: r"SC\d+ ",
-        ..rule(Report, "shellcheck", r"^In \S+ line \d+:$", Paragraph)
-    },
-    Rule {
-        needs: "^\u{2502} |^\\s+on \\S+ line \\d",
-        ..rule(Report, "terraform", "^(\u{2502} )?Error: .*[^.]$", Until("^\u{2575}|^make|^\u{2577}"))
-    },
+    rule(Report, "cmake", r"^CMake Error\b", Until(r"^-- |^CMake "))
+        .says(r"^  \S"),
+    rule(Report, "vite", r"^error during build:$", Until(r"^\s+at |^\}"))
+        .says(r"^\[\w+\] |^\w*Error: "),
+    rule(
+        Report,
+        "linker",
+        r"\bld(\.\w+)?: (\S+: in function|cannot find|.*(undefined reference|multiple definition|unable to find))|: undefined reference to |rust-lld: error: ",
+        After(3),
+    )
+    .says(r"undefined reference to|cannot find|unable to find|multiple definition"),
+    rule(Report, "ruff", r"^[A-Z]+\d+ (\[\*\] )?\S", Paragraph)
+        .needs(r"^ *--> \S+:\d+:\d+"),
+    rule(Report, "shellcheck", r"^In \S+ line \d+:$", Paragraph)
+        .needs(r"SC\d+ \(error\)|SC\d+ \(warning\)|\^-")
+        .says(r"SC\d+ "),
+    rule(Report, "terraform", "^(\u{2502} )?Error: .*[^.]$", Until("^\u{2575}|^make|^\u{2577}"))
+        .needs("^\u{2502} |^\\s+on \\S+ line \\d"),
     // Programs that end with an exception.
-    Rule {
-        says: r"^[A-Za-z_][\w.]*(: |$)",
-        last_place: true,
-        ..rule(Message, "python", r"^Traceback \(most recent call last\):$", Through(r"^[A-Za-z_]"))
-    },
+    rule(Message, "python", r"^Traceback \(most recent call last\):$", Through(r"^[A-Za-z_]"))
+        .says(r"^[A-Za-z_][\w.]*(: |$)")
+        .last_place(),
     rule(Message, "python", r"^\S*python[\d.]*: (No module named|can't open file)", Line),
-    Rule {
-        says: r"^(panic|fatal error): ",
-        ..rule(Message, "go-panic", r"^(panic|fatal error): ", Until(r"^exit status |^FAIL\b"))
-    },
+    rule(Message, "go-panic", r"^(panic|fatal error): ", Until(r"^exit status |^FAIL\b"))
+        .says(r"^(panic|fatal error): "),
     rule(
         Message,
         "exception",
@@ -309,14 +273,14 @@ pub(super) static RULES: &[Rule] = &[
         After(4),
     ),
     rule(Message, "node", r"^(Uncaught )?([A-Z]\w*)?Error( \[\w+\])?: \S", Until(r"^Node\.js v|^\}")),
-    Rule {
-        says: r"\(\w*(Error|Exit|Exception)\)",
-        ..rule(Message, "ruby", r"^\S+\.rb:\d+:in .*\(\w+(::\w+)*\)$", After(3))
-    },
+    rule(Message, "ruby", r"^\S+\.rb:\d+:in .*\(\w+(::\w+)*\)$", After(3))
+        .says(r"\(\w*(Error|Exit|Exception)\)"),
     rule(Message, "php", r"^(PHP )?Fatal error: ", After(3)),
     rule(Message, "perl", r"^Can't locate \S+ in @INC", Line),
-    Rule { says: r"^\s+what\(\)", ..rule(Message, "cpp", r"^terminate called ", After(2)) },
-    Rule { says: "^E ", ..rule(Message, "pytest", r"^ImportError while loading conftest", After(12)) },
+    rule(Message, "cpp", r"^terminate called ", After(2))
+        .says(r"^\s+what\(\)"),
+    rule(Message, "pytest", r"^ImportError while loading conftest", After(12))
+        .says("^E "),
     rule(Message, "jest", r"^Jest: .* threshold", Line),
     // Programs and files that are missing, shells.
     message(
@@ -364,15 +328,13 @@ pub(super) static RULES: &[Rule] = &[
         "`timeout` or another program with a time limit ended the command",
     ),
     // Images and registries.
-    Rule {
-        says: r"(?i)^[\d. ]*(.*\b(error|fatal|not found|failed|cannot|denied)\b)",
-        ..rule(
-            Report,
-            "buildx",
-            r"^ > \[.*\].*:$",
-            Until(r"^ERROR: failed to|^ERROR: process|^failed to solve"),
-        )
-    },
+    rule(
+        Report,
+        "buildx",
+        r"^ > \[.*\].*:$",
+        Until(r"^ERROR: failed to|^ERROR: process|^failed to solve"),
+    )
+    .says(r"(?i)^[\d. ]*(.*\b(error|fatal|not found|failed|cannot|denied)\b)"),
     message("buildx", r"^ERROR: (failed to (solve|build)|process )|^failed to solve: ", Line, ""),
     message(
         "login",
@@ -422,10 +384,8 @@ pub(super) static RULES: &[Rule] = &[
         "add the authority of the server to the trusted ones of the program (`SSL_CERT_FILE`, `NODE_EXTRA_CA_CERTS`)",
     ),
     // Packages, git, others.
-    Rule {
-        says: r"^npm (ERR!|error) \S+ \S+ \S",
-        ..message("npm", r"^npm (ERR!|error) \S", Until(r"^npm (ERR!|error) A complete log|^[^n]"), "")
-    },
+    message("npm", r"^npm (ERR!|error) \S", Until(r"^npm (ERR!|error) A complete log|^[^n]"), "")
+        .says(r"^npm (ERR!|error) \S+ \S+ \S"),
     message("npm", r"ERR_PNPM_|^error Couldn't find|^YN\d+: .*Error", After(3), ""),
     message("pip", r"^ERROR: Cannot install ", Until(r"^To fix this"), ""),
     message("gradle", r"^\* What went wrong:", Until(r"^\* Try:"), ""),
@@ -438,15 +398,13 @@ pub(super) static RULES: &[Rule] = &[
     ),
     message("ansible", r"^(fatal|failed): \[.*\]", Line, ""),
     message("ansible", r"^\[ERROR\]: ", After(4), ""),
-    Rule {
-        says: r"\[rejected\]|\[remote rejected\]",
-        ..message(
-            "git",
-            r"^ ! \[(remote )?rejected\]|^fatal: |^git: '.*' is not a git command|^error: (pathspec|failed to push|Your local changes|cannot )",
-            After(3),
-            "",
-        )
-    },
+    message(
+        "git",
+        r"^ ! \[(remote )?rejected\]|^fatal: |^git: '.*' is not a git command|^error: (pathspec|failed to push|Your local changes|cannot )",
+        After(3),
+        "",
+    )
+    .says(r"\[rejected\]|\[remote rejected\]"),
     message("go", r"^go: \S+.*: |^no required module|^go: cannot ", After(2), ""),
     message(
         "test-binary",
