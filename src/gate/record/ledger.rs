@@ -256,7 +256,12 @@ impl Ledger {
     /// If the registry accepts neither the referrers nor the fallback tag, or if it accepts the records but does not
     /// list them.
     pub async fn carry(&self, to: &Repository, digest: &Digest, kept: &[Kept]) -> Result<(), OciError> {
-        let mut wanted: Vec<_> = kept.iter().filter(|kept| kept.record.is_ok()).collect();
+        let copied = |kept: &&Kept| match kept.record {
+            Ok(Some(_)) => true,
+            Ok(None) => self.trust.verified(&kept.content, digest).is_ok(),
+            Err(_) => false,
+        };
+        let mut wanted: Vec<_> = kept.iter().filter(copied).collect();
         if wanted.is_empty() {
             return Ok(());
         }
@@ -279,16 +284,16 @@ impl Ledger {
                     .await?;
             }
         }
-        self.arrived(to, digest, kept).await
+        self.arrived(to, digest, &wanted).await
     }
 
     /// Checks that the records are listed as referrers of the image `digest` at `at`.
     ///
     /// # Errors
     /// The error names a record that is not listed.
-    async fn arrived(&self, at: &Repository, digest: &Digest, kept: &[Kept]) -> Result<(), OciError> {
+    async fn arrived(&self, at: &Repository, digest: &Digest, wanted: &[&Kept]) -> Result<(), OciError> {
         let there = self.client.referrers(at, digest).await?;
-        for Kept { record, manifest, .. } in kept {
+        for Kept { record, manifest, .. } in wanted {
             let Ok(record) = record else { continue };
             if !there.iter().any(|listed| listed.digest == manifest.digest) {
                 let what = record.as_ref().map_or_else(

@@ -47,13 +47,12 @@ impl Trust {
 
     /// Reads a bundle at the image `digest`. `None` if it does not belong to p2p.
     pub(super) fn read(&self, bundle: &[u8], digest: &Digest) -> Option<Found> {
-        let kind = attestation::predicate_type(bundle);
-        if kind.as_ref().is_some_and(|kind| kind != PREDICATE_TYPE && kind != SUMMARY_TYPE) {
-            return None;
+        match attestation::predicate_type(bundle).as_deref() {
+            // A summary is for other verifiers, so p2p verifies it only before it copies it.
+            Some(SUMMARY_TYPE) => Some(Ok(None)),
+            Some(PREDICATE_TYPE) | None => Some(self.verified(bundle, digest)),
+            Some(_) => None,
         }
-        let found = self.verified(bundle, digest);
-        // A summary is for other verifiers. Other products may attach summaries too.
-        if kind.as_deref() == Some(SUMMARY_TYPE) && found.is_err() { None } else { Some(found) }
     }
 
     /// What a bundle at the image `digest` says, if its signature is valid.

@@ -199,3 +199,29 @@ async fn more_bundles_than_p2p_reads_are_one_clear_error() {
     assert!(said.contains("help: find out who attached them"), "{said}");
     assert!(server.log().len() - before < 10, "nothing is read then");
 }
+
+#[tokio::test]
+async fn a_summary_whose_signature_is_not_valid_is_not_copied() {
+    let sigstore = Sigstore::start();
+    let root = tempfile::tempdir().unwrap();
+    let server = Server::start(Options::at(root.path())).await.unwrap();
+    let (client, host) = (client(), server.address().to_string());
+    let (at, to) = (repository(&host, "test/app"), repository(&host, "prod/app"));
+    let image = shop(&client, &at).await;
+    shop(&client, &to).await;
+    let ledger = ledger(&client, sigstore.signing(&json!({}), ""));
+    let record = record("fast-feedback", "2026-01-02T03:04:05Z");
+    ledger.attach(&at, &image.digest, &record, &[]).await.unwrap();
+    let target = Target::new(&client, &at, &image);
+    for bundle in bundles(&client, &at, &image.digest).await {
+        let forged = String::from_utf8(bundle).unwrap().replacen("\"sig\":\"ME", "\"sig\":\"MF", 1);
+        target.attach(forged.into_bytes(), |_| {}).await;
+    }
+    let kept = ledger.read(&at, &image.digest).await.unwrap();
+    assert_eq!(kept.len(), 4);
+    ledger.carry(&to, &image.digest, &kept).await.unwrap();
+    let copied = bundles(&client, &to, &image.digest).await;
+    assert_eq!(copied.len(), 2);
+    let judged = sigstore.judged(&sigstore.root_file(), &copied);
+    assert_eq!(judged, [[true, true], [true, true]]);
+}
