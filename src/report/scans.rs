@@ -1,114 +1,96 @@
 //! What a scan found, as Markdown: in the step summary, in the report file and in comments on pull requests.
 
-use std::fmt::Write as _;
-
 use super::markdown::{cell, code, link};
 use crate::domain::scan::{LeakedSecret, License, Scan, ScanGroup, ScanKind, Severity, Vulnerability};
 
 /// How many findings of a kind are shown of the source or of an image.
 const SHOWN: usize = 100;
 
-/// What a scan found.
 pub(crate) fn scan_text(scan: &Scan) -> String {
-    let mut text = match scan.kind {
-        ScanKind::Source => "## Source security scan\n\n".to_owned(),
-        ScanKind::Images => format!("## Image scan ({})\n\n", code(&scan.range)),
+    let (totals, source) = (scan.totals(), scan.kind == ScanKind::Source);
+    let title = if source {
+        "Source security scan".to_owned()
+    } else {
+        format!("Image scan ({})", code(&scan.range))
     };
-    for failure in &scan.failures {
-        let _infallible = writeln!(text, "- ❌ {}", cell(failure));
-    }
+    let mut lines = vec![format!("## {title}\n")];
+    lines.extend(scan.failures.iter().map(|failure| format!("- ❌ {}", cell(failure))));
     if !scan.failures.is_empty() {
-        text.push_str("\n**The scan is not complete.**\n\n");
+        lines.push("\n**The scan is not complete.**\n".to_owned());
     }
-    let totals = scan.totals();
-    if scan.kind == ScanKind::Source && !scan.range.is_empty() {
-        let _infallible = write!(text, "**Scan range:** {} · ", code(&scan.range));
+    let count =
+        |of: &str, total: usize, blocking: usize| format!("**{of}:** {total} total · {blocking} blocking");
+    let mut facts = Vec::new();
+    if source && !scan.range.is_empty() {
+        facts.push(format!("**Scan range:** {}", code(&scan.range)));
     }
-    let _infallible = write!(
-        text,
-        "**Vulnerabilities:** {} total · {} blocking",
-        totals.vulnerability_total, totals.vulnerability_blocking
+    facts.push(count("Vulnerabilities", totals.vulnerability_total, totals.vulnerability_blocking));
+    if source {
+        facts.push(count("Licenses", totals.license_total, 0));
+    }
+    facts.push(count("Secrets", totals.secret_total, totals.secret_blocking));
+    facts.push(format!("**Ignored:** {}", totals.ignored));
+    facts.push(format!("**Blocking severity:** {}", code(scan.threshold.word())));
+    let database = scan.database.as_ref();
+    facts.extend(
+        database.map(|known| format!("**Database:** {} ({} h old)", code(&known.updated), known.hours)),
     );
-    if scan.kind == ScanKind::Source {
-        let _infallible = write!(text, " · **Licenses:** {} total · 0 blocking", totals.license_total);
-    }
-    let _infallible = write!(
-        text,
-        " · **Secrets:** {} total · {} blocking · **Ignored:** {} · **Blocking severity:** {}",
-        totals.secret_total,
-        totals.secret_blocking,
-        totals.ignored,
-        code(scan.threshold.word())
-    );
-    if let Some(database) = &scan.database {
-        let _infallible =
-            write!(text, " · **Database:** {} ({} h old)", code(&database.updated), database.hours);
-    }
-    text.push_str("\n\n");
+    lines.push(facts.join(" · ") + "\n");
     for group in &scan.groups {
-        of_group(&mut text, group);
+        of_group(&mut lines, group);
     }
     let found = totals.vulnerability_total + totals.license_total + totals.secret_total;
     if found == 0 && scan.failures.is_empty() {
-        text.push_str("*No findings.*\n\n");
+        lines.push("*No findings.*\n".to_owned());
     }
-    let notices: Vec<_> = scan.notices().collect();
-    for notice in &notices {
-        let _infallible = writeln!(text, "- {}", cell(notice));
-    }
-    text
+    lines.extend(scan.notices().map(|notice| format!("- {}", cell(notice))));
+    lines.join("\n") + "\n"
 }
 
-fn of_group(text: &mut String, group: &ScanGroup) {
+fn of_group(lines: &mut Vec<String>, group: &ScanGroup) {
     let active = &group.judged.active;
     if !group.image.is_empty() {
         let platforms =
             if group.platforms.is_empty() { "no platform".to_owned() } else { group.platforms.join(", ") };
-        let _infallible = write!(text, "### {} ({})\n\n", code(&group.image), cell(&platforms));
+        lines.push(format!("### {} ({})\n", code(&group.image), cell(&platforms)));
     }
-    let counts = Severity::ALL.map(|severity| {
-        let count = active.vulnerabilities.iter().filter(|found| found.severity == severity).count();
-        (severity, count)
-    });
     if !active.vulnerabilities.is_empty() {
-        let names: Vec<_> = counts.iter().map(|(severity, _)| severity.word()).collect();
-        let numbers: Vec<_> = counts.iter().map(|(_, count)| count.to_string()).collect();
-        let _infallible = write!(
-            text,
-            "| {} |\n|{}\n| {} |\n\n",
-            names.join(" | "),
-            "---:|".repeat(5),
-            numbers.join(" | ")
-        );
+        let names = Severity::ALL.map(Severity::word).join(" | ");
+        let counts = Severity::ALL.map(|severity| {
+            active.vulnerabilities.iter().filter(|found| found.severity == severity).count().to_string()
+        });
+        lines.push(format!("| {names} |\n|{}\n| {} |\n", "---:|".repeat(5), counts.join(" | ")));
     }
-    let headers = "| Severity | Package | Installed | Fixed | ID | Source |\n|---|---|---|---|---|---|\n";
+    let headers = "| Severity | Package | Installed | Fixed | ID | Source |\n|---|---|---|---|---|---|";
     let (new, old): (Vec<_>, Vec<_>) =
         active.vulnerabilities.iter().partition(|found| found.new == Some(true));
     if active.vulnerabilities.iter().any(|found| found.new.is_some()) {
-        let _infallible = write!(text, "**New in this pull request:** {}\n\n", new.len());
-        table(text, headers, &new, vulnerability);
-        let _infallible = write!(text, "**On the base already:** {}\n\n", old.len());
+        lines.push(format!("**New in this pull request:** {}\n", new.len()));
+        table(lines, headers, new.into_iter(), vulnerability);
+        lines.push(format!("**On the base already:** {}\n", old.len()));
     }
-    table(text, headers, &old, vulnerability);
-    let headers = "| Severity | Package | License | Classification | Source |\n|---|---|---|---|---|\n";
-    table(text, headers, &active.licenses.iter().collect::<Vec<_>>(), license);
-    let headers = "| Detector | Status | ID | File | Line | Commit |\n|---|---|---|---|---|---|\n";
-    table(text, headers, &active.secrets.iter().collect::<Vec<_>>(), secret);
+    table(lines, headers, old.into_iter(), vulnerability);
+    let headers = "| Severity | Package | License | Classification | Source |\n|---|---|---|---|---|";
+    table(lines, headers, active.licenses.iter(), license);
+    let headers = "| Detector | Status | ID | File | Line | Commit |\n|---|---|---|---|---|---|";
+    table(lines, headers, active.secrets.iter(), secret);
 }
 
-fn table<T>(text: &mut String, headers: &str, findings: &[&T], row: fn(&T) -> String) {
-    if findings.is_empty() {
+fn table<T>(
+    lines: &mut Vec<String>,
+    headers: &str,
+    findings: impl ExactSizeIterator<Item = T>,
+    row: fn(T) -> String,
+) {
+    let all = findings.len();
+    if all == 0 {
         return;
     }
-    text.push_str(headers);
-    for finding in findings.iter().take(SHOWN) {
-        text.push_str(&row(finding));
-        text.push('\n');
-    }
-    text.push('\n');
-    if findings.len() > SHOWN {
-        let _infallible =
-            write!(text, "*{} of {} are shown; the reports hold all.*\n\n", SHOWN, findings.len());
+    lines.push(headers.to_owned());
+    lines.extend(findings.take(SHOWN).map(row));
+    lines.push(String::new());
+    if all > SHOWN {
+        lines.push(format!("*{SHOWN} of {all} are shown; the reports hold all.*\n"));
     }
 }
 

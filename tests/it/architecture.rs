@@ -30,12 +30,15 @@ const ROOMS: [(&str, &str); 28] = [
     ),
     ("gate/outcome", "domain/cause domain/image domain/results domain/scan gate/plan"),
     ("gate/record", "domain/environment domain/scan domain/version edges/google inputs oci"),
-    ("gate/scan", "domain/image domain/scan edges/git edges/scanners edges/workspace gate/plan oci"),
+    (
+        "gate/scan",
+        "domain/image domain/scan edges/git edges/scanners edges/workspace gate/plan gate/record oci",
+    ),
     ("gate/release", "domain/version edges/github edges/workspace gate/allocation"),
     ("gate/allocation", "domain/version edges/git edges/github inputs"),
     (
         "gate/context",
-        "domain/environment domain/image domain/version edges/git edges/github edges/google edges/make edges/workspace \
+        "domain/environment domain/image domain/scan domain/version edges/git edges/github edges/google edges/make edges/workspace \
          gate/plan gate/record gate/release gate/allocation inputs oci",
     ),
     (

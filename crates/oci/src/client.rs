@@ -16,7 +16,6 @@ use super::insecure::Insecure;
 use super::origin::{CredentialsOrigin, Found};
 use super::reference::Repository;
 use super::token::Tokens;
-use crate::logins::auth;
 use sys::http::{Clients, SILENCE, is_loopback};
 use sys::retry::{Policy, Retrying, Watcher};
 use sys::sync::Mutex;
@@ -86,28 +85,6 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A Docker configuration that contains only the login to one repository's registry.
-    ///
-    /// # Errors
-    /// If a login file or a credential helper fails.
-    pub async fn docker_configuration(&self, repository: &Repository) -> Result<serde_json::Value, OciError> {
-        let found = self.shared.settings.keyring.find(repository).await?;
-        let entry = match found.credentials {
-            None => return Ok(serde_json::json!({})),
-            Some(Credentials::Password { username, password }) => {
-                serde_json::json!({ "auth": auth(&username, password.expose()) })
-            }
-            Some(Credentials::Identity(token)) => serde_json::json!({ "identitytoken": token.expose() }),
-            Some(Credentials::Bearer(token)) => serde_json::json!({ "registrytoken": token.expose() }),
-        };
-        // Docker uses an old name for its own registry there.
-        let host = match repository.registry() {
-            "docker.io" => "https://index.docker.io/v1/",
-            host => host,
-        };
-        Ok(serde_json::json!({ "auths": { host: entry } }))
-    }
-
     /// Makes a client. It sends no request, and reads certificates when they are needed.
     pub fn new(settings: Settings) -> Self {
         // Targets can read the same files.

@@ -1,27 +1,13 @@
 //! The comment on the run's pull request. Every problem with it is only a notice.
 
-use std::time::Duration;
-
-use crate::edges::github::{GitHub, comment_marker, no_comment};
+use crate::edges::github::{GitHub, comment_marker};
 use crate::gate::context::{self, GithubJob, Paths, Request};
 use crate::gate::outcome::{Outcome, Verdict};
 use crate::inputs::{Command, CommentOn, Inputs};
 use crate::report::{Comment, Console, RunLinks};
 use sys::error::{Exit, Failure};
-use sys::retry::{Policy, Watcher};
 use sys::world::Env;
 use workflow_commands::{Level, Secret};
-
-/// The longest that GitHub may take in all: a gate does not wait for it.
-const LIMIT: Duration = Duration::from_secs(20);
-
-/// How patiently GitHub is asked.
-const PATIENCE: Policy = Policy {
-    attempts: 3,
-    base: Duration::from_millis(300),
-    cap: Duration::from_secs(1),
-    patience: Duration::from_secs(10),
-};
 
 /// The pull request, and when to comment on it.
 pub(super) struct Commenter {
@@ -96,25 +82,18 @@ impl Commenter {
             return;
         }
         let comment = self.comment.about(ended, &RunLinks::of(env), &console.masker());
-        let write = async {
-            let github = GitHub::new(&self.job.api_url, &self.job.repository, self.token.clone())?;
-            let github = github.retrying(PATIENCE, Watcher::default());
-            let text = |before: Option<&str>| {
-                let replaces = before.is_some_and(|before| comment.replaces(before));
-                let outdated = before.is_some_and(|before| comment.is_outdated(before));
-                ((creates || replaces) && !outdated).then(|| comment.over(before))
-            };
-            github.keep_comment(number, &comment_marker(&self.app), text).await
+        let text = |before: Option<&str>| {
+            let replaces = before.is_some_and(|before| comment.replaces(before));
+            let outdated = before.is_some_and(|before| comment.is_outdated(before));
+            ((creates || replaces) && !outdated).then(|| comment.over(before))
         };
-        match tokio::time::timeout(LIMIT, Box::pin(write)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => notice(&no_comment(number, &error)),
-            Err(_) => {
-                notice(&format!(
-                    "no comment on pull request {number}: GitHub took more than {} s",
-                    LIMIT.as_secs()
-                ));
-            }
+        let github = GitHub::new(&self.job.api_url, &self.job.repository, self.token.clone());
+        let written = match github {
+            Ok(github) => github.for_comments().keep_comment(number, &comment_marker(&self.app), text).await,
+            Err(error) => Err(format!("no comment on pull request {number}: {error}")),
+        };
+        if let Err(why) = written {
+            notice(&why);
         }
     }
 }

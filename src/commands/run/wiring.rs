@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -68,7 +69,7 @@ impl Wiring<'_> {
         let oci = self.registries(&context.request.inputs, &logins, &accounts)?;
         let signing = self.signing(&context, &rule, &settings);
         let edges = Edges {
-            ledger: Ledger::new(oci.clone(), settings.trust()?, signing),
+            ledger: Arc::new(Ledger::new(oci.clone(), settings.trust()?, signing)),
             oci,
             git: self.host.git.clone(),
             remote: self.remote(&context, &plan)?,
@@ -149,7 +150,7 @@ impl Wiring<'_> {
         if inputs.github_token.is_none() {
             return Ok(None);
         }
-        let github = context::remote(job, inputs, &context.prefix, &self.host.git)?.github;
+        let github = context::remote(job, inputs, &context.prefix, &self.host.git)?.github.for_comments();
         Ok(Some(PullRequest { number, github }))
     }
 

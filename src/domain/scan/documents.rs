@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::findings::{LeakedSecret, Vulnerability};
 use super::outcome::{Scan, ScanGroup, ScanKind, ScannedImage};
@@ -11,68 +11,60 @@ use super::split::Ignored;
 impl Scan {
     /// The findings: `source-security-findings.json` or `image-security-findings.json`.
     pub fn document(&self) -> Json {
-        let mut document = Map::new();
-        let groups = || self.groups.iter();
-        match self.kind {
+        let vulnerabilities = self.groups.iter().flat_map(|group| match self.kind {
             ScanKind::Source => {
-                let active =
-                    |list: fn(&ScanGroup) -> Json| groups().map(list).next().unwrap_or_else(|| json!([]));
-                document.insert(
-                    "vulnerabilities".into(),
-                    active(|group| json!(group.judged.active.vulnerabilities)),
-                );
-                document.insert("licenses".into(), active(|group| json!(group.judged.active.licenses)));
-                document.insert("secrets".into(), active(|group| json!(group.judged.active.secrets)));
+                group.judged.active.vulnerabilities.iter().map(|found| json!(found)).collect()
             }
-            ScanKind::Images => {
-                let rows: Vec<_> = groups().flat_map(vulnerability_rows).collect();
-                document.insert("vulnerabilities".into(), json!(rows));
-                let secrets = groups()
-                    .flat_map(|group| group.judged.active.secrets.iter().map(|row| secret_row(group, row)));
-                document.insert("secrets".into(), json!(secrets.collect::<Vec<_>>()));
-            }
+            ScanKind::Images => vulnerability_rows(group),
+        });
+        let secrets = self
+            .groups
+            .iter()
+            .flat_map(|group| group.judged.active.secrets.iter().map(|found| self.secret(group, found)));
+        let mut document = json!({"vulnerabilities": vulnerabilities.collect::<Vec<_>>(), "secrets": secrets.collect::<Vec<_>>()});
+        if self.kind == ScanKind::Source {
+            let licenses = self.groups.iter().flat_map(|group| &group.judged.active.licenses);
+            document["licenses"] = json!(licenses.collect::<Vec<_>>());
         }
-        if groups().any(|group| group.judged.has_rules) {
-            document.insert("ignored".into(), self.ignored());
+        if self.has_rules {
+            document["ignored"] = self.ignored();
         }
-        Json::Object(document)
+        document
     }
 
     fn ignored(&self) -> Json {
-        let groups = || self.groups.iter();
-        let of_image = |group: &ScanGroup, mut row: Json| {
-            if self.kind == ScanKind::Images {
-                row["image"] = json!(group.image);
-                row["fullRef"] = json!(group.reference);
-            }
-            row
-        };
-        let vulnerabilities = groups().flat_map(|group| {
-            group.judged.vulnerabilities.iter().map(move |ignored| {
+        let vulnerabilities = self.groups.iter().flat_map(|group| {
+            group.judged.vulnerabilities.iter().map(|ignored| {
+                let found = &ignored.finding;
                 let row = match self.kind {
-                    ScanKind::Source => json!(ignored.finding),
-                    ScanKind::Images => vulnerability_row(group, &ignored.finding, &ignored.finding.package),
+                    ScanKind::Source => json!(found),
+                    ScanKind::Images => vulnerability_row(group, found, &found.package),
                 };
-                of_image(group, with_reason(row, ignored))
+                with_reason(row, group, ignored)
             })
         });
-        let secrets = groups().flat_map(|group| {
-            group.judged.secrets.iter().map(move |ignored| {
-                let row = match self.kind {
-                    ScanKind::Source => json!(ignored.finding),
-                    ScanKind::Images => secret_row(group, &ignored.finding),
-                };
-                of_image(group, with_reason(row, ignored))
-            })
+        let secrets = self.groups.iter().flat_map(|group| {
+            let rows = group.judged.secrets.iter();
+            rows.map(|ignored| with_reason(self.secret(group, &ignored.finding), group, ignored))
         });
         json!({"vulnerabilities": vulnerabilities.collect::<Vec<_>>(), "secrets": secrets.collect::<Vec<_>>()})
     }
+
+    fn secret(&self, group: &ScanGroup, found: &LeakedSecret) -> Json {
+        match self.kind {
+            ScanKind::Source => json!(found),
+            ScanKind::Images => secret_row(group, found),
+        }
+    }
 }
 
-fn with_reason<T>(mut row: Json, ignored: &Ignored<T>) -> Json {
+fn with_reason<T>(mut row: Json, group: &ScanGroup, ignored: &Ignored<T>) -> Json {
     row["ignore"] = json!({ "reason": ignored.reason });
     if let Some(day) = ignored.expires {
         row["ignore"]["expires"] = json!(day.to_string());
+    }
+    if !group.image.is_empty() {
+        row["fullRef"] = json!(group.reference);
     }
     row
 }

@@ -71,48 +71,33 @@ impl IgnoreFile {
     /// For text that is not YAML, for another version, and for every key, value, date or path that is not right.
     pub fn parse(name: &str, text: &str) -> Result<Self, IgnoreError> {
         let reader = Reader { file: name };
-        let root = yaml::parse(text).map_err(|error| IgnoreError {
-            file: name.to_owned(),
-            line: error.line,
-            column: error.column,
-            problem: error.problem,
-        })?;
-        let fields = reader.map(&root, "the file", &["version", "source", "images"])?;
-        match fields.get("version").map(|node| (&node.content, node)) {
-            Some((NodeContent::Text { text, plain: true }, _)) if text == "1" => {}
-            Some((_, node)) => return Err(reader.wrong(node, "`version` must be the number 1")),
+        let root =
+            yaml::parse(text).map_err(|error| reader.wrong_at((error.line, error.column), error.problem))?;
+        reader.keys(&root, "the file", &["version", "source", "images"])?;
+        match root.get("version") {
+            Some(Node { content: NodeContent::Text { text, plain: true }, .. }) if text == "1" => {}
+            Some(node) => return Err(reader.wrong(node, "`version` must be the number 1")),
             None => return Err(reader.wrong(&root, "`version: 1` is missing")),
         }
-        let source = match fields.get("source") {
+        let source = match root.get("source") {
             None => Entries::default(),
             Some(node) => {
-                let fields = reader.map(node, "`source`", &["vulnerabilities", "secrets"])?;
-                reader.entries(fields, true)?
+                reader.keys(node, "`source`", &["vulnerabilities", "secrets"])?;
+                reader.entries(node, true)?
             }
         };
-        let images = reader.list(fields.get("images"), "`images`", |node| {
-            let fields = reader.map(node, "an image", &["name", "vulnerabilities", "secrets"])?;
-            let name = reader.required(node, fields, "name", "an image")?;
-            Ok((name, reader.entries(fields, false)?))
+        let images = reader.list(&root, "images", |node| {
+            reader.keys(node, "an image", &["name", "vulnerabilities", "secrets"])?;
+            Ok((reader.required(node, "name", "an image")?, reader.entries(node, false)?))
         })?;
         let directory = name.strip_suffix(FILE_NAME).unwrap_or_default().to_owned();
         Ok(Self { name: name.to_owned(), directory, source, images })
     }
 }
 
-/// Reads the parts of one file.
+/// Reads the parts of one file. Values are kept exactly as they are written.
 struct Reader<'a> {
     file: &'a str,
-}
-
-/// A map whose keys are known.
-#[derive(Clone, Copy)]
-struct Fields<'a>(&'a [(String, Node)]);
-
-impl<'a> Fields<'a> {
-    fn get(self, key: &str) -> Option<&'a Node> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, node)| node)
-    }
 }
 
 impl Reader<'_> {
@@ -124,83 +109,71 @@ impl Reader<'_> {
         IgnoreError { file: self.file.to_owned(), line, column, problem: problem.into() }
     }
 
-    fn map<'a>(&self, node: &'a Node, what: &str, known: &[&str]) -> Result<Fields<'a>, IgnoreError> {
+    /// Checks that a node is a map with no other keys than these.
+    fn keys(&self, node: &Node, what: &str, known: &[&str]) -> Result<(), IgnoreError> {
         let keys = known.join("`, `");
         let entries = node.entries();
         let entries =
             entries.ok_or_else(|| self.wrong(node, format!("{what} must be a map with `{keys}`")))?;
-        for (name, node) in entries {
-            if !known.contains(&name.as_str()) {
-                let at = node.key.unwrap_or((node.line, node.column));
-                return Err(
-                    self.wrong_at(at, format!("{what} has an unknown key {name:?}; the keys are `{keys}`"))
-                );
-            }
+        match entries.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some((name, value)) => Err(self.wrong_at(
+                value.key.unwrap_or((value.line, value.column)),
+                format!("{what} has an unknown key {name:?}; the keys are `{keys}`"),
+            )),
         }
-        Ok(Fields(entries))
     }
 
     /// The items of a list that may be missing, but not empty of a value.
     fn list<T>(
         &self,
-        node: Option<&Node>,
-        what: &str,
+        parent: &Node,
+        key: &str,
         item: impl FnMut(&Node) -> Result<T, IgnoreError>,
     ) -> Result<Vec<T>, IgnoreError> {
-        let Some(node) = node else { return Ok(Vec::new()) };
-        let items = node.items().ok_or_else(|| self.wrong(node, format!("{what} must be a list")))?;
+        let Some(node) = parent.get(key) else { return Ok(Vec::new()) };
+        let items = node.items().ok_or_else(|| self.wrong(node, format!("`{key}` must be a list")))?;
         items.iter().map(item).collect()
     }
 
-    fn entries(&self, fields: Fields<'_>, source: bool) -> Result<Entries, IgnoreError> {
-        let vulnerabilities = if source {
-            ["id", "reason", "package", "paths", "expires"].as_slice()
-        } else {
-            &["id", "reason", "package", "expires"]
-        };
-        let secrets = ["id", "reason", "path", "expires"].as_slice();
-        let read = |key: &str, known: &[&str]| {
-            self.list(fields.get(key), &format!("`{key}`"), |node| self.entry(node, known, source))
-        };
+    fn entries(&self, parent: &Node, source: bool) -> Result<Entries, IgnoreError> {
+        let keys = ["id", "reason", "package", "expires", "paths"];
+        let keys = if source { keys.as_slice() } else { &keys[..4] };
         Ok(Entries {
-            vulnerabilities: read("vulnerabilities", vulnerabilities)?,
-            secrets: read("secrets", secrets)?,
+            vulnerabilities: self.list(parent, "vulnerabilities", |node| self.entry(node, keys, source))?,
+            secrets: self.list(parent, "secrets", |node| {
+                self.entry(node, &["id", "reason", "path", "expires"], source)
+            })?,
         })
     }
 
     fn entry(&self, node: &Node, known: &[&str], source: bool) -> Result<Entry, IgnoreError> {
-        let fields = self.map(node, "an entry", known)?;
+        self.keys(node, "an entry", known)?;
         let path = |node: &Node| if source { self.path(node) } else { self.text(node, "`path`") };
-        let paths = match (fields.get("paths"), fields.get("path")) {
-            (Some(node), _) => Some(self.list(Some(node), "`paths`", path)?),
-            (None, Some(node)) => Some(vec![path(node)?]),
+        let paths = match (node.get("paths"), node.get("path")) {
+            (Some(_), _) => Some(self.list(node, "paths", path)?),
+            (None, Some(one)) => Some(vec![path(one)?]),
             (None, None) => None,
         };
         Ok(Entry {
-            id: self.required(node, fields, "id", "an entry")?,
-            reason: self.required(node, fields, "reason", "an entry")?,
-            package: fields.get("package").map(|node| self.text(node, "`package`")).transpose()?,
+            id: self.required(node, "id", "an entry")?,
+            reason: self.required(node, "reason", "an entry")?,
+            package: node.get("package").map(|node| self.text(node, "`package`")).transpose()?,
             paths,
-            expires: fields.get("expires").map(|node| self.date(node)).transpose()?,
+            expires: node.get("expires").map(|node| self.date(node)).transpose()?,
             line: node.line,
         })
     }
 
-    fn required(
-        &self,
-        node: &Node,
-        fields: Fields<'_>,
-        key: &str,
-        what: &str,
-    ) -> Result<String, IgnoreError> {
-        match fields.get(key) {
+    fn required(&self, node: &Node, key: &str, what: &str) -> Result<String, IgnoreError> {
+        match node.get(key) {
             Some(node) => self.text(node, &format!("`{key}`")),
             None => Err(self.wrong(node, format!("{what} lacks `{key}`"))),
         }
     }
 
     fn text(&self, node: &Node, what: &str) -> Result<String, IgnoreError> {
-        let text = node.text().map(str::trim).filter(|text| !text.is_empty());
+        let text = node.text().filter(|text| !text.trim().is_empty());
         let text =
             text.ok_or_else(|| self.wrong(node, format!("{what} must be a text that is not empty")))?;
         if matches!(&node.content, NodeContent::Text { text, plain: true } if is_other_type(text)) {
@@ -210,21 +183,14 @@ impl Reader<'_> {
     }
 
     fn date(&self, node: &Node) -> Result<Date, IgnoreError> {
-        let digits = |text: &str| {
-            text.len() == 10
-                && text.bytes().enumerate().all(|(at, byte)| match at {
-                    4 | 7 => byte == b'-',
-                    _ => byte.is_ascii_digit(),
-                })
-        };
-        let date = node.text().filter(|text| digits(text)).and_then(|text| text.parse().ok());
+        let date =
+            node.text().and_then(|text| text.parse::<Date>().ok().filter(|day| day.to_string() == text));
         date.ok_or_else(|| self.wrong(node, "`expires` must be a day of the calendar, such as 2027-01-31"))
     }
 
     /// A path relative to the file's directory.
     fn path(&self, node: &Node) -> Result<String, IgnoreError> {
         let text = self.text(node, "a path")?;
-        let mut parts: Vec<&str> = Vec::new();
         let leaves = || {
             self.wrong(
                 node,
@@ -234,6 +200,7 @@ impl Reader<'_> {
         if text.starts_with('/') {
             return Err(leaves());
         }
+        let mut parts: Vec<&str> = Vec::new();
         for part in text.split('/') {
             match part {
                 "" | "." => {}
@@ -248,11 +215,6 @@ impl Reader<'_> {
 /// Whether YAML takes a scalar without quotes for a number or a truth value.
 fn is_other_type(text: &str) -> bool {
     let word = text.to_ascii_lowercase();
-    let number = || {
-        let digits = word.trim_start_matches(['-', '+']).replace('_', "");
-        let based = digits.strip_prefix("0x").is_some_and(|hex| u128::from_str_radix(hex, 16).is_ok())
-            || digits.strip_prefix("0o").is_some_and(|octal| u128::from_str_radix(octal, 8).is_ok());
-        based || digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && digits.parse::<f64>().is_ok()
-    };
-    matches!(word.as_str(), "true" | "false" | "yes" | "no" | "on" | "off") || number()
+    let number = |text: &str| text.contains(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok();
+    matches!(word.as_str(), "true" | "false" | "yes" | "no" | "on" | "off") || number(&word.replace('_', ""))
 }

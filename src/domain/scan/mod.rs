@@ -14,6 +14,6 @@ pub use documents::manifest;
 pub use findings::{LeakedSecret, License, ScanFindings, Vulnerability};
 pub use ignore::{FILE_NAME, IgnoreError, IgnoreFile};
 pub use options::{History, ScanOptions};
-pub use outcome::{Database, Scan, ScanGroup, ScanKind, ScannedImage, Totals};
+pub use outcome::{Database, FINDINGS, REPORT, Scan, ScanGroup, ScanKind, ScannedImage, Totals};
 pub use severity::{Risk, Severity};
 pub use split::{IgnoreRules, Ignored, Judged, Scope};

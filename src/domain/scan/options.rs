@@ -57,8 +57,8 @@ impl ScanOptions {
         values.parsed(Key::Scan) == Some(Switch::On)
     }
 
-    /// The options of an environment.
-    pub fn of(values: &Values) -> Self {
+    /// The options of an environment. `history` holds unless the environment says otherwise.
+    pub fn of(values: &Values, history: History) -> Self {
         let on = |key| values.parsed::<Switch>(key).is_none_or(|switch| switch == Switch::On);
         let text = |key| values.text(key).map(str::to_owned);
         Self {
@@ -67,7 +67,8 @@ impl ScanOptions {
             verify_secrets: on(Key::ScanVerifySecrets),
             history: match values.text(Key::ScanHistory) {
                 Some("full") => History::Full,
-                _ => History::Changes,
+                Some(_) => History::Changes,
+                None => history,
             },
             database: text(Key::ScanDb),
             java_database: text(Key::ScanJavaDb),

@@ -3,10 +3,15 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::findings::Vulnerability;
+use super::findings::{LeakedSecret, Vulnerability};
 use super::severity::{Risk, Severity};
 use super::split::Judged;
 use crate::inputs::BlockingSeverity;
+
+/// The end of the name of the file with the findings.
+pub const FINDINGS: &str = "-findings.json";
+/// The end of the name of the file with the text.
+pub const REPORT: &str = "-report.md";
 
 /// What was scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -25,6 +30,11 @@ impl ScanKind {
             Self::Source => "source",
             Self::Images => "images",
         }
+    }
+
+    /// Its word in names of files.
+    pub fn singular(self) -> &'static str {
+        self.word().trim_end_matches('s')
     }
 }
 
@@ -50,6 +60,8 @@ pub struct ScannedImage {
     pub digest: String,
     /// The reports, below the directory of the scan.
     pub files: [String; 2],
+    /// The digest of the manifest that keeps the findings beside the image, for later scans.
+    pub kept: Option<String>,
 }
 
 /// The findings of the source, or of one image.
@@ -97,6 +109,8 @@ pub struct Scan {
     pub database: Option<Database>,
     /// The findings.
     pub groups: Vec<ScanGroup>,
+    /// Whether there is an ignore file at all.
+    pub has_rules: bool,
     /// The platforms of images.
     pub images: Vec<ScannedImage>,
     /// Why the scan is not complete, if it is not.
@@ -111,20 +125,9 @@ impl Scan {
         if self.failures.is_empty() { "ok" } else { "failed" }
     }
 
-    /// The name of the file with its findings.
-    pub fn file(&self) -> &'static str {
-        match self.kind {
-            ScanKind::Source => "source-security-findings.json",
-            ScanKind::Images => "image-security-findings.json",
-        }
-    }
-
-    /// The name of the file with its text.
-    pub fn report(&self) -> &'static str {
-        match self.kind {
-            ScanKind::Source => "source-security-report.md",
-            ScanKind::Images => "image-security-report.md",
-        }
+    /// The name of one of its files: `source-security-findings.json`.
+    pub fn file(&self, end: &str) -> String {
+        format!("{}-security{end}", self.kind.singular())
     }
 
     /// Whether it is about the source, or about this image.
@@ -145,14 +148,6 @@ impl Scan {
         match self.kind {
             ScanKind::Source => format!("security-source-scan-findings-{app}"),
             ScanKind::Images => format!("security-image-scan-findings-{app}-{}-{environment}", self.range),
-        }
-    }
-
-    /// The name of the file with its findings in SARIF.
-    pub fn sarif_file(&self) -> &'static str {
-        match self.kind {
-            ScanKind::Source => "source-security.sarif",
-            ScanKind::Images => "image-security.sarif",
         }
     }
 
@@ -196,10 +191,7 @@ impl Scan {
             for found in judged.active.secrets.iter().filter(|found| found.blocking) {
                 let file = found.file.as_deref().unwrap_or("an unknown file");
                 let line = found.line.map_or_else(String::new, |line| format!(":{line}"));
-                lines.push(format!(
-                    "{} secret {} ({}) in {file}{line}{of}",
-                    found.status, found.id, found.detector
-                ));
+                lines.push(format!("{} in {file}{line}{of}", found.sentence()));
             }
         }
         lines
@@ -223,10 +215,18 @@ impl Vulnerability {
     }
 }
 
+impl LeakedSecret {
+    /// It in a few words, without its place.
+    pub fn sentence(&self) -> String {
+        format!("{} secret {} ({})", self.status, self.id, self.detector)
+    }
+}
+
 /// What a later job may want to know, under the names of coreeng/p2p's outputs.
 impl Serialize for Scan {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (totals, file) = (self.totals(), |name| format!("{}/{name}", self.directory));
+        let totals = self.totals();
+        let file = |end| format!("{}/{}", self.directory, self.file(end));
         let fields = json!({
             "kind": self.kind,
             "scan-status": self.status(),
@@ -243,8 +243,8 @@ impl Serialize for Scan {
             "database": self.database,
             "failures": self.failures,
             "directory": self.directory,
-            "json-file": file(self.file()),
-            "report-file": file(self.report()),
+            "json-file": file(FINDINGS),
+            "report-file": file(REPORT),
         });
         fields.serialize(serializer)
     }

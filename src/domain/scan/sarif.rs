@@ -31,9 +31,8 @@ impl Scan {
             results.extend(found.map(|(found, reason)| {
                 let id = format!("secret/{}", found.detector);
                 rules.entry(id.clone()).or_insert_with(|| json!({"id": id}));
-                let LeakedSecret { status, detector, file, line, .. } = found;
-                let text = format!("{status} secret {} ({detector}){}", found.id, of(&group.image));
-                let place = place(file.as_deref().unwrap_or("-"), *line);
+                let text = format!("{}{}", found.sentence(), of(&group.image));
+                let place = place(found.file.as_deref().unwrap_or("-"), found.line);
                 result(&id, secret_severity(found), &text, &place, reason)
             }));
         }

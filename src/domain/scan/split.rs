@@ -42,17 +42,8 @@ pub struct Judged {
     pub vulnerabilities: Vec<Ignored<Vulnerability>>,
     /// The same for secrets.
     pub secrets: Vec<Ignored<LeakedSecret>>,
-    /// Whether there is an ignore file at all.
-    pub has_rules: bool,
     /// Rules that have expired, or cover nothing.
     pub notices: Vec<String>,
-}
-
-/// What a rule looks at.
-struct Look<'a> {
-    id: &'a str,
-    package: Option<&'a str>,
-    path: &'a str,
 }
 
 /// The rules about one kind of finding in one scope, and which of them covered something.
@@ -68,6 +59,11 @@ impl IgnoreRules {
         Self { files, today }
     }
 
+    /// Whether there is an ignore file at all.
+    pub fn exist(&self) -> bool {
+        !self.files.is_empty()
+    }
+
     /// Splits findings into those that count and those that a rule covers. `complete` says whether everything was
     /// scanned, so that a rule about a secret that covers nothing is worth a notice.
     pub fn judge(
@@ -80,11 +76,11 @@ impl IgnoreRules {
         findings.arrange(threshold);
         let mut of_vulnerabilities = self.rules(scope, |entries| &entries.vulnerabilities);
         let mut of_secrets = self.rules(scope, |entries| &entries.secrets);
-        let mut judged = Judged { has_rules: !self.files.is_empty(), ..Judged::default() };
+        let mut judged = Judged::default();
         judged.active.licenses = findings.licenses;
         for finding in findings.vulnerabilities {
             let Vulnerability { id, package, source, .. } = &finding;
-            match of_vulnerabilities.find(&Look { id, package: Some(package), path: source }) {
+            match of_vulnerabilities.find(id, Some(package), source) {
                 None => judged.active.vulnerabilities.push(finding),
                 Some(entry) => {
                     judged.vulnerabilities.push(entry.ignored(Vulnerability { blocking: false, ..finding }));
@@ -93,7 +89,7 @@ impl IgnoreRules {
         }
         for finding in findings.secrets {
             let path = finding.file.as_deref().unwrap_or_default();
-            match of_secrets.find(&Look { id: &finding.id, package: None, path }) {
+            match of_secrets.find(&finding.id, None, path) {
                 None => judged.active.secrets.push(finding),
                 Some(entry) => {
                     judged.secrets.push(entry.ignored(LeakedSecret { blocking: false, ..finding }));
@@ -122,11 +118,16 @@ impl IgnoreRules {
 
 impl<'a> Rules<'a> {
     /// The first rule that covers a finding. All that do count as used.
-    fn find(&mut self, look: &Look<'_>) -> Option<&'a Entry> {
-        let (today, scope) = (self.today, self.scope);
+    fn find(&mut self, id: &str, package: Option<&str>, path: &str) -> Option<&'a Entry> {
         let mut found = None;
         for (file, entry, used) in &mut self.entries {
-            if !entry.expired(today) && entry.covers(file, look, scope) {
+            // Rules about the source hold below the directory of their file.
+            let path = match self.scope {
+                Scope::Source => path.strip_prefix(&file.directory),
+                Scope::Image(_) => Some(path),
+            };
+            let covers = path.is_some_and(|path| entry.covers(id, package, path));
+            if covers && !entry.expired(self.today) {
                 *used = true;
                 found = found.or(Some(*entry));
             }
@@ -153,17 +154,10 @@ impl Entry {
         self.expires.is_some_and(|last| last < today)
     }
 
-    fn covers(&self, file: &IgnoreFile, look: &Look<'_>, scope: Scope<'_>) -> bool {
-        // Rules about the source hold below the directory of their file.
-        let path = match scope {
-            Scope::Source => look.path.strip_prefix(&file.directory),
-            Scope::Image(_) => Some(look.path),
-        };
-        path.is_some_and(|path| {
-            self.id == look.id
-                && self.package.as_deref().is_none_or(|package| Some(package) == look.package)
-                && self.paths.as_ref().is_none_or(|paths| paths.iter().any(|known| known == path))
-        })
+    fn covers(&self, id: &str, package: Option<&str>, path: &str) -> bool {
+        self.id == id
+            && self.package.as_deref().is_none_or(|wanted| Some(wanted) == package)
+            && self.paths.as_ref().is_none_or(|paths| paths.iter().any(|known| known == path))
     }
 
     fn ignored<T>(&self, finding: T) -> Ignored<T> {

@@ -1,6 +1,9 @@
 //! Comments on pull requests that are kept up to date: one for each marker, which readers do not see.
 
+use std::time::Duration;
+
 use serde_json::json;
+use sys::retry::{Policy, Watcher};
 
 use super::client::GitHub;
 use super::{GitHubError, Reason};
@@ -10,6 +13,17 @@ pub const COMMENT_LIMIT: usize = 65_536;
 
 /// How often a comment is written. Jobs that run at the same time may overwrite each other's text.
 const WRITES: usize = 3;
+
+/// The longest that a comment may take: no gate waits longer for it.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// How patiently GitHub is asked.
+const PATIENCE: Policy = Policy {
+    attempts: 3,
+    base: Duration::from_millis(300),
+    cap: Duration::from_secs(1),
+    patience: Duration::from_secs(10),
+};
 
 #[derive(serde::Deserialize)]
 struct Comment {
@@ -50,10 +64,34 @@ pub fn comment_marker(name: &str) -> String {
 }
 
 impl GitHub {
+    /// Asks as patiently as comments need: without one a gate goes on.
+    #[must_use]
+    pub fn for_comments(self) -> Self {
+        self.retrying(PATIENCE, Watcher::default())
+    }
+
     /// Keeps the one comment with this marker on a pull request up to date. `text` makes the new text from the one
     /// that is there; without a new text nothing is written. It may be asked several times
     /// ([issue comments](https://docs.github.com/en/rest/issues/comments)).
+    ///
+    /// # Errors
+    /// A sentence that says why there is no comment: nothing fails without it.
     pub async fn keep_comment(
+        &self,
+        pull_request: u64,
+        marker: &str,
+        text: impl Fn(Option<&str>) -> Option<String>,
+    ) -> Result<(), String> {
+        match tokio::time::timeout(LIMIT, Box::pin(self.write_comment(pull_request, marker, text))).await {
+            Ok(written) => written.map_err(|error| no_comment(pull_request, &error)),
+            Err(_) => Err(format!(
+                "no comment on pull request {pull_request}: GitHub took more than {} s",
+                LIMIT.as_secs()
+            )),
+        }
+    }
+
+    async fn write_comment(
         &self,
         pull_request: u64,
         marker: &str,
@@ -91,7 +129,7 @@ impl GitHub {
 }
 
 /// Why a comment could not be written, for a notice: it fails no gate.
-pub fn no_comment(pull_request: u64, error: &GitHubError) -> String {
+fn no_comment(pull_request: u64, error: &GitHubError) -> String {
     use Reason::{Forbidden, NotFound, ReadOnlyPersonalToken, ReadOnlyToken};
     match error {
         GitHubError::Refused {

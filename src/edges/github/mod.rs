@@ -13,7 +13,7 @@ mod transport;
 
 pub use assets::Upload;
 pub use client::GitHub;
-pub use comments::{COMMENT_LIMIT, comment_marker, no_comment};
+pub use comments::{COMMENT_LIMIT, comment_marker};
 pub use commits::{Mode, TreeFile};
 pub use error::{GitHubError, Reason};
 pub use octocrab::models::repos::Release;

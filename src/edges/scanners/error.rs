@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use oci::Digest;
 use sys::error::{Exit, FileError, Help};
 use sys::process::ProcessError;
 
@@ -36,26 +35,12 @@ pub enum ScannerError {
         reason: String,
     },
     /// The file is not the one that was released.
-    #[error("{file} from {server} is not what was released: its hash is {got}, expected {expected}")]
-    Hash {
+    #[error("{file} is not what was released: {problem}")]
+    Changed {
         /// The archive.
         file: String,
-        /// The server.
-        server: String,
-        /// Its hash.
-        got: Digest,
-        /// The hash in p2p's list.
-        expected: Digest,
-    },
-    /// The archive holds no such program.
-    #[error("{file} holds no program {program} that can be unpacked: {reason}")]
-    Archive {
-        /// The archive.
-        file: String,
-        /// The program.
-        program: &'static str,
-        /// Why.
-        reason: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// The scanner failed.
     #[error("{scanner} failed: {reason}")]
@@ -122,7 +107,7 @@ impl Help for ScannerError {
                                    scanners on the runner and give `trivy-path` and `trufflehog-path`"
                     .to_owned()
             }
-            Self::Hash { .. } | Self::Archive { .. } => {
+            Self::Changed { .. } => {
                 "the mirror or the network changed the file: find out why before you use it".to_owned()
             }
             Self::Database { .. } => {

@@ -65,10 +65,9 @@ pub async fn fetch(
     let program = into.join(scanner.program());
     let to = program.clone();
     let unpacked = elsewhere(move || unpack(&archive, scanner.program(), &to)).await;
-    unpacked.map_err(|error| ScannerError::Archive {
+    unpacked.map_err(|error| ScannerError::Changed {
         file: release.file.clone(),
-        program: scanner.program(),
-        reason: error.to_string(),
+        problem: format!("it holds no program {} that can be unpacked: {error}", scanner.program()),
     })?;
     Ok(program)
 }
@@ -109,8 +108,8 @@ async fn download(
     });
     let (new, got) = new.await.map_err(failed)?;
     if got != release.digest {
-        let (server, expected) = (sources.server(), release.digest.clone());
-        return Err(ScannerError::Hash { file: file.clone(), server, got, expected });
+        let problem = format!("its hash at {} is {got}, expected {}", sources.server(), release.digest);
+        return Err(ScannerError::Changed { file: file.clone(), problem });
     }
     new.persist(archive).map_err(|error| FileError::at("write", archive)(error.error))?;
     Ok(())

@@ -12,7 +12,7 @@ mod trufflehog;
 pub use error::ScannerError;
 pub use fetch::{ScannerSources, fetch};
 pub use release::{Release, Scanner};
-pub use run::Scanners;
+pub use run::{Commits, Scanners};
 pub use sarif::read as read_sarif;
 pub use trivy::{read as read_trivy, without_configuration};
 pub use trufflehog::{lines as secret_lines, read as read_trufflehog};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use sys::error::FileError;
 use sys::private::{self, Links};
 use sys::process::{ProcessError, Spec, capture, capture_any};
@@ -18,18 +19,8 @@ use crate::domain::scan::{Database, ScanOptions};
 
 /// The variables that scanners inherit: where programs, proxies and certificates are. Nothing else of the job
 /// reaches them.
-const INHERITED: [&str; 10] = [
-    "PATH",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "HTTP_PROXY",
-    "http_proxy",
-    "NO_PROXY",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "LANG",
-];
+const INHERITED: &str =
+    "PATH HTTPS_PROXY https_proxy HTTP_PROXY http_proxy NO_PROXY no_proxy SSL_CERT_FILE SSL_CERT_DIR LANG";
 /// Git, which TruffleHog starts, obeys no configuration but this and asks nobody.
 const GIT: [(&str, &str); 6] = [
     ("GIT_CONFIG_NOSYSTEM", "1"),
@@ -41,8 +32,24 @@ const GIT: [(&str, &str); 6] = [
 ];
 /// Where Trivy's version and database are kept, below the cache.
 const DATABASE: &str = "trivy";
+/// How Trivy reports, whatever it looks at.
+const REPORTING: &str = "--format json --list-all-pkgs --severity UNKNOWN,LOW,MEDIUM,HIGH,CRITICAL --exit-code 0 --no-progress \
+                         --skip-db-update --cache-backend memory";
+/// How TruffleHog searches. Without `--fail-on-scan-errors` it succeeds where it could not read a commit.
+const SEARCHING: &str = "--json --results=verified,unverified,unknown --no-update --fail-on-scan-errors";
 /// The most bytes of a report.
 const REPORT: u64 = 1 << 30;
+
+/// Commits to search for secrets.
+#[derive(Debug)]
+pub enum Commits {
+    /// All.
+    All,
+    /// The last one, which has no commit before it.
+    Last,
+    /// Those after this one, up to the last one.
+    Since(String),
+}
 
 /// The scanners of a run.
 #[derive(Debug)]
@@ -67,7 +74,7 @@ impl Scanners {
         limit: Duration,
     ) -> Self {
         let mut env = env.clone();
-        env.retain(|name, _| INHERITED.iter().any(|known| name == *known));
+        env.retain(|name, _| INHERITED.split(' ').any(|known| name == known));
         for (name, value) in GIT {
             env.set(name, value);
         }
@@ -101,7 +108,7 @@ impl Scanners {
     }
 
     /// Trivy with its database.
-    async fn trivy(&self, now: Timestamp) -> Result<(&Path, &Database), ScannerError> {
+    async fn trivy(&self, now: Timestamp) -> Result<&Path, ScannerError> {
         let program = self.program(Scanner::Trivy).await?;
         let prepared = self.trivy.get_or_init(async || {
             let database = self.database(program, now).await;
@@ -110,30 +117,40 @@ impl Scanners {
                 .map_err(|error| error.to_string())
         });
         match prepared.await {
-            Ok((program, _, database)) => self.fresh(database).map(|database| (program.as_path(), database)),
+            Ok((program, _, database)) => self.fresh(database).map(|()| program.as_path()),
             Err(reason) => Err(ScannerError::Database { reason: reason.clone() }),
         }
     }
 
-    /// The scanners that ran, each with its version.
-    pub async fn versions(&self) -> Vec<String> {
+    /// Fetches the scanners and the database.
+    ///
+    /// # Errors
+    /// When one of them is missing.
+    pub async fn ready(&self, now: Timestamp) -> Result<(), ScannerError> {
+        self.program(Scanner::Trufflehog).await?;
+        self.trivy(now).await.map(|_| ())
+    }
+
+    /// The scanners that ran, each with its version, and the database.
+    pub async fn ran(&self) -> (Vec<String>, Option<Database>) {
         let trivy = self.trivy.get().and_then(|found| found.as_ref().ok());
         let mut versions: Vec<_> = trivy.iter().map(|(_, version, _)| format!("trivy {version}")).collect();
         if let Some(program) = self.programs[Scanner::Trufflehog as usize].get() {
-            let spec = self.spec(program, vec!["--version".to_owned()], None);
+            let spec = self.spec(program, vec!["--version".to_owned()]);
             let ended = capture_any(&spec, self.limit).await.ok();
-            versions.push(trufflehog::version(ended.as_ref().map(|ended| (&*ended.stdout, &*ended.stderr))));
+            let said = ended.map(|ended| String::from_utf8_lossy(&ended.stdout).into_owned() + &ended.stderr);
+            versions.push(trufflehog::version(&said.unwrap_or_default()));
         }
-        versions
+        (versions, trivy.map(|(.., database)| database.clone()))
     }
 
-    fn fresh<'a>(&self, database: &'a Database) -> Result<&'a Database, ScannerError> {
+    fn fresh(&self, database: &Database) -> Result<(), ScannerError> {
         let limit = self.options.database_max_age.as_secs() / 3600;
         if u64::try_from(database.hours).is_ok_and(|hours| hours > limit) {
             let (updated, hours) = (database.updated.clone(), database.hours);
             return Err(ScannerError::Old { updated, hours, limit });
         }
-        Ok(database)
+        Ok(())
     }
 
     /// Brings the database up to date. Other jobs of the machine that share the cache wait meanwhile.
@@ -145,17 +162,15 @@ impl Scanners {
         let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
         let _locked =
             locked.map_err(std::io::Error::other).flatten().map_err(FileError::at("lock", &lock))?;
-        let mut arguments =
-            vec!["image".to_owned(), "--download-db-only".to_owned(), "--no-progress".to_owned()];
+        let mut arguments = words("image --download-db-only --no-progress");
         arguments.extend(
             self.options.database.iter().flat_map(|name| ["--db-repository".to_owned(), name.clone()]),
         );
         let failed = |error: &ProcessError| ScannerError::process("trivy", error, &[]);
-        capture(&self.spec(program, self.with_cache(arguments), None), self.limit)
+        capture(&self.spec(program, self.with_cache(arguments)), self.limit)
             .await
             .map_err(|error| failed(&error))?;
-        let version = ["version", "--format", "json"].map(str::to_owned).to_vec();
-        let spec = self.spec(program, self.with_cache(version), None);
+        let spec = self.spec(program, self.with_cache(words("version --format json")));
         let told = capture(&spec, self.limit).await.map_err(|error| failed(&error))?;
         trivy::database(&told.stdout, now)
     }
@@ -169,29 +184,23 @@ impl Scanners {
         arguments
     }
 
-    fn spec(&self, program: &Path, arguments: Vec<String>, login: Option<&Path>) -> Spec {
-        let mut env = self.env.clone();
-        if let Some(login) = login {
-            env.set("DOCKER_CONFIG", login);
-        }
+    fn spec(&self, program: &Path, arguments: Vec<String>) -> Spec {
         // Nothing that lies in the repository configures a scanner.
-        Spec::new(program, arguments, &self.scratch, env)
+        Spec::new(program, arguments, &self.scratch, self.env.clone())
     }
 
-    /// Runs Trivy on a target and gives its report.
+    /// Runs Trivy with a command on a target, which the last word introduces, and gives its report.
     async fn report(
         &self,
-        mut arguments: Vec<String>,
-        target: &str,
-        login: Option<&Path>,
+        (command, last): (&str, &str),
+        target: &Path,
         now: Timestamp,
-    ) -> Result<(Vec<u8>, Database), ScannerError> {
-        let (program, database) = self.trivy(now).await?;
-        let output = self.scratch.join(format!("trivy-{}.json", oci::Digest::of(target).hex()));
-        let words =
-            ["--format", "json", "--list-all-pkgs", "--exit-code", "0", "--no-progress", "--skip-db-update"];
-        arguments.extend(words.map(str::to_owned));
-        arguments.extend(["--cache-backend".to_owned(), "memory".to_owned()]);
+    ) -> Result<Vec<u8>, ScannerError> {
+        let program = self.trivy(now).await?;
+        let target = target.display().to_string();
+        let output = self.scratch.join(format!("trivy-{}.json", oci::Digest::of(&target).hex()));
+        let mut arguments = words(command);
+        arguments.extend(words(REPORTING));
         arguments.extend(["--timeout".to_owned(), format!("{}s", self.limit.as_secs())]);
         arguments.extend(["--output".to_owned(), output.display().to_string()]);
         if self.options.ignore_unfixed {
@@ -200,125 +209,108 @@ impl Scanners {
         let java = self.options.java_database.iter();
         arguments.extend(java.flat_map(|name| ["--java-db-repository".to_owned(), name.clone()]));
         let mut arguments = self.with_cache(arguments);
-        arguments.push(target.to_owned());
-        let ended = capture(&self.spec(program, arguments, login), self.limit).await;
+        arguments.extend(words(last));
+        arguments.push(target);
+        let ended = capture(&self.spec(program, arguments), self.limit).await;
         ended.map_err(|error| ScannerError::process("trivy", &error, &[]))?;
         let report = private::read(&output, Links::Refuse, REPORT).map_err(|error| ScannerError::Output {
             scanner: "trivy".to_owned(),
             problem: format!("its report is missing: {error}"),
         })?;
         let _gone = std::fs::remove_file(&output);
-        Ok((report, database.clone()))
+        Ok(report)
     }
 
     /// Trivy's report about the files below `root`.
     ///
     /// # Errors
     /// When there is no Trivy, no database, or no report.
-    pub async fn dependencies(
-        &self,
-        root: &Path,
-        now: Timestamp,
-    ) -> Result<(Vec<u8>, Database), ScannerError> {
-        let arguments =
-            ["fs", "--scanners", "vuln,license", "--severity", "UNKNOWN,LOW,MEDIUM,HIGH,CRITICAL"];
-        self.report(arguments.map(str::to_owned).to_vec(), &root.display().to_string(), None, now).await
+    pub async fn dependencies(&self, root: &Path, now: Timestamp) -> Result<Vec<u8>, ScannerError> {
+        self.report(("fs", "--scanners vuln,license"), root, now).await
     }
 
-    /// Trivy's report about an image, `registry/name@digest`. `login` is a directory with a Docker configuration
-    /// that holds the login to its registry and no other.
+    /// Trivy's report about an image, which the file `archive` holds in the format of `docker save`.
     ///
     /// # Errors
     /// As [`Scanners::dependencies`].
-    pub async fn image(
-        &self,
-        image: &str,
-        login: &Path,
-        now: Timestamp,
-    ) -> Result<(Vec<u8>, Database), ScannerError> {
-        let arguments = ["image", "--scanners", "vuln", "--severity", "UNKNOWN,LOW,MEDIUM,HIGH,CRITICAL"];
-        let mut arguments = arguments.map(str::to_owned).to_vec();
-        // No daemon of this machine may answer with another image.
-        arguments.extend(["--image-src".to_owned(), "remote".to_owned()]);
-        self.report(arguments, image, Some(login), now).await
+    pub async fn image(&self, archive: &Path, now: Timestamp) -> Result<Vec<u8>, ScannerError> {
+        self.report(("image", "--scanners vuln --input"), archive, now).await
+    }
+
+    /// Trivy's report about the packages of an SBOM.
+    ///
+    /// # Errors
+    /// As [`Scanners::dependencies`].
+    pub async fn packages(&self, sbom: &[u8], now: Timestamp) -> Result<Vec<u8>, ScannerError> {
+        let file = self.scratch.join(format!("known-{}.json", oci::Digest::of(sbom).hex()));
+        private::write(&file, sbom).map_err(FileError::at("write", &file))?;
+        self.report(("sbom", "--scanners vuln"), &file, now).await
     }
 
     /// The packages of a report of [`Scanners::image`] as an SBOM in the format `CycloneDX`. The image is not looked at again.
     ///
     /// # Errors
     /// When Trivy fails, or writes something else.
-    pub async fn sbom(&self, report: &[u8]) -> Result<Vec<u8>, ScannerError> {
+    pub async fn sbom(&self, report: &[u8]) -> Result<Value, ScannerError> {
         let program = self.program(Scanner::Trivy).await?;
         let name = format!("sbom-{}.json", oci::Digest::of(report).hex());
         let (input, output) = (self.scratch.join(format!("of-{name}")), self.scratch.join(name));
         private::write(&input, report).map_err(FileError::at("write", &input))?;
-        let arguments = ["convert", "--format", "cyclonedx", "--output"].map(str::to_owned);
-        let files = [&output, &input].map(|file| file.display().to_string());
-        let spec = self.spec(program, arguments.into_iter().chain(files).collect(), None);
+        let mut arguments = words("convert --format cyclonedx --output");
+        arguments.extend([&output, &input].map(|file| file.display().to_string()));
+        let spec = self.spec(program, arguments);
         let ended = capture(&spec, self.limit).await;
         ended.map_err(|error| ScannerError::process("trivy", &error, &[]))?;
         let wrong = |problem: String| ScannerError::Output { scanner: "trivy convert".to_owned(), problem };
         let sbom = private::read(&output, Links::Refuse, REPORT)
             .map_err(|error| wrong(format!("its SBOM is missing: {error}")))?;
-        trivy::check_sbom(&sbom).map_err(wrong)?;
-        Ok(sbom)
+        trivy::parse_sbom(&sbom).map_err(wrong)
     }
 
-    /// What TruffleHog finds in the commits of the repository at `root`: those after `since`, or only the last one
-    /// where `depth` is 1, or all.
+    /// What TruffleHog finds in these commits of the repository at `root`.
     ///
     /// # Errors
     /// When there is no TruffleHog, or it fails.
-    pub async fn history(
-        &self,
-        root: &Path,
-        since: Option<&str>,
-        depth: Option<u32>,
-    ) -> Result<Vec<u8>, ScannerError> {
+    pub async fn history(&self, root: &Path, commits: &Commits) -> Result<Vec<u8>, ScannerError> {
         let mut arguments = vec!["git".to_owned(), format!("file://{}", root.display())];
-        if since.is_some() || depth.is_some() {
-            arguments.push("--branch=HEAD".to_owned());
-        }
-        arguments.extend(since.map(|commit| format!("--since-commit={commit}")));
-        arguments.extend(depth.map(|depth| format!("--max-depth={depth}")));
-        self.secrets(arguments, None).await
+        arguments.extend(match commits {
+            Commits::All => Vec::new(),
+            Commits::Last => words("--branch=HEAD --max-depth=1"),
+            Commits::Since(commit) => vec!["--branch=HEAD".to_owned(), format!("--since-commit={commit}")],
+        });
+        self.secrets(arguments).await
     }
 
-    /// What TruffleHog finds in an image, `registry/name@digest`, with a login as of [`Scanners::image`].
+    /// What TruffleHog finds in an image, which a file holds as for [`Scanners::image`].
     ///
     /// # Errors
     /// As [`Scanners::history`].
-    pub async fn image_secrets(&self, image: &str, login: &Path) -> Result<Vec<u8>, ScannerError> {
-        self.secrets(vec!["docker".to_owned(), "--image".to_owned(), image.to_owned()], Some(login)).await
+    pub async fn image_secrets(&self, archive: &Path) -> Result<Vec<u8>, ScannerError> {
+        let image = format!("file://{}", archive.display());
+        self.secrets(vec!["docker".to_owned(), "--image".to_owned(), image]).await
     }
 
-    async fn secrets(
-        &self,
-        mut arguments: Vec<String>,
-        login: Option<&Path>,
-    ) -> Result<Vec<u8>, ScannerError> {
+    async fn secrets(&self, mut arguments: Vec<String>) -> Result<Vec<u8>, ScannerError> {
         let program = self.program(Scanner::Trufflehog).await?;
-        arguments
-            .extend(["--json", "--results=verified,unverified,unknown", "--no-update"].map(str::to_owned));
+        let of_image = arguments.first().is_some_and(|command| command == "docker");
+        arguments.extend(words(SEARCHING));
         if !self.options.verify_secrets {
             arguments.push("--no-verification".to_owned());
         }
-        let spec = self.spec(program, arguments, login);
+        let spec = self.spec(program, arguments);
         let failed =
             |error: &ProcessError, secrets: &[String]| ScannerError::process("trufflehog", error, secrets);
         let ended = capture_any(&spec, self.limit).await.map_err(|error| failed(&error, &[]))?;
-        // 183 says that there are findings.
-        if ended.succeeded() || ended.code == Some(183) {
+        // 183 says that there are findings. An image or layer that it could not read is only in its log.
+        let read = !of_image || !trufflehog::logs_an_error(&ended.stderr);
+        if read && (ended.succeeded() || ended.code == Some(183)) {
             return Ok(ended.stdout);
         }
-        let error = ProcessError::Failed {
-            command: spec.to_string(),
-            ended: match ended.code {
-                Some(code) => format!("failed with exit code {code}"),
-                None => format!("was ended by signal {}", ended.signal.unwrap_or_default()),
-            },
-            stderr: trufflehog::last_words(&ended.stderr),
-        };
+        let error = ended.failed(&spec, trufflehog::last_words(&ended.stderr));
         Err(failed(&error, &trufflehog::raw(&ended.stdout)))
     }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
 }

@@ -128,10 +128,10 @@ fn url(id: &str, named: &str) -> String {
     }
 }
 
-/// Whether it is an SBOM: <https://cyclonedx.org/docs/1.6/json/>.
-pub(super) fn check_sbom(text: &[u8]) -> Result<(), String> {
+/// Reads an SBOM: <https://cyclonedx.org/docs/1.6/json/>.
+pub(super) fn parse_sbom(text: &[u8]) -> Result<Value, String> {
     let sbom: Value = serde_json::from_slice(text).map_err(|error| position(&error))?;
-    if sbom["bomFormat"] == "CycloneDX" { Ok(()) } else { Err("it is not CycloneDX".to_owned()) }
+    if sbom["bomFormat"] == "CycloneDX" { Ok(sbom) } else { Err("it is not CycloneDX".to_owned()) }
 }
 
 /// A report without the configuration of the image, whose variables and history may hold secrets.

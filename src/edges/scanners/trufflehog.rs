@@ -61,8 +61,12 @@ fn secret(line: &Value, page: Option<&str>) -> LeakedSecret {
         let line = number.map_or_else(String::new, |number| format!("#L{number}"));
         format!("{page}/{commit}/{}{line}", percent(file, b"/-_.~"))
     });
+    // Two findings without the secret must not have one id: an entry of an ignore file would cover both.
+    let known = forms(line).next().map(str::to_owned);
+    let known =
+        known.unwrap_or_else(|| format!("{detector}:{file:?}:{commit:?}:{number:?}:{:?}", text("layer")));
     LeakedSecret {
-        id: LeakedSecret::id_of(forms(line).next().unwrap_or(detector)),
+        id: LeakedSecret::id_of(&known),
         detector: detector.to_owned(),
         status: status.to_owned(),
         file,
@@ -88,14 +92,15 @@ pub(super) fn raw(output: &[u8]) -> Vec<String> {
 }
 
 /// `trufflehog 3.95.9`, as `trufflehog --version` says on one of its streams.
-pub(super) fn version(streams: Option<(&[u8], &str)>) -> String {
-    let (stdout, stderr) = streams.unwrap_or_default();
-    let stdout = String::from_utf8_lossy(stdout);
-    let words = |text: &str| {
-        text.split_once("trufflehog ").map(|(_, rest)| rest.split_whitespace().next().map(str::to_owned))
-    };
-    let number = words(&stdout).or_else(|| words(stderr)).flatten();
-    format!("trufflehog {}", number.as_deref().unwrap_or("(unknown version)"))
+pub(super) fn version(said: &str) -> String {
+    let number = said.split_once("trufflehog ").and_then(|(_, rest)| rest.split_whitespace().next());
+    format!("trufflehog {}", number.unwrap_or("(unknown version)"))
+}
+
+/// Whether the log on standard error says that something could not be read.
+pub(super) fn logs_an_error(stderr: &str) -> bool {
+    let lines = stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.into_iter().any(|line| line["level"] == "error")
 }
 
 /// The messages at the end of standard error: the log is JSON, and other fields than `msg` and `error` may quote the

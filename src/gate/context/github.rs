@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::domain::scan::History;
 use crate::domain::version::Commit;
 use crate::gate::plan::{Facts, Named};
 use sys::error::Failure;
@@ -95,6 +96,11 @@ impl GithubJob {
         let bases = ["/pull_request/base/sha", "/merge_group/base_sha", "/before"];
         let base = bases.iter().find_map(|base| self.text(base))?;
         base.bytes().any(|digit| digit != b'0').then(|| base.to_owned())
+    }
+
+    /// Which commits a scan searches for secrets: on a schedule, all.
+    pub(super) fn history(&self) -> History {
+        if self.event == "schedule" { History::Full } else { History::Changes }
     }
 
     /// Where git reads and writes the repository.

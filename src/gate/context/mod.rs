@@ -33,6 +33,7 @@ use tokio::time::Instant;
 use crate::domain::environment::{
     Environments, Given, Key, Origin, SettingsFile, Sources, Stage, StagePaths, Value, Values,
 };
+use crate::domain::scan::History;
 use crate::domain::version::{BumpLevel, Kind, Prefix, VersionTag};
 use crate::edges::make::Makefile;
 use crate::gate::plan::{Cloud, Eligibility, Known, Later, Place, Plan, Side, plan};
@@ -73,6 +74,8 @@ pub(crate) struct Context {
     pub level: BumpLevel,
     pull_request: bool,
     scan_base: Option<String>,
+    /// Which commits a scan searches for secrets, unless the environment says otherwise.
+    history: History,
     makefile: Option<Makefile>,
     tracked: Vec<PathBuf>,
     own: Values,
@@ -121,6 +124,7 @@ impl Context {
             place: host.place(),
             pull_request: host.job.as_ref().is_some_and(GithubJob::is_pull_request),
             scan_base: host.job.as_ref().and_then(GithubJob::scan_base),
+            history: host.job.as_ref().map_or(History::Changes, GithubJob::history),
             notes: notes(host.place(), &request, later.as_ref(), &found.notes),
             warnings: found.warnings,
             eligibility: found.eligibility,
@@ -167,6 +171,7 @@ impl Context {
             notes: self.notes.clone(),
             warnings: self.warnings.clone(),
             scan_base: self.scan_base.as_deref(),
+            history: self.history,
             embedded_registry: self.request.embedded_registry.is_some(),
             cloud: self.cloud,
             skipped: self.request.skipped.as_deref(),

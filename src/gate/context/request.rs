@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::checks;
 use crate::domain::environment::{EnvVars, Environments, Matrix, Origin, Stage, StagePaths, Value, Vars};
 use crate::domain::image::Tested;
-use crate::gate::plan::{ScanTarget, scan_target, stage};
+use crate::gate::plan::{ScanSubject, scan_target, stage};
 use crate::inputs::{Command, Inputs, OutputFormat, Read};
 use oci::Reference;
 use sys::closest;
@@ -44,7 +44,7 @@ impl Request {
     /// The gate whose images `scan` scans.
     pub(super) fn scanned_stage(&self) -> Option<Stage> {
         match scan_target(&self.targets, None, false) {
-            Ok(ScanTarget::Stage(stage)) if self.command == Command::Scan => Some(stage),
+            Ok(ScanSubject::Recorded(stage)) if self.command == Command::Scan => Some(stage),
             _ => None,
         }
     }

@@ -64,13 +64,14 @@ impl Search<'_> {
                 make::images(&paths.directory, &env, &[], &paths.temp).await?
             }
         };
-        let mut repositories = Vec::new();
-        for name in &names {
-            let repository = format!("{at}/{name}").parse::<Repository>();
-            repositories.push(repository.map_err(|error| {
+        // The first image says which version is scanned, as in coreeng/p2p.
+        let most = if request.command == Command::Scan { 1 } else { names.len() };
+        let repositories = names.iter().take(most).map(|name| {
+            format!("{at}/{name}").parse::<Repository>().map_err(|error| {
                 Failure::from(error).context(format!("no image can be called {name:?} at {at}"))
-            })?);
-        }
+            })
+        });
+        let repositories = repositories.collect::<Result<Vec<_>, _>>()?;
         if repositories.is_empty() {
             return match naming {
                 Naming::Known(_) => Err(missing_app_name(host.place(), "there is no image to look for")),

@@ -31,7 +31,8 @@ impl Execution<'_> {
                     progress.images.push(image);
                 }
                 Ok(None) => absent.push((repository, reference)),
-                Err(error) if required => return Err(error.into()),
+                // A scan that does not know of an image is not complete.
+                Err(error) if required || progress.plan.command == Command::Scan => return Err(error.into()),
                 Err(error) => {
                     self.warn(progress, &format!("the image {reference} could not be looked up: {error}"));
                 }

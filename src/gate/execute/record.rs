@@ -91,7 +91,7 @@ impl Execution<'_> {
         }
         let scanned_here =
             || RecordedScan::of(&progress.scans, &image.name).iter().any(RecordedScan::is_of_image);
-        if scans && !scanned_here() && !rule.scanned(&found) {
+        if scans && !scanned_here() && rule.scans(&found).next().is_none() {
             return Err(unscanned(&reference, "no record that counts names a scan of the image"));
         }
         for (stage, why) in missing {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::accounts::Accounts;
@@ -29,7 +30,7 @@ use sys::world::Env;
 pub(crate) struct Edges {
     pub oci: Client,
     /// The records of images in the registries.
-    pub ledger: Ledger,
+    pub ledger: Arc<Ledger>,
     pub git: Git,
     /// The remote repository, on GitHub.
     pub remote: Option<Allocation>,

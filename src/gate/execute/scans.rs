@@ -6,9 +6,9 @@ use tokio::task::JoinHandle;
 
 use super::{Execution, Message, Progress, PullRequest};
 use crate::domain::environment::{Key, Origin, Value};
-use crate::domain::scan::{Scan, ScanKind};
+use crate::domain::scan::{REPORT, Scan, ScanKind};
 use crate::edges::git;
-use crate::edges::github::{COMMENT_LIMIT, no_comment};
+use crate::edges::github::COMMENT_LIMIT;
 use crate::edges::scanners::{ScannerSources, Scanners};
 use crate::gate::outcome::Event;
 use crate::gate::plan::{Job, Plan, ScanJob, Step};
@@ -25,6 +25,9 @@ const LISTED: usize = 10;
 /// How many findings are annotated; GitHub keeps few, and targets have some as well.
 const ANNOTATED: usize = 7;
 
+/// The start of the line of a comment that names its run.
+const RUN: &str = "<!-- run ";
+
 /// The end of a comment that is too long.
 const CUT: &str = "\n*The report in the artifacts of the run has the rest.*";
 
@@ -32,7 +35,7 @@ const CUT: &str = "\n*The report in the artifacts of the run has the rest.*";
 pub(super) struct Begun {
     kind: ScanKind,
     pub(super) clock: Instant,
-    work: JoinHandle<Scanned>,
+    work: JoinHandle<Result<Scanned, Failure>>,
 }
 
 impl Drop for Begun {
@@ -85,10 +88,12 @@ impl Execution<'_> {
             job: job.clone(),
             recorded: progress.images(),
             client: edges.oci.clone(),
+            ledger: edges.ledger.clone(),
+            rule: self.rule(progress),
             git: edges.git.clone(),
             root,
             directory: paths.directory.clone(),
-            reports: paths.logs.join(directory(job.kind())),
+            reports: paths.logs.join(format!("{}-scan", job.kind().singular())),
             scratch,
             page,
             now: progress.now(),
@@ -109,8 +114,8 @@ impl Execution<'_> {
             help: None,
             exit: Exit::Failed,
         })?;
-        let (scan, failures) = scanned.judge()?;
-        let reports = std::path::Path::new(&scan.directory).join(scan.report());
+        let (scan, failures) = scanned?.judge()?;
+        let reports = std::path::Path::new(&scan.directory).join(scan.file(REPORT));
         let text = self.masker.clean(&scan_text(&scan));
         private::write(&reports, text.as_bytes()).map_err(FileError::at("write", &reports))?;
         self.tell(&scan);
@@ -140,9 +145,16 @@ impl Execution<'_> {
         let environment = values.environment.as_ref().map_or("local", |name| name.text.as_str());
         // coreeng/p2p marks its comments in this way.
         let marker = format!("<!-- Sticky Pull Request Comment{} -->", scan.comment_header(app, environment));
-        let text = shortened(text, COMMENT_LIMIT - marker.chars().count() - CUT.len() - 2);
-        if let Err(error) = github.keep_comment(*number, &marker, |_| Some(text.clone())).await {
-            self.notice(&no_comment(*number, &error));
+        // Runs of several pushes may overlap, and the newest one is right.
+        let run = self.run_context.env.get("GITHUB_RUN_ID").and_then(|run| run.parse::<u64>().ok());
+        let first = format!("{RUN}{} -->\n", run.unwrap_or_default());
+        let of = |text: &str| text.strip_prefix(RUN)?.split_once(" -->")?.0.parse::<u64>().ok();
+        let room = COMMENT_LIMIT - marker.chars().count() - first.len() - CUT.len() - 2;
+        let text = first + &shortened(text, room);
+        let newest = |before: Option<&str>| before.and_then(of) <= run;
+        let written = github.keep_comment(*number, &marker, |before| newest(before).then(|| text.clone()));
+        if let Err(why) = written.await {
+            self.notice(&why);
         }
     }
 
@@ -167,25 +179,9 @@ impl Execution<'_> {
 
 /// The first lines of a text that is too long.
 fn shortened(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
-    }
-    let mut left = limit;
-    let fits = |line: &&str| {
-        let length = line.chars().count();
-        let fits = length <= left;
-        left = left.saturating_sub(length);
-        fits
-    };
-    text.split_inclusive('\n').take_while(fits).collect::<String>() + CUT
-}
-
-/// Where a scan's reports are, below the logs.
-fn directory(kind: ScanKind) -> &'static str {
-    match kind {
-        ScanKind::Source => "source-scan",
-        ScanKind::Images => "image-scan",
-    }
+    let Some((end, _)) = text.char_indices().nth(limit) else { return text.to_owned() };
+    let (whole, _) = text.split_at(end).0.rsplit_once('\n').unwrap_or_default();
+    format!("{whole}\n{CUT}")
 }
 
 /// Findings that keep an image from being promoted.

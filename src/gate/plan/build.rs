@@ -14,6 +14,7 @@ use crate::domain::environment::{
     Values, target_variables,
 };
 use crate::domain::image::{ImagePath, Tested};
+use crate::domain::scan::History;
 use crate::edges::make::{Makefile, State};
 use crate::inputs::{self, Command, Inputs, Integration};
 use sys::error::Failure;
@@ -58,6 +59,8 @@ pub struct Known<'a> {
     pub warnings: Vec<String>,
     /// The commit before the first commit of the event, if the event names one.
     pub scan_base: Option<&'a str>,
+    /// Which commits are searched for secrets, unless the environment says otherwise.
+    pub history: History,
     /// Whether the registry is the embedded one of a local run.
     pub embedded_registry: bool,
     /// What the job has access to.

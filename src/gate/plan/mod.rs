@@ -21,8 +21,8 @@ pub use eligibility::{EVENTS, Eligibility, Facts, Ineligible, Named, eligibility
 pub use images::{IMAGES, Naming};
 pub use later::Later;
 pub use missing_app_name::missing_app_name;
+pub(crate) use scan::scan_target;
 pub use scan::{ScanJob, ScanSubject};
-pub(crate) use scan::{ScanTarget, scan_target};
 pub use stranger::{Stranger, stranger};
 
 use std::time::Duration;

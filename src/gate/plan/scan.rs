@@ -90,13 +90,7 @@ impl Step {
     }
 }
 
-/// What `p2p scan image` scans: images, or those of a gate.
-pub(crate) enum ScanTarget {
-    Subject(ScanSubject),
-    Stage(Stage),
-}
-
-/// Reads the words after `scan`.
+/// Reads the words after `scan`. Images of a gate are those that the run records.
 ///
 /// # Errors
 /// For unknown words, and for images without a registry.
@@ -104,25 +98,21 @@ pub(crate) fn scan_target(
     words: &[String],
     base: Option<&str>,
     compare: bool,
-) -> Result<ScanTarget, Failure> {
+) -> Result<ScanSubject, Failure> {
     let source = |secrets, dependencies| {
         let base = base.map(str::to_owned);
-        let compare = compare && dependencies;
-        Ok(ScanTarget::Subject(ScanSubject::Source { secrets, dependencies, base, compare }))
+        Ok(ScanSubject::Source { secrets, dependencies, base, compare: compare && dependencies })
     };
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["source"] => source(true, true),
         ["secrets"] => source(true, false),
         ["dependencies"] => source(false, true),
-        ["report", directory] => Ok(ScanTarget::Subject(ScanSubject::Reports((*directory).to_owned()))),
-        ["image", stage] if Stage::named(stage).is_some() => {
-            Ok(ScanTarget::Stage(Stage::named(stage).unwrap_or(Stage::FastFeedback)))
-        }
-        ["image", images @ ..] if !images.is_empty() => {
-            let images = images.iter().map(|image| image.parse()).collect::<Result<_, _>>()?;
-            Ok(ScanTarget::Subject(ScanSubject::Images(images)))
-        }
+        ["report", directory] => Ok(ScanSubject::Reports((*directory).to_owned())),
+        ["image", images @ ..] if !images.is_empty() => match (Stage::named(images[0]), images) {
+            (Some(stage), [_]) => Ok(ScanSubject::Recorded(stage)),
+            _ => Ok(ScanSubject::Images(images.iter().map(|image| image.parse()).collect::<Result<_, _>>()?)),
+        },
         [] => Err(Failure::usage("`scan` does not say what", WORDS)),
         words => Err(Failure::usage(format!("`{}` cannot be scanned", words.join(" ")), WORDS)),
     }
@@ -131,15 +121,13 @@ pub(crate) fn scan_target(
 impl Planner<'_> {
     /// Adds the steps of the command `scan`.
     pub(super) fn scan(&mut self) -> Result<(), Failure> {
-        match scan_target(self.known.targets, self.known.scan_base, self.known.pull_request)? {
-            ScanTarget::Subject(what) => self.scan_step(what, None),
-            ScanTarget::Stage(stage) => {
-                if !matches!(self.known.later, Some(Later { version: None, .. })) {
-                    self.record(stage, &[])?;
-                }
-                self.scan_step(ScanSubject::Recorded(stage), None);
-            }
+        let what = scan_target(self.known.targets, self.known.scan_base, self.known.pull_request)?;
+        if let ScanSubject::Recorded(stage) = what
+            && !matches!(self.known.later, Some(Later { version: None, .. }))
+        {
+            self.record(stage, &[])?;
         }
+        self.scan_step(what, None);
         Ok(())
     }
 
@@ -181,7 +169,7 @@ impl Planner<'_> {
         let job = ScanJob {
             what,
             attach: recorded && known.place == Place::Github && !latest,
-            options: ScanOptions::of(known.values),
+            options: ScanOptions::of(known.values, known.history),
             beside: beside.map(str::to_owned),
             time_limit: known.inputs.timeout.unwrap_or(LIMIT),
         };

@@ -83,15 +83,13 @@ impl Rule {
         }
     }
 
-    /// Whether a record says that the image was scanned and may be promoted.
-    pub fn scanned(&self, records: &[Result<Record, String>]) -> bool {
-        records.iter().flatten().any(|record| {
+    /// The scans of this image that let it pass, by the records that count.
+    pub fn scans<'a>(&self, records: &'a [Result<Record, String>]) -> impl Iterator<Item = &'a RecordedScan> {
+        let counting = records.iter().flatten().filter(|record| {
             let own = [self.of_commit(record), self.of_image(record), self.signature(record)];
-            record.result == Judgement::Passed
-                && record.scans.iter().any(RecordedScan::is_of_image)
-                && record.stage.as_ref().is_some_and(|stage| self.counts(record, stage).is_ok())
-                && own.iter().all(Result::is_ok)
-        })
+            record.result == Judgement::Passed && self.accepts(record) && own.iter().all(Result::is_ok)
+        });
+        counting.flat_map(|record| &record.scans).filter(|scan| scan.is_of_image())
     }
 
     /// Whether a record comes from this repository, and from a run that may promote.

@@ -142,6 +142,9 @@ pub struct RecordedScan {
     pub secrets: usize,
     /// The number of findings that ignore files cover.
     pub ignored: usize,
+    /// The digests of the referrers that keep what was found in each platform, for later scans.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<String>,
 }
 
 impl RecordedScan {
@@ -160,6 +163,12 @@ impl RecordedScan {
                 vulnerabilities: counts.map(|(of, count)| (of.word().to_owned(), count)).collect(),
                 secrets: totals.secret_total,
                 ignored: totals.ignored,
+                results: scan
+                    .images
+                    .iter()
+                    .filter(|of| of.name == name)
+                    .filter_map(|of| of.kept.clone())
+                    .collect(),
             }
         });
         scans.collect()
@@ -208,7 +217,8 @@ impl Record {
     pub(super) fn repeats(&self, other: &Self) -> bool {
         let same = |one: &Self| {
             let by = By { run: None, attempt: None, actor: None, workflow: None, ..one.by.clone() };
-            let how = (one.handed_over, one.scans.is_empty());
+            let results: Vec<_> = one.scans.iter().map(|scan| scan.results.clone()).collect();
+            let how = (one.handed_over, results);
             (one.stage.clone(), one.result, one.reason.clone(), one.version.clone(), how, by)
         };
         same(self) == same(other)

@@ -2,21 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde_json::Value;
 
 use crate::edges::workspace::ArtifactGlobs;
 use sys::error::{Exit, Failure, FileError};
 use sys::private;
 
 /// Writes a report below `directory`.
-pub(super) fn write(directory: &Path, name: &str, document: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_vec_pretty(document).map_err(|error| Failure {
-        what: format!("the report {name} cannot be written as JSON: {error}"),
-        causes: Vec::new(),
-        help: None,
-        exit: Exit::Failed,
-    })?;
-    write_bytes(directory, name, &text)
+pub(super) fn write(directory: &Path, name: &str, document: &Value) -> Result<(), Failure> {
+    write_bytes(directory, name, format!("{document:#}\n").as_bytes())
 }
 
 /// The same with text as it is.
@@ -28,7 +22,16 @@ pub(super) fn write_bytes(directory: &Path, name: &str, bytes: &[u8]) -> Result<
     Ok(())
 }
 
-/// The files below `directory` that a glob names, relative to it.
+/// The SARIF files below `directory` that a glob names, relative to it. There must be one.
 pub(super) fn matching(glob: &str, directory: &Path) -> Result<Vec<PathBuf>, Failure> {
-    Ok(ArtifactGlobs::parse([glob])?.find(directory)?)
+    let files = ArtifactGlobs::parse([glob])?.find(directory)?;
+    if files.is_empty() {
+        return Err(Failure {
+            what: format!("no SARIF file matches {glob:?}"),
+            causes: Vec::new(),
+            help: Some("let a target write it, or correct the key `sarif` of the environment".to_owned()),
+            exit: Exit::Failed,
+        });
+    }
+    Ok(files)
 }

@@ -1,15 +1,14 @@
 //! Images: each platform by its digest.
 
-use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::files;
-use super::{Part, Scanned, sentence};
+use super::kept::Results;
+use super::{Part, Reported, Scanned, Searched, archive, files, sentence};
 use crate::domain::image::Tested;
 use crate::domain::scan::ScannedImage;
-use crate::edges::scanners::{read_trivy, read_trufflehog, secret_lines, without_configuration};
-use oci::{Client, Content, Digest, EMPTY, Manifest, Reference, Repository, TagOrDigest};
-use sys::error::{Exit, Failure, FileError};
+use crate::edges::scanners::{read_trivy, read_trufflehog, without_configuration};
+use oci::{Client, Digest, Manifest, Reference, Repository, TagOrDigest};
+use sys::error::{Exit, Failure};
 
 /// The most bytes of an image's configuration.
 const CONFIGURATION: u64 = 16 << 20;
@@ -62,16 +61,14 @@ impl Scanned {
         });
         let Some(reference) = self.keep(reference, &what) else { return };
         let platforms = platforms(&self.run.client, &reference.repository, &image.digest).await;
-        let login = self.login(&reference.repository).await;
-        let Some((platforms, login)) = self.keep(platforms.and_then(|found| Ok((found, login?))), &what)
-        else {
-            return;
-        };
+        let Some(platforms) = self.keep(platforms, &what) else { return };
+        let trusted = self.trusted(image, &reference.repository).await;
         let mut part =
             Part { image: image.name.clone(), reference: reference.to_string(), ..Part::default() };
         for platform in platforms {
             part.platforms.push(platform.name.clone());
-            self.platform(&mut part, reference, &platform, &login).await;
+            let before = self.before(&reference.repository, &platform.digest, &trusted).await;
+            self.platform(&mut part, reference, &platform, before).await;
         }
         self.parts.push(part);
     }
@@ -81,91 +78,118 @@ impl Scanned {
         part: &mut Part,
         reference: &Reference,
         platform: &Platform,
-        login: &std::path::Path,
+        before: Option<(Results, Option<String>)>,
     ) {
         let Platform { name, digest } = platform;
-        let target = format!("{}@{digest}", reference.repository);
-        let (scanners, now) = (&self.run.scanners, self.run.now);
-        let (looked_up, searched) =
-            tokio::join!(scanners.image(&target, login, now), scanners.image_secrets(&target, login));
-        let looked_up = looked_up.and_then(|(report, database)| {
-            Ok((read_trivy(&report, true)?, without_configuration(&report)?, database))
-        });
-        let searched = searched.and_then(|found| read_trufflehog(&found, None));
         let of = format!("of {} ({name})", part.image);
+        let at = (&reference.repository, digest);
         let file = plain(&format!("{}-{name}-{}", part.image, digest.hex().get(..12).unwrap_or_default()));
         let names = [format!("trivy/{file}.json"), format!("trufflehog-image/{file}.jsonl")];
-        let mut complete = true;
-        match self.keep(looked_up, &format!("packages {of} were not scanned")) {
-            Some((found, report, database)) => {
-                part.findings.add(found);
-                let written = files::write_bytes(&self.run.reports, &names[0], &report);
-                if let Err(failure) = self.sbom(&report, &file, reference, digest).await {
-                    let why = sentence(&failure);
-                    part.notices.push(format!("the SBOM {of} is not in the reports or not attached: {why}"));
-                }
-                complete &= self.keep(written, "the report of Trivy is not in the reports").is_some();
-                self.database = Some(database);
-            }
-            None => complete = false,
-        }
-        match self.keep(searched, &format!("the layers {of} were not searched for secrets")) {
-            Some(found) => {
-                let written = files::write_bytes(&self.run.reports, &names[1], &secret_lines(&found));
-                complete &=
-                    self.keep(written, "the secrets that were found are not in the reports").is_some();
-                part.findings.secrets.extend(found);
-            }
-            None => complete = false,
-        }
+        let (reported, searched, known, mut kept) = self.look(part, name, at, before).await;
         self.complete = true;
-        if complete {
-            self.images.push(ScannedImage {
-                name: part.image.clone(),
-                reference: reference.to_string(),
-                platform: name.clone(),
-                digest: digest.to_string(),
-                files: names,
+        if let Ok((_, report)) = &reported {
+            let sbom = self.sbom(report, &file, at, known).await;
+            let sbom = sbom.unwrap_or_else(|failure| {
+                let why = sentence(&failure);
+                part.notices.push(format!("the SBOM {of} is not in the reports or not attached: {why}"));
+                Value::Null
             });
+            if let Ok(secrets) = &searched {
+                if kept.is_none() && self.run.job.attach {
+                    let new = self.keep_results(at, report, secrets, sbom).await;
+                    let lost = |failure| format!("the findings {of} were not kept: {}", sentence(&failure));
+                    kept = new.map_err(|failure| part.notices.push(lost(failure))).ok();
+                }
+                self.images.push(ScannedImage {
+                    name: part.image.clone(),
+                    reference: reference.to_string(),
+                    platform: name.clone(),
+                    digest: digest.to_string(),
+                    files: names.clone(),
+                    kept,
+                });
+            }
         }
+        let what = [
+            format!("packages {of} were not scanned"),
+            format!("the layers {of} were not searched for secrets"),
+        ];
+        let [files, what] = [&names, &what].map(|texts| [texts[0].as_str(), texts[1].as_str()]);
+        self.add(part, (Some(reported), Some(searched)), files, what);
     }
 
-    /// Writes the SBOM of a platform, and attaches it to the platform's manifest unless one is attached.
+    /// What an earlier scan found in a platform, else what the scanners find now; the SBOM and the digest of the results,
+    /// where they are known.
+    async fn look(
+        &self,
+        part: &mut Part,
+        name: &str,
+        at: (&Repository, &Digest),
+        before: Option<(Results, Option<String>)>,
+    ) -> (Reported, Searched, Value, Option<String>) {
+        let Some((results, kept)) = before else {
+            let (reported, searched) = self.pull_and_scan(at).await;
+            return (reported, searched, Value::Null, None);
+        };
+        let why = match &kept {
+            Some(_) => "not scanned again, because the same scanners scanned it with this database",
+            None => "not pulled again, because its packages and secrets are known",
+        };
+        part.notices.push(format!("{} ({name}): {why}", part.image));
+        let report = results.report.to_string().into_bytes();
+        let found = read_trivy(&report, true).map_err(Failure::from);
+        (found.map(|found| (found, report)), Ok(results.secrets), results.sbom, kept)
+    }
+
+    /// Pulls a platform once, and runs both scanners on it at the same time.
+    async fn pull_and_scan(&self, (repository, digest): (&Repository, &Digest)) -> (Reported, Searched) {
+        let (client, scanners) = (&self.run.client, &self.run.scanners);
+        // The scanners show this name.
+        let archive = self.run.scratch.path().join("images").join(format!("{repository}@{digest}"));
+        let pulled = async {
+            let manifest = client.manifest(repository, &TagOrDigest::Digest(digest.clone())).await?;
+            let contents = manifest.contents().map_err(|reason| no_image(repository, digest, &reason))?;
+            archive::pull(client, repository, &contents, &archive).await
+        };
+        if let Err(failure) = pulled.await {
+            return (Err(failure.clone()), Err(failure));
+        }
+        let (reported, searched) =
+            tokio::join!(scanners.image(&archive, self.run.now), scanners.image_secrets(&archive));
+        let _gone = std::fs::remove_file(&archive);
+        let reported =
+            reported.and_then(|report| Ok((read_trivy(&report, true)?, without_configuration(&report)?)));
+        let searched = searched.and_then(|found| read_trufflehog(&found, None));
+        (reported.map_err(Failure::from), searched.map_err(Failure::from))
+    }
+
+    /// Writes the SBOM of a platform, and attaches it to the platform's manifest unless one is attached. `known` is the
+    /// SBOM that an earlier scan kept.
     async fn sbom(
         &self,
         report: &[u8],
         file: &str,
-        reference: &Reference,
-        digest: &Digest,
-    ) -> Result<(), Failure> {
-        let sbom = self.run.scanners.sbom(report).await?;
-        files::write_bytes(&self.run.reports, &format!("sbom/{file}.cdx.json"), &sbom)?;
-        let (client, repository) = (&self.run.client, &reference.repository);
-        if !self.run.job.attach {
-            return Ok(());
+        (at, platform): (&Repository, &Digest),
+        known: Value,
+    ) -> Result<Value, Failure> {
+        let sbom = if known.is_null() { self.run.scanners.sbom(report).await? } else { known };
+        files::write(&self.run.reports, &format!("sbom/{file}.cdx.json"), &sbom)?;
+        if self.run.job.attach {
+            let there = self.run.client.referrers(at, platform).await?;
+            if !there.iter().any(|listed| listed.artifact_type.as_deref() == Some(CYCLONE_DX)) {
+                self.attach((at, platform), CYCLONE_DX, sbom.to_string()).await?;
+            }
         }
-        let there = client.referrers(repository, digest).await?;
-        if there.iter().any(|listed| listed.artifact_type.as_deref() == Some(CYCLONE_DX)) {
-            return Ok(());
-        }
-        let which = TagOrDigest::Digest(digest.clone());
-        let subject = client.manifest(repository, &which).await?.descriptor();
-        let annotations = json!({"org.opencontainers.image.created": self.run.now.to_string()});
-        let manifest = Manifest::referrer(CYCLONE_DX, (CYCLONE_DX, &sbom), &subject, &annotations);
-        client.push_blob(repository, &Content::Bytes(Bytes::from_static(EMPTY))).await?;
-        client.push_blob(repository, &Content::Bytes(sbom.into())).await?;
-        let which = TagOrDigest::Digest(manifest.digest.clone());
-        Ok(client.push_manifest(repository, &manifest, &which).await?)
+        Ok(sbom)
     }
+}
 
-    /// A directory with a Docker configuration that holds the login to one registry.
-    async fn login(&self, repository: &Repository) -> Result<std::path::PathBuf, Failure> {
-        let directory =
-            self.run.scratch.path().join(format!("login-{}", Digest::of(repository.to_string()).hex()));
-        std::fs::create_dir_all(&directory).map_err(FileError::at("create a directory in", &directory))?;
-        let configuration = self.run.client.docker_configuration(repository).await?;
-        files::write(&directory, "config.json", &configuration)?;
-        Ok(directory)
+fn no_image(repository: &Repository, digest: &Digest, problem: &str) -> Failure {
+    Failure {
+        what: format!("{repository}@{digest} is not an image that can be scanned: {problem}"),
+        causes: Vec::new(),
+        help: Some("scan an image; leave artifacts of other kinds out of `image-names`".to_owned()),
+        exit: Exit::Failed,
     }
 }
 
@@ -176,12 +200,7 @@ async fn platforms(
     digest: &Digest,
 ) -> Result<Vec<Platform>, Failure> {
     let manifest = client.manifest(repository, &TagOrDigest::Digest(digest.clone())).await?;
-    let wrong = |problem: String| Failure {
-        what: format!("{repository}@{digest} is not an image that can be scanned: {problem}"),
-        causes: Vec::new(),
-        help: Some("scan an image; leave artifacts of other kinds out of `image-names`".to_owned()),
-        exit: Exit::Failed,
-    };
+    let wrong = |problem: String| no_image(repository, digest, &problem);
     let contents = manifest.contents().map_err(&wrong)?;
     if !contents.index {
         let name = own_platform(client, repository, &manifest).await?;

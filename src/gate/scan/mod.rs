@@ -1,23 +1,29 @@
 //! Runs the scanners on the source and on images, and judges what they found. Each scan is a task of its own, so that
 //! targets run meanwhile. Prints nothing.
 
+mod archive;
 mod files;
 mod images;
+mod kept;
 mod rules;
 mod source;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use self::rules::Ignores;
 use crate::domain::image::Tested;
-use crate::domain::scan::{Database, Scan, ScanFindings, ScanGroup, ScanKind, ScannedImage, Scope, manifest};
+use crate::domain::scan::{
+    Database, FINDINGS, IgnoreRules, LeakedSecret, Scan, ScanFindings, ScanGroup, ScanKind, ScannedImage,
+    Scope, manifest,
+};
 use crate::edges::git::Git;
-use crate::edges::scanners::{Scanners, read_sarif};
+use crate::edges::scanners::{Scanners, read_sarif, secret_lines};
 use crate::gate::plan::{ScanJob, ScanSubject};
+use crate::gate::record::{Ledger, Rule};
 use oci::Client;
-use sys::error::Failure;
+use sys::error::{Failure, FileError};
 use sys::private::{self, Links};
 use sys::removals::Directory;
 
@@ -34,6 +40,10 @@ pub struct ScanRun {
     pub scanners: Scanners,
     /// Registries.
     pub client: Client,
+    /// The records of images.
+    pub ledger: Arc<Ledger>,
+    /// Which of them count.
+    pub rule: Rule,
     /// The git program.
     pub git: Git,
     /// The root of the repository.
@@ -50,17 +60,22 @@ pub struct ScanRun {
     pub now: Timestamp,
 }
 
+/// What Trivy reported, with what it means.
+type Reported = Result<(ScanFindings, Vec<u8>), Failure>;
+/// The secrets that TruffleHog found.
+type Searched = Result<Vec<LeakedSecret>, Failure>;
+
 /// What scanners found, before it is judged.
 pub struct Scanned {
     run: ScanRun,
-    ignores: Result<Ignores, Failure>,
+    rules: IgnoreRules,
     parts: Vec<Part>,
     images: Vec<ScannedImage>,
     range: String,
     /// Whether everything was searched for secrets.
     complete: bool,
-    database: Option<Database>,
-    scanners: Vec<String>,
+    /// The scanners that ran, each with its version, and the database.
+    scanners: (Vec<String>, Option<Database>),
     failures: Vec<Failure>,
 }
 
@@ -77,27 +92,20 @@ struct Part {
 
 impl ScanRun {
     /// Scans. What fails is kept, so that the findings of the others are seen.
-    pub async fn scan(self) -> Scanned {
-        let ignores = match self.job.kind() {
-            ScanKind::Source => Ignores::of_source(&self.git, &self.root).await,
-            ScanKind::Images => Ignores::of_images(&self.root, &self.directory),
-        };
-        let wrong = ignores.is_err();
+    ///
+    /// # Errors
+    /// When an ignore file is wrong: nothing that is found could be judged.
+    pub async fn scan(self) -> Result<Scanned, Failure> {
         let mut scanned = Scanned {
+            rules: rules::find(&self).await?,
             run: self,
-            ignores,
             parts: Vec::new(),
             images: Vec::new(),
             range: String::new(),
             complete: false,
-            database: None,
-            scanners: Vec::new(),
+            scanners: (Vec::new(), None),
             failures: Vec::new(),
         };
-        // Nothing that is found could be judged.
-        if wrong {
-            return scanned;
-        }
         match scanned.run.job.what.clone() {
             ScanSubject::Source { secrets, dependencies, base, compare } => {
                 let base = base.as_deref();
@@ -117,8 +125,8 @@ impl ScanRun {
                 }
             }
         }
-        scanned.scanners = scanned.run.scanners.versions().await;
-        scanned
+        scanned.scanners = scanned.run.scanners.ran().await;
+        Ok(scanned)
     }
 }
 
@@ -126,38 +134,36 @@ impl Scanned {
     /// Adds the findings of SARIF files, judges all of them, and writes the reports. Also gives what failed.
     ///
     /// # Errors
-    /// When an ignore file is wrong or a report cannot be written.
+    /// When a report cannot be written.
     pub fn judge(mut self) -> Result<(Scan, Vec<Failure>), Failure> {
-        let ignores = match &mut self.ignores {
-            Ok(ignores) => std::mem::take(ignores),
-            Err(failure) => return Err(failure.clone()),
-        };
         let kind = self.run.job.kind();
         if kind == ScanKind::Source {
             self.sarif();
         }
-        let options = &self.run.job.options;
-        let rules = ignores.rules(self.run.now);
+        let threshold = self.run.job.options.blocking_severity;
+        let rules = self.rules;
         let judged = self.parts.into_iter().map(|part| {
             let scope = if part.image.is_empty() { Scope::Source } else { Scope::Image(&part.image) };
-            let mut judged = rules.judge(part.findings, scope, options.blocking_severity, self.complete);
+            let mut judged = rules.judge(part.findings, scope, threshold, self.complete);
             judged.notices.extend(part.notices);
             let Part { image, reference, platforms, .. } = part;
             ScanGroup { image, reference, platforms, judged }
         });
+        let (scanners, database) = self.scanners;
         let scan = Scan {
             kind,
-            threshold: options.blocking_severity,
-            scanners: self.scanners,
-            database: self.database,
+            threshold,
+            scanners,
+            database,
             groups: judged.collect(),
+            has_rules: rules.exist(),
             images: self.images,
             failures: self.failures.iter().map(sentence).collect(),
             directory: self.run.reports.display().to_string(),
             range: self.range,
         };
-        files::write(&self.run.reports, scan.file(), &scan.document())?;
-        files::write(&self.run.reports, scan.sarif_file(), &scan.sarif())?;
+        files::write(&self.run.reports, &scan.file(FINDINGS), &scan.document())?;
+        files::write(&self.run.reports, &scan.file(".sarif"), &scan.sarif())?;
         if kind == ScanKind::Images {
             files::write(&self.run.reports, "manifest.json", &manifest(&scan.range, &scan.images))?;
         }
@@ -168,42 +174,39 @@ impl Scanned {
     fn sarif(&mut self) {
         let (root, directory) = (self.run.root.clone(), self.run.directory.clone());
         let inside = directory.strip_prefix(&root).unwrap_or(&directory).to_owned();
-        let mut found = ScanFindings::default();
+        let mut found = Vec::new();
         for glob in self.run.job.options.sarif.clone() {
-            let files = files::matching(&glob, &directory);
-            let files = match files {
-                Ok(files) if files.is_empty() => {
-                    self.failures.push(Failure {
-                        what: format!("no SARIF file matches {glob:?}"),
-                        causes: Vec::new(),
-                        help: Some(
-                            "let a target write it, or correct the key `sarif` of the environment".to_owned(),
-                        ),
-                        exit: sys::error::Exit::Failed,
-                    });
-                    continue;
-                }
-                Ok(files) => files,
-                Err(failure) => {
-                    self.failures.push(failure);
-                    continue;
-                }
-            };
-            for file in files {
-                let name = file.display().to_string();
+            let what = format!("`sarif`: {glob}");
+            for file in self.keep(files::matching(&glob, &directory), &what).unwrap_or_default() {
                 let read = private::read(&directory.join(&file), Links::Refuse, SARIF)
-                    .map_err(sys::error::FileError::at("read", &directory.join(&file)))
+                    .map_err(FileError::at("read", &directory.join(&file)))
                     .map_err(Failure::from)
-                    .and_then(|text| Ok(read_sarif(&name, &text, &root, &inside)?));
-                match read {
-                    Ok(findings) => found.vulnerabilities.extend(findings),
-                    Err(failure) => self.failures.push(failure),
-                }
+                    .and_then(|text| Ok(read_sarif(&file.display().to_string(), &text, &root, &inside)?));
+                found.extend(self.keep(read, &what).unwrap_or_default());
             }
         }
-        match self.parts.first_mut() {
-            Some(part) => part.findings.add(found),
-            None => self.parts.push(Part { findings: found, ..Part::default() }),
+        if let Some(source) = self.parts.first_mut() {
+            source.findings.vulnerabilities.extend(found);
+        }
+    }
+
+    /// Adds what both scanners found to a part, and writes it to the reports. A scanner that was not asked is none.
+    fn add(
+        &mut self,
+        part: &mut Part,
+        (reported, searched): (Option<Reported>, Option<Searched>),
+        files: [&str; 2],
+        what: [&str; 2],
+    ) {
+        if let Some((found, report)) = reported.and_then(|reported| self.keep(reported, what[0])) {
+            let written = files::write_bytes(&self.run.reports, files[0], &report);
+            self.keep(written, "the report of Trivy is not in the reports");
+            part.findings.add(found);
+        }
+        if let Some(found) = searched.and_then(|searched| self.keep(searched, what[1])) {
+            let written = files::write_bytes(&self.run.reports, files[1], &secret_lines(&found));
+            self.keep(written, "the secrets that were found are not in the reports");
+            part.findings.secrets.extend(found);
         }
     }
 

@@ -4,7 +4,7 @@ use super::files;
 use super::{Part, ScanRun, Scanned, sentence};
 use crate::domain::scan::{History, LeakedSecret, ScanFindings};
 use crate::edges::git::Worktree;
-use crate::edges::scanners::{read_trivy, read_trufflehog, secret_lines};
+use crate::edges::scanners::{Commits, read_trivy, read_trufflehog};
 use sys::error::{Exit, Failure, FileError};
 use sys::private::{self, Links};
 
@@ -12,16 +12,11 @@ use sys::private::{self, Links};
 const TRIVY: &str = "trivy/trivy-fs.json";
 const BASE: &str = "trivy/trivy-fs-base.json";
 const TRUFFLEHOG: &str = "trufflehog/findings.ndjson";
+/// What is missing if a scanner failed.
+const WHAT: [&str; 2] =
+    ["dependencies and licences were not scanned", "commits were not searched for secrets"];
 /// The most bytes of a report of an earlier job.
 const LONGEST: u64 = 1 << 30;
-
-/// The commits to search for secrets.
-struct Commits {
-    since: Option<String>,
-    depth: Option<u32>,
-    /// In words.
-    range: String,
-}
 
 impl Scanned {
     /// Runs both scanners at the same time. Dependencies are compared with those of the commit `before`.
@@ -32,48 +27,41 @@ impl Scanned {
         base: Option<&str>,
         before: Option<&str>,
     ) {
-        let (scanners, root, now) = (&self.run.scanners, &self.run.root, self.run.now);
-        let searched = async {
-            if !secrets {
-                return Ok(None);
-            }
-            let commits = self.commits(base).await?;
-            let found = scanners.history(root, commits.since.as_deref(), commits.depth).await?;
-            Ok::<_, Failure>(Some((read_trufflehog(&found, self.run.page.as_deref())?, commits.range)))
+        let (scanners, root) = (&self.run.scanners, &self.run.root);
+        let search = async {
+            let (commits, range) = self.commits(base).await?;
+            let found = scanners.history(root, &commits).await?;
+            Ok::<_, Failure>((read_trufflehog(&found, self.run.page.as_deref())?, range))
         };
-        let looked_up = async {
-            if !dependencies {
-                return Ok(None);
-            }
-            let (report, database) = scanners.dependencies(root, now).await?;
+        let look_up = async {
+            let report = scanners.dependencies(root, self.run.now).await?;
             let mut findings = read_trivy(&report, false)?;
-            files::write_bytes(&self.run.reports, TRIVY, &report)?;
-            let notice = match before {
-                Some(before) => self.compare(&mut findings, before).await.err().map(|failure| {
+            let compared = match before {
+                Some(before) => self.compare(&mut findings, before).await.map_err(|failure| {
                     format!("dependencies were not compared with the base {before}: {}", sentence(&failure))
                 }),
-                None => None,
+                None => Ok(()),
             };
-            Ok::<_, Failure>(Some((findings, database, notice)))
+            Ok::<_, Failure>((findings, report, compared))
         };
-        let (searched, looked_up) = tokio::join!(searched, looked_up);
-        let mut findings = ScanFindings::default();
-        let mut notices = Vec::new();
-        if let Some((found, database, notice)) =
-            self.keep(looked_up, "dependencies and licences were not scanned").flatten()
-        {
-            findings.add(found);
-            self.database = Some(database);
-            notices.extend(notice);
-        }
-        self.complete = secrets && self.run.job.options.history == History::Full;
-        if let Some((found, range)) = self.keep(searched, "commits were not searched for secrets").flatten() {
-            let written = files::write_bytes(&self.run.reports, TRUFFLEHOG, &secret_lines(&found));
-            self.keep(written, "the secrets that were found are not in the reports");
-            findings.secrets = found;
+        let (searched, looked_up) =
+            tokio::join!(async { if secrets { Some(search.await) } else { None } }, async {
+                if dependencies { Some(look_up.await) } else { None }
+            });
+        let mut part = Part::default();
+        let reported = looked_up.map(|looked_up| {
+            let (findings, report, compared) = looked_up?;
+            part.notices.extend(compared.err());
+            Ok((findings, report))
+        });
+        let searched = searched.map(|searched| {
+            let (found, range) = searched?;
             self.range = range;
-        }
-        self.parts.push(Part { findings, notices, ..Part::default() });
+            Ok(found)
+        });
+        self.complete = secrets && self.run.job.options.history == History::Full;
+        self.add(&mut part, (reported, searched), [TRIVY, TRUFFLEHOG], WHAT);
+        self.parts.push(part);
     }
 
     /// Marks what the commit `before` does not have.
@@ -88,7 +76,7 @@ impl Scanned {
         let to = scratch.path().join("base");
         let tree = Worktree { from: root, url: None, token: None, tag: "base", commit: &commit, to: &to };
         git.worktree(tree).await?;
-        let (report, _) = scanners.dependencies(&to, *now).await?;
+        let report = scanners.dependencies(&to, *now).await?;
         findings.compare(&read_trivy(&report, false)?);
         files::write_bytes(&self.run.reports, BASE, &report)
     }
@@ -100,35 +88,31 @@ impl Scanned {
             let file = directory.join(name);
             private::read(&file, Links::Refuse, LONGEST).map_err(FileError::at("read", &file))
         };
-        let mut findings = ScanFindings::default();
-        let looked_up =
-            read(TRIVY).map_err(Failure::from).and_then(|report| Ok((read_trivy(&report, false)?, report)));
-        let searched = read(TRUFFLEHOG).map_err(Failure::from).and_then(|lines| earlier(&lines));
-        if let Some((mut found, report)) = self.keep(looked_up, "dependencies and licences were not scanned")
-        {
+        let reported = read(TRIVY).map_err(Failure::from).and_then(|report| {
+            let mut found = read_trivy(&report, false)?;
             // Only pull requests are compared.
             if let Some(before) = read(BASE).ok().and_then(|report| read_trivy(&report, false).ok()) {
                 found.compare(&before);
             }
-            findings.add(found);
-            let written = files::write_bytes(&self.run.reports, TRIVY, &report);
-            self.keep(written, "the report of Trivy is not in the reports");
-        }
-        if let Some(found) = self.keep(searched, "commits were not searched for secrets") {
-            let written = files::write_bytes(&self.run.reports, TRUFFLEHOG, &secret_lines(&found));
-            self.keep(written, "the secrets that were found are not in the reports");
-            findings.secrets = found;
-        }
+            Ok((found, report))
+        });
+        let searched = read(TRUFFLEHOG).map_err(Failure::from).and_then(|lines| earlier(&lines));
+        let mut part = Part::default();
+        self.add(&mut part, (Some(reported), Some(searched)), [TRIVY, TRUFFLEHOG], WHAT);
         "earlier jobs".clone_into(&mut self.range);
-        self.parts.push(Part { findings, ..Part::default() });
+        self.parts.push(part);
     }
 
     /// Which commits are searched: all, those of the event, or the last one.
-    async fn commits(&self, base: Option<&str>) -> Result<Commits, Failure> {
+    async fn commits(&self, base: Option<&str>) -> Result<(Commits, String), Failure> {
         let (git, root) = (&self.run.git, &self.run.root);
         let shallow = git.is_shallow(root).await?;
         if self.run.job.options.history == History::Full {
-            return if shallow { Err(too_shallow("the whole history")) } else { Ok(all("all commits")) };
+            return if shallow {
+                Err(too_shallow("the whole history"))
+            } else {
+                Ok((Commits::All, "all commits".to_owned()))
+            };
         }
         if let Some(base) = base {
             if git.peel(root, base).await?.is_some() {
@@ -142,16 +126,12 @@ impl Scanned {
         if let Some(parent) = git.peel(root, "HEAD^").await? {
             return Ok(since(parent.as_str()));
         }
-        Ok(Commits { since: None, depth: Some(1), range: "the commit alone".to_owned() })
+        Ok((Commits::Last, "the commit alone".to_owned()))
     }
 }
 
-fn since(commit: &str) -> Commits {
-    Commits { since: Some(commit.to_owned()), depth: None, range: format!("{commit}..HEAD") }
-}
-
-fn all(range: &str) -> Commits {
-    Commits { since: None, depth: None, range: range.to_owned() }
+fn since(commit: &str) -> (Commits, String) {
+    (Commits::Since(commit.to_owned()), format!("{commit}..HEAD"))
 }
 
 fn too_shallow(what: &str) -> Failure {

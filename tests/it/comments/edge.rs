@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use p2p::edges::github::{GitHub, comment_marker, no_comment};
+use p2p::edges::github::{GitHub, comment_marker};
 use workflow_commands::Secret;
 
 use crate::support::git::Bare;
@@ -118,7 +118,7 @@ async fn missing_rights_become_one_sentence_that_names_the_permission() {
         github.fault(move |seen| (seen.method == "POST").then(|| Fault::error(status, message)));
         let kept =
             client(&github).keep_comment(7, &comment_marker("shop"), |_| Some("text".to_owned())).await;
-        let notice = no_comment(7, &kept.unwrap_err());
+        let notice = kept.unwrap_err();
         assert!(notice.contains(expected) && !notice.contains('\n'), "{notice}");
     }
     assert!(github.comments().is_empty());

@@ -66,7 +66,10 @@ async fn a_scanner_is_fetched_once_and_its_hash_is_checked_each_time() {
 async fn another_file_is_refused_and_not_kept() {
     let (mirror, cache) = (mirror(&archive("trufflehog", "another")), tempfile::tempdir().unwrap());
     let failure = fetched(&mirror, &Digest::of(b"the program"), cache.path()).await.unwrap_err();
-    assert!(failure.what.contains("trufflehog.tar.gz from 127.0.0.1 is not what was released"), "{failure}");
+    assert!(
+        failure.what.contains("trufflehog.tar.gz is not what was released: its hash at 127.0.0.1 is "),
+        "{failure}"
+    );
     assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), 0);
     let odd = archive("something", "else");
     let failure = fetched(&self::mirror(&odd), &Digest::of(&odd), cache.path()).await.unwrap_err();

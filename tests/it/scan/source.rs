@@ -203,6 +203,12 @@ fn the_commits_of_the_event_are_searched_for_secrets() {
     assert_eq!(range(&gate, &[]), format!("--branch=HEAD --since-commit={second}"), "a new branch");
     let all = range(&gate, &[("scan-history", "full")]);
     assert!(!all.contains("--since-commit") && !all.contains("--max-depth"), "{all}");
+    let gate = gate.event("schedule", json!({}));
+    assert_eq!(range(&gate, &[]), all, "a schedule");
+    assert_eq!(
+        range(&gate, &[("scan-history", "changes")]),
+        format!("--branch=HEAD --since-commit={second}")
+    );
     let gate = gate.event(
         "push",
         json!({"before": "0".repeat(40), "pull_request": {"base": {"sha": first},

@@ -16,18 +16,25 @@ name=${0##*/}
 printf '%s\n' "$*" >>"$here/$name.calls"
 env | sort >"$here/$name.env"
 pwd >"$here/$name.pwd"
-[ -z "$DOCKER_CONFIG" ] || cat "$DOCKER_CONFIG/config.json" >"$here/$name.login"
+# An image as `docker save` writes it: named by its digest, with all files that its manifest names.
+image() {
+  case $1 in /*?sha256:*) ;; *) refuse "not a digest: $1" ;; esac
+  for file in $(tar -xOf "$1" manifest.json | grep -o '[0-9a-f]*\.tar\.gz'); do
+    tar -tf "$1" "$file" >/dev/null || refuse "no image: $1"
+  done
+}
 [ ! -f "$here/$name.before" ] || . "$here/$name.before"
 "#;
 
 const TRIVY: &str = r#"
 command=$1; shift
-output='' format='' target='' db_only='' cache=''
+output='' format='' target='' db_only='' cache='' input=''
 while [ $# -gt 0 ]; do
   case $1 in
     --download-db-only) db_only=1 ;;
     --no-progress | --quiet | --skip-db-update | --list-all-pkgs | --ignore-unfixed | --insecure) ;;
-    --scanners | --severity | --exit-code | --cache-backend | --timeout | --image-src | --java-db-repository | --db-repository) shift ;;
+    --scanners | --severity | --exit-code | --cache-backend | --timeout | --java-db-repository | --db-repository) shift ;;
+    --input) [ "$command" = image ] || refuse "unknown flag: $1"; input=1 ;;
     --cache-dir) cache=$2; shift ;;
     --output) output=$2; shift ;;
     --format) format=$2; shift ;;
@@ -38,7 +45,7 @@ while [ $# -gt 0 ]; do
 done
 case $command in
   version) cat "$here/version.json" ;;
-  image | fs)
+  image | fs | sbom)
     if [ -n "$db_only" ]; then
       [ ! -f "$here/no-database" ] || refuse 'failed to download vulnerability DB: connection refused'
       mkdir -p "$cache/db" && exit 0
@@ -47,8 +54,10 @@ case $command in
     [ "$format" = json ] && [ -n "$output" ] || refuse 'no JSON asked for'
     case $command in
       fs) [ -d "$target" ] || refuse "no such directory: $target"; report=$here/fs.json ;;
+      sbom) grep -q CycloneDX "$target" || refuse "no SBOM: $target"; report=$here/sbom.json ;;
       image)
-        case $target in *@sha256:*) ;; *) refuse "not a digest: $target" ;; esac
+        [ -n "$input" ] || refuse "not pulled: $target"
+        image "$target"
         report=$here/image.json
         [ ! -f "$here/image-${target##*:}.json" ] || report=$here/image-${target##*:}.json ;;
     esac
@@ -65,13 +74,13 @@ command=$1; shift
 case $command in
   --version) echo 'trufflehog 3.95.9' >&2; exit ;;
   git) case $1 in file:///*) ;; *) refuse "not a local repository: $1" ;; esac; shift; output=$here/git.ndjson ;;
-  docker) [ "$1" = --image ] || refuse 'no image'; case $2 in *@sha256:*) ;; *) refuse "not a digest: $2" ;; esac
+  docker) [ "$1" = --image ] || refuse 'no image'; case $2 in file:///*) image "${2#file://}" ;; *) refuse "not pulled: $2" ;; esac
     shift 2; output=$here/docker.ndjson ;;
   *) refuse "unknown command: $command" ;;
 esac
 for word; do
   case $word in
-    --json | --no-update | --no-verification | --results=* | --branch=* | --since-commit=* | --max-depth=*) ;;
+    --json | --no-update | --no-verification | --fail-on-scan-errors | --results=* | --branch=* | --since-commit=* | --max-depth=*) ;;
     *) refuse "unknown flag: $word" ;;
   esac
 done
@@ -91,6 +100,7 @@ impl Scanners {
         scanners.program("trufflehog", TRUFFLEHOG);
         scanners.write("git.ndjson", "").write("docker.ndjson", "").database(1);
         scanners.write("fs.json", &report(&json!([]))).write("image.json", &report(&json!([])));
+        scanners.write("sbom.json", &report(&json!([])));
         scanners
     }
 

@@ -205,7 +205,7 @@ fn the_scheduled_workflow_scans_all_history_and_the_latest_image_of_each_stage()
         }
     }
     let images: Vec<_> =
-        scene.scanners.calls("trivy").into_iter().filter(|call| call.contains("--image-src")).collect();
+        scene.scanners.calls("trivy").into_iter().filter(|call| call.contains(" --input ")).collect();
     assert_eq!(images.len(), 1, "{images:?}");
     assert!(images[0].ends_with(&latest), "{images:?}");
     let history =

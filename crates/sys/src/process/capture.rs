@@ -49,6 +49,17 @@ impl Captured {
     }
 }
 
+impl Captured {
+    /// The error that says how it ended, with this part of its standard error.
+    pub fn failed(&self, spec: &Spec, stderr: String) -> ProcessError {
+        let ended = match self.code {
+            Some(code) => format!("failed with exit code {code}"),
+            None => format!("was ended by signal {}", self.signal.unwrap_or_default()),
+        };
+        ProcessError::Failed { command: spec.to_string(), ended, stderr }
+    }
+}
+
 /// Shows sizes only, because the output may hold secrets.
 impl std::fmt::Debug for Captured {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -70,14 +81,7 @@ pub async fn capture(spec: &Spec, limit: Duration) -> Result<Captured, ProcessEr
     if captured.succeeded() {
         return Ok(captured);
     }
-    Err(ProcessError::Failed {
-        command: spec.to_string(),
-        ended: match captured.code {
-            Some(code) => format!("failed with exit code {code}"),
-            None => format!("was ended by signal {}", captured.signal.unwrap_or_default()),
-        },
-        stderr: end(&captured.stderr),
-    })
+    Err(captured.failed(spec, end(&captured.stderr)))
 }
 
 /// Runs a command and returns its exit code to the caller. Its whole group is killed when it ends, at the limits,
