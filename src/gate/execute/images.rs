@@ -24,11 +24,13 @@ impl Execution<'_> {
             let reference = repository.tag(&version)?;
             match self.edges.oci.resolve(&repository, &TagOrDigest::Tag(version.clone())).await {
                 Ok(Some(found)) => {
-                    let size = self.edges.oci.size(&repository, &found.digest).await;
-                    let image = Image { name: name.clone(), reference, digest: found.digest, size };
+                    let (client, digest) = (self.edges.oci.clone(), found.digest.clone());
+                    let size = tokio::spawn(async move { client.size(&repository, &digest).await });
+                    let image = Image { name: name.clone(), reference, digest: found.digest, size: None };
                     self.pushed(&image, pushed.as_deref(), progress).await?;
                     self.reporter.emit(&Event::Recorded(&image));
                     progress.images.push(image);
+                    progress.sizes.push(size);
                 }
                 Ok(None) => absent.push((repository, reference)),
                 // A scan that does not know of an image is not complete.

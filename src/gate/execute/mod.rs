@@ -35,6 +35,9 @@ pub(crate) use run_context::{Allocation, Edges, GivenLogins, PullRequest, RunCon
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
 use self::record::Wanted;
 use crate::domain::image::{Image, Promoted, Tested};
 use crate::domain::scan::Scan;
@@ -53,6 +56,9 @@ const STOPPED: &str = "the run was interrupted";
 /// How long p2p's own work on files may take after a signal. Targets have had their time before that.
 const AFTER_A_SIGNAL: Duration = Duration::from_millis(500);
 
+/// How long the end of a run waits for the size of an image.
+const SIZE: Duration = Duration::from_secs(2);
+
 /// The execution of a plan.
 pub(crate) struct Execution<'a> {
     pub run_context: &'a RunContext,
@@ -69,6 +75,8 @@ pub(crate) struct Progress {
     plan: Plan,
     steps: Vec<StepResult>,
     images: Vec<Image>,
+    /// The size of each image, which nothing waits for before the end.
+    sizes: Vec<JoinHandle<Option<u64>>>,
     /// The tags before the build, once it has begun.
     before: Option<pushed::Before>,
     promoted: Vec<Promoted>,
@@ -143,6 +151,7 @@ impl Execution<'_> {
             plan,
             steps: Vec::new(),
             images: Vec::new(),
+            sizes: Vec::new(),
             before: None,
             promoted: Vec::new(),
             scans_begun: Vec::new(),
@@ -173,6 +182,9 @@ impl Execution<'_> {
                 Some(Err(failure)) => self.warn(&mut progress, &failure.to_string()),
                 None => self.warn(&mut progress, "there was no time to look for all artifacts"),
             }
+        }
+        for (image, size) in progress.images.iter_mut().zip(&mut progress.sizes) {
+            image.size = timeout(SIZE, size).await.ok().and_then(Result::ok).flatten();
         }
         remove_links_out_of(&self.run_context.paths.logs);
         let (started, seconds) = (progress.started, progress.clock.elapsed().as_secs_f64());
