@@ -15,4 +15,4 @@ pub use release::{Release, Scanner};
 pub use run::{Commits, Scanners};
 pub use sarif::read as read_sarif;
 pub use trivy::{read as read_trivy, without_configuration};
-pub use trufflehog::{lines as secret_lines, read as read_trufflehog};
+pub use trufflehog::{lines as secret_lines, read as read_trufflehog, read_lines as read_secret_lines};

@@ -21,14 +21,16 @@ use crate::domain::scan::{Database, ScanOptions};
 /// reaches them.
 const INHERITED: &str =
     "PATH HTTPS_PROXY https_proxy HTTP_PROXY http_proxy NO_PROXY no_proxy SSL_CERT_FILE SSL_CERT_DIR LANG";
-/// Git, which TruffleHog starts, obeys no configuration but this and asks nobody.
-const GIT: [(&str, &str); 6] = [
+/// Git, which TruffleHog starts, obeys no configuration but this and asks nobody. Trivy reports nothing about its use.
+const FIXED: [(&str, &str); 8] = [
     ("GIT_CONFIG_NOSYSTEM", "1"),
     ("GIT_CONFIG_GLOBAL", "/dev/null"),
     ("GIT_TERMINAL_PROMPT", "0"),
     ("GIT_CONFIG_COUNT", "1"),
     ("GIT_CONFIG_KEY_0", "safe.directory"),
     ("GIT_CONFIG_VALUE_0", "*"),
+    ("TRIVY_DISABLE_TELEMETRY", "true"),
+    ("TRIVY_SKIP_VERSION_CHECK", "true"),
 ];
 /// Where Trivy's version and database are kept, below the cache.
 const DATABASE: &str = "trivy";
@@ -75,7 +77,7 @@ impl Scanners {
     ) -> Self {
         let mut env = env.clone();
         env.retain(|name, _| INHERITED.split(' ').any(|known| name == known));
-        for (name, value) in GIT {
+        for (name, value) in FIXED {
             env.set(name, value);
         }
         for name in ["HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"] {

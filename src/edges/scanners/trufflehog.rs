@@ -1,6 +1,7 @@
 //! TruffleHog's JSON, one finding a line. It holds the secrets themselves: nothing of a line leaves this file but what
 //! [`read`] takes.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::ScannerError;
@@ -24,17 +25,20 @@ fn forms(line: &Value) -> impl Iterator<Item = &str> {
 /// # Errors
 /// When a line is no finding: a part of the result is missing then.
 pub fn read(output: &[u8], page: Option<&str>) -> Result<Vec<LeakedSecret>, ScannerError> {
+    Ok(parse::<Value>("trufflehog", output)?.iter().map(|line| secret(line, page)).collect())
+}
+
+/// Reads lines of JSON. No error quotes one.
+fn parse<T: DeserializeOwned>(scanner: &str, output: &[u8]) -> Result<Vec<T>, ScannerError> {
     let lines = output.split(|byte| *byte == b'\n').enumerate();
     let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
-    lines
-        .map(|(number, line)| {
-            let line: Value = serde_json::from_slice(line).map_err(|error| ScannerError::Output {
-                scanner: "trufflehog".to_owned(),
-                problem: format!("line {}: {}", number + 1, position(&error)),
-            })?;
-            Ok(secret(&line, page))
+    let parsed = lines.map(|(number, line)| {
+        serde_json::from_slice(line).map_err(|error| ScannerError::Output {
+            scanner: scanner.to_owned(),
+            problem: format!("line {}: {}", number + 1, position(&error)),
         })
-        .collect()
+    });
+    parsed.collect()
 }
 
 fn secret(line: &Value, page: Option<&str>) -> LeakedSecret {
@@ -82,6 +86,14 @@ fn secret(line: &Value, page: Option<&str>) -> LeakedSecret {
 pub fn lines(secrets: &[LeakedSecret]) -> Vec<u8> {
     let lines = secrets.iter().filter_map(|secret| serde_json::to_string(secret).ok());
     lines.map(|line| line + "\n").collect::<String>().into_bytes()
+}
+
+/// Reads what [`lines`] wrote in an earlier job.
+///
+/// # Errors
+/// When a line is something else.
+pub fn read_lines(lines: &[u8]) -> Result<Vec<LeakedSecret>, ScannerError> {
+    parse("p2p scan secrets", lines)
 }
 
 /// The secrets of an output, as far as it can be read.

@@ -2,9 +2,9 @@
 
 use super::files;
 use super::{Part, ScanRun, Scanned, sentence};
-use crate::domain::scan::{History, LeakedSecret, ScanFindings};
+use crate::domain::scan::{History, ScanFindings};
 use crate::edges::git::Worktree;
-use crate::edges::scanners::{Commits, read_trivy, read_trufflehog};
+use crate::edges::scanners::{Commits, read_secret_lines, read_trivy, read_trufflehog};
 use sys::error::{Exit, Failure, FileError};
 use sys::private::{self, Links};
 
@@ -96,7 +96,8 @@ impl Scanned {
             }
             Ok((found, report))
         });
-        let searched = read(TRUFFLEHOG).map_err(Failure::from).and_then(|lines| earlier(&lines));
+        let searched =
+            read(TRUFFLEHOG).map_err(Failure::from).and_then(|lines| Ok(read_secret_lines(&lines)?));
         let mut part = Part::default();
         self.add(&mut part, (Some(reported), Some(searched)), [TRIVY, TRUFFLEHOG], WHAT);
         "earlier jobs".clone_into(&mut self.range);
@@ -141,18 +142,4 @@ fn too_shallow(what: &str) -> Failure {
         help: Some("give the step that checks out `fetch-depth: 0`".to_owned()),
         exit: Exit::Failed,
     }
-}
-
-/// The lines that [`secret_lines`] wrote.
-fn earlier(lines: &[u8]) -> Result<Vec<LeakedSecret>, Failure> {
-    let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).enumerate();
-    let read = lines.map(|(number, line)| {
-        serde_json::from_slice(line).map_err(|_| {
-            Failure::usage(
-                format!("line {} of {TRUFFLEHOG} is not a finding of `p2p scan secrets`", number + 1),
-                "download the artifact of the job that searched for secrets into this directory",
-            )
-        })
-    });
-    read.collect()
 }

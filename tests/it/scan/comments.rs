@@ -126,3 +126,19 @@ fn without_the_right_to_comment_the_scan_passes_and_says_so() {
     let run = scan(&gate, &["source"], &[]);
     assert!(run.passed().stdout.contains("pull-requests: write"), "{}", run.stdout);
 }
+
+#[test]
+fn an_older_run_does_not_replace_the_comment_of_a_newer_one() {
+    let scanners = Scanners::new();
+    let mut gate = gate(&scanners);
+    let mut bodies = Vec::new();
+    for (run, package) in [("20", "first"), ("19", "older"), ("20", "again"), ("100", "newer")] {
+        gate = gate.env("GITHUB_RUN_ID", run);
+        scanners.source(&json!([in_file("go.mod", &[vulnerability("CVE-2024-0001", package, "HIGH")])]));
+        scan(&gate, &["source"], &[]).passed();
+        let [comment] = gate.github.comments().try_into().unwrap_or_else(|all| panic!("{all:?}"));
+        bodies.push(comment.body);
+    }
+    let holds = |at: usize, package: &str| bodies[at].contains(&format!("| {package} |"));
+    assert!(holds(0, "first") && holds(1, "first") && holds(2, "again") && holds(3, "newer"), "{bodies:?}");
+}

@@ -302,3 +302,31 @@ fn an_image_that_trufflehog_could_not_read_is_an_incomplete_scan() {
     assert_eq!((run.code, &told(&run)["scan-status"]), (1, &json!("failed")), "{}", run.stdout);
     assert!(run.stdout.contains("error processing layer: gzip: invalid header"), "{}", run.stdout);
 }
+
+#[test]
+fn the_first_image_says_which_version_is_scanned_and_another_that_lacks_it_is_a_warning() {
+    let scanners = Scanners::new();
+    let keys = scanners.keys(&[]);
+    let gate = Gate::new(MAKEFILE);
+    for version in ["1.2.0", "1.10.0"] {
+        gate.run_with_inputs(&["run", "p2p-build"], &[("version", version)]).passed();
+    }
+    let latest = gate.registry.digest("test/shop", "1.10.0").unwrap();
+    let scan = |names: &str| {
+        let inputs = [("environments", keys.as_str()), ("image-names", names)];
+        gate.run_with_inputs(&["scan", "image", "fast-feedback"], &inputs)
+    };
+    let run = scan("shop, worker");
+    assert_eq!(told(run.passed())["scan-status"], "ok");
+    assert!(scanners.calls("trivy").last().unwrap().ends_with(&latest), "{:?}", scanners.calls("trivy"));
+    assert!(run.stdout.contains("/test/worker:1.10.0 is not in the registry"), "{}", run.stdout);
+    // Without an image of this name there is nothing to scan, and the log says so.
+    let run = scan("worker, shop");
+    assert_eq!(run.passed().step("scan-images"), "skipped");
+    assert!(run.stdout.contains("no version awaits this gate at"), "{}", run.stdout);
+    // A version that is named must be there.
+    let inputs = [("environments", keys.as_str()), ("image-names", "shop, worker"), ("version", "1.2.0")];
+    let run = gate.run_with_inputs(&["scan", "image", "fast-feedback"], &inputs);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    assert!(run.stdout.contains("/test/worker:1.2.0 is not in the registry"), "{}", run.stdout);
+}

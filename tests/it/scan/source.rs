@@ -37,6 +37,7 @@ fn nothing_found_is_ok_and_nothing_of_the_job_reaches_a_scanner() {
         for word in ["canary", "GITHUB_", "INPUT_", "ACTIONS_", "RUNNER_"] {
             assert!(!environment.contains(word), "{program}: {environment}");
         }
+        assert!(environment.contains("TRIVY_DISABLE_TELEMETRY=true\n"), "{environment}");
         // What lies in the repository configures no scanner.
         assert!(!scanners.noted(program, "pwd").starts_with(gate.workspace().to_str().unwrap()));
     }
@@ -365,4 +366,23 @@ fn the_findings_are_also_sarif_that_p2p_itself_and_others_can_read() {
     let whole = read_json(&file);
     let suppressed = &whole["runs"][0]["results"][2];
     assert_eq!(suppressed["suppressions"][0]["justification"], "Dev only.");
+}
+
+#[test]
+fn findings_that_hold_no_secret_have_ids_of_their_own() {
+    let scanners = Scanners::new();
+    let without = |file: &str| {
+        let mut found = committed("AKIAIOSFODNN7EXAMPLE", file, false);
+        for name in ["Raw", "RawV2", "Redacted"] {
+            found[name] = json!("");
+        }
+        found
+    };
+    scanners.commits(&[without("a.txt"), without("b.txt"), without("b.txt")]);
+    let gate = Gate::new(MAKEFILE);
+    let run = scan(&gate, &[], &scanners);
+    let ids: Vec<_> =
+        findings(run.passed())["secrets"].as_array().unwrap().iter().map(|row| row["id"].clone()).collect();
+    assert_eq!(ids.len(), 2, "an entry of an ignore file covers one of them: {ids:?}");
+    assert_ne!(ids[0], ids[1]);
 }

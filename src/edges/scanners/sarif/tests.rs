@@ -106,22 +106,36 @@ fn what_is_no_complete_log_is_an_error() {
     assert!(read("x.sarif", marked, Path::new("/"), Path::new("")).unwrap().is_empty());
 }
 
-/// What Bandit 1.9.4 wrote about a file of ours.
+/// What real scanners wrote about files of ours:
+/// `bandit -f sarif src/app.py` (1.9.4),
+/// `semgrep scan --config rule.yaml --sarif --metrics off app.py` (1.185.0, one of two findings suppressed by a comment), and
+/// `checkov -f Dockerfile --framework dockerfile -o sarif` (3.3.30).
 #[test]
-fn the_file_of_a_real_scanner_is_read() {
-    let found =
-        read("bandit.sarif", include_bytes!("bandit.sarif"), Path::new("/work"), Path::new("")).unwrap();
-    let found: Vec<_> = found
-        .iter()
-        .map(|found| format!("{} {} {}:{}", found.package, found.id, found.source, found.line.unwrap()))
-        .collect();
+fn the_files_of_real_scanners_are_read() {
+    let read = |text: &[u8]| {
+        let found = read("x.sarif", text, Path::new("/work"), Path::new("")).unwrap();
+        let line = |found: &Vulnerability| {
+            let Vulnerability { package, id, source, severity, .. } = found;
+            format!("{package} {id} {} {source}:{}", severity.word(), found.line.unwrap())
+        };
+        found.iter().map(line).collect::<Vec<_>>()
+    };
     assert_eq!(
-        found,
+        read(include_bytes!("bandit.sarif")),
         [
-            "Bandit B404 src/app.py:1",
-            "Bandit B602 src/app.py:6",
-            "Bandit B105 src/app.py:7",
-            "Bandit B506 src/app.py:8"
+            "Bandit B404 LOW src/app.py:1",
+            "Bandit B602 HIGH src/app.py:6",
+            "Bandit B105 LOW src/app.py:7",
+            "Bandit B506 MEDIUM src/app.py:8"
+        ]
+    );
+    assert_eq!(read(include_bytes!("semgrep.sarif")), ["Semgrep OSS shell-true HIGH app.py:5"]);
+    assert_eq!(
+        read(include_bytes!("checkov.sarif")),
+        [
+            "Checkov CKV_DOCKER_4 HIGH Dockerfile:2",
+            "Checkov CKV_DOCKER_2 HIGH Dockerfile:1",
+            "Checkov CKV_DOCKER_3 HIGH Dockerfile:1"
         ]
     );
 }
