@@ -111,21 +111,11 @@ fn login(line: &RegistryLogin) -> Login {
     Login { registry, username, password }
 }
 
-/// The login from `registry-username` and `registry-password`, for the registry of the job's own environment. A pull
-/// request can change `.p2p.yaml`, so the password goes to no host that only that file names.
+/// The login from `registry-username` and `registry-password`, for the registry of the job's own environment.
 fn own_login(inputs: &Inputs, values: &Values) -> Result<Option<Login>, Failure> {
     let (Some(registry), Some(password)) = (values.text(Key::Registry), &inputs.registry_password) else {
         return Ok(None);
     };
-    if let Some(key) = values.registry_host_in_file() {
-        return Err(Failure::usage(
-            format!(
-                "`registry-password` would go to {registry}, and only the key `{key}` in `.p2p.yaml` names that host"
-            ),
-            "name the registry in the workflow, because every commit can change that file: set the input `registry`, or \
-             give a line `REGISTRY USER PASSWORD` in `registry-logins`, and no `registry-password`; nothing was run",
-        ));
-    }
     let username = match &inputs.registry_username {
         Some(username) => username.clone(),
         None if values.is_google(registry) => TOKEN_USER.to_owned(),

@@ -134,13 +134,6 @@ impl Values {
             || host.ends_with(".gcr.io")
     }
 
-    /// The key of `.p2p.yaml` that says on which host the registry is. Every commit can change that file.
-    pub fn registry_host_in_file(&self) -> Option<Key> {
-        let key =
-            if self.get(Key::Registry)?.derived() { Key::ArtifactRegistryDomain } else { Key::Registry };
-        self.get(key).filter(|value| value.in_file()).map(|_| key)
-    }
-
     /// The registry, if p2p may send Google's tokens to it.
     pub fn google_registry(&self) -> Option<&str> {
         self.text(Key::Registry).filter(|registry| self.is_google(registry))
@@ -180,13 +173,10 @@ impl Values {
 
 impl Environments {
     /// All entries in the form of the input `environments`. The entry of the job's own environment gets its values,
-    /// but not derived ones. A host that only `.p2p.yaml` names is left out: as an input of a later job it would get the
-    /// password of the workflow. That job reads the file itself.
+    /// but not derived ones.
     pub fn described(&self, own: &Values) -> Map<String, Json> {
         let texts = |given: &Given| -> Map<String, Json> {
-            let host = |key: &Key| matches!(key, Key::Registry | Key::ArtifactRegistryDomain);
             let given = given.iter().filter(|(_, value)| !value.derived());
-            let given = given.filter(|(key, value)| !(host(key) && value.in_file()));
             given.map(|(key, value)| (key.name().to_owned(), Json::from(value.text.clone()))).collect()
         };
         let mut described: Map<_, _> =

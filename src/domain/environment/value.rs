@@ -30,11 +30,6 @@ impl Value {
     pub fn derived(&self) -> bool {
         matches!(self.origin, Origin::Derived(_))
     }
-
-    /// Whether it is from `.p2p.yaml`, which every commit can change.
-    pub(super) fn in_file(&self) -> bool {
-        matches!(self.origin, Origin::File { .. })
-    }
 }
 
 /// The source of a value, as `p2p plan` shows it.
