@@ -1,4 +1,4 @@
-//! The JSON files that dashboards read. Their names and fields are those of coreeng/p2p.
+//! The JSON files for dashboards. Their names and fields are those of coreeng/p2p.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ fn with_reason<T>(mut row: Json, group: &ScanGroup, ignored: &Ignored<T>) -> Jso
     row
 }
 
-/// One row for all packages that share a vulnerability, a version and a fix.
+/// One row for all packages with the same vulnerability, version and fix.
 fn vulnerability_rows(group: &ScanGroup) -> Vec<Json> {
     let mut rows: BTreeMap<_, (usize, &Vulnerability, Vec<&str>)> = BTreeMap::new();
     for (position, found) in group.judged.active.vulnerabilities.iter().enumerate() {
@@ -116,7 +116,7 @@ fn secret_row(group: &ScanGroup, found: &LeakedSecret) -> Json {
     })
 }
 
-/// `manifest.json` of the reports of images.
+/// The `manifest.json` of image reports.
 pub fn manifest(stage: &str, images: &[ScannedImage]) -> Json {
     let mut images: Vec<_> = images.iter().collect();
     images.sort_by_key(|image| (&image.reference, &image.platform, &image.digest));

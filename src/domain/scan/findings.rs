@@ -1,4 +1,4 @@
-//! What scanners find, as all of them say it.
+//! The findings of scanners in a common form.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -9,32 +9,31 @@ use sha2::{Digest as _, Sha256};
 use super::severity::{Risk, Severity};
 use crate::inputs::BlockingSeverity;
 
-/// How long the part of a secret's hash is that names the secret, in hexadecimal digits.
+/// The length of a secret's id, in hexadecimal digits of its hash.
 const ID: usize = 16;
 
 /// A known vulnerability of a package, or a finding of a team's own scanner.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Vulnerability {
-    /// What identifies it: `CVE-2024-12345`, or the rule of a team's own scanner.
+    /// Its id: `CVE-2024-12345`, or the rule of a team's own scanner.
     pub id: String,
     /// The package, or the scanner.
     pub package: String,
-    /// The installed version, `-` where there is none.
+    /// The installed version, or `-`.
     pub installed: String,
-    /// The version that fixes it, `-` where there is none.
+    /// The version with the fix, or `-`.
     pub fixed: String,
-    /// How grave it is.
     pub severity: Severity,
-    /// Where to read about it; may be empty.
+    /// The page about it. May be empty.
     pub url: String,
-    /// The file, or the part of an image, that it is in.
+    /// The file, or the part of an image.
     pub source: String,
-    /// The line of that file, where it is known.
+    /// The line in the file, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
     /// Whether it blocks.
     pub blocking: bool,
-    /// Whether the pull request brings it; none where nothing was compared.
+    /// Whether it is new in the pull request. `None` if nothing was compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<bool>,
 }
@@ -46,9 +45,8 @@ pub struct License {
     pub package: String,
     /// The licence.
     pub license: String,
-    /// What kind of licence it is.
+    /// The class of the licence.
     pub classification: String,
-    /// How grave that is.
     pub severity: Severity,
     /// The file that names it.
     pub source: String,
@@ -56,14 +54,14 @@ pub struct License {
     pub blocking: bool,
 }
 
-/// A secret that somebody committed or put into an image. The secret itself is not here.
+/// A secret in a commit or an image, without the secret itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LeakedSecret {
-    /// A hash of the secret: [`LeakedSecret::id_of`].
+    /// The hash of the secret: [`LeakedSecret::id_of`].
     pub id: String,
-    /// What kind of secret it is: `AWS`.
+    /// The kind of secret: `AWS`.
     pub detector: String,
-    /// `verified` where it works, `unverified`, or `unknown` where that could not be found out.
+    /// `verified` if it works, `unverified`, or `unknown` if that could not be checked.
     pub status: String,
     /// The file, in the repository or in the image.
     pub file: Option<String>,
@@ -74,15 +72,14 @@ pub struct LeakedSecret {
     /// The layer of the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<String>,
-    /// Where to look at it.
+    /// The URL of the place.
     pub url: Option<String>,
-    /// Whether it blocks.
     #[serde(default)]
     pub blocking: bool,
 }
 
 impl LeakedSecret {
-    /// The id of a secret: it follows from the secret, so that an ignore file can name it, and does not show it.
+    /// The id of a secret. It derives from the secret, so that an ignore file can name it, but does not reveal it.
     pub fn id_of(secret: &str) -> String {
         use std::fmt::Write as _;
         let mut id = String::from("p2psec_");
@@ -92,32 +89,30 @@ impl LeakedSecret {
         id
     }
 
-    /// A verified secret is critical; of another nobody knows whether it is one.
+    /// A verified secret is critical. Others may not be secrets at all.
     fn risk(&self) -> Risk {
         if self.status == "verified" { Risk::Critical } else { Risk::Unclassified }
     }
 }
 
-/// Everything that was found in one place.
+/// All findings in one place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScanFindings {
-    /// Vulnerabilities.
     pub vulnerabilities: Vec<Vulnerability>,
     /// Restricted and forbidden licences.
     pub licenses: Vec<License>,
-    /// Secrets.
     pub secrets: Vec<LeakedSecret>,
 }
 
 impl ScanFindings {
-    /// Adds those of another scanner.
+    /// Adds the findings of another scanner.
     pub fn add(&mut self, other: Self) {
         self.vulnerabilities.extend(other.vulnerabilities);
         self.licenses.extend(other.licenses);
         self.secrets.extend(other.secrets);
     }
 
-    /// Marks the vulnerabilities that are not among `before`. Versions and lines do not matter.
+    /// Marks the vulnerabilities that are not in `before`. Versions and lines do not matter.
     pub fn compare(&mut self, before: &Self) {
         let key = |found: &Vulnerability| (found.id.clone(), found.package.clone(), found.source.clone());
         let before: BTreeSet<_> = before.vulnerabilities.iter().map(key).collect();
@@ -126,7 +121,7 @@ impl ScanFindings {
         }
     }
 
-    /// Marks what blocks, removes repetitions, and puts what matters most first.
+    /// Marks findings that block, removes duplicates, and sorts by importance.
     pub(super) fn arrange(&mut self, threshold: BlockingSeverity) {
         for found in &mut self.vulnerabilities {
             found.blocking = found.severity.blocks(threshold);
@@ -134,7 +129,7 @@ impl ScanFindings {
         for found in &mut self.secrets {
             found.blocking = found.risk() == Risk::Critical && Severity::Critical.blocks(threshold);
         }
-        // By what a finding is first, so that equal ones are neighbours.
+        // Sorted by content first, so that duplicates are adjacent.
         self.vulnerabilities.sort_unstable();
         self.vulnerabilities.dedup();
         self.vulnerabilities.sort_by(|a, b| {
@@ -151,7 +146,7 @@ impl ScanFindings {
         });
     }
 
-    /// The greatest risk of these findings. Licences are no part of it.
+    /// The greatest risk of these findings, without licences.
     pub(super) fn risk(&self) -> Risk {
         let vulnerabilities = self.vulnerabilities.iter().map(|found| Risk::of(found.severity));
         vulnerabilities.chain(self.secrets.iter().map(LeakedSecret::risk)).min().unwrap_or(Risk::Ok)

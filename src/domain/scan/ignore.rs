@@ -1,5 +1,5 @@
-//! The file `.p2p-security-ignore.yaml`: findings that the team knows of. Anything that is wrong with the file is an
-//! error, because a rule that nobody understands must not weaken the policy.
+//! The file `.p2p-security-ignore.yaml` with findings that the team accepts. Any mistake in it is an error, because
+//! a rule that p2p misunderstands must not weaken the policy.
 
 use jiff::civil::Date;
 use sys::error::{Exit, Help};
@@ -8,17 +8,16 @@ use sys::yaml::{self, Node, NodeContent};
 /// The name of the file.
 pub const FILE_NAME: &str = ".p2p-security-ignore.yaml";
 
-/// An ignore file that cannot be obeyed.
+/// An invalid ignore file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}, line {line}, column {column}: {problem}")]
 pub struct IgnoreError {
     /// The file, relative to the root of the repository.
     pub file: String,
-    /// Counted from 1.
+    /// The line, starting at 1.
     pub line: usize,
-    /// Counted from 1.
+    /// The column, starting at 1.
     pub column: usize,
-    /// What is wrong there.
     pub problem: String,
 }
 
@@ -32,43 +31,43 @@ impl Help for IgnoreError {
     }
 }
 
-/// One file.
+/// An ignore file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IgnoreFile {
-    /// Where it is, relative to the root of the repository.
+    /// Its path, relative to the root of the repository.
     pub(super) name: String,
-    /// The directory that its rules about the source are for: empty, or with a slash at its end.
+    /// The directory that its rules for the source apply to: empty, or with a slash at the end.
     pub(super) directory: String,
     pub(super) source: Entries,
-    /// The entries of each image, by the image's name.
+    /// The entries for each image, by image name.
     pub(super) images: Vec<(String, Entries)>,
 }
 
-/// The entries of the source, or of one image.
+/// The entries for the source, or for one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Entries {
     pub(super) vulnerabilities: Vec<Entry>,
     pub(super) secrets: Vec<Entry>,
 }
 
-/// One rule: the findings with this id, and with this package and one of these paths if it names some.
+/// An entry: it matches findings with this id, and with this package and one of these paths, if it has any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) id: String,
     pub(super) reason: String,
     pub(super) package: Option<String>,
     pub(super) paths: Option<Vec<String>>,
-    /// The last day on which it holds.
+    /// The last day on which it applies.
     pub(super) expires: Option<Date>,
     /// Its line in the file.
     pub(super) line: usize,
 }
 
 impl IgnoreFile {
-    /// Reads the file `name`, a path relative to the root of the repository.
+    /// Parses the file `name`, a path relative to the root of the repository.
     ///
     /// # Errors
-    /// For text that is not YAML, for another version, and for every key, value, date or path that is not right.
+    /// If the text is not YAML or has another version, and for every invalid key, value, date or path.
     pub fn parse(name: &str, text: &str) -> Result<Self, IgnoreError> {
         let reader = Reader { file: name };
         let root =
@@ -95,7 +94,7 @@ impl IgnoreFile {
     }
 }
 
-/// Reads the parts of one file. Values are kept exactly as they are written.
+/// Parses the parts of a file. Values are not changed.
 struct Reader<'a> {
     file: &'a str,
 }
@@ -109,7 +108,7 @@ impl Reader<'_> {
         IgnoreError { file: self.file.to_owned(), line, column, problem: problem.into() }
     }
 
-    /// Checks that a node is a map with no other keys than these.
+    /// Checks that a node is a map with only these keys.
     fn keys(&self, node: &Node, what: &str, known: &[&str]) -> Result<(), IgnoreError> {
         let keys = known.join("`, `");
         let entries = node.entries();
@@ -124,7 +123,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The items of a list that may be missing, but not empty of a value.
+    /// The items of a list. The list may be missing, but may not be null.
     fn list<T>(
         &self,
         parent: &Node,
@@ -212,7 +211,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether YAML takes a scalar without quotes for a number or a truth value.
+/// Whether YAML takes an unquoted scalar as a number or a truth value.
 fn is_other_type(text: &str) -> bool {
     let word = text.to_ascii_lowercase();
     let number = |text: &str| text.contains(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok();

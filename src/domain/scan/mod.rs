@@ -1,5 +1,5 @@
-//! Pure: what scanners found, what the team ignores, and what the policy says of the rest. docs/design/scans.md
-//! explains the parts. No files, no programs, no clock.
+//! Findings of scanners, the entries that ignore them, and the policy. docs/design/scans.md explains the parts.
+//! Pure: no files, no programs, no clock.
 
 mod documents;
 mod findings;

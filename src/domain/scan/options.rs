@@ -1,4 +1,4 @@
-//! How the team wants to be scanned: keys of an environment.
+//! The options of scans: keys of an environment.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,44 +8,44 @@ use serde::Serialize;
 use crate::domain::environment::{Key, Values};
 use crate::inputs::{BlockingSeverity, Switch, Words};
 
-/// How old the vulnerability database may be, unless the environment says otherwise.
+/// The default age limit of the vulnerability database.
 const MAX_AGE: Duration = Duration::from_hours(7 * 24);
 
-/// Which commits are searched for secrets.
+/// Which commits to search for secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum History {
-    /// Those that the event is about.
+    /// The commits of the event.
     Changes,
-    /// All.
+    /// All commits.
     Full,
 }
 
-/// Everything that a scan is told.
+/// The options of a scan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ScanOptions {
-    /// From which severity on findings block.
+    /// The lowest severity that blocks.
     pub blocking_severity: BlockingSeverity,
-    /// Whether vulnerabilities that nobody can fix yet are left out.
+    /// Whether to leave out vulnerabilities without a fix.
     pub ignore_unfixed: bool,
-    /// Whether providers are asked if a secret works.
+    /// Whether to ask providers if a secret works.
     pub verify_secrets: bool,
-    /// Which commits are searched for secrets.
+    /// Which commits to search for secrets.
     pub history: History,
     /// The OCI reference of the vulnerability database, if it is not Trivy's own.
     pub database: Option<String>,
-    /// The same of the database of Java packages.
+    /// The same for the database of Java packages.
     pub java_database: Option<String>,
-    /// The age from which on the vulnerability database is too old.
+    /// The age at which the vulnerability database is too old.
     #[serde(skip)]
     pub database_max_age: Duration,
-    /// Where scanners are fetched from, if not from GitHub. It may hold a credential.
+    /// Where to fetch scanners, if not from GitHub. It may contain a credential.
     #[serde(skip)]
     pub base_url: Option<String>,
-    /// An installed Trivy.
+    /// The path of an installed Trivy.
     pub trivy: Option<PathBuf>,
-    /// An installed TruffleHog.
+    /// The path of an installed TruffleHog.
     pub trufflehog: Option<PathBuf>,
     /// Globs of SARIF files with further findings.
     pub sarif: Vec<String>,
@@ -57,7 +57,7 @@ impl ScanOptions {
         values.parsed(Key::Scan) == Some(Switch::On)
     }
 
-    /// The options of an environment. `history` holds unless the environment says otherwise.
+    /// The options of an environment. `history` is the default for its key.
     pub fn of(values: &Values, history: History) -> Self {
         let on = |key| values.parsed::<Switch>(key).is_none_or(|switch| switch == Switch::On);
         let text = |key| values.text(key).map(str::to_owned);

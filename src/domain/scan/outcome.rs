@@ -1,4 +1,4 @@
-//! What a scan came to.
+//! The result of a scan.
 
 use serde::Serialize;
 use serde_json::json;
@@ -8,23 +8,21 @@ use super::severity::{Risk, Severity};
 use super::split::Judged;
 use crate::inputs::BlockingSeverity;
 
-/// The end of the name of the file with the findings.
+/// The end of the file name of the findings.
 pub const FINDINGS: &str = "-findings.json";
-/// The end of the name of the file with the text.
+/// The end of the file name of the text.
 pub const REPORT: &str = "-report.md";
 
-/// What was scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScanKind {
     /// The source of the repository.
     Source,
-    /// Images.
     Images,
 }
 
 impl ScanKind {
-    /// Its word in outputs and records.
+    /// The word for it in outputs and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Source => "source",
@@ -32,16 +30,16 @@ impl ScanKind {
         }
     }
 
-    /// Its word in names of files.
+    /// The word for it in file names.
     pub fn singular(self) -> &'static str {
         self.word().trim_end_matches('s')
     }
 }
 
-/// The database of vulnerabilities.
+/// The vulnerability database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Database {
-    /// When it was made, RFC 3339.
+    /// When it was made (RFC 3339).
     pub updated: String,
     /// Its age in hours.
     pub hours: i64,
@@ -50,15 +48,15 @@ pub struct Database {
 /// One platform of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ScannedImage {
-    /// The image's name, as `image-names` lists it.
+    /// The image's name, as in `image-names`.
     pub name: String,
-    /// Where it is: with the tag, where it has one.
+    /// Its reference, with the tag if it has one.
     pub reference: String,
     /// `linux/amd64`.
     pub platform: String,
     /// The digest of this platform's manifest.
     pub digest: String,
-    /// The reports, below the directory of the scan.
+    /// The reports, below the scan's directory.
     pub files: [String; 2],
     /// The digest of the manifest that keeps the findings beside the image, for later scans.
     pub kept: Option<String>,
@@ -67,60 +65,55 @@ pub struct ScannedImage {
 /// The findings of the source, or of one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScanGroup {
-    /// The image's name; empty for the source.
+    /// The image's name. Empty for the source.
     pub image: String,
-    /// Where the image is.
     pub reference: String,
-    /// Its platforms.
+    /// The image's platforms.
     pub platforms: Vec<String>,
-    /// What was found.
     pub judged: Judged,
 }
 
-/// How much was found.
+/// The numbers of findings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Vulnerabilities.
     pub vulnerability_total: usize,
-    /// Those that block.
+    /// Vulnerabilities that block.
     pub vulnerability_blocking: usize,
     /// Restricted and forbidden licences.
     pub license_total: usize,
-    /// Secrets.
     pub secret_total: usize,
-    /// Those that block.
+    /// Secrets that block.
     pub secret_blocking: usize,
-    /// What the ignore files cover.
+    /// Findings that the ignore files cover.
     pub ignored: usize,
 }
 
-/// What a scan came to.
+/// The result of a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
-    /// What was scanned.
     pub kind: ScanKind,
-    /// Which commits were searched for secrets, or which stage the images belong to.
+    /// The commits that were searched for secrets, or the stage of the images.
     pub range: String,
-    /// From which severity on findings block.
+    /// The lowest severity that blocks.
     pub threshold: BlockingSeverity,
-    /// The scanners that ran, each with its version.
+    /// The scanners that ran, with their versions.
     pub scanners: Vec<String>,
-    /// The database, where Trivy ran.
+    /// The database, if Trivy ran.
     pub database: Option<Database>,
     /// The findings.
     pub groups: Vec<ScanGroup>,
     /// Whether there is an ignore file at all.
     pub has_rules: bool,
-    /// The platforms of images.
+    /// The platforms of the images.
     pub images: Vec<ScannedImage>,
-    /// Why the scan is not complete, if it is not.
+    /// Why the scan is incomplete, if it is.
     pub failures: Vec<String>,
     /// The directory with the reports.
     pub directory: String,
 }
 
 impl Scan {
-    /// `ok`, or `failed` where a scanner failed or something was not scanned.
+    /// `ok`, or `failed` if a scanner failed or something was not scanned.
     pub fn status(&self) -> &'static str {
         if self.failures.is_empty() { "ok" } else { "failed" }
     }
@@ -130,12 +123,12 @@ impl Scan {
         format!("{}-security{end}", self.kind.singular())
     }
 
-    /// Whether it is about the source, or about this image.
+    /// Whether it is about the source or this image.
     pub fn is_about(&self, image: &str) -> bool {
         self.groups.iter().any(|group| group.image.is_empty() || group.image == image)
     }
 
-    /// The part that is about the source, or about this image.
+    /// Only the parts about the source or this image.
     #[must_use]
     pub fn only(&self, image: &str) -> Self {
         let mut part = self.clone();
@@ -143,7 +136,8 @@ impl Scan {
         part
     }
 
-    /// The header of its comment on a pull request, as coreeng/p2p has it. `environment` is `local` on a laptop.
+    /// The header of its comment on a pull request, in the form of coreeng/p2p. On a laptop, `environment` is
+    /// `local`.
     pub fn comment_header(&self, app: &str, environment: &str) -> String {
         match self.kind {
             ScanKind::Source => format!("security-source-scan-findings-{app}"),
@@ -151,7 +145,7 @@ impl Scan {
         }
     }
 
-    /// The greatest risk that was found.
+    /// The greatest risk of the findings.
     pub fn risk(&self) -> Risk {
         if !self.failures.is_empty() {
             return Risk::Unknown;
@@ -159,7 +153,7 @@ impl Scan {
         self.groups.iter().map(|group| group.judged.active.risk()).min().unwrap_or(Risk::Ok)
     }
 
-    /// How much was found.
+    /// The numbers of findings.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for Judged { active, vulnerabilities, secrets, .. } in self.groups.iter().map(|group| &group.judged) {
@@ -174,13 +168,13 @@ impl Scan {
         totals
     }
 
-    /// The vulnerabilities of each severity, the gravest first.
+    /// The number of vulnerabilities of each severity, the highest first.
     pub fn by_severity(&self) -> [usize; 5] {
         let all = || self.groups.iter().flat_map(|group| &group.judged.active.vulnerabilities);
         Severity::ALL.map(|severity| all().filter(|found| found.severity == severity).count())
     }
 
-    /// The findings that block, in a line each.
+    /// The findings that block, one per line.
     pub fn blocking(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for ScanGroup { image, judged, .. } in &self.groups {
@@ -197,14 +191,14 @@ impl Scan {
         lines
     }
 
-    /// What the ignore files have to say.
+    /// The notices about ignore files.
     pub fn notices(&self) -> impl Iterator<Item = &str> {
         self.groups.iter().flat_map(|group| &group.judged.notices).map(String::as_str)
     }
 }
 
 impl Vulnerability {
-    /// It in one line.
+    /// One line about the finding.
     pub fn sentence(&self) -> String {
         let Self { id, package, installed, fixed, source, .. } = self;
         let version = if installed == "-" { package.clone() } else { format!("{package} {installed}") };
@@ -216,13 +210,13 @@ impl Vulnerability {
 }
 
 impl LeakedSecret {
-    /// It in a few words, without its place.
+    /// A few words about the finding, without its place.
     pub fn sentence(&self) -> String {
         format!("{} secret {} ({})", self.status, self.id, self.detector)
     }
 }
 
-/// What a later job may want to know, under the names of coreeng/p2p's outputs.
+/// The data for later jobs, with the names of coreeng/p2p's outputs.
 impl Serialize for Scan {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let totals = self.totals();
@@ -250,7 +244,7 @@ impl Serialize for Scan {
     }
 }
 
-/// In one line, for the log.
+/// One line for the log.
 impl std::fmt::Display for Scan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let totals = self.totals();

@@ -61,12 +61,12 @@ fn rule(found: &Vulnerability) -> Json {
     rule
 }
 
-/// A secret of which nobody knows whether it works has no severity.
+/// The severity of a secret. It has none if it is not known whether the secret works.
 fn secret_severity(found: &LeakedSecret) -> Severity {
     if found.status == "verified" { Severity::Critical } else { Severity::Unknown }
 }
 
-/// GitHub shows a result by this score.
+/// The score by which GitHub sorts results.
 fn score(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "9.5",
@@ -96,7 +96,7 @@ fn result(id: &str, severity: Severity, text: &str, place: &Json, reason: Option
     result
 }
 
-/// The file as a URI (RFC 3986, section 2.1), and the line.
+/// The file as a URI (RFC 3986, section 2.1), with the line.
 fn place(file: &str, line: Option<u64>) -> Json {
     let mut place = json!({"artifactLocation": {"uri": percent(file, b"/-_.~")}});
     if let Some(line) = line {

@@ -1,30 +1,26 @@
-//! How grave a finding is, and what that means.
+//! Severities and risks.
 
 use serde::{Deserialize, Serialize};
 
 use crate::inputs::BlockingSeverity;
 
-/// The severity of a finding, the gravest first.
+/// The severity of a finding, the highest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {
-    /// Fix it now.
     Critical,
-    /// Fix it soon.
     High,
-    /// Fix it.
     Medium,
-    /// Know of it.
     Low,
-    /// Nobody has classified it yet.
+    /// It is not classified yet.
     Unknown,
 }
 
 impl Severity {
-    /// All of them, the gravest first.
+    /// All severities, the highest first.
     pub const ALL: [Self; 5] = [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Unknown];
 
-    /// The severity that a scanner names, in any case; any other word is [`Severity::Unknown`].
+    /// The severity with a scanner's name, in upper or lower case. Any other word is [`Severity::Unknown`].
     pub fn named(word: &str) -> Self {
         Self::ALL
             .into_iter()
@@ -43,7 +39,7 @@ impl Severity {
         }
     }
 
-    /// Its word in reports: `HIGH`.
+    /// The word in reports: `HIGH`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Critical => "CRITICAL",
@@ -54,7 +50,7 @@ impl Severity {
         }
     }
 
-    /// Whether a finding of this severity blocks. What nobody has classified never does.
+    /// Whether a finding of this severity blocks. An unclassified one never does.
     pub fn blocks(self, threshold: BlockingSeverity) -> bool {
         let lowest = match threshold {
             BlockingSeverity::Off => return false,
@@ -73,17 +69,17 @@ impl Severity {
 pub enum Risk {
     /// A critical vulnerability, or a secret that works.
     Critical,
-    /// A vulnerability without a severity, or a secret of which nobody knows whether it works.
+    /// A vulnerability without a severity, or a secret that may or may not work.
     Unclassified,
-    /// The gravest finding is high.
+    /// The highest severity is high.
     High,
-    /// The gravest finding is medium.
+    /// The highest severity is medium.
     Medium,
-    /// The gravest finding is low.
+    /// The highest severity is low.
     Low,
-    /// There is no finding.
+    /// There are no findings.
     Ok,
-    /// The scan is not complete.
+    /// The scan is incomplete.
     Unknown,
 }
 
@@ -99,7 +95,7 @@ impl Risk {
         }
     }
 
-    /// Its word in outputs.
+    /// The word in outputs.
     pub fn word(self) -> &'static str {
         match self {
             Self::Critical => "critical",

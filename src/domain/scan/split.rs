@@ -1,4 +1,4 @@
-//! Findings that a rule of an ignore file covers, and the rest.
+//! Separates findings that an ignore file covers from the others.
 
 use jiff::civil::Date;
 
@@ -13,7 +13,7 @@ pub struct IgnoreRules {
     today: Date,
 }
 
-/// What the rules are asked about.
+/// What the findings are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope<'a> {
     /// The source of the repository.
@@ -25,7 +25,6 @@ pub enum Scope<'a> {
 /// An ignored finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ignored<T> {
-    /// The finding.
     pub finding: T,
     /// Why the team ignores it.
     pub reason: String,
@@ -33,20 +32,20 @@ pub struct Ignored<T> {
     pub expires: Option<Date>,
 }
 
-/// Findings after the ignore files and the policy.
+/// The findings after ignore files and policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Judged {
-    /// What counts.
+    /// Findings that count.
     pub active: ScanFindings,
-    /// What does not.
+    /// Ignored vulnerabilities.
     pub vulnerabilities: Vec<Ignored<Vulnerability>>,
-    /// The same for secrets.
+    /// Ignored secrets.
     pub secrets: Vec<Ignored<LeakedSecret>>,
-    /// Rules that have expired, or cover nothing.
+    /// Notices about entries that have expired or match nothing.
     pub notices: Vec<String>,
 }
 
-/// The rules about one kind of finding in one scope, and which of them covered something.
+/// The entries for one kind of finding in one scope, with the ones that matched.
 struct Rules<'a> {
     entries: Vec<(&'a IgnoreFile, &'a Entry, bool)>,
     today: Date,
@@ -54,7 +53,7 @@ struct Rules<'a> {
 }
 
 impl IgnoreRules {
-    /// The rules of these files on this day.
+    /// The rules from these files on this day.
     pub fn new(files: Vec<IgnoreFile>, today: Date) -> Self {
         Self { files, today }
     }
@@ -64,8 +63,8 @@ impl IgnoreRules {
         !self.files.is_empty()
     }
 
-    /// Splits findings into those that count and those that a rule covers. `complete` says whether everything was
-    /// scanned, so that a rule about a secret that covers nothing is worth a notice.
+    /// Separates findings that count from ignored ones. `complete` is whether everything was scanned. Otherwise an
+    /// entry for a secret may match nothing, and no notice says so.
     pub fn judge(
         &self,
         mut findings: ScanFindings,
@@ -117,11 +116,11 @@ impl IgnoreRules {
 }
 
 impl<'a> Rules<'a> {
-    /// The first rule that covers a finding. All that do count as used.
+    /// The first entry that matches a finding. All matching entries count as used.
     fn find(&mut self, id: &str, package: Option<&str>, path: &str) -> Option<&'a Entry> {
         let mut found = None;
         for (file, entry, used) in &mut self.entries {
-            // Rules about the source hold below the directory of their file.
+            // Entries for the source apply below the directory of their file.
             let path = match self.scope {
                 Scope::Source => path.strip_prefix(&file.directory),
                 Scope::Image(_) => Some(path),

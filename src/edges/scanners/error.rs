@@ -1,43 +1,30 @@
-//! What can go wrong with a scanner. No message quotes what a scanner found, which may be secret.
+//! Errors of scanners. No message quotes what a scanner found, because that may be secret.
 
 use std::path::PathBuf;
 
 use sys::error::{Exit, FileError, Help};
 use sys::process::ProcessError;
 
-/// Why there is no scanner, or no complete result of one.
+/// Why a scanner is missing, or has no complete result.
 #[derive(Debug, thiserror::Error)]
 pub enum ScannerError {
-    /// The file that an environment names is no program.
+    /// The file that an environment names is not a program.
     #[error("`{key}` is {}, which is not the absolute path of an executable file", path.display())]
-    NotAProgram {
-        /// The key of the environment.
-        key: &'static str,
-        /// Its value.
-        path: PathBuf,
-    },
+    NotAProgram { key: &'static str, path: PathBuf },
     /// The scanner is not released for this machine.
     #[error("p2p knows no release of {scanner} for {platform}")]
-    NoRelease {
-        /// The program.
-        scanner: &'static str,
-        /// The machine.
-        platform: String,
-    },
+    NoRelease { scanner: &'static str, platform: String },
     /// The scanner could not be fetched.
     #[error("cannot fetch {file} from {server}: {reason}")]
     Fetch {
-        /// The archive.
         file: String,
-        /// The server, without the rest of the address.
+        /// The server, without the rest of the URL.
         server: String,
-        /// Why.
         reason: String,
     },
-    /// The file is not the one that was released.
+    /// The file differs from the released one.
     #[error("{file} is not what was released: {problem}")]
     Changed {
-        /// The archive.
         file: String,
         /// What is wrong with it.
         problem: String,
@@ -45,44 +32,39 @@ pub enum ScannerError {
     /// The scanner failed.
     #[error("{scanner} failed: {reason}")]
     Failed {
-        /// The program.
         scanner: &'static str,
-        /// How it ended, and the end of what it wrote to standard error.
+        /// How it ended, and the end of its standard error.
         reason: String,
-        /// Whether it ran into its time limit.
+        /// Whether it exceeded its time limit.
         timed_out: bool,
     },
-    /// The database of vulnerabilities is missing.
+    /// The vulnerability database is missing.
     #[error("there is no database of vulnerabilities: {reason}")]
-    Database {
-        /// Why.
-        reason: String,
-    },
+    Database { reason: String },
     /// The database is too old.
     #[error("the database of vulnerabilities is of {updated}, {hours} h old, and the limit is {limit} h")]
     Old {
         /// When it was made.
         updated: String,
-        /// Its age.
+        /// Its age in hours.
         hours: i64,
-        /// The greatest age.
+        /// The limit, in hours.
         limit: u64,
     },
-    /// What the scanner wrote is not complete.
+    /// The output of the scanner is incomplete.
     #[error("the output of {scanner} cannot be read: {problem}")]
     Output {
-        /// The program, or the file.
         scanner: String,
-        /// What is wrong, without the text.
+        /// What is wrong, without quoting the text.
         problem: String,
     },
-    /// The system refused a file.
+    /// A file could not be used.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
 impl ScannerError {
-    /// A process that failed. The end of its standard error is shown without `secrets`.
+    /// The error for a failed process. It shows the end of its standard error without `secrets`.
     pub(super) fn process(scanner: &'static str, error: &ProcessError, secrets: &[String]) -> Self {
         let timed_out = matches!(error, ProcessError::TimedOut { .. });
         let mut reason = error.to_string();

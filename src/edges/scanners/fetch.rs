@@ -15,21 +15,21 @@ use sys::retry::{Again, Failed, Retrying, transient};
 use super::error::ScannerError;
 use super::release::{Release, Scanner};
 
-/// Where scanners are released.
+/// The server that scanners are released on.
 const GITHUB: &str = "https://github.com";
-/// A download passes GitHub's own redirect and perhaps a mirror's.
+/// How many redirects a download may follow: GitHub's own, and perhaps those of a mirror.
 const REDIRECTS: usize = 10;
-/// How much is read of a file at once.
+/// How many bytes of a file are read at once.
 const PIECE: usize = 1 << 16;
 
 /// Where scanners come from.
 #[derive(Debug, Clone)]
 pub struct ScannerSources {
-    /// The server, `https://github.com` by default. It has the releases under the same paths.
+    /// The server, `https://github.com` by default. A mirror must have the same paths.
     pub base_url: Option<String>,
-    /// Where archives are kept.
+    /// The directory for archives.
     pub cache: PathBuf,
-    /// How patiently the server is asked.
+    /// How requests are retried.
     pub retrying: Retrying,
 }
 
@@ -38,18 +38,18 @@ impl ScannerSources {
         self.base_url.as_deref().unwrap_or(GITHUB).trim_end_matches('/')
     }
 
-    /// The server alone.
+    /// The server without the path.
     fn server(&self) -> String {
         let url = Url::parse(self.base()).ok();
         url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "the mirror".to_owned())
     }
 }
 
-/// Puts the program of a release into the directory `into`. The archive comes from the cache, if it is there and
-/// has the right hash.
+/// Unpacks the program of a release into the directory `into`. The archive comes from the cache, if it is there with
+/// the right hash.
 ///
 /// # Errors
-/// When it cannot be fetched, is another file, or holds no such program.
+/// If it cannot be fetched, differs from the released one, or does not contain the program.
 pub async fn fetch(
     scanner: Scanner,
     release: &Release,
@@ -72,7 +72,7 @@ pub async fn fetch(
     Ok(program)
 }
 
-/// Does what takes long on another thread than the one that waits for all.
+/// Runs long work on another thread, because one thread waits for everything.
 async fn elsewhere<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
@@ -115,7 +115,7 @@ async fn download(
     Ok(())
 }
 
-/// One try: the whole answer into a new file in the cache, with its hash.
+/// Downloads the complete answer into a new file in the cache, in one try, and hashes it.
 async fn transfer(
     request: reqwest::RequestBuilder,
     number: u32,
@@ -156,7 +156,7 @@ fn hash(file: &Path) -> io::Result<Digest> {
     }
 }
 
-/// Writes the file `name` of an archive to `program`, for its owner alone.
+/// Writes the file `name` of an archive to `program`, with rights for the owner only.
 fn unpack(archive: &Path, name: &str, program: &Path) -> io::Result<()> {
     let mut archive = tar::Archive::new(GzDecoder::new(File::open(archive)?));
     for entry in archive.entries()? {

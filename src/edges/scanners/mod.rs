@@ -1,5 +1,5 @@
-//! The programs that scan: Trivy and TruffleHog. Fetches them, starts them with an environment of their own, and
-//! reads what they write, and the SARIF of others. What findings mean is decided in `domain/scan`.
+//! The scanners Trivy and TruffleHog: fetches them, starts them with their own environment, and reads their output,
+//! and the SARIF of other scanners. `domain/scan` decides what findings mean.
 
 mod error;
 mod fetch;

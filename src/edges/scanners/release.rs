@@ -1,4 +1,4 @@
-//! Which scanners p2p fetches: exact versions and hashes, part of the released commit.
+//! The exact versions and hashes of the scanners that p2p fetches. They are part of the released commit.
 
 use oci::Digest;
 
@@ -7,12 +7,12 @@ use super::error::ScannerError;
 /// The list.
 const RELEASES: &str = include_str!("releases.txt");
 
-/// A program that scans.
+/// A scanner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scanner {
-    /// Dependencies, licences and images.
+    /// Finds vulnerable dependencies and restricted licences, also in images.
     Trivy,
-    /// Secrets.
+    /// Finds secrets.
     Trufflehog,
 }
 
@@ -25,7 +25,7 @@ impl Scanner {
         }
     }
 
-    /// The repository on GitHub that it is released in.
+    /// Its repository on GitHub.
     pub(super) fn repository(self) -> &'static str {
         match self {
             Self::Trivy => "aquasecurity/trivy",
@@ -34,22 +34,21 @@ impl Scanner {
     }
 }
 
-/// The file that holds a scanner.
+/// A released archive with a scanner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
-    /// The version, without `v`.
+    /// The version, without a `v`.
     pub version: String,
-    /// The name of the archive.
     pub file: String,
-    /// The SHA-256 of the archive.
+    /// The SHA-256 digest of the archive.
     pub digest: Digest,
 }
 
 impl Release {
-    /// The release of a scanner for a machine such as `linux-x64`, by a list like `releases.txt`.
+    /// The release of a scanner for a machine such as `linux-x64`, from a list like `releases.txt`.
     ///
     /// # Errors
-    /// Where the list has none.
+    /// If the list has none.
     pub fn of(scanner: Scanner, list: &str, platform: &str) -> Result<Self, ScannerError> {
         let line = list.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|words| {
             let [name, version, of, file, hash] = words.as_slice() else { return None };

@@ -17,11 +17,12 @@ use super::release::{Release, Scanner};
 use super::{trivy, trufflehog};
 use crate::domain::scan::{Database, ScanOptions};
 
-/// The variables that scanners inherit: where programs, proxies and certificates are. Nothing else of the job
-/// reaches them.
+/// The variables that scanners inherit: for programs, proxies and certificates. They get no other variable of the
+/// job.
 const INHERITED: &str =
     "PATH HTTPS_PROXY https_proxy HTTP_PROXY http_proxy NO_PROXY no_proxy SSL_CERT_FILE SSL_CERT_DIR LANG";
-/// Git, which TruffleHog starts, obeys no configuration but this and asks nobody. Trivy reports nothing about its use.
+/// Settings for scanners. Git, which TruffleHog starts, reads no other configuration and asks no questions. Trivy
+/// sends no usage reports.
 const FIXED: [(&str, &str); 8] = [
     ("GIT_CONFIG_NOSYSTEM", "1"),
     ("GIT_CONFIG_GLOBAL", "/dev/null"),
@@ -32,24 +33,25 @@ const FIXED: [(&str, &str); 8] = [
     ("TRIVY_DISABLE_TELEMETRY", "true"),
     ("TRIVY_SKIP_VERSION_CHECK", "true"),
 ];
-/// Where Trivy's version and database are kept, below the cache.
+/// The directory for Trivy's version and database, below the cache.
 const DATABASE: &str = "trivy";
-/// How Trivy reports, whatever it looks at.
+/// The options of Trivy's reports.
 const REPORTING: &str = "--format json --list-all-pkgs --severity UNKNOWN,LOW,MEDIUM,HIGH,CRITICAL --exit-code 0 --no-progress \
                          --skip-db-update --cache-backend memory";
-/// How TruffleHog searches. Without `--fail-on-scan-errors` it succeeds where it could not read a commit.
+/// The options of TruffleHog's searches. Without `--fail-on-scan-errors`, it succeeds even if it could not read a
+/// commit.
 const SEARCHING: &str = "--json --results=verified,unverified,unknown --no-update --fail-on-scan-errors";
-/// The most bytes of a report.
+/// The largest report, in bytes.
 const REPORT: u64 = 1 << 30;
 
 /// Commits to search for secrets.
 #[derive(Debug)]
 pub enum Commits {
-    /// All.
+    /// All commits.
     All,
-    /// The last one, which has no commit before it.
+    /// Only the last one, which has no parent.
     Last,
-    /// Those after this one, up to the last one.
+    /// The commits after this one.
     Since(String),
 }
 
@@ -59,7 +61,7 @@ pub struct Scanners {
     options: ScanOptions,
     sources: ScannerSources,
     env: Env,
-    /// Private; holds the programs and whatever they write. It has to outlive this.
+    /// A private directory for the programs and their files. It must outlive this value.
     scratch: PathBuf,
     limit: Duration,
     trivy: OnceCell<Result<(PathBuf, String, Database), String>>,
@@ -67,7 +69,7 @@ pub struct Scanners {
 }
 
 impl Scanners {
-    /// Scanners that work in `scratch`, a directory that only this user may enter, each for at most `limit`.
+    /// Scanners that work in `scratch`, a private directory. Each may take `limit`.
     pub fn new(
         options: ScanOptions,
         sources: ScannerSources,
@@ -86,7 +88,7 @@ impl Scanners {
         Self { options, sources, env, scratch, limit, trivy: OnceCell::new(), programs: Default::default() }
     }
 
-    /// The program: the one that the environment names, else an installed one, else the released one.
+    /// The program of a scanner: the one that the environment names, else an installed one, else the released one.
     async fn program(&self, scanner: Scanner) -> Result<&PathBuf, ScannerError> {
         let (key, named) = match scanner {
             Scanner::Trivy => ("trivy-path", &self.options.trivy),
@@ -109,7 +111,7 @@ impl Scanners {
         .await
     }
 
-    /// Trivy with its database.
+    /// Trivy, with its database.
     async fn trivy(&self, now: Timestamp) -> Result<&Path, ScannerError> {
         let program = self.program(Scanner::Trivy).await?;
         let prepared = self.trivy.get_or_init(async || {
@@ -127,13 +129,13 @@ impl Scanners {
     /// Fetches the scanners and the database.
     ///
     /// # Errors
-    /// When one of them is missing.
+    /// If one of them is missing.
     pub async fn ready(&self, now: Timestamp) -> Result<(), ScannerError> {
         self.program(Scanner::Trufflehog).await?;
         self.trivy(now).await.map(|_| ())
     }
 
-    /// The scanners that ran, each with its version, and the database.
+    /// The scanners that have run, with their versions, and the database.
     pub async fn ran(&self) -> (Vec<String>, Option<Database>) {
         let trivy = self.trivy.get().and_then(|found| found.as_ref().ok());
         let mut versions: Vec<_> = trivy.iter().map(|(_, version, _)| format!("trivy {version}")).collect();
@@ -155,7 +157,7 @@ impl Scanners {
         Ok(())
     }
 
-    /// Brings the database up to date. Other jobs of the machine that share the cache wait meanwhile.
+    /// Updates the database. Other jobs on the machine with the same cache wait meanwhile.
     async fn database(&self, program: &Path, now: Timestamp) -> Result<(String, Database), ScannerError> {
         let cache = self.cache();
         std::fs::create_dir_all(&cache).map_err(FileError::at("create a directory in", &cache))?;
@@ -187,11 +189,12 @@ impl Scanners {
     }
 
     fn spec(&self, program: &Path, arguments: Vec<String>) -> Spec {
-        // Nothing that lies in the repository configures a scanner.
+        // A file in the repository must not configure a scanner.
         Spec::new(program, arguments, &self.scratch, self.env.clone())
     }
 
-    /// Runs Trivy with a command on a target, which the last word introduces, and gives its report.
+    /// Runs Trivy with a command on a target and returns its report. The last word of the command introduces the
+    /// target.
     async fn report(
         &self,
         (command, last): (&str, &str),
@@ -226,12 +229,12 @@ impl Scanners {
     /// Trivy's report about the files below `root`.
     ///
     /// # Errors
-    /// When there is no Trivy, no database, or no report.
+    /// If Trivy or its database is missing, or if there is no report.
     pub async fn dependencies(&self, root: &Path, now: Timestamp) -> Result<Vec<u8>, ScannerError> {
         self.report(("fs", "--scanners vuln,license"), root, now).await
     }
 
-    /// Trivy's report about an image, which the file `archive` holds in the format of `docker save`.
+    /// Trivy's report about the image in the file `archive`, which has the format of `docker save`.
     ///
     /// # Errors
     /// As [`Scanners::dependencies`].
@@ -239,7 +242,7 @@ impl Scanners {
         self.report(("image", "--scanners vuln --input"), archive, now).await
     }
 
-    /// Trivy's report about the packages of an SBOM.
+    /// Trivy's report about the packages in an SBOM.
     ///
     /// # Errors
     /// As [`Scanners::dependencies`].
@@ -249,10 +252,11 @@ impl Scanners {
         self.report(("sbom", "--scanners vuln"), &file, now).await
     }
 
-    /// The packages of a report of [`Scanners::image`] as an SBOM in the format `CycloneDX`. The image is not looked at again.
+    /// Converts a report of [`Scanners::image`] to an SBOM in the format `CycloneDX`, without reading the image
+    /// again.
     ///
     /// # Errors
-    /// When Trivy fails, or writes something else.
+    /// If Trivy fails, or its output is not an SBOM.
     pub async fn sbom(&self, report: &[u8]) -> Result<Value, ScannerError> {
         let program = self.program(Scanner::Trivy).await?;
         let name = format!("sbom-{}.json", oci::Digest::of(report).hex());
@@ -269,10 +273,10 @@ impl Scanners {
         trivy::parse_sbom(&sbom).map_err(wrong)
     }
 
-    /// What TruffleHog finds in these commits of the repository at `root`.
+    /// TruffleHog's findings in these commits of the repository at `root`.
     ///
     /// # Errors
-    /// When there is no TruffleHog, or it fails.
+    /// If TruffleHog is missing or fails.
     pub async fn history(&self, root: &Path, commits: &Commits) -> Result<Vec<u8>, ScannerError> {
         let mut arguments = vec!["git".to_owned(), format!("file://{}", root.display())];
         arguments.extend(match commits {
@@ -283,7 +287,7 @@ impl Scanners {
         self.secrets(arguments).await
     }
 
-    /// What TruffleHog finds in an image, which a file holds as for [`Scanners::image`].
+    /// TruffleHog's findings in an image, in a file as for [`Scanners::image`].
     ///
     /// # Errors
     /// As [`Scanners::history`].
@@ -303,7 +307,7 @@ impl Scanners {
         let failed =
             |error: &ProcessError, secrets: &[String]| ScannerError::process("trufflehog", error, secrets);
         let ended = capture_any(&spec, self.limit).await.map_err(|error| failed(&error, &[]))?;
-        // 183 says that there are findings. An image or layer that it could not read is only in its log.
+        // 183 means that there are findings. If it could not read an image or a layer, only its log says so.
         let read = !of_image || !trufflehog::logs_an_error(&ended.stderr);
         if read && (ended.succeeded() || ended.code == Some(183)) {
             return Ok(ended.stdout);

@@ -1,4 +1,4 @@
-//! SARIF 2.1.0, the format of other scanners
+//! Reads SARIF 2.1.0, the format of other scanners
 //! (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>).
 
 use std::path::Path;
@@ -9,11 +9,11 @@ use super::error::ScannerError;
 use super::trivy::position;
 use crate::domain::scan::{Severity, Vulnerability};
 
-/// Reads the findings of a file. Paths of findings are relative to `root` or lie below it; `directory` is where the
+/// Reads the findings in a file. Their paths are below `root`, absolute or relative to it. `directory` is where the
 /// scanner ran, relative to `root`.
 ///
 /// # Errors
-/// When the file is no SARIF 2.1.0, or says that the scanner failed.
+/// If the file is not SARIF 2.1.0, or says that the scanner failed.
 pub fn read(
     name: &str,
     text: &[u8],
@@ -33,7 +33,7 @@ pub fn read(
         if list(&run["invocations"]).any(|call| call["executionSuccessful"] == Value::Bool(false)) {
             return Err(wrong(format!("it says that {tool} failed")));
         }
-        // A run without results has not looked for any.
+        // A run without results has searched for none.
         let results = run["results"].as_array().ok_or_else(|| wrong(format!("{tool} has no `results`")))?;
         findings.extend(results.iter().filter_map(|result| {
             let rule = rule(run, result);
@@ -59,7 +59,7 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// The rule of a result: by its index, else by its id.
+/// The rule of a result, by its index or else by its id.
 fn rule<'a>(run: &'a Value, result: &'a Value) -> &'a Value {
     let reference = &result["rule"];
     let tool = &run["tool"];
@@ -77,8 +77,8 @@ fn rule<'a>(run: &'a Value, result: &'a Value) -> &'a Value {
     by_index.or_else(by_id).unwrap_or(&Value::Null)
 }
 
-/// What identifies the finding; none of what is no finding: what passed, was there before and is gone, or is
-/// suppressed in the code.
+/// The id of a finding. `None` for results that are not findings: passed checks, results that are unchanged or gone
+/// since a baseline, and results that are suppressed in the code.
 fn id(result: &Value, rule: &Value) -> Option<String> {
     let failed = result["kind"].as_str().is_none_or(|kind| kind == "fail");
     let there = result["baselineState"].as_str() != Some("absent");
@@ -88,7 +88,7 @@ fn id(result: &Value, rule: &Value) -> Option<String> {
     (failed && there && !suppressed).then(|| id.unwrap_or("unknown").to_owned())
 }
 
-/// By the score that GitHub reads too, else by the level; none for the level `none`.
+/// The severity from the score that GitHub uses too, or else from the level. `None` for the level `none`.
 fn severity(result: &Value, rule: &Value) -> Option<Severity> {
     let score = |at: &Value| match &at["properties"]["security-severity"] {
         Value::String(text) => text.trim().parse().ok(),
@@ -112,7 +112,7 @@ fn link(rule: &Value) -> String {
     link.unwrap_or_default().to_owned()
 }
 
-/// The file, relative to the root of the repository where it lies below it, and the line.
+/// The file, relative to the root of the repository if it is below it, and the line.
 fn place(run: &Value, result: &Value, root: &Path, directory: &Path) -> (String, Option<u32>) {
     let location = list(&result["locations"]).next().unwrap_or(&Value::Null);
     let location = &location["physicalLocation"];
@@ -139,7 +139,7 @@ fn below(path: &str, root: &Path, directory: &Path) -> String {
     let relative = match path.strip_prefix(root) {
         Ok(relative) => relative.to_owned(),
         Err(_) if path.is_absolute() => path.to_owned(),
-        // A scanner names files as seen from the directory it ran in, and some from the root.
+        // Most scanners name files relative to their working directory, and some relative to the root.
         Err(_) if root.join(directory).join(path).exists() => directory.join(path),
         Err(_) => path.to_owned(),
     };
@@ -148,7 +148,7 @@ fn below(path: &str, root: &Path, directory: &Path) -> String {
     text.strip_prefix("./").map_or(text.clone(), str::to_owned)
 }
 
-/// The path of a URI, its escapes undone (RFC 3986, section 2.1).
+/// The path in a URI, with its escapes decoded (RFC 3986, section 2.1).
 fn decoded(uri: &str) -> String {
     let uri = uri.strip_prefix("file://").unwrap_or(uri);
     let mut bytes = Vec::with_capacity(uri.len());

@@ -1,4 +1,4 @@
-//! Trivy's JSON: <https://trivy.dev/latest/docs/configuration/reporting/#json>.
+//! Reads Trivy's JSON: <https://trivy.dev/latest/docs/configuration/reporting/#json>.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::domain::scan::{Database, License, ScanFindings, Severity, Vulnerabili
 /// The version of the format.
 const SCHEMA: u64 = 2;
 
-/// Trivy's version and its database, by what `trivy version --format json` says.
+/// Trivy's version and its database, from the output of `trivy version --format json`.
 pub(super) fn database(text: &[u8], now: Timestamp) -> Result<(String, Database), ScannerError> {
     let none = |reason: String| ScannerError::Database { reason };
     let version: Value = serde_json::from_slice(text)
@@ -24,10 +24,10 @@ pub(super) fn database(text: &[u8], now: Timestamp) -> Result<(String, Database)
     Ok((number, Database { updated: updated.to_string(), hours: now.duration_since(updated).as_hours() }))
 }
 
-/// Reads a report. `image`: the names of parts stand in parentheses after the image's name.
+/// Reads a report. For an `image`, the names of its parts are in parentheses after the image's name.
 ///
 /// # Errors
-/// When it is not complete, or no report.
+/// If the report is incomplete or invalid.
 pub fn read(bytes: &[u8], image: bool) -> Result<ScanFindings, ScannerError> {
     let wrong = |problem: String| ScannerError::Output { scanner: "trivy".to_owned(), problem };
     let report: Value = serde_json::from_slice(bytes).map_err(|error| wrong(position(&error)))?;
@@ -63,7 +63,7 @@ fn list(value: &Value) -> Result<&[Value], String> {
     }
 }
 
-/// Where in a text it is wrong, without the text.
+/// The place of an error in a text, without quoting the text.
 pub(super) fn position(error: &serde_json::Error) -> String {
     let what = match error.classify() {
         serde_json::error::Category::Eof => "it ends too early",
@@ -72,7 +72,7 @@ pub(super) fn position(error: &serde_json::Error) -> String {
     format!("{what} (line {}, column {})", error.line(), error.column())
 }
 
-/// `app (debian 12.5)` is `debian 12.5` of an image.
+/// For an image, `app (debian 12.5)` becomes `debian 12.5`.
 fn source(target: &str, image: bool) -> &str {
     let inner = target.strip_suffix(')').and_then(|target| target.split_once('(')).map(|(_, inner)| inner);
     match inner.filter(|inner| image && !inner.is_empty()) {
@@ -99,7 +99,7 @@ fn vulnerability(found: &Value, source: &str, line: Option<u32>) -> Vulnerabilit
     }
 }
 
-/// Restricted and forbidden licences are high and critical; all others are left out.
+/// A licence, if it is restricted (high) or forbidden (critical).
 fn license(found: &Value, source: &str) -> Option<License> {
     let dash = |name: &str| text(&found[name]).unwrap_or("-").to_owned();
     let severity = Severity::named(&dash("Severity"));
@@ -117,7 +117,7 @@ fn text(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| !text.trim().is_empty())
 }
 
-/// The page about a vulnerability: that of its database, else what the scanner names.
+/// The page about a vulnerability, in its own database or else as the scanner names it.
 fn url(id: &str, named: &str) -> String {
     let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     match id.split_once('-') {
@@ -134,10 +134,10 @@ pub(super) fn parse_sbom(text: &[u8]) -> Result<Value, String> {
     if sbom["bomFormat"] == "CycloneDX" { Ok(sbom) } else { Err("it is not CycloneDX".to_owned()) }
 }
 
-/// A report without the configuration of the image, whose variables and history may hold secrets.
+/// A report without the configuration of the image, because its variables and history may contain secrets.
 ///
 /// # Errors
-/// When it is not JSON.
+/// If it is not JSON.
 pub fn without_configuration(report: &[u8]) -> Result<Vec<u8>, ScannerError> {
     let wrong = |error| ScannerError::Output { scanner: "trivy".to_owned(), problem: position(&error) };
     let mut report: Value = serde_json::from_slice(report).map_err(wrong)?;

@@ -1,5 +1,5 @@
-//! TruffleHog's JSON, one finding a line. It holds the secrets themselves: nothing of a line leaves this file but what
-//! [`read`] takes.
+//! Reads TruffleHog's JSON, with one finding per line. The lines contain the secrets themselves; only what [`read`]
+//! returns may leave this file.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::trivy::position;
 use crate::domain::scan::LeakedSecret;
 use workflow_commands::percent;
 
-/// The longest end of standard error that a message shows, in lines.
+/// How many lines of the end of standard error a message shows.
 const LAST: usize = 5;
 
 /// The forms of a secret, the longest first.
@@ -20,15 +20,15 @@ fn forms(line: &Value) -> impl Iterator<Item = &str> {
         .filter(|form| !form.is_empty())
 }
 
-/// Reads the findings. `page` is where files of the repository can be looked at: `https://github.com/acme/shop/blob`.
+/// Reads the findings. `page` is the URL for files of the repository: `https://github.com/acme/shop/blob`.
 ///
 /// # Errors
-/// When a line is no finding: a part of the result is missing then.
+/// If a line is not a finding, because a part of the result is missing then.
 pub fn read(output: &[u8], page: Option<&str>) -> Result<Vec<LeakedSecret>, ScannerError> {
     Ok(parse::<Value>("trufflehog", output)?.iter().map(|line| secret(line, page)).collect())
 }
 
-/// Reads lines of JSON. No error quotes one.
+/// Parses lines of JSON. Errors quote no line.
 fn parse<T: DeserializeOwned>(scanner: &str, output: &[u8]) -> Result<Vec<T>, ScannerError> {
     let lines = output.split(|byte| *byte == b'\n').enumerate();
     let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
@@ -42,7 +42,7 @@ fn parse<T: DeserializeOwned>(scanner: &str, output: &[u8]) -> Result<Vec<T>, Sc
 }
 
 fn secret(line: &Value, page: Option<&str>) -> LeakedSecret {
-    // A path may hold the secret, too.
+    // The path may contain the secret too.
     let clean = |text: &str| {
         forms(line)
             .filter(|form| form.len() > 3)
@@ -65,7 +65,7 @@ fn secret(line: &Value, page: Option<&str>) -> LeakedSecret {
         let line = number.map_or_else(String::new, |number| format!("#L{number}"));
         format!("{page}/{commit}/{}{line}", percent(file, b"/-_.~"))
     });
-    // Two findings without the secret must not have one id: an entry of an ignore file would cover both.
+    // Two findings without a secret need different ids, because an ignore entry would otherwise match both.
     let known = forms(line).next().map(str::to_owned);
     let known =
         known.unwrap_or_else(|| format!("{detector}:{file:?}:{commit:?}:{number:?}:{:?}", text("layer")));
@@ -82,40 +82,40 @@ fn secret(line: &Value, page: Option<&str>) -> LeakedSecret {
     }
 }
 
-/// Findings without their secrets, one a line.
+/// The findings without their secrets, one per line.
 pub fn lines(secrets: &[LeakedSecret]) -> Vec<u8> {
     let lines = secrets.iter().filter_map(|secret| serde_json::to_string(secret).ok());
     lines.map(|line| line + "\n").collect::<String>().into_bytes()
 }
 
-/// Reads what [`lines`] wrote in an earlier job.
+/// Reads the output of [`lines`] from an earlier job.
 ///
 /// # Errors
-/// When a line is something else.
+/// If a line is not a finding.
 pub fn read_lines(lines: &[u8]) -> Result<Vec<LeakedSecret>, ScannerError> {
     parse("p2p scan secrets", lines)
 }
 
-/// The secrets of an output, as far as it can be read.
+/// The secrets in an output, as far as it can be parsed.
 pub(super) fn raw(output: &[u8]) -> Vec<String> {
     let lines = output.split(|byte| *byte == b'\n');
     let lines = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
     lines.flat_map(|line| forms(&line).map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
-/// `trufflehog 3.95.9`, as `trufflehog --version` says on one of its streams.
+/// The version `trufflehog 3.95.9`, from the output of `trufflehog --version`.
 pub(super) fn version(said: &str) -> String {
     let number = said.split_once("trufflehog ").and_then(|(_, rest)| rest.split_whitespace().next());
     format!("trufflehog {}", number.unwrap_or("(unknown version)"))
 }
 
-/// Whether the log on standard error says that something could not be read.
+/// Whether the log on standard error reports something that could not be read.
 pub(super) fn logs_an_error(stderr: &str) -> bool {
     let lines = stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.into_iter().any(|line| line["level"] == "error")
 }
 
-/// The messages at the end of standard error: the log is JSON, and other fields than `msg` and `error` may quote the
+/// The last messages on standard error. The log is JSON, and other fields than `msg` and `error` may quote the
 /// source.
 pub(super) fn last_words(stderr: &str) -> String {
     let message = |line: &str| match serde_json::from_str::<Value>(line) {

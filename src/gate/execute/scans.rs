@@ -1,4 +1,4 @@
-//! Scans under way: they begin beside a target, and a later wave waits for them.
+//! Scans in progress: they begin beside a target, and a later wave waits for them.
 
 use std::time::Instant;
 
@@ -22,16 +22,16 @@ use workflow_commands::{Annotation, Level};
 
 /// How many findings an error lists.
 const LISTED: usize = 10;
-/// How many findings are annotated; GitHub keeps few, and targets have some as well.
+/// How many findings are annotated. GitHub keeps only a few, and targets need some too.
 const ANNOTATED: usize = 7;
 
-/// The start of the line of a comment that names its run.
+/// The beginning of the line in a comment that names its run.
 const RUN: &str = "<!-- run ";
 
-/// The end of a comment that is too long.
+/// The end of a comment that was too long.
 const CUT: &str = "\n*The report in the artifacts of the run has the rest.*";
 
-/// A scan that has begun. It ends when this is dropped.
+/// A scan in progress. It ends when this is dropped.
 pub(super) struct Begun {
     kind: ScanKind,
     pub(super) clock: Instant,
@@ -56,14 +56,14 @@ impl Execution<'_> {
             .cloned()
             .collect();
         for job in jobs {
-            // What stands in its way is told where the scan is waited for.
+            // A failure is reported by the step that waits for the scan.
             if let Ok(begun) = self.begin_scan(&job, progress) {
                 progress.scans_begun.push(begun);
             }
         }
     }
 
-    /// When a scan began, if it did.
+    /// When a scan began, if it has begun.
     pub(super) fn scan_clock(job: &Job, progress: &Progress) -> Option<Instant> {
         let Job::Scan(job) = job else { return None };
         progress.scans_begun.iter().find(|begun| begun.kind == job.kind()).map(|begun| begun.clock)
@@ -101,7 +101,7 @@ impl Execution<'_> {
         Ok(Begun { kind: job.kind(), clock: Instant::now(), work: tokio::spawn(Box::pin(run.scan())) })
     }
 
-    /// Waits for a scan, judges it and reports what it found.
+    /// Waits for a scan, judges the findings and reports them.
     pub(super) async fn scan(&self, job: &ScanJob, progress: &mut Progress) -> Message {
         let position = progress.scans_begun.iter().position(|begun| begun.kind == job.kind());
         let mut begun = match position {
@@ -134,7 +134,7 @@ impl Execution<'_> {
         Ok(Some(message))
     }
 
-    /// Keeps the comment on the pull request up to date. If it cannot be written, a notice says so.
+    /// Updates the comment on the pull request. If that fails, a notice says so.
     async fn comment(&self, scan: &Scan, text: &str, plan: &Plan) {
         let Some(PullRequest { number, github }) = &self.edges.pull_request else { return };
         let values = &plan.environment;
@@ -143,9 +143,9 @@ impl Execution<'_> {
         let app = values.get(Key::AppName).filter(given).or(values.get(Key::TenantName));
         let app = app.map_or("local", |app| app.text.as_str());
         let environment = values.environment.as_ref().map_or("local", |name| name.text.as_str());
-        // coreeng/p2p marks its comments in this way.
+        // coreeng/p2p marks its comments in this form.
         let marker = format!("<!-- Sticky Pull Request Comment{} -->", scan.comment_header(app, environment));
-        // Runs of several pushes may overlap, and the newest one is right.
+        // Runs of several pushes may overlap. The newest one is right.
         let run = self.run_context.env.get("GITHUB_RUN_ID").and_then(|run| run.parse::<u64>().ok());
         let first = format!("{RUN}{} -->\n", run.unwrap_or_default());
         let of = |text: &str| text.strip_prefix(RUN)?.split_once(" -->")?.0.parse::<u64>().ok();
@@ -184,7 +184,7 @@ fn shortened(text: &str, limit: usize) -> String {
     format!("{whole}\n{CUT}")
 }
 
-/// Findings that keep an image from being promoted.
+/// The failure for findings that prevent the promotion of an image.
 fn blocked(job: &ScanJob, mut findings: Vec<String>) -> Failure {
     let all = findings.len();
     findings.truncate(LISTED);

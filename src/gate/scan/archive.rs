@@ -1,4 +1,4 @@
-//! An image as one file in the format of `docker save`, so that it is pulled once and both scanners read it.
+//! Writes an image as one file in the format of `docker save`, so that it is pulled only once for both scanners.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -10,10 +10,10 @@ use serde_json::json;
 use sys::error::Failure;
 use tar::Header;
 
-/// Files of an archive begin at multiples of this.
+/// Files in an archive begin at multiples of this size, in bytes.
 const BLOCK: u64 = 512;
 
-/// Pulls an image into the file `to`. Its layers stay compressed as they are.
+/// Pulls an image into the file `to`. Compressed layers stay compressed.
 pub(super) async fn pull(
     client: &Client,
     repository: &Repository,
@@ -38,14 +38,14 @@ pub(super) async fn pull(
     archive.begin("manifest.json", manifest.len() as u64)?;
     archive.0.write_all(manifest.as_bytes())?;
     archive.end(manifest.len() as u64)?;
-    // Two empty blocks end an archive.
+    // An archive ends with two empty blocks.
     Ok(archive.0.write_all(&[0; 1024])?)
 }
 
 struct Archive(File);
 
 impl Archive {
-    /// Streams a blob, whose size is known before it comes.
+    /// Streams a blob of known size into the archive.
     async fn add(
         &mut self,
         client: &Client,

@@ -1,4 +1,4 @@
-//! The reports of a scan.
+//! Writes and finds the report files of a scan.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ pub(super) fn write(directory: &Path, name: &str, document: &Value) -> Result<()
     write_bytes(directory, name, format!("{document:#}\n").as_bytes())
 }
 
-/// The same with text as it is.
+/// Writes bytes unchanged.
 pub(super) fn write_bytes(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), Failure> {
     let file = directory.join(name);
     let parent = file.parent().unwrap_or(directory);
@@ -22,7 +22,7 @@ pub(super) fn write_bytes(directory: &Path, name: &str, bytes: &[u8]) -> Result<
     Ok(())
 }
 
-/// The SARIF files below `directory` that a glob names, relative to it. There must be one.
+/// The SARIF files below `directory` that a glob matches, as relative paths. There must be at least one.
 pub(super) fn matching(glob: &str, directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     let files = ArtifactGlobs::parse([glob])?.find(directory)?;
     if files.is_empty() {

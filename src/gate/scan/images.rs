@@ -1,4 +1,4 @@
-//! Images: each platform by its digest.
+//! Scans images, each platform by its digest.
 
 use serde_json::Value;
 
@@ -10,10 +10,10 @@ use crate::edges::scanners::{read_trivy, read_trufflehog, without_configuration}
 use oci::{Client, Digest, Manifest, Reference, Repository, TagOrDigest};
 use sys::error::{Exit, Failure};
 
-/// The most bytes of an image's configuration.
+/// The largest configuration of an image, in bytes.
 const CONFIGURATION: u64 = 16 << 20;
 
-/// The type of an SBOM.
+/// The media type of an SBOM.
 const CYCLONE_DX: &str = "application/vnd.cyclonedx+json";
 
 /// A platform of an image.
@@ -22,8 +22,8 @@ struct Platform {
     digest: Digest,
 }
 
-/// What an image runs on, as an index or a configuration says: `linux/arm/v7`. None of what is no image, such as an
-/// attestation.
+/// The platform in an index or a configuration: `linux/arm/v7`. `None` for something that is not an image, such as
+/// an attestation.
 fn machine(value: &Value) -> Option<String> {
     let word = |name: &str| value[name].as_str().filter(|word| !word.is_empty() && *word != "unknown");
     let (os, architecture) = (word("os")?, word("architecture")?);
@@ -36,7 +36,7 @@ fn machine(value: &Value) -> Option<String> {
 }
 
 impl Scanned {
-    /// Scans an image that somebody names: of a tag the digest that it names now.
+    /// Scans an image that the user names. For a tag, the digest that it names now.
     pub(super) async fn reference(&mut self, reference: &Reference) {
         let found = self.run.client.resolve(&reference.repository, &reference.which()).await;
         let found = found.map_err(Failure::from).and_then(|found| {
@@ -118,8 +118,8 @@ impl Scanned {
         self.add(part, (Some(reported), Some(searched)), files, what);
     }
 
-    /// What an earlier scan found in a platform, else what the scanners find now; the SBOM and the digest of the results,
-    /// where they are known.
+    /// The findings of an earlier scan of a platform, or else of a new scan, with the SBOM and the digest of the
+    /// kept results, if they are known.
     async fn look(
         &self,
         part: &mut Part,
@@ -163,8 +163,8 @@ impl Scanned {
         (reported.map_err(Failure::from), searched.map_err(Failure::from))
     }
 
-    /// Writes the SBOM of a platform, and attaches it to the platform's manifest unless one is attached. `known` is the
-    /// SBOM that an earlier scan kept.
+    /// Writes the SBOM of a platform, and attaches it to the platform's manifest unless it has one. `known` is the
+    /// SBOM of an earlier scan.
     async fn sbom(
         &self,
         report: &[u8],
@@ -193,7 +193,7 @@ fn no_image(repository: &Repository, digest: &Digest, problem: &str) -> Failure 
     }
 }
 
-/// The platforms of an image: those of its index, or its own. Attestations and the like are none.
+/// The platforms of an image: those in its index, or its own. Attestations and the like do not count.
 async fn platforms(
     client: &Client,
     repository: &Repository,
@@ -231,7 +231,7 @@ async fn own_platform(
     Ok(serde_json::from_slice(&bytes).ok().and_then(|configuration| machine(&configuration)))
 }
 
-/// A name that is one of a file.
+/// Turns a name into a valid file name.
 fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
 }

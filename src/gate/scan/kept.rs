@@ -1,5 +1,6 @@
-//! What a scan keeps beside an image, so that no later scan repeats it: a referrer of each platform with its findings and
-//! its SBOM. Whoever may push can write such a referrer, so only those count that a record names which counts itself.
+//! The results that a scan keeps beside an image, so that no later scan repeats it: a referrer of each platform with
+//! its findings and its SBOM. Anyone who can push can write such a referrer, so only referrers in a record that
+//! itself counts are used.
 
 use bytes::Bytes;
 use oci::{Content, Digest, EMPTY, Manifest, Repository, TagOrDigest};
@@ -12,41 +13,41 @@ use crate::domain::image::Tested;
 use crate::domain::scan::LeakedSecret;
 use crate::gate::record::{Kept, Rule};
 
-/// The type of the referrer.
+/// The artifact type of the referrer.
 pub(super) const RESULTS: &str = "application/vnd.coreeng.p2p.scan+json";
-/// The most bytes of what is kept.
+/// The largest results, in bytes.
 const LARGEST: u64 = 256 << 20;
 
-/// What was found in one platform of an image.
+/// The findings in one platform of an image.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Results {
-    /// The scanners with their versions, and the options that matter.
+    /// The scanners with their versions, and the relevant options.
     by: Value,
     /// When the database was made.
     database: String,
     /// Trivy's report, without the configuration of the image.
     pub(super) report: Value,
     pub(super) secrets: Vec<LeakedSecret>,
-    /// Null where Trivy wrote none.
+    /// The SBOM. Null if Trivy wrote none.
     pub(super) sbom: Value,
 }
 
 impl Scanned {
-    /// The digests of the results that records of an image name.
+    /// The digests of the results in records of an image that count.
     pub(super) async fn trusted(&self, image: &Tested, at: &Repository) -> Vec<String> {
         if !self.run.job.attach {
             return Vec::new();
         }
-        // Without records the image is scanned.
+        // Without records, the image is scanned.
         let kept = self.run.ledger.read(at, &image.digest).await.unwrap_or_default();
         let rule = Rule { image: Some(image.name.clone()), ..self.run.rule.clone() };
         let records = Kept::records(&kept);
         rule.scans(&records).flat_map(|scan| scan.results.clone()).collect()
     }
 
-    /// The results of an earlier scan of a platform by the same scanners, with the digest of the referrer. If only the
-    /// database is newer, p2p looks the packages up in it by the SBOM, and there is no digest yet; secrets of which no
-    /// provider was asked or knew anything are still the same.
+    /// The results of an earlier scan of a platform by the same scanners, with the digest of the referrer. If only
+    /// the database is newer, p2p looks up the packages of the SBOM in it, and there is no digest yet. Secrets are
+    /// reused only if no provider was asked about them, or none knew them.
     pub(super) async fn before(
         &self,
         at: &Repository,
@@ -77,7 +78,7 @@ impl Scanned {
         Some((results, None))
     }
 
-    /// Results with this digest, if they are about this platform.
+    /// The results with this digest, if they are about this platform.
     async fn results(&self, at: &Repository, platform: &Digest, digest: &str) -> Option<Results> {
         let client = &self.run.client;
         let manifest = client.manifest(at, &TagOrDigest::Digest(digest.parse().ok()?)).await.ok()?;
@@ -89,7 +90,7 @@ impl Scanned {
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// The scanners with the options that matter, and the time of the database.
+    /// The scanners with the relevant options, and the time of the database.
     async fn by(&self) -> (Value, String) {
         let (scanners, database) = self.run.scanners.ran().await;
         let options = &self.run.job.options;
@@ -97,7 +98,7 @@ impl Scanned {
         (by, database.map(|database| database.updated).unwrap_or_default())
     }
 
-    /// Keeps the results of a platform. Gives the digest of the referrer.
+    /// Stores the results of a platform. Returns the digest of the referrer.
     pub(super) async fn keep_results(
         &self,
         at: (&Repository, &Digest),

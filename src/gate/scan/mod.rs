@@ -1,5 +1,5 @@
-//! Runs the scanners on the source and on images, and judges what they found. Each scan is a task of its own, so that
-//! targets run meanwhile. Prints nothing.
+//! Runs the scanners on the source and on images, and judges their findings. Each scan is a task of its own, so that
+//! targets run at the same time. Prints nothing.
 
 mod archive;
 mod files;
@@ -27,45 +27,41 @@ use sys::error::{Failure, FileError};
 use sys::private::{self, Links};
 use sys::removals::Directory;
 
-/// The most bytes of a SARIF file.
+/// The largest SARIF file, in bytes.
 const SARIF: u64 = 256 << 20;
 
 /// Everything that a scan needs.
 pub struct ScanRun {
-    /// What is scanned, and how.
+    /// What to scan, and how.
     pub job: ScanJob,
     /// The images that the run recorded.
     pub recorded: Vec<Tested>,
-    /// The scanners.
     pub scanners: Scanners,
-    /// Registries.
     pub client: Client,
     /// The records of images.
     pub ledger: Arc<Ledger>,
-    /// Which of them count.
+    /// The rule for the records that count.
     pub rule: Rule,
-    /// The git program.
     pub git: Git,
     /// The root of the repository.
     pub root: PathBuf,
-    /// The directory make runs in.
     pub directory: PathBuf,
-    /// Where reports are written.
+    /// The directory for reports.
     pub reports: PathBuf,
-    /// What scanners write; gone when the scan has ended.
+    /// The directory for the scanners' files. It is removed when the scan has ended.
     pub scratch: Directory,
-    /// Where files of the repository can be looked at: `https://github.com/acme/shop/blob`.
+    /// The URL for files of the repository: `https://github.com/acme/shop/blob`.
     pub page: Option<String>,
-    /// When it begins.
+    /// When the scan begins.
     pub now: Timestamp,
 }
 
-/// What Trivy reported, with what it means.
+/// The findings in Trivy's report, and the report.
 type Reported = Result<(ScanFindings, Vec<u8>), Failure>;
 /// The secrets that TruffleHog found.
 type Searched = Result<Vec<LeakedSecret>, Failure>;
 
-/// What scanners found, before it is judged.
+/// The findings before they are judged.
 pub struct Scanned {
     run: ScanRun,
     rules: IgnoreRules,
@@ -74,7 +70,7 @@ pub struct Scanned {
     range: String,
     /// Whether everything was searched for secrets.
     complete: bool,
-    /// The scanners that ran, each with its version, and the database.
+    /// The scanners that ran, with their versions, and the database.
     scanners: (Vec<String>, Option<Database>),
     failures: Vec<Failure>,
 }
@@ -86,15 +82,15 @@ struct Part {
     reference: String,
     platforms: Vec<String>,
     findings: ScanFindings,
-    /// What the reader should know about them.
+    /// Notices about the findings.
     notices: Vec<String>,
 }
 
 impl ScanRun {
-    /// Scans. What fails is kept, so that the findings of the others are seen.
+    /// Scans. A failure is kept, so that the findings of the other scanners are not lost.
     ///
     /// # Errors
-    /// When an ignore file is wrong: nothing that is found could be judged.
+    /// If an ignore file is invalid, because the findings could not be judged.
     pub async fn scan(self) -> Result<Scanned, Failure> {
         let mut scanned = Scanned {
             rules: rules::find(&self).await?,
@@ -131,10 +127,10 @@ impl ScanRun {
 }
 
 impl Scanned {
-    /// Adds the findings of SARIF files, judges all of them, and writes the reports. Also gives what failed.
+    /// Adds the findings in SARIF files, judges all findings, and writes the reports. Also returns the failures.
     ///
     /// # Errors
-    /// When a report cannot be written.
+    /// If a report cannot be written.
     pub fn judge(mut self) -> Result<(Scan, Vec<Failure>), Failure> {
         let kind = self.run.job.kind();
         if kind == ScanKind::Source {
@@ -170,7 +166,7 @@ impl Scanned {
         Ok((scan, self.failures))
     }
 
-    /// Reads the SARIF files that the environment names: by now targets have written theirs.
+    /// Reads the SARIF files that the environment names. The targets have written theirs by now.
     fn sarif(&mut self) {
         let (root, directory) = (self.run.root.clone(), self.run.directory.clone());
         let inside = directory.strip_prefix(&root).unwrap_or(&directory).to_owned();
@@ -190,7 +186,8 @@ impl Scanned {
         }
     }
 
-    /// Adds what both scanners found to a part, and writes it to the reports. A scanner that was not asked is none.
+    /// Adds the findings of both scanners to a part, and writes them to the reports. `None` for a scanner that did
+    /// not run.
     fn add(
         &mut self,
         part: &mut Part,
@@ -210,7 +207,7 @@ impl Scanned {
         }
     }
 
-    /// Keeps what a scanner gave, or why it gave nothing.
+    /// Returns the result of a scanner, or keeps the failure.
     fn keep<T>(&mut self, result: Result<T, impl Into<Failure>>, what: &str) -> Option<T> {
         match result {
             Ok(value) => Some(value),

@@ -12,8 +12,8 @@ use sys::private::{self, Links};
 /// The longest ignore file, in bytes.
 const LONGEST: u64 = 1 << 20;
 
-/// The rules on the day of the scan. For the source every ignore file of the repository counts; for images the one at the
-/// root, and the one where make runs.
+/// The rules on the day of the scan. For the source, every ignore file in the repository counts. For images, the one
+/// at the root and the one in make's directory.
 pub(super) async fn find(run: &ScanRun) -> Result<IgnoreRules, Failure> {
     let ScanRun { job, git, root, directory, now, .. } = run;
     let mut names = match job.kind() {
@@ -35,7 +35,7 @@ fn read(root: &Path, name: &str) -> Result<Option<IgnoreFile>, Failure> {
     let file = root.join(name);
     let text = match private::read(&file, Links::Refuse, LONGEST) {
         Ok(text) => text,
-        // One that git knows of may be deleted.
+        // git may list a file that was deleted.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(FileError::at("read", &file)(error).into()),
     };

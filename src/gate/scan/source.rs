@@ -1,4 +1,4 @@
-//! The source: its dependencies and licences, and the secrets in its commits.
+//! Scans the source: dependencies and licences, and secrets in commits.
 
 use super::files;
 use super::{Part, ScanRun, Scanned, sentence};
@@ -8,14 +8,14 @@ use crate::edges::scanners::{Commits, read_secret_lines, read_trivy, read_truffl
 use sys::error::{Exit, Failure, FileError};
 use sys::private::{self, Links};
 
-/// The reports of the scanners, below the directory of the scan.
+/// The reports of the scanners, below the scan's directory.
 const TRIVY: &str = "trivy/trivy-fs.json";
 const BASE: &str = "trivy/trivy-fs-base.json";
 const TRUFFLEHOG: &str = "trufflehog/findings.ndjson";
 /// What is missing if a scanner failed.
 const WHAT: [&str; 2] =
     ["dependencies and licences were not scanned", "commits were not searched for secrets"];
-/// The most bytes of a report of an earlier job.
+/// The largest report of an earlier job, in bytes.
 const LONGEST: u64 = 1 << 30;
 
 impl Scanned {
@@ -64,10 +64,10 @@ impl Scanned {
         self.parts.push(part);
     }
 
-    /// Marks what the commit `before` does not have.
+    /// Marks the vulnerabilities that the commit `before` does not have.
     async fn compare(&self, findings: &mut ScanFindings, before: &str) -> Result<(), Failure> {
         let ScanRun { git, root, scratch, scanners, now, .. } = &self.run;
-        // Of the merge commit that GitHub makes of a pull request, the first parent is the base.
+        // For GitHub's merge commit of a pull request, the first parent is the base.
         let known = match git.peel(root, before).await? {
             None if git.peel(root, "HEAD^2").await?.is_some() => git.peel(root, "HEAD^1").await?,
             known => known,
@@ -81,7 +81,7 @@ impl Scanned {
         files::write_bytes(&self.run.reports, BASE, &report)
     }
 
-    /// What earlier jobs found: the directory holds their reports.
+    /// Reads the findings of earlier jobs from the reports in a directory.
     pub(super) fn reports(&mut self, directory: &str) {
         let directory = self.run.directory.join(directory);
         let read = |name: &str| {
@@ -90,7 +90,7 @@ impl Scanned {
         };
         let reported = read(TRIVY).map_err(Failure::from).and_then(|report| {
             let mut found = read_trivy(&report, false)?;
-            // Only pull requests are compared.
+            // Only pull requests have this report.
             if let Some(before) = read(BASE).ok().and_then(|report| read_trivy(&report, false).ok()) {
                 found.compare(&before);
             }
@@ -104,7 +104,7 @@ impl Scanned {
         self.parts.push(part);
     }
 
-    /// Which commits are searched: all, those of the event, or the last one.
+    /// The commits to search: all, those of the event, or the last one.
     async fn commits(&self, base: Option<&str>) -> Result<(Commits, String), Failure> {
         let (git, root) = (&self.run.git, &self.run.root);
         let shallow = git.is_shallow(root).await?;
@@ -119,7 +119,7 @@ impl Scanned {
             if git.peel(root, base).await?.is_some() {
                 return Ok(since(base));
             }
-            // After a forced push nobody can reach the commits before it.
+            // After a forced push, the commits before it cannot be fetched.
             if shallow {
                 return Err(too_shallow(&format!("the commit {base}, which the event begins after,")));
             }

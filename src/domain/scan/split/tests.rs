@@ -55,7 +55,7 @@ fn judged(files: &[(&str, &str)], scope: Scope<'_>) -> Judged {
     rules(files).judge(findings, scope, BlockingSeverity::High, true)
 }
 
-/// What counts: `CVE-1 a go.mod`.
+/// The findings that count: `CVE-1 a go.mod`.
 fn active(judged: &Judged) -> Vec<String> {
     let vulnerabilities = judged.active.vulnerabilities.iter();
     let vulnerabilities =
@@ -77,7 +77,7 @@ const ALL: [&str; 5] = [
     "p2psec_1 conf.txt",
 ];
 
-/// What counts of all findings but these.
+/// All findings but these.
 fn without(ignored: &[usize]) -> Vec<&'static str> {
     ALL.iter()
         .enumerate()
@@ -117,7 +117,7 @@ fn a_rule_covers_what_it_names_below_its_file_and_nothing_else() {
     let of_image = "images: [{name: web, vulnerabilities: [{id: CVE-1, reason: r}], secrets: [{id: p2psec_1, reason: r, path: conf.txt}]}]";
     assert_eq!(active(&judged(&[(ROOT, of_image)], Scope::Image("web"))), without(&[0, 1, 4]));
     assert_eq!(active(&judged(&[(ROOT, of_image)], Scope::Image("api"))), ALL);
-    // A file in another directory names the image, too, and its directory is no matter.
+    // A file in another directory may name the image too. Its directory does not matter.
     assert_eq!(active(&judged(&[(WEB, of_image)], Scope::Image("web"))), without(&[0, 1, 4]));
 }
 
@@ -196,7 +196,7 @@ fn whatever_is_wrong_with_a_file_is_an_error_with_line_and_column() {
 }
 
 proptest! {
-    /// No file makes more findings or loses one, and what it ignores never blocks.
+    /// An ignore file neither adds nor loses findings, and ignored findings never block.
     #[test]
     fn every_finding_is_active_or_ignored(
         ids in proptest::collection::vec(0_u8..6, 0..40),
@@ -221,7 +221,7 @@ proptest! {
         }
     }
 
-    /// Whatever a file holds, reading it ends in rules or in an error that has a place.
+    /// Any text becomes rules, or an error with a place.
     #[test]
     fn any_text_is_read_or_refused(text in "[a-z0-9:{}\\[\\], \n'#&*!-]{0,120}") {
         if let Err(error) = IgnoreFile::parse(ROOT, &format!("version: 1\n{text}")) {
@@ -229,7 +229,7 @@ proptest! {
         }
     }
 
-    /// An id follows from the secret alone and shows nothing of it.
+    /// An id derives only from the secret and does not reveal it.
     #[test]
     fn ids_of_secrets_are_hashes(secret in "[A-Za-z0-9/+]{8,60}", other in "[A-Za-z0-9/+]{8,60}") {
         let id = LeakedSecret::id_of(&secret);

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-/// The findings of a log with one run of these results.
+/// The findings in a log with one run that has these results.
 fn findings(results: &Value) -> Vec<String> {
     let rules = json!([
         {"id": "R0", "helpUri": "https://rules.example/R0", "defaultConfiguration": {"level": "error"}},
