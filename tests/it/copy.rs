@@ -7,7 +7,7 @@ mod gates;
 mod graphs;
 mod kill;
 mod memory;
-mod records;
+pub(crate) mod records;
 mod resume;
 mod tls;
 

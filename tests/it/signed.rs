@@ -8,10 +8,11 @@ use ::attestation::BUNDLE_MEDIA_TYPE;
 use ::oci::{Client, Digest, Repository, TagOrDigest};
 use p2p::domain::version::Prefix;
 use p2p::gate::plan::EVENTS;
-use p2p::gate::record::{Basis, By, Finding, Judgement, Kept, Ledger, Record, Refs, Rule, Signing, UNSIGNED};
+use p2p::gate::record::{By, Finding, Kept, Ledger, Record, Refs, Rule, Signing};
 use serde_json::{Value, json};
 
 use crate::attacks::{forge, records};
+use crate::copy;
 use crate::support::gate::{Gate, MAKEFILE, Run};
 use crate::support::sigstore::Sigstore;
 
@@ -52,21 +53,8 @@ fn commit() -> String {
 
 /// What a gate of main finds out.
 fn record(stage: &str, judged: &str) -> Record {
-    Record {
-        trust: UNSIGNED.to_owned(),
-        stage: Some(stage.to_owned()),
-        result: Judgement::Passed,
-        reason: None,
-        judged: judged.to_owned(),
-        version: Some("1.2.3".to_owned()),
-        image: "r.example/test/app:1.2.3".parse().unwrap(),
-        by: By { commit: Some(commit()), ..By::default() },
-        targets: Vec::new(),
-        scans: Vec::new(),
-        basis: Basis::default(),
-        handed_over: false,
-        signer: None,
-    }
+    let by = By { commit: Some(commit()), ..By::default() };
+    Record { by, ..copy::records::record(stage, judged) }
 }
 
 fn ledger(client: &Client, signing: Signing) -> Ledger {

@@ -31,6 +31,11 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// A few quick tries, for a message that must not delay a gate. `patience` is the longest `Retry-After` to obey.
+    pub const fn quick(patience: Duration) -> Self {
+        Self { attempts: 3, base: Duration::from_millis(300), cap: Duration::from_secs(1), patience }
+    }
+
     /// How long to wait after try number `attempt` (from 1) failed, or `None` to give up.
     /// `random` is uniform in 0..=1.
     fn wait(&self, attempt: u32, retry_after: Option<Duration>, random: f64) -> Option<Duration> {

@@ -17,13 +17,8 @@ const WRITES: usize = 3;
 /// The longest that a comment may take: no gate waits longer for it.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// How patiently GitHub is asked.
-const PATIENCE: Policy = Policy {
-    attempts: 3,
-    base: Duration::from_millis(300),
-    cap: Duration::from_secs(1),
-    patience: Duration::from_secs(10),
-};
+/// How requests are retried.
+const RETRIES: Policy = Policy::quick(Duration::from_secs(10));
 
 #[derive(serde::Deserialize)]
 struct Comment {
@@ -67,7 +62,7 @@ impl GitHub {
     /// Asks as patiently as comments need: without one a gate goes on.
     #[must_use]
     pub fn for_comments(self) -> Self {
-        self.retrying(PATIENCE, Watcher::default())
+        self.retrying(RETRIES, Watcher::default())
     }
 
     /// Keeps the one comment with this marker on a pull request up to date. `text` makes the new text from the one

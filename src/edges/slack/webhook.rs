@@ -13,12 +13,7 @@ use workflow_commands::Secret;
 const LIMIT: Duration = Duration::from_secs(8);
 
 /// How requests are retried.
-const PATIENCE: Policy = Policy {
-    attempts: 3,
-    base: Duration::from_millis(300),
-    cap: Duration::from_secs(1),
-    patience: Duration::from_secs(3),
-};
+const RETRIES: Policy = Policy::quick(Duration::from_secs(3));
 
 /// Sends a notification to a webhook: one that starts a workflow, recognised by its path (`/triggers/…`,
 /// `/workflows/…`), or else an incoming one.
@@ -38,7 +33,7 @@ pub async fn notify(
     let body = if starts_workflow { notification.variables() } else { notification.blocks() }.to_string();
     let clients = Clients::default();
     let client = clients.of(&url).map_err(|lost| SlackError::Lost { reason: lost.reason })?;
-    let retrying = Retrying { policy: PATIENCE, watcher };
+    let retrying = Retrying { policy: RETRIES, watcher };
     let request = || client.post(url.clone()).header("content-type", "application/json").body(body.clone());
     match tokio::time::timeout(LIMIT, send(&retrying, "a message to Slack", request)).await {
         Err(_) => Err(SlackError::TimedOut { limit: LIMIT }),
