@@ -4,16 +4,21 @@ mod crowd;
 mod faults;
 mod refused;
 
+use std::collections::BTreeSet;
+
 use ::attestation::BUNDLE_MEDIA_TYPE;
 use ::oci::{Client, Digest, Repository, TagOrDigest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use p2p::domain::version::Prefix;
 use p2p::gate::plan::EVENTS;
-use p2p::gate::record::{By, Finding, Kept, Ledger, Record, Refs, Rule, Signing};
+use p2p::gate::record::{By, Finding, Kept, Ledger, PREDICATE_TYPE, Record, Refs, Rule, Signing};
 use serde_json::{Value, json};
 
 use crate::attacks::{forge, records};
 use crate::copy;
 use crate::support::gate::{Gate, MAKEFILE, Run};
+use crate::support::github::Fault;
 use crate::support::sigstore::Sigstore;
 
 const LATER: &str = "\
@@ -155,6 +160,53 @@ fn a_signed_image_goes_from_gate_to_gate() {
             verify(&gate, &sigstore, "prod/shop", &[&SIGNED[..], &flags, &["--require", "prod"]].concat());
         assert!(run.ended(1).stdout.contains(message), "{flags:?}: {}", run.stdout);
     }
+}
+
+#[test]
+fn github_keeps_the_signed_records_too_and_no_gate_needs_it() {
+    let sigstore = Sigstore::start();
+    let scene = |switch: &str| {
+        let mut keys = sigstore.keys("");
+        keys["github-attestations"] = switch.into();
+        scene(&sigstore, &json!({}), "").input("environments", &json!({"": keys}).to_string())
+    };
+    let uploaded = |gate: &Gate| {
+        gate.github
+            .requests()
+            .into_iter()
+            .filter(|seen| seen.path.ends_with("/attestations"))
+            .collect::<Vec<_>>()
+    };
+    let gate = scene("on");
+    let run = gate.run(&["fast-feedback"]);
+    assert!(!said(run.passed()).contains("attestations"), "{}", run.stdout);
+    let kinds = uploaded(&gate).into_iter().map(|seen| {
+        let sent: Value = serde_json::from_slice(&seen.body).unwrap();
+        let statement = sent["bundle"]["dsseEnvelope"]["payload"].as_str().unwrap();
+        let statement: Value = serde_json::from_slice(&STANDARD.decode(statement).unwrap()).unwrap();
+        statement["predicateType"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(
+        kinds.collect::<BTreeSet<_>>(),
+        [PREDICATE_TYPE, "https://slsa.dev/verification_summary/v1"].map(String::from).into()
+    );
+
+    let gate = scene("on");
+    gate.github.fault(|seen| {
+        let refused = Fault::error(403, "Resource not accessible by integration");
+        seen.path.ends_with("/attestations").then_some(refused)
+    });
+    let run = gate.run(&["fast-feedback"]);
+    assert!(
+        run.passed().stdout.contains("Give the job `permissions: attestations: write`"),
+        "{}",
+        run.stdout
+    );
+    assert!(gate.registry.digest("extended-test/shop", "0.0.1").is_some());
+
+    let gate = scene("off");
+    gate.run(&["fast-feedback"]).passed();
+    assert_eq!(uploaded(&gate).len(), 0);
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl Commenter {
         };
         let github = GitHub::new(&self.job.api_url, &self.job.repository, self.token.clone());
         let written = match github {
-            Ok(github) => github.for_comments().keep_comment(number, &comment_marker(&self.app), text).await,
+            Ok(github) => github.for_messages().keep_comment(number, &comment_marker(&self.app), text).await,
             Err(error) => Err(format!("no comment on pull request {number}: {error}")),
         };
         if let Err(why) = written {

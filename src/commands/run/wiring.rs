@@ -13,6 +13,7 @@ use super::gathered::Gathered;
 use super::logins::Sides;
 use super::trusted::Trusted;
 use crate::domain::environment::{Key, Stage, Values};
+use crate::edges::github::GitHub;
 use crate::edges::google::{Endpoints, Federation, FederationSettings, IdTokenRequest, TOKEN_USER};
 use crate::edges::kube::Kubeconfig;
 use crate::edges::workspace::RestoredFile;
@@ -68,7 +69,12 @@ impl Wiring<'_> {
         let rule = self.host.rule(&context.request, &settings)?;
         let oci = self.registries(&context.request.inputs, &logins, &accounts)?;
         let signing = self.signing(&context, &rule, &settings);
+        let attestations = match signing.as_ref().filter(|signing| signing.settings.attestations) {
+            Some(_) => self.github(&context)?,
+            None => None,
+        };
         let edges = Edges {
+            attestations,
             ledger: Arc::new(Ledger::new(oci.clone(), settings.trust()?, signing)),
             oci,
             git: self.host.git.clone(),
@@ -141,17 +147,20 @@ impl Wiring<'_> {
         }))
     }
 
+    /// GitHub for messages that a gate can do without, in a job.
+    fn github(&self, context: &Context) -> Result<Option<GitHub>, Failure> {
+        let Some(job) = &self.host.job else { return Ok(None) };
+        let remote = context::remote(job, &context.request.inputs, &context.prefix, &self.host.git)?;
+        Ok(Some(remote.github.for_messages()))
+    }
+
     /// The pull request of the event.
     fn pull_request(&self, context: &Context) -> Result<Option<PullRequest>, Failure> {
-        let (inputs, job) = (&context.request.inputs, self.host.job.as_ref());
-        let Some((job, number)) = job.and_then(|job| Some((job, job.pull_request()?))) else {
+        let token = context.request.inputs.github_token.as_ref();
+        let Some(number) = token.and(self.host.job.as_ref()).and_then(GithubJob::pull_request) else {
             return Ok(None);
         };
-        if inputs.github_token.is_none() {
-            return Ok(None);
-        }
-        let github = context::remote(job, inputs, &context.prefix, &self.host.git)?.github.for_comments();
-        Ok(Some(PullRequest { number, github }))
+        Ok(self.github(context)?.map(|github| PullRequest { number, github }))
     }
 
     /// The accounts that the plan names.

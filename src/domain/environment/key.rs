@@ -109,6 +109,8 @@ keys! {
     SigstoreIssuer = "sigstore-issuer";
     /// The workflows whose signatures count.
     RecordWorkflows = "record-workflows";
+    /// Whether GitHub's attestations get the signed records.
+    GithubAttestations = "github-attestations";
     /// The registry with the path for images.
     Registry = "registry";
     /// The service account of the tenant.
@@ -180,6 +182,7 @@ impl Key {
                 | Self::SigstoreTimestampUrl
                 | Self::SigstoreIssuer
                 | Self::RecordWorkflows
+                | Self::GithubAttestations
         )
     }
 

@@ -14,8 +14,8 @@ pub const COMMENT_LIMIT: usize = 65_536;
 /// How often a comment is written. Jobs that run at the same time may overwrite each other's text.
 const WRITES: usize = 3;
 
-/// The longest that a comment may take: no gate waits longer for it.
-const LIMIT: Duration = Duration::from_secs(20);
+/// The longest that a message to GitHub may take: no gate waits longer for it.
+pub(super) const LIMIT: Duration = Duration::from_secs(20);
 
 /// How requests are retried.
 const RETRIES: Policy = Policy::quick(Duration::from_secs(10));
@@ -59,9 +59,9 @@ pub fn comment_marker(name: &str) -> String {
 }
 
 impl GitHub {
-    /// Asks as patiently as comments need: without one a gate goes on.
+    /// Retries only as long as a gate may wait for a message that it can do without.
     #[must_use]
-    pub fn for_comments(self) -> Self {
+    pub fn for_messages(self) -> Self {
         self.retrying(RETRIES, Watcher::default())
     }
 

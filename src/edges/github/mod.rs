@@ -2,6 +2,7 @@
 //! edges.
 
 mod assets;
+mod attestations;
 mod client;
 mod comments;
 mod commits;

@@ -176,9 +176,21 @@ impl Execution<'_> {
             return;
         }
         let mut stop = self.stop.clone();
+        let records = async {
+            self.leave_records(progress, verdict).await;
+            self.upload_records().await;
+        };
         tokio::select! {
-            () = self.leave_records(progress, verdict) => {}
+            () = records => {}
             _ = stop.wait() => {}
+        }
+    }
+
+    /// Uploads the signed records of this run to GitHub's attestations. If that fails, a notice says so.
+    async fn upload_records(&self) {
+        let Some(github) = &self.edges.attestations else { return };
+        if let Err(why) = github.attest(&self.edges.ledger.bundles()).await {
+            self.notice(&why);
         }
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Edges {
     pub pushes: Option<Pushes>,
     /// The pull request of the event, if there is a token for comments.
     pub pull_request: Option<PullRequest>,
+    /// GitHub, if it gets the signed records.
+    pub attestations: Option<GitHub>,
     /// Gets each retry of a request.
     pub watcher: Watcher,
 }

@@ -3,7 +3,7 @@
 use attestation::BUNDLE_MEDIA_TYPE;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::document::Document;
 use super::signing::Signing;
@@ -96,6 +96,14 @@ impl Ledger {
     /// What signs, where the run signs.
     pub fn signing(&self) -> Option<&Signing> {
         self.signing.as_ref()
+    }
+
+    /// The bundles that this run signed.
+    pub fn bundles(&self) -> Vec<Value> {
+        let written = self.written.lock();
+        let documents = written.iter().flat_map(|(.., kept)| kept);
+        let documents = documents.filter_map(|kept| serde_json::from_slice::<Value>(&kept.content).ok());
+        documents.filter(|document| document["mediaType"] == BUNDLE_MEDIA_TYPE).collect()
     }
 
     /// Attaches a record to the image `digest` at `repository`, and reads it back. `known` are the existing records.

@@ -6,7 +6,7 @@ use attestation::{AllowedSigner, Services, TrustRoot, is_glob};
 
 use super::trust::{Roots, Trust};
 use crate::domain::environment::{Key, Values};
-use crate::inputs::{SigningInstance, Value as _, Words};
+use crate::inputs::{SigningInstance, Switch, Value as _, Words};
 use reqwest::Url;
 use sys::error::{Failure, FileError};
 use sys::retry::Retrying;
@@ -31,6 +31,8 @@ pub struct SigningSettings {
     pub issuer: Option<String>,
     /// Globs of workflows. By default those of the repository, and this product's.
     pub workflows: Option<Vec<String>>,
+    /// Whether GitHub's attestations get the records.
+    pub attestations: bool,
 }
 
 impl SigningSettings {
@@ -79,7 +81,15 @@ impl SigningSettings {
             ));
         }
         let instance = values.parsed(Key::Signing);
-        Ok(Self { instance, services, trust_root, issuer: text(Key::SigstoreIssuer), workflows })
+        let attestations = values.parsed(Key::GithubAttestations) == Some(Switch::On);
+        Ok(Self {
+            instance,
+            services,
+            trust_root,
+            issuer: text(Key::SigstoreIssuer),
+            workflows,
+            attestations,
+        })
     }
 
     /// Whether an instance is configured. Then records are signed even if signatures are not required.
