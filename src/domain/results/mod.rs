@@ -143,10 +143,15 @@ impl TestResults {
             let mut bytes = Vec::new();
             report.read_to_end(&mut bytes).map_err(broken)?;
             let units: Vec<_> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
-            return Self::read(
-                &mut String::from_utf16_lossy(&units).trim_start_matches('\u{feff}').as_bytes(),
-            );
+            let text = String::from_utf16_lossy(&units);
+            return Self::decoded(&mut text.trim_start_matches('\u{feff}').as_bytes());
         }
+        Self::decoded(report)
+    }
+
+    /// Reads a report in UTF-8.
+    fn decoded(report: &mut impl BufRead) -> Result<Self, Unreadable> {
+        let start = report.fill_buf().map_err(|error| Unreadable::Broken(error.to_string()))?;
         let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
         let mut tally = Tally::default();
         if first == Some(&b'{') {
@@ -232,9 +237,12 @@ impl fmt::Display for TestResults {
 
 /// How two bytes make a unit, if XML in UTF-16 begins so, as tools on Windows write it.
 fn utf_16(start: &[u8]) -> Option<fn([u8; 2]) -> u16> {
+    let begins = |byte: &u8| *byte == b'<' || byte.is_ascii_whitespace();
     match start {
-        [0xff, 0xfe, ..] | [b'<', 0, ..] => Some(u16::from_le_bytes),
-        [0xfe, 0xff, ..] | [0, b'<', ..] => Some(u16::from_be_bytes),
+        [0xff, 0xfe, ..] => Some(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => Some(u16::from_be_bytes),
+        [byte, 0, ..] if begins(byte) => Some(u16::from_le_bytes),
+        [0, byte, ..] if begins(byte) => Some(u16::from_be_bytes),
         _ => None,
     }
 }
