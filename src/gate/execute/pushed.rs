@@ -7,6 +7,7 @@ use super::{Execution, Progress};
 use crate::domain::environment::BUILD;
 use crate::domain::image::{Image, ImagePath};
 use crate::gate::plan::{Job, Names, Place, Plan, Step};
+use crate::gate::record::NotRead;
 use oci::{Digest, Reference};
 use registry::Moment;
 use sys::error::{Exit, Failure};
@@ -100,8 +101,11 @@ impl Execution<'_> {
         let mut commits = Vec::new();
         for place in recorded_at(plan).into_iter().chain(promoted_to) {
             let repository = place.image(&image.name).repository()?;
-            // Without its records, nothing is known about an image.
-            let kept = self.edges.ledger.read(&repository, &image.digest).await.unwrap_or_default();
+            let kept = match self.edges.ledger.read(&repository, &image.digest).await {
+                Err(NotRead::TooMany(failure)) => return Err(failure),
+                // Without its records, nothing is known about an image.
+                kept => kept.unwrap_or_default(),
+            };
             let records = kept.into_iter().filter_map(|kept| kept.record.ok().flatten());
             let records = records.filter(|record| record.version.as_ref() == Some(&plan.version.version));
             commits.extend(records.filter_map(|record| record.by.commit));

@@ -9,7 +9,7 @@ use crate::domain::image::Tested;
 use crate::gate::outcome::{Status, StepResult};
 use crate::gate::plan::{Action, Job, Names, Place, Plan, Promotion};
 use crate::gate::record::{
-    self, Basis, By, Finding, Judgement, Kept, Left, Ran, Record, RecordedScan, Rule, UNSIGNED,
+    self, Basis, By, Finding, Judgement, Kept, Left, NotRead, Ran, Record, RecordedScan, Rule, UNSIGNED,
 };
 use crate::inputs::{Command, Records};
 use oci::{Digest, Reference, Repository};
@@ -61,11 +61,14 @@ impl Execution<'_> {
         }
         let kept = match self.edges.ledger.read(at, &image.digest).await {
             Ok(kept) => kept,
-            Err(error) if scans || records.must_be_there() && !passed.is_empty() => {
-                return Err(error.context(format!("the records of {reference} cannot be read")));
-            }
-            Err(error) => {
-                let why = error.what;
+            Err(unread) => {
+                let needed = scans || records.must_be_there() && !passed.is_empty();
+                let needed = needed || matches!(unread, NotRead::TooMany(_));
+                let failure = Failure::from(unread);
+                if needed {
+                    return Err(failure.context(format!("the records of {reference} cannot be read")));
+                }
+                let why = failure.what;
                 self.warn_once(&format!("the records of {reference} cannot be read: {why}"), progress);
                 return Ok(Vec::new());
             }
@@ -169,8 +172,8 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// Leaves a record on each image that the gate judged. If the gate failed, the images that it promoted are
-    /// rejected at the destination.
+    /// Leaves a record on each image that the gate judged. If the gate failed, rejects what the destination has under
+    /// this version, unless a gate passed it before.
     pub(crate) async fn judge(&self, progress: &mut Progress, verdict: &Result<(), String>) {
         if progress.cancelled || self.stop.signal().is_some() {
             return;

@@ -42,6 +42,30 @@ pub struct Ledger {
     written: Mutex<Vec<(Digest, Record, Vec<Kept>)>>,
 }
 
+/// Why the records of an image were not read.
+#[derive(Debug)]
+pub enum NotRead {
+    /// The image has more than p2p reads. Nobody may go on without them, because one of them may be a rejection.
+    TooMany(Failure),
+    /// The registry cannot be reached or refuses.
+    Registry(OciError),
+}
+
+impl From<OciError> for NotRead {
+    fn from(error: OciError) -> Self {
+        Self::Registry(error)
+    }
+}
+
+impl From<NotRead> for Failure {
+    fn from(unread: NotRead) -> Self {
+        match unread {
+            NotRead::TooMany(failure) => failure,
+            NotRead::Registry(error) => error.into(),
+        }
+    }
+}
+
 /// How a record was left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Left {
@@ -189,8 +213,8 @@ impl Ledger {
                 what: "the record cannot be signed: p2p does not accept what the services signed".to_owned(),
                 causes: vec![why],
                 help: Some(
-                    "check that `sigstore-trust-root` belongs to the instance that signs; without that key, take a newer \
-                     p2p, whose trust roots know newer keys"
+                    "if you set `sigstore-trust-root`, check that it belongs to the instance that signs; otherwise use a \
+                     newer p2p, whose trust roots have newer keys"
                         .to_owned(),
                 ),
                 exit: Exit::Unavailable,
@@ -204,11 +228,11 @@ impl Ledger {
     /// If the registry cannot be reached or refuses, or if it lists more records than p2p reads. A record whose
     /// content is missing or differs from its manifest counts as unreadable, because anyone who can push can list
     /// anything.
-    pub async fn read(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Kept>, Failure> {
+    pub async fn read(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Kept>, NotRead> {
         let mut listed = self.client.referrers(repository, digest).await?;
         listed.retain(Kept::may_be_record);
         if listed.len() > MOST {
-            return Err(Failure {
+            return Err(NotRead::TooMany(Failure {
                 what: format!(
                     "{repository}@{digest} has {} records, and p2p reads at most {MOST} of an image",
                     listed.len()
@@ -219,7 +243,7 @@ impl Ledger {
                         .to_owned(),
                 ),
                 exit: Exit::Failed,
-            });
+            }));
         }
         let listed = listed.into_iter().map(|listed| self.read_one(repository, digest, listed));
         let read: Vec<_> = stream::iter(listed).buffered(AT_ONCE).try_collect().await?;

@@ -20,7 +20,7 @@ mod trust;
 mod value;
 
 pub use chain::Chain;
-pub use ledger::{ARTIFACT_TYPE, Kept, Ledger, Left};
+pub use ledger::{ARTIFACT_TYPE, Kept, Ledger, Left, NotRead};
 pub use pending::pending;
 pub use refs::{Refs, branch_glob};
 pub use rule::{Finding, Rule, yanked};
