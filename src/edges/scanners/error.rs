@@ -40,7 +40,11 @@ pub enum ScannerError {
     },
     /// The vulnerability database is missing.
     #[error("there is no database of vulnerabilities: {reason}")]
-    Database { reason: String },
+    Database {
+        reason: String,
+        /// Whether fetching it exceeded the time limit.
+        timed_out: bool,
+    },
     /// The database is too old.
     #[error("the database of vulnerabilities is of {updated}, {hours} h old, and the limit is {limit} h")]
     Old {
@@ -51,6 +55,9 @@ pub enum ScannerError {
         /// The limit, in hours.
         limit: u64,
     },
+    /// The database is from the future, so its age is not known.
+    #[error("the database of vulnerabilities is of {updated}, which is in the future")]
+    Future { updated: String },
     /// The output of the scanner is incomplete.
     #[error("the output of {scanner} cannot be read: {problem}")]
     Output {
@@ -67,12 +74,18 @@ impl ScannerError {
     /// The error for a failed process. It shows the end of its standard error without `secrets`.
     pub(super) fn process(scanner: &'static str, error: &ProcessError, secrets: &[String]) -> Self {
         let timed_out = matches!(error, ProcessError::TimedOut { .. });
-        let mut reason = error.to_string();
-        for secret in secrets {
-            reason = reason.replace(secret.as_str(), "***");
-        }
-        Self::Failed { scanner, reason, timed_out }
+        Self::Failed { scanner, reason: without(secrets, error.to_string()), timed_out }
     }
+
+    /// The error for a scanner that succeeds although its log contains these errors.
+    pub(super) fn unread(scanner: &'static str, errors: &str, secrets: &[String]) -> Self {
+        let reason = without(secrets, format!("it could not read all of the image: {errors}"));
+        Self::Failed { scanner, reason, timed_out: false }
+    }
+}
+
+fn without(secrets: &[String], text: String) -> String {
+    secrets.iter().fold(text, |text, secret| text.replace(secret.as_str(), "***"))
 }
 
 impl Help for ScannerError {
@@ -92,7 +105,7 @@ impl Help for ScannerError {
             Self::Changed { .. } => {
                 "the mirror or the network changed the file: find out why before you use it".to_owned()
             }
-            Self::Database { .. } => {
+            Self::Database { timed_out: false, .. } => {
                 "check the network of the runner, or give the key `scan-db` (an OCI reference of \
                                       a mirror); docs/scans.md says more"
                     .to_owned()
@@ -101,7 +114,12 @@ impl Help for ScannerError {
                 "update the mirror that `scan-db` names, or allow more by the key `scan-db-max-age`"
                     .to_owned()
             }
-            Self::Failed { timed_out: true, .. } => "give it more time by the input `timeout`".to_owned(),
+            Self::Future { .. } => {
+                "correct the clock of the runner, or update the mirror that `scan-db` names".to_owned()
+            }
+            Self::Failed { timed_out: true, .. } | Self::Database { timed_out: true, .. } => {
+                "give it more time by the input `timeout`".to_owned()
+            }
             Self::File(error) => return error.help(),
             Self::Failed { .. } | Self::Output { .. } => {
                 "run `p2p scan` by hand to repeat it; nothing is promoted after an incomplete scan".to_owned()
@@ -112,7 +130,7 @@ impl Help for ScannerError {
     fn exit(&self) -> Exit {
         match self {
             Self::NotAProgram { .. } => Exit::Usage,
-            Self::Failed { timed_out: true, .. } => Exit::TimedOut,
+            Self::Failed { timed_out: true, .. } | Self::Database { timed_out: true, .. } => Exit::TimedOut,
             Self::Fetch { .. } | Self::Database { .. } | Self::NoRelease { .. } => Exit::Unavailable,
             Self::File(error) => error.exit(),
             _ => Exit::Failed,

@@ -43,6 +43,8 @@ const REPORTING: &str = "--format json --list-all-pkgs --severity UNKNOWN,LOW,ME
 const SEARCHING: &str = "--json --results=verified,unverified,unknown --no-update --fail-on-scan-errors";
 /// The largest report, in bytes.
 const REPORT: u64 = 1 << 30;
+/// How far the clocks of the database and of the runner may differ, in hours.
+const CLOCKS: i64 = 24;
 
 /// Commits to search for secrets.
 #[derive(Debug)]
@@ -55,6 +57,9 @@ pub enum Commits {
     Since(String),
 }
 
+/// Why Trivy has no database, and whether fetching it exceeded the time limit.
+type Unusable = (String, bool);
+
 /// The scanners of a run.
 #[derive(Debug)]
 pub struct Scanners {
@@ -64,7 +69,7 @@ pub struct Scanners {
     /// A private directory for the programs and their files. It must outlive this value.
     scratch: PathBuf,
     limit: Duration,
-    trivy: OnceCell<Result<(PathBuf, String, Database), String>>,
+    trivy: OnceCell<Result<(PathBuf, String, Database), Unusable>>,
     programs: [OnceCell<PathBuf>; 2],
 }
 
@@ -116,13 +121,19 @@ impl Scanners {
         let program = self.program(Scanner::Trivy).await?;
         let prepared = self.trivy.get_or_init(async || {
             let database = self.database(program, now).await;
-            database
-                .map(|(version, database)| (program.clone(), version, database))
-                .map_err(|error| error.to_string())
+            database.map(|(version, database)| (program.clone(), version, database)).map_err(|error| {
+                match error {
+                    ScannerError::Database { reason, timed_out } => (reason, timed_out),
+                    ScannerError::Failed { timed_out, .. } => (error.to_string(), timed_out),
+                    error => (error.to_string(), false),
+                }
+            })
         });
         match prepared.await {
             Ok((program, _, database)) => self.fresh(database).map(|()| program.as_path()),
-            Err(reason) => Err(ScannerError::Database { reason: reason.clone() }),
+            Err((reason, timed_out)) => {
+                Err(ScannerError::Database { reason: reason.clone(), timed_out: *timed_out })
+            }
         }
     }
 
@@ -150,6 +161,9 @@ impl Scanners {
 
     fn fresh(&self, database: &Database) -> Result<(), ScannerError> {
         let limit = self.options.database_max_age.as_secs() / 3600;
+        if database.hours < -CLOCKS {
+            return Err(ScannerError::Future { updated: database.updated.clone() });
+        }
         if u64::try_from(database.hours).is_ok_and(|hours| hours > limit) {
             let (updated, hours) = (database.updated.clone(), database.hours);
             return Err(ScannerError::Old { updated, hours, limit });
@@ -307,13 +321,16 @@ impl Scanners {
         let failed =
             |error: &ProcessError, secrets: &[String]| ScannerError::process("trufflehog", error, secrets);
         let ended = capture_any(&spec, self.limit).await.map_err(|error| failed(&error, &[]))?;
-        // 183 means that there are findings. If it could not read an image or a layer, only its log says so.
-        let read = !of_image || !trufflehog::logs_an_error(&ended.stderr);
-        if read && (ended.succeeded() || ended.code == Some(183)) {
-            return Ok(ended.stdout);
+        let secrets = trufflehog::raw(&ended.stdout);
+        // 183 means that there are findings.
+        if !ended.succeeded() && ended.code != Some(183) {
+            return Err(failed(&ended.failed(&spec, trufflehog::last_words(&ended.stderr)), &secrets));
         }
-        let error = ended.failed(&spec, trufflehog::last_words(&ended.stderr));
-        Err(failed(&error, &trufflehog::raw(&ended.stdout)))
+        // If it could not read an image or a layer, only its log says so.
+        match trufflehog::errors(&ended.stderr).filter(|_| of_image) {
+            Some(errors) => Err(ScannerError::unread("trufflehog", &errors, &secrets)),
+            None => Ok(ended.stdout),
+        }
     }
 }
 

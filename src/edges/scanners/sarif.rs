@@ -69,16 +69,21 @@ fn rule<'a>(run: &'a Value, result: &'a Value) -> &'a Value {
     let index = result["ruleIndex"].as_u64().or(reference["index"].as_u64());
     let by_index = index.and_then(|index| component["rules"].get(usize::try_from(index).ok()?));
     let id = result["ruleId"].as_str().or(reference["id"].as_str());
+    // `CA2101/sub` is a result of the rule `CA2101` (SARIF 2.1.0, section 3.27.5). The longest id is the closest.
+    let is_of = |rule: &str| {
+        id.and_then(|id| id.strip_prefix(rule)).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     let by_id = || {
         let all = std::iter::once(&tool["driver"]).chain(list(&tool["extensions"]));
-        all.flat_map(|component| list(&component["rules"]))
-            .find(|rule| id.is_some() && rule["id"].as_str() == id)
+        let rules = all.flat_map(|component| list(&component["rules"]));
+        let known = rules.filter_map(|rule| Some((rule["id"].as_str().filter(|id| is_of(id))?.len(), rule)));
+        known.max_by_key(|(length, _)| *length).map(|(_, rule)| rule)
     };
     by_index.or_else(by_id).unwrap_or(&Value::Null)
 }
 
-/// The id of a finding. `None` for results that are not findings: passed checks, results that are unchanged or gone
-/// since a baseline, and results that are suppressed in the code.
+/// The id of a finding. `None` for results that are not findings: those of another kind than `fail`, those that are
+/// gone since a baseline, and those that are suppressed in the code.
 fn id(result: &Value, rule: &Value) -> Option<String> {
     let failed = result["kind"].as_str().is_none_or(|kind| kind == "fail");
     let there = result["baselineState"].as_str() != Some("absent");
@@ -90,9 +95,12 @@ fn id(result: &Value, rule: &Value) -> Option<String> {
 
 /// The severity from the score that GitHub uses too, or else from the level. `None` for the level `none`.
 fn severity(result: &Value, rule: &Value) -> Option<Severity> {
-    let score = |at: &Value| match &at["properties"]["security-severity"] {
-        Value::String(text) => text.trim().parse().ok(),
-        value => value.as_f64(),
+    let score = |at: &Value| {
+        let score = match &at["properties"]["security-severity"] {
+            Value::String(text) => text.trim().parse().ok(),
+            value => value.as_f64(),
+        };
+        score.filter(|score| (0.0..=10.0).contains(score))
     };
     if let Some(score) = score(result).or_else(|| score(rule)) {
         return Some(Severity::of_score(score));

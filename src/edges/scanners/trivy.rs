@@ -13,7 +13,7 @@ const SCHEMA: u64 = 2;
 
 /// Trivy's version and its database, from the output of `trivy version --format json`.
 pub(super) fn database(text: &[u8], now: Timestamp) -> Result<(String, Database), ScannerError> {
-    let none = |reason: String| ScannerError::Database { reason };
+    let none = |reason: String| ScannerError::Database { reason, timed_out: false };
     let version: Value = serde_json::from_slice(text)
         .map_err(|error| none(format!("trivy version says nothing of it: {error}")))?;
     let updated = version["VulnerabilityDB"]["UpdatedAt"].as_str();

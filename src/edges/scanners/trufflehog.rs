@@ -7,10 +7,12 @@ use serde_json::Value;
 use super::error::ScannerError;
 use super::trivy::position;
 use crate::domain::scan::LeakedSecret;
-use workflow_commands::percent;
+use workflow_commands::{cut, percent};
 
 /// How many lines of the end of standard error a message shows.
 const LAST: usize = 5;
+/// The most characters of such a line.
+const LONGEST: usize = 400;
 
 /// The forms of a secret, the longest first.
 fn forms(line: &Value) -> impl Iterator<Item = &str> {
@@ -109,23 +111,32 @@ pub(super) fn version(said: &str) -> String {
     format!("trufflehog {}", number.unwrap_or("(unknown version)"))
 }
 
-/// Whether the log on standard error reports something that could not be read.
-pub(super) fn logs_an_error(stderr: &str) -> bool {
-    let lines = stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.into_iter().any(|line| line["level"] == "error")
+/// The errors in the log on standard error.
+pub(super) fn errors(stderr: &str) -> Option<String> {
+    let is_error =
+        |line: &&str| serde_json::from_str::<Value>(line).is_ok_and(|line| line["level"] == "error");
+    let lines: Vec<_> = stderr.lines().filter(is_error).collect();
+    (!lines.is_empty()).then(|| messages(&lines))
 }
 
-/// The last messages on standard error. The log is JSON, and other fields than `msg` and `error` may quote the
-/// source.
+/// The last messages on standard error.
 pub(super) fn last_words(stderr: &str) -> String {
-    let message = |line: &str| match serde_json::from_str::<Value>(line) {
-        Ok(log) => {
-            let words: Vec<_> = ["msg", "error"].iter().filter_map(|key| log.get(key)?.as_str()).collect();
-            words.join(": ")
-        }
-        Err(_) => line.to_owned(),
-    };
     let lines: Vec<_> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
-    let last = &lines[lines.len().saturating_sub(LAST)..];
-    last.iter().map(|line| message(line)).collect::<Vec<_>>().join("\n")
+    messages(&lines)
+}
+
+/// The last messages of a log. It is JSON, and other fields than `msg` and `error` may quote the source.
+fn messages(lines: &[&str]) -> String {
+    let message = |line: &&str| {
+        let text = match serde_json::from_str::<Value>(line) {
+            Ok(log) => {
+                let words: Vec<_> =
+                    ["msg", "error"].iter().filter_map(|key| log.get(key)?.as_str()).collect();
+                words.join(": ")
+            }
+            Err(_) => (*line).to_owned(),
+        };
+        cut(&text, LONGEST)
+    };
+    lines[lines.len().saturating_sub(LAST)..].iter().map(message).collect::<Vec<_>>().join("\n")
 }

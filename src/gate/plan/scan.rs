@@ -28,7 +28,7 @@ pub struct ScanJob {
     /// The target of an earlier wave that the scan begins together with. Its own wave only waits for the result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beside: Option<String>,
-    /// Whether the SBOM of an image is attached to it.
+    /// Whether the SBOM and the results of a scan are attached to an image, and earlier results are used.
     #[serde(skip)]
     pub attach: bool,
     /// How long each scanner may take.
@@ -111,11 +111,21 @@ pub(crate) fn scan_target(
         ["report", directory] => Ok(ScanSubject::Reports((*directory).to_owned())),
         ["image", images @ ..] if !images.is_empty() => match (Stage::named(images[0]), images) {
             (Some(stage), [_]) => Ok(ScanSubject::Recorded(stage)),
-            _ => Ok(ScanSubject::Images(images.iter().map(|image| image.parse()).collect::<Result<_, _>>()?)),
+            _ => Ok(ScanSubject::Images(images.iter().copied().map(named).collect::<Result<_, _>>()?)),
         },
         [] => Err(Failure::usage("`scan` does not say what", WORDS)),
         words => Err(Failure::usage(format!("`{}` cannot be scanned", words.join(" ")), WORDS)),
     }
+}
+
+/// Reads the name of an image. Without a registry it is more likely a mistyped gate than an image of Docker Hub.
+fn named(image: &str) -> Result<Reference, Failure> {
+    let registry = image.split_once('/').map(|(registry, _)| registry);
+    if registry.is_none_or(|registry| registry != "localhost" && !registry.contains(['.', ':'])) {
+        let help = format!("{WORDS}; an image of Docker Hub begins with `docker.io/`");
+        return Err(Failure::usage(format!("`{image}` names no registry"), &help));
+    }
+    Ok(image.parse()?)
 }
 
 impl Planner<'_> {

@@ -2,16 +2,20 @@
 
 use serde_json::Value;
 
-use super::kept::Results;
+use super::kept::Before;
 use super::{Part, Reported, Scanned, Searched, archive, files, sentence};
 use crate::domain::image::Tested;
 use crate::domain::scan::ScannedImage;
-use crate::edges::scanners::{read_trivy, read_trufflehog, without_configuration};
+use crate::edges::scanners::{ScannerError, read_trivy, read_trufflehog, without_configuration};
 use oci::{Client, Digest, Manifest, Reference, Repository, TagOrDigest};
 use sys::error::{Exit, Failure};
 
 /// The largest configuration of an image, in bytes.
 const CONFIGURATION: u64 = 16 << 20;
+
+/// The media types of an image's configuration.
+const IMAGES: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 
 /// The media type of an SBOM.
 const CYCLONE_DX: &str = "application/vnd.cyclonedx+json";
@@ -62,12 +66,15 @@ impl Scanned {
         let Some(reference) = self.keep(reference, &what) else { return };
         let platforms = platforms(&self.run.client, &reference.repository, &image.digest).await;
         let Some(platforms) = self.keep(platforms, &what) else { return };
-        let trusted = self.trusted(image, &reference.repository).await;
+        let known = self.known(image, &reference.repository).await;
         let mut part =
             Part { image: image.name.clone(), reference: reference.to_string(), ..Part::default() };
         for platform in platforms {
             part.platforms.push(platform.name.clone());
-            let before = self.before(&reference.repository, &platform.digest, &trusted).await;
+            let before = match &known {
+                Some(known) => self.before(&reference.repository, &platform.digest, known).await,
+                None => None,
+            };
             self.platform(&mut part, reference, &platform, before).await;
         }
         self.parts.push(part);
@@ -78,7 +85,7 @@ impl Scanned {
         part: &mut Part,
         reference: &Reference,
         platform: &Platform,
-        before: Option<(Results, Option<String>)>,
+        before: Option<Before>,
     ) {
         let Platform { name, digest } = platform;
         let of = format!("of {} ({name})", part.image);
@@ -88,12 +95,10 @@ impl Scanned {
         let (reported, searched, known, mut kept) = self.look(part, name, at, before).await;
         self.complete = true;
         if let Ok((_, report)) = &reported {
-            let sbom = self.sbom(report, &file, at, known).await;
-            let sbom = sbom.unwrap_or_else(|failure| {
-                let why = sentence(&failure);
-                part.notices.push(format!("the SBOM {of} is not in the reports or not attached: {why}"));
-                Value::Null
-            });
+            let (sbom, lost) = self.sbom(report, &file, at, known).await;
+            part.notices.extend(lost.map(|failure| {
+                format!("the SBOM {of} is not in the reports or not attached: {}", sentence(&failure))
+            }));
             if let Ok(secrets) = &searched {
                 if kept.is_none() && self.run.job.attach {
                     let new = self.keep_results(at, report, secrets, sbom).await;
@@ -125,9 +130,9 @@ impl Scanned {
         part: &mut Part,
         name: &str,
         at: (&Repository, &Digest),
-        before: Option<(Results, Option<String>)>,
+        before: Option<Before>,
     ) -> (Reported, Searched, Value, Option<String>) {
-        let Some((results, kept)) = before else {
+        let Some(Before { results, findings, kept }) = before else {
             let (reported, searched) = self.pull_and_scan(at).await;
             return (reported, searched, Value::Null, None);
         };
@@ -137,8 +142,7 @@ impl Scanned {
         };
         part.notices.push(format!("{} ({name}): {why}", part.image));
         let report = results.report.to_string().into_bytes();
-        let found = read_trivy(&report, true).map_err(Failure::from);
-        (found.map(|found| (found, report)), Ok(results.secrets), results.sbom, kept)
+        (Ok((findings, report)), Ok(results.secrets), results.sbom, kept)
     }
 
     /// Pulls a platform once, and runs both scanners on it at the same time.
@@ -151,7 +155,13 @@ impl Scanned {
             let contents = manifest.contents().map_err(|reason| no_image(repository, digest, &reason))?;
             archive::pull(client, repository, &contents, &archive).await
         };
-        if let Err(failure) = pulled.await {
+        let limit = self.run.job.time_limit;
+        let pulled = tokio::time::timeout(limit, pulled).await.unwrap_or_else(|_| {
+            let reason = format!("it took longer than {} s", limit.as_secs());
+            Err(ScannerError::Failed { scanner: "the pull of the image", reason, timed_out: true }.into())
+        });
+        if let Err(failure) = pulled {
+            let _gone = std::fs::remove_file(&archive);
             return (Err(failure.clone()), Err(failure));
         }
         let (reported, searched) =
@@ -164,23 +174,34 @@ impl Scanned {
     }
 
     /// Writes the SBOM of a platform, and attaches it to the platform's manifest unless it has one. `known` is the
-    /// SBOM of an earlier scan.
+    /// SBOM of an earlier scan. Returns the SBOM and what failed.
     async fn sbom(
         &self,
         report: &[u8],
         file: &str,
         (at, platform): (&Repository, &Digest),
         known: Value,
-    ) -> Result<Value, Failure> {
-        let sbom = if known.is_null() { self.run.scanners.sbom(report).await? } else { known };
-        files::write(&self.run.reports, &format!("sbom/{file}.cdx.json"), &sbom)?;
-        if self.run.job.attach {
-            let there = self.run.client.referrers(at, platform).await?;
-            if !there.iter().any(|listed| listed.artifact_type.as_deref() == Some(CYCLONE_DX)) {
-                self.attach((at, platform), CYCLONE_DX, sbom.to_string()).await?;
+    ) -> (Value, Option<Failure>) {
+        let sbom = match known {
+            Value::Null => self.run.scanners.sbom(report).await,
+            known => Ok(known),
+        };
+        let sbom = match sbom {
+            Ok(sbom) => sbom,
+            Err(error) => return (Value::Null, Some(error.into())),
+        };
+        let stored = async {
+            files::write(&self.run.reports, &format!("sbom/{file}.cdx.json"), &sbom)?;
+            if self.run.job.attach {
+                let there = self.run.client.referrers(at, platform).await?;
+                if !there.iter().any(|listed| listed.artifact_type.as_deref() == Some(CYCLONE_DX)) {
+                    self.attach((at, platform), CYCLONE_DX, sbom.to_string()).await?;
+                }
             }
-        }
-        Ok(sbom)
+            Ok(())
+        };
+        let lost: Result<(), Failure> = stored.await;
+        (sbom, lost.err())
     }
 }
 
@@ -193,7 +214,8 @@ fn no_image(repository: &Repository, digest: &Digest, problem: &str) -> Failure 
     }
 }
 
-/// The platforms of an image: those in its index, or its own. Attestations and the like do not count.
+/// The platforms of an image: those in its index, or its own. What is not an image, such as an attestation, does not
+/// count.
 async fn platforms(
     client: &Client,
     repository: &Repository,
@@ -204,31 +226,51 @@ async fn platforms(
     let contents = manifest.contents().map_err(&wrong)?;
     if !contents.index {
         let name = own_platform(client, repository, &manifest).await?;
-        let name = name.ok_or_else(|| wrong("its configuration names no platform".to_owned()))?;
+        let name = name.ok_or_else(|| wrong("it is not an image".to_owned()))?;
         return Ok(vec![Platform { name, digest: digest.clone() }]);
     }
     let index: Value = serde_json::from_slice(&manifest.bytes).map_err(|error| wrong(error.to_string()))?;
-    let entries = index["manifests"].as_array().into_iter().flatten();
-    let platforms = entries.filter_map(|entry| {
-        Some(Platform { name: machine(&entry["platform"])?, digest: entry["digest"].as_str()?.parse().ok()? })
-    });
-    let platforms: Vec<_> = platforms.collect();
+    let mut platforms = Vec::new();
+    for entry in index["manifests"].as_array().into_iter().flatten() {
+        // BuildKit's attestations have the platform `unknown/unknown`.
+        if entry["platform"]["os"] == "unknown" {
+            continue;
+        }
+        let digest = entry["digest"].as_str().unwrap_or_default();
+        let digest: Digest = digest.parse().map_err(|error| wrong(format!("{error}")))?;
+        let mut name = machine(&entry["platform"]);
+        if name.is_none() {
+            let manifest = client.manifest(repository, &TagOrDigest::Digest(digest.clone())).await?;
+            name = own_platform(client, repository, &manifest).await?;
+        }
+        platforms.extend(name.map(|name| Platform { name, digest }));
+    }
     if platforms.is_empty() {
-        return Err(wrong("its index names no platform".to_owned()));
+        return Err(wrong("its index contains no image".to_owned()));
     }
     Ok(platforms)
 }
 
+/// The platform in the configuration of an image. `None` if the manifest is not one of an image.
 async fn own_platform(
     client: &Client,
     repository: &Repository,
     manifest: &Manifest,
 ) -> Result<Option<String>, Failure> {
-    let contents = manifest.contents().unwrap_or_default();
+    let wrong = |problem: &str| no_image(repository, &manifest.digest, problem);
+    let contents = manifest.contents().map_err(|problem| wrong(&problem))?;
+    if contents.index {
+        return Err(wrong("it is an index in an index"));
+    }
     // The configuration comes first.
-    let Some(configuration) = contents.blobs.first() else { return Ok(None) };
+    let Some(configuration) =
+        contents.blobs.first().filter(|blob| IMAGES.contains(&blob.media_type.as_str()))
+    else {
+        return Ok(None);
+    };
     let bytes = client.blob_bytes(repository, configuration, CONFIGURATION).await?;
-    Ok(serde_json::from_slice(&bytes).ok().and_then(|configuration| machine(&configuration)))
+    let name = serde_json::from_slice(&bytes).ok().and_then(|configuration| machine(&configuration));
+    name.map(Some).ok_or_else(|| wrong("its configuration names no platform"))
 }
 
 /// Turns a name into a valid file name.

@@ -1,22 +1,29 @@
 //! The results that a scan keeps beside an image, so that no later scan repeats it: a referrer of each platform with
-//! its findings and its SBOM. Anyone who can push can write such a referrer, so only referrers in a record that
-//! itself counts are used.
+//! its findings and its SBOM. Anyone who can push can write such a referrer, and even the build could, so only
+//! referrers in a signed record that counts are used.
+
+use std::collections::HashSet;
 
 use bytes::Bytes;
-use oci::{Content, Digest, EMPTY, Manifest, Repository, TagOrDigest};
+use oci::{Content, Digest, EMPTY, Manifest, OciError, Repository, TagOrDigest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sys::error::Failure;
 
 use super::Scanned;
 use crate::domain::image::Tested;
-use crate::domain::scan::LeakedSecret;
-use crate::gate::record::{Kept, Rule};
+use crate::domain::scan::{LeakedSecret, ScanFindings};
+use crate::edges::scanners::read_trivy;
+use crate::gate::record::{Kept, Record, Rule};
 
 /// The artifact type of the referrer.
 pub(super) const RESULTS: &str = "application/vnd.coreeng.p2p.scan+json";
 /// The largest results, in bytes.
 const LARGEST: u64 = 256 << 20;
+/// The most results of earlier scans that p2p looks at for an image.
+const MOST: usize = 50;
+/// The format of the results. A change of it, or of what p2p makes of the scanners' output, takes the next number.
+const FORMAT: u32 = 1;
 
 /// The findings in one platform of an image.
 #[derive(Serialize, Deserialize)]
@@ -32,50 +39,67 @@ pub(super) struct Results {
     pub(super) sbom: Value,
 }
 
+/// What is known before a scan of an image.
+pub(super) struct Known {
+    /// The digests of the results in records that count.
+    digests: Vec<String>,
+    by: Value,
+    database: String,
+}
+
+/// Findings that need no scan.
+pub(super) struct Before {
+    pub(super) results: Results,
+    pub(super) findings: ScanFindings,
+    /// The digest of the referrer, if the findings are those of the earlier scan.
+    pub(super) kept: Option<String>,
+}
+
 impl Scanned {
-    /// The digests of the results in records of an image that count.
-    pub(super) async fn trusted(&self, image: &Tested, at: &Repository) -> Vec<String> {
-        if !self.run.job.attach {
-            return Vec::new();
+    /// What signed records that count say about earlier scans of an image.
+    pub(super) async fn known(&self, image: &Tested, at: &Repository) -> Option<Known> {
+        if !self.run.job.attach || self.run.rule.signed.is_none() {
+            return None;
         }
         // Without records, the image is scanned.
         let kept = self.run.ledger.read(at, &image.digest).await.unwrap_or_default();
         let rule = Rule { image: Some(image.name.clone()), ..self.run.rule.clone() };
-        let records = Kept::records(&kept);
-        rule.scans(&records).flat_map(|scan| scan.results.clone()).collect()
-    }
-
-    /// The results of an earlier scan of a platform by the same scanners, with the digest of the referrer. If only
-    /// the database is newer, p2p looks up the packages of the SBOM in it, and there is no digest yet. Secrets are
-    /// reused only if no provider was asked about them, or none knew them.
-    pub(super) async fn before(
-        &self,
-        at: &Repository,
-        platform: &Digest,
-        trusted: &[String],
-    ) -> Option<(Results, Option<String>)> {
-        let mut known = Vec::new();
-        for digest in trusted {
-            known.extend(self.results(at, platform, digest).await.map(|results| (digest.clone(), results)));
-        }
-        if known.is_empty() {
+        let mut records = Kept::records(&kept);
+        records.sort_by_key(|record| record.as_ref().ok().and_then(Record::time));
+        let mut digests: Vec<_> = rule.scans(&records).flat_map(|scan| &scan.results).cloned().collect();
+        digests.reverse();
+        let mut seen = HashSet::new();
+        digests.retain(|digest| seen.insert(digest.clone()));
+        digests.truncate(MOST);
+        if digests.is_empty() {
             return None;
         }
         self.run.scanners.ready(self.run.now).await.ok()?;
         let (by, database) = self.by().await;
-        known.retain(|(_, results)| results.by == by);
-        let same = known.iter().position(|(_, results)| results.database == database);
-        let (digest, mut results) = known.into_iter().nth(same.unwrap_or_default())?;
-        if same.is_some() {
-            return Some((results, Some(digest)));
+        Some(Known { digests, by, database })
+    }
+
+    /// The findings of an earlier scan of a platform by the same scanners. With a newer database, p2p looks up the
+    /// packages of the SBOM. If a provider may answer differently about a secret, the platform is scanned again.
+    pub(super) async fn before(&self, at: &Repository, platform: &Digest, known: &Known) -> Option<Before> {
+        let mut older = None;
+        for digest in &known.digests {
+            let Some(results) = self.results(at, platform, digest).await else { continue };
+            if results.by != known.by || results.secrets.iter().any(|secret| secret.status != "unverified") {
+                continue;
+            }
+            if results.database == known.database {
+                let findings = read_trivy(results.report.to_string().as_bytes(), true).ok()?;
+                return Some(Before { results, findings, kept: Some(digest.clone()) });
+            }
+            older = older.or(Some(results).filter(|results| !results.sbom.is_null()));
         }
-        if results.sbom.is_null() || results.secrets.iter().any(|secret| secret.status != "unverified") {
-            return None;
-        }
+        let mut results = older?;
         let packages = results.sbom.to_string().into_bytes();
         let report = self.run.scanners.packages(&packages, self.run.now).await.ok()?;
+        let findings = read_trivy(&report, true).ok()?;
         results.report = serde_json::from_slice(&report).ok()?;
-        Some((results, None))
+        Some(Before { results, findings, kept: None })
     }
 
     /// The results with this digest, if they are about this platform.
@@ -94,7 +118,7 @@ impl Scanned {
     async fn by(&self) -> (Value, String) {
         let (scanners, database) = self.run.scanners.ran().await;
         let options = &self.run.job.options;
-        let by = json!({"scanners": scanners, "ignoreUnfixed": options.ignore_unfixed, "verifySecrets": options.verify_secrets});
+        let by = json!({"format": FORMAT, "scanners": scanners, "ignoreUnfixed": options.ignore_unfixed, "verifySecrets": options.verify_secrets});
         (by, database.map(|database| database.updated).unwrap_or_default())
     }
 
@@ -107,7 +131,8 @@ impl Scanned {
         sbom: Value,
     ) -> Result<String, Failure> {
         let (by, database) = self.by().await;
-        let report: Value = serde_json::from_slice(report).unwrap_or_default();
+        let report: Value =
+            serde_json::from_slice(report).map_err(|error| OciError::Setup(error.to_string()))?;
         let results = json!(Results { by, database, report, secrets: secrets.to_vec(), sbom });
         Ok(self.attach(at, RESULTS, results.to_string()).await?.to_string())
     }

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::ScanRun;
 use crate::domain::scan::{FILE_NAME, IgnoreFile, IgnoreRules, ScanKind};
-use sys::error::{Failure, FileError};
+use sys::error::Failure;
 use sys::private::{self, Links};
 
 /// The longest ignore file, in bytes.
@@ -37,7 +37,10 @@ fn read(root: &Path, name: &str) -> Result<Option<IgnoreFile>, Failure> {
         Ok(text) => text,
         // git may list a file that was deleted.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(FileError::at("read", &file)(error).into()),
+        Err(error) => {
+            let what = format!("{name} cannot be read: {error}");
+            return Err(Failure::usage(what, "make it a regular file of text; nothing was ignored"));
+        }
     };
     let text = String::from_utf8(text).map_err(|_| {
         Failure::usage(format!("{name} is no UTF-8 text"), "write it as UTF-8; nothing was ignored")

@@ -83,7 +83,14 @@ impl Scanned {
 
     /// Reads the findings of earlier jobs from the reports in a directory.
     pub(super) fn reports(&mut self, directory: &str) {
-        let directory = self.run.directory.join(directory);
+        let (named, directory) = (directory, self.run.directory.join(directory));
+        if !directory.is_dir() {
+            self.failures.push(Failure::usage(
+                format!("`{named}` is not a directory"),
+                "name the directory that earlier jobs left their reports in, with `trivy` and `trufflehog` inside",
+            ));
+            return;
+        }
         let read = |name: &str| {
             let file = directory.join(name);
             private::read(&file, Links::Refuse, LONGEST).map_err(FileError::at("read", &file))

@@ -1,11 +1,13 @@
 //! `p2p scan image`: each platform by its digest, with a login to its registry and no other.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::support::gate::{Gate, MAKEFILE, Run};
 use crate::support::scanners::{Scanners, files_below, in_layer, read_json, vulnerability};
+use crate::support::sigstore::Sigstore;
 use ::oci::{Client, Keyring, Manifest, Repository, Settings, TagOrDigest};
 
 fn told(run: &Run) -> Value {
@@ -119,35 +121,48 @@ fn all_platforms_are_scanned_and_attestations_are_not() {
     let run = gate.run_with_inputs(&["scan", "image", &image], &[("environments", &scanners.keys(&[]))]);
     assert_eq!(told(run.passed())["vulnerability-total"], 1, "{}", run.stdout);
     let reports = document(&run, "manifest.json");
-    let scanned: Vec<_> = reports["reports"]
+    let scanned: BTreeSet<_> = reports["reports"]
         .as_array()
         .unwrap()
         .iter()
         .map(|report| (report["platform"].as_str().unwrap(), report["digest"].as_str().unwrap()))
         .collect();
-    assert_eq!(scanned, [("linux/amd64", children[0].as_str()), ("linux/arm/v7", children[1].as_str())]);
-    assert_eq!(scanners.calls("trufflehog").len(), 2);
+    // The third has no platform in the index, and the one of its configuration.
+    let platforms = ["linux/amd64", "linux/arm/v7", "linux/amd64"];
+    assert_eq!(scanned, std::iter::zip(platforms, children.iter().map(String::as_str)).collect());
+    assert_eq!(scanners.calls("trufflehog").len(), 3);
 }
 
-/// Adds the tag `many`: an index of two platforms and an attestation. Gives the digests of the platforms.
+/// Adds the tag `many`: an index of three images, an attestation and another artifact. Gives the digests of the images.
 async fn make_index(name: &str) -> Vec<String> {
     let client = Client::new(Settings { keyring: Keyring::default(), ..Settings::default() });
     let repository: Repository = name.parse().unwrap();
     let first = client.manifest(&repository, &TagOrDigest::Tag("1.0.0".into())).await.unwrap();
     let mut second: Value = serde_json::from_slice(&first.bytes).unwrap();
-    second["annotations"] = json!({"of": "arm"});
-    let bytes = serde_json::to_vec(&second).unwrap();
-    let second = Manifest::new(bytes.into(), Some(&first.media_type));
-    client.push_manifest(&repository, &second, &TagOrDigest::Digest(second.digest.clone())).await.unwrap();
+    let mut changed = Vec::new();
+    for name in ["arm", "unnamed", "artifact"] {
+        second["annotations"] = json!({"of": name});
+        if name == "artifact" {
+            second["config"]["mediaType"] = "application/vnd.acme.chart+json".into();
+        }
+        let bytes = serde_json::to_vec(&second).unwrap();
+        let manifest = Manifest::new(bytes.into(), Some(&first.media_type));
+        let digest = TagOrDigest::Digest(manifest.digest.clone());
+        client.push_manifest(&repository, &manifest, &digest).await.unwrap();
+        changed.push(manifest);
+    }
+    let [second, third, artifact] = <[Manifest; 3]>::try_from(changed).unwrap();
     let entry = |manifest: &Manifest, platform: Value| json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.bytes.len(), "platform": platform});
     let index = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [
         entry(&first, json!({"os": "linux", "architecture": "amd64"})),
         entry(&second, json!({"os": "linux", "architecture": "arm", "variant": "v7"})),
         entry(&second, json!({"os": "unknown", "architecture": "unknown"})),
+        entry(&third, Value::Null),
+        entry(&artifact, Value::Null),
     ]});
     let index = Manifest::new(serde_json::to_vec(&index).unwrap().into(), None);
     client.push_manifest(&repository, &index, &TagOrDigest::Tag("many".into())).await.unwrap();
-    vec![first.digest.to_string(), second.digest.to_string()]
+    [first, second, third].map(|manifest| manifest.digest.to_string()).into()
 }
 
 #[test]
@@ -251,8 +266,18 @@ fn looks(scanners: &Scanners) -> (usize, usize, usize) {
 fn a_digest_is_not_scanned_again_by_the_same_scanners_and_database() {
     let scanners = Scanners::new();
     scanners.image(&packages(&[vulnerability("CVE-2024-0001", "old", "HIGH")]));
-    let keys = scanners.keys(&[("scan", "on")]);
-    let gate = Gate::new(MAKEFILE).input("environments", &keys);
+    let sigstore = Sigstore::start();
+    let keys = |more: &[(&str, &str)]| {
+        let mut keys: Value =
+            serde_json::from_str(&scanners.keys(&[&[("scan", "on")], more].concat())).unwrap();
+        keys[""].as_object_mut().unwrap().extend(sigstore.keys("").as_object().unwrap().clone());
+        keys.to_string()
+    };
+    let gate = Gate::new(MAKEFILE)
+        .env("GITHUB_REPOSITORY_ID", "42")
+        .input("promotion-record", "signed")
+        .input("environments", &keys(&[]));
+    let gate = sigstore.job(&json!({})).into_iter().fold(gate, |gate, (name, value)| gate.env(name, value));
     let scan = |inputs: &[(&str, &str)]| {
         let run = gate.run_with_inputs(&["fast-feedback"], inputs);
         let found = document(run.passed(), "image-security-findings.json");
@@ -275,18 +300,20 @@ fn a_digest_is_not_scanned_again_by_the_same_scanners_and_database() {
     let (found, looked, run) = scan(&[]);
     assert_eq!((found, looked), (vec![new], (1, 1, 1)), "{}", run.stdout);
     // Other options or scanners, and no records to trust, are another scan.
-    let unfixed = scanners.keys(&[("scan", "on"), ("scan-ignore-unfixed", "off")]);
+    let unfixed = keys(&[("scan-ignore-unfixed", "off")]);
     assert_eq!(scan(&[("environments", &unfixed)]).1, (2, 2, 1));
-    assert_eq!(scan(&[("promotion-record", "off")]).1, (3, 3, 1));
+    // Anybody who can push can write a record without a signature.
+    assert_eq!(scan(&[("promotion-record", "required")]).1, (3, 3, 1));
     scanners.before("trufflehog", "[ $1 != --version ] || { echo 'trufflehog 4.0.0' >&2; exit; }");
     assert_eq!(scan(&[]).1, (4, 4, 1));
     scanners.before("trufflehog", "");
-    // What a provider may have revoked since is searched again with a newer database.
+    // What a provider may have revoked since is searched again, also with the same database.
     scanners.layers(&[in_layer("-----BEGIN KEY", "/app/key.pem")]).database(2);
-    let unfixed = scanners.keys(&[("scan", "on"), ("scan-verify-secrets", "off")]);
+    let unfixed = keys(&[("scan-verify-secrets", "off")]);
     assert_eq!(scan(&[("environments", &unfixed)]).1, (5, 5, 1));
-    scanners.database(1);
     assert_eq!(scan(&[("environments", &unfixed)]).1, (6, 6, 1));
+    scanners.database(1);
+    assert_eq!(scan(&[("environments", &unfixed)]).1, (7, 7, 1));
 }
 
 #[test]

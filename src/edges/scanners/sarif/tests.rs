@@ -35,6 +35,8 @@ fn results_take_their_severity_from_score_level_and_rule() {
         {"ruleId": "R0"}, {"ruleId": "R0", "level": "note"}, {"ruleId": "R1", "level": "note"}, {"ruleIndex": 0},
         {"ruleId": "R1", "properties": {"security-severity": "4.2"}}, {"ruleId": "R2"}, {"ruleId": "other"}, {},
         {"rule": {"index": 0, "toolComponent": {"index": 0}}}, {"ruleId": "E0"},
+        {"ruleId": "R1/sub"}, {"ruleId": "R1x"}, {"ruleId": "R1", "properties": {"security-severity": "NaN"}},
+        {"ruleId": "R1", "properties": {"security-severity": -1}},
     ]);
     assert_eq!(
         findings(&results),
@@ -48,6 +50,10 @@ fn results_take_their_severity_from_score_level_and_rule() {
             "unknown MEDIUM - None",
             "E0 MEDIUM - None",
             "E0 MEDIUM - None",
+            "R1/sub CRITICAL - None",
+            "R1x MEDIUM - None",
+            "R1 CRITICAL - None",
+            "R1 CRITICAL - None",
         ]
     );
 }
