@@ -44,8 +44,8 @@ fn escaped(text: &str) -> String {
     cell
 }
 
-/// As inline code; text that holds a backtick gets a longer fence. A table would end at a `|`, and only there could it be
-/// escaped, so text that holds one is code in HTML.
+/// As inline code; text that holds a backtick gets a longer fence. A cell of a table would end at a `|`. The escape for it
+/// works only in tables, so text with a `|` becomes code in HTML.
 pub(super) fn code(text: &str) -> String {
     let text = plain(text).replace('\n', " ");
     if text.contains('|') {

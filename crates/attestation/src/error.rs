@@ -38,17 +38,6 @@ pub enum SignError {
     Statement(String),
 }
 
-impl SignError {
-    /// Whether the services are down, so that a later try may succeed.
-    pub fn is_outage(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } => true,
-            Self::Refused { status, .. } => sys::retry::transient(*status),
-            _ => false,
-        }
-    }
-}
-
 impl Help for SignError {
     fn help(&self) -> Option<String> {
         match self {

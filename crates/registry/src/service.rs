@@ -80,7 +80,7 @@ impl Service {
         self.0.stored.load(Ordering::Relaxed)
     }
 
-    /// The number of pushed manifests.
+    /// How many manifests were pushed, or found with HEAD.
     pub(crate) fn pushes(&self) -> usize {
         self.0.pushed.lock().len()
     }

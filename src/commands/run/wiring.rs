@@ -339,28 +339,10 @@ pub(super) fn basic(username: &str, password: &Secret) -> Secret {
 }
 
 /// The inputs that affect a target.
-const SEEN: [&str; 20] = [
-    "working-directory",
-    "tenant-name",
-    "app-name",
-    "environment",
-    "version",
-    "image-names",
-    "fast-feedback-path",
-    "extended-test-path",
-    "prod-path",
-    "registry",
-    "registry-username",
-    "base-domain",
-    "internal-services-domain",
-    "dplatform",
-    "project-id",
-    "project-number",
-    "region",
-    "base-namespace",
-    "environments",
-    "kube-context",
-];
+const SEEN: &str = "working-directory tenant-name app-name environment version image-names \
+    fast-feedback-path extended-test-path prod-path registry registry-username base-domain \
+    internal-services-domain dplatform project-id project-number region base-namespace \
+    environments kube-context";
 
 /// Inputs with values from the job. On a laptop they differ, unless the user gives them.
 const OF_JOB: [&str; 3] = ["version", "registry", "registry-username"];
@@ -373,13 +355,13 @@ fn flags(context: &Context) -> Vec<(&'static str, String)> {
         "version" => inputs.version.clone().or_else(|| later?.version.clone()),
         name => inputs.text(name),
     };
-    let seen = SPECS.iter().filter(|spec| SEEN.contains(&spec.name));
+    let seen = SPECS.iter().filter(|spec| SEEN.split(' ').any(|seen| seen == spec.name));
     let mut flags: Vec<_> = seen
         .filter_map(|spec| {
             Some((spec.name, given(spec.name).filter(|text| Some(text.as_str()) != spec.default)?))
         })
         .collect();
-    flags.sort_by_key(|(name, _)| SEEN.iter().position(|seen| seen == name));
+    flags.sort_by_key(|(name, _)| SEEN.split(' ').position(|seen| seen == *name));
     flags
 }
 

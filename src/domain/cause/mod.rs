@@ -62,9 +62,4 @@ impl Cause {
         let headline = lines.last()?.trim().to_owned();
         Some(Self { rule: LAST_LINES.to_owned(), headline, lines, help: None, place: None })
     }
-
-    /// Whether a rule found it.
-    pub fn is_known(&self) -> bool {
-        self.rule != LAST_LINES
-    }
 }

@@ -34,7 +34,8 @@ pub(super) enum Shows {
     Through(&'static str),
 }
 
-/// A rule. An empty pattern matches nothing.
+/// A rule. An empty pattern is not set: without `needs` the finding needs no further line, and without `says` its first
+/// line is the headline.
 #[derive(Debug)]
 pub(super) struct Rule {
     pub(super) name: &'static str,

@@ -26,7 +26,7 @@ impl Value {
         Self { text: text.into(), origin }
     }
 
-    /// Whether p2p derived the value or took a default, so that nobody chose it.
+    /// Whether p2p derived the value from others, so that nobody chose it.
     pub fn derived(&self) -> bool {
         matches!(self.origin, Origin::Derived(_))
     }

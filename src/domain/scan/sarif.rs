@@ -66,7 +66,7 @@ fn secret_severity(found: &LeakedSecret) -> Severity {
     if found.status == "verified" { Severity::Critical } else { Severity::Unknown }
 }
 
-/// The score by which GitHub sorts results.
+/// The score from which GitHub derives the severity that it shows.
 fn score(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "9.5",

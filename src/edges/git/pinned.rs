@@ -4,13 +4,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
 
 use super::GitError;
 use super::program::{Call, Git};
+use sys::error::FileError;
 use sys::private;
 
 /// Replaces the usual files of the user's configuration, from git 2.32 on.
@@ -26,29 +26,26 @@ pub(super) struct Pinned {
 impl Git {
     /// Lets calls with a token use the user's configuration as it is now, including the files that it includes.
     ///
+    /// Without a readable configuration, these calls use none.
+    ///
     /// # Errors
-    /// If the configuration cannot be read, or the file cannot be written.
+    /// If the file cannot be written.
     pub async fn pinned(self) -> Result<Self, GitError> {
         let directory = private::temporary()?;
-        let printed = if self.user_files().iter().any(|file| file.exists()) {
+        let mut config = String::new();
+        if self.user_files().iter().any(|file| file.exists()) {
             let arguments = ["config", "--global", "--includes", "--list", "--null"];
             let printed = self.run(Call::local(directory.path(), &arguments)).await;
-            match printed {
-                // If the configuration is invalid, git reports it when it is needed.
-                Ok(printed) if printed.code == Some(0) => printed.stdout,
-                _ => return Ok(self),
-            }
-        } else {
-            Vec::new()
-        };
+            // If the configuration is invalid, git reports it in calls without a token.
+            config = printed
+                .ok()
+                .filter(|printed| printed.code == Some(0))
+                .and_then(|printed| text(&printed.stdout))
+                .unwrap_or_default();
+        }
         let file = directory.path().join("gitconfig");
-        let write = |text: String| fs::write(&file, text);
-        let written = text(&printed).ok_or_else(|| io::ErrorKind::InvalidData.into()).and_then(write);
-        // A configuration that is not text is not from the user.
-        Ok(match written {
-            Ok(()) => self.with_pinned(Pinned { file, _directory: directory }),
-            Err(_) => self,
-        })
+        fs::write(&file, config).map_err(FileError::at("write", &file))?;
+        Ok(self.with_pinned(Pinned { file, _directory: directory }))
     }
 
     /// The files of the user's configuration (git-config(1)).
@@ -136,5 +133,16 @@ mod tests {
         let git = git(home.path()).pinned().await.unwrap();
         fs::write(home.path().join(".gitconfig"), "[planted]\n\ta = b\n").unwrap();
         assert_eq!(printed(&git, home.path(), &["config", "--global", "--list"]).await, "");
+    }
+
+    #[tokio::test]
+    async fn what_git_cannot_read_is_pinned_as_nothing() {
+        for config in [&b"[broken\n"[..], b"[http]\n\tproxy = \xff\n"] {
+            let home = tempfile::tempdir().unwrap();
+            fs::write(home.path().join(".gitconfig"), config).unwrap();
+            let git = git(home.path()).pinned().await.unwrap();
+            fs::write(home.path().join(".gitconfig"), "[planted]\n\ta = b\n").unwrap();
+            assert_eq!(printed(&git, home.path(), &["config", "--global", "--list"]).await, "");
+        }
     }
 }

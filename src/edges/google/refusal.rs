@@ -30,7 +30,7 @@ pub(super) fn of_exchange(identity: &Identity, claims: Claims, answer: &Answer) 
     }
 }
 
-/// Whether the refused lifetime was a full hour.
+/// Whether Google refused the requested lifetime.
 pub(super) fn is_lifetime(answer: &Answer) -> bool {
     answer.status == 400 && answer.words().to_lowercase().contains("lifetime")
 }

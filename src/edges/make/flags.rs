@@ -12,30 +12,10 @@ const SHORT: &str = "BdIjklLOrRsSw";
 const WITH_ARGUMENT: &str = "IjlO";
 
 /// The long forms, and long options without a short form.
-const LONG: [&str; 22] = [
-    "always-make",
-    "check-symlink-times",
-    "debug",
-    "include-dir",
-    "jobs",
-    "jobserver-style",
-    "keep-going",
-    "load-average",
-    "max-load",
-    "no-builtin-rules",
-    "no-builtin-variables",
-    "no-keep-going",
-    "no-print-directory",
-    "no-silent",
-    "output-sync",
-    "print-directory",
-    "quiet",
-    "shuffle",
-    "silent",
-    "stop",
-    "trace",
-    "warn-undefined-variables",
-];
+const LONG: &str = "always-make check-symlink-times debug include-dir jobs jobserver-style \
+    keep-going load-average max-load no-builtin-rules no-builtin-variables no-keep-going \
+    no-print-directory no-silent output-sync print-directory quiet shuffle silent stop trace \
+    warn-undefined-variables";
 
 /// Variables of make that decide how recipes run.
 const RUNNING: [&str; 6] = [".SHELLFLAGS", "GNUMAKEFLAGS", "MAKE", "MAKEFILES", "MAKEFLAGS", "SHELL"];
@@ -86,7 +66,8 @@ pub fn unwanted(env: &Env, ours: impl Fn(&str) -> bool) -> Option<Unwanted> {
 /// a dash.
 fn is_harmless(word: &str, first: bool) -> bool {
     if let Some(long) = word.strip_prefix("--") {
-        return LONG.contains(&long.split('=').next().unwrap_or_default());
+        let name = long.split('=').next();
+        return LONG.split(' ').any(|known| name == Some(known));
     }
     let short = match word.strip_prefix('-') {
         Some(short) => short,

@@ -12,42 +12,9 @@ use super::location::{Location, place};
 const REFERENCES: u32 = 2_000;
 
 /// The functions of make with arguments (GNU make manual, "Functions for Transforming Text").
-const FUNCTIONS: [&str; 34] = [
-    "abspath",
-    "addprefix",
-    "addsuffix",
-    "and",
-    "basename",
-    "call",
-    "dir",
-    "error",
-    "eval",
-    "file",
-    "filter",
-    "filter-out",
-    "findstring",
-    "firstword",
-    "flavor",
-    "foreach",
-    "if",
-    "info",
-    "join",
-    "lastword",
-    "let",
-    "notdir",
-    "or",
-    "origin",
-    "patsubst",
-    "realpath",
-    "shell",
-    "sort",
-    "strip",
-    "subst",
-    "suffix",
-    "value",
-    "warning",
-    "wildcard",
-];
+const FUNCTIONS: &str = "abspath addprefix addsuffix and basename call dir error eval file filter \
+    filter-out findstring firstword flavor foreach if info join lastword let notdir or origin \
+    patsubst realpath shell sort strip subst suffix value warning wildcard";
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Variables {
@@ -123,7 +90,7 @@ impl Variables {
             }
             *left -= 1;
             match inner.split_once([' ', '\t']) {
-                Some((function, arguments)) if FUNCTIONS.contains(&function) => {
+                Some((function, arguments)) if FUNCTIONS.split(' ').any(|known| known == function) => {
                     if function == "call" {
                         let name = arguments.split(',').next().unwrap_or_default();
                         self.reference(name.trim_ascii(), into, left);

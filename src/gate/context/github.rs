@@ -126,8 +126,8 @@ impl GithubJob {
         }
     }
 
-    /// Commits of this repository that the event names besides `GITHUB_SHA`: the heads of pull requests and runs
-    /// from its own branches.
+    /// Commits of this repository that the event names besides `GITHUB_SHA`: the base of a pull request, the head of
+    /// a merge queue, and the heads of pull requests and runs from its own branches.
     fn own_heads(&self) -> Vec<Commit> {
         let own = |pointer: &str| self.text(pointer).is_some_and(|name| self.is_own(name));
         let mut heads = vec!["/pull_request/base/sha", "/merge_group/head_sha"];

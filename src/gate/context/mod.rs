@@ -240,8 +240,8 @@ impl Context {
     }
 
     /// The gate whose registry path p2p and the targets of no gate read from, with the paths of all gates: for `run`, the
-    /// first gate of its targets. A run that may not promote gets the first path, whatever it runs; otherwise targets of
-    /// no gate get every login.
+    /// first gate of its targets. If no target belongs to a gate, a run that may not promote gets the path of the first
+    /// gate. In any other run the result is `None`, and the targets get every login.
     pub(crate) fn stage_of_logins(&self) -> Option<(Stage, &StagePaths)> {
         let request = &self.request;
         let stage = match request.command {

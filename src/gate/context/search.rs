@@ -141,7 +141,7 @@ async fn rejected(
         let tag = repository.tag(version)?;
         let read = async {
             match client.resolve(repository, &tag.which()).await? {
-                Some(image) => ledger.read(repository, &image.digest).await,
+                Some(image) => Ok(ledger.read(repository, &image.digest).await?),
                 None => Ok::<_, Failure>(Vec::new()),
             }
         };

@@ -36,7 +36,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use self::record::Wanted;
 use crate::domain::image::{Image, Promoted, Tested};
@@ -56,7 +56,7 @@ const STOPPED: &str = "the run was interrupted";
 /// How long p2p's own work on files may take after a signal. Targets have had their time before that.
 const AFTER_A_SIGNAL: Duration = Duration::from_millis(500);
 
-/// How long the end of a run waits for the size of an image.
+/// How long the end of a run waits for the sizes of all images.
 const SIZE: Duration = Duration::from_secs(2);
 
 /// The execution of a plan.
@@ -183,8 +183,9 @@ impl Execution<'_> {
                 None => self.warn(&mut progress, "there was no time to look for all artifacts"),
             }
         }
+        let until = tokio::time::Instant::now() + if progress.cancelled { Duration::ZERO } else { SIZE };
         for (image, size) in progress.images.iter_mut().zip(&mut progress.sizes) {
-            image.size = timeout(SIZE, size).await.ok().and_then(Result::ok).flatten();
+            image.size = timeout_at(until, size).await.ok().and_then(Result::ok).flatten();
         }
         remove_links_out_of(&self.run_context.paths.logs);
         let (started, seconds) = (progress.started, progress.clock.elapsed().as_secs_f64());

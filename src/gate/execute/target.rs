@@ -352,7 +352,9 @@ fn prefix(name: &str) -> String {
 
 /// What p2p prints in every run, besides names of targets.
 const OWN_WORDS: &str = "success failure cancelled passed failed skipped interrupted error warning notice caused by because \
-                         make ended with exit code time limit whole log repeat it recorded promoted commit version sha256";
+                         make ended with exit code time limit whole log repeat it recorded promoted commit version sha256: \
+                         fast-feedback PASSED FAILED true false found risk critical high medium low unclassified \
+                         vulnerabilities secrets images digests registry targets scans report-path";
 
 /// How to print the output. A target must not mask what the gate itself prints.
 fn options(target: &Target, prefix: Option<String>) -> Options {

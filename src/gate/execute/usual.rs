@@ -59,7 +59,7 @@ impl Execution<'_> {
     }
 }
 
-/// The tags of the last released versions before this one, the highest first.
+/// The tags of the highest released versions other than this one, the highest first.
 fn earlier(tags: &[String], version: &str) -> Vec<String> {
     let mut released: Vec<(Version, &String)> =
         tags.iter().filter(|tag| *tag != version).filter_map(|tag| Some((tag.parse().ok()?, tag))).collect();

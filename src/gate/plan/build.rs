@@ -158,7 +158,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Adds the steps of a release. The release itself comes last, because everybody sees it.
+    /// Adds the steps of a release. Those that everybody sees, the release and its floating tags, come last.
     fn release(&mut self) {
         let known = self.known;
         self.own("version", Job::Version);

@@ -311,7 +311,7 @@ impl Plan {
         self
     }
 
-    /// The plan without its steps, for a run that is skipped.
+    /// The plan with every step skipped, for this reason.
     #[must_use]
     pub(crate) fn without_steps(mut self, reason: &str) -> Self {
         for step in &mut self.steps {

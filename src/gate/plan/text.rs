@@ -97,7 +97,7 @@ fn listed(globs: &[String]) -> String {
     if globs.is_empty() { "no files".to_owned() } else { globs.join(", ") }
 }
 
-/// Whether the step runs in a copy. Otherwise it waits for its neighbour.
+/// Whether the step runs in a copy of the workspace.
 fn in_copy(step: &Step) -> bool {
     step.target().is_some_and(|target| target.in_copy)
 }

@@ -1,5 +1,6 @@
 //! The steps and the images, with a chart of the times.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::{Outcome, links, markdown, time, timeline};
@@ -70,7 +71,8 @@ pub(super) fn images(outcome: &Outcome) -> String {
     }
     let mut promoted: Vec<_> = outcome.promoted.iter().map(|one| (&one.source, &one.digest)).collect();
     promoted.retain(|(source, _)| !outcome.images.iter().any(|image| image.reference == **source));
-    promoted.dedup_by_key(|(source, _)| *source);
+    let mut seen = HashSet::new();
+    promoted.retain(|(source, _)| seen.insert(*source));
     for (source, digest) in promoted {
         row(source, digest, None);
     }

@@ -10,6 +10,9 @@ use sys::world::Env;
 /// The file's name in Docker's directory.
 pub(super) const CONFIG: &str = "config.json";
 
+/// The file's name in podman's directories.
+const AUTH_FILE: &str = "auth.json";
+
 /// The files that docker, skopeo, buildah and podman read by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserFiles {
@@ -32,7 +35,7 @@ impl UserFiles {
         let runtime = env.path("XDG_RUNTIME_DIR").map_or_else(without_runtime, |dir| dir.join("containers"));
         let config = env.path("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
         let places = [Some(runtime).filter(|dir| !is_closed(dir)), config.map(|dir| dir.join("containers"))];
-        let auth_files = places.into_iter().flatten().map(|dir| dir.join("auth.json")).collect();
+        let auth_files = places.into_iter().flatten().map(|dir| dir.join(AUTH_FILE)).collect();
         Self { docker_directory, auth_files }
     }
 
@@ -53,7 +56,7 @@ impl UserFiles {
 
 /// Whether this user may not enter a directory: root's programs close `/run/containers` to everybody else.
 fn is_closed(directory: &Path) -> bool {
-    directory.metadata().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    directory.join(AUTH_FILE).metadata().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
 /// Where podman keeps its logins if `XDG_RUNTIME_DIR` is not set.

@@ -70,9 +70,10 @@ pub async fn end_daemons(patient: bool) -> Daemons {
             all.kill().await;
         }
     }
+    // This kills too.
+    let forking = !is_quiet().await;
     let left = all.names();
     ended.retain(|name| !left.contains(name));
-    let forking = !is_quiet().await;
     Daemons { ended, left, forking }
 }
 

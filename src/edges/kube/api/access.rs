@@ -109,8 +109,8 @@ impl Api {
         }
     }
 
-    /// Whether the cluster says that the namespace does not exist. An access review does not show that, because
-    /// roles may exist without it. `false` if p2p may not read namespaces or gets no answer at once.
+    /// Whether the cluster says that the namespace does not exist. An access review does not show that: a
+    /// role of the cluster allows the action in any namespace, even in one that does not exist. `false` if p2p may not read namespaces or gets no answer at once.
     pub async fn lacks_namespace(&self, name: &str) -> bool {
         let what = format!("look for the namespace {name}");
         let path = format!("/api/v1/namespaces/{name}");

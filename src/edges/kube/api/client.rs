@@ -23,7 +23,7 @@ use workflow_commands::Secret;
 /// How long a server may take to accept a connection, when p2p looks for the reason of a missing answer.
 const ACCEPT: Duration = Duration::from_secs(2);
 
-/// The API server of a kubeconfig's current context. Sends no request yet.
+/// The API server of a kubeconfig's current context. Sends no request until a method asks for one.
 #[derive(Debug)]
 pub struct Api {
     connection: Connection,
@@ -138,8 +138,8 @@ impl Api {
                 let (server, given) = (self.server(), self.given);
                 return ApiError::Certificate { server, given, reason: lost.reason };
             }
-            // With a proxy, the time limit of the answer may end before that of the connection, so neither shows how
-            // far the request got.
+            // The time limit of the answer may end before that of the connection, so neither class shows how far the
+            // request got. p2p tries to connect itself, which it cannot do through a proxy.
             Class::Silent | Class::Stalled if self.connection.proxy.is_some() => Reach::Broken,
             Class::Silent | Class::Stalled if self.accepts().await => Reach::Stalled,
             Class::Silent | Class::Stalled => Reach::Silent,
