@@ -8,10 +8,11 @@ use ::oci::{Client, Content, Descriptor, Digest, EMPTY, Manifest, OCI_INDEX, Rep
 use p2p::gate::record::{Finding, Judgement, Left, Record};
 use serde_json::{Value, json};
 
-use super::{SIGNED, bundles, judged, ledger, record};
+use super::{LATER, SIGNED, bundles, judged, ledger, record};
 use crate::copy::run;
 use crate::oci::{client, noise, repository, shop};
 use crate::support::docker_registry::DockerRegistry;
+use crate::support::gate::{Gate, MAKEFILE};
 use crate::support::registry::{Options, Server};
 use crate::support::sigstore::Sigstore;
 
@@ -224,4 +225,25 @@ async fn a_summary_whose_signature_is_not_valid_is_not_copied() {
     assert_eq!(copied.len(), 2);
     let judged = sigstore.judged(&sigstore.root_file(), &copied);
     assert_eq!(judged, [[true, true], [true, true]]);
+}
+
+#[test]
+fn no_gate_goes_on_where_an_image_has_more_records_than_p2p_reads() {
+    let gate = Gate::new(&format!("{MAKEFILE}{LATER}"));
+    gate.run(&["fast-feedback"]).passed();
+    let at: Repository = format!("{}/extended-test/shop", gate.registry.path()).parse().unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let client = client();
+        let image = client.manifest(&at, &TagOrDigest::Tag("0.0.1".into())).await.unwrap();
+        let target = Target::new(&client, &at, &image);
+        for number in 0..500 {
+            let change = move |document: &mut Value| document["annotations"]["n"] = json!(number.to_string());
+            target.attach(b"[]".to_vec(), change).await;
+        }
+    });
+    let gate = gate.event("schedule", json!({}));
+    // One of them may be a rejection, so a missing record is not only a warning.
+    let run = gate.run(&["extended-test", "--promotion-record", "expected"]);
+    assert!(run.ended(1).stdout.contains("p2p reads at most 500"), "{}", run.stdout);
+    assert_eq!(gate.registry.digest("prod/shop", "0.0.1"), None);
 }
