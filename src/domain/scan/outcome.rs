@@ -253,10 +253,13 @@ impl std::fmt::Display for Scan {
             counts.map(|(severity, count)| format!("{count} {}", severity.word().to_lowercase())).collect();
         let counts = if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) };
         let blocking = totals.vulnerability_blocking + totals.secret_blocking;
-        write!(f, "risk {}: {} vulnerabilities{counts}", self.risk().word(), totals.vulnerability_total)?;
-        write!(f, ", {} secrets, {blocking} blocking, {} ignored", totals.secret_total, totals.ignored)?;
+        let some = |count, one, many| format!("{count} {}", if count == 1 { one } else { many });
+        let vulnerabilities = some(totals.vulnerability_total, "vulnerability", "vulnerabilities");
+        write!(f, "risk {}: {vulnerabilities}{counts}, ", self.risk().word())?;
+        let secrets = some(totals.secret_total, "secret", "secrets");
+        write!(f, "{secrets}, {blocking} blocking, {} ignored", totals.ignored)?;
         if self.kind == ScanKind::Source {
-            write!(f, ", {} restricted licences", totals.license_total)?;
+            write!(f, ", {}", some(totals.license_total, "restricted licence", "restricted licences"))?;
         }
         match &self.database {
             Some(Database { hours, .. }) => write!(f, "; the database is {hours} h old"),

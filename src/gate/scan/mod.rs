@@ -133,7 +133,8 @@ impl Scanned {
     /// If a report cannot be written.
     pub fn judge(mut self) -> Result<(Scan, Vec<Failure>), Failure> {
         let kind = self.run.job.kind();
-        if kind == ScanKind::Source {
+        // Jobs that scan a part have no targets that could write the files.
+        if matches!(self.run.job.what, ScanSubject::Source { secrets: true, dependencies: true, .. }) {
             self.sarif();
         }
         let threshold = self.run.job.options.blocking_severity;
