@@ -85,8 +85,11 @@ impl Scanned {
         let mut older = None;
         for digest in &known.digests {
             let Some(results) = self.results(at, platform, digest).await else { continue };
-            if results.by != known.by || results.secrets.iter().any(|secret| secret.status != "unverified") {
+            if results.by != known.by {
                 continue;
+            }
+            if results.secrets.iter().any(|secret| secret.status != "unverified") {
+                return None;
             }
             if results.database == known.database {
                 let findings = read_trivy(results.report.to_string().as_bytes(), true).ok()?;
