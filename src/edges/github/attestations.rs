@@ -4,8 +4,11 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::client::GitHub;
-use super::comments::LIMIT;
-use super::{GitHubError, Reason};
+use super::messages::limited;
+
+/// Without the rights.
+const RIGHTS: &str = "the token may not write them. Give the job `permissions: attestations: write`; private repositories have \
+                      attestations only with GitHub Enterprise Cloud";
 
 impl GitHub {
     /// Uploads Sigstore bundles ([attestations](https://docs.github.com/en/rest/repos/attestations)).
@@ -22,23 +25,6 @@ impl GitHub {
             };
             try_join_all(bundles.iter().map(upload)).await.map(drop)
         };
-        let why = match tokio::time::timeout(LIMIT, Box::pin(uploads)).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => why(&error),
-            Err(_) => format!("GitHub took more than {} s", LIMIT.as_secs()),
-        };
-        Err(format!("the signed records were not uploaded to GitHub's attestations: {why}"))
-    }
-}
-
-fn why(error: &GitHubError) -> String {
-    use Reason::{Forbidden, NotFound, ReadOnlyPersonalToken, ReadOnlyToken};
-    match error {
-        GitHubError::Refused {
-            reason: Forbidden | NotFound | ReadOnlyPersonalToken | ReadOnlyToken, ..
-        } => "the token may not write them. Give the job `permissions: attestations: write`; private repositories have \
-              attestations only with GitHub Enterprise Cloud"
-            .to_owned(),
-        error => error.to_string(),
+        limited("the signed records were not uploaded to GitHub's attestations", RIGHTS, uploads).await
     }
 }

@@ -1,12 +1,10 @@
 //! Comments on pull requests that are kept up to date: one for each marker, which readers do not see.
 
-use std::time::Duration;
-
 use serde_json::json;
-use sys::retry::{Policy, Watcher};
 
+use super::GitHubError;
 use super::client::GitHub;
-use super::{GitHubError, Reason};
+use super::messages::limited;
 
 /// The most characters of a comment that GitHub accepts.
 pub const COMMENT_LIMIT: usize = 65_536;
@@ -14,11 +12,9 @@ pub const COMMENT_LIMIT: usize = 65_536;
 /// How often a comment is written. Jobs that run at the same time may overwrite each other's text.
 const WRITES: usize = 3;
 
-/// The longest that a message to GitHub may take: no gate waits longer for it.
-pub(super) const LIMIT: Duration = Duration::from_secs(20);
-
-/// How requests are retried.
-const RETRIES: Policy = Policy::quick(Duration::from_secs(10));
+/// Without the rights.
+const RIGHTS: &str = "the token may not write comments. Give the job `permissions: pull-requests: write`; workflows of forks and \
+                      of Dependabot may never write";
 
 #[derive(serde::Deserialize)]
 struct Comment {
@@ -59,12 +55,6 @@ pub fn comment_marker(name: &str) -> String {
 }
 
 impl GitHub {
-    /// Retries only as long as a gate may wait for a message that it can do without.
-    #[must_use]
-    pub fn for_messages(self) -> Self {
-        self.retrying(RETRIES, Watcher::default())
-    }
-
     /// Keeps the one comment with this marker on a pull request up to date. `text` makes the new text from the one
     /// that is there; without a new text nothing is written. It may be asked several times
     /// ([issue comments](https://docs.github.com/en/rest/issues/comments)).
@@ -77,13 +67,8 @@ impl GitHub {
         marker: &str,
         text: impl Fn(Option<&str>) -> Option<String>,
     ) -> Result<(), String> {
-        match tokio::time::timeout(LIMIT, Box::pin(self.write_comment(pull_request, marker, text))).await {
-            Ok(written) => written.map_err(|error| no_comment(pull_request, &error)),
-            Err(_) => Err(format!(
-                "no comment on pull request {pull_request}: GitHub took more than {} s",
-                LIMIT.as_secs()
-            )),
-        }
+        let failed = format!("no comment on pull request {pull_request}");
+        limited(&failed, RIGHTS, self.write_comment(pull_request, marker, text)).await
     }
 
     async fn write_comment(
@@ -120,19 +105,5 @@ impl GitHub {
             }
         }
         Ok(())
-    }
-}
-
-/// Why a comment could not be written, for a notice: it fails no gate.
-fn no_comment(pull_request: u64, error: &GitHubError) -> String {
-    use Reason::{Forbidden, NotFound, ReadOnlyPersonalToken, ReadOnlyToken};
-    match error {
-        GitHubError::Refused {
-            reason: Forbidden | NotFound | ReadOnlyPersonalToken | ReadOnlyToken, ..
-        } => format!(
-            "no comment on pull request {pull_request}: the token may not write comments. Give the job \
-             `permissions: pull-requests: write`; workflows of forks and of Dependabot may never write"
-        ),
-        error => format!("no comment on pull request {pull_request}: {error}"),
     }
 }

@@ -8,6 +8,7 @@ mod comments;
 mod commits;
 mod error;
 mod limit;
+mod messages;
 mod refs;
 mod releases;
 mod transport;
