@@ -14,7 +14,7 @@ pub(crate) fn scan_text(scan: &Scan) -> String {
         format!("Image scan ({})", code(&scan.range))
     };
     let mut lines = vec![format!("## {title}\n")];
-    lines.extend(scan.failures.iter().map(|failure| format!("- ❌ {}", cell(failure))));
+    lines.extend(scan.failures.iter().map(|failure| format!("- ❌ {}", cell(&failure.sentence()))));
     if !scan.failures.is_empty() {
         lines.push("\n**The scan is not complete.**\n".to_owned());
     }
@@ -48,7 +48,7 @@ pub(crate) fn scan_text(scan: &Scan) -> String {
 }
 
 fn of_group(lines: &mut Vec<String>, group: &ScanGroup) {
-    let active = &group.judged.active;
+    let active = &group.active;
     if !group.image.is_empty() {
         let platforms =
             if group.platforms.is_empty() { "no platform".to_owned() } else { group.platforms.join(", ") };

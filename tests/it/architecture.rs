@@ -12,7 +12,7 @@ const ROOMS: [(&str, &str); 28] = [
     ("domain/environment", "inputs"),
     ("domain/image", "oci"),
     ("domain/results", "domain/cause"),
-    ("domain/scan", "domain/environment inputs"),
+    ("domain/scan", "domain/environment inputs oci"),
     ("domain/version", ""),
     // One outside system each.
     ("edges/git", "domain/version"),

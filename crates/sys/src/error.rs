@@ -62,9 +62,20 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A failure without a cause.
+    pub fn new(exit: Exit, what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { what: what.into(), causes: Vec::new(), help: Some(help.into()), exit }
+    }
+
     /// Bad input. The message names the input and says what was expected. Nothing has been changed.
     pub fn usage(what: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { what: what.into(), causes: Vec::new(), help: Some(help.into()), exit: Exit::Usage }
+        Self::new(Exit::Usage, what, help)
+    }
+
+    /// What failed, and why, in one line.
+    pub fn sentence(&self) -> String {
+        let words = std::iter::once(&self.what).chain(&self.causes);
+        words.map(String::as_str).collect::<Vec<_>>().join(": ")
     }
 
     /// Combines failures into one, with a line for each. `noun` says what they are.
@@ -74,11 +85,7 @@ impl Failure {
         }
         let exit = failures.first()?.exit;
         let what = format!("{} {noun}", failures.len());
-        let line = |failure: &Self| {
-            let words = std::iter::once(&failure.what).chain(&failure.causes);
-            words.map(String::as_str).collect::<Vec<_>>().join(": ")
-        };
-        let causes = failures.iter().map(line).collect();
+        let causes = failures.iter().map(Self::sentence).collect();
         let mut helps: Vec<String> = Vec::new();
         for help in failures.into_iter().filter_map(|failure| failure.help) {
             if !helps.contains(&help) {

@@ -4,76 +4,54 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::findings::{LeakedSecret, Vulnerability};
-use super::outcome::{Scan, ScanGroup, ScanKind, ScannedImage};
-use super::split::Ignored;
+use super::findings::{Ignored, LeakedSecret, ScanFindings, Vulnerability};
+use super::outcome::{Scan, ScanGroup, ScanKind};
 
 impl Scan {
     /// The findings: `source-security-findings.json` or `image-security-findings.json`.
     pub fn document(&self) -> Json {
-        let vulnerabilities = self.groups.iter().flat_map(|group| match self.kind {
-            ScanKind::Source => {
-                group.judged.active.vulnerabilities.iter().map(|found| json!(found)).collect()
-            }
-            ScanKind::Images => vulnerability_rows(group),
-        });
-        let secrets = self
-            .groups
-            .iter()
-            .flat_map(|group| group.judged.active.secrets.iter().map(|found| self.secret(group, found)));
-        let mut document = json!({"vulnerabilities": vulnerabilities.collect::<Vec<_>>(), "secrets": secrets.collect::<Vec<_>>()});
+        let mut document = self.rows(|group| &group.active);
         if self.kind == ScanKind::Source {
-            let licenses = self.groups.iter().flat_map(|group| &group.judged.active.licenses);
+            let licenses = self.groups.iter().flat_map(|group| &group.active.licenses);
             document["licenses"] = json!(licenses.collect::<Vec<_>>());
         }
         if self.has_rules {
-            document["ignored"] = self.ignored();
+            document["ignored"] = self.rows(|group| &group.ignored);
         }
         document
     }
 
-    fn ignored(&self) -> Json {
-        let vulnerabilities = self.groups.iter().flat_map(|group| {
-            group.judged.vulnerabilities.iter().map(|ignored| {
-                let found = &ignored.finding;
-                let row = match self.kind {
-                    ScanKind::Source => json!(found),
-                    ScanKind::Images => vulnerability_row(group, found, &found.package),
-                };
-                with_reason(row, group, ignored)
-            })
-        });
-        let secrets = self.groups.iter().flat_map(|group| {
-            let rows = group.judged.secrets.iter();
-            rows.map(|ignored| with_reason(self.secret(group, &ignored.finding), group, ignored))
-        });
-        json!({"vulnerabilities": vulnerabilities.collect::<Vec<_>>(), "secrets": secrets.collect::<Vec<_>>()})
-    }
-
-    fn secret(&self, group: &ScanGroup, found: &LeakedSecret) -> Json {
-        match self.kind {
-            ScanKind::Source => json!(found),
-            ScanKind::Images => secret_row(group, found),
+    fn rows(&self, findings: fn(&ScanGroup) -> &ScanFindings) -> Json {
+        let (mut vulnerabilities, mut secrets) = (Vec::new(), Vec::new());
+        for group in &self.groups {
+            let found = findings(group);
+            match self.kind {
+                ScanKind::Source => {
+                    vulnerabilities.extend(found.vulnerabilities.iter().map(|found| json!(found)));
+                    secrets.extend(found.secrets.iter().map(|found| json!(found)));
+                }
+                ScanKind::Images => {
+                    vulnerabilities.extend(vulnerability_rows(group, &found.vulnerabilities));
+                    secrets.extend(found.secrets.iter().map(|found| secret_row(group, found)));
+                }
+            }
         }
+        json!({"vulnerabilities": vulnerabilities, "secrets": secrets})
     }
-}
 
-fn with_reason<T>(mut row: Json, group: &ScanGroup, ignored: &Ignored<T>) -> Json {
-    row["ignore"] = json!({ "reason": ignored.reason });
-    if let Some(day) = ignored.expires {
-        row["ignore"]["expires"] = json!(day.to_string());
+    /// The `manifest.json` of image reports.
+    pub fn manifest(&self) -> Json {
+        let mut images: Vec<_> = self.images.iter().collect();
+        images.sort();
+        json!({"schemaVersion": 1, "stage": self.range, "reports": images})
     }
-    if !group.image.is_empty() {
-        row["fullRef"] = json!(group.reference);
-    }
-    row
 }
 
 /// One row for all packages with the same vulnerability, version and fix.
-fn vulnerability_rows(group: &ScanGroup) -> Vec<Json> {
+fn vulnerability_rows(group: &ScanGroup, findings: &[Vulnerability]) -> Vec<Json> {
     let mut rows: BTreeMap<_, (usize, &Vulnerability, Vec<&str>)> = BTreeMap::new();
-    for (position, found) in group.judged.active.vulnerabilities.iter().enumerate() {
-        let key = (found.severity, &found.installed, &found.fixed, &found.id, &found.source);
+    for (position, found) in findings.iter().enumerate() {
+        let key = (found.severity, &found.installed, &found.fixed, &found.id, &found.source, &found.ignored);
         let (_, _, packages) = rows.entry(key).or_insert((position, found, Vec::new()));
         if !packages.contains(&found.package.as_str()) {
             packages.push(&found.package);
@@ -81,29 +59,27 @@ fn vulnerability_rows(group: &ScanGroup) -> Vec<Json> {
     }
     let mut rows: Vec<_> = rows.into_values().collect();
     rows.sort_by_key(|(position, ..)| *position);
-    rows.into_iter()
-        .map(|(_, found, packages)| vulnerability_row(group, found, &packages.join(", ")))
-        .collect()
-}
-
-fn vulnerability_row(group: &ScanGroup, found: &Vulnerability, package: &str) -> Json {
-    json!({
-        "severity": found.severity,
-        "installed": found.installed,
-        "fixed": found.fixed,
-        "cve": found.id,
-        "cveUrl": found.url,
-        "source": found.source,
-        "isBlocking": found.blocking,
-        "shortName": group.image,
-        "package": package,
-        "id": found.id,
-        "image": group.image,
-    })
+    let row = |(_, found, packages): (usize, &Vulnerability, Vec<&str>)| {
+        let row = json!({
+            "severity": found.severity,
+            "installed": found.installed,
+            "fixed": found.fixed,
+            "cve": found.id,
+            "cveUrl": found.url,
+            "source": found.source,
+            "isBlocking": found.blocking,
+            "shortName": group.image,
+            "package": packages.join(", "),
+            "id": found.id,
+            "image": group.image,
+        });
+        with_reason(row, group, found.ignored.as_ref())
+    };
+    rows.into_iter().map(row).collect()
 }
 
 fn secret_row(group: &ScanGroup, found: &LeakedSecret) -> Json {
-    json!({
+    let row = json!({
         "id": found.id,
         "detector": found.detector,
         "status": found.status,
@@ -113,24 +89,15 @@ fn secret_row(group: &ScanGroup, found: &LeakedSecret) -> Json {
         "blocking": found.blocking,
         "shortName": group.image,
         "image": group.image,
-    })
+    });
+    with_reason(row, group, found.ignored.as_ref())
 }
 
-/// The `manifest.json` of image reports.
-pub fn manifest(stage: &str, images: &[ScannedImage]) -> Json {
-    let mut images: Vec<_> = images.iter().collect();
-    images.sort_by_key(|image| (&image.reference, &image.platform, &image.digest));
-    let reports: Vec<_> = images
-        .into_iter()
-        .map(|image| {
-            json!({
-                "imageRef": image.reference,
-                "platform": image.platform,
-                "digest": image.digest,
-                "vulnerabilityReport": image.files[0],
-                "secretReport": image.files[1],
-            })
-        })
-        .collect();
-    json!({"schemaVersion": 1, "stage": stage, "reports": reports})
+/// Ignored findings of images also name the whole reference.
+fn with_reason(mut row: Json, group: &ScanGroup, ignored: Option<&Ignored>) -> Json {
+    if let Some(ignored) = ignored {
+        row["ignore"] = json!(ignored);
+        row["fullRef"] = json!(group.reference);
+    }
+    row
 }

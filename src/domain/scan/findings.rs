@@ -1,19 +1,27 @@
 //! The findings of scanners in a common form.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use oci::Digest;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use super::severity::{Risk, Severity};
+use super::severity::Severity;
 use crate::inputs::BlockingSeverity;
 
 /// The length of a secret's id, in hexadecimal digits of its hash.
 const ID: usize = 16;
 
-/// A known vulnerability of a package, or a finding of a team's own scanner.
+/// Why the team ignores a finding.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Ignored {
+    pub reason: String,
+    /// The last day on which it is ignored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+}
+
+/// A known vulnerability of a package, or a finding of a team's own scanner.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Vulnerability {
     /// Its id: `CVE-2024-12345`, or the rule of a team's own scanner.
     pub id: String,
@@ -30,12 +38,14 @@ pub struct Vulnerability {
     pub source: String,
     /// The line in the file, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<u32>,
+    pub line: Option<u64>,
     /// Whether it blocks.
     pub blocking: bool,
     /// Whether it is new in the pull request. `None` if nothing was compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<bool>,
+    #[serde(rename = "ignore", skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<Ignored>,
 }
 
 /// A restricted or forbidden licence.
@@ -55,7 +65,7 @@ pub struct License {
 }
 
 /// A secret in a commit or an image, without the secret itself.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LeakedSecret {
     /// The hash of the secret: [`LeakedSecret::id_of`].
     pub id: String,
@@ -70,28 +80,26 @@ pub struct LeakedSecret {
     /// The commit that added it.
     pub commit: Option<String>,
     /// The layer of the image.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<String>,
     /// The URL of the place.
     pub url: Option<String>,
-    #[serde(default)]
+    #[serde(skip_deserializing)]
     pub blocking: bool,
+    #[serde(rename = "ignore", skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<Ignored>,
 }
 
 impl LeakedSecret {
     /// The id of a secret. It derives from the secret, so that an ignore file can name it, but does not reveal it.
     pub fn id_of(secret: &str) -> String {
-        use std::fmt::Write as _;
-        let mut id = String::from("p2psec_");
-        for byte in Sha256::digest(secret.as_bytes()).iter().take(ID / 2) {
-            let _infallible = write!(id, "{byte:02x}");
-        }
-        id
+        let hash = Digest::of(secret);
+        format!("p2psec_{}", hash.hex().get(..ID).unwrap_or_default())
     }
 
     /// A verified secret is critical. Others may not be secrets at all.
-    fn risk(&self) -> Risk {
-        if self.status == "verified" { Risk::Critical } else { Risk::Unclassified }
+    pub fn severity(&self) -> Severity {
+        if self.status == "verified" { Severity::Critical } else { Severity::Unknown }
     }
 }
 
@@ -127,28 +135,24 @@ impl ScanFindings {
             found.blocking = found.severity.blocks(threshold);
         }
         for found in &mut self.secrets {
-            found.blocking = found.risk() == Risk::Critical && Severity::Critical.blocks(threshold);
+            found.blocking = found.severity().blocks(threshold);
         }
         // Sorted by content first, so that duplicates are adjacent.
         self.vulnerabilities.sort_unstable();
         self.vulnerabilities.dedup();
-        self.vulnerabilities.sort_by(|a, b| {
-            let key = |found: &Vulnerability| (Reverse(found.blocking), found.severity);
-            key(a).cmp(&key(b)).then_with(|| (&a.package, &a.id).cmp(&(&b.package, &b.id)))
-        });
+        self.vulnerabilities
+            .sort_by(|a, b| (a.severity, &a.package, &a.id).cmp(&(b.severity, &b.package, &b.id)));
         self.licenses.sort_by(|a, b| (a.severity, a).cmp(&(b.severity, b)));
         self.licenses.dedup();
         self.secrets.sort_unstable();
         self.secrets.dedup();
-        self.secrets.sort_by(|a, b| {
-            let key = |found: &LeakedSecret| (Reverse(found.blocking), found.risk());
-            key(a).cmp(&key(b)).then_with(|| (&a.detector, &a.file).cmp(&(&b.detector, &b.file)))
-        });
+        self.secrets
+            .sort_by(|a, b| (a.severity(), &a.detector, &a.file).cmp(&(b.severity(), &b.detector, &b.file)));
     }
 
-    /// The greatest risk of these findings, without licences.
-    pub(super) fn risk(&self) -> Risk {
-        let vulnerabilities = self.vulnerabilities.iter().map(|found| Risk::of(found.severity));
-        vulnerabilities.chain(self.secrets.iter().map(LeakedSecret::risk)).min().unwrap_or(Risk::Ok)
+    /// The severities of the findings, without licences.
+    pub(super) fn severities(&self) -> impl Iterator<Item = Severity> {
+        let vulnerabilities = self.vulnerabilities.iter().map(|found| found.severity);
+        vulnerabilities.chain(self.secrets.iter().map(LeakedSecret::severity))
     }
 }

@@ -2,34 +2,11 @@
 //! a rule that p2p misunderstands must not weaken the policy.
 
 use jiff::civil::Date;
-use sys::error::{Exit, Help};
-use sys::yaml::{self, Node, NodeContent};
+use sys::error::Failure;
+use sys::yaml::{self, Node, NodeContent, YamlError};
 
 /// The name of the file.
 pub const FILE_NAME: &str = ".p2p-security-ignore.yaml";
-
-/// An invalid ignore file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}, line {line}, column {column}: {problem}")]
-pub struct IgnoreError {
-    /// The file, relative to the root of the repository.
-    pub file: String,
-    /// The line, starting at 1.
-    pub line: usize,
-    /// The column, starting at 1.
-    pub column: usize,
-    pub problem: String,
-}
-
-impl Help for IgnoreError {
-    fn help(&self) -> Option<String> {
-        Some("correct the file: docs/scans.md has an example with every key; nothing was ignored".to_owned())
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
-}
 
 /// An ignore file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,152 +45,127 @@ impl IgnoreFile {
     ///
     /// # Errors
     /// If the text is not YAML or has another version, and for every invalid key, value, date or path.
-    pub fn parse(name: &str, text: &str) -> Result<Self, IgnoreError> {
-        let reader = Reader { file: name };
-        let root =
-            yaml::parse(text).map_err(|error| reader.wrong_at((error.line, error.column), error.problem))?;
-        reader.keys(&root, "the file", &["version", "source", "images"])?;
-        match root.get("version") {
-            Some(Node { content: NodeContent::Text { text, plain: true }, .. }) if text == "1" => {}
-            Some(node) => return Err(reader.wrong(node, "`version` must be the number 1")),
-            None => return Err(reader.wrong(&root, "`version: 1` is missing")),
-        }
-        let source = match root.get("source") {
-            None => Entries::default(),
-            Some(node) => {
-                reader.keys(node, "`source`", &["vulnerabilities", "secrets"])?;
-                reader.entries(node, true)?
+    pub fn parse(name: &str, text: &str) -> Result<Self, Failure> {
+        let file = yaml::parse(text).and_then(|root| {
+            keys(&root, "the file", &["version", "source", "images"])?;
+            let version = root.get("version").ok_or_else(|| wrong(&root, "`version: 1` is missing"))?;
+            if !matches!(&version.content, NodeContent::Text { text, plain: true } if text == "1") {
+                return Err(wrong(version, "`version` must be the number 1"));
             }
-        };
-        let images = reader.list(&root, "images", |node| {
-            reader.keys(node, "an image", &["name", "vulnerabilities", "secrets"])?;
-            Ok((reader.required(node, "name", "an image")?, reader.entries(node, false)?))
-        })?;
-        let directory = name.strip_suffix(FILE_NAME).unwrap_or_default().to_owned();
-        Ok(Self { name: name.to_owned(), directory, source, images })
-    }
-}
-
-/// Parses the parts of a file. Values are not changed.
-struct Reader<'a> {
-    file: &'a str,
-}
-
-impl Reader<'_> {
-    fn wrong(&self, node: &Node, problem: impl Into<String>) -> IgnoreError {
-        self.wrong_at((node.line, node.column), problem)
-    }
-
-    fn wrong_at(&self, (line, column): (usize, usize), problem: impl Into<String>) -> IgnoreError {
-        IgnoreError { file: self.file.to_owned(), line, column, problem: problem.into() }
-    }
-
-    /// Checks that a node is a map with only these keys.
-    fn keys(&self, node: &Node, what: &str, known: &[&str]) -> Result<(), IgnoreError> {
-        let keys = known.join("`, `");
-        let entries = node.entries();
-        let entries =
-            entries.ok_or_else(|| self.wrong(node, format!("{what} must be a map with `{keys}`")))?;
-        match entries.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            None => Ok(()),
-            Some((name, value)) => Err(self.wrong_at(
-                value.key.unwrap_or((value.line, value.column)),
-                format!("{what} has an unknown key {name:?}; the keys are `{keys}`"),
-            )),
-        }
-    }
-
-    /// The items of a list. The list may be missing, but may not be null.
-    fn list<T>(
-        &self,
-        parent: &Node,
-        key: &str,
-        item: impl FnMut(&Node) -> Result<T, IgnoreError>,
-    ) -> Result<Vec<T>, IgnoreError> {
-        let Some(node) = parent.get(key) else { return Ok(Vec::new()) };
-        let items = node.items().ok_or_else(|| self.wrong(node, format!("`{key}` must be a list")))?;
-        items.iter().map(item).collect()
-    }
-
-    fn entries(&self, parent: &Node, source: bool) -> Result<Entries, IgnoreError> {
-        let keys = ["id", "reason", "package", "expires", "paths"];
-        let keys = if source { keys.as_slice() } else { &keys[..4] };
-        Ok(Entries {
-            vulnerabilities: self.list(parent, "vulnerabilities", |node| self.entry(node, keys, source))?,
-            secrets: self.list(parent, "secrets", |node| {
-                self.entry(node, &["id", "reason", "path", "expires"], source)
-            })?,
+            let source = root.get("source").map(|node| {
+                keys(node, "`source`", &["vulnerabilities", "secrets"])?;
+                entries(node, true)
+            });
+            let images = list(&root, "images", |node| {
+                keys(node, "an image", &["name", "vulnerabilities", "secrets"])?;
+                Ok((required(node, "name", "an image")?, entries(node, false)?))
+            });
+            let directory = name.strip_suffix(FILE_NAME).unwrap_or_default().to_owned();
+            let source = source.transpose()?.unwrap_or_default();
+            Ok(Self { name: name.to_owned(), directory, source, images: images? })
+        });
+        file.map_err(|YamlError { line, column, problem }| {
+            let help = "correct the file: docs/scans.md has an example with every key; nothing was ignored";
+            Failure::usage(format!("{name}, line {line}, column {column}: {problem}"), help)
         })
     }
-
-    fn entry(&self, node: &Node, known: &[&str], source: bool) -> Result<Entry, IgnoreError> {
-        self.keys(node, "an entry", known)?;
-        let path = |node: &Node| if source { self.path(node) } else { self.text(node, "`path`") };
-        let paths = match (node.get("paths"), node.get("path")) {
-            (Some(_), _) => Some(self.list(node, "paths", path)?),
-            (None, Some(one)) => Some(vec![path(one)?]),
-            (None, None) => None,
-        };
-        Ok(Entry {
-            id: self.required(node, "id", "an entry")?,
-            reason: self.required(node, "reason", "an entry")?,
-            package: node.get("package").map(|node| self.text(node, "`package`")).transpose()?,
-            paths,
-            expires: node.get("expires").map(|node| self.date(node)).transpose()?,
-            line: node.line,
-        })
-    }
-
-    fn required(&self, node: &Node, key: &str, what: &str) -> Result<String, IgnoreError> {
-        match node.get(key) {
-            Some(node) => self.text(node, &format!("`{key}`")),
-            None => Err(self.wrong(node, format!("{what} lacks `{key}`"))),
-        }
-    }
-
-    fn text(&self, node: &Node, what: &str) -> Result<String, IgnoreError> {
-        let text = node.text().filter(|text| !text.trim().is_empty());
-        let text =
-            text.ok_or_else(|| self.wrong(node, format!("{what} must be a text that is not empty")))?;
-        if matches!(&node.content, NodeContent::Text { text, plain: true } if is_other_type(text)) {
-            return Err(self.wrong(node, format!("{what} must be a text: write it in quotes")));
-        }
-        Ok(text.to_owned())
-    }
-
-    fn date(&self, node: &Node) -> Result<Date, IgnoreError> {
-        let date =
-            node.text().and_then(|text| text.parse::<Date>().ok().filter(|day| day.to_string() == text));
-        date.ok_or_else(|| self.wrong(node, "`expires` must be a day of the calendar, such as 2027-01-31"))
-    }
-
-    /// A path relative to the file's directory.
-    fn path(&self, node: &Node) -> Result<String, IgnoreError> {
-        let text = self.text(node, "a path")?;
-        let leaves = || {
-            self.wrong(
-                node,
-                "a path must stay below the directory of the file: no `..` out of it, no `/` first",
-            )
-        };
-        if text.starts_with('/') {
-            return Err(leaves());
-        }
-        let mut parts: Vec<&str> = Vec::new();
-        for part in text.split('/') {
-            match part {
-                "" | "." => {}
-                ".." => drop(parts.pop().ok_or_else(leaves)?),
-                part => parts.push(part),
-            }
-        }
-        Ok(parts.join("/"))
-    }
 }
 
-/// Whether YAML takes an unquoted scalar as a number or a truth value.
-fn is_other_type(text: &str) -> bool {
+fn wrong(node: &Node, problem: impl Into<String>) -> YamlError {
+    YamlError { line: node.line, column: node.column, problem: problem.into() }
+}
+
+/// Checks that a node is a map with only these keys.
+fn keys(node: &Node, what: &str, known: &[&str]) -> Result<(), YamlError> {
+    let keys = known.join("`, `");
+    let entries = node.entries();
+    let entries = entries.ok_or_else(|| wrong(node, format!("{what} must be a map with `{keys}`")))?;
+    let Some((name, value)) = entries.iter().find(|(name, _)| !known.contains(&name.as_str())) else {
+        return Ok(());
+    };
+    let (line, column) = value.key.unwrap_or((value.line, value.column));
+    let problem = format!("{what} has an unknown key {name:?}; the keys are `{keys}`");
+    Err(YamlError { line, column, problem })
+}
+
+/// The items of a list. The list may be missing, but may not be null.
+fn list<T>(
+    parent: &Node,
+    key: &str,
+    item: impl FnMut(&Node) -> Result<T, YamlError>,
+) -> Result<Vec<T>, YamlError> {
+    let Some(node) = parent.get(key) else { return Ok(Vec::new()) };
+    let items = node.items().ok_or_else(|| wrong(node, format!("`{key}` must be a list")))?;
+    items.iter().map(item).collect()
+}
+
+fn entries(parent: &Node, of_source: bool) -> Result<Entries, YamlError> {
+    let of_vulnerabilities = ["id", "reason", "package", "expires", "paths"];
+    let of_vulnerabilities = if of_source { &of_vulnerabilities[..] } else { &of_vulnerabilities[..4] };
+    let of_secrets = ["id", "reason", "path", "expires"];
+    Ok(Entries {
+        vulnerabilities: list(parent, "vulnerabilities", |node| entry(node, of_vulnerabilities, of_source))?,
+        secrets: list(parent, "secrets", |node| entry(node, &of_secrets, of_source))?,
+    })
+}
+
+fn entry(node: &Node, known: &[&str], of_source: bool) -> Result<Entry, YamlError> {
+    keys(node, "an entry", known)?;
+    let path = |node: &Node| if of_source { path(node) } else { text(node, "`path`") };
+    let paths = match (node.get("paths"), node.get("path")) {
+        (Some(_), _) => Some(list(node, "paths", path)?),
+        (None, Some(one)) => Some(vec![path(one)?]),
+        (None, None) => None,
+    };
+    Ok(Entry {
+        id: required(node, "id", "an entry")?,
+        reason: required(node, "reason", "an entry")?,
+        package: node.get("package").map(|node| text(node, "`package`")).transpose()?,
+        paths,
+        expires: node.get("expires").map(date).transpose()?,
+        line: node.line,
+    })
+}
+
+fn required(node: &Node, key: &str, what: &str) -> Result<String, YamlError> {
+    let value = node.get(key).ok_or_else(|| wrong(node, format!("{what} lacks `{key}`")))?;
+    text(value, &format!("`{key}`"))
+}
+
+/// A text that is not empty, and that YAML does not take as a number or a truth value.
+fn text(node: &Node, what: &str) -> Result<String, YamlError> {
+    let text = node.text().filter(|text| !text.trim().is_empty());
+    let text = text.ok_or_else(|| wrong(node, format!("{what} must be a text that is not empty")))?;
     let word = text.to_ascii_lowercase();
-    let number = |text: &str| text.contains(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok();
-    matches!(word.as_str(), "true" | "false" | "yes" | "no" | "on" | "off") || number(&word.replace('_', ""))
+    let number = word.replace('_', "");
+    let other = matches!(word.as_str(), "true" | "false" | "yes" | "no" | "on" | "off")
+        || number.contains(|c: char| c.is_ascii_digit()) && number.parse::<f64>().is_ok();
+    if other && matches!(&node.content, NodeContent::Text { plain: true, .. }) {
+        return Err(wrong(node, format!("{what} must be a text: write it in quotes")));
+    }
+    Ok(text.to_owned())
+}
+
+fn date(node: &Node) -> Result<Date, YamlError> {
+    let date = node.text().and_then(|text| text.parse::<Date>().ok().filter(|day| day.to_string() == text));
+    date.ok_or_else(|| wrong(node, "`expires` must be a day of the calendar, such as 2027-01-31"))
+}
+
+/// A path relative to the file's directory.
+fn path(node: &Node) -> Result<String, YamlError> {
+    let text = text(node, "a path")?;
+    let mut parts: Vec<&str> = Vec::new();
+    let mut leaves = text.starts_with('/');
+    for part in text.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => leaves |= parts.pop().is_none(),
+            part => parts.push(part),
+        }
+    }
+    if leaves {
+        let problem = "a path must stay below the directory of the file: no `..` out of it, no `/` first";
+        return Err(wrong(node, problem));
+    }
+    Ok(parts.join("/"))
 }

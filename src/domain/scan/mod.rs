@@ -10,10 +10,9 @@ mod sarif;
 mod severity;
 mod split;
 
-pub use documents::manifest;
-pub use findings::{LeakedSecret, License, ScanFindings, Vulnerability};
-pub use ignore::{FILE_NAME, IgnoreError, IgnoreFile};
+pub use findings::{Ignored, LeakedSecret, License, ScanFindings, Vulnerability};
+pub use ignore::{FILE_NAME, IgnoreFile};
 pub use options::{History, ScanOptions};
 pub use outcome::{Database, FINDINGS, REPORT, Scan, ScanGroup, ScanKind, ScannedImage, Totals};
-pub use severity::{Risk, Severity};
-pub use split::{IgnoreRules, Ignored, Judged, Scope};
+pub use severity::Severity;
+pub use split::IgnoreRules;

@@ -49,6 +49,9 @@ pub struct ScanOptions {
     pub trufflehog: Option<PathBuf>,
     /// Globs of SARIF files with further findings.
     pub sarif: Vec<String>,
+    /// How long each scanner may take.
+    #[serde(skip)]
+    pub time_limit: Duration,
 }
 
 impl ScanOptions {
@@ -58,7 +61,7 @@ impl ScanOptions {
     }
 
     /// The options of an environment. `history` is the default for its key.
-    pub fn of(values: &Values, history: History) -> Self {
+    pub fn of(values: &Values, history: History, time_limit: Duration) -> Self {
         let on = |key| values.parsed::<Switch>(key).is_none_or(|switch| switch == Switch::On);
         let text = |key| values.text(key).map(str::to_owned);
         Self {
@@ -77,6 +80,7 @@ impl ScanOptions {
             trivy: text(Key::TrivyPath).map(PathBuf::from),
             trufflehog: text(Key::TrufflehogPath).map(PathBuf::from),
             sarif: values.parsed::<Words>(Key::Sarif).map(|words| words.0).unwrap_or_default(),
+            time_limit,
         }
     }
 }

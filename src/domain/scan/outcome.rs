@@ -1,12 +1,14 @@
 //! The result of a scan.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::json;
 
-use super::findings::{LeakedSecret, Vulnerability};
-use super::severity::{Risk, Severity};
-use super::split::Judged;
+use super::findings::{LeakedSecret, ScanFindings, Vulnerability};
+use super::severity::Severity;
 use crate::inputs::BlockingSeverity;
+use sys::error::Failure;
 
 /// The end of the file name of the findings.
 pub const FINDINGS: &str = "-findings.json";
@@ -45,20 +47,26 @@ pub struct Database {
     pub hours: i64,
 }
 
-/// One platform of an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One platform of an image, as `manifest.json` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ScannedImage {
-    /// The image's name, as in `image-names`.
-    pub name: String,
     /// Its reference, with the tag if it has one.
+    #[serde(rename = "imageRef")]
     pub reference: String,
     /// `linux/amd64`.
     pub platform: String,
     /// The digest of this platform's manifest.
     pub digest: String,
-    /// The reports, below the scan's directory.
-    pub files: [String; 2],
+    /// Trivy's report, below the scan's directory.
+    pub vulnerability_report: String,
+    /// TruffleHog's report.
+    pub secret_report: String,
+    /// The image's name, as in `image-names`.
+    #[serde(skip)]
+    pub name: String,
     /// The digest of the manifest that keeps the findings beside the image, for later scans.
+    #[serde(skip)]
     pub kept: Option<String>,
 }
 
@@ -70,7 +78,12 @@ pub struct ScanGroup {
     pub reference: String,
     /// The image's platforms.
     pub platforms: Vec<String>,
-    pub judged: Judged,
+    /// The findings that count.
+    pub active: ScanFindings,
+    /// Those that an ignore file covers.
+    pub ignored: ScanFindings,
+    /// Notices about the findings and the ignore files.
+    pub notices: Vec<String>,
 }
 
 /// The numbers of findings.
@@ -107,7 +120,7 @@ pub struct Scan {
     /// The platforms of the images.
     pub images: Vec<ScannedImage>,
     /// Why the scan is incomplete, if it is.
-    pub failures: Vec<String>,
+    pub failures: Vec<Failure>,
     /// The directory with the reports.
     pub directory: String,
 }
@@ -145,55 +158,57 @@ impl Scan {
         }
     }
 
-    /// The greatest risk of the findings.
-    pub fn risk(&self) -> Risk {
+    /// The greatest risk of the findings, as docs/scans.md lists it.
+    pub fn risk(&self) -> String {
         if !self.failures.is_empty() {
-            return Risk::Unknown;
+            return "unknown".to_owned();
         }
-        self.groups.iter().map(|group| group.judged.active.risk()).min().unwrap_or(Risk::Ok)
+        let found: BTreeSet<_> = self.groups.iter().flat_map(|group| group.active.severities()).collect();
+        match found.first() {
+            None => "ok".to_owned(),
+            Some(Severity::Critical) => "critical".to_owned(),
+            Some(_) if found.contains(&Severity::Unknown) => "unclassified".to_owned(),
+            Some(highest) => highest.word().to_lowercase(),
+        }
     }
 
     /// The numbers of findings.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
-        for Judged { active, vulnerabilities, secrets, .. } in self.groups.iter().map(|group| &group.judged) {
+        for ScanGroup { active, ignored, .. } in &self.groups {
             totals.vulnerability_total += active.vulnerabilities.len();
             totals.vulnerability_blocking +=
                 active.vulnerabilities.iter().filter(|found| found.blocking).count();
             totals.license_total += active.licenses.len();
             totals.secret_total += active.secrets.len();
             totals.secret_blocking += active.secrets.iter().filter(|found| found.blocking).count();
-            totals.ignored += vulnerabilities.len() + secrets.len();
+            totals.ignored += ignored.vulnerabilities.len() + ignored.secrets.len();
         }
         totals
     }
 
     /// The number of vulnerabilities of each severity, the highest first.
     pub fn by_severity(&self) -> [usize; 5] {
-        let all = || self.groups.iter().flat_map(|group| &group.judged.active.vulnerabilities);
+        let all = || self.groups.iter().flat_map(|group| &group.active.vulnerabilities);
         Severity::ALL.map(|severity| all().filter(|found| found.severity == severity).count())
     }
 
     /// The findings that block, one per line.
     pub fn blocking(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        for ScanGroup { image, judged, .. } in &self.groups {
+        for ScanGroup { image, active, .. } in &self.groups {
             let of = if image.is_empty() { String::new() } else { format!(" of {image}") };
-            for found in judged.active.vulnerabilities.iter().filter(|found| found.blocking) {
-                lines.push(format!("{}{of}", found.sentence()));
-            }
-            for found in judged.active.secrets.iter().filter(|found| found.blocking) {
-                let file = found.file.as_deref().unwrap_or("an unknown file");
-                let line = found.line.map_or_else(String::new, |line| format!(":{line}"));
-                lines.push(format!("{} in {file}{line}{of}", found.sentence()));
-            }
+            let vulnerabilities = active.vulnerabilities.iter().filter(|found| found.blocking);
+            lines.extend(vulnerabilities.map(|found| found.sentence() + &of));
+            let secrets = active.secrets.iter().filter(|found| found.blocking);
+            lines.extend(secrets.map(|found| found.sentence() + &of));
         }
         lines
     }
 
-    /// The notices about ignore files.
+    /// The notices about findings and ignore files.
     pub fn notices(&self) -> impl Iterator<Item = &str> {
-        self.groups.iter().flat_map(|group| &group.judged.notices).map(String::as_str)
+        self.groups.iter().flat_map(|group| &group.notices).map(String::as_str)
     }
 }
 
@@ -210,9 +225,12 @@ impl Vulnerability {
 }
 
 impl LeakedSecret {
-    /// A few words about the finding, without its place.
+    /// One line about the finding.
     pub fn sentence(&self) -> String {
-        format!("{} secret {} ({})", self.status, self.id, self.detector)
+        let Self { id, detector, status, .. } = self;
+        let file = self.file.as_deref().unwrap_or("an unknown file");
+        let line = self.line.map_or_else(String::new, |line| format!(":{line}"));
+        format!("{status} secret {id} ({detector}) in {file}{line}")
     }
 }
 
@@ -235,7 +253,7 @@ impl Serialize for Scan {
             "range": self.range,
             "scanners": self.scanners,
             "database": self.database,
-            "failures": self.failures,
+            "failures": self.failures.iter().map(Failure::sentence).collect::<Vec<_>>(),
             "directory": self.directory,
             "json-file": file(FINDINGS),
             "report-file": file(REPORT),
@@ -255,7 +273,7 @@ impl std::fmt::Display for Scan {
         let blocking = totals.vulnerability_blocking + totals.secret_blocking;
         let some = |count, one, many| format!("{count} {}", if count == 1 { one } else { many });
         let vulnerabilities = some(totals.vulnerability_total, "vulnerability", "vulnerabilities");
-        write!(f, "risk {}: {vulnerabilities}{counts}, ", self.risk().word())?;
+        write!(f, "risk {}: {vulnerabilities}{counts}, ", self.risk())?;
         let secrets = some(totals.secret_total, "secret", "secrets");
         write!(f, "{secrets}, {blocking} blocking, {} ignored", totals.ignored)?;
         if self.kind == ScanKind::Source {

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::findings::{LeakedSecret, Vulnerability};
-use super::outcome::Scan;
+use super::findings::{Ignored, Vulnerability};
+use super::outcome::{Scan, ScanGroup};
 use super::severity::Severity;
-use super::split::Judged;
 use workflow_commands::percent;
 
 impl Scan {
@@ -16,25 +15,21 @@ impl Scan {
     pub fn sarif(&self) -> Json {
         let mut rules = BTreeMap::new();
         let mut results = Vec::new();
-        for group in &self.groups {
-            let Judged { active, vulnerabilities, secrets, .. } = &group.judged;
-            let ignored = vulnerabilities.iter().map(|one| (&one.finding, Some(one.reason.as_str())));
-            let found = active.vulnerabilities.iter().map(|found| (found, None)).chain(ignored);
-            results.extend(found.map(|(found, reason)| {
+        for ScanGroup { image, active, ignored, .. } in &self.groups {
+            let of = if image.is_empty() { String::new() } else { format!(" of the image {image}") };
+            for found in active.vulnerabilities.iter().chain(&ignored.vulnerabilities) {
                 rules.entry(found.id.clone()).or_insert_with(|| rule(found));
-                let text = format!("{}{}", found.sentence(), of(&group.image));
-                let place = place(&found.source, found.line.map(u64::from));
-                result(&found.id, found.severity, &text, &place, reason)
-            }));
-            let ignored = secrets.iter().map(|one| (&one.finding, Some(one.reason.as_str())));
-            let found = active.secrets.iter().map(|found| (found, None)).chain(ignored);
-            results.extend(found.map(|(found, reason)| {
+                let place = place(&found.source, found.line);
+                let text = found.sentence() + &of;
+                results.push(result((&found.id, found.severity, &text), &place, found.ignored.as_ref()));
+            }
+            for found in active.secrets.iter().chain(&ignored.secrets) {
                 let id = format!("secret/{}", found.detector);
                 rules.entry(id.clone()).or_insert_with(|| json!({"id": id}));
-                let text = format!("{}{}", found.sentence(), of(&group.image));
                 let place = place(found.file.as_deref().unwrap_or("-"), found.line);
-                result(&id, secret_severity(found), &text, &place, reason)
-            }));
+                let text = found.sentence() + &of;
+                results.push(result((&id, found.severity(), &text), &place, found.ignored.as_ref()));
+            }
         }
         let rules: Vec<_> = rules.into_values().collect();
         json!({
@@ -49,21 +44,12 @@ impl Scan {
     }
 }
 
-fn of(image: &str) -> String {
-    if image.is_empty() { String::new() } else { format!(" of the image {image}") }
-}
-
 fn rule(found: &Vulnerability) -> Json {
     let mut rule = json!({"id": found.id, "properties": {"security-severity": score(found.severity)}});
     if !found.url.is_empty() {
         rule["helpUri"] = json!(found.url);
     }
     rule
-}
-
-/// The severity of a secret. It has none if it is not known whether the secret works.
-fn secret_severity(found: &LeakedSecret) -> Severity {
-    if found.status == "verified" { Severity::Critical } else { Severity::Unknown }
 }
 
 /// The score from which GitHub derives the severity that it shows.
@@ -77,7 +63,7 @@ fn score(severity: Severity) -> &'static str {
     }
 }
 
-fn result(id: &str, severity: Severity, text: &str, place: &Json, reason: Option<&str>) -> Json {
+fn result((id, severity, text): (&str, Severity, &str), place: &Json, ignored: Option<&Ignored>) -> Json {
     let level = match severity {
         Severity::Critical | Severity::High => "error",
         Severity::Medium => "warning",
@@ -90,7 +76,7 @@ fn result(id: &str, severity: Severity, text: &str, place: &Json, reason: Option
         "locations": [{"physicalLocation": place}],
         "properties": {"security-severity": score(severity)},
     });
-    if let Some(reason) = reason {
+    if let Some(Ignored { reason, .. }) = ignored {
         result["suppressions"] = json!([{"kind": "external", "status": "accepted", "justification": reason}]);
     }
     result

@@ -1,11 +1,11 @@
-//! Severities and risks.
+//! Severities.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::inputs::BlockingSeverity;
 
 /// The severity of a finding, the highest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {
     Critical,
@@ -13,6 +13,7 @@ pub enum Severity {
     Medium,
     Low,
     /// It is not classified yet.
+    #[default]
     Unknown,
 }
 
@@ -60,52 +61,6 @@ impl Severity {
             BlockingSeverity::Critical => Self::Critical,
         };
         self <= lowest
-    }
-}
-
-/// The risk of everything that was scanned, the greatest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Risk {
-    /// A critical vulnerability, or a secret that works.
-    Critical,
-    /// A vulnerability without a severity, or a secret that may or may not work.
-    Unclassified,
-    /// The highest severity is high.
-    High,
-    /// The highest severity is medium.
-    Medium,
-    /// The highest severity is low.
-    Low,
-    /// There are no findings.
-    Ok,
-    /// The scan is incomplete.
-    Unknown,
-}
-
-impl Risk {
-    /// The risk of one vulnerability.
-    pub fn of(severity: Severity) -> Self {
-        match severity {
-            Severity::Critical => Self::Critical,
-            Severity::High => Self::High,
-            Severity::Medium => Self::Medium,
-            Severity::Low => Self::Low,
-            Severity::Unknown => Self::Unclassified,
-        }
-    }
-
-    /// The word in outputs.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::Unclassified => "unclassified",
-            Self::High => "high",
-            Self::Medium => "medium",
-            Self::Low => "low",
-            Self::Ok => "ok",
-            Self::Unknown => "unknown",
-        }
     }
 }
 

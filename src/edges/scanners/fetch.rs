@@ -1,26 +1,26 @@
 //! Fetches a scanner once, and checks its hash each time before it is used.
 
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use bytes::{Bytes, BytesMut};
 use flate2::read::GzDecoder;
-use oci::{Digest, Hasher};
+use oci::Digest;
 use reqwest::Url;
-use sys::error::FileError;
+use sys::error::{Exit, Failure, FileError};
 use sys::http::{Class, Clients, NoAnswer, SILENCE, StallTimer};
-use sys::retry::{Again, Failed, Retrying, transient};
+use sys::private;
+use sys::retry::{Again, Failed, Retrying};
+use tokio::task::spawn_blocking;
 
-use super::error::ScannerError;
 use super::release::{Release, Scanner};
 
 /// The server that scanners are released on.
 const GITHUB: &str = "https://github.com";
 /// How many redirects a download may follow: GitHub's own, and perhaps those of a mirror.
 const REDIRECTS: usize = 10;
-/// How many bytes of a file are read at once.
-const PIECE: usize = 1 << 16;
+/// The largest archive, in bytes.
+const LARGEST: u64 = 1 << 29;
 
 /// Where scanners come from.
 #[derive(Debug, Clone)]
@@ -33,18 +33,6 @@ pub struct ScannerSources {
     pub retrying: Retrying,
 }
 
-impl ScannerSources {
-    fn base(&self) -> &str {
-        self.base_url.as_deref().unwrap_or(GITHUB).trim_end_matches('/')
-    }
-
-    /// The server without the path.
-    fn server(&self) -> String {
-        let url = Url::parse(self.base()).ok();
-        url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "the mirror".to_owned())
-    }
-}
-
 /// Unpacks the program of a release into the directory `into`. The archive comes from the cache, if it is there with
 /// the right hash.
 ///
@@ -55,117 +43,102 @@ pub async fn fetch(
     release: &Release,
     sources: &ScannerSources,
     into: &Path,
-) -> Result<PathBuf, ScannerError> {
-    let archive = sources.cache.join(&release.file);
-    let kept = archive.clone();
-    let hashed = elsewhere(move || hash(&kept)).await;
-    if hashed.ok().as_ref() != Some(&release.digest) {
-        download(scanner, release, sources, &archive).await?;
+) -> Result<PathBuf, Failure> {
+    let (program, kept) = (into.join(scanner.program()), sources.cache.join(&release.file));
+    let Release { version, file, digest } = release;
+    if let Ok(archive) = tokio::fs::read(&kept).await
+        && unpack(archive.into(), digest, &program).await.is_ok()
+    {
+        return Ok(program);
     }
-    let program = into.join(scanner.program());
-    let to = program.clone();
-    let unpacked = elsewhere(move || unpack(&archive, scanner.program(), &to)).await;
-    unpacked.map_err(|error| ScannerError::Changed {
-        file: release.file.clone(),
-        problem: format!("it holds no program {} that can be unpacked: {error}", scanner.program()),
+    let base = sources.base_url.as_deref().unwrap_or(GITHUB).trim_end_matches('/');
+    let url = format!("{base}/{}/releases/download/v{version}/{file}", scanner.repository());
+    let url = Url::parse(&url).ok();
+    let server = url.as_ref().and_then(Url::host_str).unwrap_or("the mirror").to_owned();
+    let named = format!("{file} from {server}");
+    let archive = download(url, &named, &sources.retrying).await.map_err(|reason| {
+        let help = "give the key `scanner-base-url` (a mirror of GitHub's releases), or install the scanners on the \
+                    runner and give `trivy-path` and `trufflehog-path`";
+        Failure::new(Exit::Unavailable, format!("cannot fetch {named}: {reason}"), help)
     })?;
+    unpack(archive.clone(), digest, &program).await.map_err(|problem| {
+        let help = "the mirror or the network changed the file: find out why before you use it";
+        Failure::new(Exit::Failed, format!("{named} is not what was released: {problem}"), help)
+    })?;
+    std::fs::create_dir_all(&sources.cache)
+        .map_err(FileError::at("create a directory in", &sources.cache))?;
+    private::write(&kept, &archive).map_err(FileError::at("write", &kept))?;
     Ok(program)
 }
 
-/// Runs long work on another thread, because one thread waits for everything.
-async fn elsewhere<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
-}
-
-async fn download(
-    scanner: Scanner,
-    release: &Release,
-    sources: &ScannerSources,
-    archive: &Path,
-) -> Result<(), ScannerError> {
-    let cache = &sources.cache;
-    std::fs::create_dir_all(cache).map_err(FileError::at("create a directory in", cache))?;
-    let Release { version, file, .. } = release;
-    let url = format!("{}/{}/releases/download/v{version}/{file}", sources.base(), scanner.repository());
-    let failed =
-        |reason: String| ScannerError::Fetch { file: file.clone(), server: sources.server(), reason };
-    let url = Url::parse(&url).map_err(|error| failed(error.to_string()))?;
+/// Downloads a file, and tries again if that may help.
+async fn download(url: Option<Url>, named: &str, retrying: &Retrying) -> Result<Bytes, String> {
+    let url = url.ok_or("this is no URL")?;
     let clients = Clients::new(None, REDIRECTS);
-    let client = clients.of(&url).map_err(|error| failed(error.reason))?;
-    let what = format!("fetch {file} from {}", sources.server());
-    let new = sources.retrying.run(&what, |number| {
+    let client = clients.of(&url).map_err(|error| error.reason)?;
+    let attempt = |number| {
         let request = client.get(url.clone());
         async move {
             let timer = StallTimer::default();
-            let transfer = timer.guard(SILENCE, transfer(request, number, cache, &timer)).await;
+            let transfer = timer.guard(SILENCE, transfer(request, number, &timer)).await;
             transfer.unwrap_or_else(|| {
-                let reason = format!("nothing moved for {} s", SILENCE.as_secs());
-                Err(Failed { error: reason, again: Again::After(None) })
+                let error = format!("nothing moved for {} s", SILENCE.as_secs());
+                Err(Failed { error, again: Again::After(None) })
             })
         }
-    });
-    let (new, got) = new.await.map_err(failed)?;
-    if got != release.digest {
-        let problem = format!("its hash at {} is {got}, expected {}", sources.server(), release.digest);
-        return Err(ScannerError::Changed { file: file.clone(), problem });
-    }
-    new.persist(archive).map_err(|error| FileError::at("write", archive)(error.error))?;
-    Ok(())
+    };
+    retrying.run(&format!("fetch {named}"), attempt).await
 }
 
-/// Downloads the complete answer into a new file in the cache, in one try, and hashes it.
+/// Downloads the complete answer in one try.
 async fn transfer(
     request: reqwest::RequestBuilder,
     number: u32,
-    cache: &Path,
     timer: &StallTimer,
-) -> Result<(tempfile::NamedTempFile, Digest), Failed<String>> {
+) -> Result<Bytes, Failed<String>> {
     let begin = tokio::time::Instant::now();
     let lost = |error| {
         let error = NoAnswer::new(error, begin.elapsed(), number);
         Failed { again: error.class.again(None), error: error.reason }
     };
-    let full = |error: io::Error| Failed { error: error.to_string(), again: Again::No };
     let mut answer = request.send().await.map_err(lost)?;
     let status = answer.status().as_u16();
-    if Class::of_status(status).is_some() {
-        let again = if transient(status) { Again::After(None) } else { Again::No };
-        return Err(Failed { error: format!("the server answered {status}"), again });
+    if let Some(class) = Class::of_status(status) {
+        return Err(Failed { error: format!("the server answered {status}"), again: class.again(None) });
     }
-    let mut file = tempfile::NamedTempFile::new_in(cache).map_err(full)?;
-    let mut hasher = Hasher::sha256();
+    let mut archive = BytesMut::new();
     while let Some(piece) = answer.chunk().await.map_err(lost)? {
         timer.moved();
-        hasher.update(&piece);
-        file.write_all(&piece).map_err(full)?;
-    }
-    Ok((file, hasher.finish()))
-}
-
-fn hash(file: &Path) -> io::Result<Digest> {
-    let mut file = File::open(file)?;
-    let mut hasher = Hasher::sha256();
-    let mut piece = vec![0; PIECE];
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(hasher.finish()),
-            length => hasher.update(piece.get(..length).unwrap_or_default()),
+        archive.extend_from_slice(&piece);
+        if archive.len() as u64 > LARGEST {
+            return Err(Failed { error: format!("it is longer than {LARGEST} bytes"), again: Again::No });
         }
     }
+    Ok(archive.freeze())
 }
 
-/// Writes the file `name` of an archive to `program`, with rights for the owner only.
-fn unpack(archive: &Path, name: &str, program: &Path) -> io::Result<()> {
-    let mut archive = tar::Archive::new(GzDecoder::new(File::open(archive)?));
-    for entry in archive.entries()? {
+/// Checks the hash of an archive, and unpacks its file with the name of `program`. Works on another thread, because one
+/// thread waits for everything.
+async fn unpack(archive: Bytes, digest: &Digest, program: &Path) -> Result<(), String> {
+    let (expected, program) = (digest.clone(), program.to_owned());
+    let unpacked = spawn_blocking(move || {
+        let found = Digest::of(&archive);
+        if found != expected {
+            return Err(format!("its hash is {found}, expected {expected}"));
+        }
+        let name = program.file_name().unwrap_or_default().display();
+        extract(&archive, &program)
+            .map_err(|error| format!("it holds no program {name} that can be unpacked: {error}"))
+    });
+    unpacked.await.map_err(|error| error.to_string()).flatten()
+}
+
+fn extract(archive: &[u8], program: &Path) -> io::Result<()> {
+    for entry in tar::Archive::new(GzDecoder::new(archive)).entries()? {
         let mut entry = entry?;
-        if entry.header().entry_type().is_file() && entry.path()?.as_os_str() == name {
-            let mut file = File::options().write(true).create_new(true).mode(0o700).open(program)?;
-            io::copy(&mut entry, &mut file)?;
-            return Ok(());
+        if entry.header().entry_type().is_file() && Some(entry.path()?.as_os_str()) == program.file_name() {
+            return entry.unpack(program).map(drop);
         }
     }
-    Err(io::Error::new(io::ErrorKind::NotFound, "it has no file of this name"))
+    Err(io::Error::other("it has no file of this name"))
 }

@@ -1,8 +1,7 @@
 //! The exact versions and hashes of the scanners that p2p fetches. They are part of the released commit.
 
 use oci::Digest;
-
-use super::error::ScannerError;
+use sys::error::{Exit, Failure};
 
 /// The list.
 const RELEASES: &str = include_str!("releases.txt");
@@ -49,7 +48,7 @@ impl Release {
     ///
     /// # Errors
     /// If the list has none.
-    pub fn of(scanner: Scanner, list: &str, platform: &str) -> Result<Self, ScannerError> {
+    pub fn of(scanner: Scanner, list: &str, platform: &str) -> Result<Self, Failure> {
         let line = list.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|words| {
             let [name, version, of, file, hash] = words.as_slice() else { return None };
             let digest = format!("sha256:{hash}").parse().ok()?;
@@ -59,14 +58,16 @@ impl Release {
                 digest,
             })
         });
-        line.ok_or_else(|| ScannerError::NoRelease {
-            scanner: scanner.program(),
-            platform: platform.to_owned(),
+        line.ok_or_else(|| {
+            let name = scanner.program();
+            let help = format!("install {name}, and name it by the key `{name}-path` of the environment");
+            let what = format!("p2p knows no release of {name} for {platform}");
+            Failure::new(Exit::Unavailable, what, help)
         })
     }
 
     /// The release for this machine.
-    pub(super) fn here(scanner: Scanner) -> Result<Self, ScannerError> {
+    pub(super) fn here(scanner: Scanner) -> Result<Self, Failure> {
         let system = if cfg!(target_os = "macos") { "macos" } else { std::env::consts::OS };
         let machine = match std::env::consts::ARCH {
             "x86_64" => "x64",

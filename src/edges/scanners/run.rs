@@ -1,21 +1,21 @@
 //! Starts the scanners.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use sys::error::FileError;
-use sys::private::{self, Links};
-use sys::process::{ProcessError, Spec, capture, capture_any};
+use sys::error::{Exit, Failure, FileError, Help as _};
+use sys::private;
+use sys::process::{Spec, capture, capture_any};
 use sys::world::Env;
 use tokio::sync::OnceCell;
 
-use super::error::ScannerError;
 use super::fetch::{ScannerSources, fetch};
+use super::output::{AGAIN, parse, unreadable};
 use super::release::{Release, Scanner};
-use super::{trivy, trufflehog};
-use crate::domain::scan::{Database, ScanOptions};
+use super::trivy::{self, TrivyReport};
+use super::trufflehog;
+use crate::domain::scan::{Database, LeakedSecret, ScanOptions};
 
 /// The variables that scanners inherit: for programs, proxies and certificates. They get no other variable of the
 /// job.
@@ -33,16 +33,16 @@ const FIXED: [(&str, &str); 8] = [
     ("TRIVY_DISABLE_TELEMETRY", "true"),
     ("TRIVY_SKIP_VERSION_CHECK", "true"),
 ];
-/// The directory for Trivy's version and database, below the cache.
-const DATABASE: &str = "trivy";
+/// The variable for the directory of Trivy's database.
+const TRIVY_CACHE: &str = "TRIVY_CACHE_DIR";
 /// The options of Trivy's reports.
 const REPORTING: &str = "--format json --list-all-pkgs --severity UNKNOWN,LOW,MEDIUM,HIGH,CRITICAL --exit-code 0 --no-progress \
                          --skip-db-update --cache-backend memory";
 /// The options of TruffleHog's searches. Without `--fail-on-scan-errors`, it succeeds even if it could not read a
 /// commit.
 const SEARCHING: &str = "--json --results=verified,unverified,unknown --no-update --fail-on-scan-errors";
-/// The largest report, in bytes.
-const REPORT: u64 = 1 << 30;
+/// The most that a scanner may print, in bytes.
+const OUTPUT: usize = 1 << 30;
 /// How far the clocks of the database and of the runner may differ, in hours.
 const CLOCKS: i64 = 24;
 
@@ -57,8 +57,15 @@ pub enum Commits {
     Since(String),
 }
 
-/// Why Trivy has no database, and whether fetching it exceeded the time limit.
-type Unusable = (String, bool);
+impl std::fmt::Display for Commits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str("all commits"),
+            Self::Last => f.write_str("the commit alone"),
+            Self::Since(commit) => write!(f, "{commit}..HEAD"),
+        }
+    }
+}
 
 /// The scanners of a run.
 #[derive(Debug)]
@@ -68,19 +75,20 @@ pub struct Scanners {
     env: Env,
     /// A private directory for the programs and their files. It must outlive this value.
     scratch: PathBuf,
-    limit: Duration,
-    trivy: OnceCell<Result<(PathBuf, String, Database), Unusable>>,
+    now: Timestamp,
+    /// Trivy's version and its database.
+    database: OnceCell<Result<(String, Database), Failure>>,
     programs: [OnceCell<PathBuf>; 2],
 }
 
 impl Scanners {
-    /// Scanners that work in `scratch`, a private directory. Each may take `limit`.
+    /// Scanners that work in `scratch`, a private directory.
     pub fn new(
         options: ScanOptions,
         sources: ScannerSources,
         env: &Env,
         scratch: PathBuf,
-        limit: Duration,
+        now: Timestamp,
     ) -> Self {
         let mut env = env.clone();
         env.retain(|name, _| INHERITED.split(' ').any(|known| name == known));
@@ -90,25 +98,30 @@ impl Scanners {
         for name in ["HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"] {
             env.set(name, &scratch);
         }
-        Self { options, sources, env, scratch, limit, trivy: OnceCell::new(), programs: Default::default() }
+        env.set(TRIVY_CACHE, sources.cache.join("trivy"));
+        Self { options, sources, env, scratch, now, database: OnceCell::new(), programs: Default::default() }
     }
 
     /// The program of a scanner: the one that the environment names, else an installed one, else the released one.
-    async fn program(&self, scanner: Scanner) -> Result<&PathBuf, ScannerError> {
-        let (key, named) = match scanner {
-            Scanner::Trivy => ("trivy-path", &self.options.trivy),
-            Scanner::Trufflehog => ("trufflehog-path", &self.options.trufflehog),
+    async fn program(&self, scanner: Scanner) -> Result<&PathBuf, Failure> {
+        let name = scanner.program();
+        let named = match scanner {
+            Scanner::Trivy => &self.options.trivy,
+            Scanner::Trufflehog => &self.options.trufflehog,
         };
         let cell = &self.programs[scanner as usize];
         cell.get_or_try_init(async || {
             if let Some(path) = named {
                 let found = path.is_absolute().then(|| self.env.find_program(path.as_os_str())).flatten();
                 let runs = |path: &PathBuf| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
-                return found
-                    .filter(|path| path.is_file() && runs(path))
-                    .ok_or_else(|| ScannerError::NotAProgram { key, path: path.clone() });
+                return found.filter(|path| path.is_file() && runs(path)).ok_or_else(|| {
+                    let path = path.display();
+                    let what = "which is not the absolute path of an executable file";
+                    let help = format!("correct the key `{name}-path` of the environment, or leave it out");
+                    Failure::usage(format!("`{name}-path` is {path}, {what}"), help)
+                });
             }
-            match self.env.find_program(scanner.program().as_ref()) {
+            match self.env.find_program(name.as_ref()) {
                 Some(installed) => Ok(installed),
                 None => fetch(scanner, &Release::here(scanner)?, &self.sources, &self.scratch).await,
             }
@@ -116,64 +129,43 @@ impl Scanners {
         .await
     }
 
-    /// Trivy, with its database.
-    async fn trivy(&self, now: Timestamp) -> Result<&Path, ScannerError> {
-        let program = self.program(Scanner::Trivy).await?;
-        let prepared = self.trivy.get_or_init(async || {
-            let database = self.database(program, now).await;
-            database.map(|(version, database)| (program.clone(), version, database)).map_err(|error| {
-                match error {
-                    ScannerError::Database { reason, timed_out } => (reason, timed_out),
-                    ScannerError::Failed { timed_out, .. } => (error.to_string(), timed_out),
-                    error => (error.to_string(), false),
-                }
-            })
-        });
-        match prepared.await {
-            Ok((program, _, database)) => self.fresh(database).map(|()| program.as_path()),
-            Err((reason, timed_out)) => {
-                Err(ScannerError::Database { reason: reason.clone(), timed_out: *timed_out })
-            }
-        }
-    }
-
     /// Fetches the scanners and the database.
     ///
     /// # Errors
-    /// If one of them is missing.
-    pub async fn ready(&self, now: Timestamp) -> Result<(), ScannerError> {
+    /// If one of them is missing, or the database is too old.
+    pub async fn ready(&self) -> Result<(), Failure> {
         self.program(Scanner::Trufflehog).await?;
-        self.trivy(now).await.map(|_| ())
+        self.prepare_trivy().await
     }
 
-    /// The scanners that have run, with their versions, and the database.
-    pub async fn ran(&self) -> (Vec<String>, Option<Database>) {
-        let trivy = self.trivy.get().and_then(|found| found.as_ref().ok());
-        let mut versions: Vec<_> = trivy.iter().map(|(_, version, _)| format!("trivy {version}")).collect();
-        if let Some(program) = self.programs[Scanner::Trufflehog as usize].get() {
-            let spec = self.spec(program, vec!["--version".to_owned()]);
-            let ended = capture_any(&spec, self.limit).await.ok();
-            let said = ended.map(|ended| String::from_utf8_lossy(&ended.stdout).into_owned() + &ended.stderr);
-            versions.push(trufflehog::version(&said.unwrap_or_default()));
-        }
-        (versions, trivy.map(|(.., database)| database.clone()))
-    }
-
-    fn fresh(&self, database: &Database) -> Result<(), ScannerError> {
+    async fn prepare_trivy(&self) -> Result<(), Failure> {
+        self.program(Scanner::Trivy).await?;
+        let database = self.database.get_or_init(async || self.database().await.map_err(no_database)).await;
+        let (_, Database { updated, hours }) = database.as_ref().map_err(Clone::clone)?;
         let limit = self.options.database_max_age.as_secs() / 3600;
-        if database.hours < -CLOCKS {
-            return Err(ScannerError::Future { updated: database.updated.clone() });
-        }
-        if u64::try_from(database.hours).is_ok_and(|hours| hours > limit) {
-            let (updated, hours) = (database.updated.clone(), database.hours);
-            return Err(ScannerError::Old { updated, hours, limit });
-        }
-        Ok(())
+        let (what, help) = if *hours < -CLOCKS {
+            (
+                "which is in the future".to_owned(),
+                "correct the clock of the runner, or update the mirror that `scan-db` names",
+            )
+        } else if u64::try_from(*hours).is_ok_and(|hours| hours > limit) {
+            (
+                format!("{hours} h old, and the limit is {limit} h"),
+                "update the mirror that `scan-db` names, or allow more by the key `scan-db-max-age`",
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Failure::new(
+            Exit::Failed,
+            format!("the database of vulnerabilities is of {updated}, {what}"),
+            help,
+        ))
     }
 
     /// Updates the database. Other jobs on the machine with the same cache wait meanwhile.
-    async fn database(&self, program: &Path, now: Timestamp) -> Result<(String, Database), ScannerError> {
-        let cache = self.cache();
+    async fn database(&self) -> Result<(String, Database), Failure> {
+        let cache = self.sources.cache.join("trivy");
         std::fs::create_dir_all(&cache).map_err(FileError::at("create a directory in", &cache))?;
         let lock = cache.join(".p2p-lock");
         let file = private::append(&lock).map_err(FileError::at("write", &lock))?;
@@ -181,157 +173,179 @@ impl Scanners {
         let _locked =
             locked.map_err(std::io::Error::other).flatten().map_err(FileError::at("lock", &lock))?;
         let mut arguments = words("image --download-db-only --no-progress");
-        arguments.extend(
-            self.options.database.iter().flat_map(|name| ["--db-repository".to_owned(), name.clone()]),
-        );
-        let failed = |error: &ProcessError| ScannerError::process("trivy", error, &[]);
-        capture(&self.spec(program, self.with_cache(arguments)), self.limit)
-            .await
-            .map_err(|error| failed(&error))?;
-        let spec = self.spec(program, self.with_cache(words("version --format json")));
-        let told = capture(&spec, self.limit).await.map_err(|error| failed(&error))?;
-        trivy::database(&told.stdout, now)
+        arguments.extend(option("--db-repository", self.options.database.as_ref()));
+        self.trivy(arguments).await?;
+        let version = self.trivy(words("version --format json")).await?;
+        trivy::database(&version, self.now).map_err(|problem| Failure::new(Exit::Failed, problem, AGAIN))
     }
 
-    fn cache(&self) -> PathBuf {
-        self.sources.cache.join(DATABASE)
-    }
-
-    fn with_cache(&self, mut arguments: Vec<String>) -> Vec<String> {
-        arguments.extend(["--cache-dir".to_owned(), self.cache().display().to_string()]);
-        arguments
+    /// The scanners that have run, with their versions, and the database.
+    pub async fn ran(&self) -> (Vec<String>, Option<Database>) {
+        let trivy = self.database.get().and_then(|found| found.as_ref().ok());
+        let mut versions: Vec<_> = trivy.iter().map(|(version, _)| format!("trivy {version}")).collect();
+        if let Some(program) = self.programs[Scanner::Trufflehog as usize].get() {
+            let spec = self.spec(program, words("--version"));
+            let ended = capture_any(&spec, self.options.time_limit).await.ok();
+            let said = ended.map(|ended| String::from_utf8_lossy(&ended.stdout).into_owned() + &ended.stderr);
+            versions.push(trufflehog::version(&said.unwrap_or_default()));
+        }
+        (versions, trivy.map(|(_, database)| database.clone()))
     }
 
     fn spec(&self, program: &Path, arguments: Vec<String>) -> Spec {
         // A file in the repository must not configure a scanner.
-        Spec::new(program, arguments, &self.scratch, self.env.clone())
+        let spec = Spec::new(program, arguments, &self.scratch, self.env.clone());
+        Spec { output_limit: OUTPUT, ..spec }
     }
 
-    /// Runs Trivy with a command on a target and returns its report. The last word of the command introduces the
-    /// target.
-    async fn report(
-        &self,
-        (command, last): (&str, &str),
-        target: &Path,
-        now: Timestamp,
-    ) -> Result<Vec<u8>, ScannerError> {
-        let program = self.trivy(now).await?;
-        let target = target.display().to_string();
-        let output = self.scratch.join(format!("trivy-{}.json", oci::Digest::of(&target).hex()));
-        let mut arguments = words(command);
-        arguments.extend(words(REPORTING));
-        arguments.extend(["--timeout".to_owned(), format!("{}s", self.limit.as_secs())]);
-        arguments.extend(["--output".to_owned(), output.display().to_string()]);
-        if self.options.ignore_unfixed {
-            arguments.push("--ignore-unfixed".to_owned());
-        }
-        let java = self.options.java_database.iter();
-        arguments.extend(java.flat_map(|name| ["--java-db-repository".to_owned(), name.clone()]));
-        let mut arguments = self.with_cache(arguments);
-        arguments.extend(words(last));
-        arguments.push(target);
-        let ended = capture(&self.spec(program, arguments), self.limit).await;
-        ended.map_err(|error| ScannerError::process("trivy", &error, &[]))?;
-        let report = private::read(&output, Links::Refuse, REPORT).map_err(|error| ScannerError::Output {
-            scanner: "trivy".to_owned(),
-            problem: format!("its report is missing: {error}"),
-        })?;
-        let _gone = std::fs::remove_file(&output);
-        Ok(report)
+    /// Runs Trivy, and returns what it prints.
+    async fn trivy(&self, arguments: Vec<String>) -> Result<Vec<u8>, Failure> {
+        let spec = self.spec(self.program(Scanner::Trivy).await?, arguments);
+        let ended = capture(&spec, self.options.time_limit).await;
+        let ended = ended.map_err(|error| failed(Scanner::Trivy, error.exit(), &error.to_string()))?;
+        Ok(ended.stdout)
+    }
+
+    /// Trivy's report about a target, which the word `before` introduces.
+    async fn report(&self, command: &str, before: &str, target: &Path) -> Result<Vec<u8>, Failure> {
+        self.prepare_trivy().await?;
+        let options = &self.options;
+        let mut arguments =
+            words(&format!("{command} {REPORTING} --timeout {}s", options.time_limit.as_secs()));
+        arguments.extend(options.ignore_unfixed.then(|| "--ignore-unfixed".to_owned()));
+        arguments.extend(option("--java-db-repository", options.java_database.as_ref()));
+        arguments.extend(words(before));
+        arguments.push(target.display().to_string());
+        self.trivy(arguments).await
     }
 
     /// Trivy's report about the files below `root`.
     ///
     /// # Errors
-    /// If Trivy or its database is missing, or if there is no report.
-    pub async fn dependencies(&self, root: &Path, now: Timestamp) -> Result<Vec<u8>, ScannerError> {
-        self.report(("fs", "--scanners vuln,license"), root, now).await
+    /// If Trivy or its database is missing, or if there is no complete report.
+    pub async fn dependencies(&self, root: &Path) -> Result<TrivyReport, Failure> {
+        TrivyReport::parse(&self.report("fs --scanners vuln,license", "", root).await?, false)
     }
 
     /// Trivy's report about the image in the file `archive`, which has the format of `docker save`.
     ///
     /// # Errors
     /// As [`Scanners::dependencies`].
-    pub async fn image(&self, archive: &Path, now: Timestamp) -> Result<Vec<u8>, ScannerError> {
-        self.report(("image", "--scanners vuln --input"), archive, now).await
+    pub async fn image(&self, archive: &Path) -> Result<TrivyReport, Failure> {
+        TrivyReport::parse(&self.report("image --scanners vuln", "--input", archive).await?, true)
     }
 
-    /// Trivy's report about the packages in an SBOM.
+    /// Trivy's report about the packages in the SBOM of an image.
     ///
     /// # Errors
     /// As [`Scanners::dependencies`].
-    pub async fn packages(&self, sbom: &[u8], now: Timestamp) -> Result<Vec<u8>, ScannerError> {
-        let file = self.scratch.join(format!("known-{}.json", oci::Digest::of(sbom).hex()));
-        private::write(&file, sbom).map_err(FileError::at("write", &file))?;
-        self.report(("sbom", "--scanners vuln"), &file, now).await
+    pub async fn packages(&self, sbom: &Value) -> Result<TrivyReport, Failure> {
+        let file = self.file(sbom)?;
+        TrivyReport::parse(&self.report("sbom --scanners vuln", "", &file).await?, true)
     }
 
-    /// Converts a report of [`Scanners::image`] to an SBOM in the format `CycloneDX`, without reading the image
-    /// again.
+    /// Converts a report of [`Scanners::image`] to an SBOM in the format `CycloneDX`
+    /// (<https://cyclonedx.org/docs/1.6/json/>), without reading the image again.
     ///
     /// # Errors
     /// If Trivy fails, or its output is not an SBOM.
-    pub async fn sbom(&self, report: &[u8]) -> Result<Value, ScannerError> {
-        let program = self.program(Scanner::Trivy).await?;
-        let name = format!("sbom-{}.json", oci::Digest::of(report).hex());
-        let (input, output) = (self.scratch.join(format!("of-{name}")), self.scratch.join(name));
-        private::write(&input, report).map_err(FileError::at("write", &input))?;
-        let mut arguments = words("convert --format cyclonedx --output");
-        arguments.extend([&output, &input].map(|file| file.display().to_string()));
-        let spec = self.spec(program, arguments);
-        let ended = capture(&spec, self.limit).await;
-        ended.map_err(|error| ScannerError::process("trivy", &error, &[]))?;
-        let wrong = |problem: String| ScannerError::Output { scanner: "trivy convert".to_owned(), problem };
-        let sbom = private::read(&output, Links::Refuse, REPORT)
-            .map_err(|error| wrong(format!("its SBOM is missing: {error}")))?;
-        trivy::parse_sbom(&sbom).map_err(wrong)
+    pub async fn sbom(&self, report: &TrivyReport) -> Result<Value, Failure> {
+        let mut arguments = words("convert --format cyclonedx");
+        arguments.push(self.file(&report.document)?.display().to_string());
+        let sbom: Result<Value, _> = parse(&self.trivy(arguments).await?);
+        let known = sbom.and_then(|sbom| {
+            if sbom["bomFormat"] == "CycloneDX" { Ok(sbom) } else { Err("it is not CycloneDX".to_owned()) }
+        });
+        known.map_err(|problem| unreadable("trivy convert", &problem))
     }
 
-    /// TruffleHog's findings in these commits of the repository at `root`.
+    /// A file for Trivy to read.
+    fn file(&self, document: &Value) -> Result<PathBuf, FileError> {
+        let text = document.to_string();
+        let file = self.scratch.join(format!("{}.json", oci::Digest::of(&text).hex()));
+        private::write(&file, text.as_bytes()).map_err(FileError::at("write", &file))?;
+        Ok(file)
+    }
+
+    /// TruffleHog's findings in these commits of the repository at `root`. `page` is the URL for files of the
+    /// repository: `https://github.com/acme/shop/blob`.
     ///
     /// # Errors
     /// If TruffleHog is missing or fails.
-    pub async fn history(&self, root: &Path, commits: &Commits) -> Result<Vec<u8>, ScannerError> {
+    pub async fn history(
+        &self,
+        root: &Path,
+        commits: &Commits,
+        page: Option<&str>,
+    ) -> Result<Vec<LeakedSecret>, Failure> {
         let mut arguments = vec!["git".to_owned(), format!("file://{}", root.display())];
         arguments.extend(match commits {
             Commits::All => Vec::new(),
             Commits::Last => words("--branch=HEAD --max-depth=1"),
-            Commits::Since(commit) => vec!["--branch=HEAD".to_owned(), format!("--since-commit={commit}")],
+            Commits::Since(commit) => words(&format!("--branch=HEAD --since-commit={commit}")),
         });
-        self.secrets(arguments).await
+        self.secrets(arguments, page).await
     }
 
     /// TruffleHog's findings in an image, in a file as for [`Scanners::image`].
     ///
     /// # Errors
     /// As [`Scanners::history`].
-    pub async fn image_secrets(&self, archive: &Path) -> Result<Vec<u8>, ScannerError> {
+    pub async fn image_secrets(&self, archive: &Path) -> Result<Vec<LeakedSecret>, Failure> {
         let image = format!("file://{}", archive.display());
-        self.secrets(vec!["docker".to_owned(), "--image".to_owned(), image]).await
+        self.secrets(vec!["docker".to_owned(), "--image".to_owned(), image], None).await
     }
 
-    async fn secrets(&self, mut arguments: Vec<String>) -> Result<Vec<u8>, ScannerError> {
+    async fn secrets(
+        &self,
+        mut arguments: Vec<String>,
+        page: Option<&str>,
+    ) -> Result<Vec<LeakedSecret>, Failure> {
         let program = self.program(Scanner::Trufflehog).await?;
         let of_image = arguments.first().is_some_and(|command| command == "docker");
         arguments.extend(words(SEARCHING));
-        if !self.options.verify_secrets {
-            arguments.push("--no-verification".to_owned());
-        }
+        arguments.extend((!self.options.verify_secrets).then(|| "--no-verification".to_owned()));
         let spec = self.spec(program, arguments);
-        let failed =
-            |error: &ProcessError, secrets: &[String]| ScannerError::process("trufflehog", error, secrets);
-        let ended = capture_any(&spec, self.limit).await.map_err(|error| failed(&error, &[]))?;
-        let secrets = trufflehog::raw(&ended.stdout);
+        let ended = capture_any(&spec, self.options.time_limit).await;
+        let ended = ended.map_err(|error| failed(Scanner::Trufflehog, error.exit(), &error.to_string()))?;
+        let hidden = |text: String| {
+            trufflehog::raw(&ended.stdout).iter().fold(text, |text, secret| text.replace(secret, "***"))
+        };
         // 183 means that there are findings.
         if !ended.succeeded() && ended.code != Some(183) {
-            return Err(failed(&ended.failed(&spec, trufflehog::last_words(&ended.stderr)), &secrets));
+            let error = ended.failed(&spec, trufflehog::messages(&ended.stderr, false));
+            return Err(failed(Scanner::Trufflehog, error.exit(), &hidden(error.to_string())));
         }
         // If it could not read an image or a layer, only its log says so.
-        match trufflehog::errors(&ended.stderr).filter(|_| of_image) {
-            Some(errors) => Err(ScannerError::unread("trufflehog", &errors, &secrets)),
-            None => Ok(ended.stdout),
+        let errors = trufflehog::messages(&ended.stderr, true);
+        if of_image && !errors.is_empty() {
+            let reason = hidden(format!("it could not read all of the image: {errors}"));
+            return Err(failed(Scanner::Trufflehog, Exit::Failed, &reason));
         }
+        trufflehog::read(&ended.stdout, page)
     }
+}
+
+/// The failure for a scanner that failed.
+fn failed(scanner: Scanner, exit: Exit, reason: &str) -> Failure {
+    let help = if exit == Exit::TimedOut { "give it more time by the input `timeout`" } else { AGAIN };
+    Failure::new(exit, format!("{} failed: {reason}", scanner.program()), help)
+}
+
+/// The failure for a database that could not be fetched.
+fn no_database(failure: Failure) -> Failure {
+    let failure = failure.context("there is no database of vulnerabilities");
+    if failure.exit == Exit::TimedOut {
+        return failure;
+    }
+    let help = "check the network of the runner, or give the key `scan-db` (an OCI reference of a mirror); \
+                docs/scans.md says more";
+    Failure { help: Some(help.to_owned()), exit: Exit::Unavailable, ..failure }
+}
+
+/// An option with its value, if there is one.
+fn option(name: &str, value: Option<&String>) -> impl Iterator<Item = String> {
+    value.into_iter().flat_map(move |value| [name.to_owned(), value.clone()])
 }
 
 fn words(text: &str) -> Vec<String> {

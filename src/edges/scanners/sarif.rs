@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use serde_json::Value;
+use sys::error::Failure;
 
-use super::error::ScannerError;
-use super::trivy::position;
+use super::output::{parse, unreadable};
 use crate::domain::scan::{Severity, Vulnerability};
 
 /// Reads the findings in a file. Their paths are below `root`, absolute or relative to it. `directory` is where the
@@ -14,27 +14,22 @@ use crate::domain::scan::{Severity, Vulnerability};
 ///
 /// # Errors
 /// If the file is not SARIF 2.1.0, or says that the scanner failed.
-pub fn read(
-    name: &str,
-    text: &[u8],
-    root: &Path,
-    directory: &Path,
-) -> Result<Vec<Vulnerability>, ScannerError> {
-    let wrong = |problem: String| ScannerError::Output { scanner: name.to_owned(), problem };
+pub fn read(name: &str, text: &[u8], root: &Path, directory: &Path) -> Result<Vec<Vulnerability>, Failure> {
+    let wrong = |problem: &str| unreadable(name, problem);
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let log: Value = serde_json::from_slice(text).map_err(|error| wrong(position(&error)))?;
+    let log: Value = parse(text).map_err(|problem| wrong(&problem))?;
     if log["version"] != "2.1.0" {
-        return Err(wrong("it is not SARIF 2.1.0".to_owned()));
+        return Err(wrong("it is not SARIF 2.1.0"));
     }
-    let runs = log["runs"].as_array().ok_or_else(|| wrong("it has no `runs`".to_owned()))?;
+    let runs = log["runs"].as_array().ok_or_else(|| wrong("it has no `runs`"))?;
     let mut findings = Vec::new();
     for run in runs {
         let tool = run["tool"]["driver"]["name"].as_str().unwrap_or("unknown");
         if list(&run["invocations"]).any(|call| call["executionSuccessful"] == Value::Bool(false)) {
-            return Err(wrong(format!("it says that {tool} failed")));
+            return Err(wrong(&format!("it says that {tool} failed")));
         }
         // A run without results has searched for none.
-        let results = run["results"].as_array().ok_or_else(|| wrong(format!("{tool} has no `results`")))?;
+        let results = run["results"].as_array().ok_or_else(|| wrong(&format!("{tool} has no `results`")))?;
         findings.extend(results.iter().filter_map(|result| {
             let rule = rule(run, result);
             let (source, line) = place(run, result, root, directory);
@@ -47,8 +42,7 @@ pub fn read(
                 url: link(rule),
                 source,
                 line,
-                blocking: false,
-                new: None,
+                ..Vulnerability::default()
             })
         }));
     }
@@ -121,7 +115,7 @@ fn link(rule: &Value) -> String {
 }
 
 /// The file, relative to the root of the repository if it is below it, and the line.
-fn place(run: &Value, result: &Value, root: &Path, directory: &Path) -> (String, Option<u32>) {
+fn place(run: &Value, result: &Value, root: &Path, directory: &Path) -> (String, Option<u64>) {
     let location = list(&result["locations"]).next().unwrap_or(&Value::Null);
     let location = &location["physicalLocation"];
     let artifact = &location["artifactLocation"];
@@ -131,7 +125,7 @@ fn place(run: &Value, result: &Value, root: &Path, directory: &Path) -> (String,
     } else {
         artifacts().map_or(artifact, |at| &at["location"])
     };
-    let line = location["region"]["startLine"].as_u64().and_then(|line| u32::try_from(line).ok());
+    let line = location["region"]["startLine"].as_u64().filter(|line| *line > 0);
     let Some(uri) = artifact["uri"].as_str() else { return ("-".to_owned(), line) };
     let base = artifact["uriBaseId"].as_str().and_then(|id| run["originalUriBaseIds"][id]["uri"].as_str());
     let path =
@@ -139,7 +133,7 @@ fn place(run: &Value, result: &Value, root: &Path, directory: &Path) -> (String,
             Some(base) => decoded(&format!("{}/{uri}", base.trim_end_matches('/'))),
             None => decoded(uri),
         };
-    (below(&path, root, directory), line.filter(|line| *line > 0))
+    (below(&path, root, directory), line)
 }
 
 fn below(path: &str, root: &Path, directory: &Path) -> String {

@@ -4,9 +4,9 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::error::ScannerError;
-use super::trivy::position;
+use super::output::{self, unreadable};
 use crate::domain::scan::LeakedSecret;
+use sys::error::Failure;
 use workflow_commands::{cut, percent};
 
 /// How many lines of the end of standard error a message shows.
@@ -26,19 +26,16 @@ fn forms(line: &Value) -> impl Iterator<Item = &str> {
 ///
 /// # Errors
 /// If a line is not a finding, because a part of the result is missing then.
-pub fn read(output: &[u8], page: Option<&str>) -> Result<Vec<LeakedSecret>, ScannerError> {
+pub(super) fn read(output: &[u8], page: Option<&str>) -> Result<Vec<LeakedSecret>, Failure> {
     Ok(parse::<Value>("trufflehog", output)?.iter().map(|line| secret(line, page)).collect())
 }
 
-/// Parses lines of JSON. Errors quote no line.
-fn parse<T: DeserializeOwned>(scanner: &str, output: &[u8]) -> Result<Vec<T>, ScannerError> {
-    let lines = output.split(|byte| *byte == b'\n').enumerate();
+/// Parses lines of JSON.
+fn parse<T: DeserializeOwned>(scanner: &str, text: &[u8]) -> Result<Vec<T>, Failure> {
+    let lines = text.split(|byte| *byte == b'\n').enumerate();
     let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
     let parsed = lines.map(|(number, line)| {
-        serde_json::from_slice(line).map_err(|error| ScannerError::Output {
-            scanner: scanner.to_owned(),
-            problem: format!("line {}: {}", number + 1, position(&error)),
-        })
+        output::parse(line).map_err(|problem| unreadable(scanner, &format!("line {}: {problem}", number + 1)))
     });
     parsed.collect()
 }
@@ -80,7 +77,7 @@ fn secret(line: &Value, page: Option<&str>) -> LeakedSecret {
         commit,
         layer: text("layer"),
         url,
-        blocking: false,
+        ..LeakedSecret::default()
     }
 }
 
@@ -94,7 +91,7 @@ pub fn lines(secrets: &[LeakedSecret]) -> Vec<u8> {
 ///
 /// # Errors
 /// If a line is not a finding.
-pub fn read_lines(lines: &[u8]) -> Result<Vec<LeakedSecret>, ScannerError> {
+pub fn read_lines(lines: &[u8]) -> Result<Vec<LeakedSecret>, Failure> {
     parse("p2p scan secrets", lines)
 }
 
@@ -111,32 +108,15 @@ pub(super) fn version(said: &str) -> String {
     format!("trufflehog {}", number.unwrap_or("(unknown version)"))
 }
 
-/// The errors in the log on standard error.
-pub(super) fn errors(stderr: &str) -> Option<String> {
-    let is_error =
-        |line: &&str| serde_json::from_str::<Value>(line).is_ok_and(|line| line["level"] == "error");
-    let lines: Vec<_> = stderr.lines().filter(is_error).collect();
-    (!lines.is_empty()).then(|| messages(&lines))
-}
-
-/// The last messages on standard error.
-pub(super) fn last_words(stderr: &str) -> String {
-    let lines: Vec<_> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
-    messages(&lines)
-}
-
-/// The last messages of a log. It is JSON, and other fields than `msg` and `error` may quote the source.
-fn messages(lines: &[&str]) -> String {
-    let message = |line: &&str| {
-        let text = match serde_json::from_str::<Value>(line) {
-            Ok(log) => {
-                let words: Vec<_> =
-                    ["msg", "error"].iter().filter_map(|key| log.get(key)?.as_str()).collect();
-                words.join(": ")
-            }
-            Err(_) => (*line).to_owned(),
-        };
-        cut(&text, LONGEST)
+/// The last messages on standard error, or only the last errors. The log is JSON, and other fields than `msg` and
+/// `error` may quote the source.
+pub(super) fn messages(stderr: &str, only_errors: bool) -> String {
+    let lines = stderr.lines().filter(|line| !line.trim().is_empty());
+    let lines = lines.map(|line| (line, serde_json::from_str::<Value>(line).unwrap_or_default()));
+    let lines: Vec<_> = lines.filter(|(_, log)| !only_errors || log["level"] == "error").collect();
+    let message = |(line, log): &(&str, Value)| {
+        let words: Vec<_> = ["msg", "error"].iter().filter_map(|key| log[key].as_str()).collect();
+        cut(&if log.is_null() { (*line).to_owned() } else { words.join(": ") }, LONGEST)
     };
     lines[lines.len().saturating_sub(LAST)..].iter().map(message).collect::<Vec<_>>().join("\n")
 }

@@ -84,7 +84,7 @@ impl Execution<'_> {
         let page = server.zip(repository).map(|(server, repository)| format!("{server}/{repository}/blob"));
         let root = git::toplevel(&paths.directory).unwrap_or(&paths.workspace).to_owned();
         let run = ScanRun {
-            scanners: Scanners::new(job.options.clone(), sources, env, at, job.time_limit),
+            scanners: Scanners::new(job.options.clone(), sources, env, at, progress.now()),
             job: job.clone(),
             recorded: progress.images(),
             client: edges.oci.clone(),
@@ -108,13 +108,15 @@ impl Execution<'_> {
             Some(position) => progress.scans_begun.remove(position),
             None => self.begin_scan(job, progress)?,
         };
-        let scanned = (&mut begun.work).await.map_err(|error| Failure {
-            what: "the scan ended unexpectedly".to_owned(),
-            causes: vec![error.to_string()],
-            help: None,
-            exit: Exit::Failed,
+        let scanned = (&mut begun.work).await.map_err(|error| {
+            let what = format!("the scan ended unexpectedly: {error}");
+            Failure::new(
+                Exit::Failed,
+                what,
+                "run it again; if it ends like this again, report a defect of p2p",
+            )
         })?;
-        let (scan, failures) = scanned?.judge()?;
+        let scan = scanned?.judge()?;
         let reports = std::path::Path::new(&scan.directory).join(scan.file(REPORT));
         let text = self.masker.clean(&scan_text(&scan));
         private::write(&reports, text.as_bytes()).map_err(FileError::at("write", &reports))?;
@@ -122,8 +124,8 @@ impl Execution<'_> {
         if job.is_whole() {
             self.comment(&scan, &text, &progress.plan).await;
         }
-        let message = format!("risk {}", scan.risk().word());
-        let blocking = scan.blocking();
+        let message = format!("risk {}", scan.risk());
+        let (failures, blocking) = (scan.failures.clone(), scan.blocking());
         progress.scans.push(scan);
         if let Some(failure) = Failure::together(failures, "parts of the scan failed") {
             return Err(failure);
@@ -163,14 +165,14 @@ impl Execution<'_> {
         for notice in scan.notices() {
             self.notice(notice);
         }
-        let vulnerabilities = scan.groups.iter().flat_map(|group| &group.judged.active.vulnerabilities);
+        let vulnerabilities = scan.groups.iter().flat_map(|group| &group.active.vulnerabilities);
         let placed = vulnerabilities.filter(|found| found.line.is_some()).take(ANNOTATED);
         for found in placed {
             let level = if found.blocking { Level::Error } else { Level::Warning };
             self.reporter.emit(&Event::Annotated(&Annotation {
                 title: Some(found.id.clone()),
                 file: Some(found.source.clone()),
-                line: found.line,
+                line: found.line.and_then(|line| u32::try_from(line).ok()),
                 ..Annotation::new(level, found.sentence())
             }));
         }
@@ -191,17 +193,9 @@ fn blocked(job: &ScanJob, mut findings: Vec<String>) -> Failure {
     if all > findings.len() {
         findings.push(format!("{} more in the reports", all - findings.len()));
     }
-    Failure {
-        what: format!(
-            "{} at or above `scan-blocking-severity`, which is {}",
-            if all == 1 { "1 finding is".to_owned() } else { format!("{all} findings are") },
-            job.options.blocking_severity
-        ),
-        causes: findings,
-        help: Some(
-            "update what has a fix and revoke secrets, or add an entry with a reason to .p2p-security-ignore.yaml"
-                .to_owned(),
-        ),
-        exit: Exit::Failed,
-    }
+    let count = if all == 1 { "1 finding is".to_owned() } else { format!("{all} findings are") };
+    let severity = job.options.blocking_severity;
+    let what = format!("{count} at or above `scan-blocking-severity`, which is {severity}");
+    let help = "update what has a fix and revoke secrets, or add an entry with a reason to .p2p-security-ignore.yaml";
+    Failure { causes: findings, ..Failure::new(Exit::Failed, what, help) }
 }

@@ -31,9 +31,6 @@ pub struct ScanJob {
     /// Whether the SBOM and the results of a scan are attached to an image, and earlier results are used.
     #[serde(skip)]
     pub attach: bool,
-    /// How long each scanner may take.
-    #[serde(skip)]
-    pub time_limit: Duration,
 }
 
 /// What is scanned.
@@ -179,9 +176,8 @@ impl Planner<'_> {
         let job = ScanJob {
             what,
             attach: recorded && known.place == Place::Github && !latest,
-            options: ScanOptions::of(known.values, known.history),
+            options: ScanOptions::of(known.values, known.history, known.inputs.timeout.unwrap_or(LIMIT)),
             beside: beside.map(str::to_owned),
-            time_limit: known.inputs.timeout.unwrap_or(LIMIT),
         };
         let name = match job.kind() {
             ScanKind::Source => "scan-source",

@@ -1,12 +1,18 @@
-//! Writes and finds the report files of a scan.
+//! The files of a scan: its reports, the ignore files that count, and the SARIF files of other scanners.
 
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use super::ScanRun;
+use crate::domain::scan::{FILE_NAME, IgnoreFile, IgnoreRules, ScanKind};
 use crate::edges::workspace::ArtifactGlobs;
 use sys::error::{Exit, Failure, FileError};
-use sys::private;
+use sys::private::{self, Links};
+
+/// The longest ignore file, in bytes.
+const LONGEST: u64 = 1 << 20;
 
 /// Writes a report below `directory`.
 pub(super) fn write(directory: &Path, name: &str, document: &Value) -> Result<(), Failure> {
@@ -18,20 +24,48 @@ pub(super) fn write_bytes(directory: &Path, name: &str, bytes: &[u8]) -> Result<
     let file = directory.join(name);
     let parent = file.parent().unwrap_or(directory);
     std::fs::create_dir_all(parent).map_err(FileError::at("create a directory in", parent))?;
-    private::write(&file, bytes).map_err(FileError::at("write", &file))?;
-    Ok(())
+    Ok(private::write(&file, bytes).map_err(FileError::at("write", &file))?)
 }
 
 /// The SARIF files below `directory` that a glob matches, as relative paths. There must be at least one.
 pub(super) fn matching(glob: &str, directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     let files = ArtifactGlobs::parse([glob])?.find(directory)?;
     if files.is_empty() {
-        return Err(Failure {
-            what: format!("no SARIF file matches {glob:?}"),
-            causes: Vec::new(),
-            help: Some("let a target write it, or correct the key `sarif` of the environment".to_owned()),
-            exit: Exit::Failed,
-        });
+        let help = "let a target write it, or correct the key `sarif` of the environment";
+        return Err(Failure::new(Exit::Failed, format!("no SARIF file matches {glob:?}"), help));
     }
     Ok(files)
+}
+
+impl ScanRun {
+    /// The rules on the day of the scan. For the source, every ignore file in the repository counts. For images, the
+    /// one at the root and the one in make's directory.
+    pub(super) async fn ignore_rules(&self) -> Result<IgnoreRules, Failure> {
+        let mut names = match self.job.kind() {
+            ScanKind::Source => self.git.files_named(&self.root, FILE_NAME).await?,
+            ScanKind::Images => {
+                let inside = self.directory.strip_prefix(&self.root).unwrap_or(Path::new(""));
+                vec![FILE_NAME.to_owned(), inside.join(FILE_NAME).display().to_string()]
+            }
+        };
+        names.dedup();
+        let mut files = Vec::new();
+        for name in names {
+            match private::read(&self.root.join(&name), Links::Refuse, LONGEST) {
+                Ok(text) => {
+                    let text = String::from_utf8(text).map_err(|_| unusable(&name, "is no UTF-8 text"))?;
+                    files.push(IgnoreFile::parse(&name, &text)?);
+                }
+                // git may list a file that was deleted.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(unusable(&name, &format!("cannot be read: {error}"))),
+            }
+        }
+        Ok(IgnoreRules::new(files, self.now.to_zoned(TimeZone::UTC).date()))
+    }
+}
+
+fn unusable(name: &str, problem: &str) -> Failure {
+    let help = "make it a regular file of UTF-8 text; nothing was ignored";
+    Failure::usage(format!("{name} {problem}"), help)
 }

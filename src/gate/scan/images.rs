@@ -2,41 +2,25 @@
 
 use serde_json::Value;
 
-use super::kept::Before;
-use super::{Part, Reported, Scanned, Searched, archive, files, sentence};
+use super::platforms::{ImagePlatform, no_image, platforms};
+use super::{ScanRun, Scanned, archive, files};
 use crate::domain::image::Tested;
-use crate::domain::scan::ScannedImage;
-use crate::edges::scanners::{ScannerError, read_trivy, read_trufflehog, without_configuration};
-use oci::{Client, Digest, Manifest, Reference, Repository, TagOrDigest};
+use crate::domain::scan::{LeakedSecret, ScanGroup, ScannedImage};
+use crate::edges::scanners::TrivyReport;
+use oci::{Digest, Reference, Repository, TagOrDigest};
 use sys::error::{Exit, Failure};
-
-/// The largest configuration of an image, in bytes.
-const CONFIGURATION: u64 = 16 << 20;
-
-/// The media types of an image's configuration.
-const IMAGES: [&str; 2] =
-    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 
 /// The media type of an SBOM.
 const CYCLONE_DX: &str = "application/vnd.cyclonedx+json";
 
-/// A platform of an image.
-struct Platform {
-    name: String,
-    digest: Digest,
-}
-
-/// The platform in an index or a configuration: `linux/arm/v7`. `None` for something that is not an image, such as
-/// an attestation.
-fn machine(value: &Value) -> Option<String> {
-    let word = |name: &str| value[name].as_str().filter(|word| !word.is_empty() && *word != "unknown");
-    let (os, architecture) = (word("os")?, word("architecture")?);
-    Some(
-        word("variant").map_or_else(
-            || format!("{os}/{architecture}"),
-            |variant| format!("{os}/{architecture}/{variant}"),
-        ),
-    )
+/// What is known about a platform.
+pub(super) struct Look {
+    pub(super) reported: Result<TrivyReport, Failure>,
+    pub(super) searched: Result<Vec<LeakedSecret>, Failure>,
+    /// The SBOM, if an earlier scan made one.
+    pub(super) sbom: Option<Value>,
+    /// The digest of the referrer, if the findings are those of an earlier scan.
+    pub(super) kept: Option<String>,
 }
 
 impl Scanned {
@@ -44,12 +28,9 @@ impl Scanned {
     pub(super) async fn reference(&mut self, reference: &Reference) {
         let found = self.run.client.resolve(&reference.repository, &reference.which()).await;
         let found = found.map_err(Failure::from).and_then(|found| {
-            found.ok_or_else(|| Failure {
-                what: format!("{reference} is not in the registry"),
-                causes: Vec::new(),
-                help: Some("correct its name, or log in to the registry".to_owned()),
-                exit: Exit::Failed,
-            })
+            let help = "correct its name, or log in to the registry";
+            let what = || format!("{reference} is not in the registry");
+            found.ok_or_else(|| Failure::new(Exit::Failed, what(), help))
         });
         if let Some(found) = self.keep(found, "an image was not scanned") {
             let name = reference.repository.name().rsplit('/').next().unwrap_or_default().to_owned();
@@ -64,53 +45,66 @@ impl Scanned {
             Failure::usage("nothing says where it is", "give the output `images` of the job that built it")
         });
         let Some(reference) = self.keep(reference, &what) else { return };
-        let platforms = platforms(&self.run.client, &reference.repository, &image.digest).await;
+        let at = &reference.repository;
+        let platforms = platforms(&self.run.client, at, &image.digest).await;
         let Some(platforms) = self.keep(platforms, &what) else { return };
-        let known = self.known(image, &reference.repository).await;
-        let mut part =
-            Part { image: image.name.clone(), reference: reference.to_string(), ..Part::default() };
+        let known = self.run.known(image, at).await;
+        let mut group =
+            ScanGroup { image: image.name.clone(), reference: reference.to_string(), ..ScanGroup::default() };
         for platform in platforms {
-            part.platforms.push(platform.name.clone());
-            let before = match &known {
-                Some(known) => self.before(&reference.repository, &platform.digest, known).await,
-                None => None,
+            let look = match self.run.before(at, &platform.digest, &known).await {
+                Some(before) => {
+                    let why = match before.kept {
+                        Some(_) => {
+                            "not scanned again, because the same scanners scanned it with this database"
+                        }
+                        None => "not pulled again, because its packages and secrets are known",
+                    };
+                    group.notices.push(format!("{} ({}): {why}", image.name, platform.name));
+                    before
+                }
+                None => self.run.pull_and_scan((at, &platform.digest)).await,
             };
-            self.platform(&mut part, reference, &platform, before).await;
+            self.platform(&mut group, at, &platform, look).await;
+            group.platforms.push(platform.name);
         }
-        self.parts.push(part);
+        self.scan.groups.push(group);
     }
 
+    /// Adds the findings in a platform to those of its image, and keeps them for later scans.
     async fn platform(
         &mut self,
-        part: &mut Part,
-        reference: &Reference,
-        platform: &Platform,
-        before: Option<Before>,
+        group: &mut ScanGroup,
+        at: &Repository,
+        platform: &ImagePlatform,
+        look: Look,
     ) {
-        let Platform { name, digest } = platform;
-        let of = format!("of {} ({name})", part.image);
-        let at = (&reference.repository, digest);
-        let file = plain(&format!("{}-{name}-{}", part.image, digest.hex().get(..12).unwrap_or_default()));
+        let ImagePlatform { name, digest } = platform;
+        let of = format!("of {} ({name})", group.image);
+        let file = plain(&format!("{}-{name}-{}", group.image, digest.hex().get(..12).unwrap_or_default()));
         let names = [format!("trivy/{file}.json"), format!("trufflehog-image/{file}.jsonl")];
-        let (reported, searched, known, mut kept) = self.look(part, name, at, before).await;
-        self.complete = true;
-        if let Ok((_, report)) = &reported {
-            let (sbom, lost) = self.sbom(report, &file, at, known).await;
-            part.notices.extend(lost.map(|failure| {
-                format!("the SBOM {of} is not in the reports or not attached: {}", sentence(&failure))
-            }));
+        let Look { reported, searched, sbom, mut kept } = look;
+        if let Ok(report) = &reported {
+            let (sbom, lost) = self.run.sbom(report, &file, (at, digest), sbom).await;
+            let lost = lost.map(|failure| failure.sentence());
+            group.notices.extend(
+                lost.map(|why| format!("the SBOM {of} is not in the reports or not attached: {why}")),
+            );
             if let Ok(secrets) = &searched {
                 if kept.is_none() && self.run.job.attach {
-                    let new = self.keep_results(at, report, secrets, sbom).await;
-                    let lost = |failure| format!("the findings {of} were not kept: {}", sentence(&failure));
-                    kept = new.map_err(|failure| part.notices.push(lost(failure))).ok();
+                    let new = self.run.keep_results((at, digest), report, secrets, sbom).await;
+                    let lost =
+                        |failure: Failure| format!("the findings {of} were not kept: {}", failure.sentence());
+                    kept = new.map_err(|failure| group.notices.push(lost(failure))).ok();
                 }
-                self.images.push(ScannedImage {
-                    name: part.image.clone(),
-                    reference: reference.to_string(),
+                let [vulnerability_report, secret_report] = names.clone();
+                self.scan.images.push(ScannedImage {
+                    name: group.image.clone(),
+                    reference: group.reference.clone(),
                     platform: name.clone(),
                     digest: digest.to_string(),
-                    files: names.clone(),
+                    vulnerability_report,
+                    secret_report,
                     kept,
                 });
             }
@@ -119,158 +113,67 @@ impl Scanned {
             format!("packages {of} were not scanned"),
             format!("the layers {of} were not searched for secrets"),
         ];
-        let [files, what] = [&names, &what].map(|texts| [texts[0].as_str(), texts[1].as_str()]);
-        self.add(part, (Some(reported), Some(searched)), files, what);
+        self.add(
+            group,
+            (Some(reported), Some(searched)),
+            names.each_ref().map(String::as_str),
+            what.each_ref().map(String::as_str),
+        );
     }
+}
 
-    /// The findings of an earlier scan of a platform, or else of a new scan, with the SBOM and the digest of the
-    /// kept results, if they are known.
-    async fn look(
-        &self,
-        part: &mut Part,
-        name: &str,
-        at: (&Repository, &Digest),
-        before: Option<Before>,
-    ) -> (Reported, Searched, Value, Option<String>) {
-        let Some(Before { results, findings, kept }) = before else {
-            let (reported, searched) = self.pull_and_scan(at).await;
-            return (reported, searched, Value::Null, None);
-        };
-        let why = match &kept {
-            Some(_) => "not scanned again, because the same scanners scanned it with this database",
-            None => "not pulled again, because its packages and secrets are known",
-        };
-        part.notices.push(format!("{} ({name}): {why}", part.image));
-        let report = results.report.to_string().into_bytes();
-        (Ok((findings, report)), Ok(results.secrets), results.sbom, kept)
-    }
-
+impl ScanRun {
     /// Pulls a platform once, and runs both scanners on it at the same time.
-    async fn pull_and_scan(&self, (repository, digest): (&Repository, &Digest)) -> (Reported, Searched) {
-        let (client, scanners) = (&self.run.client, &self.run.scanners);
+    async fn pull_and_scan(&self, (repository, digest): (&Repository, &Digest)) -> Look {
+        let (client, limit) = (&self.client, self.job.options.time_limit);
         // The scanners show this name.
-        let archive = self.run.scratch.path().join("images").join(format!("{repository}@{digest}"));
-        let pulled = async {
+        let archive = self.scratch.path().join("images").join(format!("{repository}@{digest}"));
+        let pull = async {
             let manifest = client.manifest(repository, &TagOrDigest::Digest(digest.clone())).await?;
             let contents = manifest.contents().map_err(|reason| no_image(repository, digest, &reason))?;
             archive::pull(client, repository, &contents, &archive).await
         };
-        let limit = self.run.job.time_limit;
-        let pulled = tokio::time::timeout(limit, pulled).await.unwrap_or_else(|_| {
-            let reason = format!("it took longer than {} s", limit.as_secs());
-            Err(ScannerError::Failed { scanner: "the pull of the image", reason, timed_out: true }.into())
+        let pulled = tokio::time::timeout(limit, pull).await.unwrap_or_else(|_| {
+            let what = format!("the pull of the image took longer than {} s", limit.as_secs());
+            Err(Failure::new(Exit::TimedOut, what, "give it more time by the input `timeout`"))
         });
-        if let Err(failure) = pulled {
-            let _gone = std::fs::remove_file(&archive);
-            return (Err(failure.clone()), Err(failure));
-        }
-        let (reported, searched) =
-            tokio::join!(scanners.image(&archive, self.run.now), scanners.image_secrets(&archive));
+        let (reported, searched) = match pulled {
+            Ok(()) => tokio::join!(self.scanners.image(&archive), self.scanners.image_secrets(&archive)),
+            Err(failure) => (Err(failure.clone()), Err(failure)),
+        };
         let _gone = std::fs::remove_file(&archive);
-        let reported =
-            reported.and_then(|report| Ok((read_trivy(&report, true)?, without_configuration(&report)?)));
-        let searched = searched.and_then(|found| read_trufflehog(&found, None));
-        (reported.map_err(Failure::from), searched.map_err(Failure::from))
+        Look { reported, searched, sbom: None, kept: None }
     }
 
     /// Writes the SBOM of a platform, and attaches it to the platform's manifest unless it has one. `known` is the
     /// SBOM of an earlier scan. Returns the SBOM and what failed.
     async fn sbom(
         &self,
-        report: &[u8],
+        report: &TrivyReport,
         file: &str,
         (at, platform): (&Repository, &Digest),
-        known: Value,
-    ) -> (Value, Option<Failure>) {
+        known: Option<Value>,
+    ) -> (Option<Value>, Option<Failure>) {
         let sbom = match known {
-            Value::Null => self.run.scanners.sbom(report).await,
-            known => Ok(known),
-        };
-        let sbom = match sbom {
-            Ok(sbom) => sbom,
-            Err(error) => return (Value::Null, Some(error.into())),
+            Some(known) => known,
+            None => match self.scanners.sbom(report).await {
+                Ok(sbom) => sbom,
+                Err(failure) => return (None, Some(failure)),
+            },
         };
         let stored = async {
-            files::write(&self.run.reports, &format!("sbom/{file}.cdx.json"), &sbom)?;
-            if self.run.job.attach {
-                let there = self.run.client.referrers(at, platform).await?;
+            files::write(&self.reports, &format!("sbom/{file}.cdx.json"), &sbom)?;
+            if self.job.attach {
+                let there = self.client.referrers(at, platform).await?;
                 if !there.iter().any(|listed| listed.artifact_type.as_deref() == Some(CYCLONE_DX)) {
                     self.attach((at, platform), CYCLONE_DX, sbom.to_string()).await?;
                 }
             }
-            Ok(())
+            Ok::<_, Failure>(())
         };
-        let lost: Result<(), Failure> = stored.await;
-        (sbom, lost.err())
+        let lost = stored.await.err();
+        (Some(sbom), lost)
     }
-}
-
-fn no_image(repository: &Repository, digest: &Digest, problem: &str) -> Failure {
-    Failure {
-        what: format!("{repository}@{digest} is not an image that can be scanned: {problem}"),
-        causes: Vec::new(),
-        help: Some("scan an image; leave artifacts of other kinds out of `image-names`".to_owned()),
-        exit: Exit::Failed,
-    }
-}
-
-/// The platforms of an image: those in its index, or its own. What is not an image, such as an attestation, does not
-/// count.
-async fn platforms(
-    client: &Client,
-    repository: &Repository,
-    digest: &Digest,
-) -> Result<Vec<Platform>, Failure> {
-    let manifest = client.manifest(repository, &TagOrDigest::Digest(digest.clone())).await?;
-    let wrong = |problem: String| no_image(repository, digest, &problem);
-    let contents = manifest.contents().map_err(&wrong)?;
-    if !contents.index {
-        let name = own_platform(client, repository, &manifest).await?;
-        let name = name.ok_or_else(|| wrong("it is not an image".to_owned()))?;
-        return Ok(vec![Platform { name, digest: digest.clone() }]);
-    }
-    let index: Value = serde_json::from_slice(&manifest.bytes).map_err(|error| wrong(error.to_string()))?;
-    let mut platforms = Vec::new();
-    for entry in index["manifests"].as_array().into_iter().flatten() {
-        // BuildKit's attestations have the platform `unknown/unknown`.
-        if entry["platform"]["os"] == "unknown" {
-            continue;
-        }
-        let digest = entry["digest"].as_str().unwrap_or_default();
-        let digest: Digest = digest.parse().map_err(|error| wrong(format!("{error}")))?;
-        let mut name = machine(&entry["platform"]);
-        if name.is_none() {
-            let manifest = client.manifest(repository, &TagOrDigest::Digest(digest.clone())).await?;
-            name = own_platform(client, repository, &manifest).await?;
-        }
-        platforms.extend(name.map(|name| Platform { name, digest }));
-    }
-    if platforms.is_empty() {
-        return Err(wrong("its index contains no image".to_owned()));
-    }
-    Ok(platforms)
-}
-
-/// The platform in the configuration of an image. `None` if the manifest is not one of an image.
-async fn own_platform(
-    client: &Client,
-    repository: &Repository,
-    manifest: &Manifest,
-) -> Result<Option<String>, Failure> {
-    let wrong = |problem: &str| no_image(repository, &manifest.digest, problem);
-    let contents = manifest.contents().map_err(|problem| wrong(&problem))?;
-    if contents.index {
-        return Err(wrong("it is an index in an index"));
-    }
-    // The configuration comes first.
-    let Some(configuration) =
-        contents.blobs.first().filter(|blob| IMAGES.contains(&blob.media_type.as_str()))
-    else {
-        return Ok(None);
-    };
-    let bytes = client.blob_bytes(repository, configuration, CONFIGURATION).await?;
-    let name = serde_json::from_slice(&bytes).ok().and_then(|configuration| machine(&configuration));
-    name.map(Some).ok_or_else(|| wrong("its configuration names no platform"))
 }
 
 /// Turns a name into a valid file name.

@@ -5,7 +5,7 @@ mod archive;
 mod files;
 mod images;
 mod kept;
-mod rules;
+mod platforms;
 mod source;
 
 use std::path::PathBuf;
@@ -14,12 +14,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::domain::image::Tested;
-use crate::domain::scan::{
-    Database, FINDINGS, IgnoreRules, LeakedSecret, Scan, ScanFindings, ScanGroup, ScanKind, ScannedImage,
-    Scope, manifest,
-};
+use crate::domain::scan::{FINDINGS, History, IgnoreRules, LeakedSecret, Scan, ScanGroup, ScanKind};
 use crate::edges::git::Git;
-use crate::edges::scanners::{Scanners, read_sarif, secret_lines};
+use crate::edges::scanners::{Scanners, TrivyReport, read_sarif, secret_lines};
 use crate::gate::plan::{ScanJob, ScanSubject};
 use crate::gate::record::{Ledger, Rule};
 use oci::Client;
@@ -56,35 +53,15 @@ pub struct ScanRun {
     pub now: Timestamp,
 }
 
-/// The findings in Trivy's report, and the report.
-type Reported = Result<(ScanFindings, Vec<u8>), Failure>;
-/// The secrets that TruffleHog found.
-type Searched = Result<Vec<LeakedSecret>, Failure>;
-
-/// The findings before they are judged.
+/// A scan in progress, and its findings before they are judged.
 pub struct Scanned {
     run: ScanRun,
     rules: IgnoreRules,
-    parts: Vec<Part>,
-    images: Vec<ScannedImage>,
-    range: String,
-    /// Whether everything was searched for secrets.
-    complete: bool,
-    /// The scanners that ran, with their versions, and the database.
-    scanners: (Vec<String>, Option<Database>),
-    failures: Vec<Failure>,
+    scan: Scan,
 }
 
-/// The source, or one image.
-#[derive(Default)]
-struct Part {
-    image: String,
-    reference: String,
-    platforms: Vec<String>,
-    findings: ScanFindings,
-    /// Notices about the findings.
-    notices: Vec<String>,
-}
+/// What a scanner found, or why it failed. `None` if it did not run.
+type Found<T> = Option<Result<T, Failure>>;
 
 impl ScanRun {
     /// Scans. A failure is kept, so that the findings of the other scanners are not lost.
@@ -92,79 +69,71 @@ impl ScanRun {
     /// # Errors
     /// If an ignore file is invalid, because the findings could not be judged.
     pub async fn scan(self) -> Result<Scanned, Failure> {
-        let mut scanned = Scanned {
-            rules: rules::find(&self).await?,
-            run: self,
-            parts: Vec::new(),
-            images: Vec::new(),
+        let rules = self.ignore_rules().await?;
+        let scan = Scan {
+            kind: self.job.kind(),
             range: String::new(),
-            complete: false,
-            scanners: (Vec::new(), None),
+            threshold: self.job.options.blocking_severity,
+            scanners: Vec::new(),
+            database: None,
+            groups: Vec::new(),
+            has_rules: rules.exist(),
+            images: Vec::new(),
             failures: Vec::new(),
+            directory: self.reports.display().to_string(),
         };
-        match scanned.run.job.what.clone() {
+        let what = self.job.what.clone();
+        let mut scanned = Scanned { run: self, rules, scan };
+        match what {
             ScanSubject::Source { secrets, dependencies, base, compare } => {
                 let base = base.as_deref();
                 scanned.source(secrets, dependencies, base, base.filter(|_| compare)).await;
             }
             ScanSubject::Reports(directory) => scanned.reports(&directory),
             ScanSubject::Recorded(stage) => {
-                stage.word().clone_into(&mut scanned.range);
+                stage.word().clone_into(&mut scanned.scan.range);
                 for image in scanned.run.recorded.clone() {
                     scanned.image(&image).await;
                 }
             }
             ScanSubject::Images(images) => {
-                "by hand".clone_into(&mut scanned.range);
+                "by hand".clone_into(&mut scanned.scan.range);
                 for reference in images {
                     scanned.reference(&reference).await;
                 }
             }
         }
-        scanned.scanners = scanned.run.scanners.ran().await;
+        (scanned.scan.scanners, scanned.scan.database) = scanned.run.scanners.ran().await;
         Ok(scanned)
     }
 }
 
 impl Scanned {
-    /// Adds the findings in SARIF files, judges all findings, and writes the reports. Also returns the failures.
+    /// Adds the findings in SARIF files, judges all findings, and writes the reports.
     ///
     /// # Errors
     /// If a report cannot be written.
-    pub fn judge(mut self) -> Result<(Scan, Vec<Failure>), Failure> {
-        let kind = self.run.job.kind();
+    pub fn judge(mut self) -> Result<Scan, Failure> {
         // Jobs that scan a part have no targets that could write the files.
         if matches!(self.run.job.what, ScanSubject::Source { secrets: true, dependencies: true, .. }) {
             self.sarif();
         }
-        let threshold = self.run.job.options.blocking_severity;
-        let rules = self.rules;
-        let judged = self.parts.into_iter().map(|part| {
-            let scope = if part.image.is_empty() { Scope::Source } else { Scope::Image(&part.image) };
-            let mut judged = rules.judge(part.findings, scope, threshold, self.complete);
-            judged.notices.extend(part.notices);
-            let Part { image, reference, platforms, .. } = part;
-            ScanGroup { image, reference, platforms, judged }
-        });
-        let (scanners, database) = self.scanners;
-        let scan = Scan {
-            kind,
-            threshold,
-            scanners,
-            database,
-            groups: judged.collect(),
-            has_rules: rules.exist(),
-            images: self.images,
-            failures: self.failures.iter().map(sentence).collect(),
-            directory: self.run.reports.display().to_string(),
-            range: self.range,
+        // Whether everything was searched for secrets.
+        let complete = match self.run.job.what {
+            ScanSubject::Source { secrets, .. } => secrets && self.run.job.options.history == History::Full,
+            ScanSubject::Reports(_) => false,
+            ScanSubject::Recorded(_) | ScanSubject::Images(_) => true,
         };
-        files::write(&self.run.reports, &scan.file(FINDINGS), &scan.document())?;
-        files::write(&self.run.reports, &scan.file(".sarif"), &scan.sarif())?;
-        if kind == ScanKind::Images {
-            files::write(&self.run.reports, "manifest.json", &manifest(&scan.range, &scan.images))?;
+        let (mut scan, reports) = (self.scan, &self.run.reports);
+        for group in &mut scan.groups {
+            self.rules.judge(group, scan.threshold, complete);
         }
-        Ok((scan, self.failures))
+        files::write(reports, &scan.file(FINDINGS), &scan.document())?;
+        files::write(reports, &scan.file(".sarif"), &scan.sarif())?;
+        if scan.kind == ScanKind::Images {
+            files::write(reports, "manifest.json", &scan.manifest())?;
+        }
+        Ok(scan)
     }
 
     /// Reads the SARIF files that the environment names. The targets have written theirs by now.
@@ -175,54 +144,44 @@ impl Scanned {
         for glob in self.run.job.options.sarif.clone() {
             let what = format!("`sarif`: {glob}");
             for file in self.keep(files::matching(&glob, &directory), &what).unwrap_or_default() {
-                let read = private::read(&directory.join(&file), Links::Refuse, SARIF)
-                    .map_err(FileError::at("read", &directory.join(&file)))
+                let path = directory.join(&file);
+                let text = private::read(&path, Links::Refuse, SARIF).map_err(FileError::at("read", &path));
+                let read = text
                     .map_err(Failure::from)
-                    .and_then(|text| Ok(read_sarif(&file.display().to_string(), &text, &root, &inside)?));
+                    .and_then(|text| read_sarif(&file.display().to_string(), &text, &root, &inside));
                 found.extend(self.keep(read, &what).unwrap_or_default());
             }
         }
-        if let Some(source) = self.parts.first_mut() {
-            source.findings.vulnerabilities.extend(found);
+        if let Some(source) = self.scan.groups.first_mut() {
+            source.active.vulnerabilities.extend(found);
         }
     }
 
-    /// Adds the findings of both scanners to a part, and writes them to the reports. `None` for a scanner that did
-    /// not run.
+    /// Adds the findings of both scanners to a group, and writes them to the reports. `files` are the names of the
+    /// reports, and `what` is what is missing if a scanner failed.
     fn add(
         &mut self,
-        part: &mut Part,
-        (reported, searched): (Option<Reported>, Option<Searched>),
+        group: &mut ScanGroup,
+        (reported, searched): (Found<TrivyReport>, Found<Vec<LeakedSecret>>),
         files: [&str; 2],
         what: [&str; 2],
     ) {
-        if let Some((found, report)) = reported.and_then(|reported| self.keep(reported, what[0])) {
-            let written = files::write_bytes(&self.run.reports, files[0], &report);
+        if let Some(report) = reported.and_then(|reported| self.keep(reported, what[0])) {
+            let text = report.document.to_string();
+            let written = files::write_bytes(&self.run.reports, files[0], text.as_bytes());
             self.keep(written, "the report of Trivy is not in the reports");
-            part.findings.add(found);
+            group.active.vulnerabilities.extend(report.findings.vulnerabilities);
+            group.active.licenses.extend(report.findings.licenses);
         }
         if let Some(found) = searched.and_then(|searched| self.keep(searched, what[1])) {
             let written = files::write_bytes(&self.run.reports, files[1], &secret_lines(&found));
             self.keep(written, "the secrets that were found are not in the reports");
-            part.findings.secrets.extend(found);
+            group.active.secrets.extend(found);
         }
     }
 
     /// Returns the result of a scanner, or keeps the failure.
     fn keep<T>(&mut self, result: Result<T, impl Into<Failure>>, what: &str) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(error) => {
-                let failure: Failure = error.into();
-                self.failures.push(failure.context(what.to_owned()));
-                None
-            }
-        }
+        result.map_err(|error| self.scan.failures.push(error.into().context(what))).ok()
     }
-}
-
-/// A failure in one line.
-fn sentence(failure: &Failure) -> String {
-    let causes = failure.causes.iter().map(String::as_str);
-    std::iter::once(failure.what.as_str()).chain(causes).collect::<Vec<_>>().join(": ")
 }

@@ -67,7 +67,7 @@ async fn another_file_is_refused_and_not_kept() {
     let (mirror, cache) = (mirror(&archive("trufflehog", "another")), tempfile::tempdir().unwrap());
     let failure = fetched(&mirror, &Digest::of(b"the program"), cache.path()).await.unwrap_err();
     assert!(
-        failure.what.contains("trufflehog.tar.gz is not what was released: its hash at 127.0.0.1 is "),
+        failure.what.contains("trufflehog.tar.gz from 127.0.0.1 is not what was released: its hash is "),
         "{failure}"
     );
     assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), 0);

@@ -28,15 +28,13 @@ image() {
 
 const TRIVY: &str = r#"
 command=$1; shift
-output='' format='' target='' db_only='' cache='' input=''
+format='' target='' db_only='' cache=$TRIVY_CACHE_DIR input=''
 while [ $# -gt 0 ]; do
   case $1 in
     --download-db-only) db_only=1 ;;
     --no-progress | --quiet | --skip-db-update | --list-all-pkgs | --ignore-unfixed | --insecure) ;;
     --scanners | --severity | --exit-code | --cache-backend | --timeout | --java-db-repository | --db-repository) shift ;;
     --input) [ "$command" = image ] || refuse "unknown flag: $1"; input=1 ;;
-    --cache-dir) cache=$2; shift ;;
-    --output) output=$2; shift ;;
     --format) format=$2; shift ;;
     -*) refuse "unknown flag: $1" ;;
     *) [ -z "$target" ] || refuse "two targets"; target=$1 ;;
@@ -51,7 +49,7 @@ case $command in
       mkdir -p "$cache/db" && exit 0
     fi
     [ -d "$cache/db" ] || refuse 'no database'
-    [ "$format" = json ] && [ -n "$output" ] || refuse 'no JSON asked for'
+    [ "$format" = json ] || refuse 'no JSON asked for'
     case $command in
       fs) [ -d "$target" ] || refuse "no such directory: $target"; report=$here/fs.json ;;
       sbom) grep -q CycloneDX "$target" || refuse "no SBOM: $target"; report=$here/sbom.json ;;
@@ -61,10 +59,10 @@ case $command in
         report=$here/image.json
         [ ! -f "$here/image-${target##*:}.json" ] || report=$here/image-${target##*:}.json ;;
     esac
-    cat "$report" >"$output" ;;
+    cat "$report" ;;
   convert)
     [ "$format" = cyclonedx ] && [ -f "$target" ] || refuse 'no report to convert'
-    echo '{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}' >"$output" ;;
+    echo '{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}' ;;
   *) refuse "unknown command: $command" ;;
 esac
 "#;

@@ -102,7 +102,7 @@ fn what_is_no_complete_log_is_an_error() {
         ),
     ];
     for (text, problem) in cases {
-        let error = read("x.sarif", text.as_bytes(), Path::new("/"), Path::new("")).unwrap_err().to_string();
+        let error = read("x.sarif", text.as_bytes(), Path::new("/"), Path::new("")).unwrap_err().what;
         assert!(
             error.starts_with("the output of x.sarif cannot be read: ") && error.contains(problem),
             "{error}"

@@ -1,0 +1,22 @@
+//! What scanners print. No message quotes it, because it may be secret.
+
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use sys::error::{Exit, Failure};
+
+/// What to do after a scanner failed.
+pub(super) const AGAIN: &str =
+    "run `p2p scan` by hand to repeat it; nothing is promoted after an incomplete scan";
+
+/// Parses JSON. The error names its place.
+pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(text).map_err(|error| {
+        let what = if error.classify() == Category::Eof { "it ends too early" } else { "it is not JSON" };
+        format!("{what} (line {}, column {})", error.line(), error.column())
+    })
+}
+
+/// The failure for output that is not complete. `scanner` is its program or its file.
+pub(super) fn unreadable(scanner: &str, problem: &str) -> Failure {
+    Failure::new(Exit::Failed, format!("the output of {scanner} cannot be read: {problem}"), AGAIN)
+}
