@@ -6,7 +6,6 @@ use oci::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::severity::Severity;
-use crate::inputs::BlockingSeverity;
 
 /// The length of a secret's id, in hexadecimal digits of its hash.
 const ID: usize = 16;
@@ -113,13 +112,6 @@ pub struct ScanFindings {
 }
 
 impl ScanFindings {
-    /// Adds the findings of another scanner.
-    pub fn add(&mut self, other: Self) {
-        self.vulnerabilities.extend(other.vulnerabilities);
-        self.licenses.extend(other.licenses);
-        self.secrets.extend(other.secrets);
-    }
-
     /// Marks the vulnerabilities that are not in `before`. Versions and lines do not matter.
     pub fn compare(&mut self, before: &Self) {
         let key = |found: &Vulnerability| (found.id.clone(), found.package.clone(), found.source.clone());
@@ -129,14 +121,8 @@ impl ScanFindings {
         }
     }
 
-    /// Marks findings that block, removes duplicates, and sorts by importance.
-    pub(super) fn arrange(&mut self, threshold: BlockingSeverity) {
-        for found in &mut self.vulnerabilities {
-            found.blocking = found.severity.blocks(threshold);
-        }
-        for found in &mut self.secrets {
-            found.blocking = found.severity().blocks(threshold);
-        }
+    /// Removes duplicates, and sorts by importance.
+    pub(super) fn arrange(&mut self) {
         // Sorted by content first, so that duplicates are adjacent.
         self.vulnerabilities.sort_unstable();
         self.vulnerabilities.dedup();
@@ -148,11 +134,5 @@ impl ScanFindings {
         self.secrets.dedup();
         self.secrets
             .sort_by(|a, b| (a.severity(), &a.detector, &a.file).cmp(&(b.severity(), &b.detector, &b.file)));
-    }
-
-    /// The severities of the findings, without licences.
-    pub(super) fn severities(&self) -> impl Iterator<Item = Severity> {
-        let vulnerabilities = self.vulnerabilities.iter().map(|found| found.severity);
-        vulnerabilities.chain(self.secrets.iter().map(LeakedSecret::severity))
     }
 }

@@ -15,21 +15,16 @@ pub struct IgnoreFile {
     pub(super) name: String,
     /// The directory that its rules for the source apply to: empty, or with a slash at the end.
     pub(super) directory: String,
-    pub(super) source: Entries,
-    /// The entries for each image, by image name.
-    pub(super) images: Vec<(String, Entries)>,
-}
-
-/// The entries for the source, or for one image.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Entries {
-    pub(super) vulnerabilities: Vec<Entry>,
-    pub(super) secrets: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
 }
 
 /// An entry: it matches findings with this id, and with this package and one of these paths, if it has any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
+    /// The name of the image. Empty for the source.
+    pub(super) image: String,
+    /// Whether it is about a secret, not a vulnerability.
+    pub(super) secret: bool,
     pub(super) id: String,
     pub(super) reason: String,
     pub(super) package: Option<String>,
@@ -52,17 +47,18 @@ impl IgnoreFile {
             if !matches!(&version.content, NodeContent::Text { text, plain: true } if text == "1") {
                 return Err(wrong(version, "`version` must be the number 1"));
             }
-            let source = root.get("source").map(|node| {
+            let mut all = Vec::new();
+            if let Some(node) = root.get("source") {
                 keys(node, "`source`", &["vulnerabilities", "secrets"])?;
-                entries(node, true)
-            });
+                all.extend(entries(node, "")?);
+            }
             let images = list(&root, "images", |node| {
                 keys(node, "an image", &["name", "vulnerabilities", "secrets"])?;
-                Ok((required(node, "name", "an image")?, entries(node, false)?))
-            });
+                entries(node, &required(node, "name", "an image")?)
+            })?;
+            all.extend(images.into_iter().flatten());
             let directory = name.strip_suffix(FILE_NAME).unwrap_or_default().to_owned();
-            let source = source.transpose()?.unwrap_or_default();
-            Ok(Self { name: name.to_owned(), directory, source, images: images? })
+            Ok(Self { name: name.to_owned(), directory, entries: all })
         });
         file.map_err(|YamlError { line, column, problem }| {
             let help = "correct the file: docs/scans.md has an example with every key; nothing was ignored";
@@ -99,25 +95,29 @@ fn list<T>(
     items.iter().map(item).collect()
 }
 
-fn entries(parent: &Node, of_source: bool) -> Result<Entries, YamlError> {
-    let of_vulnerabilities = ["id", "reason", "package", "expires", "paths"];
-    let of_vulnerabilities = if of_source { &of_vulnerabilities[..] } else { &of_vulnerabilities[..4] };
-    let of_secrets = ["id", "reason", "path", "expires"];
-    Ok(Entries {
-        vulnerabilities: list(parent, "vulnerabilities", |node| entry(node, of_vulnerabilities, of_source))?,
-        secrets: list(parent, "secrets", |node| entry(node, &of_secrets, of_source))?,
-    })
+/// The entries for an image, or for the source if `image` is empty.
+fn entries(parent: &Node, image: &str) -> Result<Vec<Entry>, YamlError> {
+    let mut all = list(parent, "vulnerabilities", |node| entry(node, image, false))?;
+    all.extend(list(parent, "secrets", |node| entry(node, image, true))?);
+    Ok(all)
 }
 
-fn entry(node: &Node, known: &[&str], of_source: bool) -> Result<Entry, YamlError> {
+fn entry(node: &Node, image: &str, secret: bool) -> Result<Entry, YamlError> {
+    let known = match (secret, image) {
+        (true, _) => &["id", "reason", "path", "expires"][..],
+        (false, "") => &["id", "reason", "package", "expires", "paths"],
+        (false, _) => &["id", "reason", "package", "expires"],
+    };
     keys(node, "an entry", known)?;
-    let path = |node: &Node| if of_source { path(node) } else { text(node, "`path`") };
+    let path = |node: &Node| if image.is_empty() { path(node) } else { text(node, "`path`") };
     let paths = match (node.get("paths"), node.get("path")) {
         (Some(_), _) => Some(list(node, "paths", path)?),
         (None, Some(one)) => Some(vec![path(one)?]),
         (None, None) => None,
     };
     Ok(Entry {
+        image: image.to_owned(),
+        secret,
         id: required(node, "id", "an entry")?,
         reason: required(node, "reason", "an entry")?,
         package: node.get("package").map(|node| text(node, "`package`")).transpose()?,

@@ -163,7 +163,8 @@ impl Scan {
         if !self.failures.is_empty() {
             return "unknown".to_owned();
         }
-        let found: BTreeSet<_> = self.groups.iter().flat_map(|group| group.active.severities()).collect();
+        let vulnerabilities = self.vulnerabilities().map(|found| found.severity);
+        let found: BTreeSet<_> = vulnerabilities.chain(self.secrets().map(LeakedSecret::severity)).collect();
         match found.first() {
             None => "ok".to_owned(),
             Some(Severity::Critical) => "critical".to_owned(),
@@ -172,25 +173,32 @@ impl Scan {
         }
     }
 
+    /// The vulnerabilities that no ignore file covers.
+    pub fn vulnerabilities(&self) -> impl Iterator<Item = &Vulnerability> {
+        self.groups.iter().flat_map(|group| &group.active.vulnerabilities)
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &LeakedSecret> {
+        self.groups.iter().flat_map(|group| &group.active.secrets)
+    }
+
     /// The numbers of findings.
     pub fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
-        for ScanGroup { active, ignored, .. } in &self.groups {
-            totals.vulnerability_total += active.vulnerabilities.len();
-            totals.vulnerability_blocking +=
-                active.vulnerabilities.iter().filter(|found| found.blocking).count();
-            totals.license_total += active.licenses.len();
-            totals.secret_total += active.secrets.len();
-            totals.secret_blocking += active.secrets.iter().filter(|found| found.blocking).count();
-            totals.ignored += ignored.vulnerabilities.len() + ignored.secrets.len();
+        let ignored = |group: &ScanGroup| group.ignored.vulnerabilities.len() + group.ignored.secrets.len();
+        Totals {
+            vulnerability_total: self.vulnerabilities().count(),
+            vulnerability_blocking: self.vulnerabilities().filter(|found| found.blocking).count(),
+            license_total: self.groups.iter().map(|group| group.active.licenses.len()).sum(),
+            secret_total: self.secrets().count(),
+            secret_blocking: self.secrets().filter(|found| found.blocking).count(),
+            ignored: self.groups.iter().map(ignored).sum(),
         }
-        totals
     }
 
     /// The number of vulnerabilities of each severity, the highest first.
     pub fn by_severity(&self) -> [usize; 5] {
-        let all = || self.groups.iter().flat_map(|group| &group.active.vulnerabilities);
-        Severity::ALL.map(|severity| all().filter(|found| found.severity == severity).count())
+        let count = |severity| self.vulnerabilities().filter(|found| found.severity == severity).count();
+        Severity::ALL.map(count)
     }
 
     /// The findings that block, one per line.

@@ -53,14 +53,7 @@ impl Severity {
 
     /// Whether a finding of this severity blocks. An unclassified one never does.
     pub fn blocks(self, threshold: BlockingSeverity) -> bool {
-        let lowest = match threshold {
-            BlockingSeverity::Off => return false,
-            BlockingSeverity::Low => Self::Low,
-            BlockingSeverity::Medium => Self::Medium,
-            BlockingSeverity::High => Self::High,
-            BlockingSeverity::Critical => Self::Critical,
-        };
-        self <= lowest
+        threshold != BlockingSeverity::Off && self <= Self::named(threshold.word())
     }
 }
 

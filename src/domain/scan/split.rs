@@ -5,7 +5,7 @@ use std::mem::take;
 use jiff::civil::Date;
 
 use super::findings::{Ignored, LeakedSecret, Vulnerability};
-use super::ignore::{Entries, Entry, IgnoreFile};
+use super::ignore::{Entry, IgnoreFile};
 use super::outcome::ScanGroup;
 use crate::inputs::BlockingSeverity;
 
@@ -37,34 +37,32 @@ impl IgnoreRules {
     /// Separates findings that count from ignored ones. `complete` is whether everything was scanned. Otherwise an
     /// entry for a secret may match nothing, and no notice says so.
     pub fn judge(&self, group: &mut ScanGroup, threshold: BlockingSeverity, complete: bool) {
-        group.active.arrange(threshold);
-        let mut rules = self.rules(&group.image, |entries| &entries.vulnerabilities);
+        group.active.arrange();
+        let mut rules = self.rules(&group.image, false);
         let found = take(&mut group.active.vulnerabilities).into_iter().map(|found| {
             let ignored = rules.find(&found.id, Some(&found.package), &found.source);
-            Vulnerability { blocking: found.blocking && ignored.is_none(), ignored, ..found }
+            let blocking = ignored.is_none() && found.severity.blocks(threshold);
+            Vulnerability { blocking, ignored, ..found }
         });
         (group.active.vulnerabilities, group.ignored.vulnerabilities) =
             found.partition(|found| found.ignored.is_none());
         group.notices.extend(rules.notices(true));
-        let mut rules = self.rules(&group.image, |entries| &entries.secrets);
+        let mut rules = self.rules(&group.image, true);
         let found = take(&mut group.active.secrets).into_iter().map(|found| {
             let ignored = rules.find(&found.id, None, found.file.as_deref().unwrap_or_default());
-            LeakedSecret { blocking: found.blocking && ignored.is_none(), ignored, ..found }
+            let blocking = ignored.is_none() && found.severity().blocks(threshold);
+            LeakedSecret { blocking, ignored, ..found }
         });
         (group.active.secrets, group.ignored.secrets) = found.partition(|found| found.ignored.is_none());
         group.notices.extend(rules.notices(complete));
     }
 
     /// The rules for an image, or for the source if `image` is empty.
-    fn rules(&self, image: &str, kind: fn(&Entries) -> &[Entry]) -> Rules<'_> {
-        let of_source = image.is_empty();
-        let mut rules = Vec::new();
-        for file in &self.files {
-            let source = of_source.then_some(&file.source);
-            let images = file.images.iter().filter(|(name, _)| name == image).map(|(_, entries)| entries);
-            rules.extend(source.into_iter().chain(images).flat_map(kind).map(|entry| (file, entry, false)));
-        }
-        Rules { entries: rules, today: self.today, of_source }
+    fn rules(&self, image: &str, secret: bool) -> Rules<'_> {
+        let all =
+            self.files.iter().flat_map(|file| file.entries.iter().map(move |entry| (file, entry, false)));
+        let entries = all.filter(|(_, entry, _)| entry.image == image && entry.secret == secret).collect();
+        Rules { entries, today: self.today, of_source: image.is_empty() }
     }
 }
 

@@ -53,10 +53,11 @@ pub async fn fetch(
     }
     let base = sources.base_url.as_deref().unwrap_or(GITHUB).trim_end_matches('/');
     let url = format!("{base}/{}/releases/download/v{version}/{file}", scanner.repository());
-    let url = Url::parse(&url).ok();
-    let server = url.as_ref().and_then(Url::host_str).unwrap_or("the mirror").to_owned();
-    let named = format!("{file} from {server}");
-    let archive = download(url, &named, &sources.retrying).await.map_err(|reason| {
+    let url = Url::parse(&url).map_err(|error| {
+        Failure::usage(format!("{base} is no URL: {error}"), "correct the key `scanner-base-url`")
+    })?;
+    let named = format!("{file} from {}", url.host_str().unwrap_or(base));
+    let archive = download(&url, &named, &sources.retrying).await.map_err(|reason| {
         let help = "give the key `scanner-base-url` (a mirror of GitHub's releases), or install the scanners on the \
                     runner and give `trivy-path` and `trufflehog-path`";
         Failure::new(Exit::Unavailable, format!("cannot fetch {named}: {reason}"), help)
@@ -72,10 +73,9 @@ pub async fn fetch(
 }
 
 /// Downloads a file, and tries again if that may help.
-async fn download(url: Option<Url>, named: &str, retrying: &Retrying) -> Result<Bytes, String> {
-    let url = url.ok_or("this is no URL")?;
+async fn download(url: &Url, named: &str, retrying: &Retrying) -> Result<Bytes, String> {
     let clients = Clients::new(None, REDIRECTS);
-    let client = clients.of(&url).map_err(|error| error.reason)?;
+    let client = clients.of(url).map_err(|error| error.reason)?;
     let attempt = |number| {
         let request = client.get(url.clone());
         async move {

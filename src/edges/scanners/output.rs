@@ -20,3 +20,9 @@ pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
 pub(super) fn unreadable(scanner: &str, problem: &str) -> Failure {
     Failure::new(Exit::Failed, format!("the output of {scanner} cannot be read: {problem}"), AGAIN)
 }
+
+/// The URL of a page, or nothing if it could be something else than a page.
+pub(super) fn web_page(url: Option<&str>) -> String {
+    let page = url.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+    page.unwrap_or_default().to_owned()
+}

@@ -110,21 +110,18 @@ impl Scanners {
             Scanner::Trufflehog => &self.options.trufflehog,
         };
         let cell = &self.programs[scanner as usize];
-        cell.get_or_try_init(async || {
-            if let Some(path) = named {
-                let found = path.is_absolute().then(|| self.env.find_program(path.as_os_str())).flatten();
-                let runs = |path: &PathBuf| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
-                return found.filter(|path| path.is_file() && runs(path)).ok_or_else(|| {
-                    let path = path.display();
-                    let what = "which is not the absolute path of an executable file";
-                    let help = format!("correct the key `{name}-path` of the environment, or leave it out");
-                    Failure::usage(format!("`{name}-path` is {path}, {what}"), help)
-                });
+        cell.get_or_try_init(async || match named {
+            Some(path) if path.is_absolute() && path.is_file() => Ok(path.clone()),
+            Some(path) => {
+                let what =
+                    format!("`{name}-path` is {}, which is not the absolute path of a file", path.display());
+                let help = format!("correct the key `{name}-path` of the environment, or leave it out");
+                Err(Failure::usage(what, help))
             }
-            match self.env.find_program(name.as_ref()) {
+            None => match self.env.find_program(name.as_ref()) {
                 Some(installed) => Ok(installed),
                 None => fetch(scanner, &Release::here(scanner)?, &self.sources, &self.scratch).await,
-            }
+            },
         })
         .await
     }
@@ -143,24 +140,15 @@ impl Scanners {
         let database = self.database.get_or_init(async || self.database().await.map_err(no_database)).await;
         let (_, Database { updated, hours }) = database.as_ref().map_err(Clone::clone)?;
         let limit = self.options.database_max_age.as_secs() / 3600;
-        let (what, help) = if *hours < -CLOCKS {
-            (
-                "which is in the future".to_owned(),
-                "correct the clock of the runner, or update the mirror that `scan-db` names",
-            )
-        } else if u64::try_from(*hours).is_ok_and(|hours| hours > limit) {
-            (
-                format!("{hours} h old, and the limit is {limit} h"),
-                "update the mirror that `scan-db` names, or allow more by the key `scan-db-max-age`",
-            )
-        } else {
+        if *hours >= -CLOCKS && u64::try_from(*hours).unwrap_or_default() <= limit {
             return Ok(());
-        };
-        Err(Failure::new(
-            Exit::Failed,
-            format!("the database of vulnerabilities is of {updated}, {what}"),
-            help,
-        ))
+        }
+        let what = format!(
+            "the database of vulnerabilities is of {updated}, {hours} h old, and the limit is {limit} h"
+        );
+        let help = "update the mirror that `scan-db` names, allow more by the key `scan-db-max-age`, or correct the clock \
+                    of the runner";
+        Err(Failure::new(Exit::Failed, what, help))
     }
 
     /// Updates the database. Other jobs on the machine with the same cache wait meanwhile.

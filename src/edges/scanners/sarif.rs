@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
+use reqwest::Url;
 use serde_json::Value;
 use sys::error::Failure;
 
-use super::output::{parse, unreadable};
+use super::output::{parse, unreadable, web_page};
 use crate::domain::scan::{Severity, Vulnerability};
 
 /// Reads the findings in a file. Their paths are below `root`, absolute or relative to it. `directory` is where the
@@ -39,7 +40,7 @@ pub fn read(name: &str, text: &[u8], root: &Path, directory: &Path) -> Result<Ve
                 installed: "-".to_owned(),
                 fixed: "-".to_owned(),
                 severity: severity(result, rule)?,
-                url: link(rule),
+                url: web_page(rule["helpUri"].as_str()),
                 source,
                 line,
                 ..Vulnerability::default()
@@ -108,12 +109,6 @@ fn severity(result: &Value, rule: &Value) -> Option<Severity> {
     }
 }
 
-fn link(rule: &Value) -> String {
-    let link =
-        rule["helpUri"].as_str().filter(|link| link.starts_with("https://") || link.starts_with("http://"));
-    link.unwrap_or_default().to_owned()
-}
-
 /// The file, relative to the root of the repository if it is below it, and the line.
 fn place(run: &Value, result: &Value, root: &Path, directory: &Path) -> (String, Option<u64>) {
     let location = list(&result["locations"]).next().unwrap_or(&Value::Null);
@@ -126,43 +121,25 @@ fn place(run: &Value, result: &Value, root: &Path, directory: &Path) -> (String,
         artifacts().map_or(artifact, |at| &at["location"])
     };
     let line = location["region"]["startLine"].as_u64().filter(|line| *line > 0);
-    let Some(uri) = artifact["uri"].as_str() else { return ("-".to_owned(), line) };
     let base = artifact["uriBaseId"].as_str().and_then(|id| run["originalUriBaseIds"][id]["uri"].as_str());
-    let path =
-        match base.filter(|base| base.starts_with("file:") && !uri.contains(':') && !uri.starts_with('/')) {
-            Some(base) => decoded(&format!("{}/{uri}", base.trim_end_matches('/'))),
-            None => decoded(uri),
-        };
-    (below(&path, root, directory), line)
+    let file = artifact["uri"].as_str().map(|uri| file(uri, base, root, directory));
+    (file.unwrap_or_else(|| "-".to_owned()), line)
 }
 
-fn below(path: &str, root: &Path, directory: &Path) -> String {
-    let path = Path::new(path);
-    let relative = match path.strip_prefix(root) {
-        Ok(relative) => relative.to_owned(),
-        Err(_) if path.is_absolute() => path.to_owned(),
+/// The file that a URI names, relative to `root` if it is below it.
+fn file(uri: &str, base: Option<&str>, root: &Path, directory: &Path) -> String {
+    let base = base.and_then(|base| Url::parse(&format!("{}/", base.trim_end_matches('/'))).ok());
+    let bases = match base.filter(|base| base.scheme() == "file") {
+        Some(base) => vec![base],
         // Most scanners name files relative to their working directory, and some relative to the root.
-        Err(_) if root.join(directory).join(path).exists() => directory.join(path),
-        Err(_) => path.to_owned(),
+        None => [root.join(directory).as_path(), root].iter().flat_map(Url::from_directory_path).collect(),
     };
-    let relative: std::path::PathBuf = relative.components().collect();
-    let text = relative.display().to_string();
-    text.strip_prefix("./").map_or(text.clone(), str::to_owned)
-}
-
-/// The path in a URI, with its escapes decoded (RFC 3986, section 2.1).
-fn decoded(uri: &str) -> String {
-    let uri = uri.strip_prefix("file://").unwrap_or(uri);
-    let mut bytes = Vec::with_capacity(uri.len());
-    let mut rest = uri.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let escaped = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let escaped =
-            escaped.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { &after[2..] } else { after };
+    let paths = bases.iter().filter_map(|base| base.join(uri).ok()?.to_file_path().ok());
+    let paths: Vec<_> = paths.collect();
+    match paths.iter().find(|path| path.exists()).or(paths.last()) {
+        Some(path) => path.strip_prefix(root).unwrap_or(path).display().to_string(),
+        None => uri.to_owned(),
     }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

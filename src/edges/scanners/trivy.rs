@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sys::error::Failure;
 
-use super::output::{parse, unreadable};
+use super::output::{parse, unreadable, web_page};
 use crate::domain::scan::{Database, License, ScanFindings, Severity, Vulnerability};
 
 /// The version of the format.
@@ -101,7 +101,7 @@ fn vulnerability(found: &Value, source: &str, line: Option<u64>) -> Vulnerabilit
         installed: dash("InstalledVersion"),
         fixed: dash("FixedVersion"),
         severity: Severity::named(&dash("Severity")),
-        url: url(id, text(found, "PrimaryURL").unwrap_or_default()),
+        url: url(id, text(found, "PrimaryURL")),
         source: source.to_owned(),
         line,
         ..Vulnerability::default()
@@ -125,12 +125,11 @@ fn text<'a>(found: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 /// The page about a vulnerability, in its own database or else as the scanner names it.
-fn url(id: &str, named: &str) -> String {
+fn url(id: &str, named: Option<&str>) -> String {
     let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     match id.split_once('-') {
         Some(("CVE", _)) if plain => format!("https://nvd.nist.gov/vuln/detail/{id}"),
         Some(("GHSA", _)) if plain => format!("https://github.com/advisories/{id}"),
-        _ if named.starts_with("https://") || named.starts_with("http://") => named.to_owned(),
-        _ => String::new(),
+        _ => web_page(named),
     }
 }

@@ -47,14 +47,8 @@ impl Drop for Begun {
 impl Execution<'_> {
     /// Begins the scans that run beside the steps of a wave.
     pub(super) fn begin_scans(&self, wave: &[Step], progress: &mut Progress) {
-        let targets: Vec<_> = wave.iter().filter_map(|step| Some(step.target()?.target.as_str())).collect();
-        let jobs: Vec<ScanJob> = progress
-            .plan
-            .steps
-            .iter()
-            .filter_map(|step| targets.iter().find_map(|target| step.begins_beside(target)))
-            .cloned()
-            .collect();
+        let jobs = progress.plan.steps.iter().filter_map(|step| step.begins_with(wave));
+        let jobs: Vec<_> = jobs.cloned().collect();
         for job in jobs {
             // A failure is reported by the step that waits for the scan.
             if let Ok(begun) = self.begin_scan(&job, progress) {
@@ -110,11 +104,7 @@ impl Execution<'_> {
         };
         let scanned = (&mut begun.work).await.map_err(|error| {
             let what = format!("the scan ended unexpectedly: {error}");
-            Failure::new(
-                Exit::Failed,
-                what,
-                "run it again; if it ends like this again, report a defect of p2p",
-            )
+            Failure::new(Exit::Failed, what, "run it again; if it fails again, report a defect of p2p")
         })?;
         let scan = scanned?.judge()?;
         let reports = std::path::Path::new(&scan.directory).join(scan.file(REPORT));
@@ -165,9 +155,7 @@ impl Execution<'_> {
         for notice in scan.notices() {
             self.notice(notice);
         }
-        let vulnerabilities = scan.groups.iter().flat_map(|group| &group.active.vulnerabilities);
-        let placed = vulnerabilities.filter(|found| found.line.is_some()).take(ANNOTATED);
-        for found in placed {
+        for found in scan.vulnerabilities().filter(|found| found.line.is_some()).take(ANNOTATED) {
             let level = if found.blocking { Level::Error } else { Level::Warning };
             self.reporter.emit(&Event::Annotated(&Annotation {
                 title: Some(found.id.clone()),

@@ -76,14 +76,12 @@ impl ScanJob {
 }
 
 impl Step {
-    /// The scan that begins together with `target`, if this step is one.
-    pub fn begins_beside(&self, target: &str) -> Option<&ScanJob> {
-        match &self.job {
-            Job::Scan(job) if self.action == Action::Run && job.beside.as_deref() == Some(target) => {
-                Some(job)
-            }
-            _ => None,
-        }
+    /// The scan that begins together with a target of this wave, if this step is one.
+    pub fn begins_with(&self, wave: &[Self]) -> Option<&ScanJob> {
+        let Job::Scan(job) = &self.job else { return None };
+        let mut targets = wave.iter().filter_map(Self::target);
+        let begins = self.action == Action::Run && targets.any(|of| job.beside.as_ref() == Some(&of.target));
+        begins.then_some(job)
     }
 }
 
@@ -96,10 +94,7 @@ pub(crate) fn scan_target(
     base: Option<&str>,
     compare: bool,
 ) -> Result<ScanSubject, Failure> {
-    let source = |secrets, dependencies| {
-        let base = base.map(str::to_owned);
-        Ok(ScanSubject::Source { secrets, dependencies, base, compare: compare && dependencies })
-    };
+    let source = |secrets, dependencies| Ok(source(secrets, dependencies, base, compare));
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["source"] => source(true, true),
@@ -113,6 +108,11 @@ pub(crate) fn scan_target(
         [] => Err(Failure::usage("`scan` does not say what", WORDS)),
         words => Err(Failure::usage(format!("`{}` cannot be scanned", words.join(" ")), WORDS)),
     }
+}
+
+fn source(secrets: bool, dependencies: bool, base: Option<&str>, compare: bool) -> ScanSubject {
+    let base = base.map(str::to_owned);
+    ScanSubject::Source { secrets, dependencies, base, compare: compare && dependencies }
 }
 
 /// Reads the name of an image. Without a registry it is more likely a mistyped gate than an image of Docker Hub.
@@ -144,11 +144,8 @@ impl Planner<'_> {
         if !self.scans_here() {
             return;
         }
-        let base = self.known.scan_base.map(str::to_owned);
         let wave = self.wave;
-        let compare = self.known.pull_request;
-        let source = ScanSubject::Source { secrets: true, dependencies: true, base, compare };
-        self.scan_step(source, Some(BUILD));
+        self.scan_step(source(true, true, self.known.scan_base, self.known.pull_request), Some(BUILD));
         if self.known.values.text(Key::Registry).is_some() {
             self.wave = wave;
             self.scan_step(ScanSubject::Recorded(Stage::FastFeedback), Some(FUNCTIONAL));
@@ -170,28 +167,23 @@ impl Planner<'_> {
 
     fn scan_step(&mut self, what: ScanSubject, beside: Option<&str>) {
         let known = self.known;
-        let recorded =
-            matches!(what, ScanSubject::Recorded(_)) && known.inputs.promotion_record != Records::Off;
-        let latest = known.command == Command::Scan && known.later.is_some();
-        let job = ScanJob {
-            what,
-            attach: recorded && known.place == Place::Github && !latest,
-            options: ScanOptions::of(known.values, known.history, known.inputs.timeout.unwrap_or(LIMIT)),
-            beside: beside.map(str::to_owned),
-        };
-        let name = match job.kind() {
-            ScanKind::Source => "scan-source",
-            ScanKind::Images => "scan-images",
-        };
-        let registry = matches!(&job.what, ScanSubject::Recorded(_)) && known.place == Place::Github;
-        let missing = registry && known.values.text(Key::Registry).is_none();
-        let action = match known.later {
-            _ if missing => Action::Skip { reason: "no registry is known".to_owned(), warn: true },
-            Some(Later { version: None, because, .. }) if known.command == Command::Scan => {
+        let recorded = matches!(what, ScanSubject::Recorded(_)) && known.place == Place::Github;
+        let latest = known.later.filter(|_| known.command == Command::Scan);
+        let action = match latest {
+            _ if recorded && known.values.text(Key::Registry).is_none() => {
+                Action::Skip { reason: "no registry is known".to_owned(), warn: true }
+            }
+            Some(Later { version: None, because, .. }) => {
                 Action::Skip { reason: because.clone(), warn: false }
             }
             _ => Action::Run,
         };
-        self.push(name, action, Job::Scan(Box::new(job)));
+        let job = ScanJob {
+            what,
+            attach: recorded && latest.is_none() && known.inputs.promotion_record != Records::Off,
+            options: ScanOptions::of(known.values, known.history, known.inputs.timeout.unwrap_or(LIMIT)),
+            beside: beside.map(str::to_owned),
+        };
+        self.push(&format!("scan-{}", job.kind().word()), action, Job::Scan(Box::new(job)));
     }
 }

@@ -80,45 +80,35 @@ impl Scanned {
         look: Look,
     ) {
         let ImagePlatform { name, digest } = platform;
-        let of = format!("of {} ({name})", group.image);
+        let what = format!("{} ({name})", group.image);
         let file = plain(&format!("{}-{name}-{}", group.image, digest.hex().get(..12).unwrap_or_default()));
-        let names = [format!("trivy/{file}.json"), format!("trufflehog-image/{file}.jsonl")];
+        let (trivy, trufflehog) = (format!("trivy/{file}.json"), format!("trufflehog-image/{file}.jsonl"));
         let Look { reported, searched, sbom, mut kept } = look;
         if let Ok(report) = &reported {
             let (sbom, lost) = self.run.sbom(report, &file, (at, digest), sbom).await;
             let lost = lost.map(|failure| failure.sentence());
             group.notices.extend(
-                lost.map(|why| format!("the SBOM {of} is not in the reports or not attached: {why}")),
+                lost.map(|why| format!("the SBOM of {what} is not in the reports or not attached: {why}")),
             );
             if let Ok(secrets) = &searched {
                 if kept.is_none() && self.run.job.attach {
                     let new = self.run.keep_results((at, digest), report, secrets, sbom).await;
                     let lost =
-                        |failure: Failure| format!("the findings {of} were not kept: {}", failure.sentence());
-                    kept = new.map_err(|failure| group.notices.push(lost(failure))).ok();
+                        |why: &Failure| format!("the findings in {what} were not kept: {}", why.sentence());
+                    kept = new.map_err(|failure| group.notices.push(lost(&failure))).ok();
                 }
-                let [vulnerability_report, secret_report] = names.clone();
                 self.scan.images.push(ScannedImage {
                     name: group.image.clone(),
                     reference: group.reference.clone(),
                     platform: name.clone(),
                     digest: digest.to_string(),
-                    vulnerability_report,
-                    secret_report,
+                    vulnerability_report: trivy.clone(),
+                    secret_report: trufflehog.clone(),
                     kept,
                 });
             }
         }
-        let what = [
-            format!("packages {of} were not scanned"),
-            format!("the layers {of} were not searched for secrets"),
-        ];
-        self.add(
-            group,
-            (Some(reported), Some(searched)),
-            names.each_ref().map(String::as_str),
-            what.each_ref().map(String::as_str),
-        );
+        self.add(group, &what, (Some(reported), Some(searched)), [&trivy, &trufflehog]);
     }
 }
 

@@ -157,23 +157,23 @@ impl Scanned {
         }
     }
 
-    /// Adds the findings of both scanners to a group, and writes them to the reports. `files` are the names of the
-    /// reports, and `what` is what is missing if a scanner failed.
+    /// Adds the findings of Trivy and TruffleHog in `what` to a group, and writes them to the reports `files`.
     fn add(
         &mut self,
         group: &mut ScanGroup,
+        what: &str,
         (reported, searched): (Found<TrivyReport>, Found<Vec<LeakedSecret>>),
         files: [&str; 2],
-        what: [&str; 2],
     ) {
-        if let Some(report) = reported.and_then(|reported| self.keep(reported, what[0])) {
+        let failed = |scanner: &str| format!("{scanner} did not scan {what}");
+        if let Some(report) = reported.and_then(|reported| self.keep(reported, &failed("Trivy"))) {
             let text = report.document.to_string();
             let written = files::write_bytes(&self.run.reports, files[0], text.as_bytes());
             self.keep(written, "the report of Trivy is not in the reports");
             group.active.vulnerabilities.extend(report.findings.vulnerabilities);
             group.active.licenses.extend(report.findings.licenses);
         }
-        if let Some(found) = searched.and_then(|searched| self.keep(searched, what[1])) {
+        if let Some(found) = searched.and_then(|searched| self.keep(searched, &failed("TruffleHog"))) {
             let written = files::write_bytes(&self.run.reports, files[1], &secret_lines(&found));
             self.keep(written, "the secrets that were found are not in the reports");
             group.active.secrets.extend(found);

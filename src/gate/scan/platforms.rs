@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use oci::image::platform_name;
 use oci::{Client, Digest, Repository, TagOrDigest};
 use sys::error::{Exit, Failure};
 
@@ -42,20 +43,13 @@ pub(super) async fn platforms(
         if platform["os"] == "unknown" {
             continue;
         }
-        let name = match machine(&platform) {
+        let name = match platform_name(&platform) {
             Some(name) => Some(name),
             None => configured(client, repository, &digest).await?,
         };
         platforms.extend(name.map(|name| ImagePlatform { name, digest }));
     }
     if platforms.is_empty() { Err(wrong("it contains no image")) } else { Ok(platforms) }
-}
-
-/// The platform in an index or a configuration, if it is complete.
-fn machine(value: &Value) -> Option<String> {
-    let word = |name: &str| value[name].as_str().filter(|word| !word.is_empty() && *word != "unknown");
-    let name = format!("{}/{}", word("os")?, word("architecture")?);
-    Some(word("variant").map_or(name.clone(), |variant| format!("{name}/{variant}")))
 }
 
 /// The platform in the configuration of an image. `None` if the manifest is not one of an image.
@@ -76,7 +70,7 @@ async fn configured(
         return Ok(None);
     };
     let bytes = client.blob_bytes(repository, configuration, CONFIGURATION).await?;
-    let name = serde_json::from_slice(&bytes).ok().and_then(|configuration| machine(&configuration));
+    let name = serde_json::from_slice(&bytes).ok().and_then(|configuration| platform_name(&configuration));
     name.map(Some).ok_or_else(|| wrong("its configuration names no platform"))
 }
 

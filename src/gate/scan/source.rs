@@ -11,9 +11,6 @@ use sys::private::{self, Links};
 const FILES: [&str; 2] = ["trivy/trivy-fs.json", "trufflehog/findings.ndjson"];
 /// Trivy's report about the base of a pull request.
 const BASE: &str = "trivy/trivy-fs-base.json";
-/// What is missing if a scanner failed.
-const WHAT: [&str; 2] =
-    ["dependencies and licences were not scanned", "commits were not searched for secrets"];
 /// The largest report of an earlier job, in bytes.
 const LONGEST: u64 = 1 << 30;
 
@@ -48,7 +45,7 @@ impl Scanned {
         });
         self.scan.range = range;
         let mut group = ScanGroup { notices, ..ScanGroup::default() };
-        self.add(&mut group, found, FILES, WHAT);
+        self.add(&mut group, "the source", found, FILES);
         self.scan.groups.push(group);
     }
 
@@ -77,7 +74,7 @@ impl Scanned {
         });
         let searched = read(FILES[1]).and_then(|lines| read_secret_lines(&lines));
         let mut group = ScanGroup::default();
-        self.add(&mut group, (Some(reported), Some(searched)), FILES, WHAT);
+        self.add(&mut group, "the source", (Some(reported), Some(searched)), FILES);
         "earlier jobs".clone_into(&mut self.scan.range);
         self.scan.groups.push(group);
     }

@@ -17,7 +17,7 @@ pub use descriptor::BlobDescriptor;
 pub use error::{PackError, UnpackError};
 pub use limit::Limit;
 pub use pack::{Packed, pack};
-pub use platform::{Choice, choose};
+pub use platform::{Choice, choose, platform_name};
 pub use unpack::unpack;
 
 /// The media type of the manifest that [`pack()`] makes.

@@ -13,6 +13,14 @@ pub struct Choice {
     pub platforms: Vec<String>,
 }
 
+/// The name of a platform in an index or a configuration: `linux/arm/v7`. `None` if it is not complete, or that of
+/// something that is not an image (`unknown/unknown`).
+pub fn platform_name(platform: &Json) -> Option<String> {
+    let word = |name: &str| platform[name].as_str().filter(|word| !word.is_empty() && *word != "unknown");
+    let name = format!("{}/{}", word("os")?, word("architecture")?);
+    Some(word("variant").map_or(name.clone(), |variant| format!("{name}/{variant}")))
+}
+
 /// The entries of an index that may be, or contain, the image for a platform. Entries for the platform come first,
 /// then indexes without a platform. Images without a platform count only if no image has one. Attestations
 /// (`unknown/unknown`) are not images.
@@ -36,9 +44,7 @@ pub fn choose(index: &[u8], platform: &Platform) -> Choice {
                 if os == platform.os && architecture == platform.architecture {
                     fitting.push(digest);
                 }
-                let variant = text("variant");
-                let name = format!("{os}/{architecture}/{variant}");
-                choice.platforms.push(name.trim_end_matches('/').to_owned());
+                choice.platforms.extend(platform_name(&entry["platform"]));
             }
         }
     }
