@@ -16,9 +16,9 @@ pub use list::{Inputs, Read, SPECS};
 pub use registry_logins::{RegistryLogin, RegistryLogins};
 pub use secrets::{PathOrContent, VariableLines, WebhookUrl};
 pub use types::{
-    BlockingSeverity, BuildCache, Bump, ClusterEndpoint, Command, CommentOn, Federate, FloatingTags, IdToken,
-    Integration, Lines, OnExisting, OnFork, OutputFormat, Parallel, Promotion, Records, ReleaseCommit,
-    SigningInstance, Size, Switch, Words,
+    BlockingSeverity, BuildCache, Bump, ClusterEndpoint, Command, CommentOn, Federate, FloatingTags, History,
+    IdToken, Integration, Lines, OnExisting, OnFork, OutputFormat, Parallel, Promotion, Records,
+    ReleaseCommit, SigningInstance, Size, Switch, Words,
 };
 
 use crate::domain::version::{Prefix, PrefixError};

@@ -354,6 +354,14 @@ choices! {
         Off = "off",
     }
 
+    /// The commits that are searched for secrets.
+    History {
+        /// Those of the event.
+        Changes = "changes",
+        /// All.
+        Full = "full",
+    }
+
     /// The lowest severity at which findings of scans block.
     BlockingSeverity {
         /// None blocks.

@@ -20,22 +20,17 @@ pub(crate) fn scan_text(scan: &Scan) -> String {
     }
     let count =
         |of: &str, total: usize, blocking: usize| format!("**{of}:** {total} total · {blocking} blocking");
-    let mut facts = Vec::new();
-    if source && !scan.range.is_empty() {
-        facts.push(format!("**Scan range:** {}", code(&scan.range)));
-    }
-    facts.push(count("Vulnerabilities", totals.vulnerability_total, totals.vulnerability_blocking));
-    if source {
-        facts.push(count("Licenses", totals.license_total, 0));
-    }
-    facts.push(count("Secrets", totals.secret_total, totals.secret_blocking));
-    facts.push(format!("**Ignored:** {}", totals.ignored));
-    facts.push(format!("**Blocking severity:** {}", code(scan.threshold.word())));
     let database = scan.database.as_ref();
-    facts.extend(
+    let facts = [
+        (source && !scan.range.is_empty()).then(|| format!("**Scan range:** {}", code(&scan.range))),
+        Some(count("Vulnerabilities", totals.vulnerability_total, totals.vulnerability_blocking)),
+        source.then(|| count("Licenses", totals.license_total, 0)),
+        Some(count("Secrets", totals.secret_total, totals.secret_blocking)),
+        Some(format!("**Ignored:** {}", totals.ignored)),
+        Some(format!("**Blocking severity:** {}", code(scan.threshold.word()))),
         database.map(|known| format!("**Database:** {} ({} h old)", code(&known.updated), known.hours)),
-    );
-    lines.push(facts.join(" · ") + "\n");
+    ];
+    lines.push(facts.into_iter().flatten().collect::<Vec<_>>().join(" · ") + "\n");
     for group in &scan.groups {
         of_group(&mut lines, group);
     }
@@ -95,7 +90,6 @@ fn table<T>(
 }
 
 fn vulnerability(found: &Vulnerability) -> String {
-    let line = found.line.map_or_else(String::new, |line| format!(":{line}"));
     let mark = if found.blocking { "❌ " } else { "" };
     format!(
         "| {mark}{} | {} | {} | {} | {} | {} |",
@@ -104,7 +98,7 @@ fn vulnerability(found: &Vulnerability) -> String {
         cell(&found.installed),
         cell(&found.fixed),
         link(&cell(&found.id), &found.url),
-        cell(&format!("{}{line}", found.source))
+        cell(&found.place())
     )
 }
 

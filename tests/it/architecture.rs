@@ -32,13 +32,13 @@ const ROOMS: [(&str, &str); 28] = [
     ("gate/record", "domain/environment domain/scan domain/version edges/google inputs oci"),
     (
         "gate/scan",
-        "domain/image domain/scan edges/git edges/scanners edges/workspace gate/plan gate/record oci",
+        "domain/image domain/scan edges/git edges/scanners edges/workspace gate/plan gate/record inputs oci",
     ),
     ("gate/release", "domain/version edges/github edges/workspace gate/allocation"),
     ("gate/allocation", "domain/version edges/git edges/github inputs"),
     (
         "gate/context",
-        "domain/environment domain/image domain/scan domain/version edges/git edges/github edges/google edges/make edges/workspace \
+        "domain/environment domain/image domain/version edges/git edges/github edges/google edges/make edges/workspace \
          gate/plan gate/record gate/release gate/allocation inputs oci",
     ),
     (

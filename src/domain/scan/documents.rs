@@ -1,7 +1,5 @@
 //! The JSON files for dashboards. Their names and fields are those of coreeng/p2p.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value as Json, json};
 
 use super::findings::{Ignored, LeakedSecret, ScanFindings, Vulnerability};
@@ -49,17 +47,12 @@ impl Scan {
 
 /// One row for all packages with the same vulnerability, version and fix.
 fn vulnerability_rows(group: &ScanGroup, findings: &[Vulnerability]) -> Vec<Json> {
-    let mut rows: BTreeMap<_, (usize, &Vulnerability, Vec<&str>)> = BTreeMap::new();
-    for (position, found) in findings.iter().enumerate() {
-        let key = (found.severity, &found.installed, &found.fixed, &found.id, &found.source, &found.ignored);
-        let (_, _, packages) = rows.entry(key).or_insert((position, found, Vec::new()));
-        if !packages.contains(&found.package.as_str()) {
-            packages.push(&found.package);
-        }
-    }
-    let mut rows: Vec<_> = rows.into_values().collect();
-    rows.sort_by_key(|(position, ..)| *position);
-    let row = |(_, found, packages): (usize, &Vulnerability, Vec<&str>)| {
+    let mut findings: Vec<_> = findings.iter().collect();
+    findings.sort_by(|a, b| alike(a).cmp(&alike(b)));
+    let row = |same: &[&Vulnerability]| {
+        let found = same.first()?;
+        let mut packages: Vec<_> = same.iter().map(|found| found.package.as_str()).collect();
+        packages.dedup();
         let row = json!({
             "severity": found.severity,
             "installed": found.installed,
@@ -73,9 +66,14 @@ fn vulnerability_rows(group: &ScanGroup, findings: &[Vulnerability]) -> Vec<Json
             "id": found.id,
             "image": group.image,
         });
-        with_reason(row, group, found.ignored.as_ref())
+        Some(with_reason(row, group, found.ignored.as_ref()))
     };
-    rows.into_iter().map(row).collect()
+    findings.chunk_by(|a, b| alike(a) == alike(b)).filter_map(row).collect()
+}
+
+/// What is the same in all findings of a row.
+fn alike(found: &Vulnerability) -> impl Ord {
+    (found.severity, &found.id, &found.source, &found.installed, &found.fixed, &found.ignored)
 }
 
 fn secret_row(group: &ScanGroup, found: &LeakedSecret) -> Json {

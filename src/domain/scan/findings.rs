@@ -6,6 +6,7 @@ use oci::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::severity::Severity;
+use workflow_commands::percent;
 
 /// The length of a secret's id, in hexadecimal digits of its hash.
 const ID: usize = 16;
@@ -94,6 +95,14 @@ impl LeakedSecret {
     pub fn id_of(secret: &str) -> String {
         let hash = Digest::of(secret);
         format!("p2psec_{}", hash.hex().get(..ID).unwrap_or_default())
+    }
+
+    /// Names the page of its place. `page` is the URL for files of the repository: `https://github.com/acme/shop/blob`.
+    pub fn link(&mut self, page: Option<&str>) {
+        let line = self.line.map_or_else(String::new, |line| format!("#L{line}"));
+        let place = page.zip(self.commit.as_ref()).zip(self.file.as_ref());
+        let url = |file: &String| percent(file, b"/-_.~");
+        self.url = place.map(|((page, commit), file)| format!("{page}/{commit}/{}{line}", url(file)));
     }
 
     /// A verified secret is critical. Others may not be secrets at all.

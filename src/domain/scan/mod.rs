@@ -12,7 +12,7 @@ mod split;
 
 pub use findings::{Ignored, LeakedSecret, License, ScanFindings, Vulnerability};
 pub use ignore::{FILE_NAME, IgnoreFile};
-pub use options::{History, ScanOptions};
+pub use options::ScanOptions;
 pub use outcome::{Database, FINDINGS, REPORT, Scan, ScanGroup, ScanKind, ScannedImage, Totals};
 pub use severity::Severity;
 pub use split::IgnoreRules;

@@ -6,20 +6,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::domain::environment::{Key, Values};
-use crate::inputs::{BlockingSeverity, Switch, Words};
+use crate::inputs::{BlockingSeverity, History, Switch, Words};
 
 /// The default age limit of the vulnerability database.
 const MAX_AGE: Duration = Duration::from_hours(7 * 24);
-
-/// Which commits to search for secrets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum History {
-    /// The commits of the event.
-    Changes,
-    /// All commits.
-    Full,
-}
 
 /// The options of a scan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -68,11 +58,7 @@ impl ScanOptions {
             blocking_severity: values.parsed(Key::ScanBlockingSeverity).unwrap_or(BlockingSeverity::Off),
             ignore_unfixed: on(Key::ScanIgnoreUnfixed),
             verify_secrets: on(Key::ScanVerifySecrets),
-            history: match values.text(Key::ScanHistory) {
-                Some("full") => History::Full,
-                Some(_) => History::Changes,
-                None => history,
-            },
+            history: values.parsed(Key::ScanHistory).unwrap_or(history),
             database: text(Key::ScanDb),
             java_database: text(Key::ScanJavaDb),
             database_max_age: values.parsed(Key::ScanDbMaxAge).unwrap_or(MAX_AGE),

@@ -126,11 +126,6 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// `ok`, or `failed` if a scanner failed or something was not scanned.
-    pub fn status(&self) -> &'static str {
-        if self.failures.is_empty() { "ok" } else { "failed" }
-    }
-
     /// The name of one of its files: `source-security-findings.json`.
     pub fn file(&self, end: &str) -> String {
         format!("{}-security{end}", self.kind.singular())
@@ -221,13 +216,18 @@ impl Scan {
 }
 
 impl Vulnerability {
+    /// The file, with the line if it is known.
+    pub fn place(&self) -> String {
+        let line = self.line.map_or_else(String::new, |line| format!(":{line}"));
+        format!("{}{line}", self.source)
+    }
+
     /// One line about the finding.
     pub fn sentence(&self) -> String {
-        let Self { id, package, installed, fixed, source, .. } = self;
+        let Self { id, package, installed, fixed, .. } = self;
         let version = if installed == "-" { package.clone() } else { format!("{package} {installed}") };
         let fix = if fixed == "-" { String::new() } else { format!(", fixed in {fixed}") };
-        let line = self.line.map_or_else(String::new, |line| format!(":{line}"));
-        let text = format!("{} {id} in {version}{fix} ({source}{line})", self.severity.word());
+        let text = format!("{} {id} in {version}{fix} ({})", self.severity.word(), self.place());
         text.replace(['\n', '\r'], " ")
     }
 }
@@ -249,7 +249,7 @@ impl Serialize for Scan {
         let file = |end| format!("{}/{}", self.directory, self.file(end));
         let fields = json!({
             "kind": self.kind,
-            "scan-status": self.status(),
+            "scan-status": if self.failures.is_empty() { "ok" } else { "failed" },
             "security-risk": self.risk(),
             "vulnerability-total": totals.vulnerability_total,
             "vulnerability-blocking": totals.vulnerability_blocking,
@@ -281,15 +281,15 @@ impl std::fmt::Display for Scan {
         let blocking = totals.vulnerability_blocking + totals.secret_blocking;
         let some = |count, one, many| format!("{count} {}", if count == 1 { one } else { many });
         let vulnerabilities = some(totals.vulnerability_total, "vulnerability", "vulnerabilities");
-        write!(f, "risk {}: {vulnerabilities}{counts}, ", self.risk())?;
         let secrets = some(totals.secret_total, "secret", "secrets");
-        write!(f, "{secrets}, {blocking} blocking, {} ignored", totals.ignored)?;
-        if self.kind == ScanKind::Source {
-            write!(f, ", {}", some(totals.license_total, "restricted licence", "restricted licences"))?;
+        let (risk, ignored) = (self.risk(), totals.ignored);
+        write!(
+            f,
+            "risk {risk}: {vulnerabilities}{counts}, {secrets}, {blocking} blocking, {ignored} ignored"
+        )?;
+        if self.kind == ScanKind::Images {
+            return Ok(());
         }
-        match &self.database {
-            Some(Database { hours, .. }) => write!(f, "; the database is {hours} h old"),
-            None => Ok(()),
-        }
+        write!(f, ", {}", some(totals.license_total, "restricted licence", "restricted licences"))
     }
 }

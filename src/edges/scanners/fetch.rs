@@ -3,14 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use flate2::read::GzDecoder;
 use oci::Digest;
 use reqwest::Url;
 use sys::error::{Exit, Failure, FileError};
-use sys::http::{Class, Clients, NoAnswer, SILENCE, StallTimer};
+use sys::http::{self, Answer, Class, Clients};
 use sys::private;
-use sys::retry::{Again, Failed, Retrying};
+use sys::retry::Retrying;
 use tokio::task::spawn_blocking;
 
 use super::release::{Release, Scanner};
@@ -20,7 +20,7 @@ const GITHUB: &str = "https://github.com";
 /// How many redirects a download may follow: GitHub's own, and perhaps those of a mirror.
 const REDIRECTS: usize = 10;
 /// The largest archive, in bytes.
-const LARGEST: u64 = 1 << 29;
+const LARGEST: usize = 1 << 29;
 
 /// Where scanners come from.
 #[derive(Debug, Clone)]
@@ -57,11 +57,19 @@ pub async fn fetch(
         Failure::usage(format!("{base} is no URL: {error}"), "correct the key `scanner-base-url`")
     })?;
     let named = format!("{file} from {}", url.host_str().unwrap_or(base));
-    let archive = download(&url, &named, &sources.retrying).await.map_err(|reason| {
+    let failed = |reason: String| {
         let help = "give the key `scanner-base-url` (a mirror of GitHub's releases), or install the scanners on the \
                     runner and give `trivy-path` and `trufflehog-path`";
         Failure::new(Exit::Unavailable, format!("cannot fetch {named}: {reason}"), help)
-    })?;
+    };
+    let clients = Clients::for_files(REDIRECTS);
+    let client = clients.of(&url).map_err(|error| failed(error.reason))?;
+    let request = || client.get(url.clone());
+    let answer = http::send_for(&sources.retrying, &format!("fetch {named}"), LARGEST, request).await;
+    let Answer { status, body: archive, .. } = answer.map_err(|error| failed(error.reason))?;
+    if Class::of_status(status).is_some() {
+        return Err(failed(format!("the server answered {status}")));
+    }
     unpack(archive.clone(), digest, &program).await.map_err(|problem| {
         let help = "the mirror or the network changed the file: find out why before you use it";
         Failure::new(Exit::Failed, format!("{named} is not what was released: {problem}"), help)
@@ -70,51 +78,6 @@ pub async fn fetch(
         .map_err(FileError::at("create a directory in", &sources.cache))?;
     private::write(&kept, &archive).map_err(FileError::at("write", &kept))?;
     Ok(program)
-}
-
-/// Downloads a file, and tries again if that may help.
-async fn download(url: &Url, named: &str, retrying: &Retrying) -> Result<Bytes, String> {
-    let clients = Clients::new(None, REDIRECTS);
-    let client = clients.of(url).map_err(|error| error.reason)?;
-    let attempt = |number| {
-        let request = client.get(url.clone());
-        async move {
-            let timer = StallTimer::default();
-            let transfer = timer.guard(SILENCE, transfer(request, number, &timer)).await;
-            transfer.unwrap_or_else(|| {
-                let error = format!("nothing moved for {} s", SILENCE.as_secs());
-                Err(Failed { error, again: Again::After(None) })
-            })
-        }
-    };
-    retrying.run(&format!("fetch {named}"), attempt).await
-}
-
-/// Downloads the complete answer in one try.
-async fn transfer(
-    request: reqwest::RequestBuilder,
-    number: u32,
-    timer: &StallTimer,
-) -> Result<Bytes, Failed<String>> {
-    let begin = tokio::time::Instant::now();
-    let lost = |error| {
-        let error = NoAnswer::new(error, begin.elapsed(), number);
-        Failed { again: error.class.again(None), error: error.reason }
-    };
-    let mut answer = request.send().await.map_err(lost)?;
-    let status = answer.status().as_u16();
-    if let Some(class) = Class::of_status(status) {
-        return Err(Failed { error: format!("the server answered {status}"), again: class.again(None) });
-    }
-    let mut archive = BytesMut::new();
-    while let Some(piece) = answer.chunk().await.map_err(lost)? {
-        timer.moved();
-        archive.extend_from_slice(&piece);
-        if archive.len() as u64 > LARGEST {
-            return Err(Failed { error: format!("it is longer than {LARGEST} bytes"), again: Again::No });
-        }
-    }
-    Ok(archive.freeze())
 }
 
 /// Checks the hash of an archive, and unpacks its file with the name of `program`. Works on another thread, because one

@@ -33,8 +33,6 @@ const FIXED: [(&str, &str); 8] = [
     ("TRIVY_DISABLE_TELEMETRY", "true"),
     ("TRIVY_SKIP_VERSION_CHECK", "true"),
 ];
-/// The variable for the directory of Trivy's database.
-const TRIVY_CACHE: &str = "TRIVY_CACHE_DIR";
 /// The options of Trivy's reports.
 const REPORTING: &str = "--format json --list-all-pkgs --severity UNKNOWN,LOW,MEDIUM,HIGH,CRITICAL --exit-code 0 --no-progress \
                          --skip-db-update --cache-backend memory";
@@ -98,7 +96,7 @@ impl Scanners {
         for name in ["HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"] {
             env.set(name, &scratch);
         }
-        env.set(TRIVY_CACHE, sources.cache.join("trivy"));
+        env.set("TRIVY_CACHE_DIR", sources.cache.join("trivy"));
         Self { options, sources, env, scratch, now, database: OnceCell::new(), programs: Default::default() }
     }
 
@@ -160,11 +158,9 @@ impl Scanners {
         let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
         let _locked =
             locked.map_err(std::io::Error::other).flatten().map_err(FileError::at("lock", &lock))?;
-        let mut arguments = words("image --download-db-only --no-progress");
-        arguments.extend(option("--db-repository", self.options.database.as_ref()));
-        self.trivy(arguments).await?;
-        let version = self.trivy(words("version --format json")).await?;
-        trivy::database(&version, self.now).map_err(|problem| Failure::new(Exit::Failed, problem, AGAIN))
+        let from = option("--db-repository", self.options.database.as_ref());
+        self.trivy(words(&format!("image --download-db-only --no-progress {from}"))).await?;
+        trivy::database(&self.trivy(words("version --format json")).await?, self.now)
     }
 
     /// The scanners that have run, with their versions, and the database.
@@ -174,8 +170,11 @@ impl Scanners {
         if let Some(program) = self.programs[Scanner::Trufflehog as usize].get() {
             let spec = self.spec(program, words("--version"));
             let ended = capture_any(&spec, self.options.time_limit).await.ok();
+            // It says `trufflehog 3.95.9` on one of its streams.
             let said = ended.map(|ended| String::from_utf8_lossy(&ended.stdout).into_owned() + &ended.stderr);
-            versions.push(trufflehog::version(&said.unwrap_or_default()));
+            let said = said.unwrap_or_default();
+            let version = said.split_whitespace().skip_while(|word| *word != "trufflehog").nth(1);
+            versions.push(format!("trufflehog {}", version.unwrap_or("(unknown version)")));
         }
         (versions, trivy.map(|(_, database)| database.clone()))
     }
@@ -198,11 +197,11 @@ impl Scanners {
     async fn report(&self, command: &str, before: &str, target: &Path) -> Result<Vec<u8>, Failure> {
         self.prepare_trivy().await?;
         let options = &self.options;
+        let unfixed = if options.ignore_unfixed { "--ignore-unfixed" } else { "" };
+        let java = option("--java-db-repository", options.java_database.as_ref());
+        let limit = options.time_limit.as_secs();
         let mut arguments =
-            words(&format!("{command} {REPORTING} --timeout {}s", options.time_limit.as_secs()));
-        arguments.extend(options.ignore_unfixed.then(|| "--ignore-unfixed".to_owned()));
-        arguments.extend(option("--java-db-repository", options.java_database.as_ref()));
-        arguments.extend(words(before));
+            words(&format!("{command} {REPORTING} --timeout {limit}s {unfixed} {java} {before}"));
         arguments.push(target.display().to_string());
         self.trivy(arguments).await
     }
@@ -240,11 +239,9 @@ impl Scanners {
     pub async fn sbom(&self, report: &TrivyReport) -> Result<Value, Failure> {
         let mut arguments = words("convert --format cyclonedx");
         arguments.push(self.file(&report.document)?.display().to_string());
-        let sbom: Result<Value, _> = parse(&self.trivy(arguments).await?);
-        let known = sbom.and_then(|sbom| {
-            if sbom["bomFormat"] == "CycloneDX" { Ok(sbom) } else { Err("it is not CycloneDX".to_owned()) }
-        });
-        known.map_err(|problem| unreadable("trivy convert", &problem))
+        let sbom: Value = parse("trivy convert", &self.trivy(arguments).await?)?;
+        let known = sbom["bomFormat"] == "CycloneDX";
+        if known { Ok(sbom) } else { Err(unreadable("trivy convert", "it is not CycloneDX")) }
     }
 
     /// A file for Trivy to read.
@@ -255,24 +252,18 @@ impl Scanners {
         Ok(file)
     }
 
-    /// TruffleHog's findings in these commits of the repository at `root`. `page` is the URL for files of the
-    /// repository: `https://github.com/acme/shop/blob`.
+    /// TruffleHog's findings in these commits of the repository at `root`.
     ///
     /// # Errors
     /// If TruffleHog is missing or fails.
-    pub async fn history(
-        &self,
-        root: &Path,
-        commits: &Commits,
-        page: Option<&str>,
-    ) -> Result<Vec<LeakedSecret>, Failure> {
+    pub async fn history(&self, root: &Path, commits: &Commits) -> Result<Vec<LeakedSecret>, Failure> {
         let mut arguments = vec!["git".to_owned(), format!("file://{}", root.display())];
         arguments.extend(match commits {
             Commits::All => Vec::new(),
             Commits::Last => words("--branch=HEAD --max-depth=1"),
             Commits::Since(commit) => words(&format!("--branch=HEAD --since-commit={commit}")),
         });
-        self.secrets(arguments, page).await
+        self.secrets(arguments).await
     }
 
     /// TruffleHog's findings in an image, in a file as for [`Scanners::image`].
@@ -281,14 +272,10 @@ impl Scanners {
     /// As [`Scanners::history`].
     pub async fn image_secrets(&self, archive: &Path) -> Result<Vec<LeakedSecret>, Failure> {
         let image = format!("file://{}", archive.display());
-        self.secrets(vec!["docker".to_owned(), "--image".to_owned(), image], None).await
+        self.secrets(vec!["docker".to_owned(), "--image".to_owned(), image]).await
     }
 
-    async fn secrets(
-        &self,
-        mut arguments: Vec<String>,
-        page: Option<&str>,
-    ) -> Result<Vec<LeakedSecret>, Failure> {
+    async fn secrets(&self, mut arguments: Vec<String>) -> Result<Vec<LeakedSecret>, Failure> {
         let program = self.program(Scanner::Trufflehog).await?;
         let of_image = arguments.first().is_some_and(|command| command == "docker");
         arguments.extend(words(SEARCHING));
@@ -310,7 +297,7 @@ impl Scanners {
             let reason = hidden(format!("it could not read all of the image: {errors}"));
             return Err(failed(Scanner::Trufflehog, Exit::Failed, &reason));
         }
-        trufflehog::read(&ended.stdout, page)
+        trufflehog::read(&ended.stdout)
     }
 }
 
@@ -332,8 +319,8 @@ fn no_database(failure: Failure) -> Failure {
 }
 
 /// An option with its value, if there is one.
-fn option(name: &str, value: Option<&String>) -> impl Iterator<Item = String> {
-    value.into_iter().flat_map(move |value| [name.to_owned(), value.clone()])
+fn option(name: &str, value: Option<&String>) -> String {
+    value.map_or_else(String::new, |value| format!("{name} {value}"))
 }
 
 fn words(text: &str) -> Vec<String> {

@@ -18,7 +18,7 @@ use crate::domain::scan::{Severity, Vulnerability};
 pub fn read(name: &str, text: &[u8], root: &Path, directory: &Path) -> Result<Vec<Vulnerability>, Failure> {
     let wrong = |problem: &str| unreadable(name, problem);
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let log: Value = parse(text).map_err(|problem| wrong(&problem))?;
+    let log: Value = parse(name, text)?;
     if log["version"] != "2.1.0" {
         return Err(wrong("it is not SARIF 2.1.0"));
     }
@@ -54,15 +54,17 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
+fn index(value: &Value) -> Option<usize> {
+    value.as_u64().and_then(|index| usize::try_from(index).ok())
+}
+
 /// The rule of a result, by its index or else by its id.
 fn rule<'a>(run: &'a Value, result: &'a Value) -> &'a Value {
-    let reference = &result["rule"];
-    let tool = &run["tool"];
-    let component =
-        reference["toolComponent"]["index"].as_u64().and_then(|index| usize::try_from(index).ok());
+    let (tool, reference) = (&run["tool"], &result["rule"]);
+    let component = index(&reference["toolComponent"]["index"]);
     let component = component.map_or(&tool["driver"], |index| &tool["extensions"][index]);
-    let index = result["ruleIndex"].as_u64().or(reference["index"].as_u64());
-    let by_index = index.and_then(|index| component["rules"].get(usize::try_from(index).ok()?));
+    let by_index = index(&result["ruleIndex"]).or(index(&reference["index"]));
+    let by_index = by_index.and_then(|index| component["rules"].get(index));
     let id = result["ruleId"].as_str().or(reference["id"].as_str());
     // `CA2101/sub` is a result of the rule `CA2101` (SARIF 2.1.0, section 3.27.5). The longest id is the closest.
     let is_of = |rule: &str| {
@@ -111,14 +113,10 @@ fn severity(result: &Value, rule: &Value) -> Option<Severity> {
 
 /// The file, relative to the root of the repository if it is below it, and the line.
 fn place(run: &Value, result: &Value, root: &Path, directory: &Path) -> (String, Option<u64>) {
-    let location = list(&result["locations"]).next().unwrap_or(&Value::Null);
-    let location = &location["physicalLocation"];
-    let artifact = &location["artifactLocation"];
-    let artifacts = || run["artifacts"].get(usize::try_from(artifact["index"].as_u64()?).ok()?);
-    let artifact = if artifact["uri"].is_string() {
-        artifact
-    } else {
-        artifacts().map_or(artifact, |at| &at["location"])
+    let location = &result["locations"][0]["physicalLocation"];
+    let artifact = match &location["artifactLocation"] {
+        named if named["uri"].is_string() => named,
+        listed => index(&listed["index"]).map_or(listed, |index| &run["artifacts"][index]["location"]),
     };
     let line = location["region"]["startLine"].as_u64().filter(|line| *line > 0);
     let base = artifact["uriBaseId"].as_str().and_then(|id| run["originalUriBaseIds"][id]["uri"].as_str());

@@ -26,7 +26,7 @@ impl TrivyReport {
     /// # Errors
     /// If it is incomplete or invalid.
     pub fn parse(text: &[u8], image: bool) -> Result<Self, Failure> {
-        Self::new(parse(text).map_err(|problem| unreadable("trivy", &problem))?, image)
+        Self::new(parse("trivy", text)?, image)
     }
 
     /// Reads the findings. For an `image`, the names of its parts are in parentheses after the image's name.
@@ -42,11 +42,13 @@ impl TrivyReport {
 }
 
 /// Trivy's version and its database, from the output of `trivy version --format json`.
-pub(super) fn database(text: &[u8], now: Timestamp) -> Result<(String, Database), String> {
-    let version: Value = parse(text)?;
+pub(super) fn database(text: &[u8], now: Timestamp) -> Result<(String, Database), Failure> {
+    let wrong = |problem: &str| unreadable("trivy version", problem);
+    let version: Value = parse("trivy version", text)?;
     let updated = version["VulnerabilityDB"]["UpdatedAt"].as_str();
-    let updated = updated.ok_or("trivy has none after it was told to fetch it")?;
-    let updated: Timestamp = updated.parse().map_err(|_| "trivy names no time at which it was made")?;
+    let updated = updated.ok_or_else(|| wrong("trivy has none after it was told to fetch it"))?;
+    let updated: Timestamp =
+        updated.parse().map_err(|_| wrong("trivy names no time at which it was made"))?;
     let number = version["Version"].as_str().unwrap_or("(unknown version)").to_owned();
     Ok((number, Database { updated: updated.to_string(), hours: now.duration_since(updated).as_hours() }))
 }

@@ -1,13 +1,12 @@
 //! Reads TruffleHog's JSON, with one finding per line. The lines contain the secrets themselves; only what [`read`]
 //! returns may leave this file.
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::output::{self, unreadable};
+use super::output::parse_lines;
 use crate::domain::scan::LeakedSecret;
 use sys::error::Failure;
-use workflow_commands::{cut, percent};
+use workflow_commands::cut;
 
 /// How many lines of the end of standard error a message shows.
 const LAST: usize = 5;
@@ -22,25 +21,15 @@ fn forms(line: &Value) -> impl Iterator<Item = &str> {
         .filter(|form| !form.is_empty())
 }
 
-/// Reads the findings. `page` is the URL for files of the repository: `https://github.com/acme/shop/blob`.
+/// Reads the findings.
 ///
 /// # Errors
 /// If a line is not a finding, because a part of the result is missing then.
-pub(super) fn read(output: &[u8], page: Option<&str>) -> Result<Vec<LeakedSecret>, Failure> {
-    Ok(parse::<Value>("trufflehog", output)?.iter().map(|line| secret(line, page)).collect())
+pub(super) fn read(output: &[u8]) -> Result<Vec<LeakedSecret>, Failure> {
+    Ok(parse_lines("trufflehog", output)?.iter().map(secret).collect())
 }
 
-/// Parses lines of JSON.
-fn parse<T: DeserializeOwned>(scanner: &str, text: &[u8]) -> Result<Vec<T>, Failure> {
-    let lines = text.split(|byte| *byte == b'\n').enumerate();
-    let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
-    let parsed = lines.map(|(number, line)| {
-        output::parse(line).map_err(|problem| unreadable(scanner, &format!("line {}: {problem}", number + 1)))
-    });
-    parsed.collect()
-}
-
-fn secret(line: &Value, page: Option<&str>) -> LeakedSecret {
+fn secret(line: &Value) -> LeakedSecret {
     // The path may contain the secret too.
     let clean = |text: &str| {
         forms(line)
@@ -59,11 +48,6 @@ fn secret(line: &Value, page: Option<&str>) -> LeakedSecret {
     };
     let (file, commit) = (text("file"), text("commit"));
     let number = place["line"].as_u64().filter(|number| *number > 0);
-    let url = page.zip(commit.as_deref()).zip(file.as_deref());
-    let url = url.map(|((page, commit), file)| {
-        let line = number.map_or_else(String::new, |number| format!("#L{number}"));
-        format!("{page}/{commit}/{}{line}", percent(file, b"/-_.~"))
-    });
     // Two findings without a secret need different ids, because an ignore entry would otherwise match both.
     let known = forms(line).next().map(str::to_owned);
     let known =
@@ -76,7 +60,6 @@ fn secret(line: &Value, page: Option<&str>) -> LeakedSecret {
         line: number,
         commit,
         layer: text("layer"),
-        url,
         ..LeakedSecret::default()
     }
 }
@@ -92,7 +75,7 @@ pub fn lines(secrets: &[LeakedSecret]) -> Vec<u8> {
 /// # Errors
 /// If a line is not a finding.
 pub fn read_lines(lines: &[u8]) -> Result<Vec<LeakedSecret>, Failure> {
-    parse("p2p scan secrets", lines)
+    parse_lines("p2p scan secrets", lines)
 }
 
 /// The secrets in an output, as far as it can be parsed.
@@ -100,12 +83,6 @@ pub(super) fn raw(output: &[u8]) -> Vec<String> {
     let lines = output.split(|byte| *byte == b'\n');
     let lines = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
     lines.flat_map(|line| forms(&line).map(str::to_owned).collect::<Vec<_>>()).collect()
-}
-
-/// The version `trufflehog 3.95.9`, from the output of `trufflehog --version`.
-pub(super) fn version(said: &str) -> String {
-    let number = said.split_once("trufflehog ").and_then(|(_, rest)| rest.split_whitespace().next());
-    format!("trufflehog {}", number.unwrap_or("(unknown version)"))
 }
 
 /// The last messages on standard error, or only the last errors. The log is JSON, and other fields than `msg` and

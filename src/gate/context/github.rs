@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::domain::scan::History;
 use crate::domain::version::Commit;
 use crate::gate::plan::{Facts, Named};
+use crate::inputs::History;
 use sys::error::Failure;
 use sys::world::Env;
 

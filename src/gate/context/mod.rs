@@ -33,11 +33,10 @@ use tokio::time::Instant;
 use crate::domain::environment::{
     Environments, Given, Key, Origin, SettingsFile, Sources, Stage, StagePaths, Value, Values,
 };
-use crate::domain::scan::History;
 use crate::domain::version::{BumpLevel, Kind, Prefix, VersionTag};
 use crate::edges::make::Makefile;
 use crate::gate::plan::{Cloud, Eligibility, Known, Later, Place, Plan, Side, plan};
-use crate::inputs::{Command, CommentOn, Federate, Inputs};
+use crate::inputs::{Command, CommentOn, Federate, History, Inputs};
 use oci::Client;
 use sys::error::Failure;
 

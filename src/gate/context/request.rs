@@ -43,7 +43,7 @@ pub(crate) struct Request {
 impl Request {
     /// The gate whose images `scan` scans.
     pub(super) fn scanned_stage(&self) -> Option<Stage> {
-        match scan_target(&self.targets, None, false) {
+        match scan_target(&self.targets) {
             Ok(ScanSubject::Recorded(stage)) if self.command == Command::Scan => Some(stage),
             _ => None,
         }
@@ -163,7 +163,7 @@ fn of_targets(command: Command, targets: &[String]) -> Option<Failure> {
                 None => failure,
             })
         }
-        Command::Scan => scan_target(targets, None, false).err(),
+        Command::Scan => scan_target(targets).err(),
         _ if targets.is_empty() => None,
         _ => Some(Failure::usage(
             format!("`{command}` takes no target, and `target` is `{words}`"),

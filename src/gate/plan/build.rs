@@ -14,9 +14,8 @@ use crate::domain::environment::{
     Values, target_variables,
 };
 use crate::domain::image::{ImagePath, Tested};
-use crate::domain::scan::History;
 use crate::edges::make::{Makefile, State};
-use crate::inputs::{self, Command, Inputs, Integration};
+use crate::inputs::{self, Command, History, Inputs, Integration};
 use sys::error::Failure;
 
 /// Everything that a plan is made from.

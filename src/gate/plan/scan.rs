@@ -25,6 +25,12 @@ pub struct ScanJob {
     /// What is scanned.
     pub what: ScanSubject,
     pub options: ScanOptions,
+    /// The commit before the first commit of the event, if the event names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// Whether dependencies are compared with those of that commit.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub compare: bool,
     /// The target of an earlier wave that the scan begins together with. Its own wave only waits for the result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beside: Option<String>,
@@ -43,10 +49,6 @@ pub enum ScanSubject {
         secrets: bool,
         /// Whether Trivy examines dependencies and licences.
         dependencies: bool,
-        /// The commit before the first commit of the event, if the event names one.
-        base: Option<String>,
-        /// Whether dependencies are compared with those of that commit.
-        compare: bool,
     },
     /// The findings of earlier jobs, in this directory.
     Reports(String),
@@ -60,7 +62,7 @@ impl ScanJob {
     /// Whether it is a complete scan, not a part for a later job and not of images that the user named.
     pub fn is_whole(&self) -> bool {
         match self.what {
-            ScanSubject::Source { secrets, dependencies, .. } => secrets && dependencies,
+            ScanSubject::Source { secrets, dependencies } => secrets && dependencies,
             ScanSubject::Reports(_) | ScanSubject::Recorded(_) => true,
             ScanSubject::Images(_) => false,
         }
@@ -89,12 +91,8 @@ impl Step {
 ///
 /// # Errors
 /// For unknown words, and for images without a registry.
-pub(crate) fn scan_target(
-    words: &[String],
-    base: Option<&str>,
-    compare: bool,
-) -> Result<ScanSubject, Failure> {
-    let source = |secrets, dependencies| Ok(source(secrets, dependencies, base, compare));
+pub(crate) fn scan_target(words: &[String]) -> Result<ScanSubject, Failure> {
+    let source = |secrets, dependencies| Ok(ScanSubject::Source { secrets, dependencies });
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["source"] => source(true, true),
@@ -110,11 +108,6 @@ pub(crate) fn scan_target(
     }
 }
 
-fn source(secrets: bool, dependencies: bool, base: Option<&str>, compare: bool) -> ScanSubject {
-    let base = base.map(str::to_owned);
-    ScanSubject::Source { secrets, dependencies, base, compare: compare && dependencies }
-}
-
 /// Reads the name of an image. Without a registry it is more likely a mistyped gate than an image of Docker Hub.
 fn named(image: &str) -> Result<Reference, Failure> {
     let registry = image.split_once('/').map(|(registry, _)| registry);
@@ -128,7 +121,7 @@ fn named(image: &str) -> Result<Reference, Failure> {
 impl Planner<'_> {
     /// Adds the steps of the command `scan`.
     pub(super) fn scan(&mut self) -> Result<(), Failure> {
-        let what = scan_target(self.known.targets, self.known.scan_base, self.known.pull_request)?;
+        let what = scan_target(self.known.targets)?;
         if let ScanSubject::Recorded(stage) = what
             && !matches!(self.known.later, Some(Later { version: None, .. }))
         {
@@ -145,7 +138,7 @@ impl Planner<'_> {
             return;
         }
         let wave = self.wave;
-        self.scan_step(source(true, true, self.known.scan_base, self.known.pull_request), Some(BUILD));
+        self.scan_step(ScanSubject::Source { secrets: true, dependencies: true }, Some(BUILD));
         if self.known.values.text(Key::Registry).is_some() {
             self.wave = wave;
             self.scan_step(ScanSubject::Recorded(Stage::FastFeedback), Some(FUNCTIONAL));
@@ -178,8 +171,11 @@ impl Planner<'_> {
             }
             _ => Action::Run,
         };
+        let source = matches!(what, ScanSubject::Source { .. });
         let job = ScanJob {
             what,
+            base: known.scan_base.filter(|_| source).map(str::to_owned),
+            compare: source && known.pull_request,
             attach: recorded && latest.is_none() && known.inputs.promotion_record != Records::Off,
             options: ScanOptions::of(known.values, known.history, known.inputs.timeout.unwrap_or(LIMIT)),
             beside: beside.map(str::to_owned),

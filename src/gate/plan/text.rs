@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::{Acting, Action, Job, Located, Names, Plan, Preflight, Review, ScanJob, ScanSubject, Step};
 use crate::domain::environment::Variables;
-use crate::domain::scan::History;
-use crate::inputs::{BlockingSeverity, ClusterEndpoint};
+use crate::inputs::{BlockingSeverity, ClusterEndpoint, History};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,7 +165,7 @@ impl fmt::Display for ScanJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let commits = if self.options.history == History::Full { "all commits" } else { "new commits" };
         match &self.what {
-            ScanSubject::Source { secrets, dependencies, .. } => {
+            ScanSubject::Source { secrets, dependencies } => {
                 let parts = [(*dependencies, "dependencies and licences"), (*secrets, commits)];
                 let parts: Vec<_> = parts.into_iter().filter(|(on, _)| *on).map(|(_, part)| part).collect();
                 write!(f, "scan {}", parts.join(", and "))?;

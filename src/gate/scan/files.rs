@@ -1,16 +1,19 @@
 //! The files of a scan: its reports, the ignore files that count, and the SARIF files of other scanners.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::ScanRun;
-use crate::domain::scan::{FILE_NAME, IgnoreFile, IgnoreRules, ScanKind};
+use crate::domain::scan::{FILE_NAME, IgnoreFile, IgnoreRules, ScanKind, Vulnerability};
+use crate::edges::scanners::read_sarif;
 use crate::edges::workspace::ArtifactGlobs;
 use sys::error::{Exit, Failure, FileError};
 use sys::private::{self, Links};
 
+/// The largest SARIF file, in bytes.
+const SARIF: u64 = 256 << 20;
 /// The longest ignore file, in bytes.
 const LONGEST: u64 = 1 << 20;
 
@@ -27,17 +30,25 @@ pub(super) fn write_bytes(directory: &Path, name: &str, bytes: &[u8]) -> Result<
     Ok(private::write(&file, bytes).map_err(FileError::at("write", &file))?)
 }
 
-/// The SARIF files below `directory` that a glob matches, as relative paths. There must be at least one.
-pub(super) fn matching(glob: &str, directory: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let files = ArtifactGlobs::parse([glob])?.find(directory)?;
-    if files.is_empty() {
-        let help = "let a target write it, or correct the key `sarif` of the environment";
-        return Err(Failure::new(Exit::Failed, format!("no SARIF file matches {glob:?}"), help));
-    }
-    Ok(files)
-}
-
 impl ScanRun {
+    /// The findings in the SARIF files that a glob matches. There must be at least one file.
+    pub(super) fn sarif(&self, glob: &str) -> Result<Vec<Vulnerability>, Failure> {
+        let (root, directory) = (&self.root, &self.directory);
+        let files = ArtifactGlobs::parse([glob])?.find(directory)?;
+        if files.is_empty() {
+            let help = "let a target write it, or correct the key `sarif` of the environment";
+            return Err(Failure::new(Exit::Failed, format!("no SARIF file matches {glob:?}"), help));
+        }
+        let inside = directory.strip_prefix(root).unwrap_or(directory);
+        let mut found = Vec::new();
+        for file in files {
+            let path = directory.join(&file);
+            let text = private::read(&path, Links::Refuse, SARIF).map_err(FileError::at("read", &path))?;
+            found.extend(read_sarif(&file.display().to_string(), &text, root, inside)?);
+        }
+        Ok(found)
+    }
+
     /// The rules on the day of the scan. For the source, every ignore file in the repository counts. For images, the
     /// one at the root and the one in make's directory.
     pub(super) async fn ignore_rules(&self) -> Result<IgnoreRules, Failure> {

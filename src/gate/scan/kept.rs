@@ -5,13 +5,14 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use oci::{Content, Digest, EMPTY, Manifest, Repository, TagOrDigest};
+use oci::{Content, EMPTY, Manifest, Repository, TagOrDigest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sys::error::Failure;
 
 use super::ScanRun;
 use super::images::Look;
+use super::platforms::ImagePlatform;
 use crate::domain::image::Tested;
 use crate::domain::scan::LeakedSecret;
 use crate::edges::scanners::TrivyReport;
@@ -61,7 +62,7 @@ impl ScanRun {
 
     /// The findings of an earlier scan of a platform by the same scanners. With a newer database, p2p looks up the
     /// packages of the SBOM. If a provider may answer differently about a secret, the platform is scanned again.
-    pub(super) async fn before(&self, at: &Repository, platform: &Digest, known: &[String]) -> Option<Look> {
+    pub(super) async fn before(&self, platform: &ImagePlatform, known: &[String]) -> Option<Look> {
         if known.is_empty() {
             return None;
         }
@@ -69,7 +70,7 @@ impl ScanRun {
         let (by, database) = self.by().await;
         let mut older = None;
         for digest in known {
-            let Some(results) = self.results(at, platform, digest).await else { continue };
+            let Some(results) = self.results(platform, digest).await else { continue };
             if results.by != by {
                 continue;
             }
@@ -89,10 +90,11 @@ impl ScanRun {
     }
 
     /// The results with this digest, if they are about this platform.
-    async fn results(&self, at: &Repository, platform: &Digest, digest: &str) -> Option<Results> {
+    async fn results(&self, platform: &ImagePlatform, digest: &str) -> Option<Results> {
+        let at = &platform.repository;
         let manifest = self.client.manifest(at, &TagOrDigest::Digest(digest.parse().ok()?)).await.ok()?;
         let contents = manifest.contents().ok()?;
-        if contents.subject?.digest != *platform {
+        if contents.subject?.digest != platform.manifest.digest {
             return None;
         }
         let bytes = self.client.blob_bytes(at, contents.blobs.get(1)?, LARGEST).await.ok()?;
@@ -115,7 +117,7 @@ impl ScanRun {
     /// Stores the results of a platform. Returns the digest of the referrer.
     pub(super) async fn keep_results(
         &self,
-        at: (&Repository, &Digest),
+        platform: &ImagePlatform,
         report: &TrivyReport,
         secrets: &[LeakedSecret],
         sbom: Option<Value>,
@@ -123,18 +125,17 @@ impl ScanRun {
         let (by, database) = self.by().await;
         let (report, secrets) = (report.document.clone(), secrets.to_vec());
         let results = json!(Results { by, database, report, secrets, sbom });
-        self.attach(at, RESULTS, results.to_string()).await
+        self.attach(platform, RESULTS, results.to_string()).await
     }
 
     /// Attaches a file to a platform of an image. Returns the digest of the referrer.
     pub(super) async fn attach(
         &self,
-        (at, platform): (&Repository, &Digest),
+        platform: &ImagePlatform,
         kind: &str,
         file: String,
     ) -> Result<String, Failure> {
-        let client = &self.client;
-        let subject = client.manifest(at, &TagOrDigest::Digest(platform.clone())).await?.descriptor();
+        let (client, at, subject) = (&self.client, &platform.repository, platform.manifest.descriptor());
         let annotations = json!({"org.opencontainers.image.created": self.now.to_string()});
         let manifest = Manifest::referrer(kind, (kind, file.as_bytes()), &subject, &annotations);
         client.push_blob(at, &Content::Bytes(Bytes::from_static(EMPTY))).await?;

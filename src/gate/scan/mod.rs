@@ -14,18 +14,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::domain::image::Tested;
-use crate::domain::scan::{FINDINGS, History, IgnoreRules, LeakedSecret, Scan, ScanGroup, ScanKind};
+use crate::domain::scan::{FINDINGS, IgnoreRules, LeakedSecret, Scan, ScanGroup, ScanKind};
 use crate::edges::git::Git;
-use crate::edges::scanners::{Scanners, TrivyReport, read_sarif, secret_lines};
+use crate::edges::scanners::{Scanners, TrivyReport, secret_lines};
 use crate::gate::plan::{ScanJob, ScanSubject};
 use crate::gate::record::{Ledger, Rule};
+use crate::inputs::History;
 use oci::Client;
-use sys::error::{Failure, FileError};
-use sys::private::{self, Links};
+use sys::error::Failure;
 use sys::removals::Directory;
-
-/// The largest SARIF file, in bytes.
-const SARIF: u64 = 256 << 20;
 
 /// Everything that a scan needs.
 pub struct ScanRun {
@@ -85,10 +82,7 @@ impl ScanRun {
         let what = self.job.what.clone();
         let mut scanned = Scanned { run: self, rules, scan };
         match what {
-            ScanSubject::Source { secrets, dependencies, base, compare } => {
-                let base = base.as_deref();
-                scanned.source(secrets, dependencies, base, base.filter(|_| compare)).await;
-            }
+            ScanSubject::Source { secrets, dependencies } => scanned.source(secrets, dependencies).await,
             ScanSubject::Reports(directory) => scanned.reports(&directory),
             ScanSubject::Recorded(stage) => {
                 stage.word().clone_into(&mut scanned.scan.range);
@@ -114,9 +108,14 @@ impl Scanned {
     /// # Errors
     /// If a report cannot be written.
     pub fn judge(mut self) -> Result<Scan, Failure> {
-        // Jobs that scan a part have no targets that could write the files.
-        if matches!(self.run.job.what, ScanSubject::Source { secrets: true, dependencies: true, .. }) {
-            self.sarif();
+        // The targets have written their files by now. Jobs that scan a part have no targets.
+        if let ScanSubject::Source { secrets: true, dependencies: true } = self.run.job.what {
+            for glob in self.run.job.options.sarif.clone() {
+                let found = self.keep(self.run.sarif(&glob), &format!("`sarif`: {glob}")).unwrap_or_default();
+                if let Some(source) = self.scan.groups.first_mut() {
+                    source.active.vulnerabilities.extend(found);
+                }
+            }
         }
         // Whether everything was searched for secrets.
         let complete = match self.run.job.what {
@@ -134,27 +133,6 @@ impl Scanned {
             files::write(reports, "manifest.json", &scan.manifest())?;
         }
         Ok(scan)
-    }
-
-    /// Reads the SARIF files that the environment names. The targets have written theirs by now.
-    fn sarif(&mut self) {
-        let (root, directory) = (self.run.root.clone(), self.run.directory.clone());
-        let inside = directory.strip_prefix(&root).unwrap_or(&directory).to_owned();
-        let mut found = Vec::new();
-        for glob in self.run.job.options.sarif.clone() {
-            let what = format!("`sarif`: {glob}");
-            for file in self.keep(files::matching(&glob, &directory), &what).unwrap_or_default() {
-                let path = directory.join(&file);
-                let text = private::read(&path, Links::Refuse, SARIF).map_err(FileError::at("read", &path));
-                let read = text
-                    .map_err(Failure::from)
-                    .and_then(|text| read_sarif(&file.display().to_string(), &text, &root, &inside));
-                found.extend(self.keep(read, &what).unwrap_or_default());
-            }
-        }
-        if let Some(source) = self.scan.groups.first_mut() {
-            source.active.vulnerabilities.extend(found);
-        }
     }
 
     /// Adds the findings of Trivy and TruffleHog in `what` to a group, and writes them to the reports `files`.
@@ -184,4 +162,9 @@ impl Scanned {
     fn keep<T>(&mut self, result: Result<T, impl Into<Failure>>, what: &str) -> Option<T> {
         result.map_err(|error| self.scan.failures.push(error.into().context(what))).ok()
     }
+}
+
+/// Returns the result, or adds a notice. The scan is complete all the same.
+fn or_notice<T>(result: Result<T, Failure>, group: &mut ScanGroup, what: &str) -> Option<T> {
+    result.map_err(|failure| group.notices.push(format!("{what}: {}", failure.sentence()))).ok()
 }

@@ -1,9 +1,10 @@
 //! Scans the source: dependencies and licences, and secrets in commits.
 
-use super::{ScanRun, Scanned, files};
-use crate::domain::scan::{History, ScanFindings, ScanGroup};
+use super::{ScanRun, Scanned, files, or_notice};
+use crate::domain::scan::{ScanFindings, ScanGroup};
 use crate::edges::git::Worktree;
 use crate::edges::scanners::{Commits, TrivyReport, read_secret_lines};
+use crate::inputs::History;
 use sys::error::{Exit, Failure, FileError};
 use sys::private::{self, Links};
 
@@ -15,28 +16,28 @@ const BASE: &str = "trivy/trivy-fs-base.json";
 const LONGEST: u64 = 1 << 30;
 
 impl Scanned {
-    /// Runs both scanners at the same time. Dependencies are compared with those of the commit `before`.
-    pub(super) async fn source(
-        &mut self,
-        secrets: bool,
-        dependencies: bool,
-        base: Option<&str>,
-        before: Option<&str>,
-    ) {
+    /// Runs both scanners at the same time.
+    pub(super) async fn source(&mut self, secrets: bool, dependencies: bool) {
         let run = &self.run;
-        let (mut range, mut notices) = (String::new(), Vec::new());
+        let (mut range, mut group) = (String::new(), ScanGroup::default());
         let search = async {
-            let commits = run.commits(base).await?;
+            let commits = run.commits().await?;
             range = commits.to_string();
-            run.scanners.history(&run.root, &commits, run.page.as_deref()).await
+            let mut found = run.scanners.history(&run.root, &commits).await?;
+            for secret in &mut found {
+                secret.link(run.page.as_deref());
+            }
+            Ok(found)
         };
         let look_up = async {
             let mut report = run.scanners.dependencies(&run.root).await?;
-            if let Some(before) = before
-                && let Err(failure) = run.compare(&mut report.findings, before).await
-            {
-                let why = failure.sentence();
-                notices.push(format!("dependencies were not compared with the base {before}: {why}"));
+            if let Some(base) = run.job.base.as_ref().filter(|_| run.job.compare) {
+                let compared = run.compare(&mut report.findings, base).await;
+                or_notice(
+                    compared,
+                    &mut group,
+                    &format!("dependencies were not compared with the base {base}"),
+                );
             }
             Ok(report)
         };
@@ -44,7 +45,6 @@ impl Scanned {
             if secrets { Some(search.await) } else { None }
         });
         self.scan.range = range;
-        let mut group = ScanGroup { notices, ..ScanGroup::default() };
         self.add(&mut group, "the source", found, FILES);
         self.scan.groups.push(group);
     }
@@ -81,15 +81,15 @@ impl Scanned {
 }
 
 impl ScanRun {
-    /// Marks the vulnerabilities that the commit `before` does not have.
-    async fn compare(&self, findings: &mut ScanFindings, before: &str) -> Result<(), Failure> {
+    /// Marks the vulnerabilities that the commit `base` does not have.
+    async fn compare(&self, findings: &mut ScanFindings, base: &str) -> Result<(), Failure> {
         let Self { git, root, scratch, scanners, .. } = self;
         // For GitHub's merge commit of a pull request, the first parent is the base.
-        let known = match git.peel(root, before).await? {
+        let known = match git.peel(root, base).await? {
             None if git.peel(root, "HEAD^2").await?.is_some() => git.peel(root, "HEAD^1").await?,
             known => known,
         };
-        let commit = known.ok_or_else(|| too_shallow(&format!("the commit {before}")))?;
+        let commit = known.ok_or_else(|| too_shallow(&format!("the commit {base}")))?;
         let to = scratch.path().join("base");
         let tree = Worktree { from: root, url: None, token: None, tag: "base", commit: &commit, to: &to };
         git.worktree(tree).await?;
@@ -99,15 +99,15 @@ impl ScanRun {
     }
 
     /// The commits to search: all, those of the event, or the last one.
-    async fn commits(&self, base: Option<&str>) -> Result<Commits, Failure> {
+    async fn commits(&self) -> Result<Commits, Failure> {
         let (git, root) = (&self.git, &self.root);
         let shallow = git.is_shallow(root).await?;
         if self.job.options.history == History::Full {
             return if shallow { Err(too_shallow("the whole history")) } else { Ok(Commits::All) };
         }
-        if let Some(base) = base {
+        if let Some(base) = &self.job.base {
             if git.peel(root, base).await?.is_some() {
-                return Ok(Commits::Since(base.to_owned()));
+                return Ok(Commits::Since(base.clone()));
             }
             // After a forced push, the commits before it cannot be fetched.
             if shallow {

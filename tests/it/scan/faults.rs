@@ -61,7 +61,7 @@ fn output_that_ends_too_early_is_a_failed_scan_and_is_not_quoted() {
     let finding = committed("AKIACANARYCANARYCANA", "a", true).to_string();
     scanners.write("git.ndjson", &format!("{finding}\n{}", &finding[..finding.len() / 2]));
     let run = scan(&gate, &scanners, &[]);
-    failed(&run, 1, "the output of trufflehog cannot be read: line 2: it ends too early");
+    failed(&run, 1, "the output of trufflehog cannot be read: it ends too early (line 2, ");
     assert!(!run.stdout.contains("AKIACANARY"), "{}", run.stdout);
 }
 

@@ -17,6 +17,7 @@ use super::{CONNECT, Class, NoAnswer, SILENCE, chain, trust::trusting};
 #[derive(Debug)]
 pub struct Clients {
     total: Option<Duration>,
+    gap: Option<Duration>,
     redirects: usize,
     outside: OnceLock<Result<Client, String>>,
     loopback: OnceLock<Result<Client, String>>,
@@ -36,7 +37,12 @@ impl Clients {
     /// and uses a [`super::StallTimer`].
     pub fn new(total: Option<Duration>, redirects: usize) -> Self {
         let (outside, loopback, plain) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { total, redirects, outside, loopback, plain }
+        Self { total, gap: None, redirects, outside, loopback, plain }
+    }
+
+    /// Clients that fetch files: a server may be silent for [`SILENCE`], and an exchange may take any time.
+    pub fn for_files(redirects: usize) -> Self {
+        Self { gap: Some(SILENCE), ..Self::new(None, redirects) }
     }
 
     /// The client for a URL.
@@ -59,6 +65,7 @@ impl Clients {
         let redirects =
             if self.redirects == 0 { Redirects::none() } else { Redirects::limited(self.redirects) };
         let builder = self.total.into_iter().fold(builder, ClientBuilder::timeout);
+        let builder = self.gap.into_iter().fold(builder, ClientBuilder::read_timeout);
         builder.redirect(redirects).build().map_err(|error| chain(&error))
     }
 }

@@ -34,7 +34,7 @@ pub const SILENCE: Duration = Duration::from_secs(20);
 pub const NETWORK_HELP: &str =
     "check the network of the runner, and HTTPS_PROXY and NO_PROXY if it needs a proxy; then run again";
 
-/// The largest accepted answer, in bytes.
+/// The largest accepted answer of an API, in bytes.
 const LARGEST: usize = 4 * 1024 * 1024;
 
 /// The last answer, whatever its status.
@@ -75,10 +75,23 @@ pub async fn send(
     what: &str,
     request: impl Fn() -> RequestBuilder,
 ) -> Result<Answer, NoAnswer> {
+    send_for(retrying, what, LARGEST, request).await
+}
+
+/// As [`send`], for an answer of at most `largest` bytes.
+///
+/// # Errors
+/// As [`send`], and if the answer is longer.
+pub async fn send_for(
+    retrying: &Retrying,
+    what: &str,
+    largest: usize,
+    request: impl Fn() -> RequestBuilder,
+) -> Result<Answer, NoAnswer> {
     let attempt = |number| {
         let request = request();
         async move {
-            match once(request, number).await {
+            match read(request, number, largest).await {
                 Ok(answer) => match Class::of_status(answer.status) {
                     Some(class @ Class::Transient(_)) => {
                         let again = class.again(retry_after(&answer.headers));
@@ -101,14 +114,18 @@ pub async fn send(
 /// # Errors
 /// If there was no answer, or it is too long.
 pub async fn once(request: RequestBuilder, attempt: u32) -> Result<Answer, NoAnswer> {
+    read(request, attempt, LARGEST).await
+}
+
+async fn read(request: RequestBuilder, attempt: u32, largest: usize) -> Result<Answer, NoAnswer> {
     let begin = Instant::now();
     let lost = |error| NoAnswer::new(error, begin.elapsed(), attempt);
     let mut response = request.send().await.map_err(lost)?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(lost)? {
-        if body.len() + chunk.len() > LARGEST {
-            let reason = format!("the answer is longer than {LARGEST} bytes");
+        if body.len() + chunk.len() > largest {
+            let reason = format!("the answer is longer than {largest} bytes");
             return Err(NoAnswer { class: Class::Setup, reason, attempts: attempt });
         }
         body.extend_from_slice(&chunk);
