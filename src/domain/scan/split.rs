@@ -12,28 +12,17 @@ use crate::inputs::BlockingSeverity;
 /// The ignore files that count, and the day.
 #[derive(Debug, Clone)]
 pub struct IgnoreRules {
-    files: Vec<IgnoreFile>,
-    today: Date,
+    pub files: Vec<IgnoreFile>,
+    pub today: Date,
 }
 
-/// The entries for one kind of finding in one scope, with the ones that matched.
+/// The entries for one kind of finding in the source or an image, with the ones that matched.
 struct Rules<'a> {
     entries: Vec<(&'a IgnoreFile, &'a Entry, bool)>,
     today: Date,
-    of_source: bool,
 }
 
 impl IgnoreRules {
-    /// The rules from these files on this day.
-    pub fn new(files: Vec<IgnoreFile>, today: Date) -> Self {
-        Self { files, today }
-    }
-
-    /// Whether there is an ignore file at all.
-    pub fn exist(&self) -> bool {
-        !self.files.is_empty()
-    }
-
     /// Separates findings that count from ignored ones. `complete` is whether everything was scanned. Otherwise an
     /// entry for a secret may match nothing, and no notice says so.
     pub fn judge(&self, group: &mut ScanGroup, threshold: BlockingSeverity, complete: bool) {
@@ -62,7 +51,7 @@ impl IgnoreRules {
         let all =
             self.files.iter().flat_map(|file| file.entries.iter().map(move |entry| (file, entry, false)));
         let entries = all.filter(|(_, entry, _)| entry.image == image && entry.secret == secret).collect();
-        Rules { entries, today: self.today, of_source: image.is_empty() }
+        Rules { entries, today: self.today }
     }
 }
 
@@ -72,17 +61,16 @@ impl Rules<'_> {
         let mut found = None;
         for (file, entry, used) in &mut self.entries {
             // Entries for the source apply below the directory of their file.
-            let path = if self.of_source { path.strip_prefix(&file.directory) } else { Some(path) };
+            let directory = if entry.image.is_empty() { file.directory.as_str() } else { "" };
+            let path = path.strip_prefix(directory);
             let covers = path.is_some_and(|path| entry.covers(id, package, path));
             if covers && !entry.expired(self.today) {
                 *used = true;
                 found = found.or(Some(*entry));
             }
         }
-        found.map(|entry| Ignored {
-            reason: entry.reason.clone(),
-            expires: entry.expires.map(|day| day.to_string()),
-        })
+        let expires = |entry: &Entry| entry.expires.map(|day| day.to_string());
+        found.map(|entry| Ignored { reason: entry.reason.clone(), expires: expires(entry) })
     }
 
     fn notices(&self, complete: bool) -> impl Iterator<Item = String> + '_ {

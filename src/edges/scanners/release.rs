@@ -44,7 +44,7 @@ pub struct Release {
 }
 
 impl Release {
-    /// The release of a scanner for a machine such as `linux-x64`, from a list like `releases.txt`.
+    /// The release of a scanner for a machine such as `linux-x86_64`, from a list like `releases.txt`.
     ///
     /// # Errors
     /// If the list has none.
@@ -68,13 +68,8 @@ impl Release {
 
     /// The release for this machine.
     pub(super) fn here(scanner: Scanner) -> Result<Self, Failure> {
-        let system = if cfg!(target_os = "macos") { "macos" } else { std::env::consts::OS };
-        let machine = match std::env::consts::ARCH {
-            "x86_64" => "x64",
-            "aarch64" => "arm64",
-            other => other,
-        };
-        Self::of(scanner, RELEASES, &format!("{system}-{machine}"))
+        use std::env::consts::{ARCH, OS};
+        Self::of(scanner, RELEASES, &format!("{OS}-{ARCH}"))
     }
 }
 
@@ -87,12 +82,12 @@ mod tests {
     fn each_platform_of_p2p_has_both_scanners_with_a_hash_of_their_own() {
         let mut hashes = std::collections::BTreeSet::new();
         for scanner in [Scanner::Trivy, Scanner::Trufflehog] {
-            for platform in ["linux-x64", "linux-arm64", "macos-x64", "macos-arm64"] {
+            for platform in ["linux-x86_64", "linux-aarch64", "macos-x86_64", "macos-aarch64"] {
                 let Release { version, file, digest } = Release::of(scanner, RELEASES, platform).unwrap();
                 assert!(file.starts_with(&format!("{}_{version}_", scanner.program())), "{file}");
                 assert!(hashes.insert(digest.as_str().to_owned()), "{file}");
             }
         }
-        assert!(Release::of(Scanner::Trivy, RELEASES, "plan9-x64").is_err());
+        assert!(Release::of(Scanner::Trivy, RELEASES, "plan9-x86_64").is_err());
     }
 }

@@ -72,7 +72,7 @@ impl ScanRun {
                 Err(error) => return Err(unusable(&name, &format!("cannot be read: {error}"))),
             }
         }
-        Ok(IgnoreRules::new(files, self.now.to_zoned(TimeZone::UTC).date()))
+        Ok(IgnoreRules { files, today: self.now.to_zoned(TimeZone::UTC).date() })
     }
 }
 

@@ -74,7 +74,7 @@ impl ScanRun {
             scanners: Vec::new(),
             database: None,
             groups: Vec::new(),
-            has_rules: rules.exist(),
+            has_rules: !rules.files.is_empty(),
             images: Vec::new(),
             failures: Vec::new(),
             directory: self.reports.display().to_string(),
