@@ -45,9 +45,7 @@ pub(crate) fn scan_text(scan: &Scan) -> String {
 fn of_group(lines: &mut Vec<String>, group: &ScanGroup) {
     let active = &group.active;
     if !group.image.is_empty() {
-        let platforms =
-            if group.platforms.is_empty() { "no platform".to_owned() } else { group.platforms.join(", ") };
-        lines.push(format!("### {} ({})\n", code(&group.image), cell(&platforms)));
+        lines.push(format!("### {} ({})\n", code(&group.image), cell(&group.platforms.join(", "))));
     }
     if !active.vulnerabilities.is_empty() {
         let names = Severity::ALL.map(Severity::word).join(" | ");

@@ -45,11 +45,6 @@ pub struct ScanOptions {
 }
 
 impl ScanOptions {
-    /// Whether the gates of an environment scan.
-    pub fn is_on(values: &Values) -> bool {
-        values.parsed(Key::Scan) == Some(Switch::On)
-    }
-
     /// The options of an environment. `history` is the default for its key.
     pub fn of(values: &Values, history: History, time_limit: Duration) -> Self {
         let on = |key| values.parsed::<Switch>(key).is_none_or(|switch| switch == Switch::On);

@@ -87,11 +87,8 @@ fn list(value: &Value) -> Result<&[Value], &'static str> {
 /// For an image, `app (debian 12.5)` becomes `debian 12.5`.
 fn source(target: &str, image: bool) -> &str {
     let inner = target.strip_suffix(')').and_then(|target| target.split_once('(')).map(|(_, inner)| inner);
-    match inner.filter(|inner| image && !inner.is_empty()) {
-        Some(inner) => inner,
-        None if target.is_empty() => "-",
-        None => target,
-    }
+    let named = inner.filter(|inner| image && !inner.is_empty()).unwrap_or(target);
+    if named.is_empty() { "-" } else { named }
 }
 
 fn vulnerability(found: &Value, source: &str, line: Option<u64>) -> Vulnerability {

@@ -8,7 +8,7 @@ use super::build::Planner;
 use super::{Action, Job, Later, Place, Step};
 use crate::domain::environment::{BUILD, FUNCTIONAL, Key, Stage};
 use crate::domain::scan::{ScanKind, ScanOptions};
-use crate::inputs::{Command, Records};
+use crate::inputs::{Command, Records, Switch};
 use oci::Reference;
 use sys::error::Failure;
 
@@ -155,7 +155,7 @@ impl Planner<'_> {
     /// Whether the environment wants scans. With several environments, only the first one scans, because its images
     /// are promoted.
     fn scans_here(&self) -> bool {
-        self.known.promotes && ScanOptions::is_on(self.known.values)
+        self.known.promotes && self.known.values.parsed(Key::Scan) == Some(Switch::On)
     }
 
     fn scan_step(&mut self, what: ScanSubject, beside: Option<&str>) {
