@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use sys::error::{Exit, Failure, FileError, Help as _};
+use sys::error::{Exit, Failure, FileError};
 use sys::private;
-use sys::process::{Spec, capture, capture_any};
+use sys::process::{ProcessError, Spec, capture, capture_any};
 use sys::world::Env;
 use tokio::sync::OnceCell;
 
@@ -189,8 +189,7 @@ impl Scanners {
     async fn trivy(&self, arguments: Vec<String>) -> Result<Vec<u8>, Failure> {
         let spec = self.spec(self.program(Scanner::Trivy).await?, arguments);
         let ended = capture(&spec, self.options.time_limit).await;
-        let ended = ended.map_err(|error| failed(Scanner::Trivy, error.exit(), &error.to_string()))?;
-        Ok(ended.stdout)
+        Ok(ended.map_err(|error| failed(Scanner::Trivy, error))?.stdout)
     }
 
     /// Trivy's report about a target, which the word `before` introduces.
@@ -282,29 +281,31 @@ impl Scanners {
         arguments.extend((!self.options.verify_secrets).then(|| "--no-verification".to_owned()));
         let spec = self.spec(program, arguments);
         let ended = capture_any(&spec, self.options.time_limit).await;
-        let ended = ended.map_err(|error| failed(Scanner::Trufflehog, error.exit(), &error.to_string()))?;
+        let ended = ended.map_err(|error| failed(Scanner::Trufflehog, error))?;
         let hidden = |text: String| {
             trufflehog::raw(&ended.stdout).iter().fold(text, |text, secret| text.replace(secret, "***"))
         };
         // 183 means that there are findings.
         if !ended.succeeded() && ended.code != Some(183) {
-            let error = ended.failed(&spec, trufflehog::messages(&ended.stderr, false));
-            return Err(failed(Scanner::Trufflehog, error.exit(), &hidden(error.to_string())));
+            let error = ended.failed(&spec, hidden(trufflehog::messages(&ended.stderr, false)));
+            return Err(failed(Scanner::Trufflehog, error));
         }
         // If it could not read an image or a layer, only its log says so.
         let errors = trufflehog::messages(&ended.stderr, true);
         if of_image && !errors.is_empty() {
-            let reason = hidden(format!("it could not read all of the image: {errors}"));
-            return Err(failed(Scanner::Trufflehog, Exit::Failed, &reason));
+            let what = format!("trufflehog could not read all of the image: {}", hidden(errors));
+            return Err(Failure::new(Exit::Failed, what, AGAIN));
         }
         trufflehog::read(&ended.stdout)
     }
 }
 
 /// The failure for a scanner that failed.
-fn failed(scanner: Scanner, exit: Exit, reason: &str) -> Failure {
-    let help = if exit == Exit::TimedOut { "give it more time by the input `timeout`" } else { AGAIN };
-    Failure::new(exit, format!("{} failed: {reason}", scanner.program()), help)
+fn failed(scanner: Scanner, error: ProcessError) -> Failure {
+    let failure = Failure::from(error).context(format!("{} failed", scanner.program()));
+    let help =
+        if failure.exit == Exit::TimedOut { "give it more time by the input `timeout`" } else { AGAIN };
+    Failure { help: failure.help.or_else(|| Some(help.to_owned())), ..failure }
 }
 
 /// The failure for a database that could not be fetched.
