@@ -386,12 +386,14 @@ choices! {
         Always = "always",
     }
 
-    /// The instance of Sigstore that signs the records of gates.
+    /// Who signs the records of gates.
     SigningInstance {
-        /// Sigstore's own, with public logs.
+        /// Sigstore's public instance, with public logs.
         Public = "public",
-        /// GitHub's, which has no public log.
+        /// GitHub's own instance, which has no public log.
         Github = "github",
+        /// A key of your own in Cloud KMS.
+        Key = "key",
     }
 
     /// The format of `plan`.

@@ -40,7 +40,7 @@ fn push(gate: &Gate, path: &str, tag: &str, content: &str) {
 }
 
 /// Does something with the image at `<path>:<tag>` of the gate's registry.
-fn at<T>(
+pub(crate) fn at<T>(
     gate: &Gate,
     path: &str,
     tag: &str,

@@ -41,6 +41,7 @@ async fn what_a_workflow_signs_verifies_here_and_elsewhere() {
         let bundle = signer.sign(&statement()).await.unwrap();
         let Signed { statement: found, workload, time } = verifier.verify(&bundle, &DIGEST).unwrap();
         assert_eq!(found, statement());
+        let workload = workload.unwrap();
         allowed().check(&workload).unwrap();
         assert_eq!(workload.run, "https://github.com/acme/shop/actions/runs/1001/attempts/1");
         assert_eq!(workload.commit, "5a".repeat(20));
@@ -61,9 +62,9 @@ async fn an_instance_without_logs_signs_with_a_timestamp() {
     let signer = Signer::keyless(&services, &id_token(&json!({}))).await.unwrap();
     let bundle = signer.sign(&statement()).await.unwrap();
     let root = std::fs::read_to_string(sigstore.root_without_logs()).unwrap();
-    let root = ::attestation::TrustRoot::from_json(&root).unwrap();
+    let root = ::attestation::TrustRoot::parse(&root).unwrap();
     let Signed { workload, .. } = Verifier::new(&root).unwrap().verify(&bundle, &DIGEST).unwrap();
-    allowed().check(&workload).unwrap();
+    allowed().check(&workload.unwrap()).unwrap();
     assert_eq!(sigstore.judged(&sigstore.root_without_logs(), std::slice::from_ref(&bundle)), [[true]]);
     let verifier = Verifier::new(&root).unwrap();
     let timestamp = "/verificationMaterial/timestampVerificationData/rfc3161Timestamps/0/signedTimestamp";

@@ -2,6 +2,7 @@
 
 mod crowd;
 mod faults;
+mod key;
 mod refused;
 
 use std::collections::BTreeSet;

@@ -15,7 +15,7 @@
 //! let bundle = signer.sign(&statement).await?;
 //!
 //! let signed = Verifier::new(&TrustRoot::public()?)?.verify(&bundle, digest)?;
-//! println!("{} by {}", signed.statement.predicate, signed.workload);
+//! println!("{} by {:?}", signed.statement.predicate, signed.workload);
 //! # Ok(())
 //! # }
 //! ```
@@ -34,7 +34,7 @@ mod verify;
 pub use allowed::{AllowedSigner, Mismatch, is_glob};
 pub use error::{SignError, VerifyError};
 pub use services::{Services, check};
-pub use sign::{Signer, claim};
+pub use sign::{Signer, claim, hash_to_sign, with_key};
 pub use signer::Workload;
 pub use statement::Statement;
 pub use trust::{TrustRoot, embedded_since};

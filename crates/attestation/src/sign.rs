@@ -1,15 +1,18 @@
-//! Signing: one key and one certificate for all statements of a run.
+//! Signing: one key and one certificate for all statements of a run, or a key of your own.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sigstore_bundle::{BundleV03, VerificationMaterialV03};
 use sigstore_crypto::KeyPair;
-use sigstore_types::{DerCertificate, DsseEnvelope, DsseSignature, KeyId, PayloadBytes, SignatureContent};
+use sigstore_types::{
+    DerCertificate, DsseEnvelope, DsseSignature, KeyId, PayloadBytes, Sha256Hash, SignatureBytes,
+    SignatureContent,
+};
 use workflow_commands::Secret;
 
 use crate::error::SignError;
 use crate::services::{self, Services};
-use crate::statement::Statement;
+use crate::statement::{PAYLOAD_TYPE, Statement};
 
 /// Signs statements.
 pub struct Signer {
@@ -40,13 +43,10 @@ impl Signer {
 
     /// Signs a statement and returns the bundle as JSON.
     pub async fn sign(&self, statement: &Statement) -> Result<Vec<u8>, SignError> {
-        let payload = statement.to_json();
-        let kind = "application/vnd.in-toto+json";
-        let digest = sigstore_crypto::sha256(&sigstore_types::pae(kind, &payload));
-        let signature = self.pair.sign_digest(&digest).map_err(|error| SignError::Key(error.to_string()))?;
+        let hash = hash(statement);
+        let signature = self.pair.sign_digest(&hash).map_err(|error| SignError::Key(error.to_string()))?;
+        let envelope = envelope(statement, signature.clone());
         let material = VerificationMaterialV03::Certificate(self.certificate.clone());
-        let signed = DsseSignature::new(signature.clone(), KeyId::default());
-        let envelope = DsseEnvelope::new(kind, PayloadBytes::new(payload), signed);
         let mut bundle = BundleV03::new(material, SignatureContent::DsseEnvelope(envelope.clone()));
         if let Some(rekor) = &self.services.rekor {
             bundle = bundle
@@ -56,9 +56,36 @@ impl Signer {
             let token = services::timestamp(&self.services, authority, signature.as_bytes()).await?;
             bundle = bundle.with_rfc3161_timestamp(token);
         }
-        let json = bundle.into_bundle().to_json().map_err(|error| SignError::Statement(error.to_string()))?;
-        Ok(json.into_bytes())
+        json(bundle)
     }
+}
+
+/// The SHA-256 hash that a key of your own signs, for [`with_key`].
+pub fn hash_to_sign(statement: &Statement) -> [u8; 32] {
+    crate::provider::install();
+    *hash(statement).as_bytes()
+}
+
+/// The bundle of a statement that a key of your own signed, as JSON. `hint` tells people which key it was. There is
+/// neither a certificate nor a log nor a time.
+pub fn with_key(statement: &Statement, hint: String, signature: Vec<u8>) -> Result<Vec<u8>, SignError> {
+    let envelope = envelope(statement, SignatureBytes::new(signature));
+    let material = VerificationMaterialV03::PublicKey { hint };
+    json(BundleV03::new(material, SignatureContent::DsseEnvelope(envelope)))
+}
+
+fn hash(statement: &Statement) -> Sha256Hash {
+    sigstore_crypto::sha256(&sigstore_types::pae(PAYLOAD_TYPE, &statement.to_json()))
+}
+
+fn envelope(statement: &Statement, signature: SignatureBytes) -> DsseEnvelope {
+    let signature = DsseSignature::new(signature, KeyId::default());
+    DsseEnvelope::new(PAYLOAD_TYPE, PayloadBytes::new(statement.to_json()), signature)
+}
+
+fn json(bundle: BundleV03) -> Result<Vec<u8>, SignError> {
+    let json = bundle.into_bundle().to_json().map_err(|error| SignError::Statement(error.to_string()))?;
+    Ok(json.into_bytes())
 }
 
 /// The subject of an id token. Its signature proves that we hold the key.

@@ -8,6 +8,9 @@ use crate::json;
 /// The type of every statement (in-toto attestation framework, version 1).
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 
+/// The payload type of a DSSE envelope with a statement.
+pub(crate) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
 /// The largest statement, in bytes. A gate of hundreds of targets stays under 100 KiB.
 const LARGEST: usize = 1024 * 1024;
 
@@ -16,7 +19,7 @@ const LARGEST: usize = 1024 * 1024;
 pub struct Statement {
     /// The image's name. It is for people only; the digest decides.
     pub name: String,
-    /// The image's digest, `sha256:` and 64 hexadecimal digits.
+    /// The image's digest: `sha256:` or `sha512:`, and its hexadecimal digits.
     pub digest: String,
     /// The URI that defines the predicate.
     pub predicate_type: String,
@@ -27,14 +30,14 @@ impl Statement {
     /// A statement about the image `digest`.
     ///
     /// # Errors
-    /// If the digest is not SHA-256.
+    /// If the digest is neither SHA-256 nor SHA-512.
     pub fn new(
         name: &str,
         digest: &str,
         predicate_type: &str,
         predicate: Value,
     ) -> Result<Self, VerifyError> {
-        hex(digest).ok_or_else(|| VerifyError::Statement(format!("{digest:?} is no SHA-256 digest")))?;
+        parts(digest).ok_or_else(|| VerifyError::Statement(format!("{digest:?} is no digest")))?;
         Ok(Self {
             name: name.to_owned(),
             digest: digest.to_owned(),
@@ -43,12 +46,12 @@ impl Statement {
         })
     }
 
-    /// The bytes to sign.
-    pub(crate) fn to_json(&self) -> Vec<u8> {
-        let digest = self.digest.trim_start_matches("sha256:");
+    /// The statement as JSON, which is what is signed.
+    pub fn to_json(&self) -> Vec<u8> {
+        let (algorithm, digest) = self.digest.split_once(':').unwrap_or_default();
         let statement = json!({
             "_type": STATEMENT_TYPE,
-            "subject": [{ "name": self.name, "digest": { "sha256": digest } }],
+            "subject": [{ "name": self.name, "digest": { algorithm: digest } }],
             "predicateType": self.predicate_type,
             "predicate": self.predicate,
         });
@@ -56,7 +59,10 @@ impl Statement {
     }
 
     /// Parses a statement with one subject and one digest.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, VerifyError> {
+    ///
+    /// # Errors
+    /// If it could be read in two ways, or is no statement.
+    pub fn parse(bytes: &[u8]) -> Result<Self, VerifyError> {
         let wrong = |problem: String| VerifyError::Statement(problem);
         let value = json::parse(bytes, LARGEST).map_err(wrong)?;
         let text = |key: &str| {
@@ -72,23 +78,24 @@ impl Statement {
             return Err(wrong(format!("it has {} subjects, not one", subjects.len())));
         };
         let digests = subject.get("digest").and_then(Value::as_object);
-        let sha256 =
-            digests.filter(|digests| digests.len() == 1).and_then(|digests| digests.get("sha256")?.as_str());
-        let digest = sha256.map(|hex| format!("sha256:{hex}")).filter(|digest| hex(digest).is_some());
+        let only = digests.filter(|digests| digests.len() == 1).and_then(|digests| digests.iter().next());
+        let digest = only.map(|(algorithm, hex)| format!("{algorithm}:{}", hex.as_str().unwrap_or_default()));
+        let digest = digest.filter(|digest| parts(digest).is_some());
         Ok(Self {
             name: subject.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
-            digest: digest.ok_or_else(|| wrong("its subject has no SHA-256 digest alone".to_owned()))?,
+            digest: digest.ok_or_else(|| wrong("its subject has not one digest".to_owned()))?,
             predicate_type: text("predicateType")?.to_owned(),
             predicate: value.get("predicate").cloned().unwrap_or_default(),
         })
     }
 }
 
-/// The digits of a SHA-256 digest.
-pub(crate) fn hex(digest: &str) -> Option<&str> {
-    let digits = digest.strip_prefix("sha256:")?;
+/// The algorithm and the digits of a digest.
+pub(crate) fn parts(digest: &str) -> Option<(&str, &str)> {
+    let (algorithm, digits) = digest.split_once(':')?;
     let lower = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    (digits.len() == 64 && digits.bytes().all(lower)).then_some(digits)
+    let known = matches!((algorithm, digits.len()), ("sha256", 64) | ("sha512", 128));
+    (known && digits.bytes().all(lower)).then_some((algorithm, digits))
 }
 
 #[cfg(test)]
@@ -115,9 +122,9 @@ mod tests {
         for (bad, message) in [
             (good.replace(&subject, &format!("{subject},{subject}")), "2 subjects"),
             (good.replace(&subject, ""), "0 subjects"),
-            (good.replace("\"sha256\":", "\"sha512\":\"ab\",\"sha256\":"), "no SHA-256 digest alone"),
-            (good.replace("5a5a", "5A5A"), "no SHA-256 digest alone"),
-            (good.replace("5a5a", ""), "no SHA-256 digest alone"),
+            (good.replace("\"sha256\":", "\"sha512\":\"ab\",\"sha256\":"), "not one digest"),
+            (good.replace("5a5a", "5A5A"), "not one digest"),
+            (good.replace("5a5a", ""), "not one digest"),
             (good.replace("Statement/v1", "Statement/v0.1"), "its type is"),
             (good.replace("\"predicate\":{}", "\"predicate\":{},\"predicate\":{}"), "occurs twice"),
             (good.replace("\"predicateType\":\"t\"", "\"predicateType\":1"), "`predicateType` is not a text"),

@@ -1,6 +1,8 @@
-//! The authorities and logs whose signatures count.
+//! The authorities, logs and keys whose signatures count.
 
+use sigstore_crypto::KeyAlgorithm;
 use sigstore_trust_root::TrustedRoot;
+use sigstore_types::DerPublicKey;
 
 use crate::error::VerifyError;
 
@@ -13,55 +15,99 @@ const GITHUB: &str = include_str!("../trust/github.json");
 /// The day on which the embedded trust roots were fetched.
 const FETCHED: &str = include_str!("../trust/fetched");
 
+/// The line that ends a public key in PEM.
+const END: &str = "-----END PUBLIC KEY-----";
+
 /// The day of the embedded trust roots, as `2026-01-02`.
 pub fn embedded_since() -> &'static str {
     FETCHED.trim()
 }
 
-/// A trust root: certificate authorities, transparency logs and timestamp authorities.
+/// A trust root: an instance of Sigstore, or keys of your own.
 #[derive(Debug, Clone)]
-pub struct TrustRoot(pub(crate) TrustedRoot);
+pub struct TrustRoot(pub(crate) Trusted);
+
+#[derive(Debug, Clone)]
+pub(crate) enum Trusted {
+    /// Certificate authorities, transparency logs and timestamp authorities.
+    Instance(Box<TrustedRoot>),
+    Keys(Vec<DerPublicKey>),
+}
 
 impl TrustRoot {
     /// The trust root of Sigstore's public instance.
     pub fn public() -> Result<Self, VerifyError> {
-        Self::from_json(PUBLIC)
+        Self::parse(PUBLIC)
     }
 
     /// The trust root of GitHub's own instance.
     pub fn github() -> Result<Self, VerifyError> {
-        Self::from_json(GITHUB)
+        Self::parse(GITHUB)
     }
 
-    /// Parses a `trusted_root.json`.
-    pub fn from_json(text: &str) -> Result<Self, VerifyError> {
-        TrustedRoot::from_json(text).map(Self).map_err(|error| VerifyError::TrustRoot(error.to_string()))
+    /// Parses a `trusted_root.json`, or public keys in PEM, one after the other.
+    pub fn parse(text: &str) -> Result<Self, VerifyError> {
+        let text = text.trim();
+        if text.starts_with("-----BEGIN") {
+            let keys = text.split_inclusive(END).map(key).collect::<Result<_, _>>()?;
+            return Ok(Self(Trusted::Keys(keys)));
+        }
+        let root = TrustedRoot::from_json(text).map_err(|error| VerifyError::TrustRoot(error.to_string()))?;
+        Ok(Self(Trusted::Instance(Box::new(root))))
     }
 
-    /// Whether signatures must be in a transparency log, because the instance has one.
-    pub(crate) fn has_log(&self) -> bool {
-        !self.0.tlogs.is_empty()
+    /// Whether signatures of the public key `pem` count.
+    pub fn has_key(&self, pem: &str) -> bool {
+        matches!(&self.0, Trusted::Keys(keys) if key(pem).is_ok_and(|key| keys.contains(&key)))
     }
+}
 
-    /// Whether certificates must be in a certificate transparency log.
-    pub(crate) fn has_certificate_log(&self) -> bool {
-        !self.0.ctlogs.is_empty()
+/// A public key of a kind that p2p can verify.
+fn key(pem: &str) -> Result<DerPublicKey, VerifyError> {
+    let key = DerPublicKey::from_pem(pem).map_err(|error| VerifyError::TrustRoot(error.to_string()))?;
+    match KeyAlgorithm::from_spki(&key) {
+        Ok(KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384) => Ok(key),
+        _ => Err(VerifyError::TrustRoot("a key is not one of the curve P-256 or P-384".to_owned())),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]
     fn the_embedded_ones_can_be_used() {
-        let (public, github) = (TrustRoot::public().unwrap(), TrustRoot::github().unwrap());
-        assert!(public.has_log() && public.has_certificate_log());
-        assert!(!github.has_log() && !github.has_certificate_log());
-        for root in [&public, &github] {
-            crate::Verifier::new(root).unwrap();
-        }
+        let logs = |root: TrustRoot| {
+            crate::Verifier::new(&root).unwrap();
+            let Trusted::Instance(root) = root.0 else { panic!("it has keys") };
+            (root.tlogs.len(), root.ctlogs.len())
+        };
+        let (public, github) = (logs(TrustRoot::public().unwrap()), logs(TrustRoot::github().unwrap()));
+        assert!(public.0 > 0 && public.1 > 0);
+        assert_eq!(github, (0, 0));
         embedded_since().parse::<jiff::civil::Date>().unwrap();
+    }
+
+    /// `openssl ecparam -name prime256v1 -genkey -noout | openssl ec -pubout`, and the same with `secp384r1`.
+    const KEYS: &str = include_str!("../trust/test-keys.pem");
+
+    #[test]
+    fn keys_stand_one_after_the_other() {
+        let root = TrustRoot::parse(KEYS).unwrap();
+        let keys: Vec<&str> = KEYS.split_inclusive(END).filter(|key| key.contains("BEGIN")).collect();
+        assert_eq!(keys.len(), 2);
+        assert!(keys.iter().all(|key| root.has_key(key)));
+        assert!(!TrustRoot::parse(keys[0]).unwrap().has_key(keys[1]));
+        assert!(!TrustRoot::public().unwrap().has_key(keys[0]));
+        for wrong in [
+            "-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----",
+            "-----BEGIN PUBLIC KEY-----\nYWJj\n-----END PUBLIC KEY-----",
+            "-----BEGIN PUBLIC KEY-----\nYWJj",
+            &format!("{KEYS}\nmore"),
+            "",
+        ] {
+            TrustRoot::parse(wrong).unwrap_err();
+        }
     }
 }

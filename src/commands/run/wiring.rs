@@ -12,7 +12,7 @@ use super::environments::Part;
 use super::gathered::Gathered;
 use super::logins::Sides;
 use super::trusted::Trusted;
-use crate::domain::environment::{Key, Stage, Values};
+use crate::domain::environment::{Key, Stage};
 use crate::edges::github::GitHub;
 use crate::edges::google::{Endpoints, Federation, FederationSettings, IdTokenRequest, TOKEN_USER};
 use crate::edges::kube::Kubeconfig;
@@ -22,7 +22,7 @@ use crate::gate::context::{self, Asking, Context, GithubJob, Host};
 use crate::gate::execute::{
     Account, Accounts, Allocation, Edges, GivenLogins, PullRequest, RunContext, TestReports,
 };
-use crate::gate::plan::{Job, Place, Plan, Step};
+use crate::gate::plan::{Job, Place, Plan, Step, endpoints};
 use crate::gate::record::{By, Ledger, Rule, Signing, SigningSettings};
 use crate::inputs::{ID_TOKEN, IdToken, Inputs, Records, SPECS, Size};
 use crate::report::{Console, Reporter};
@@ -68,7 +68,7 @@ impl Wiring<'_> {
         let settings = SigningSettings::of(context.source())?;
         let rule = self.host.rule(&context.request, &settings)?;
         let oci = self.registries(&context.request.inputs, &logins, &accounts)?;
-        let signing = self.signing(&context, &rule, &settings);
+        let signing = self.signing(&context, &rule, &settings, accounts.own.as_ref())?;
         let attestations = match signing.as_ref().filter(|signing| signing.settings.attestations) {
             Some(_) => self.github(&context)?,
             None => None,
@@ -193,23 +193,38 @@ impl Wiring<'_> {
         })?)
     }
 
-    /// What signs the records of this run, if signatures are required or an instance is configured, and if the
+    /// What signs the records of this run, if signatures are required or somebody is configured to sign, and if the
     /// records count. Records of a pull request never do.
-    fn signing(&self, context: &Context, rule: &Rule, settings: &SigningSettings) -> Option<Signing> {
+    fn signing(
+        &self,
+        context: &Context,
+        rule: &Rule,
+        settings: &SigningSettings,
+        account: Option<&Account>,
+    ) -> Result<Option<Signing>, Failure> {
         let records = context.request.inputs.promotion_record;
         let By { event, git_ref, .. } = By::here(&self.host.world.env, context.place == Place::Github);
         let wanted = records == Records::Signed || (records != Records::Off && settings.sign());
-        if !wanted || !rule.refs.promote(&event?, &git_ref?) {
-            return None;
+        let counts = event.zip(git_ref).is_some_and(|(event, at)| rule.refs.promote(&event, &at));
+        if !(wanted && counts) {
+            return Ok(None);
         }
-        Some(Signing {
+        let key = settings.key.clone().map(|version| match account {
+            Some(account) => Ok(account.signing_key(version)),
+            None => Err(Failure::usage(
+                "`signing: key` signs as a service account, and this job acts as none",
+                "set service-account and workload-identity-provider, or the keys of which they are made; nothing was run",
+            )),
+        });
+        Ok(Some(Signing {
             settings: settings.clone(),
             request: IdTokenRequest::of(&self.host.world.reserved),
+            key: key.transpose()?,
             watcher: self.host.git.watcher().clone(),
             secrets: self.console.secrets(),
             must: records == Records::Signed,
             signer: tokio::sync::Mutex::default(),
-        })
+        }))
     }
 
     /// The logins from the inputs.
@@ -307,22 +322,6 @@ fn clusters(context: &Context, plan: &Plan, trusted: &Trusted) -> Result<Cluster
 /// The registries without TLS, and warnings about refused patterns.
 pub(super) fn insecure(inputs: &Inputs) -> Result<(Insecure, Vec<String>), Failure> {
     Ok(Insecure::read(inputs.insecure_registries.as_ref().map_or(&[], |names| &names.0))?)
-}
-
-/// The URLs of Google's services for an environment.
-fn endpoints(values: &Values) -> Endpoints {
-    let universe = values.text(Key::GoogleUniverse);
-    let mut endpoints = universe.map_or_else(Endpoints::default, Endpoints::of_universe);
-    for (own, key) in [
-        (&mut endpoints.sts, Key::GoogleStsUrl),
-        (&mut endpoints.iam_credentials, Key::GoogleIamCredentialsUrl),
-        (&mut endpoints.container, Key::GoogleContainerUrl),
-    ] {
-        if let Some(url) = values.text(key) {
-            url.trim_end_matches('/').clone_into(own);
-        }
-    }
-    endpoints
 }
 
 /// Masks Google's tokens, also in the form of a login.

@@ -4,8 +4,11 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::access::{client, inputs, refs};
 use super::{present, required, text};
-use crate::domain::environment::{Environments, Origin, SettingsFile, Sources, Value, Values};
-use crate::edges::google::IdTokenRequest;
+use crate::domain::environment::{Environments, Key, Origin, SettingsFile, Sources, Value, Values};
+use crate::edges::google::{
+    Federation, FederationSettings, IdTokenRequest, Identity, KeyVersion, Role, SigningKey,
+};
+use crate::gate::plan::endpoints;
 use crate::gate::record::{By, Kept, Ledger, Record, Rule, Signing, SigningSettings, UNSIGNED, pending};
 use crate::inputs::Inputs;
 use crate::report::Console;
@@ -46,7 +49,8 @@ pub(super) fn command() -> Command {
 pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) -> Result<Exit, Failure> {
     let inputs = inputs(world, matches, console)?;
     let image: Reference = text(matches, "image").parse()?;
-    let settings = SigningSettings::of(&values(world, &inputs)?)?;
+    let values = values(world, &inputs)?;
+    let settings = SigningSettings::of(&values)?;
     let on_github = world.env.get("GITHUB_ACTIONS") == Some("true");
     let rule = Rule::here(&world.env, on_github, refs(&inputs)?);
     let here = By::here(&world.env, on_github);
@@ -63,6 +67,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     let digest = present(&client, &image).await?;
     let signing = Signing {
         request: IdTokenRequest::of(&world.reserved),
+        key: settings.key.clone().map(|version| key(world, &values, console, version)).transpose()?,
         watcher: Watcher::default(),
         secrets: console.secrets(),
         must: true,
@@ -124,6 +129,25 @@ fn named_by_its_run(image: &Reference, waiting: &[&Record], here: &By) -> Result
         "name the image by the digest in the log of that run: `p2p sign registry/name@sha256:…`; anybody who may push \
          can move a tag. Nothing was signed",
     ))
+}
+
+/// The key, with the account of the job's environment.
+fn key(
+    world: &World,
+    values: &Values,
+    console: &Console,
+    version: KeyVersion,
+) -> Result<SigningKey, Failure> {
+    let name = |key| values.text(key).unwrap_or_default();
+    let provider = name(Key::WorkloadIdentityProvider);
+    let federation = Federation::new(FederationSettings {
+        endpoints: endpoints(values),
+        request: IdTokenRequest::of(&world.reserved),
+        secrets: console.secrets(),
+        ..FederationSettings::default()
+    })?;
+    let identity = Identity::new(Role::Own, provider, name(Key::ServiceAccount))?;
+    Ok(SigningKey { federation, identity, version })
 }
 
 /// The values of the job's environment, as the gate reads them.

@@ -65,7 +65,7 @@ pub(super) fn command() -> Command {
         .arg(flag(
             "trust-root",
             "FILE",
-            "The trust root of an instance of Sigstore [default: Sigstore's and GitHub's]",
+            "The trust root of an instance of Sigstore, or public keys [default: Sigstore's and GitHub's roots]",
         ))
 }
 

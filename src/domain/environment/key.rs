@@ -59,6 +59,8 @@ keys! {
     GoogleIamCredentialsUrl = "google-iam-credentials-url";
     /// The base URL of the Kubernetes Engine API.
     GoogleContainerUrl = "google-container-url";
+    /// The base URL of the Key Management Service.
+    GoogleKmsUrl = "google-kms-url";
     /// The endpoint of the cluster to use.
     ClusterEndpoint = "cluster-endpoint";
     /// How long a subnamespace may take to be ready.
@@ -95,8 +97,10 @@ keys! {
     Sarif = "sarif";
     /// Globs of the test reports that targets write.
     TestReports = "test-reports";
-    /// The instance of Sigstore that signs the records of gates.
+    /// Who signs the records of gates.
     Signing = "signing";
+    /// The key in Cloud KMS that signs them.
+    SigningKey = "signing-key";
     /// The file with the trust root.
     SigstoreTrustRoot = "sigstore-trust-root";
     /// The base URL of Fulcio.
@@ -174,8 +178,10 @@ impl Key {
                 | Self::GoogleStsUrl
                 | Self::GoogleIamCredentialsUrl
                 | Self::GoogleContainerUrl
+                | Self::GoogleKmsUrl
                 | Self::Comment
                 | Self::Signing
+                | Self::SigningKey
                 | Self::SigstoreTrustRoot
                 | Self::SigstoreFulcioUrl
                 | Self::SigstoreRekorUrl

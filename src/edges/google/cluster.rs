@@ -1,7 +1,7 @@
 //! Looks up a cluster's address and certificate authority
 //! (<https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters>).
 
-use reqwest::header::AUTHORIZATION;
+use reqwest::Client;
 use serde::Deserialize;
 
 use super::answer::parse;
@@ -11,7 +11,6 @@ use super::federation::Federation;
 use super::identity::Identity;
 use super::refusal::is_disabled;
 use crate::inputs::ClusterEndpoint;
-use sys::http::bearer;
 
 /// How to connect to a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,11 +88,6 @@ impl Federation {
         wanted: Option<ClusterEndpoint>,
     ) -> Result<Cluster, GoogleError> {
         let what = format!("look up the cluster {name}");
-        let token = self.token(identity).await?;
-        let header = bearer(token.secret()).ok_or_else(|| GoogleError::Nonsense {
-            what: what.clone(),
-            reason: "the access token contains a character that no token has".to_owned(),
-        })?;
         let ClusterName { project, location, cluster } = name;
         let plain = |part: &String| {
             let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
@@ -106,9 +100,7 @@ impl Federation {
             "{}/v1/projects/{project}/locations/{location}/clusters/{cluster}",
             self.endpoints().container
         );
-        let answer = self
-            .send(&what, &url, |client, url| client.get(url).header(AUTHORIZATION, header.clone()))
-            .await?;
+        let answer = self.send_as(identity, &what, &url, Client::get).await?;
         if answer.status == 200 {
             return parse::<Found>(&what, &answer)?.choose(name, wanted);
         }

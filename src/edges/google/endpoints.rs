@@ -19,6 +19,8 @@ pub struct Endpoints {
     pub iam_credentials: String,
     /// The Kubernetes Engine API.
     pub container: String,
+    /// The Key Management Service.
+    pub kms: String,
 }
 
 impl Default for Endpoints {
@@ -35,6 +37,7 @@ impl Endpoints {
             sts: of("sts"),
             iam_credentials: of("iamcredentials"),
             container: of("container"),
+            kms: of("cloudkms"),
             universe: domain.to_owned(),
         }
     }
@@ -45,6 +48,7 @@ impl Endpoints {
         base.trim_end_matches('/').clone_into(&mut self.sts);
         self.iam_credentials.clone_from(&self.sts);
         self.container.clone_from(&self.sts);
+        self.kms.clone_from(&self.sts);
         self
     }
 
@@ -83,7 +87,7 @@ impl Endpoints {
 
     /// Checks that all URLs are safe for tokens: HTTPS or loopback.
     pub(super) fn check(&self) -> Result<(), GoogleError> {
-        for url in [&self.sts, &self.iam_credentials, &self.container] {
+        for url in [&self.sts, &self.iam_credentials, &self.container, &self.kms] {
             check(url)?;
         }
         Ok(())

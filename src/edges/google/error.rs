@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::claims::Claims;
 use super::cluster_name::ClusterName;
 use super::identity::Identity;
+use super::key_version::KeyVersion;
 use crate::inputs::ClusterEndpoint;
 use sys::http::Class;
 
@@ -95,6 +96,12 @@ pub enum GoogleError {
     /// The cluster does not exist.
     #[error("there is no cluster {name} ({answer})")]
     NoCluster { name: ClusterName, answer: String },
+    /// The account may not use the key.
+    #[error("the {identity} may not use the key {key} ({answer})")]
+    KeyForbidden { identity: Box<Identity>, key: KeyVersion, answer: String },
+    /// The key is of another kind.
+    #[error("the key {key} is of the algorithm {algorithm}, not {expected}")]
+    KeyAlgorithm { key: KeyVersion, algorithm: String, expected: &'static str },
     /// The cluster has no endpoint of this kind.
     #[error("the cluster {name} has no {} endpoint", wanted.map_or("usable", ClusterEndpoint::word))]
     NoEndpoint {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use reqwest::header::AUTHORIZATION;
 use reqwest::{Client, RequestBuilder, Url};
 use tokio::sync::Mutex as Gate;
 use tokio::time::Instant;
@@ -13,7 +14,7 @@ use super::error::GoogleError;
 use super::id_token::IdTokenRequest;
 use super::identity::Identity;
 use super::token::Token;
-use sys::http::{self, Answer, Clients, NoAnswer};
+use sys::http::{self, Answer, Clients, NoAnswer, bearer};
 use sys::retry::Retrying;
 use sys::sync::Mutex;
 use workflow_commands::{Secret, Secrets};
@@ -141,6 +142,22 @@ impl Federation {
         let id_token = self.id_token(identity).await?;
         let federated = self.exchange(identity, &id_token).await?;
         self.impersonate(identity, &id_token, &federated).await
+    }
+
+    /// Sends a request to `url` with a token of the identity.
+    pub(super) async fn send_as(
+        &self,
+        identity: &Identity,
+        what: &str,
+        url: &str,
+        request: impl Fn(&Client, Url) -> RequestBuilder,
+    ) -> Result<Answer, GoogleError> {
+        let token = self.token(identity).await?;
+        let header = bearer(token.secret()).ok_or_else(|| GoogleError::Nonsense {
+            what: what.to_owned(),
+            reason: "the access token contains a character that no token has".to_owned(),
+        })?;
+        self.send(what, url, |client, url| request(client, url).header(AUTHORIZATION, header.clone())).await
     }
 
     /// Sends a request to `url`, and retries while that is worth it. Any answer is `Ok`, unless the server stays

@@ -63,6 +63,14 @@ impl Help for GoogleError {
                 "check project-id, region and cluster-name (or dplatform, its default):\ngcloud container clusters list --project {}",
                 name.project
             ),
+            Self::KeyForbidden { identity, key, .. } => format!(
+                "correct signing-key, or let the account sign with it:\ngcloud kms keys add-iam-policy-binding {} \\\n  --member serviceAccount:{} --role roles/cloudkms.signerVerifier",
+                key.key(),
+                identity.service_account()
+            ),
+            Self::KeyAlgorithm { expected, .. } => {
+                format!("name a key of the algorithm {expected} in signing-key")
+            }
             Self::NoEndpoint { name, there, .. } => no_endpoint(name, there),
             Self::Unreachable { class: Class::Certificate, .. } => AUTHORITY_HELP.to_owned(),
             Self::Unreachable { .. } => NETWORK_HELP.to_owned(),
@@ -73,7 +81,10 @@ impl Help for GoogleError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Endpoint { .. } | Self::ClusterName { .. } | Self::NoEndpoint { .. } => Exit::Usage,
+            Self::Endpoint { .. }
+            | Self::ClusterName { .. }
+            | Self::NoEndpoint { .. }
+            | Self::KeyAlgorithm { .. } => Exit::Usage,
             Self::Write { .. } => Exit::Failed,
             _ => Exit::Unavailable,
         }

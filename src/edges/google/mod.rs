@@ -15,8 +15,10 @@ mod federation;
 mod help;
 mod id_token;
 mod identity;
+mod key_version;
 mod refusal;
 mod renew;
+mod signing_key;
 mod token;
 
 pub use claims::Claims;
@@ -27,5 +29,7 @@ pub use error::GoogleError;
 pub use federation::{Federation, FederationSettings};
 pub use id_token::IdTokenRequest;
 pub use identity::{Identity, IdentityError, Role};
+pub use key_version::KeyVersion;
 pub use renew::Renewer;
+pub use signing_key::SigningKey;
 pub use token::{TOKEN_USER, Token};

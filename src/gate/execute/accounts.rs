@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::edges::google::{Cluster, ClusterName, Federation, Identity, Renewer, TOKEN_USER, Token};
+use crate::edges::google::{
+    Cluster, ClusterName, Federation, Identity, KeyVersion, Renewer, SigningKey, TOKEN_USER, Token,
+};
 use crate::edges::kube::Kubeconfig;
 use crate::gate::outcome::Event;
 use crate::gate::plan::{Located, Side};
@@ -83,6 +85,11 @@ impl Account {
             reporter.emit(&Event::Message(level, &text));
         };
         self.federation.keep(self.identity.clone(), on_token, on_trouble).await
+    }
+
+    /// A key that the account signs with.
+    pub(crate) fn signing_key(&self, version: KeyVersion) -> SigningKey {
+        SigningKey { federation: self.federation.clone(), identity: self.identity.clone(), version }
     }
 
     /// The current token.

@@ -10,7 +10,7 @@ use super::{Action, Job, Names, Place, Promotion, Step};
 use crate::domain::environment::{BUILD, Key, Stage, Value, Values};
 use crate::domain::image::ImagePath;
 use crate::domain::scan::ScanKind;
-use crate::edges::google::Role;
+use crate::edges::google::{Endpoints, Role};
 use crate::inputs::{ClusterEndpoint, Command, Federate, Inputs};
 use sys::error::Failure;
 
@@ -325,4 +325,21 @@ fn side(values: &Values, role: Role, wanted: bool, required: bool, password: boo
     let [provider, service_account] = [values.require(keys[0])?.clone(), values.require(keys[1])?.clone()];
     let registry = values.google_registry().filter(|_| !password).map(str::to_owned);
     Ok(Side { identity: Some(Acting { role, provider, service_account }), registry, cluster: None })
+}
+
+/// The URLs of Google's services for an environment.
+pub fn endpoints(values: &Values) -> Endpoints {
+    let universe = values.text(Key::GoogleUniverse);
+    let mut endpoints = universe.map_or_else(Endpoints::default, Endpoints::of_universe);
+    for (own, key) in [
+        (&mut endpoints.sts, Key::GoogleStsUrl),
+        (&mut endpoints.iam_credentials, Key::GoogleIamCredentialsUrl),
+        (&mut endpoints.container, Key::GoogleContainerUrl),
+        (&mut endpoints.kms, Key::GoogleKmsUrl),
+    ] {
+        if let Some(url) = values.text(key) {
+            url.trim_end_matches('/').clone_into(own);
+        }
+    }
+    endpoints
 }

@@ -14,7 +14,9 @@ mod single;
 mod stranger;
 mod text;
 
-pub use access::{Access, AccessRules, Acting, Cloud, Located, Preflight, Review, Side, Subnamespaces};
+pub use access::{
+    Access, AccessRules, Acting, Cloud, Located, Preflight, Review, Side, Subnamespaces, endpoints,
+};
 pub use build::{Known, plan, stage};
 pub use cache::{BUILDER, Buildx, CREATE_BUILDER, Cache, INSPECT_BUILDER, cache};
 pub use eligibility::{EVENTS, Eligibility, Facts, Ineligible, Named, eligibility};

@@ -186,9 +186,9 @@ impl Ledger {
     /// The documents of a record. A rejection counts without a signature, so it is written in any case.
     async fn documents(&self, record: &Record, digest: &Digest) -> Result<(Vec<Document>, Left), Failure> {
         let plain = |record: &Record| {
-            let text =
-                statement::write(record, digest).map_err(|error| OciError::Setup(error.to_string()))?;
-            let bytes = Bytes::from(text);
+            let statement =
+                statement::of(record, digest).map_err(|error| OciError::Setup(error.to_string()))?;
+            let bytes = Bytes::from(statement.to_json());
             Ok::<_, Failure>(vec![Document { media_type: STATEMENT, predicate_type: PREDICATE_TYPE, bytes }])
         };
         let Some(signing) = self.signing.as_ref().filter(|_| !record.is_pending()) else {

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use attestation::{AllowedSigner, Services, TrustRoot, is_glob};
 
-use super::trust::{Roots, Trust};
+use super::trust::{KEY, Roots, Trust};
 use crate::domain::environment::{Key, Values};
+use crate::edges::google::KeyVersion;
 use crate::inputs::{SigningInstance, Switch, Value as _, Words};
 use reqwest::Url;
 use sys::error::{Failure, FileError};
@@ -21,11 +22,13 @@ const OWN_WORKFLOWS: &str = "coreeng/p2p-action/.github/workflows/*";
 
 #[derive(Debug, Clone, Default)]
 pub struct SigningSettings {
-    /// The instance that signs. By default the visibility of the repository decides.
+    /// Who signs. By default the visibility of the repository decides.
     pub instance: Option<SigningInstance>,
+    /// The key that signs, with [`SigningInstance::Key`].
+    pub key: Option<KeyVersion>,
     /// The services of your own instance.
     pub services: Option<Services>,
-    /// The file with its trust root.
+    /// The file with its trust root, or with the public keys.
     pub trust_root: Option<PathBuf>,
     /// The issuer of the id tokens. By default that of the job's GitHub.
     pub issuer: Option<String>,
@@ -35,6 +38,59 @@ pub struct SigningSettings {
     pub attestations: bool,
 }
 
+/// The error for a key of the environment.
+fn wrong(values: &Values, key: Key, help: &str) -> Failure {
+    let found = values.text(key).map_or_else(|| "is missing".to_owned(), |text| format!("is {text:?}"));
+    Failure::usage(format!("the key `{key}` {found}"), help)
+}
+
+/// Your own instance, if the environment names one.
+fn services(values: &Values) -> Result<Option<Services>, Failure> {
+    use Key::{SigstoreFulcioUrl, SigstoreRekorUrl, SigstoreTimestampUrl};
+    for key in [SigstoreFulcioUrl, SigstoreRekorUrl, SigstoreTimestampUrl] {
+        if values.text(key).is_some_and(|url| !sys::http::is_safe(url)) {
+            let help = "expected a URL that begins with `https://`; nothing was run";
+            return Err(wrong(values, key, help));
+        }
+    }
+    let text = |key| values.text(key).map(str::to_owned);
+    let (rekor, timestamps) = (text(SigstoreRekorUrl), text(SigstoreTimestampUrl));
+    let missing = match (text(SigstoreFulcioUrl), rekor.is_some() || timestamps.is_some()) {
+        (None, false) => return Ok(None),
+        (Some(fulcio), true) => {
+            return Ok(Some(Services { fulcio, rekor, timestamps, ..Services::public() }));
+        }
+        (Some(_), false) => SigstoreRekorUrl,
+        (None, true) => SigstoreFulcioUrl,
+    };
+    let help = "an instance needs `sigstore-fulcio-url`, and `sigstore-rekor-url` or `sigstore-timestamp-url`; nothing was run";
+    Err(wrong(values, missing, help))
+}
+
+/// The key that signs, if one does.
+fn key(values: &Values, instance: Option<SigningInstance>) -> Result<Option<KeyVersion>, Failure> {
+    use Key::{SigstoreFulcioUrl, SigstoreIssuer, SigstoreRekorUrl, SigstoreTimestampUrl};
+    if instance != Some(SigningInstance::Key) {
+        return match values.text(Key::SigningKey) {
+            Some(_) => {
+                Err(wrong(values, Key::SigningKey, "set `signing: key` too, or remove it; nothing was run"))
+            }
+            None => Ok(None),
+        };
+    }
+    let others = [SigstoreFulcioUrl, SigstoreRekorUrl, SigstoreTimestampUrl, SigstoreIssuer];
+    if let Some(other) = others.into_iter().find(|other| values.text(*other).is_some()) {
+        return Err(wrong(
+            values,
+            other,
+            "`signing: key` needs no Sigstore: remove one of them; nothing was run",
+        ));
+    }
+    let key = values.text(Key::SigningKey).and_then(KeyVersion::parse);
+    let help = "expected the version of a key: `gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/1`; nothing was run";
+    key.map(Some).ok_or_else(|| wrong(values, Key::SigningKey, help))
+}
+
 impl SigningSettings {
     /// Reads the settings of an environment.
     ///
@@ -42,57 +98,31 @@ impl SigningSettings {
     /// If a key is invalid, or needs another key that is missing.
     pub fn of(values: &Values) -> Result<Self, Failure> {
         let text = |key: Key| values.text(key).map(str::to_owned);
-        let wrong = |key: Key, help: &str| {
-            let found =
-                values.text(key).map_or_else(|| "is missing".to_owned(), |text| format!("is {text:?}"));
-            Failure::usage(format!("the key `{key}` {found}"), help)
-        };
-        for key in [Key::SigstoreFulcioUrl, Key::SigstoreRekorUrl, Key::SigstoreTimestampUrl] {
-            if values.text(key).is_some_and(|url| !sys::http::is_safe(url)) {
-                return Err(wrong(key, "expected a URL that begins with `https://`; nothing was run"));
-            }
-        }
         let workflows =
             text(Key::RecordWorkflows).and_then(|text| Words::parse(&text).ok()).map(|words| words.0);
         if workflows.iter().flatten().any(|glob| !is_glob(glob)) {
             let help = "expected globs such as `acme/shop/.github/workflows/*`, separated by commas; nothing was run";
-            return Err(wrong(Key::RecordWorkflows, help));
-        }
-        let [rekor, timestamps] = [Key::SigstoreRekorUrl, Key::SigstoreTimestampUrl].map(text);
-        let own = rekor.is_some() || timestamps.is_some();
-        let services = match text(Key::SigstoreFulcioUrl) {
-            Some(fulcio) if own => Some(Services { fulcio, rekor, timestamps, ..Services::public() }),
-            Some(_) => {
-                let help =
-                    "name the log or the timestamp authority of the instance beside `sigstore-fulcio-url`";
-                return Err(wrong(Key::SigstoreRekorUrl, help));
-            }
-            None if own => {
-                let help = "name the Fulcio of the instance beside its other URLs";
-                return Err(wrong(Key::SigstoreFulcioUrl, help));
-            }
-            None => None,
-        };
-        let trust_root = text(Key::SigstoreTrustRoot).map(PathBuf::from);
-        if services.is_some() && trust_root.is_none() {
-            return Err(wrong(
-                Key::SigstoreTrustRoot,
-                "name the file of the instance's trust root: `trusted_root.json`",
-            ));
+            return Err(wrong(values, Key::RecordWorkflows, help));
         }
         let instance = values.parsed(Key::Signing);
+        let key = key(values, instance)?;
+        let services = services(values)?;
+        let trust_root = text(Key::SigstoreTrustRoot).map(PathBuf::from);
+        if trust_root.is_none() && (services.is_some() || key.is_some()) {
+            let help = match &key {
+                Some(_) => {
+                    "name the file with the public key, as `gcloud kms keys versions get-public-key` writes it"
+                }
+                None => "name the file of the instance's trust root: `trusted_root.json`",
+            };
+            return Err(wrong(values, Key::SigstoreTrustRoot, help));
+        }
         let attestations = values.parsed(Key::GithubAttestations) == Some(Switch::On);
-        Ok(Self {
-            instance,
-            services,
-            trust_root,
-            issuer: text(Key::SigstoreIssuer),
-            workflows,
-            attestations,
-        })
+        let issuer = text(Key::SigstoreIssuer);
+        Ok(Self { instance, key, services, trust_root, issuer, workflows, attestations })
     }
 
-    /// Whether an instance is configured. Then records are signed even if signatures are not required.
+    /// Whether somebody is configured to sign. Then records are signed even if signatures are not required.
     pub fn sign(&self) -> bool {
         self.instance.is_some() || self.services.is_some()
     }
@@ -113,13 +143,20 @@ impl SigningSettings {
     /// # Errors
     /// If the file of the trust root cannot be read or is invalid.
     pub fn trust(&self) -> Result<Trust, Failure> {
-        let Some(path) = &self.trust_root else { return Ok(Trust::new(Roots::Embedded(self.instance))) };
+        let own = self.own_root()?;
+        Ok(Trust::new(own.map_or(Roots::Embedded(self.instance), |root| Roots::Own(Box::new(root)))))
+    }
+
+    /// The trust root in the file, if one is named.
+    pub(super) fn own_root(&self) -> Result<Option<TrustRoot>, Failure> {
+        let Some(path) = &self.trust_root else { return Ok(None) };
         let text = std::fs::read_to_string(path).map_err(FileError::at("read the trust root", path))?;
-        let root = TrustRoot::from_json(&text).map_err(|error| {
-            let help = "`sigstore-trust-root` names a `trusted_root.json`, as Sigstore's own tools write it";
+        let root = TrustRoot::parse(&text).map_err(|error| {
+            let help = "`sigstore-trust-root` names a `trusted_root.json`, as Sigstore's own tools write it, or public \
+                        keys in PEM";
             Failure::usage(format!("{}: {error}", path.display()), help)
         })?;
-        Ok(Trust::new(Roots::Own(Box::new(root))))
+        Ok(Some(root))
     }
 
     /// Who may sign the records of `repository` (`owner/name`) with this id, at the job's GitHub.
@@ -127,7 +164,10 @@ impl SigningSettings {
         let issuer = || issuer(env.get("GITHUB_SERVER_URL").unwrap_or(GITHUB).trim_end_matches('/'));
         let workflows = || vec![format!("{repository}/.github/workflows/*"), OWN_WORKFLOWS.to_owned()];
         AllowedSigner {
-            issuer: self.issuer.clone().unwrap_or_else(issuer),
+            issuer: match &self.key {
+                Some(_) => KEY.to_owned(),
+                None => self.issuer.clone().unwrap_or_else(issuer),
+            },
             repository: repository.to_owned(),
             repository_id: id,
             workflows: self.workflows.clone().unwrap_or_else(workflows),

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use attestation::{BUNDLE_MEDIA_TYPE, Services, SignError, Signer, Statement, claim};
+use attestation::{BUNDLE_MEDIA_TYPE, Services, SignError, Signer, Statement, claim, hash_to_sign, with_key};
 use bytes::Bytes;
-use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::document::Document;
 use super::settings::SigningSettings;
-use super::statement::{PREDICATE_TYPE, SUMMARY_TYPE, summary};
+use super::statement::{self, PREDICATE_TYPE, SUMMARY_TYPE};
 use super::value::{Record, SIGNED};
-use crate::edges::google::IdTokenRequest;
+use crate::edges::google::{IdTokenRequest, SigningKey};
 use oci::Digest;
 use sys::error::{Exit, Failure};
 use sys::retry::{Policy, Retrying, Watcher};
@@ -23,14 +22,23 @@ const AUDIENCE: &str = "sigstore";
 /// How long p2p uses a certificate. It is valid for ten minutes.
 const USED: Duration = Duration::from_mins(8);
 
-/// When the signer was made, or why there is none.
-type Made = (Instant, Result<Arc<Signer>, Failure>);
+/// What signs the statements of a run.
+#[derive(Clone)]
+pub enum Means {
+    Certificate(Arc<Signer>),
+    Key(SigningKey),
+}
+
+/// When the means were made, or why there are none.
+type Made = (Instant, Result<Means, Failure>);
 
 /// Signs the records of a run, all with one certificate.
 pub struct Signing {
     pub settings: SigningSettings,
     /// Where the job requests id tokens. `None` without `id-token: write`.
     pub request: Option<IdTokenRequest>,
+    /// The key that signs in place of a certificate.
+    pub key: Option<SigningKey>,
     /// Gets each retry of a request.
     pub watcher: Watcher,
     /// Masks the id token.
@@ -47,6 +55,15 @@ impl Signing {
     /// # Errors
     /// If the permission is missing or a service is down.
     pub async fn check(&self) -> Result<String, Failure> {
+        if let Some(key) = &self.key {
+            let public = key.public_key().await?;
+            if !self.settings.own_root()?.is_some_and(|root| root.has_key(&public)) {
+                let help = format!("add its public key to the file:\n{public}");
+                let what = format!("`sigstore-trust-root` does not name the public key of {}", key.version);
+                return Err(Failure::usage(what, help));
+            }
+            return Ok(format!("signs records with {}", key.version));
+        }
         let (_, services) = self.token().await?;
         attestation::check(&services).await.map_err(cannot)?;
         Ok(format!("signs records with {}", services.fulcio))
@@ -56,14 +73,14 @@ impl Signing {
     pub(super) async fn seal(&self, record: &Record, digest: &Digest) -> Result<Vec<Document>, Failure> {
         let signer = self.signer().await?;
         let record = Record { trust: SIGNED.to_owned(), signer: None, ..record.clone() };
-        let name = record.image.to_string();
-        let predicate = serde_json::to_value(&record).unwrap_or_default();
-        let statement = |kind: &str, predicate: Value| {
-            Statement::new(&name, digest.as_str(), kind, predicate)
-                .map_err(|error| cannot(SignError::Statement(error.to_string())))
+        let statement = statement::of(&record, digest)
+            .map_err(|error| cannot(SignError::Statement(error.to_string())))?;
+        let summary = Statement {
+            predicate_type: SUMMARY_TYPE.to_owned(),
+            predicate: statement::summary(&record),
+            ..statement.clone()
         };
-        let statements = [statement(PREDICATE_TYPE, predicate)?, statement(SUMMARY_TYPE, summary(&record))?];
-        let bundles = tokio::try_join!(signer.sign(&statements[0]), signer.sign(&statements[1]));
+        let bundles = tokio::try_join!(signer.sign(&statement), signer.sign(&summary));
         match bundles {
             Ok((record, summary)) => Ok([(PREDICATE_TYPE, record), (SUMMARY_TYPE, summary)]
                 .map(|(predicate_type, bundle)| Document {
@@ -72,24 +89,27 @@ impl Signing {
                     bytes: Bytes::from(bundle),
                 })
                 .into()),
-            Err(error) => {
-                let failure = cannot(error);
+            Err(failure) => {
                 *self.signer.lock().await = Some((Instant::now(), Err(failure.clone())));
                 Err(failure)
             }
         }
     }
 
-    async fn signer(&self) -> Result<Arc<Signer>, Failure> {
+    async fn signer(&self) -> Result<Means, Failure> {
         let mut slot = self.signer.lock().await;
         match &*slot {
-            Some((since, Ok(signer))) if since.elapsed() < USED => return Ok(Arc::clone(signer)),
+            Some((since, Ok(signer))) if since.elapsed() < USED => return Ok(signer.clone()),
             Some((_, Err(failure))) => return Err(failure.clone()),
             _ => {}
         }
         let made = async {
+            if let Some(key) = &self.key {
+                return Ok(Means::Key(key.clone()));
+            }
             let (token, services) = self.token().await?;
-            Signer::keyless(&services, &token).await.map(Arc::new).map_err(cannot)
+            let signer = Signer::keyless(&services, &token).await.map_err(cannot)?;
+            Ok(Means::Certificate(Arc::new(signer)))
         };
         let made = made.await;
         *slot = Some((Instant::now(), made.clone()));
@@ -113,6 +133,19 @@ impl Signing {
     }
 }
 
-fn cannot(error: SignError) -> Failure {
-    Failure::from(error).context("the record cannot be signed")
+impl Means {
+    /// The bundle of a statement, as JSON.
+    async fn sign(&self, statement: &Statement) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Certificate(signer) => signer.sign(statement).await.map_err(cannot),
+            Self::Key(key) => {
+                let signature = key.sign(&hash_to_sign(statement)).await.map_err(cannot)?;
+                with_key(statement, key.version.to_string(), signature).map_err(cannot)
+            }
+        }
+    }
+}
+
+fn cannot(error: impl Into<Failure>) -> Failure {
+    error.into().context("the record cannot be signed")
 }

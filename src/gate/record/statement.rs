@@ -1,17 +1,11 @@
 //! The form in which a record is stored: an in-toto statement
 //! (<https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>). Pure.
 
-use std::collections::BTreeMap;
-
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use attestation::{Statement, VerifyError};
 use serde_json::{Value, json};
 
 use super::value::{Judgement, Record};
 use oci::Digest;
-
-/// The type of an in-toto statement.
-const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 
 /// The type of our predicate. `docs/records.md` describes it.
 pub const PREDICATE_TYPE: &str = "https://github.com/coreeng/p2p-action/gate/v1";
@@ -28,36 +22,13 @@ const LONGEST: usize = 2000;
 /// The most targets of a record.
 const MOST: usize = 100;
 
-#[derive(Serialize, Deserialize)]
-struct Statement<P> {
-    #[serde(rename = "_type")]
-    kind: String,
-    subject: Vec<Subject>,
-    #[serde(rename = "predicateType")]
-    predicate_type: String,
-    predicate: P,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Subject {
-    name: String,
-    digest: BTreeMap<String, String>,
-}
-
-/// Writes the statement about the image `digest` as JSON. The bytes do not depend on where the image is.
+/// The statement that a record is.
 ///
 /// # Errors
-/// If the record cannot be written as JSON, which does not happen with text.
-pub(super) fn write(record: &Record, digest: &Digest) -> serde_json::Result<String> {
-    serde_json::to_string(&Statement {
-        kind: STATEMENT_TYPE.to_owned(),
-        subject: vec![Subject {
-            name: record.image.to_string(),
-            digest: [(digest.algorithm().to_owned(), digest.hex().to_owned())].into(),
-        }],
-        predicate_type: PREDICATE_TYPE.to_owned(),
-        predicate: record,
-    })
+/// If the digest is of no algorithm that statements know.
+pub(super) fn of(record: &Record, digest: &Digest) -> Result<Statement, VerifyError> {
+    let predicate = serde_json::to_value(record).unwrap_or_default();
+    Statement::new(&record.image.to_string(), digest.as_str(), PREDICATE_TYPE, predicate)
 }
 
 /// Reads a statement about the image `digest`.
@@ -65,20 +36,14 @@ pub(super) fn write(record: &Record, digest: &Digest) -> serde_json::Result<Stri
 /// # Errors
 /// The reason, if it is not one of our statements or is about another image.
 pub(super) fn parse(statement: &[u8], digest: &Digest) -> Result<Record, String> {
-    let outside: Statement<IgnoredAny> = serde_json::from_slice(statement)
-        .map_err(|error| format!("it is not an in-toto statement: {error}"))?;
-    if outside.kind != STATEMENT_TYPE || outside.predicate_type != PREDICATE_TYPE {
-        return Err(format!("it is a statement of another type, {:?}", outside.predicate_type));
+    let statement = Statement::parse(statement).map_err(|error| error.to_string())?;
+    if statement.predicate_type != PREDICATE_TYPE {
+        return Err(format!("it is a statement of another type, {:?}", statement.predicate_type));
     }
-    let [subject] = outside.subject.as_slice() else {
-        return Err(format!("it is about {} images, not one", outside.subject.len()));
-    };
-    if subject.digest.get(digest.algorithm()).is_none_or(|hex| hex != digest.hex()) {
+    if statement.digest != digest.as_str() {
         return Err("it is about another image".to_owned());
     }
-    let Statement { predicate: record, .. } =
-        serde_json::from_slice::<Statement<Record>>(statement).map_err(unreadable)?;
-    checked(record)
+    of_predicate(statement.predicate)
 }
 
 /// Reads the predicate of a statement with a verified signature.
@@ -86,15 +51,8 @@ pub(super) fn parse(statement: &[u8], digest: &Digest) -> Result<Record, String>
 /// # Errors
 /// The reason, if it is not a record.
 pub(super) fn of_predicate(predicate: Value) -> Result<Record, String> {
-    checked(serde_json::from_value(predicate).map_err(unreadable)?)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "map_err gives the error")]
-fn unreadable(error: serde_json::Error) -> String {
-    format!("its predicate cannot be read: {error}")
-}
-
-fn checked(record: Record) -> Result<Record, String> {
+    let record = serde_json::from_value::<Record>(predicate)
+        .map_err(|error| format!("its predicate cannot be read: {error}"))?;
     if serde_json::to_value(&record).is_ok_and(|value| is_odd(&value)) {
         return Err("one of its texts is too long or not one line".to_owned());
     }
@@ -161,7 +119,7 @@ mod tests {
     fn a_statement_is_about_one_image_and_says_that_it_is_not_signed() {
         let (digest, other) = (Digest::of("a"), Digest::of("b"));
         let record = record("fast-feedback", "2026-01-02T03:04:05Z");
-        let text = write(&record, &digest).unwrap();
+        let text = String::from_utf8(of(&record, &digest).unwrap().to_json()).unwrap();
         assert!(text.contains("not signed") && text.contains(digest.hex()), "{text}");
         assert!(text.starts_with(r#"{"_type":"https://in-toto.io/Statement/v1""#), "{text}");
         assert_eq!(parse(text.as_bytes(), &digest).unwrap(), record);
@@ -172,8 +130,8 @@ mod tests {
             ("acme/shop", "acme/shop\\n::error::x", "not one line"),
             ("acme/shop", &"x".repeat(2001), "too long"),
             ("PASSED", "FINE", "its predicate cannot be read"),
-            (r#""subject":[{"#, r#""subject":[{"name":"x","digest":{}},{"#, "about 2 images"),
-            (r#""predicate":{"#, r#""predicate":{"result":"FAILED","#, "its predicate"),
+            (r#""subject":[{"#, r#""subject":[{"name":"x","digest":{}},{"#, "it has 2 subjects"),
+            (r#""predicate":{"#, r#""predicate":{"result":"FAILED","#, "occurs twice"),
         ] {
             let changed = text.replace(from, to);
             assert_ne!(changed, text, "{from}");

@@ -11,6 +11,9 @@ use crate::inputs::SigningInstance;
 use oci::Digest;
 use sys::sync::Mutex;
 
+/// The issuer of signers that used a key: nobody issued an identity.
+pub(super) const KEY: &str = "key";
+
 /// A record, or `None` for another statement of ours, or the reason why a bundle does not count.
 type Found = Result<Option<Record>, String>;
 
@@ -75,10 +78,11 @@ impl Trust {
                 Ok(signed) if signed.statement.predicate_type == SUMMARY_TYPE => return Ok(None),
                 Ok(signed) => {
                     let record = statement::of_predicate(signed.statement.predicate)?;
-                    return Ok(Some(Record {
-                        by: by(&signed.workload, record.by),
-                        signer: Some(signed.workload),
-                        ..record
+                    return Ok(Some(match signed.workload {
+                        Some(workload) => {
+                            Record { by: by(&workload, record.by), signer: Some(workload), ..record }
+                        }
+                        None => Record { signer: Some(vouched_for(record.by.clone())), ..record },
                     }));
                 }
                 Err(error) if reason.is_empty() => reason = error.to_string(),
@@ -93,9 +97,30 @@ impl Trust {
             Roots::Own(root) => return Ok(vec![Verifier::new(root)?]),
             Roots::Embedded(Some(SigningInstance::Public)) => vec![TrustRoot::public()?],
             Roots::Embedded(Some(SigningInstance::Github)) => vec![TrustRoot::github()?],
-            Roots::Embedded(None) => vec![TrustRoot::public()?, TrustRoot::github()?],
+            Roots::Embedded(_) => vec![TrustRoot::public()?, TrustRoot::github()?],
         };
         roots.iter().map(Verifier::new).collect()
+    }
+}
+
+/// The run that a record names. A key does not know who uses it, so whoever may use it vouches for the record.
+fn vouched_for(by: By) -> Workload {
+    let text = Option::unwrap_or_default;
+    let run: String = text(by.run);
+    let host = run.split('/').nth(2).unwrap_or_default();
+    let url = |path: Option<String>| format!("https://{host}/{}", text(path));
+    let workflow = url(by.workflow);
+    Workload {
+        issuer: KEY.to_owned(),
+        repository: url(by.repository),
+        repository_id: text(by.repository_id),
+        git_ref: text(by.git_ref),
+        commit: text(by.commit),
+        job_workflow: workflow.clone(),
+        workflow,
+        event: text(by.event),
+        run,
+        visibility: String::new(),
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub const UNSIGNED: &str = "not signed: whoever may push to the registry may write one";
 
 /// What a signed record says instead.
-pub(super) const SIGNED: &str = "signed: the certificate of the bundle says by whom";
+pub(super) const SIGNED: &str = "signed: the bundle says by whom";
 
 /// What a record says if it should have been signed.
 const PENDING: &str = "not signed, because it could not be signed when the gate ran";

@@ -121,6 +121,7 @@ impl Cloud {
             ("google-sts-url", &google),
             ("google-iam-credentials-url", &google),
             ("google-container-url", &google),
+            ("google-kms-url", &google),
         ]);
         own.extend(keys.iter().copied());
         json!({"environments": {"": own}}).to_string()

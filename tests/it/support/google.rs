@@ -1,5 +1,5 @@
 //! GitHub's token endpoint and Google Cloud on loopback: the token service, the service account
-//! credentials API, the Kubernetes Engine API. Strict: what the real ones would not take, it refuses.
+//! credentials API, the Kubernetes Engine API, the Key Management Service. Strict: what the real ones would not take, it refuses.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use p2p::edges::google::{Endpoints, Federation, FederationSettings, IdTokenRequest, Identity, Role};
 use serde_json::{Value as Json, json};
 
+use super::kms::Kms;
 use super::server::{Reply, Seen, Server};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -29,6 +30,7 @@ struct State {
     /// The provider that each service account trusts.
     accounts: BTreeMap<String, String>,
     clusters: BTreeMap<String, Json>,
+    kms: Kms,
     /// How long an access token lives.
     life: Duration,
     /// Every token that was ever issued.
@@ -78,6 +80,7 @@ impl Google {
             }),
             accounts: BTreeMap::new(),
             clusters: BTreeMap::new(),
+            kms: Kms::default(),
             life: Duration::from_hours(1),
             issued: BTreeMap::new(),
         }));
@@ -96,6 +99,11 @@ impl Google {
     pub(crate) fn cluster(&self, project: &str, location: &str, name: &str, described: Json) {
         let path = format!("projects/{project}/locations/{location}/clusters/{name}");
         self.state.lock().unwrap().clusters.insert(path, described);
+    }
+
+    /// Changes the Key Management Service.
+    pub(crate) fn kms(&self, change: impl FnOnce(&mut Kms)) {
+        change(&mut self.state.lock().unwrap().kms);
     }
 
     /// How long access tokens live from now on.
@@ -189,6 +197,10 @@ impl State {
                 ("POST", Some(account)) => self.impersonate(seen, account),
                 _ => refusal(404, "NOT_FOUND", "no such method"),
             };
+        }
+        let account = self.valid(seen.bearer(), Kind::Access).map(|issued| issued.of.as_str());
+        if let Some(reply) = self.kms.answer(seen, account) {
+            return reply;
         }
         match (seen.method.as_str(), seen.path.as_str()) {
             ("GET", "/oidc") => self.id_token(seen),

@@ -10,6 +10,7 @@ pub(crate) mod gate;
 pub(crate) mod git;
 pub(crate) mod github;
 pub(crate) mod google;
+pub(crate) mod kms;
 pub(crate) mod kube;
 pub(crate) mod odd_registry;
 pub(crate) mod pki;

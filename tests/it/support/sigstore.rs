@@ -71,6 +71,7 @@ impl Sigstore {
         Signing {
             settings,
             request: IdTokenRequest::of(&self.job(claims).into_iter().collect()),
+            key: None,
             watcher: Watcher::default(),
             secrets: Secrets::default(),
             must: true,
@@ -89,7 +90,7 @@ impl Sigstore {
 
     /// What verifiers trust.
     pub(crate) fn root(&self) -> TrustRoot {
-        TrustRoot::from_json(&std::fs::read_to_string(self.root_file()).unwrap()).unwrap()
+        TrustRoot::parse(&std::fs::read_to_string(self.root_file()).unwrap()).unwrap()
     }
 
     pub(crate) fn root_file(&self) -> PathBuf {
@@ -109,25 +110,35 @@ impl Sigstore {
     /// What two verifiers that are not ours say of bundles: whether each bundle verifies. The second verifier knows only
     /// instances with a log.
     pub(crate) fn judged(&self, root: &Path, bundles: &[Vec<u8>]) -> Vec<Vec<bool>> {
-        let mut files = Vec::new();
-        for (number, bundle) in bundles.iter().enumerate() {
-            let file = self.directory.path().join(format!("bundle-{number}.json"));
-            std::fs::write(&file, bundle).unwrap();
-            files.push(file);
-        }
         let mut verifiers = vec![node("verify.js")];
         if root == self.root_file() {
             verifiers.push(python("verify.py"));
         }
-        let judge = |mut command: Command| {
-            let output = command.arg(root).args(&files).output().unwrap();
-            let said = String::from_utf8(output.stdout).unwrap();
-            let verdicts: Vec<_> = said.lines().map(|line| line == "ok").collect();
-            assert_eq!(verdicts.len(), files.len(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-            verdicts
-        };
-        verifiers.into_iter().map(judge).collect()
+        verifiers.into_iter().map(|verifier| judged(verifier, root, bundles)).collect()
     }
+}
+
+/// What a verifier that is not ours says of bundles that a key signed.
+pub(crate) fn judged_by_key(public: &str, bundles: &[Vec<u8>]) -> Vec<bool> {
+    let file = tempfile::Builder::new().suffix(".pem").tempfile().unwrap();
+    std::fs::write(file.path(), public).unwrap();
+    judged(node("verify.js"), file.path(), bundles)
+}
+
+/// Whether each bundle verifies.
+fn judged(mut verifier: Command, root: &Path, bundles: &[Vec<u8>]) -> Vec<bool> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |(number, bundle): (usize, &Vec<u8>)| {
+        let file = directory.path().join(format!("bundle-{number}.json"));
+        std::fs::write(&file, bundle).unwrap();
+        file
+    };
+    let files: Vec<_> = bundles.iter().enumerate().map(file).collect();
+    let output = verifier.arg(root).args(&files).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let verdicts: Vec<_> = said.lines().map(|line| line == "ok").collect();
+    assert_eq!(verdicts.len(), files.len(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    verdicts
 }
 
 impl Drop for Sigstore {
