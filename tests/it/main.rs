@@ -30,6 +30,7 @@ mod inputs;
 mod kube;
 mod kube_api;
 mod laptop;
+mod linked;
 mod lint;
 mod local;
 mod local_registry;

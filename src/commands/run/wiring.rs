@@ -24,7 +24,7 @@ use crate::gate::execute::{
 };
 use crate::gate::plan::{Job, Place, Plan, Step, endpoints};
 use crate::gate::record::{By, Ledger, Rule, Signing, SigningSettings};
-use crate::inputs::{ID_TOKEN, IdToken, Inputs, Records, SPECS, Size};
+use crate::inputs::{ID_TOKEN, IdToken, Inputs, Records, SPECS, Size, Switch};
 use crate::report::{Console, Reporter};
 use oci::logins::Login;
 use oci::{Client, Credentials, Insecure, Settings};
@@ -73,8 +73,13 @@ impl Wiring<'_> {
             Some(_) => self.github(&context)?,
             None => None,
         };
+        let linked = match context.source().parsed(Key::LinkedArtifacts) {
+            Some(Switch::On) => self.github(&context)?,
+            _ => None,
+        };
         let edges = Edges {
             attestations,
+            linked,
             ledger: Arc::new(Ledger::new(oci.clone(), settings.trust()?, signing)),
             oci,
             git: self.host.git.clone(),

@@ -115,6 +115,8 @@ keys! {
     RecordWorkflows = "record-workflows";
     /// Whether GitHub's attestations get the signed records.
     GithubAttestations = "github-attestations";
+    /// Whether the organization's linked artifacts get to know where images are.
+    LinkedArtifacts = "linked-artifacts";
     /// The registry with the path for images.
     Registry = "registry";
     /// The service account of the tenant.
@@ -189,6 +191,7 @@ impl Key {
                 | Self::SigstoreIssuer
                 | Self::RecordWorkflows
                 | Self::GithubAttestations
+                | Self::LinkedArtifacts
         )
     }
 

@@ -78,9 +78,11 @@ fn check(key: Key, value: &Value) -> Result<(), EnvironmentError> {
         Key::SubnamespacesTimeout | Key::ScanDbMaxAge => Duration::parse(text).err(),
         Key::CopyLimit => Size::parse(text).err(),
         Key::Comment => CommentOn::parse(text).err(),
-        Key::Scan | Key::ScanIgnoreUnfixed | Key::ScanVerifySecrets | Key::GithubAttestations => {
-            Switch::parse(text).err()
-        }
+        Key::Scan
+        | Key::ScanIgnoreUnfixed
+        | Key::ScanVerifySecrets
+        | Key::GithubAttestations
+        | Key::LinkedArtifacts => Switch::parse(text).err(),
         Key::ScanBlockingSeverity => BlockingSeverity::parse(text).err(),
         Key::Signing => SigningInstance::parse(text).err(),
         _ => None,

@@ -20,7 +20,7 @@ const REDIRECTS: usize = 5;
 pub struct GitHub {
     server: String,
     owner: String,
-    name: String,
+    pub(super) name: String,
     token: Option<Secret>,
     retrying: Retrying,
     clients: Clients,
@@ -120,6 +120,11 @@ impl Call {
     /// Sends `DELETE path` below the repository.
     pub(super) async fn remove(&self, path: &str) -> Result<(), GitHubError> {
         self.done(self.crab._delete(self.route(path), None::<&()>).await).map(drop)
+    }
+
+    /// Sends `POST path` below the repository's owner, which must be an organization.
+    pub(super) async fn add_to_owner(&self, path: &str, body: &Value) -> Result<Value, GitHubError> {
+        self.done(self.crab.post(format!("/orgs/{}{path}", self.owner), Some(body)).await)
     }
 
     fn route(&self, path: &str) -> String {

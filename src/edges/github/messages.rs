@@ -1,4 +1,4 @@
-//! Messages on GitHub that a gate can do without: comments and attestations.
+//! Messages on GitHub that a gate can do without: comments, attestations and linked artifacts.
 
 use std::time::Duration;
 

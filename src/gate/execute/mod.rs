@@ -9,6 +9,7 @@ mod copied;
 mod diagnostics;
 mod heartbeat;
 mod images;
+mod linked;
 mod log_file;
 mod pending;
 mod preflight;

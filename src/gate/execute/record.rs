@@ -181,7 +181,7 @@ impl Execution<'_> {
         let mut stop = self.stop.clone();
         let records = async {
             self.leave_records(progress, verdict).await;
-            self.upload_records().await;
+            tokio::join!(self.upload_records(), self.link(progress, verdict.is_ok()));
         };
         tokio::select! {
             () = records => {}

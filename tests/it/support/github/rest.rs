@@ -25,6 +25,9 @@ pub(super) async fn answer(path: &str, seen: &Seen, shared: &Shared) -> Answer {
         Some(_) => {}
     }
     let path = decoded(path);
+    if let Some(kind) = path.strip_prefix("/orgs/acme/artifacts/metadata/") {
+        return linked(kind, seen);
+    }
     let Some(path) = path.strip_prefix(&format!("/repos/{REPOSITORY}")) else {
         return error(404, "Not Found");
     };
@@ -68,6 +71,30 @@ pub(super) async fn answer(path: &str, seen: &Seen, shared: &Shared) -> Answer {
         _ => Err(refusal(404, "Not Found")),
     };
     answer.unwrap_or_else(|(status, message)| error(status, &message))
+}
+
+/// Records of linked artifacts. Strict: what the real one does not know, it refuses.
+fn linked(kind: &str, seen: &Seen) -> Answer {
+    let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
+    let (required, optional): (&[&str], &[&str]) = match kind {
+        "storage-record" => (
+            &["name", "digest", "registry_url"],
+            &["version", "repository", "status", "github_repository", "artifact_url", "path"],
+        ),
+        "deployment-record" => (
+            &["name", "digest", "status", "logical_environment", "deployment_name"],
+            &["version", "physical_environment", "cluster", "github_repository"],
+        ),
+        _ => return error(404, "Not Found"),
+    };
+    let known = |key: &String| required.contains(&key.as_str()) || optional.contains(&key.as_str());
+    let Some(fields) = body.as_object().filter(|_| seen.method == "POST") else {
+        return error(400, "Problems parsing JSON");
+    };
+    if !required.iter().all(|key| body[*key].is_string()) || !fields.keys().all(known) {
+        return error(422, "Validation Failed");
+    }
+    json(200, &json!({ "total_count": 1 }))
 }
 
 /// The refs that begin with a text.
