@@ -1,5 +1,7 @@
 //! Scans in the gate: they run beside targets, and the promotion waits for them.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::support::gate::{Gate, MAKEFILE, Run};
@@ -137,4 +139,29 @@ fn files_of_a_test_in_sarif_count() {
     let run = gate(&scanners, &keys).file("Makefile", &makefile).commit("m").run(&["fast-feedback"]);
     assert_eq!((run.code, result(&run, "scan-source")), (1, "failed"), "{}", run.stdout);
     assert!(run.stdout.contains("HIGH R in lint"), "{}", run.stdout);
+}
+
+#[test]
+fn a_real_scanner_of_a_target_counts() {
+    let scanners = Scanners::new();
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bandit");
+    assert!(packages.is_dir(), "{} is missing: run scripts/tools", packages.display());
+    // It ends with 1 where it finds something, which is for p2p to judge.
+    let bandit = format!(
+        "PYTHONPATH={} python3 -m bandit -q -r src -f sarif -o $@.sarif || [ $$? = 1 ]",
+        packages.display()
+    );
+    let makefile = MAKEFILE.replace("\t@echo '$@ of $(P2P_VERSION)'\n", &format!("\t@{bandit}\n"));
+    let found = |code: &str, severity: &str| {
+        let keys = [("scan-blocking-severity", severity), ("sarif", "p2p-functional.sarif")];
+        let gate = gate(&scanners, &keys).file("Makefile", &makefile).file("src/app.py", code);
+        gate.commit("code").run(&["fast-feedback"])
+    };
+    let shell = "import subprocess\nsubprocess.call(input(), shell=True)\n";
+    let run = found(shell, "high");
+    assert!(run.ended(1).stdout.contains("B602"), "{}", run.stdout);
+    assert!(run.stdout.contains("src/app.py"), "{}", run.stdout);
+    // Without the high one, and with the high one where only critical ones block.
+    found("import subprocess\nsubprocess.call([input()])\n", "high").passed();
+    found(shell, "critical").passed();
 }
