@@ -89,3 +89,20 @@ fn only_what_was_promoted_or_deployed_is_told_and_only_if_wanted() {
     gate.run(&["prod"]).ended(2);
     assert!(records(&gate).iter().all(|(kind, _)| kind == "storage-record"), "{:?}", records(&gate));
 }
+
+#[test]
+fn a_record_that_is_refused_hides_no_other() {
+    let makefile = MAKEFILE.replace(
+        "\t@'$(P2P_BIN)' image push",
+        "\t@'$(P2P_BIN)' image push .rootfs '$(P2P_REGISTRY_FAST_FEEDBACK)/web:$(P2P_VERSION)'\n\t@'$(P2P_BIN)' image push",
+    );
+    let gate = scene("on").file("Makefile", &makefile).commit("two").input("image-names", "web,shop");
+    gate.github.fault(|seen| {
+        let web = String::from_utf8_lossy(&seen.body).contains("\"web\"");
+        (web && seen.path.contains("/artifacts/")).then(|| Fault::error(422, "Validation Failed"))
+    });
+    let run = gate.run(&["fast-feedback"]);
+    assert!(run.passed().stdout.contains("were not added to GitHub's linked artifacts"), "{}", run.stdout);
+    let names: Vec<_> = records(&gate).into_iter().map(|(_, record)| record["name"].clone()).collect();
+    assert!(names.contains(&json!("shop")), "{names:?}");
+}

@@ -15,7 +15,8 @@ const GITHUB: &str = include_str!("../trust/github.json");
 /// The day on which the embedded trust roots were fetched.
 const FETCHED: &str = include_str!("../trust/fetched");
 
-/// The line that ends a public key in PEM.
+/// What stands before and after each key in PEM.
+const BEGIN: &str = "-----BEGIN";
 const END: &str = "-----END PUBLIC KEY-----";
 
 /// The day of the embedded trust roots, as `2026-01-02`.
@@ -47,13 +48,17 @@ impl TrustRoot {
 
     /// Parses a `trusted_root.json`, or public keys in PEM, one after the other.
     pub fn parse(text: &str) -> Result<Self, VerifyError> {
-        let text = text.trim();
-        if text.starts_with("-----BEGIN") {
-            let keys = text.split_inclusive(END).map(key).collect::<Result<_, _>>()?;
-            return Ok(Self(Trusted::Keys(keys)));
+        if text.contains(BEGIN) {
+            let keys = text.split_inclusive(END).filter(|part| part.contains(BEGIN)).map(key);
+            return Ok(Self(Trusted::Keys(keys.collect::<Result<_, _>>()?)));
         }
         let root = TrustedRoot::from_json(text).map_err(|error| VerifyError::TrustRoot(error.to_string()))?;
         Ok(Self(Trusted::Instance(Box::new(root))))
+    }
+
+    /// Whether it consists of keys.
+    pub fn is_keys(&self) -> bool {
+        matches!(self.0, Trusted::Keys(_))
     }
 
     /// Whether signatures of the public key `pem` count.
@@ -100,11 +105,14 @@ mod tests {
         assert!(keys.iter().all(|key| root.has_key(key)));
         assert!(!TrustRoot::parse(keys[0]).unwrap().has_key(keys[1]));
         assert!(!TrustRoot::public().unwrap().has_key(keys[0]));
+        let explained =
+            format!("\u{feff}# The keys of the gates.\r\n{}# The end.", KEYS.replace('\n', "\r\n"));
+        assert!(keys.iter().all(|key| TrustRoot::parse(&explained).unwrap().has_key(key)));
         for wrong in [
             "-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----",
             "-----BEGIN PUBLIC KEY-----\nYWJj\n-----END PUBLIC KEY-----",
             "-----BEGIN PUBLIC KEY-----\nYWJj",
-            &format!("{KEYS}\nmore"),
+            &format!("{KEYS}\n-----BEGIN PUBLIC KEY-----\nYWJj"),
             "",
         ] {
             TrustRoot::parse(wrong).unwrap_err();

@@ -22,8 +22,8 @@ use crate::gate::context::{self, Asking, Context, GithubJob, Host};
 use crate::gate::execute::{
     Account, Accounts, Allocation, Edges, GivenLogins, PullRequest, RunContext, TestReports,
 };
-use crate::gate::plan::{Job, Place, Plan, Step, endpoints};
-use crate::gate::record::{By, Ledger, Rule, Signing, SigningSettings};
+use crate::gate::plan::{Action, Job, Place, Plan, Step, endpoints};
+use crate::gate::record::{By, Credential, Ledger, Rule, Signing, SigningSettings};
 use crate::inputs::{ID_TOKEN, IdToken, Inputs, Records, SPECS, Size, Switch};
 use crate::report::{Console, Reporter};
 use oci::logins::Login;
@@ -68,7 +68,14 @@ impl Wiring<'_> {
         let settings = SigningSettings::of(context.source())?;
         let rule = self.host.rule(&context.request, &settings)?;
         let oci = self.registries(&context.request.inputs, &logins, &accounts)?;
-        let signing = self.signing(&context, &rule, &settings, accounts.own.as_ref())?;
+        let leaves_records = |step: &Step| {
+            step.action == Action::Run && matches!(step.job, Job::Images { .. } | Job::Promote(_))
+        };
+        let signing = if plan.steps.iter().any(leaves_records) {
+            self.signing(&context, &rule, &settings, accounts.own.as_ref())?
+        } else {
+            None
+        };
         let attestations = match signing.as_ref().filter(|signing| signing.settings.attestations) {
             Some(_) => self.github(&context)?,
             None => None,
@@ -214,21 +221,24 @@ impl Wiring<'_> {
         if !(wanted && counts) {
             return Ok(None);
         }
-        let key = settings.key.clone().map(|version| match account {
-            Some(account) => Ok(account.signing_key(version)),
-            None => Err(Failure::usage(
-                "`signing: key` signs as a service account, and this job acts as none",
-                "set service-account and workload-identity-provider, or the keys of which they are made; nothing was run",
-            )),
-        });
+        let credential = match (settings.key.clone(), account) {
+            (None, _) => Credential::Job(IdTokenRequest::of(&self.host.world.reserved)),
+            (Some(version), Some(account)) => Credential::Key(account.signing_key(version)),
+            (Some(_), None) => {
+                return Err(Failure::usage(
+                    "`signing: key` signs as a service account, and this job acts as none",
+                    "set service-account and workload-identity-provider, or the keys of which they are made, and let p2p \
+                     act as it (`federation: on`); nothing was run",
+                ));
+            }
+        };
         Ok(Some(Signing {
             settings: settings.clone(),
-            request: IdTokenRequest::of(&self.host.world.reserved),
-            key: key.transpose()?,
+            credential,
             watcher: self.host.git.watcher().clone(),
             secrets: self.console.secrets(),
             must: records == Records::Signed,
-            signer: tokio::sync::Mutex::default(),
+            made: tokio::sync::Mutex::default(),
         }))
     }
 

@@ -9,7 +9,9 @@ use crate::edges::google::{
     Federation, FederationSettings, IdTokenRequest, Identity, KeyVersion, Role, SigningKey,
 };
 use crate::gate::plan::endpoints;
-use crate::gate::record::{By, Kept, Ledger, Record, Rule, Signing, SigningSettings, UNSIGNED, pending};
+use crate::gate::record::{
+    By, Credential, Kept, Ledger, Record, Rule, Signing, SigningSettings, UNSIGNED, pending,
+};
 use crate::inputs::Inputs;
 use crate::report::Console;
 use oci::{Reference, TagOrDigest};
@@ -66,12 +68,14 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     let client = client(world, console, &inputs, &[repository])?;
     let digest = present(&client, &image).await?;
     let signing = Signing {
-        request: IdTokenRequest::of(&world.reserved),
-        key: settings.key.clone().map(|version| key(world, &values, console, version)).transpose()?,
+        credential: match settings.key.clone() {
+            Some(version) => Credential::Key(key(world, &values, console, version)?),
+            None => Credential::Job(IdTokenRequest::of(&world.reserved)),
+        },
         watcher: Watcher::default(),
         secrets: console.secrets(),
         must: true,
-        signer: tokio::sync::Mutex::default(),
+        made: tokio::sync::Mutex::default(),
         settings: settings.clone(),
     };
     let ledger = Ledger::new(client, settings.trust()?, Some(signing));
@@ -85,7 +89,10 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
         named_by_its_run(&image, &waiting, &here)?;
     }
     for record in &waiting {
-        let record = Record { trust: UNSIGNED.to_owned(), ..(*record).clone() };
+        // Somebody else may have written what waits. So the signature is for the run that signs, as with a certificate.
+        let By { commit, actor, environment, .. } = record.by.clone();
+        let by = By { commit, actor, environment, ..here.clone() };
+        let record = Record { trust: UNSIGNED.to_owned(), by, ..(*record).clone() };
         ledger.attach(repository, &digest, &record, &known).await?;
         console.say(&format!("signed that {repository}@{digest} {} {stage}", record.result));
     }
@@ -138,15 +145,22 @@ fn key(
     console: &Console,
     version: KeyVersion,
 ) -> Result<SigningKey, Failure> {
-    let name = |key| values.text(key).unwrap_or_default();
-    let provider = name(Key::WorkloadIdentityProvider);
+    let (Some(provider), Some(account)) =
+        (values.text(Key::WorkloadIdentityProvider), values.text(Key::ServiceAccount))
+    else {
+        return Err(Failure::usage(
+            "`signing: key` signs as a service account, and the environment has none",
+            "set service-account and workload-identity-provider, or project-number, project-id and tenant-name, in .p2p.yaml \
+             or `--environments`; nothing was signed",
+        ));
+    };
     let federation = Federation::new(FederationSettings {
         endpoints: endpoints(values),
         request: IdTokenRequest::of(&world.reserved),
         secrets: console.secrets(),
         ..FederationSettings::default()
     })?;
-    let identity = Identity::new(Role::Own, provider, name(Key::ServiceAccount))?;
+    let identity = Identity::new(Role::Own, provider, account)?;
     Ok(SigningKey { federation, identity, version })
 }
 

@@ -80,7 +80,10 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
         ));
     }
     let settings = SigningSettings {
-        trust_root: matches.get_one::<String>("trust-root").map(Into::into),
+        root: matches
+            .get_one::<String>("trust-root")
+            .map(|path| SigningSettings::root(path.as_ref()))
+            .transpose()?,
         issuer: matches.get_one::<String>("issuer").cloned(),
         workflows: list(matches, "workflow"),
         ..SigningSettings::default()
@@ -103,7 +106,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
     }
     wrong.dedup();
     let unread = found.iter().filter_map(|record| record.as_ref().err());
-    let old = settings.trust_root.is_none().then(|| old(embedded_since(), world.now)).flatten();
+    let old = settings.root.is_none().then(|| old(embedded_since(), world.now)).flatten();
     for text in unread.map(|reason| format!("a record does not count: {reason}")).chain(old) {
         console.complain(&format!("warning: {text}"));
     }

@@ -1,6 +1,6 @@
 //! Where images are stored and where they run, for an organization's page of linked artifacts.
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ impl GitHub {
                 let call = &call;
                 async move { call.add_to_owner(&format!("/artifacts/metadata/{kind}-record"), &record).await }
             };
-            try_join_all(artifacts.iter().map(add)).await.map(drop)
+            join_all(artifacts.iter().map(add)).await.into_iter().collect::<Result<Vec<_>, _>>().map(drop)
         };
         limited("the images were not added to GitHub's linked artifacts", RIGHTS, records).await
     }

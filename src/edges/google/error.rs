@@ -96,9 +96,9 @@ pub enum GoogleError {
     /// The cluster does not exist.
     #[error("there is no cluster {name} ({answer})")]
     NoCluster { name: ClusterName, answer: String },
-    /// The account may not use the key.
-    #[error("the {identity} may not use the key {key} ({answer})")]
-    KeyForbidden { identity: Box<Identity>, key: KeyVersion, answer: String },
+    /// The account cannot use the key.
+    #[error("the {identity} cannot use {key} ({status} {answer})")]
+    KeyRefused { identity: Box<Identity>, key: KeyVersion, status: u16, answer: String },
     /// The key is of another kind.
     #[error("the key {key} is of the algorithm {algorithm}, not {expected}")]
     KeyAlgorithm { key: KeyVersion, algorithm: String, expected: &'static str },

@@ -63,8 +63,8 @@ impl Help for GoogleError {
                 "check project-id, region and cluster-name (or dplatform, its default):\ngcloud container clusters list --project {}",
                 name.project
             ),
-            Self::KeyForbidden { identity, key, .. } => format!(
-                "correct signing-key, or let the account sign with it:\ngcloud kms keys add-iam-policy-binding {} \\\n  --member serviceAccount:{} --role roles/cloudkms.signerVerifier",
+            Self::KeyRefused { identity, key, .. } => format!(
+                "check that signing-key names an enabled version, and let the account sign with it:\ngcloud kms keys add-iam-policy-binding {} \\\n  --member serviceAccount:{} --role roles/cloudkms.signerVerifier",
                 key.key(),
                 identity.service_account()
             ),

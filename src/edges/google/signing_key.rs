@@ -30,7 +30,7 @@ struct PublicKey {
 }
 
 /// A version of a key, and the account that signs with it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct SigningKey {
     pub federation: Federation,
     pub identity: Identity,
@@ -82,8 +82,10 @@ impl SigningKey {
                 let project = self.version.project().to_owned();
                 Err(GoogleError::Disabled { identity, service: "cloudkms", project, answer: text })
             }
-            401 | 403 => Err(GoogleError::KeyForbidden { identity, key: self.version.clone(), answer: text }),
-            _ => Err(GoogleError::Refused { what: what.to_owned(), status, answer: text }),
+            status => {
+                let key = self.version.clone();
+                Err(GoogleError::KeyRefused { identity, key, status, answer: text })
+            }
         }
     }
 }

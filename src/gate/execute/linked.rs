@@ -4,12 +4,13 @@ use super::{Execution, Progress};
 use crate::domain::environment::{Key, PROD, Stage};
 use crate::edges::github::{LinkedArtifact, LinkedImage};
 use crate::gate::outcome::{Status, StepResult};
+use crate::gate::plan::Step;
 
 impl Execution<'_> {
-    /// If that fails, a notice says so. `passed` is whether the gate passed.
-    pub(super) async fn link(&self, progress: &Progress, passed: bool) {
+    /// If that fails, a notice says so.
+    pub(super) async fn link(&self, progress: &Progress) {
         let Some(github) = &self.edges.linked else { return };
-        let artifacts: Vec<_> = stored(progress).chain(deployed(progress).filter(|_| passed)).collect();
+        let artifacts: Vec<_> = stored(progress).chain(deployed(progress)).collect();
         if artifacts.is_empty() {
             return;
         }
@@ -37,8 +38,9 @@ fn deployed(progress: &Progress) -> impl Iterator<Item = LinkedArtifact> {
     let ran = |step: &StepResult| step.target.as_deref() == Some(PROD) && step.status == Status::Passed;
     let images = if progress.steps.iter().any(ran) { progress.images() } else { Vec::new() };
     let environment = values.environment.as_ref().map_or(Stage::Prod.word(), |name| name.text.as_str());
-    let namespace = values.text(Key::NamespaceProd).map(|namespace| format!("{namespace}-"));
-    let namespace = namespace.unwrap_or_default();
+    let target = progress.plan.steps.iter().filter_map(Step::target).find(|target| target.target == PROD);
+    let namespace = target.and_then(|target| target.namespace.as_deref());
+    let namespace = namespace.map(|namespace| format!("{namespace}-")).unwrap_or_default();
     images.into_iter().map(move |image| LinkedArtifact::Deployed {
         image: linked(&image.name, image.digest.as_str(), progress),
         logical_environment: environment.to_owned(),

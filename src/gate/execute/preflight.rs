@@ -11,6 +11,7 @@ use crate::domain::image::ImagePath;
 use crate::edges::kube::{Api, Permission, SubnamespaceProgress as Waiting, SubnamespaceStage};
 use crate::gate::outcome::Event;
 use crate::gate::plan::{Preflight, Review, Subnamespaces};
+use crate::gate::record::{Credential, Signing};
 use crate::report::time;
 use oci::OciError;
 use sys::error::Failure;
@@ -108,8 +109,14 @@ impl Execution<'_> {
             tokio::join!(cluster, push);
         };
         let signing = async {
-            if let Some(signing) = self.edges.ledger.signing().filter(|signing| signing.must) {
-                add(Check::Signing, signing.check().await.map(Some));
+            let signs = |signing: &&Signing| signing.must || matches!(signing.credential, Credential::Key(_));
+            let Some(signing) = self.edges.ledger.signing().filter(signs) else { return };
+            match signing.check().await {
+                Err(failure) if !signing.must => {
+                    let text = format!("the records of this run will not be signed: {failure}");
+                    self.reporter.emit(&Event::Message(Level::Warning, &text));
+                }
+                checked => add(Check::Signing, checked.map(Some)),
             }
         };
         tokio::join!(own, destination, signing);

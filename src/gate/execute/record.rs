@@ -9,7 +9,8 @@ use crate::domain::image::Tested;
 use crate::gate::outcome::{Status, StepResult};
 use crate::gate::plan::{Action, Job, Names, Place, Plan, Promotion};
 use crate::gate::record::{
-    self, Basis, By, Finding, Judgement, Kept, Left, NotRead, Ran, Record, RecordedScan, Rule, UNSIGNED,
+    self, Basis, By, Finding, Judgement, Kept, Left, NotRead, Ran, Record, RecordedScan, Rule, Signing,
+    UNSIGNED,
 };
 use crate::inputs::{Command, Records};
 use oci::{Digest, Reference, Repository};
@@ -155,7 +156,10 @@ impl Execution<'_> {
                 match left {
                     Left::Nothing => {}
                     Left::Plain => self.notice(&format!("{what} {UNSIGNED}")),
-                    Left::Signed => self.notice(&format!("{what} signed by this workflow")),
+                    Left::Signed => {
+                        let signer = ledger.signing().map(Signing::signer).unwrap_or_default();
+                        self.notice(&format!("{what} signed by {signer}"));
+                    }
                     Left::Pending(why) => self.warn(progress, &format!("{what} not signed: {why}; {later}")),
                 }
             }
@@ -181,7 +185,7 @@ impl Execution<'_> {
         let mut stop = self.stop.clone();
         let records = async {
             self.leave_records(progress, verdict).await;
-            tokio::join!(self.upload_records(), self.link(progress, verdict.is_ok()));
+            tokio::join!(self.upload_records(), self.link(progress));
         };
         tokio::select! {
             () = records => {}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::trust::KEY;
 use super::value::{Record, UNSIGNED};
 
 /// The records of one image, the oldest first.
@@ -33,7 +34,10 @@ impl fmt::Display for Chain {
             }
             let event =
                 by.event.as_ref().map(|event| format!("{event} of {}", by.git_ref.as_deref().unwrap_or("-")));
-            let signer = record.signer.as_ref().map(|signer| signer.job_workflow.clone());
+            let signer = record.signer.as_ref().map(|signer| match signer.issuer.as_str() {
+                KEY => "a key of the trust root, whose owner vouches for repository, ref and run".to_owned(),
+                _ => signer.job_workflow.clone(),
+            });
             let rows = [
                 ("event", &event),
                 ("workflow", &by.workflow),

@@ -210,11 +210,11 @@ impl Ledger {
         let wrong = sealed.iter().find_map(|document| self.trust.verified(&document.bytes, digest).err());
         wrong.map_or(Ok(sealed), |why| {
             Err(Failure {
-                what: "the record cannot be signed: p2p does not accept what the services signed".to_owned(),
+                what: "the record cannot be signed: p2p does not accept the signature".to_owned(),
                 causes: vec![why],
                 help: Some(
-                    "if you set `sigstore-trust-root`, check that it belongs to the instance that signs; otherwise use a \
-                     newer p2p, whose trust roots have newer keys"
+                    "if you set `sigstore-trust-root`, check that it belongs to the instance or the key that signs; \
+                     otherwise use a newer p2p, whose trust roots have newer keys"
                         .to_owned(),
                 ),
                 exit: Exit::Unavailable,

@@ -25,7 +25,7 @@ pub use pending::pending;
 pub use refs::{Refs, branch_glob};
 pub use rule::{Finding, Rule, yanked};
 pub use settings::SigningSettings;
-pub use signing::Signing;
+pub use signing::{Credential, Signing};
 pub use statement::PREDICATE_TYPE;
 pub use trust::Trust;
 pub use value::{Basis, By, Judgement, Ran, Record, RecordedScan, UNSIGNED};

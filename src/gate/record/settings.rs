@@ -1,15 +1,15 @@
 //! Who signs records, and whose signatures count, according to the keys of the environment.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use attestation::{AllowedSigner, Services, TrustRoot, is_glob};
 
-use super::trust::{KEY, Roots, Trust};
+use super::trust::{KEY, Trust};
 use crate::domain::environment::{Key, Values};
 use crate::edges::google::KeyVersion;
 use crate::inputs::{SigningInstance, Switch, Value as _, Words};
 use reqwest::Url;
-use sys::error::{Failure, FileError};
+use sys::error::Failure;
 use sys::retry::Retrying;
 use sys::world::Env;
 
@@ -28,8 +28,8 @@ pub struct SigningSettings {
     pub key: Option<KeyVersion>,
     /// The services of your own instance.
     pub services: Option<Services>,
-    /// The file with its trust root, or with the public keys.
-    pub trust_root: Option<PathBuf>,
+    /// Its trust root, or the public keys.
+    pub root: Option<TrustRoot>,
     /// The issuer of the id tokens. By default that of the job's GitHub.
     pub issuer: Option<String>,
     /// Globs of workflows. By default those of the repository, and this product's.
@@ -41,7 +41,7 @@ pub struct SigningSettings {
 /// The error for a key of the environment.
 fn wrong(values: &Values, key: Key, help: &str) -> Failure {
     let found = values.text(key).map_or_else(|| "is missing".to_owned(), |text| format!("is {text:?}"));
-    Failure::usage(format!("the key `{key}` {found}"), help)
+    Failure::usage(format!("the key `{key}` {found}"), format!("{help}; nothing was run"))
 }
 
 /// Your own instance, if the environment names one.
@@ -49,8 +49,7 @@ fn services(values: &Values) -> Result<Option<Services>, Failure> {
     use Key::{SigstoreFulcioUrl, SigstoreRekorUrl, SigstoreTimestampUrl};
     for key in [SigstoreFulcioUrl, SigstoreRekorUrl, SigstoreTimestampUrl] {
         if values.text(key).is_some_and(|url| !sys::http::is_safe(url)) {
-            let help = "expected a URL that begins with `https://`; nothing was run";
-            return Err(wrong(values, key, help));
+            return Err(wrong(values, key, "expected a URL that begins with `https://`"));
         }
     }
     let text = |key| values.text(key).map(str::to_owned);
@@ -63,63 +62,75 @@ fn services(values: &Values) -> Result<Option<Services>, Failure> {
         (Some(_), false) => SigstoreRekorUrl,
         (None, true) => SigstoreFulcioUrl,
     };
-    let help = "an instance needs `sigstore-fulcio-url`, and `sigstore-rekor-url` or `sigstore-timestamp-url`; nothing was run";
+    let help =
+        "an instance needs `sigstore-fulcio-url`, and `sigstore-rekor-url` or `sigstore-timestamp-url`";
     Err(wrong(values, missing, help))
 }
 
-/// The key that signs, if one does.
-fn key(values: &Values, instance: Option<SigningInstance>) -> Result<Option<KeyVersion>, Failure> {
-    use Key::{SigstoreFulcioUrl, SigstoreIssuer, SigstoreRekorUrl, SigstoreTimestampUrl};
-    if instance != Some(SigningInstance::Key) {
-        return match values.text(Key::SigningKey) {
-            Some(_) => {
-                Err(wrong(values, Key::SigningKey, "set `signing: key` too, or remove it; nothing was run"))
-            }
-            None => Ok(None),
-        };
-    }
-    let others = [SigstoreFulcioUrl, SigstoreRekorUrl, SigstoreTimestampUrl, SigstoreIssuer];
-    if let Some(other) = others.into_iter().find(|other| values.text(*other).is_some()) {
+/// The key that signs.
+fn key(values: &Values) -> Result<KeyVersion, Failure> {
+    let key = values.text(Key::SigningKey).and_then(KeyVersion::parse);
+    let key = key.ok_or_else(|| {
+        let help = "expected the version of a key: \
+                    `gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/1`";
+        wrong(values, Key::SigningKey, help)
+    })?;
+    if values.parsed(Key::GithubAttestations) == Some(Switch::On) {
         return Err(wrong(
             values,
-            other,
-            "`signing: key` needs no Sigstore: remove one of them; nothing was run",
+            Key::GithubAttestations,
+            "GitHub's attestations have certificates: set it to `off`",
         ));
     }
-    let key = values.text(Key::SigningKey).and_then(KeyVersion::parse);
-    let help = "expected the version of a key: `gcpkms://projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/1`; nothing was run";
-    key.map(Some).ok_or_else(|| wrong(values, Key::SigningKey, help))
+    Ok(key)
 }
 
 impl SigningSettings {
     /// Reads the settings of an environment.
     ///
     /// # Errors
-    /// If a key is invalid, or needs another key that is missing.
+    /// If a key is invalid or needs another key that is missing, or if the file of the trust root cannot be read or is
+    /// invalid.
     pub fn of(values: &Values) -> Result<Self, Failure> {
         let text = |key: Key| values.text(key).map(str::to_owned);
         let workflows =
             text(Key::RecordWorkflows).and_then(|text| Words::parse(&text).ok()).map(|words| words.0);
         if workflows.iter().flatten().any(|glob| !is_glob(glob)) {
-            let help = "expected globs such as `acme/shop/.github/workflows/*`, separated by commas; nothing was run";
+            let help = "expected globs such as `acme/shop/.github/workflows/*`, separated by commas";
             return Err(wrong(values, Key::RecordWorkflows, help));
         }
         let instance = values.parsed(Key::Signing);
-        let key = key(values, instance)?;
-        let services = services(values)?;
-        let trust_root = text(Key::SigstoreTrustRoot).map(PathBuf::from);
-        if trust_root.is_none() && (services.is_some() || key.is_some()) {
-            let help = match &key {
-                Some(_) => {
-                    "name the file with the public key, as `gcloud kms keys versions get-public-key` writes it"
-                }
-                None => "name the file of the instance's trust root: `trusted_root.json`",
-            };
+        // Another environment may have set what this one does not use.
+        let (key, services) = match (instance, values.text(Key::SigningKey)) {
+            (Some(SigningInstance::Key), _) => (Some(key(values)?), None),
+            (None, Some(_)) => return Err(wrong(values, Key::SigningKey, "set `signing: key` too")),
+            _ => (None, services(values)?),
+        };
+        let root = values.text(Key::SigstoreTrustRoot).map(|path| Self::root(Path::new(path))).transpose()?;
+        let fits = match &root {
+            Some(root) => root.is_keys() == key.is_some(),
+            None => key.is_none() && services.is_none(),
+        };
+        if !fits {
+            let help = "`signing: key` needs a file with its public key, as `gcloud kms keys versions get-public-key` \
+                        writes it, and an instance of Sigstore its `trusted_root.json`";
             return Err(wrong(values, Key::SigstoreTrustRoot, help));
         }
         let attestations = values.parsed(Key::GithubAttestations) == Some(Switch::On);
         let issuer = text(Key::SigstoreIssuer);
-        Ok(Self { instance, key, services, trust_root, issuer, workflows, attestations })
+        Ok(Self { instance, key, services, root, issuer, workflows, attestations })
+    }
+
+    /// Reads a trust root.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is invalid.
+    pub fn root(path: &Path) -> Result<TrustRoot, Failure> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}"));
+        text.and_then(|text| TrustRoot::parse(&text).map_err(|error| error.to_string())).map_err(|error| {
+            let help = "a trust root is a `trusted_root.json`, as Sigstore's own tools write it, or public keys in PEM";
+            Failure::usage(format!("{}: {error}", path.display()), help)
+        })
     }
 
     /// Whether somebody is configured to sign. Then records are signed even if signatures are not required.
@@ -141,22 +152,16 @@ impl SigningSettings {
     /// Whose signatures are valid.
     ///
     /// # Errors
-    /// If the file of the trust root cannot be read or is invalid.
+    /// If a trust root cannot be used.
     pub fn trust(&self) -> Result<Trust, Failure> {
-        let own = self.own_root()?;
-        Ok(Trust::new(own.map_or(Roots::Embedded(self.instance), |root| Roots::Own(Box::new(root)))))
-    }
-
-    /// The trust root in the file, if one is named.
-    pub(super) fn own_root(&self) -> Result<Option<TrustRoot>, Failure> {
-        let Some(path) = &self.trust_root else { return Ok(None) };
-        let text = std::fs::read_to_string(path).map_err(FileError::at("read the trust root", path))?;
-        let root = TrustRoot::parse(&text).map_err(|error| {
-            let help = "`sigstore-trust-root` names a `trusted_root.json`, as Sigstore's own tools write it, or public \
-                        keys in PEM";
-            Failure::usage(format!("{}: {error}", path.display()), help)
-        })?;
-        Ok(Some(root))
+        let roots = match (&self.root, self.instance) {
+            (Some(root), _) => Ok(vec![root.clone()]),
+            (None, Some(SigningInstance::Public)) => TrustRoot::public().map(|root| vec![root]),
+            (None, Some(SigningInstance::Github)) => TrustRoot::github().map(|root| vec![root]),
+            (None, _) => TrustRoot::public().and_then(|public| Ok(vec![public, TrustRoot::github()?])),
+        };
+        let trust = roots.and_then(|roots| Trust::new(&roots));
+        trust.map_err(|error| Failure::usage(error.to_string(), "take another trust root"))
     }
 
     /// Who may sign the records of `repository` (`owner/name`) with this id, at the job's GitHub.
@@ -164,9 +169,9 @@ impl SigningSettings {
         let issuer = || issuer(env.get("GITHUB_SERVER_URL").unwrap_or(GITHUB).trim_end_matches('/'));
         let workflows = || vec![format!("{repository}/.github/workflows/*"), OWN_WORKFLOWS.to_owned()];
         AllowedSigner {
-            issuer: match &self.key {
-                Some(_) => KEY.to_owned(),
-                None => self.issuer.clone().unwrap_or_else(issuer),
+            issuer: match &self.root {
+                Some(root) if root.is_keys() => KEY.to_owned(),
+                _ => self.issuer.clone().unwrap_or_else(issuer),
             },
             repository: repository.to_owned(),
             repository_id: id,

@@ -22,31 +22,30 @@ const AUDIENCE: &str = "sigstore";
 /// How long p2p uses a certificate. It is valid for ten minutes.
 const USED: Duration = Duration::from_mins(8);
 
-/// What signs the statements of a run.
-#[derive(Clone)]
-pub enum Means {
-    Certificate(Arc<Signer>),
+/// When the signer was made, or why there is none.
+type Made = (Instant, Result<Arc<Signer>, Failure>);
+
+/// What proves who signs.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// The identity of the job. `None` without `id-token: write`.
+    Job(Option<IdTokenRequest>),
+    /// A key of your own.
     Key(SigningKey),
 }
 
-/// When the means were made, or why there are none.
-type Made = (Instant, Result<Means, Failure>);
-
-/// Signs the records of a run, all with one certificate.
+/// Signs the records of a run, all with one certificate or one key.
 pub struct Signing {
     pub settings: SigningSettings,
-    /// Where the job requests id tokens. `None` without `id-token: write`.
-    pub request: Option<IdTokenRequest>,
-    /// The key that signs in place of a certificate.
-    pub key: Option<SigningKey>,
+    pub credential: Credential,
     /// Gets each retry of a request.
     pub watcher: Watcher,
     /// Masks the id token.
     pub secrets: Secrets,
     /// Whether a failed signature stops the promotion.
     pub must: bool,
-    /// The signer of this run. If a service is down, the run waits for it only once.
-    pub signer: Mutex<Option<Made>>,
+    /// The signer with its certificate. If a service is down, the run waits for it only once.
+    pub made: Mutex<Option<Made>>,
 }
 
 impl Signing {
@@ -55,23 +54,39 @@ impl Signing {
     /// # Errors
     /// If the permission is missing or a service is down.
     pub async fn check(&self) -> Result<String, Failure> {
-        if let Some(key) = &self.key {
-            let public = key.public_key().await?;
-            if !self.settings.own_root()?.is_some_and(|root| root.has_key(&public)) {
-                let help = format!("add its public key to the file:\n{public}");
-                let what = format!("`sigstore-trust-root` does not name the public key of {}", key.version);
-                return Err(Failure::usage(what, help));
+        let signer = match &self.credential {
+            Credential::Key(key) => {
+                let public = key.public_key().await?;
+                if !self.settings.root.as_ref().is_some_and(|root| root.has_key(&public)) {
+                    let help = format!("add its public key to the file:\n{public}");
+                    let what =
+                        format!("`sigstore-trust-root` does not name the public key of {}", key.version);
+                    return Err(Failure::usage(what, help));
+                }
+                key.version.to_string()
             }
-            return Ok(format!("signs records with {}", key.version));
+            Credential::Job(request) => {
+                let (_, services) = self.token(request.as_ref()).await?;
+                attestation::check(&services).await.map_err(cannot)?;
+                services.fulcio
+            }
+        };
+        Ok(format!("signs records with {signer}"))
+    }
+
+    /// Who signs, for messages.
+    pub fn signer(&self) -> String {
+        match &self.credential {
+            Credential::Job(_) => "this workflow".to_owned(),
+            Credential::Key(key) => key.version.to_string(),
         }
-        let (_, services) = self.token().await?;
-        attestation::check(&services).await.map_err(cannot)?;
-        Ok(format!("signs records with {}", services.fulcio))
     }
 
     /// Signs a record twice: with our own predicate, and with a summary for verifiers that know only that.
     pub(super) async fn seal(&self, record: &Record, digest: &Digest) -> Result<Vec<Document>, Failure> {
-        let signer = self.signer().await?;
+        if let Some((_, Err(failure))) = &*self.made.lock().await {
+            return Err(failure.clone());
+        }
         let record = Record { trust: SIGNED.to_owned(), signer: None, ..record.clone() };
         let statement = statement::of(&record, digest)
             .map_err(|error| cannot(SignError::Statement(error.to_string())))?;
@@ -80,8 +95,7 @@ impl Signing {
             predicate: statement::summary(&record),
             ..statement.clone()
         };
-        let bundles = tokio::try_join!(signer.sign(&statement), signer.sign(&summary));
-        match bundles {
+        match tokio::try_join!(self.sign(&statement), self.sign(&summary)) {
             Ok((record, summary)) => Ok([(PREDICATE_TYPE, record), (SUMMARY_TYPE, summary)]
                 .map(|(predicate_type, bundle)| Document {
                     media_type: BUNDLE_MEDIA_TYPE,
@@ -90,26 +104,37 @@ impl Signing {
                 })
                 .into()),
             Err(failure) => {
-                *self.signer.lock().await = Some((Instant::now(), Err(failure.clone())));
+                *self.made.lock().await = Some((Instant::now(), Err(failure.clone())));
                 Err(failure)
             }
         }
     }
 
-    async fn signer(&self) -> Result<Means, Failure> {
-        let mut slot = self.signer.lock().await;
+    /// The bundle of a statement, as JSON.
+    async fn sign(&self, statement: &Statement) -> Result<Vec<u8>, Failure> {
+        match &self.credential {
+            Credential::Key(key) => {
+                let signature = key.sign(&hash_to_sign(statement)).await.map_err(cannot)?;
+                with_key(statement, key.version.to_string(), signature).map_err(cannot)
+            }
+            Credential::Job(request) => {
+                let signer = self.certified(request.as_ref()).await?;
+                signer.sign(statement).await.map_err(cannot)
+            }
+        }
+    }
+
+    /// The signer of this run, with a certificate that is still valid for a while.
+    async fn certified(&self, request: Option<&IdTokenRequest>) -> Result<Arc<Signer>, Failure> {
+        let mut slot = self.made.lock().await;
         match &*slot {
-            Some((since, Ok(signer))) if since.elapsed() < USED => return Ok(signer.clone()),
+            Some((since, Ok(signer))) if since.elapsed() < USED => return Ok(Arc::clone(signer)),
             Some((_, Err(failure))) => return Err(failure.clone()),
             _ => {}
         }
         let made = async {
-            if let Some(key) = &self.key {
-                return Ok(Means::Key(key.clone()));
-            }
-            let (token, services) = self.token().await?;
-            let signer = Signer::keyless(&services, &token).await.map_err(cannot)?;
-            Ok(Means::Certificate(Arc::new(signer)))
+            let (token, services) = self.token(request).await?;
+            Signer::keyless(&services, &token).await.map(Arc::new).map_err(cannot)
         };
         let made = made.await;
         *slot = Some((Instant::now(), made.clone()));
@@ -117,10 +142,10 @@ impl Signing {
     }
 
     /// Requests an id token for this job, and chooses the services.
-    async fn token(&self) -> Result<(Secret, Services), Failure> {
+    async fn token(&self, request: Option<&IdTokenRequest>) -> Result<(Secret, Services), Failure> {
         let policy = Policy { attempts: 4, patience: Duration::from_secs(10), ..Policy::default() };
         let retrying = Retrying { policy, watcher: self.watcher.clone() };
-        let request = self.request.as_ref().ok_or_else(|| Failure {
+        let request = request.ok_or_else(|| Failure {
             what: "this job cannot sign records: GitHub gives it no id token".to_owned(),
             causes: Vec::new(),
             help: Some("give the job the permission `id-token: write`".to_owned()),
@@ -130,19 +155,6 @@ impl Signing {
         let services =
             self.settings.services_for(claim(&token, "repository_visibility").as_deref(), retrying);
         Ok((token, services))
-    }
-}
-
-impl Means {
-    /// The bundle of a statement, as JSON.
-    async fn sign(&self, statement: &Statement) -> Result<Vec<u8>, Failure> {
-        match self {
-            Self::Certificate(signer) => signer.sign(statement).await.map_err(cannot),
-            Self::Key(key) => {
-                let signature = key.sign(&hash_to_sign(statement)).await.map_err(cannot)?;
-                with_key(statement, key.version.to_string(), signature).map_err(cannot)
-            }
-        }
     }
 }
 

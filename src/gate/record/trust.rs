@@ -1,13 +1,11 @@
 //! Reads signed records: finds out which bundles are records, and verifies their signatures.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
 
 use attestation::{TrustRoot, Verifier, VerifyError, Workload};
 
 use super::statement::{self, PREDICATE_TYPE, SUMMARY_TYPE};
 use super::value::{By, Record};
-use crate::inputs::SigningInstance;
 use oci::Digest;
 use sys::sync::Mutex;
 
@@ -17,35 +15,19 @@ pub(super) const KEY: &str = "key";
 /// A record, or `None` for another statement of ours, or the reason why a bundle does not count.
 type Found = Result<Option<Record>, String>;
 
-/// Where the trust roots come from.
-#[derive(Debug)]
-pub(super) enum Roots {
-    /// The embedded trust roots, of one instance or of both.
-    Embedded(Option<SigningInstance>),
-    /// The trust root of your own instance.
-    Own(Box<TrustRoot>),
-}
-
 /// Verifies signatures, each bundle once.
 #[derive(Debug)]
 pub struct Trust {
-    roots: Roots,
-    /// Made for the first bundle.
-    verifiers: OnceLock<Result<Vec<Verifier>, VerifyError>>,
+    verifiers: Vec<Verifier>,
     /// The results, by the digests of the bundle and of the image.
     verified: Mutex<HashMap<(Digest, Digest), Found>>,
 }
 
-/// Trusts the embedded trust roots of both instances.
-impl Default for Trust {
-    fn default() -> Self {
-        Self::new(Roots::Embedded(None))
-    }
-}
-
 impl Trust {
-    pub(super) fn new(roots: Roots) -> Self {
-        Self { roots, verifiers: OnceLock::new(), verified: Mutex::default() }
+    /// Believes signatures that one of the roots confirms.
+    pub(super) fn new(roots: &[TrustRoot]) -> Result<Self, VerifyError> {
+        let verifiers = roots.iter().map(Verifier::new).collect::<Result<_, _>>()?;
+        Ok(Self { verifiers, verified: Mutex::default() })
     }
 
     /// Reads a bundle at the image `digest`. `None` if it does not belong to p2p.
@@ -70,10 +52,8 @@ impl Trust {
     }
 
     fn verify(&self, bundle: &[u8], digest: &Digest) -> Found {
-        let verifiers =
-            self.verifiers.get_or_init(|| self.verifiers()).as_ref().map_err(ToString::to_string)?;
         let mut reason = String::new();
-        for verifier in verifiers {
+        for verifier in &self.verifiers {
             match verifier.verify(bundle, digest.as_str()) {
                 Ok(signed) if signed.statement.predicate_type == SUMMARY_TYPE => return Ok(None),
                 Ok(signed) => {
@@ -90,16 +70,6 @@ impl Trust {
             }
         }
         Err(reason)
-    }
-
-    fn verifiers(&self) -> Result<Vec<Verifier>, VerifyError> {
-        let roots = match &self.roots {
-            Roots::Own(root) => return Ok(vec![Verifier::new(root)?]),
-            Roots::Embedded(Some(SigningInstance::Public)) => vec![TrustRoot::public()?],
-            Roots::Embedded(Some(SigningInstance::Github)) => vec![TrustRoot::github()?],
-            Roots::Embedded(_) => vec![TrustRoot::public()?, TrustRoot::github()?],
-        };
-        roots.iter().map(Verifier::new).collect()
     }
 }
 

@@ -23,7 +23,8 @@ const PENDING: &str = "not signed, because it could not be signed when the gate 
 pub struct Record {
     /// [`UNSIGNED`], or that it is signed.
     pub trust: String,
-    /// The run that signed it, from the certificate. `None` without a signature.
+    /// The run that signed it, from the certificate, or for which the owner of a key vouches. `None` without a
+    /// signature.
     #[serde(skip)]
     pub signer: Option<Workload>,
     /// The name of the gate. `None` if somebody withdrew the image by hand.

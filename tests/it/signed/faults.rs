@@ -165,7 +165,7 @@ fn what_the_services_answer_wrongly_is_never_attached() {
     {
         let gate = scene(&sigstore, &json!({}), wrong);
         let run = gate.run(&["fast-feedback"]);
-        let message = "p2p does not accept what the services signed";
+        let message = "p2p does not accept the signature";
         assert!(run.ended(69).stdout.contains(message), "{wrong}: {}", run.stdout);
         assert_eq!(gate.registry.digest("extended-test/shop", "0.0.1"), None, "{wrong}");
         // What the gate found out waits for a signature.

@@ -170,7 +170,7 @@ fn a_job_that_cannot_sign_ends_before_its_build() {
     scene.google.kms(|kms| kms.signers.clear());
     let key = version(1).replace("/cryptoKeyVersions/1", "");
     let grant = format!("gcloud kms keys add-iam-policy-binding {key} ");
-    ends(&scene, 69, &["may not use the key gcpkms://", &grant, "roles/cloudkms.signerVerifier"]);
+    ends(&scene, 69, &["cannot use gcpkms://", &grant, "roles/cloudkms.signerVerifier"]);
     let scene = Scene::new(1, &[1]);
     scene.google.kms(|kms| kms.disabled = true);
     ends(&scene, 69, &["gcloud services enable cloudkms.googleapis.com --project acme-keys"]);
@@ -199,11 +199,11 @@ fn wrong_settings_are_refused() {
         (json!({"signing-key": null}), "the key `signing-key` is missing"),
         (json!({"signing-key": "records"}), "the key `signing-key` is \"records\""),
         (json!({"signing-key": "awskms://x"}), "gcpkms://projects/P/locations/L"),
-        (json!({"signing": "github"}), "set `signing: key` too, or remove it"),
+        (json!({"signing": null}), "set `signing: key` too"),
+        (json!({"signing": "github"}), "the key `sigstore-trust-root` is \"key.pem\""),
+        (json!({"github-attestations": "on"}), "GitHub's attestations have certificates"),
         (json!({"sigstore-trust-root": null}), "the key `sigstore-trust-root` is missing"),
         (json!({"sigstore-trust-root": "Makefile"}), "or public keys in PEM"),
-        (json!({"sigstore-rekor-url": "https://rekor.acme.io"}), "`signing: key` needs no Sigstore"),
-        (json!({"sigstore-issuer": "https://issuer.acme.io"}), "`signing: key` needs no Sigstore"),
         (json!({"service-account": null, "workload-identity-provider": null}), "this job acts as none"),
     ] {
         let scene = Scene::new(1, &[1]).with(1, |keys| {
@@ -276,4 +276,51 @@ fn a_pull_request_and_a_laptop_sign_nothing() {
     let gate = scene.gate.pull_request("acme/shop", &head).git_ref("refs/pull/7/merge");
     gate.run(&["fast-feedback"]).passed();
     assert!(!scene.google.server().requests().iter().any(|seen| seen.path.contains("/keyRings/")));
+}
+
+#[test]
+fn a_job_that_leaves_no_record_needs_no_key() {
+    for records in ["required", "signed"] {
+        let scene = Scene::new(1, &[1]);
+        let gate = scene.gate.event("schedule", json!({})).input("promotion-record", records);
+        // Nothing was promoted yet.
+        gate.run(&["extended-test"]).passed();
+        gate.run(&["version"]).passed();
+        gate.run(&["run", "p2p-functional"]).passed();
+        assert!(!scene.google.server().requests().iter().any(|seen| seen.path.contains("/keyRings/")));
+    }
+}
+
+#[test]
+fn a_signature_that_comes_later_is_for_the_run_that_signs() {
+    let scene = Scene::new(1, &[1]);
+    scene
+        .google
+        .server()
+        .fault(|seen| seen.path.ends_with(":asymmetricSign").then(|| refusal(500, "INTERNAL", "down")));
+    let gate =
+        scene.gate.env("GITHUB_WORKFLOW_REF", "acme/shop/.github/workflows/never.yaml@refs/heads/main");
+    gate.run(&["fast-feedback"]).ended(69);
+    scene.google.server().fault(|_| None);
+    let gate = gate.env("GITHUB_WORKFLOW_REF", "acme/shop/.github/workflows/sign.yaml@refs/heads/main");
+    let digest = gate.registry.digest("test/shop", "0.0.1").unwrap();
+    let image = format!("{}/test/shop@{digest}", gate.registry.path());
+    gate.run(&["sign", &image, "--stage", "fast-feedback"]).passed();
+    let scene = Scene { gate, ..scene };
+    let run = scene.verify("test/shop", &[&REQUIRED[..], &["--output", "json"]].concat());
+    let report: Value = serde_json::from_str(&run.passed().stdout).unwrap();
+    let records = report["records"].as_array().unwrap();
+    let signed = records.iter().find(|record| !record["signer"].is_null()).unwrap();
+    assert_eq!(signed["signer"]["workflow"], signed["signer"]["jobWorkflow"]);
+    assert!(signed["workflow"].as_str().unwrap().contains("/sign.yaml@"), "{signed}");
+}
+
+#[test]
+fn environments_may_differ_in_who_signs() {
+    let scene = Scene::new(1, &[1]);
+    let mut keys = environment(&scene.google, 1);
+    keys["sigstore-fulcio-url"] = json!("https://fulcio.acme.io");
+    keys["sigstore-rekor-url"] = json!("https://rekor.acme.io");
+    let gate = scene.gate.input("environments", &json!({"": keys, "prod": {"signing": "key"}}).to_string());
+    gate.run(&["fast-feedback"]).passed();
 }

@@ -10,7 +10,7 @@ use ::workflow_commands::{Secret, Secrets};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use p2p::edges::google::IdTokenRequest;
-use p2p::gate::record::{Signing, SigningSettings};
+use p2p::gate::record::{Credential, Signing, SigningSettings};
 use serde_json::{Value, json};
 
 /// Fulcio, Rekor, CT log and timestamp authority; see `sigstore/server.js` for what they can do wrong.
@@ -65,17 +65,16 @@ impl Sigstore {
         let (fulcio, rekor) = (self.url(wrong), Some(self.url(wrong)));
         let settings = SigningSettings {
             services: Some(Services { fulcio, rekor, ..self.services() }),
-            trust_root: Some(self.root_file()),
+            root: Some(self.root()),
             ..SigningSettings::default()
         };
         Signing {
             settings,
-            request: IdTokenRequest::of(&self.job(claims).into_iter().collect()),
-            key: None,
+            credential: Credential::Job(IdTokenRequest::of(&self.job(claims).into_iter().collect())),
             watcher: Watcher::default(),
             secrets: Secrets::default(),
             must: true,
-            signer: tokio::sync::Mutex::default(),
+            made: tokio::sync::Mutex::default(),
         }
     }
 
