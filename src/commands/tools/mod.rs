@@ -86,10 +86,11 @@ fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
 /// The digest of an image that must exist.
 async fn present(client: &Client, image: &Reference) -> Result<Digest, Failure> {
     let found = client.resolve(&image.repository, &image.which()).await?;
-    found.map(|found| found.digest).ok_or_else(|| Failure {
-        what: format!("{image} is not in the registry"),
-        causes: Vec::new(),
-        help: Some("correct its name, or promote it first".to_owned()),
-        exit: Exit::Failed,
+    found.map(|found| found.digest).ok_or_else(|| {
+        Failure::new(
+            Exit::Failed,
+            format!("{image} is not in the registry"),
+            "correct its name, or promote it first",
+        )
     })
 }

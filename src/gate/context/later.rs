@@ -114,16 +114,8 @@ impl Host<'_> {
             None => git.peel(&paths.directory, &format!("refs/tags/{tag}")).await?,
         };
         let place = url.as_deref().unwrap_or("this repository");
-        let commit = commit.ok_or_else(|| Failure {
-            what: format!("the version {version} has no tag {tag} in {place}"),
-            causes: Vec::new(),
-            help: Some(
-                "a later gate runs the Makefile of the version's tag: correct `version` or `version-prefix`, or push \
-                 the tag; nothing was run"
-                    .to_owned(),
-            ),
-            exit: Exit::Usage,
-        })?;
+        let commit = commit.ok_or_else(|| Failure::usage(format!("the version {version} has no tag {tag} in {place}"), "a later gate runs the Makefile of the version's tag: correct `version` or `version-prefix`, or push \
+                 the tag; nothing was run"))?;
         self.refuse_unreviewed(request, paths, &format!("the tag {tag} names the commit {commit}"), &commit)
             .await?;
         let to = paths.scratch()?.join("checkout");
@@ -155,16 +147,12 @@ impl Host<'_> {
         if reviewed.holds(commit).await? {
             return Ok(());
         }
-        Err(Failure {
-            what: format!("{what}, which is not in the history of {}", reviewed.named()),
-            causes: Vec::new(),
-            help: Some(
-                "later gates run reviewed code only: remove the tag if it is not yours, merge the commit, or name its \
-                 branch in `release-branches`; nothing was run"
-                    .to_owned(),
-            ),
-            exit: Exit::Failed,
-        })
+        Err(Failure::new(
+            Exit::Failed,
+            format!("{what}, which is not in the history of {}", reviewed.named()),
+            "later gates run reviewed code only: remove the tag if it is not yours, merge the commit, or name its \
+                 branch in `release-branches`; nothing was run",
+        ))
     }
 
     /// The facts about the commit of a later gate.

@@ -109,14 +109,8 @@ impl Execution<'_> {
             tokio::join!(cluster, push);
         };
         let signing = async {
-            let signs = |signing: &&Signing| signing.must || matches!(signing.credential, Credential::Key(_));
-            let Some(signing) = self.edges.ledger.signing().filter(signs) else { return };
-            match signing.check().await {
-                Err(failure) if !signing.must => {
-                    let text = format!("the records of this run will not be signed: {failure}");
-                    self.reporter.emit(&Event::Message(Level::Warning, &text));
-                }
-                checked => add(Check::Signing, checked.map(Some)),
+            if let Some(checked) = self.may_sign().await {
+                add(Check::Signing, checked);
             }
         };
         tokio::join!(own, destination, signing);
@@ -125,6 +119,21 @@ impl Execution<'_> {
             add(Check::Existing, self.conflicts(progress).await);
         }
         found.into_inner().summary()
+    }
+
+    /// Checks that the records can be signed. Where they need not be signed, a warning says why they cannot, and nothing
+    /// is asked of Sigstore.
+    async fn may_sign(&self) -> Option<Message> {
+        let signs = |signing: &&Signing| signing.must || matches!(signing.credential, Credential::Key(_));
+        let signing = self.edges.ledger.signing().filter(signs)?;
+        match signing.check().await {
+            Err(failure) if !signing.must => {
+                let text = format!("the records of this run will not be signed: {failure}");
+                self.reporter.emit(&Event::Message(Level::Warning, &text));
+                None
+            }
+            checked => Some(checked.map(Some)),
+        }
     }
 
     /// Gets the first token of an account. Returns whether that worked.

@@ -9,8 +9,7 @@ use crate::domain::image::Tested;
 use crate::gate::outcome::{Status, StepResult};
 use crate::gate::plan::{Action, Job, Names, Place, Plan, Promotion};
 use crate::gate::record::{
-    self, Basis, By, Finding, Judgement, Kept, Left, NotRead, Ran, Record, RecordedScan, Rule, Signing,
-    UNSIGNED,
+    self, Basis, By, Finding, Judgement, Kept, Left, NotRead, Ran, Record, RecordedScan, Rule, UNSIGNED,
 };
 use crate::inputs::{Command, Records};
 use oci::{Digest, Reference, Repository};
@@ -156,10 +155,7 @@ impl Execution<'_> {
                 match left {
                     Left::Nothing => {}
                     Left::Plain => self.notice(&format!("{what} {UNSIGNED}")),
-                    Left::Signed => {
-                        let signer = ledger.signing().map(Signing::signer).unwrap_or_default();
-                        self.notice(&format!("{what} signed by {signer}"));
-                    }
+                    Left::Signed => self.notice(&format!("{what} signed by {}", ledger.signer())),
                     Left::Pending(why) => self.warn(progress, &format!("{what} not signed: {why}; {later}")),
                 }
             }

@@ -41,12 +41,7 @@ impl Stranger {
         match on_fork {
             OnFork::Run => Ok(None),
             OnFork::Skipped => Ok(Some(self.reason())),
-            OnFork::Failure => Err(Failure {
-                what: self.reason(),
-                causes: Vec::new(),
-                help: Some(self.help().to_owned()),
-                exit: Exit::Failed,
-            }),
+            OnFork::Failure => Err(Failure::new(Exit::Failed, self.reason(), self.help().to_owned())),
         }
     }
 

@@ -122,6 +122,11 @@ impl Ledger {
         self.signing.as_ref()
     }
 
+    /// Who signs, for messages.
+    pub fn signer(&self) -> String {
+        self.signing.as_ref().map(Signing::signer).unwrap_or_default()
+    }
+
     /// The bundles that this run signed.
     pub fn bundles(&self) -> Vec<Value> {
         let written = self.written.lock();
@@ -232,18 +237,14 @@ impl Ledger {
         let mut listed = self.client.referrers(repository, digest).await?;
         listed.retain(Kept::may_be_record);
         if listed.len() > MOST {
-            return Err(NotRead::TooMany(Failure {
-                what: format!(
+            return Err(NotRead::TooMany(Failure::new(
+                Exit::Failed,
+                format!(
                     "{repository}@{digest} has {} records, and p2p reads at most {MOST} of an image",
                     listed.len()
                 ),
-                causes: Vec::new(),
-                help: Some(
-                    "find out who attached them, and delete those that no gate left, with the registry's own tools"
-                        .to_owned(),
-                ),
-                exit: Exit::Failed,
-            }));
+                "find out who attached them, and delete those that no gate left, with the registry's own tools",
+            )));
         }
         let listed = listed.into_iter().map(|listed| self.read_one(repository, digest, listed));
         let read: Vec<_> = stream::iter(listed).buffered(AT_ONCE).try_collect().await?;

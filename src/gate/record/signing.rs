@@ -13,7 +13,7 @@ use super::statement::{self, PREDICATE_TYPE, SUMMARY_TYPE};
 use super::value::{Record, SIGNED};
 use crate::edges::google::{IdTokenRequest, SigningKey};
 use oci::Digest;
-use sys::error::{Exit, Failure};
+use sys::error::Failure;
 use sys::retry::{Policy, Retrying, Watcher};
 use workflow_commands::{Secret, Secrets};
 
@@ -145,11 +145,11 @@ impl Signing {
     async fn token(&self, request: Option<&IdTokenRequest>) -> Result<(Secret, Services), Failure> {
         let policy = Policy { attempts: 4, patience: Duration::from_secs(10), ..Policy::default() };
         let retrying = Retrying { policy, watcher: self.watcher.clone() };
-        let request = request.ok_or_else(|| Failure {
-            what: "this job cannot sign records: GitHub gives it no id token".to_owned(),
-            causes: Vec::new(),
-            help: Some("give the job the permission `id-token: write`".to_owned()),
-            exit: Exit::Usage,
+        let request = request.ok_or_else(|| {
+            Failure::usage(
+                "this job cannot sign records: GitHub gives it no id token",
+                "give the job the permission `id-token: write`",
+            )
         })?;
         let token = request.issue(AUDIENCE, &retrying, &self.secrets).await?;
         let services =
