@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::error::WorkspaceError;
 use super::globs::ArtifactGlobs;
 use super::links::Move;
-use super::scan::Modified;
+use super::tree::Modified;
 
 /// The files that the globs match, at the time of the copy.
 #[derive(Debug, Clone, Default)]

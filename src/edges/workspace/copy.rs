@@ -9,7 +9,7 @@ use std::thread;
 
 use super::error::WorkspaceError;
 use super::links::{Move, is_git_file};
-use super::scan::{Entry, Tree, scan};
+use super::tree::{Entry, Tree, read_tree};
 use sys::remove_tree;
 use sys::sync::Mutex;
 
@@ -65,7 +65,7 @@ pub fn copy_workspace(
         return Err(WorkspaceError::Inside { from: root, to });
     }
     let whole = options.whole.canonicalize().map_err(WorkspaceError::io("read", &options.whole))?;
-    let tree = scan(&root, &whole)?;
+    let tree = read_tree(&root, &whole)?;
     DirBuilder::new().mode(0o700).create(&to).map_err(WorkspaceError::io("create", &to))?;
     let job = Job {
         motion: Move { from: &[&root, &given], to: &to },

@@ -6,7 +6,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use walkdir::WalkDir;
 
 use super::error::WorkspaceError;
-use super::scan::walk_error;
+use super::tree::walk_error;
 
 /// Globs relative to a directory. `*` and `?` match within one name, `**` matches across directories, `{a,b}` and
 /// `[…]` are alternatives. The name of a directory matches everything below it. Nothing below a `.git` matches.

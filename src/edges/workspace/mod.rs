@@ -9,7 +9,7 @@ mod globs;
 mod links;
 mod listed;
 mod restore;
-mod scan;
+mod tree;
 mod written;
 
 pub use artifacts::{Brought, Conflict, Snapshot, bring_back};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use walkdir::WalkDir;
 
 use super::globs::ArtifactGlobs;
-use super::scan::Modified;
+use super::tree::Modified;
 
 /// Directories in which programs of the repository write no reports.
 const PASSED_OVER: [&str; 2] = [".git", "node_modules"];

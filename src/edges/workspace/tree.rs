@@ -63,7 +63,7 @@ impl Modified {
 
 /// Lists `root` without following links. Cache directories appear without their content, except those in `whole` and
 /// those that contain it.
-pub(super) fn scan(root: &Path, whole: &Path) -> Result<Tree, WorkspaceError> {
+pub(super) fn read_tree(root: &Path, whole: &Path) -> Result<Tree, WorkspaceError> {
     let mut tree = Tree::default();
     let mut walk = WalkDir::new(root).follow_links(false).into_iter();
     while let Some(entry) = walk.next() {
