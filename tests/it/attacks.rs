@@ -16,7 +16,7 @@ mod unreviewed_tag;
 mod yanked;
 
 use ::oci::{Client, Keyring, Repository, Settings, TagOrDigest};
-use p2p::gate::record::{Ledger, Left, Record, SigningSettings};
+use p2p::gate::record::{Ledger, Left, Record, Trust};
 
 use crate::support::gate::{Gate, MAKEFILE};
 
@@ -60,7 +60,7 @@ pub(crate) fn at<T>(
 /// The records of an image that can be read.
 pub(crate) fn records(gate: &Gate, path: &str, tag: &str) -> Vec<Record> {
     at(gate, path, tag, async |client, repository, digest| {
-        let ledger = Ledger::new(client, SigningSettings::default().trust().unwrap(), None);
+        let ledger = Ledger::new(client, Trust::default(), None);
         let kept = ledger.read(&repository, &digest).await.unwrap();
         kept.into_iter().filter_map(|kept| kept.record.ok().flatten()).collect()
     })
@@ -69,7 +69,7 @@ pub(crate) fn records(gate: &Gate, path: &str, tag: &str) -> Vec<Record> {
 /// Attaches a record to an image, as anybody can who may push.
 pub(crate) fn forge(gate: &Gate, path: &str, tag: &str, record: &Record) {
     at(gate, path, tag, async |client, repository, digest| {
-        let ledger = Ledger::new(client, SigningSettings::default().trust().unwrap(), None);
+        let ledger = Ledger::new(client, Trust::default(), None);
         // Whoever forges a record writes the right version.
         let record = &Record { version: Some(tag.to_owned()), ..record.clone() };
         assert_eq!(ledger.attach(&repository, &digest, record, &[]).await.unwrap(), Left::Plain);

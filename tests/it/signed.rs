@@ -64,7 +64,7 @@ fn record(stage: &str, judged: &str) -> Record {
 }
 
 fn ledger(client: &Client, signing: Signing) -> Ledger {
-    let trust = signing.settings.trust().unwrap();
+    let trust = signing.settings.trust();
     Ledger::new(client.clone(), trust, Some(signing))
 }
 
@@ -85,7 +85,7 @@ async fn judged(client: &Client, sigstore: &Sigstore, at: &Repository, digest: &
         },
         signed: Some(settings.allowed(&::sys::world::Env::default(), "acme/shop", Some("42".to_owned()))),
     };
-    let ledger = Ledger::new(client.clone(), settings.trust().unwrap(), None);
+    let ledger = Ledger::new(client.clone(), settings.trust(), None);
     let kept = ledger.read(at, digest).await.unwrap();
     rule.judge(&Kept::records(&kept), "fast-feedback")
 }

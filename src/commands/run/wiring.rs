@@ -87,7 +87,7 @@ impl Wiring<'_> {
         let edges = Edges {
             attestations,
             linked,
-            ledger: Arc::new(Ledger::new(oci.clone(), settings.trust()?, signing)),
+            ledger: Arc::new(Ledger::new(oci.clone(), settings.trust(), signing)),
             oci,
             git: self.host.git.clone(),
             remote: self.remote(&context, &plan)?,

@@ -78,7 +78,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
         made: tokio::sync::Mutex::default(),
         settings: settings.clone(),
     };
-    let ledger = Ledger::new(client, settings.trust()?, Some(signing));
+    let ledger = Ledger::new(client, settings.trust(), Some(signing));
     let known = ledger.read(repository, &digest).await?;
     let found = Kept::records(&known);
     let stage = text(matches, "stage");

@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::access::{client, inputs};
 use super::{present, required, text};
-use crate::gate::record::{Basis, By, Judgement, Ledger, Left, Record, SigningSettings, UNSIGNED};
+use crate::gate::record::{Basis, By, Judgement, Ledger, Left, Record, Trust, UNSIGNED};
 use crate::report::Console;
 use oci::{Reference, TagOrDigest};
 use sys::error::{Exit, Failure};
@@ -61,7 +61,7 @@ pub(super) async fn run(world: &World, matches: &ArgMatches, console: &Console) 
         basis: Basis::default(),
         signer: None,
     };
-    let ledger = Ledger::new(client, SigningSettings::default().trust()?, None);
+    let ledger = Ledger::new(client, Trust::default(), None);
     let known = ledger.read(repository, &digest).await?;
     let left = ledger.attach(repository, &digest, &record, &known).await?;
     let what = if left == Left::Nothing { "was yanked before" } else { "is yanked" };

@@ -96,7 +96,7 @@ impl Search<'_> {
         let rule = (request.inputs.promotion_record != Records::Off)
             .then(|| host.rule(request, &settings))
             .transpose()?;
-        let ledger = Ledger::new(client.clone(), settings.trust()?, None);
+        let ledger = Ledger::new(client.clone(), settings.trust(), None);
         Ok((choose((&client, &ledger), rule.as_ref(), stage, &found).await?, makefile))
     }
 }

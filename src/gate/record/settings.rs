@@ -150,18 +150,8 @@ impl SigningSettings {
     }
 
     /// Whose signatures are valid.
-    ///
-    /// # Errors
-    /// If a trust root cannot be used.
-    pub fn trust(&self) -> Result<Trust, Failure> {
-        let roots = match (&self.root, self.instance) {
-            (Some(root), _) => Ok(vec![root.clone()]),
-            (None, Some(SigningInstance::Public)) => TrustRoot::public().map(|root| vec![root]),
-            (None, Some(SigningInstance::Github)) => TrustRoot::github().map(|root| vec![root]),
-            (None, _) => TrustRoot::public().and_then(|public| Ok(vec![public, TrustRoot::github()?])),
-        };
-        let trust = roots.and_then(|roots| Trust::new(&roots));
-        trust.map_err(|error| Failure::usage(error.to_string(), "take another trust root"))
+    pub fn trust(&self) -> Trust {
+        Trust::new(self.root.clone(), self.instance)
     }
 
     /// Who may sign the records of `repository` (`owner/name`) with this id, at the job's GitHub.

@@ -1,11 +1,13 @@
 //! Reads signed records: finds out which bundles are records, and verifies their signatures.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use attestation::{TrustRoot, Verifier, VerifyError, Workload};
 
 use super::statement::{self, PREDICATE_TYPE, SUMMARY_TYPE};
 use super::value::{By, Record};
+use crate::inputs::SigningInstance;
 use oci::Digest;
 use sys::sync::Mutex;
 
@@ -16,18 +18,31 @@ pub(super) const KEY: &str = "key";
 type Found = Result<Option<Record>, String>;
 
 /// Verifies signatures, each bundle once.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Trust {
-    verifiers: Vec<Verifier>,
+    /// A trust root of your own.
+    own: Option<TrustRoot>,
+    /// Otherwise, whose embedded trust root counts. By default both.
+    instance: Option<SigningInstance>,
+    /// Made for the first bundle, because reading the trust roots takes longer than a run without signatures.
+    verifiers: OnceLock<Result<Vec<Verifier>, VerifyError>>,
     /// The results, by the digests of the bundle and of the image.
     verified: Mutex<HashMap<(Digest, Digest), Found>>,
 }
 
 impl Trust {
-    /// Believes signatures that one of the roots confirms.
-    pub(super) fn new(roots: &[TrustRoot]) -> Result<Self, VerifyError> {
-        let verifiers = roots.iter().map(Verifier::new).collect::<Result<_, _>>()?;
-        Ok(Self { verifiers, verified: Mutex::default() })
+    pub(super) fn new(own: Option<TrustRoot>, instance: Option<SigningInstance>) -> Self {
+        Self { own, instance, ..Self::default() }
+    }
+
+    fn verifiers(&self) -> Result<Vec<Verifier>, VerifyError> {
+        let roots = match (&self.own, self.instance) {
+            (Some(own), _) => vec![own.clone()],
+            (None, Some(SigningInstance::Public)) => vec![TrustRoot::public()?],
+            (None, Some(SigningInstance::Github)) => vec![TrustRoot::github()?],
+            (None, _) => vec![TrustRoot::public()?, TrustRoot::github()?],
+        };
+        roots.iter().map(Verifier::new).collect()
     }
 
     /// Reads a bundle at the image `digest`. `None` if it does not belong to p2p.
@@ -52,8 +67,10 @@ impl Trust {
     }
 
     fn verify(&self, bundle: &[u8], digest: &Digest) -> Found {
+        let verifiers =
+            self.verifiers.get_or_init(|| self.verifiers()).as_ref().map_err(ToString::to_string)?;
         let mut reason = String::new();
-        for verifier in &self.verifiers {
+        for verifier in verifiers {
             match verifier.verify(bundle, digest.as_str()) {
                 Ok(signed) if signed.statement.predicate_type == SUMMARY_TYPE => return Ok(None),
                 Ok(signed) => {

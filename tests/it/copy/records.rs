@@ -1,7 +1,7 @@
 //! Records of gates: written, carried along, shown, required.
 
 use ::oci::{Client, CopyOptions, Manifest, Repository};
-use p2p::gate::record::{Basis, By, Judgement, Ledger, Left, Record, SigningSettings, UNSIGNED};
+use p2p::gate::record::{Basis, By, Judgement, Ledger, Left, Record, Trust, UNSIGNED};
 
 use super::{Embedded, err, out, run};
 use crate::oci::{client, repository, shop};
@@ -43,7 +43,7 @@ pub(crate) async fn attach(client: &Client, at: &Repository, image: &Manifest, r
 
 /// Records that nobody signs.
 fn ledger(client: &Client) -> Ledger {
-    Ledger::new(client.clone(), SigningSettings::default().trust().unwrap(), None)
+    Ledger::new(client.clone(), Trust::default(), None)
 }
 
 async fn promoted(client: &Client, at: &Repository) -> Manifest {
