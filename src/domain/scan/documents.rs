@@ -45,7 +45,8 @@ impl Scan {
     }
 }
 
-/// One row for all packages with the same vulnerability, version and fix.
+/// One row for all packages with the same vulnerability, version and fix; one row each, if they are ignored. The
+/// highest severity comes first, then the first package.
 fn vulnerability_rows(group: &ScanGroup, findings: &[Vulnerability]) -> Vec<Json> {
     let mut findings: Vec<_> = findings.iter().collect();
     findings.sort_by(|a, b| alike(a).cmp(&alike(b)));
@@ -68,12 +69,15 @@ fn vulnerability_rows(group: &ScanGroup, findings: &[Vulnerability]) -> Vec<Json
         });
         Some(with_reason(row, group, found.ignored.as_ref()))
     };
-    findings.chunk_by(|a, b| alike(a) == alike(b)).filter_map(row).collect()
+    let mut rows: Vec<_> = findings.chunk_by(|a, b| alike(a) == alike(b)).collect();
+    rows.sort_by_key(|same| same.first().map(|found| (found.severity, &found.package, &found.id)));
+    rows.into_iter().filter_map(row).collect()
 }
 
 /// What is the same in all findings of a row.
 fn alike(found: &Vulnerability) -> impl Ord {
-    (found.severity, &found.id, &found.source, &found.installed, &found.fixed, &found.ignored)
+    let ignored = found.ignored.as_ref().map(|ignored| (&found.package, ignored));
+    (found.severity, &found.id, &found.source, &found.installed, &found.fixed, ignored)
 }
 
 fn secret_row(group: &ScanGroup, found: &LeakedSecret) -> Json {

@@ -23,9 +23,9 @@ struct Rules<'a> {
 }
 
 impl IgnoreRules {
-    /// Separates findings that count from ignored ones. `complete` is whether everything was scanned. Otherwise an
-    /// entry for a secret may match nothing, and no notice says so.
-    pub fn judge(&self, group: &mut ScanGroup, threshold: BlockingSeverity, complete: bool) {
+    /// Separates findings that count from ignored ones. `packages` and `secrets` are whether all were looked for.
+    /// Otherwise an entry may match nothing, and no notice says so.
+    pub fn judge(&self, group: &mut ScanGroup, threshold: BlockingSeverity, packages: bool, secrets: bool) {
         group.active.arrange();
         let mut rules = self.rules(&group.image, false);
         let found = take(&mut group.active.vulnerabilities).into_iter().map(|found| {
@@ -35,7 +35,7 @@ impl IgnoreRules {
         });
         (group.active.vulnerabilities, group.ignored.vulnerabilities) =
             found.partition(|found| found.ignored.is_none());
-        group.notices.extend(rules.notices(true));
+        group.notices.extend(rules.notices(packages));
         let mut rules = self.rules(&group.image, true);
         let found = take(&mut group.active.secrets).into_iter().map(|found| {
             let ignored = rules.find(&found.id, None, found.file.as_deref().unwrap_or_default());
@@ -43,7 +43,7 @@ impl IgnoreRules {
             LeakedSecret { blocking, ignored, ..found }
         });
         (group.active.secrets, group.ignored.secrets) = found.partition(|found| found.ignored.is_none());
-        group.notices.extend(rules.notices(complete));
+        group.notices.extend(rules.notices(secrets));
     }
 
     /// The rules for an image, or for the source if `image` is empty.

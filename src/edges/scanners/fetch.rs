@@ -1,6 +1,8 @@
 //! Fetches a scanner once, and checks its hash each time before it is used.
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -9,7 +11,7 @@ use oci::Digest;
 use reqwest::Url;
 use sys::error::{Exit, Failure, FileError};
 use sys::http::{self, Answer, Class, Clients};
-use sys::private;
+use sys::private::{self, Links};
 use sys::retry::Retrying;
 use tokio::task::spawn_blocking;
 
@@ -46,7 +48,9 @@ pub async fn fetch(
 ) -> Result<PathBuf, Failure> {
     let (program, kept) = (into.join(scanner.program()), sources.cache.join(&release.file));
     let Release { version, file, digest } = release;
-    if let Ok(archive) = tokio::fs::read(&kept).await
+    let cached = kept.clone();
+    let cached = spawn_blocking(move || private::read(&cached, Links::Refuse, LARGEST as u64)).await;
+    if let Ok(Ok(archive)) = cached
         && unpack(archive.into(), digest, &program).await.is_ok()
     {
         return Ok(program);
@@ -54,9 +58,10 @@ pub async fn fetch(
     let base = sources.base_url.as_deref().unwrap_or(GITHUB).trim_end_matches('/');
     let url = format!("{base}/{}/releases/download/v{version}/{file}", scanner.repository());
     let url = Url::parse(&url).map_err(|error| {
-        Failure::usage(format!("{base} is no URL: {error}"), "correct the key `scanner-base-url`")
+        let help = "correct the key of the environment";
+        Failure::usage(format!("`scanner-base-url` is not a URL: {error}"), help)
     })?;
-    let named = format!("{file} from {}", url.host_str().unwrap_or(base));
+    let named = format!("{file} from {}", url.host_str().unwrap_or("the mirror"));
     let failed = |reason: String| {
         let help = "give the key `scanner-base-url` (a mirror of GitHub's releases), or install the scanners on the \
                     runner and give `trivy-path` and `trufflehog-path`";
@@ -100,7 +105,8 @@ fn extract(archive: &[u8], program: &Path) -> io::Result<()> {
     for entry in tar::Archive::new(GzDecoder::new(archive)).entries()? {
         let mut entry = entry?;
         if entry.header().entry_type().is_file() && Some(entry.path()?.as_os_str()) == program.file_name() {
-            return entry.unpack(program).map(drop);
+            entry.unpack(program)?;
+            return std::fs::set_permissions(program, Permissions::from_mode(0o700));
         }
     }
     Err(io::Error::other("it has no file of this name"))

@@ -109,10 +109,11 @@ impl Scanners {
         };
         let cell = &self.programs[scanner as usize];
         cell.get_or_try_init(async || match named {
-            Some(path) if path.is_absolute() && path.is_file() => Ok(path.clone()),
+            Some(path) if path.is_absolute() && is_program(path) => Ok(path.clone()),
             Some(path) => {
+                let path = path.display();
                 let what =
-                    format!("`{name}-path` is {}, which is not the absolute path of a file", path.display());
+                    format!("`{name}-path` is {path}, which is not the absolute path of an executable file");
                 let help = format!("correct the key `{name}-path` of the environment, or leave it out");
                 Err(Failure::usage(what, help))
             }
@@ -282,18 +283,14 @@ impl Scanners {
         let spec = self.spec(program, arguments);
         let ended = capture_any(&spec, self.options.time_limit).await;
         let ended = ended.map_err(|error| failed(Scanner::Trufflehog, error))?;
-        let hidden = |text: String| {
-            trufflehog::raw(&ended.stdout).iter().fold(text, |text, secret| text.replace(secret, "***"))
-        };
         // 183 means that there are findings.
         if !ended.succeeded() && ended.code != Some(183) {
-            let error = ended.failed(&spec, hidden(trufflehog::messages(&ended.stderr, false)));
+            let error = ended.failed(&spec, trufflehog::messages(&ended, false).unwrap_or_default());
             return Err(failed(Scanner::Trufflehog, error));
         }
         // If it could not read an image or a layer, only its log says so.
-        let errors = trufflehog::messages(&ended.stderr, true);
-        if of_image && !errors.is_empty() {
-            let what = format!("trufflehog could not read all of the image: {}", hidden(errors));
+        if let Some(errors) = trufflehog::messages(&ended, true).filter(|_| of_image) {
+            let what = format!("trufflehog could not read all of the image: {errors}");
             return Err(Failure::new(Exit::Failed, what, AGAIN));
         }
         trufflehog::read(&ended.stdout)
@@ -308,10 +305,16 @@ fn failed(scanner: Scanner, error: ProcessError) -> Failure {
     Failure { help: failure.help.or_else(|| Some(help.to_owned())), ..failure }
 }
 
+/// Whether this user may execute a file.
+fn is_program(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
 /// The failure for a database that could not be fetched.
 fn no_database(failure: Failure) -> Failure {
     let failure = failure.context("there is no database of vulnerabilities");
-    if failure.exit == Exit::TimedOut {
+    // A program that cannot start, a directory that cannot be written and a time limit have a help of their own.
+    if failure.exit != Exit::Failed {
         return failure;
     }
     let help = "check the network of the runner, or give the key `scan-db` (an OCI reference of a mirror); \

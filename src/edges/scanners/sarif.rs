@@ -132,7 +132,10 @@ fn file(uri: &str, base: Option<&str>, root: &Path, directory: &Path) -> String 
         // Most scanners name files relative to their working directory, and some relative to the root.
         None => [root.join(directory).as_path(), root].iter().flat_map(Url::from_directory_path).collect(),
     };
-    let paths = bases.iter().filter_map(|base| base.join(uri).ok()?.to_file_path().ok());
+    // Files have no query and no fragment, and some scanners escape nothing.
+    let escaped = uri.replace('#', "%23").replace('?', "%3F");
+    let joined = bases.iter().filter_map(|base| base.join(&escaped).ok());
+    let paths = joined.filter(|url| url.scheme() == "file").filter_map(|url| url.to_file_path().ok());
     let paths: Vec<_> = paths.collect();
     match paths.iter().find(|path| path.exists()).or(paths.last()) {
         Some(path) => path.strip_prefix(root).unwrap_or(path).display().to_string(),

@@ -59,6 +59,9 @@ fn read(report: &Value, image: bool) -> Result<ScanFindings, String> {
     }
     let mut findings = ScanFindings::default();
     for part in list(&report["Results"])? {
+        if !part.is_object() {
+            return Err("a part of its results is not a map".to_owned());
+        }
         let source = source(part["Target"].as_str().unwrap_or_default(), image);
         let mut lines = HashMap::new();
         for package in list(&part["Packages"])?.iter().filter(|_| !image) {

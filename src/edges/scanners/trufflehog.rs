@@ -1,11 +1,14 @@
 //! Reads TruffleHog's JSON, with one finding per line. The lines contain the secrets themselves; only what [`read`]
 //! returns may leave this file.
 
-use serde_json::Value;
+use std::cmp::Reverse;
+
+use serde_json::{Map, Value};
 
 use super::output::parse_lines;
 use crate::domain::scan::LeakedSecret;
 use sys::error::Failure;
+use sys::process::Captured;
 use workflow_commands::cut;
 
 /// How many lines of the end of standard error a message shows.
@@ -26,7 +29,8 @@ fn forms(line: &Value) -> impl Iterator<Item = &str> {
 /// # Errors
 /// If a line is not a finding, because a part of the result is missing then.
 pub(super) fn read(output: &[u8]) -> Result<Vec<LeakedSecret>, Failure> {
-    Ok(parse_lines("trufflehog", output)?.iter().map(secret).collect())
+    let lines: Vec<Map<String, Value>> = parse_lines("trufflehog", output)?;
+    Ok(lines.into_iter().map(|line| secret(&Value::Object(line))).collect())
 }
 
 fn secret(line: &Value) -> LeakedSecret {
@@ -78,22 +82,31 @@ pub fn read_lines(lines: &[u8]) -> Result<Vec<LeakedSecret>, Failure> {
     parse_lines("p2p scan secrets", lines)
 }
 
-/// The secrets in an output, as far as it can be parsed.
-pub(super) fn raw(output: &[u8]) -> Vec<String> {
+/// The secrets in an output, as far as it can be parsed, the longest first: one may be the beginning of another.
+fn raw(output: &[u8]) -> Vec<String> {
     let lines = output.split(|byte| *byte == b'\n');
     let lines = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    lines.flat_map(|line| forms(&line).map(str::to_owned).collect::<Vec<_>>()).collect()
+    let mut raw: Vec<_> =
+        lines.flat_map(|line| forms(&line).map(str::to_owned).collect::<Vec<_>>()).collect();
+    raw.sort_by_key(|secret| Reverse(secret.len()));
+    raw
 }
 
-/// The last messages on standard error, or only the last errors. The log is JSON, and other fields than `msg` and
-/// `error` may quote the source.
-pub(super) fn messages(stderr: &str, only_errors: bool) -> String {
-    let lines = stderr.lines().filter(|line| !line.trim().is_empty());
+/// The last messages on standard error, or only the last errors, without the secrets on standard output. `None` if
+/// there are none. The log is JSON, and other fields than `msg` and `error` may quote the source.
+pub(super) fn messages(ended: &Captured, only_errors: bool) -> Option<String> {
+    let lines = ended.stderr.lines().filter(|line| !line.trim().is_empty());
     let lines = lines.map(|line| (line, serde_json::from_str::<Value>(line).unwrap_or_default()));
     let lines: Vec<_> = lines.filter(|(_, log)| !only_errors || log["level"] == "error").collect();
+    if lines.is_empty() {
+        return None;
+    }
+    let secrets = raw(&ended.stdout);
     let message = |(line, log): &(&str, Value)| {
         let words: Vec<_> = ["msg", "error"].iter().filter_map(|key| log[key].as_str()).collect();
-        cut(&if log.is_null() { (*line).to_owned() } else { words.join(": ") }, LONGEST)
+        let text = if log.is_null() { (*line).to_owned() } else { words.join(": ") };
+        // A part of a secret that is cut could not be found.
+        cut(&secrets.iter().fold(text, |text, secret| text.replace(secret, "***")), LONGEST)
     };
-    lines[lines.len().saturating_sub(LAST)..].iter().map(message).collect::<Vec<_>>().join("\n")
+    Some(lines[lines.len().saturating_sub(LAST)..].iter().map(message).collect::<Vec<_>>().join("\n"))
 }

@@ -1,6 +1,6 @@
 //! The files of a scan: its reports, the ignore files that count, and the SARIF files of other scanners.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -31,22 +31,23 @@ pub(super) fn write_bytes(directory: &Path, name: &str, bytes: &[u8]) -> Result<
 }
 
 impl ScanRun {
-    /// The findings in the SARIF files that a glob matches. There must be at least one file.
-    pub(super) fn sarif(&self, glob: &str) -> Result<Vec<Vulnerability>, Failure> {
-        let (root, directory) = (&self.root, &self.directory);
-        let files = ArtifactGlobs::parse([glob])?.find(directory)?;
+    /// The SARIF files that a glob matches. There must be at least one.
+    pub(super) fn sarif_files(&self, glob: &str) -> Result<Vec<PathBuf>, Failure> {
+        let files = ArtifactGlobs::parse([glob])?.find(&self.directory)?;
         if files.is_empty() {
             let help = "let a target write it, or correct the key `sarif` of the environment";
             return Err(Failure::new(Exit::Failed, format!("no SARIF file matches {glob:?}"), help));
         }
+        Ok(files)
+    }
+
+    /// The findings in a SARIF file.
+    pub(super) fn sarif(&self, file: &Path) -> Result<Vec<Vulnerability>, Failure> {
+        let (root, directory) = (&self.root, &self.directory);
         let inside = directory.strip_prefix(root).unwrap_or(directory);
-        let mut found = Vec::new();
-        for file in files {
-            let path = directory.join(&file);
-            let text = private::read(&path, Links::Refuse, SARIF).map_err(FileError::at("read", &path))?;
-            found.extend(read_sarif(&file.display().to_string(), &text, root, inside)?);
-        }
-        Ok(found)
+        let path = directory.join(file);
+        let text = private::read(&path, Links::Refuse, SARIF).map_err(FileError::at("read", &path))?;
+        read_sarif(&file.display().to_string(), &text, root, inside)
     }
 
     /// The rules on the day of the scan. For the source, every ignore file in the repository counts. For images, the

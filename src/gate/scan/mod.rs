@@ -111,21 +111,25 @@ impl Scanned {
         // The targets have written their files by now. Jobs that scan a part have no targets.
         if let ScanSubject::Source { secrets: true, dependencies: true } = self.run.job.what {
             for glob in self.run.job.options.sarif.clone() {
-                let found = self.keep(self.run.sarif(&glob), &format!("`sarif`: {glob}")).unwrap_or_default();
-                if let Some(source) = self.scan.groups.first_mut() {
-                    source.active.vulnerabilities.extend(found);
+                let what = format!("`sarif`: {glob}");
+                for file in self.keep(self.run.sarif_files(&glob), &what).unwrap_or_default() {
+                    let found = self.keep(self.run.sarif(&file), &what).unwrap_or_default();
+                    if let Some(source) = self.scan.groups.first_mut() {
+                        source.active.vulnerabilities.extend(found);
+                    }
                 }
             }
         }
-        // Whether everything was searched for secrets.
-        let complete = match self.run.job.what {
-            ScanSubject::Source { secrets, .. } => secrets && self.run.job.options.history == History::Full,
-            ScanSubject::Reports(_) => false,
-            ScanSubject::Recorded(_) | ScanSubject::Images(_) => true,
+        let full = self.run.job.options.history == History::Full;
+        let (packages, secrets) = match self.run.job.what {
+            _ if !self.scan.failures.is_empty() => (false, false),
+            ScanSubject::Source { secrets, dependencies } => (dependencies, secrets && full),
+            ScanSubject::Reports(_) => (true, false),
+            ScanSubject::Recorded(_) | ScanSubject::Images(_) => (true, true),
         };
         let (mut scan, reports) = (self.scan, &self.run.reports);
         for group in &mut scan.groups {
-            self.rules.judge(group, scan.threshold, complete);
+            self.rules.judge(group, scan.threshold, packages, secrets);
         }
         files::write(reports, &scan.file(FINDINGS), &scan.document())?;
         files::write(reports, &scan.file(".sarif"), &scan.sarif())?;

@@ -1,5 +1,8 @@
 //! Whatever a scanner does: its scan is not complete then, and never without findings.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::{Value, json};
 
 use crate::support::gate::{Gate, MAKEFILE, Run};
@@ -78,6 +81,16 @@ fn what_a_failing_scanner_says_holds_no_secret() {
     let run = scan(&gate, &scanners, &[]);
     failed(&run, 1, "lost *** here");
     assert!(!run.stdout.contains(canary) && !run.stdout.contains("hidden"), "{}", run.stdout);
+    // A secret that begins like the one before, where a long message is cut.
+    scanners.commits(&[committed("AKIAONE", "a", true), committed(canary, "b", true)]);
+    let long = "-".repeat(390);
+    scanners.before(
+        "trufflehog",
+        &format!("cat \"$here/git.ndjson\"; echo '{{\"msg\":\"{long}{canary}\"}}' >&2; exit 1"),
+    );
+    let run = scan(&gate, &scanners, &[]);
+    failed(&run, 1, "---***");
+    assert!(!run.stdout.contains("CANARY"), "{}", run.stdout);
 }
 
 #[test]
@@ -142,4 +155,10 @@ fn a_program_that_is_not_there_is_an_error_that_names_the_key() {
     let gate = Gate::new(MAKEFILE);
     let run = scan(&gate, &scanners, &[("trivy-path", "/nonexistent/trivy")]);
     failed(&run, 64, "`trivy-path` is /nonexistent/trivy");
+    let trivy = scanners.path().join("trivy");
+    std::fs::set_permissions(&trivy, Permissions::from_mode(0o644)).unwrap();
+    failed(&scan(&gate, &scanners, &[]), 64, &format!("`trivy-path` is {}", trivy.display()));
+    std::fs::write(&trivy, "\u{7f}ELF of another machine").unwrap();
+    std::fs::set_permissions(&trivy, Permissions::from_mode(0o755)).unwrap();
+    failed(&scan(&gate, &scanners, &[]), 69, "help: check that the directory exists and that the program");
 }

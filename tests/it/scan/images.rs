@@ -328,6 +328,11 @@ fn an_image_that_trufflehog_could_not_read_is_an_incomplete_scan() {
         gate.run_with_inputs(&["scan", "image", "fast-feedback"], &[("environments", &scanners.keys(&[]))]);
     assert_eq!((run.code, &told(&run)["scan-status"]), (1, &json!("failed")), "{}", run.stdout);
     assert!(run.stdout.contains("error processing layer: gzip: invalid header"), "{}", run.stdout);
+    // An error without words is an error.
+    scanners.before("trufflehog", r#"echo '{"level":"error","msg":""}' >&2"#);
+    let run =
+        gate.run_with_inputs(&["scan", "image", "fast-feedback"], &[("environments", &scanners.keys(&[]))]);
+    assert_eq!((run.code, &told(&run)["scan-status"]), (1, &json!("failed")), "{}", run.stdout);
 }
 
 #[test]

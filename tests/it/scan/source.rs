@@ -242,6 +242,13 @@ fn findings_of_other_scanners_count_like_ours() {
     let run = scan(&gate, &keys, &scanners);
     assert_eq!((run.code, &told(&run)["vulnerability-blocking"]), (1, &json!(1)), "{}", run.stdout);
     assert!(run.stdout.contains("CRITICAL R1 in lint (src/a.c:7)"), "{}", run.stdout);
+    // A broken file hides no finding of another.
+    let gate = gate.file("out/broken.sarif", "{");
+    let run = scan(&gate, &keys, &scanners);
+    assert_eq!(
+        (&told(&run)["scan-status"], &told(&run)["vulnerability-total"]),
+        (&json!("failed"), &json!(1))
+    );
     let run = scan(&gate, &[("sarif", "nothing/*.sarif")], &scanners);
     assert_eq!((run.code, &told(&run)["scan-status"]), (1, &json!("failed")), "{}", run.stdout);
     // A job that scans a part has no targets that could write the file.
@@ -312,6 +319,22 @@ fn parts_of_a_scan_in_jobs_of_their_own_give_the_same_report() {
     std::fs::remove_dir_all(together.join("trufflehog")).unwrap();
     let judged = part(&["scan", "report", "together"]);
     assert_eq!((judged.code, &told(&judged)["scan-status"]), (69, &json!("failed")), "{}", judged.stdout);
+}
+
+#[test]
+fn what_was_not_looked_for_makes_no_entry_obsolete() {
+    let ignored = "version: 1\nsource:\n  vulnerabilities:\n    - {id: CVE-2024-0001, reason: not used}\n";
+    let scanners = Scanners::new();
+    let gate = Gate::new(MAKEFILE).file(".p2p-security-ignore.yaml", ignored).commit("ignore");
+    let keys = scanners.keys(&[]);
+    let obsolete = |words: &[&str]| {
+        let run = gate.run_with_inputs(words, &[("environments", &keys)]);
+        run.stdout.contains("the entry for CVE-2024-0001 matches no finding")
+    };
+    assert!(obsolete(&["scan", "source"]) && obsolete(&["scan", "dependencies"]));
+    assert!(!obsolete(&["scan", "secrets"]));
+    scanners.before("trivy", "[ $1 = fs ] && exit 1");
+    assert!(!obsolete(&["scan", "source"]));
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn judged(files: &[(&str, &str)], image: &str) -> ScanGroup {
         secrets: vec![leaked("p2psec_1", "conf.txt"), leaked("p2psec_1", "apps/web/conf.txt")],
     };
     let mut group = ScanGroup { image: image.to_owned(), active, ..ScanGroup::default() };
-    rules(files).judge(&mut group, BlockingSeverity::High, true);
+    rules(files).judge(&mut group, BlockingSeverity::High, true, true);
     group
 }
 
@@ -134,7 +134,7 @@ fn rules_that_expired_or_cover_nothing_are_said() {
     let rules = rules(&[(ROOT, "source: {secrets: [{id: p2psec_9, reason: r}]}")]);
     let judge = |complete| {
         let mut group = ScanGroup::default();
-        rules.judge(&mut group, BlockingSeverity::Off, complete);
+        rules.judge(&mut group, BlockingSeverity::Off, true, complete);
         group.notices.len()
     };
     assert_eq!((judge(false), judge(true)), (0, 1));
@@ -212,7 +212,7 @@ proptest! {
             BlockingSeverity::Critical][threshold];
         let findings = ScanFindings { vulnerabilities: findings.collect(), ..ScanFindings::default() };
         let mut judged = ScanGroup { active: findings, ..ScanGroup::default() };
-        rules(&[(ROOT, &text)]).judge(&mut judged, threshold, true);
+        rules(&[(ROOT, &text)]).judge(&mut judged, threshold, true, true);
         prop_assert_eq!(judged.active.vulnerabilities.len() + judged.ignored.vulnerabilities.len(), ids.len());
         let is_named = |found: &Vulnerability| ignored.iter().any(|id| found.id == format!("CVE-{id}"));
         for found in &judged.active.vulnerabilities {

@@ -79,8 +79,19 @@ fn files_are_named_from_the_root_of_the_repository() {
         {"locations": at(&json!({"uri": "./src/a%2Bb.c"}))},
         {"locations": at(&json!({"index": 0}))},
         {"locations": at(&json!({"uri": "file:///elsewhere/c.c"}))},
+        {"locations": at(&json!({"uri": "C#/why?.cs"}))},
+        {"locations": at(&json!({"uri": "c:/shop/a.cs"}))},
     ]);
-    let files = ["src/a.c", "src/a.c", "web/b.c", "src/a+b.c", "lib/a b.c", "/elsewhere/c.c"];
+    let files = [
+        "src/a.c",
+        "src/a.c",
+        "web/b.c",
+        "src/a+b.c",
+        "lib/a b.c",
+        "/elsewhere/c.c",
+        "C#/why?.cs",
+        "c:/shop/a.cs",
+    ];
     assert_eq!(findings(&results), files.map(|file| format!("unknown MEDIUM {file} Some(4)")));
 }
 
