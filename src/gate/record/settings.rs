@@ -117,7 +117,7 @@ impl SigningSettings {
             return Err(wrong(values, Key::SigstoreTrustRoot, help));
         }
         let attestations = values.parsed(Key::GithubAttestations) == Some(Switch::On);
-        let issuer = text(Key::SigstoreIssuer);
+        let issuer = text(Key::SigstoreIssuer).filter(|_| key.is_none());
         Ok(Self { instance, key, services, root, issuer, workflows, attestations })
     }
 
@@ -159,10 +159,10 @@ impl SigningSettings {
         let issuer = || issuer(env.get("GITHUB_SERVER_URL").unwrap_or(GITHUB).trim_end_matches('/'));
         let workflows = || vec![format!("{repository}/.github/workflows/*"), OWN_WORKFLOWS.to_owned()];
         AllowedSigner {
-            issuer: match &self.root {
+            issuer: self.issuer.clone().unwrap_or_else(|| match &self.root {
                 Some(root) if root.is_keys() => KEY.to_owned(),
-                _ => self.issuer.clone().unwrap_or_else(issuer),
-            },
+                _ => issuer(),
+            }),
             repository: repository.to_owned(),
             repository_id: id,
             workflows: self.workflows.clone().unwrap_or_else(workflows),

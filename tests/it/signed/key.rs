@@ -127,6 +127,11 @@ fn only_keys_in_the_file_count() {
     let run =
         scene.verify("extended-test/shop", &["--trust-root", "other.pem", "--require", "fast-feedback"]);
     assert!(run.ended(1).stdout.contains("no trusted key made it"), "{}{}", run.stdout, run.stderr);
+    // A key is not the issuer of a GitHub.
+    let image = format!("{}/extended-test/shop:0.0.1", scene.gate.registry.path());
+    let github = ["--repository", "acme/shop", "--issuer", "https://token.actions.githubusercontent.com"];
+    let run = scene.gate.run(&[&["verify", &image][..], &github, &REQUIRED].concat());
+    assert!(run.ended(1).stdout.contains("its issuer is \"key\""), "{}", run.stdout);
     // The embedded roots know no keys.
     let run = scene.verify("extended-test/shop", &["--require", "fast-feedback"]);
     assert!(run.ended(1).stdout.contains("does not count"), "{}{}", run.stdout, run.stderr);
@@ -321,6 +326,7 @@ fn environments_may_differ_in_who_signs() {
     let mut keys = environment(&scene.google, 1);
     keys["sigstore-fulcio-url"] = json!("https://fulcio.acme.io");
     keys["sigstore-rekor-url"] = json!("https://rekor.acme.io");
+    keys["sigstore-issuer"] = json!("https://issuer.acme.io");
     let gate = scene.gate.input("environments", &json!({"": keys, "prod": {"signing": "key"}}).to_string());
     gate.run(&["fast-feedback"]).passed();
 }
