@@ -20,9 +20,13 @@ fn is_file_name(program: &OsStr) -> bool {
 fn first(mut directories: impl Iterator<Item = PathBuf>, name: &OsStr) -> Option<PathBuf> {
     directories.find_map(|directory| {
         let file = directory.join(name);
-        let runs = file.is_file() && rustix::fs::access(&file, rustix::fs::Access::EXEC_OK).is_ok();
-        runs.then_some(file)
+        is_program(&file).then_some(file)
     })
+}
+
+/// Whether this user may execute a file.
+pub fn is_program(file: &Path) -> bool {
+    file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 /// The environment of the process as a value. Nothing else reads `std::env::var`.

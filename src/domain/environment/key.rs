@@ -115,7 +115,7 @@ keys! {
     RecordWorkflows = "record-workflows";
     /// Whether GitHub's attestations get the signed records.
     GithubAttestations = "github-attestations";
-    /// Whether the organization's linked artifacts get to know where images are.
+    /// Whether the organization's linked artifacts show where images are.
     LinkedArtifacts = "linked-artifacts";
     /// The registry with the path for images.
     Registry = "registry";

@@ -30,7 +30,7 @@ pub struct ScanOptions {
     /// The age at which the vulnerability database is too old.
     #[serde(skip)]
     pub database_max_age: Duration,
-    /// Where to fetch scanners, if not from GitHub. It may contain a credential.
+    /// Where to fetch scanners, if not from GitHub. It contains no login.
     #[serde(skip)]
     pub base_url: Option<String>,
     /// The path of an installed Trivy.

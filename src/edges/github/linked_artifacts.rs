@@ -20,7 +20,7 @@ pub struct LinkedImage {
     pub version: String,
 }
 
-/// What GitHub gets to know about an image.
+/// What GitHub shows of an image.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum LinkedArtifact {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sys::error::{Exit, Failure, FileError};
 use sys::private;
 use sys::process::{ProcessError, Spec, capture, capture_any};
-use sys::world::Env;
+use sys::world::{Env, is_program};
 use tokio::sync::OnceCell;
 
 use super::fetch::{ScannerSources, fetch};
@@ -303,11 +303,6 @@ fn failed(scanner: Scanner, error: ProcessError) -> Failure {
     let help =
         if failure.exit == Exit::TimedOut { "give it more time by the input `timeout`" } else { AGAIN };
     Failure { help: failure.help.or_else(|| Some(help.to_owned())), ..failure }
-}
-
-/// Whether this user may execute a file.
-fn is_program(path: &Path) -> bool {
-    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 /// The failure for a database that could not be fetched.

@@ -1,5 +1,5 @@
 //! Reads TruffleHog's JSON, with one finding per line. The lines contain the secrets themselves; only what [`read`]
-//! returns may leave this file.
+//! and [`messages`] return may leave this file.
 
 use std::cmp::Reverse;
 

@@ -42,7 +42,7 @@ pub(crate) struct Edges {
     pub pull_request: Option<PullRequest>,
     /// GitHub, if it gets the signed records.
     pub attestations: Option<GitHub>,
-    /// GitHub, if it gets to know where images are.
+    /// GitHub, if its linked artifacts show where images are.
     pub linked: Option<GitHub>,
     /// Gets each retry of a request.
     pub watcher: Watcher,
